@@ -1,0 +1,273 @@
+/* What people run. Each command is one request whose answer the broker has already laid out for the screen
+ * (or as JSON), so a command is a row in a table. This room knows nothing of what the screens say. */
+#include "commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "metadata.h"
+#include "request.h"
+#include "system/cleanup.h"
+
+#define HELP_HINT "/usr/sbin/fence_broker --help lists what there is"
+
+enum operand {
+    OPERAND_NONE,
+    OPERAND_OPTIONAL,
+    OPERAND_NEEDED,
+};
+
+struct command {
+    const char *name;
+    const char *path; /* %s: the operand's place, with its slash */
+    enum operand operand;
+    bool power;     /* POST; takes --dry-run and --method */
+    bool text_only; /* no JSON form */
+    bool later;     /* promised, and not there yet */
+    const char *synopsis, *description;
+};
+
+static const struct command commands[] = {
+    {.name = "status",
+     .path = "/v1/status%s",
+     .synopsis = "status",
+     .description = "the broker: session, endpoints, readiness"},
+    {.name = "targets",
+     .path = "/v1/guests%s",
+     .operand = OPERAND_OPTIONAL,
+     .synopsis = "targets [PLUG]",
+     .description = "the guests it can fence; with PLUG one of them, read now"},
+    {.name = "history",
+     .path = "/v1/operations%s",
+     .synopsis = "history",
+     .description = "what was asked and how it ended, newest first"},
+    {.name = "explain",
+     .path = "/v1/operations%s",
+     .operand = OPERAND_NEEDED,
+     .synopsis = "explain ID",
+     .description = "one operation, step by step"},
+    {.name = "metrics",
+     .path = "/metrics%s",
+     .text_only = true,
+     .synopsis = "metrics",
+     .description = "counters, as Prometheus text"},
+    {.name = "off",
+     .path = "/v1/guests%s/off",
+     .operand = OPERAND_NEEDED,
+     .power = true,
+     .synopsis = "off PLUG",
+     .description = "power off, and prove it"},
+    {.name = "on",
+     .path = "/v1/guests%s/on",
+     .operand = OPERAND_NEEDED,
+     .power = true,
+     .synopsis = "on PLUG",
+     .description = "power on"},
+    {.name = "reboot",
+     .path = "/v1/guests%s/reboot",
+     .operand = OPERAND_NEEDED,
+     .power = true,
+     .synopsis = "reboot PLUG",
+     .description = "off, proven, then on (or --method cycle)"},
+    {.name = "doctor", .later = true},
+    {.name = "permissions", .later = true},
+    {.name = "rehearse", .later = true},
+    {.name = "whoami", .later = true},
+    {.name = "can", .later = true},
+};
+
+enum { OPTION_JSON = 256, OPTION_DRY_RUN };
+
+static const struct option options[] = {
+    {"socket", required_argument, NULL, 's'}, {"method", required_argument, NULL, 'm'},
+    {"json", no_argument, NULL, OPTION_JSON}, {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"help", no_argument, NULL, 'h'},         {0},
+};
+
+struct call {
+    const char *socket;
+    const char *method;
+    bool json, dry_run, help;
+};
+
+void commands_print_version(void)
+{
+    printf("fence_broker %s\n", FENCE_BROKER_VERSION);
+}
+
+void commands_print_help(void)
+{
+    printf("fence_broker powers guests of Proxmox VE by asking fence_brokerd on this node.\n\n"
+           "For people:\n"
+           "  fence_broker COMMAND [--json] [--socket PATH]\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (!commands[i].later)
+            printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
+    printf(
+        "  off, on and reboot take --dry-run (say what would be done); reboot takes --method onoff|cycle.\n\n"
+        "As a fence agent:\n"
+        "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
+        "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
+    metadata_print_options();
+    printf(
+        "\nExit status: 0 done (status: on), 2 off (status only), 1 everything else. See fence_broker(8).\n");
+}
+
+bool commands_wanted(int argc, char **argv)
+{
+    static const char *const with_value[] = {"-s", "--socket", "-m", "--method"};
+    static const char *const alone[] = {"--json", "--dry-run", "--help", "-h"};
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-')
+            return true;
+        bool ours = strncmp(argv[i], "--socket=", 9) == 0 || strncmp(argv[i], "--method=", 9) == 0;
+        for (size_t k = 0; k < ARRAY_LEN(alone); k++)
+            ours = ours || strcmp(argv[i], alone[k]) == 0;
+        for (size_t k = 0; k < ARRAY_LEN(with_value) && !ours; k++)
+            if (strcmp(argv[i], with_value[k]) == 0) {
+                ours = true;
+                i++;
+                break;
+            }
+        if (!ours)
+            return false;
+    }
+    return false;
+}
+
+static int read_options(struct call *call, int argc, char **argv, struct failure *failure)
+{
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":s:m:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 's':
+            call->socket = optarg;
+            break;
+        case 'm':
+            call->method = optarg;
+            break;
+        case 'h':
+            call->help = true;
+            break;
+        case OPTION_JSON:
+            call->json = true;
+            break;
+        case OPTION_DRY_RUN:
+            call->dry_run = true;
+            break;
+        case ':':
+            return failure_set(failure, HELP_HINT, "option %s needs a value", argv[optind - 1]);
+        default:
+            return failure_set(failure, HELP_HINT, "unknown or misused option %s", argv[optind - 1]);
+        }
+    }
+    return 0;
+}
+
+static const struct command *find_command(const char *name, struct failure *failure)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        if (!commands[i].later)
+            return &commands[i];
+        failure_set(failure, HELP_HINT, "the command '%s' is not in this version (" FENCE_BROKER_VERSION ")",
+                    name);
+        return NULL;
+    }
+    failure_set(failure, HELP_HINT, "unknown command '%s'", name);
+    return NULL;
+}
+
+/* Does the command take what it was given? */
+static int check_call(const struct command *command, const struct call *call, int operands,
+                      const char *operand, struct failure *failure)
+{
+    int most = command->operand == OPERAND_NONE ? 0 : 1;
+    int least = command->operand == OPERAND_NEEDED ? 1 : 0;
+    if (operands < least)
+        return failure_set(failure, HELP_HINT, "'%s' needs an argument: %s", command->name,
+                           command->synopsis);
+    if (operands > most)
+        return failure_set(failure, HELP_HINT, "too many arguments for '%s': %s", command->name,
+                           command->synopsis);
+    if (operand && !*operand)
+        return failure_set(failure, HELP_HINT, "the argument of '%s' is empty: %s", command->name,
+                           command->synopsis);
+    if (call->json && command->text_only)
+        return failure_set(failure, "leave out --json", "'%s' has no JSON form", command->name);
+    if (!command->power && (call->dry_run || call->method))
+        return failure_set(failure, HELP_HINT,
+                           "--dry-run and --method go with off, on and reboot, not with '%s'", command->name);
+    if (call->method && strcasecmp(call->method, "onoff") != 0 && strcasecmp(call->method, "cycle") != 0)
+        return failure_set(failure, "use onoff or cycle", "--method %s is not known", call->method);
+    return request_socket_check(call->socket, failure);
+}
+
+/* Path, operand and query; NULL: no memory. */
+static char *make_target(const struct command *command, const struct call *call, const char *operand)
+{
+    bool cycle =
+        call->method && strcasecmp(call->method, "cycle") == 0 && strcmp(command->name, "reboot") == 0;
+    _cleanup_(freep) char *encoded = request_encode(operand ? operand : "");
+    if (!encoded)
+        return NULL;
+    const char *slash = strstr(command->path, "%s");
+    char *target = NULL;
+    int n = asprintf(&target, "%.*s%s%s%s%s%s", (int)(slash - command->path), command->path,
+                     operand ? "/" : "", encoded, slash + 2, cycle ? "?method=cycle" : "",
+                     call->dry_run ? (cycle ? "&dry-run=1" : "?dry-run=1") : "");
+    return n < 0 ? NULL : target;
+}
+
+static int show(const struct command *command, const struct call *call, const char *operand,
+                struct failure *failure)
+{
+    struct answer answer = {0};
+    _cleanup_(freep) char *target = make_target(command, call, operand);
+    if (!target)
+        return failure_set(failure, NULL, "out of memory");
+    struct request request = {.socket = call->socket,
+                              .method = command->power ? "POST" : "GET",
+                              .target = target,
+                              .json = call->json,
+                              .wait_s = command->power ? REQUEST_POWER_WAIT_S : REQUEST_READ_WAIT_S};
+    int rc = request_perform(&request, &answer, failure);
+    if (rc == 0 && answer.status != 200)
+        rc = answer_failure(&answer, failure);
+    /* with --json the broker's error is an answer, too: the body goes where the caller parses, the line to
+     * stderr */
+    if (answer.body && (rc == 0 || (call->json && answer.json))) {
+        fwrite(answer.body, 1, answer.length, stdout);
+        if (answer.length > 0 && answer.body[answer.length - 1] != '\n')
+            putchar('\n');
+        if (rc == 0 && answer.length == 0 && command->power)
+            puts("done");
+    }
+    answer_clear(&answer);
+    if (rc == 0 && !command->power)
+        rc = say_finish(failure);
+    return rc;
+}
+
+int commands_run(int argc, char **argv, struct failure *failure)
+{
+    struct call call = {.socket = BROKER_SOCKET};
+    if (read_options(&call, argc, argv, failure) < 0)
+        return 1;
+    if (call.help || strcmp(argv[optind], "help") == 0) {
+        commands_print_help();
+        return 0;
+    }
+    const struct command *command = find_command(argv[optind], failure);
+    const char *operand = argv[optind + 1];
+    if (!command || check_call(command, &call, argc - optind - 1, operand, failure) < 0)
+        return 1;
+    if (show(command, &call, operand, failure) == 0)
+        return 0;
+    failure_prefix(failure, "%s%s%s", command->name, operand ? " " : "", operand ? operand : "");
+    return 1;
+}

@@ -1,0 +1,91 @@
+/* The agent's parameters: one table that standard input, options, metadata and help are made of. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "say.h"
+
+enum key {
+    KEY_ACTION,
+    KEY_PLUG,
+    KEY_PORT,
+    KEY_NODENAME,
+    KEY_SOCKET,
+    KEY_METHOD,
+    KEY_STRICT,
+    KEY_QUIET,
+    KEY_VERBOSE,
+    KEY_VERBOSE_LEVEL,
+    KEY_DEBUG_FILE,
+    KEY_VERSION,
+    KEY_HELP,
+    KEY_PLUG_SEPARATOR,
+    KEY_SEPARATOR,
+    KEY_DELAY,
+    KEY_DISABLE_TIMEOUT,
+    KEY_LOGIN_TIMEOUT,
+    KEY_POWER_TIMEOUT,
+    KEY_POWER_WAIT,
+    KEY_SHELL_TIMEOUT,
+    KEY_STATUS_SLEEP,
+    KEY_RETRY_ON,
+    KEY_SILENT, /* accepted without a word, and forgotten */
+    KEY_COUNT
+};
+
+enum key_kind {
+    KIND_STRING,
+    KIND_SELECT,  /* one of row.choices */
+    KIND_SECOND,  /* whole seconds */
+    KIND_INTEGER, /* a whole number, not negative */
+    KIND_BOOLEAN, /* a bad value is an error */
+    KIND_FLAG,    /* a bad value is warned about: nothing that matters hangs on it */
+};
+
+struct key_row {
+    const char *name; /* on standard input, with '_' */
+    enum key key;     /* several names may mean one key */
+    enum key_kind kind;
+    bool hidden;     /* not in metadata and help */
+    bool deprecated; /* another row's `obsoletes` names it */
+    char option;     /* short option, or 0 */
+    const char *long_option;
+    const char *argument;       /* what the option takes, NULL: nothing */
+    const char *default_value;  /* or NULL */
+    const char *obsoletes;      /* or NULL */
+    const char *const *choices; /* KIND_SELECT: NULL-terminated */
+    const char *description;
+};
+
+extern const struct key_row key_rows[];
+extern const size_t key_row_count;
+
+/* What was said. Only what settings_check() has passed may be read from number and flag. */
+struct settings {
+    char *text[KEY_COUNT];     /* owned; NULL: not given */
+    int64_t number[KEY_COUNT]; /* given or default; -1: neither */
+    bool flag[KEY_COUNT];
+    char *ignored; /* owned; names that mean nothing here */
+};
+
+void settings_clear(struct settings *settings);
+
+/* Reads `key=value` lines to the end of `in`. 0, or -1 and `failure` is set. */
+int settings_read_lines(struct settings *settings, FILE *in, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* Reads the options of a command line. 0, or -1 and `failure` is set. */
+int settings_read_options(struct settings *settings, int argc, char **argv, struct failure *failure)
+    __attribute__((warn_unused_result));
+
+/* Reads -q, -v and the like alone, so that say_setup() can come first. */
+void settings_apply_speech(struct settings *settings);
+
+/* Validates every value; a bad one is named. 0, or -1 and `failure` is set. */
+int settings_check(struct settings *settings, struct failure *failure) __attribute__((warn_unused_result));
+
+/* The plug: plug, port or nodename, in this order; NULL if none was given. */
+const char *settings_plug(const struct settings *settings);

@@ -1,0 +1,303 @@
+/* A request to the broker: connect, see who is there, ask, read to the end. When the connection ends without
+ * a whole answer (the daemon was restarted), it connects once more and repeats the request under the same
+ * Request-Id, so that the broker can answer what is already done from its history. Never waits without a
+ * deadline. Knows nothing of what is asked, nor of what the answer means. */
+#include "request.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "peer.h"
+#include "system/cleanup.h"
+
+/* how long a broker that hung up may take until it listens again */
+#define RETURN_WAIT_MS   5000
+#define CONNECT_PAUSE_MS 20
+#define READ_CHUNK       65536
+#define ID_BYTES         16
+#define ID_LENGTH        (2 * ID_BYTES)
+
+#define START_HINT                                                                                           \
+    "start it: systemctl start fence-broker.socket fence-broker.service; or name its socket with --socket "  \
+    "PATH (socket=PATH)"
+
+enum outcome {
+    OUTCOME_ANSWER,
+    OUTCOME_CUT,    /* the connection ended before the answer did */
+    OUTCOME_FAILED, /* the failure is set */
+};
+
+int64_t request_now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int request_socket_check(const char *path, struct failure *failure)
+{
+    struct sockaddr_un address;
+    if (path[0] != '/')
+        return failure_set(failure, "the broker's own is " BROKER_SOCKET,
+                           "the socket's path must be absolute, and '%s' is not", path);
+    if (strlen(path) >= sizeof(address.sun_path))
+        return failure_set(failure, "the broker's own is " BROKER_SOCKET,
+                           "a socket's path has at most %zu bytes, and '%s' has %zu",
+                           sizeof(address.sun_path) - 1, path, strlen(path));
+    if (path[strlen(path) - 1] == '/')
+        return failure_set(failure, "the broker's own is " BROKER_SOCKET,
+                           "'%s' is a directory's path, not a socket's", path);
+    return 0;
+}
+
+char *request_encode(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    static const char hex[] = "0123456789ABCDEF";
+    char *encoded = malloc(3 * strlen(text) + 1);
+    if (!encoded)
+        return NULL;
+    char *out = encoded;
+    for (; *text; text++) {
+        if (strchr(plain, *text)) {
+            *out++ = *text;
+            continue;
+        }
+        *out++ = '%';
+        *out++ = hex[(unsigned char)*text >> 4];
+        *out++ = hex[(unsigned char)*text & 15];
+    }
+    *out = '\0';
+    return encoded;
+}
+
+/* Random where the kernel has randomness; else unique enough, for an id is no secret. */
+static void make_id(char id[ID_LENGTH + 1])
+{
+    unsigned char bytes[ID_BYTES] = {0};
+    if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes)) {
+        struct timespec ts;
+        clock_gettime(CLOCK_REALTIME, &ts);
+        uint64_t when = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+        pid_t pid = getpid();
+        memcpy(bytes, &when, sizeof(when));
+        memcpy(bytes + sizeof(when), &pid, sizeof(pid));
+    }
+    for (size_t i = 0; i < ID_BYTES; i++)
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static char *make_head(const struct request *request)
+{
+    char *head = NULL;
+    char id[ID_LENGTH + 1] = "";
+    bool post = strcmp(request->method, "POST") == 0;
+    if (post)
+        make_id(id);
+    int n = asprintf(&head, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n%s%s%s\r\n", request->method,
+                     request->target, request->json ? "application/json" : "text/plain",
+                     post ? "Content-Length: 0\r\nRequest-Id: " : "", id, post ? "\r\n" : "");
+    return n < 0 ? NULL : head;
+}
+
+/* ---- connecting -----------------------------------------------------------------------------------------
+ */
+
+static int connect_failure(const char *path, int error, struct failure *failure)
+{
+    struct stat st;
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        return failure_set(failure, START_HINT,
+                           "there is no socket %s: the broker is not running or not installed", path);
+    case ECONNREFUSED:
+        if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+            return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
+                               "%s is not a socket", path);
+        return failure_set(failure, START_HINT, "the broker is not running: nobody listens on %s", path);
+    case EACCES:
+    case EPERM:
+        return failure_set(
+            failure,
+            "be root or a member of the socket's group: as root, usermod -aG haclient USER, then log in anew",
+            "uid %u may not use the broker's socket %s: permission denied", (unsigned)geteuid(), path);
+    case EPROTOTYPE:
+        return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
+                           "%s is a socket of another kind than the broker's", path);
+    case EAGAIN:
+        return failure_set(failure, "see what the broker does: systemctl status fence-broker.service",
+                           "the broker accepts no connection on %s (timed out)", path);
+    default:
+        return failure_set(failure, "see that the socket is the broker's: " BROKER_SOCKET,
+                           "cannot connect to %s: %s", path, strerror(error));
+    }
+}
+
+/* A full backlog (EAGAIN) is waited for until the deadline; a broker that is gone until `patience`. */
+static int connect_broker(const char *path, int64_t patience, int64_t deadline, struct failure *failure)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return failure_set(failure, "raise the limit that this names", "cannot make a socket: %s",
+                           strerror(errno));
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        int error = errno;
+        bool gone = error == ENOENT || error == ECONNREFUSED;
+        int64_t until = gone ? patience : error == EAGAIN ? deadline : 0;
+        if (error == EINTR)
+            continue;
+        if (request_now_ms() + CONNECT_PAUSE_MS >= until)
+            return connect_failure(path, error, failure);
+        poll(NULL, 0, CONNECT_PAUSE_MS);
+    }
+    if (peer_check(fd, path, failure) < 0)
+        return -1;
+    int connected = fd;
+    fd = -1;
+    return connected;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------
+ */
+
+/* 1: ready, 0: the deadline has passed. */
+static int wait_for(int fd, short events, int64_t deadline)
+{
+    for (;;) {
+        int64_t left = deadline - request_now_ms();
+        if (left <= 0)
+            return 0;
+        struct pollfd item = {.fd = fd, .events = events};
+        int n = poll(&item, 1, left > 60000 ? 60000 : (int)left);
+        if (n > 0)
+            return 1;
+    }
+}
+
+static enum outcome late(const struct request *request, struct failure *failure)
+{
+    failure_set(failure,
+                "the broker carries on with what it has begun: /usr/sbin/fence_broker history shows how it "
+                "ended, and "
+                "power_timeout sets how long the client waits",
+                "no answer from the broker within %lld s (timed out)", (long long)request->wait_s);
+    return OUTCOME_FAILED;
+}
+
+static bool cut_off(int error)
+{
+    return error == EPIPE || error == ECONNRESET;
+}
+
+static enum outcome io_failure(const char *what, int error, struct failure *failure)
+{
+    failure_set(failure, "try again", "cannot %s the broker: %s", what, strerror(error));
+    return OUTCOME_FAILED;
+}
+
+static enum outcome send_head(int fd, const struct request *request, const char *head, int64_t deadline,
+                              struct failure *failure)
+{
+    for (size_t left = strlen(head); left > 0;) {
+        ssize_t n = send(fd, head, left, MSG_NOSIGNAL);
+        if (n >= 0) {
+            head += n;
+            left -= (size_t)n;
+        } else if (cut_off(errno)) {
+            /* it may have answered (a refusal) before it hung up: the reader finds out */
+            return OUTCOME_ANSWER;
+        } else if (errno == EAGAIN) {
+            if (!wait_for(fd, POLLOUT, deadline))
+                return late(request, failure);
+        } else if (errno != EINTR) {
+            return io_failure("write to", errno, failure);
+        }
+    }
+    return OUTCOME_ANSWER;
+}
+
+static enum outcome read_answer(int fd, const struct request *request, struct answer *answer,
+                                int64_t deadline, struct failure *failure)
+{
+    for (;;) {
+        if (answer_reserve(answer, READ_CHUNK) < 0) {
+            failure_set(failure, NULL, "out of memory");
+            return OUTCOME_FAILED;
+        }
+        ssize_t n = recv(fd, answer->data + answer->used, READ_CHUNK, 0);
+        if (n == 0 || (n < 0 && cut_off(errno)))
+            return OUTCOME_CUT;
+        if (n < 0 && errno == EAGAIN && !wait_for(fd, POLLIN, deadline))
+            return late(request, failure);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return io_failure("read from", errno, failure);
+        if (n < 0)
+            continue;
+        answer->used += (size_t)n;
+        switch (answer_parse(answer)) {
+        case ANSWER_COMPLETE:
+            return OUTCOME_ANSWER;
+        case ANSWER_GARBLED:
+            failure_set(failure, "client and daemon must be of the same version, and the socket the broker's",
+                        "what answers on %s does not speak the broker's language", request->socket);
+            return OUTCOME_FAILED;
+        case ANSWER_MORE:
+            break;
+        }
+    }
+}
+
+static enum outcome ask(const struct request *request, const char *head, int64_t patience, int64_t deadline,
+                        struct answer *answer, struct failure *failure)
+{
+    _cleanup_(closep) int fd = connect_broker(request->socket, patience, deadline, failure);
+    if (fd < 0)
+        return OUTCOME_FAILED;
+    enum outcome outcome = send_head(fd, request, head, deadline, failure);
+    if (outcome == OUTCOME_ANSWER)
+        outcome = read_answer(fd, request, answer, deadline, failure);
+    return outcome;
+}
+
+int request_perform(const struct request *request, struct answer *answer, struct failure *failure)
+{
+    if (request_socket_check(request->socket, failure) < 0)
+        return -1;
+    _cleanup_(freep) char *head = make_head(request);
+    if (!head)
+        return failure_set(failure, NULL, "out of memory");
+    int64_t start = request_now_ms();
+    int64_t deadline = request->deadline_ms ? request->deadline_ms : start + request->wait_s * 1000;
+    say_debug("%s: %s %s", request->socket, request->method, request->target);
+    enum outcome outcome = ask(request, head, 0, deadline, answer, failure);
+    if (outcome == OUTCOME_CUT) {
+        say_debug("the connection ended without an answer; asking once more");
+        answer_clear(answer);
+        int64_t patience = request_now_ms() + RETURN_WAIT_MS;
+        outcome = ask(request, head, patience < deadline ? patience : deadline, deadline, answer, failure);
+        if (outcome == OUTCOME_FAILED)
+            failure_prefix(failure, "the broker hung up without an answer, and then");
+    }
+    if (outcome == OUTCOME_CUT)
+        failure_set(failure,
+                    "see why it ends, and how the operation ended: journalctl -u fence-broker.service, "
+                    "/usr/sbin/fence_broker history",
+                    "the broker hung up twice without an answer");
+    if (outcome != OUTCOME_ANSWER) {
+        answer_clear(answer);
+        return -1;
+    }
+    say_debug("answered %d with %zu bytes after %lld ms", answer->status, answer->length,
+              (long long)(request_now_ms() - start));
+    return 0;
+}

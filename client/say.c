@@ -1,0 +1,144 @@
+/* What the client says beside its answers. Pacemaker logs our stderr and judges a failed fence by its words,
+ * so a failure is one line with its cause and its way out, written at once, without control characters. This
+ * room does not know what failed, and it never prints a parameter's value on its own account: a password left
+ * over from another agent's device must not reach a log. */
+#include "say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "system/cleanup.h"
+
+#define PROGRAM "fence_broker"
+
+static bool quiet_;
+static bool verbose_;
+static int debug_fd_ = -1;
+
+void failure_clear(struct failure *failure)
+{
+    free(failure->cause);
+    free(failure->hint);
+    *failure = (struct failure){0};
+}
+
+static char *format_va(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static char *format_va(const char *format, va_list args)
+{
+    char *text = NULL;
+    return vasprintf(&text, format, args) < 0 ? NULL : text;
+}
+
+int failure_set(struct failure *failure, const char *hint, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *cause = format_va(format, args);
+    va_end(args);
+    /* the texts may be made of the failure's own, so they are copied before those are freed */
+    char *copy = hint ? strdup(hint) : NULL;
+    failure_clear(failure);
+    failure->cause = cause;
+    failure->hint = copy;
+    return -1;
+}
+
+int failure_prefix(struct failure *failure, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    _cleanup_(freep) char *prefix = format_va(format, args);
+    va_end(args);
+    char *cause = NULL;
+    if (prefix && failure->cause && asprintf(&cause, "%s: %s", prefix, failure->cause) >= 0) {
+        free(failure->cause);
+        failure->cause = cause;
+    }
+    return -1;
+}
+
+/* Takes `text` and writes it as one line. Bytes that could start a new line or steer a terminal become
+ * blanks. */
+static void write_line(int fd, char *text)
+{
+    _cleanup_(freep) char *line = text;
+    if (!line)
+        return;
+    size_t length = strlen(line);
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+            line[i] = ' ';
+    line[length] = '\n'; /* over the terminating NUL: one write, one line */
+    ssize_t n;
+    do
+        n = write(fd, line, length + 1);
+    while (n < 0 && errno == EINTR);
+}
+
+void failure_print(const struct failure *failure)
+{
+    char *line = NULL;
+    const char *cause = failure->cause ? failure->cause : "out of memory";
+    const char *hint = failure->hint ? failure->hint : "free some memory and try again";
+    if (asprintf(&line, PROGRAM ": %s; %s", cause, hint) < 0)
+        line = NULL;
+    if (debug_fd_ >= 0 && line)
+        write_line(debug_fd_, strdup(line));
+    if (line)
+        write_line(STDERR_FILENO, line);
+}
+
+void say_setup(bool quiet, bool verbose, const char *debug_file)
+{
+    quiet_ = quiet;
+    verbose_ = verbose;
+    if (!debug_file || !*debug_file)
+        return;
+    /* O_NONBLOCK: a FIFO that nobody reads must not hold a fence */
+    debug_fd_ = open(debug_file, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    if (debug_fd_ < 0)
+        say_warning("cannot write the debug file %s: %s; going on without it", debug_file, strerror(errno));
+}
+
+void say_warning(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    _cleanup_(freep) char *text = format_va(format, args);
+    va_end(args);
+    char *line = NULL;
+    if (text && !quiet_ && asprintf(&line, PROGRAM ": warning: %s", text) >= 0)
+        write_line(STDERR_FILENO, line);
+    say_debug("warning: %s", text ? text : "");
+}
+
+void say_debug(const char *format, ...)
+{
+    if (!verbose_ && debug_fd_ < 0)
+        return;
+    va_list args;
+    va_start(args, format);
+    _cleanup_(freep) char *text = format_va(format, args);
+    va_end(args);
+    char *line = NULL;
+    if (!text || asprintf(&line, PROGRAM "[%d]: debug: %s", (int)getpid(), text) < 0)
+        return;
+    if (debug_fd_ >= 0)
+        write_line(debug_fd_, strdup(line));
+    if (verbose_)
+        write_line(STDERR_FILENO, TAKE(line));
+    free(line);
+}
+
+int say_finish(struct failure *failure)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return failure_set(failure, "see where standard output goes", "cannot write the answer: %s",
+                       strerror(errno ? errno : EIO));
+}

@@ -1,0 +1,539 @@
+/*
+ * Requests, queues and askers. What runs is engine_run.c's business.
+ *
+ * An asker is a record of its own with its own deadline; it hangs on a runner, or waits for the first
+ * inventory. A queue's head runs; a request joins the queue's last operation if that one would satisfy it,
+ * else it waits its turn (P6).
+ */
+#include "fence/engine_private.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ASKER_GRACE_MS 250
+
+/* ---- askers ---- */
+
+static void asker_detach(struct asker *asker)
+{
+    if (asker->runner)
+        DL_DELETE(asker->runner->askers, asker);
+    asker->runner = NULL;
+}
+
+static void asker_free(struct asker *asker)
+{
+    asker_detach(asker);
+    HASH_DEL(asker->engine->askers, asker);
+    if (asker->timer)
+        event_free(asker->timer);
+    free((char *)(uintptr_t)asker->request.plug);
+    free((char *)(uintptr_t)asker->request.request_id);
+    free(asker);
+}
+
+static void count_answer(struct engine *engine, enum fence_action action, const struct error *error)
+{
+    enum engine_result result = !error                           ? ENGINE_RESULT_DONE
+                                : error->code == ERROR_ABANDONED ? ENGINE_RESULT_ABANDONED
+                                                                 : ENGINE_RESULT_FAILED;
+    engine->counters.answered[action][result]++;
+}
+
+/* The one end of every asker that is still there. */
+static void asker_answer(struct asker *asker, const struct operation *operation, const struct error *error)
+{
+    engine_answer_fn *answer = asker->answer;
+    void *context = asker->context;
+    count_answer(asker->engine, asker->request.action, error);
+    asker_free(asker);
+    answer(context, operation, error);
+}
+
+void engine_answer_askers(struct runner *runner, const struct error *error, bool all)
+{
+    struct asker *asker, *next;
+    DL_FOREACH_SAFE (runner->askers, asker, next) {
+        if (all || !asker->wants_running)
+            asker_answer(asker, runner->operation, error);
+    }
+}
+
+static void fail_later(struct asker *asker, const struct error *error)
+{
+    asker->answering = true;
+    asker->error = *error;
+    event_active(asker->timer, EV_TIMEOUT, 0);
+}
+
+static void on_asker_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct asker *asker = context;
+    struct error error = {0};
+    if (asker->answering) {
+        error = asker->error;
+        const struct operation *finished =
+            asker->finished[0] ? history_find(asker->engine->history, asker->finished) : NULL;
+        asker_answer(asker, finished, error.code == ERROR_NONE ? NULL : &error);
+        return;
+    }
+    struct runner *runner = asker->runner;
+    if (!runner) {
+        const struct error *cause = poller_error(asker->engine->poller);
+        error_set(&error, cause->code ? cause->code : ERROR_NO_INVENTORY,
+                  "the guests of the pool are not known yet%s%s", cause->code ? ": " : "", cause->message);
+        if (cause->hint[0])
+            error_hint(&error, "%s", cause->hint);
+        asker_answer(asker, NULL, &error);
+        return;
+    }
+    error_set(&error, ERROR_DEADLINE, "%s of %s was not verified within the deadline; operation %s goes on",
+              fence_action_name(runner->operation->action), runner->operation->plug, runner->operation->id);
+    error_hint(&error, "fence_broker explain %s", runner->operation->id);
+    const struct operation *operation = runner->operation;
+    asker_detach(asker);
+    if (!runner->askers)
+        runner_deserted(runner);
+    asker_answer(asker, operation, &error);
+}
+
+static struct asker *asker_new(struct engine *engine, const struct engine_request *request,
+                               engine_answer_fn *answer, void *context)
+{
+    struct asker *asker = calloc(1, sizeof(*asker));
+    if (!asker)
+        return NULL;
+    asker->engine = engine;
+    asker->id = ++engine->last_id;
+    asker->request = *request;
+    asker->request.plug = strdup(request->plug);
+    asker->request.request_id = request->request_id ? strdup(request->request_id) : NULL;
+    asker->answer = answer;
+    asker->context = context;
+    asker->deadline_ms = clock_now_ms() + engine->settings.deadline_ms;
+    asker->timer = event_new(engine->base, -1, 0, on_asker_timer, asker);
+    HASH_ADD(hh, engine->askers, id, sizeof(asker->id), asker);
+    if (!asker->hh.tbl || !asker->timer || !asker->request.plug ||
+        (request->request_id && !asker->request.request_id)) {
+        if (!asker->hh.tbl) { /* was not added */
+            if (asker->timer)
+                event_free(asker->timer);
+            free((char *)(uintptr_t)asker->request.plug);
+            free((char *)(uintptr_t)asker->request.request_id);
+            free(asker);
+        } else {
+            asker_free(asker);
+        }
+        return NULL;
+    }
+    /* the operation's own end at the same deadline tells more than the asker's: let it come first */
+    int64_t wait_ms = engine->settings.deadline_ms + ASKER_GRACE_MS;
+    struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = (wait_ms % 1000) * 1000};
+    event_add(asker->timer, &tv);
+    return asker;
+}
+
+void engine_leave(struct engine *engine, uint64_t id)
+{
+    struct asker *asker = NULL;
+    if (engine_reading_leave(engine, id))
+        return;
+    HASH_FIND(hh, engine->askers, &id, sizeof(id), asker);
+    if (!asker)
+        return;
+    struct runner *runner = asker->runner;
+    asker_free(asker);
+    if (runner && !runner->askers)
+        runner_deserted(runner);
+}
+
+/* ---- queues ---- */
+
+static struct guest_queue *queue_of(struct engine *engine, int vmid)
+{
+    struct guest_queue *queue = NULL;
+    HASH_FIND_INT(engine->queues, &vmid, queue);
+    if (queue)
+        return queue;
+    queue = calloc(1, sizeof(*queue));
+    if (!queue)
+        return NULL;
+    queue->vmid = vmid;
+    HASH_ADD_INT(engine->queues, vmid, queue);
+    if (!queue->hh.tbl) {
+        free(queue);
+        return NULL;
+    }
+    return queue;
+}
+
+static void drop_empty_queue(struct engine *engine, struct guest_queue *queue)
+{
+    if (queue->runners)
+        return;
+    HASH_DEL(engine->queues, queue);
+    free(queue);
+}
+
+static void drained(struct engine *engine)
+{
+    engine_drained_fn *callback = engine->drained;
+    engine->drained = NULL;
+    if (callback)
+        callback(engine->drained_context);
+}
+
+void engine_runner_ended(struct runner *runner)
+{
+    struct engine *engine = runner->engine;
+    struct guest_queue *queue = runner->queue;
+    DL_DELETE(queue->runners, runner);
+    runner_free(runner);
+    engine->running--;
+    if (queue->runners)
+        runner_start(queue->runners);
+    else
+        drop_empty_queue(engine, queue);
+    if (engine->draining && engine->running == 0)
+        event_active(engine->drain_timer, EV_TIMEOUT, 0);
+}
+
+static void attach(struct asker *asker, struct runner *runner)
+{
+    asker->runner = runner;
+    DL_APPEND(runner->askers, asker);
+}
+
+/* The last operation in the queue would satisfy this request too. */
+static bool would_satisfy(const struct runner *last, const struct engine_request *request)
+{
+    const struct operation *operation = last->operation;
+    if (operation->action != request->action || operation->method != request->method)
+        return false;
+    return !last->started || step_can_join(&last->step);
+}
+
+static bool is_powering_on(const struct runner *last)
+{
+    return last->started && last->operation->action == FENCE_REBOOT && last->step.phase == STEP_POWERING_ON &&
+           last->step.verified_ms;
+}
+
+static struct operation *describe(const struct engine_request *request, const struct guest *guest)
+{
+    struct operation *operation = operation_new();
+    if (!operation)
+        return NULL;
+    operation->action = request->action;
+    operation->method = request->method;
+    operation->plug = strdup(request->plug);
+    operation->vmid = guest->vmid;
+    operation->type = guest->type;
+    operation->guest = guest->name ? strdup(guest->name) : NULL;
+    operation->node = guest->node ? strdup(guest->node) : NULL;
+    operation->peer = request->peer;
+    operation->requested_ms = clock_now_ms();
+    operation->requested_realtime_ms = clock_realtime_ms();
+    bool known = !request->request_id || operation_add_request_id(operation, request->request_id);
+    if (!operation->plug || !known) {
+        operation_free(operation);
+        return NULL;
+    }
+    return operation;
+}
+
+/* A new operation at the end of the guest's queue. `asker` may be NULL: nobody waits for it. */
+static bool enqueue(struct engine *engine, struct guest_queue *queue, const struct engine_request *request,
+                    const struct guest *guest, struct asker *asker)
+{
+    struct operation *operation = describe(request, guest);
+    struct runner *runner = operation ? runner_new(engine, operation) : NULL;
+    if (!runner) {
+        operation_free(operation);
+        drop_empty_queue(engine, queue);
+        return false;
+    }
+    history_add(engine->history, operation);
+    runner->queue = queue;
+    runner->deadline_ms = operation->requested_ms + engine->settings.deadline_ms;
+    runner->newest_ms = operation->requested_ms;
+    DL_APPEND(queue->runners, runner);
+    engine->running++;
+    if (asker)
+        attach(asker, runner);
+    if (queue->runners == runner)
+        runner_start(runner);
+    return true;
+}
+
+static unsigned queue_length(const struct guest_queue *queue)
+{
+    const struct runner *runner;
+    unsigned count = 0;
+    DL_COUNT(queue->runners, runner, count);
+    return count;
+}
+
+/* Give the request its place; false and *error if it has none. */
+static bool place(struct engine *engine, const struct guest *guest, struct asker *asker, struct error *error)
+{
+    const struct engine_request *request = &asker->request;
+    struct guest_queue *queue = queue_of(engine, guest->vmid);
+    if (!queue) {
+        error_set(error, ERROR_INTERNAL, "no memory for an operation");
+        return false;
+    }
+    struct runner *last = queue->runners ? queue->runners->prev : NULL;
+    if (last && would_satisfy(last, request)) {
+        last->deadline_ms = asker->deadline_ms;
+        last->newest_ms = clock_now_ms();
+        attach(asker, last);
+        runner_joined(last, request->request_id);
+        return true;
+    }
+    if (last && request->action == FENCE_ON && is_powering_on(last)) {
+        asker->wants_running = true;
+        attach(asker, last);
+        return true;
+    }
+    if (queue_length(queue) >= ENGINE_QUEUE_MAX || engine->running >= ENGINE_OPERATIONS_MAX) {
+        error_set(error, ERROR_TOO_MANY, "%u operations wait already, %u of them for guest %d",
+                  engine->running, queue_length(queue), guest->vmid);
+        return false;
+    }
+    if (!enqueue(engine, queue, request, guest, asker)) {
+        error_set(error, ERROR_INTERNAL, "no memory for an operation");
+        return false;
+    }
+    /* a newer request to power off overrides a power-on that was not sent yet; the queue has somebody else by
+     * now */
+    if (request->action == FENCE_OFF && last && last->started && step_can_leave_off(&last->step))
+        runner_leave_off(last);
+    return true;
+}
+
+/* ---- requests ---- */
+
+static struct runner *find_runner(struct engine *engine, const struct operation *operation)
+{
+    struct guest_queue *queue = NULL;
+    struct runner *runner;
+    HASH_FIND_INT(engine->queues, &operation->vmid, queue);
+    if (!queue)
+        return NULL;
+    DL_FOREACH (queue->runners, runner) {
+        if (runner->operation == operation)
+            return runner;
+    }
+    return NULL;
+}
+
+/* A reboot whose daemon ended after off was proven and before the power-on: nobody else would start the
+ * guest. */
+static void resume_power_on(struct engine *engine, const struct operation *operation)
+{
+    struct inventory *inventory = poller_inventory(engine->poller);
+    const struct guest *guest = inventory ? inventory_by_vmid(inventory, operation->vmid) : NULL;
+    struct guest_queue *queue = guest ? queue_of(engine, guest->vmid) : NULL;
+    struct engine_request request = {.action = FENCE_ON, .plug = operation->plug, .peer = operation->peer};
+    if (queue && !queue->runners)
+        enqueue(engine, queue, &request, guest, NULL);
+}
+
+/* The same request again, its connection having ended without an answer: true if it is known. */
+static bool repeat(struct engine *engine, struct asker *asker)
+{
+    const struct operation *operation =
+        asker->request.request_id ? history_find_request(engine->history, asker->request.request_id) : NULL;
+    if (!operation || operation->action != asker->request.action)
+        return false;
+    bool fence = operation->action != FENCE_ON;
+    struct runner *runner = find_runner(engine, operation);
+    if (runner && !(fence && operation->verified_ms)) {
+        attach(asker, runner);
+        return true;
+    }
+    if (!runner && operation->outcome == OPERATION_INTERRUPTED && !operation->verified_ms)
+        return false; /* nothing was proven: it is done anew */
+    if (operation->outcome == OPERATION_INTERRUPTED && operation->action == FENCE_REBOOT &&
+        operation->power_on_error.code == ERROR_INTERRUPTED)
+        resume_power_on(engine, operation);
+    snprintf(asker->finished, sizeof(asker->finished), "%s", operation->id);
+    fail_later(asker, operation->verified_ms && fence ? &(struct error){0} : &operation->error);
+    return true;
+}
+
+/* The inventory is there: find the guest. */
+static void resolve(struct engine *engine, struct asker *asker)
+{
+    struct error error = {0};
+    struct inventory *inventory = poller_inventory(engine->poller);
+    const struct guest *guest = inventory_find(inventory, asker->request.plug, &error);
+    if (repeat(engine, asker))
+        return;
+    if (!guest || !place(engine, guest, asker, &error))
+        fail_later(asker, &error);
+}
+
+uint64_t engine_submit(struct engine *engine, const struct engine_request *request, engine_answer_fn *answer,
+                       void *context, struct error *error)
+{
+    if (engine->draining) {
+        error_set(error, ERROR_INTERRUPTED, "the daemon is ending");
+        return 0;
+    }
+    struct asker *asker = asker_new(engine, request, answer, context);
+    if (!asker) {
+        error_set(error, ERROR_INTERNAL, "no memory for a request");
+        return 0;
+    }
+    if (poller_inventory(engine->poller))
+        resolve(engine, asker);
+    return asker->id;
+}
+
+void engine_round_ended(struct engine *engine)
+{
+    struct asker *asker, *next;
+    if (!poller_inventory(engine->poller))
+        return;
+    HASH_ITER (hh, engine->askers, asker, next) {
+        if (!asker->runner && !asker->answering)
+            resolve(engine, asker);
+    }
+    engine_readings_resolve(engine);
+}
+
+bool engine_dry_run(struct engine *engine, const struct engine_request *request, char *message, size_t size,
+                    struct error *error)
+{
+    struct session_description session;
+    struct inventory *inventory = poller_inventory(engine->poller);
+    session_describe(engine->session, &session);
+    if (!inventory) {
+        *error = *poller_error(engine->poller);
+        if (error->code == ERROR_NONE)
+            error_set(error, ERROR_NO_INVENTORY, "the guests of the pool are not known yet");
+        return false;
+    }
+    const struct guest *guest = inventory_find(inventory, request->plug, error);
+    if (!guest)
+        return false;
+    if (!session.ready) {
+        *error = session.error;
+        if (error->code == ERROR_NONE)
+            error_set(error, ERROR_NO_SESSION, "there is no Proxmox session");
+        return false;
+    }
+    if (!guest->may_power) {
+        error_set(error, ERROR_NO_POWER_RIGHT, "%s may not power guest %d", session.identity, guest->vmid);
+        return false;
+    }
+    if (guest->template || guest->hastate) {
+        error_set(error, guest->template ? ERROR_TEMPLATE : ERROR_HA_MANAGED, "guest %d %s", guest->vmid,
+                  guest->template ? "is a template" : "is managed by Proxmox HA");
+        return false;
+    }
+    snprintf(message, size, "%s of guest %d (%s) on %s would be tried now; nothing was done",
+             fence_action_name(request->action), guest->vmid, guest_label(guest), guest->node);
+    return true;
+}
+
+/* ---- the room ---- */
+
+bool engine_guest_busy(const struct engine *engine, int vmid)
+{
+    struct guest_queue *queue = NULL;
+    HASH_FIND_INT(engine->queues, &vmid, queue);
+    return queue != NULL;
+}
+
+unsigned engine_running(const struct engine *engine)
+{
+    return engine->running;
+}
+
+const struct engine_counters *engine_counters(const struct engine *engine)
+{
+    return &engine->counters;
+}
+
+static void interrupt_all(struct engine *engine)
+{
+    struct guest_queue *queue, *next_queue;
+    struct runner *runner, *next;
+    struct asker *asker, *next_asker;
+    HASH_ITER (hh, engine->askers, asker, next_asker) {
+        asker_free(asker);
+    }
+    HASH_ITER (hh, engine->queues, queue, next_queue) {
+        DL_FOREACH_SAFE (queue->runners, runner, next) {
+            runner_interrupt(runner);
+            DL_DELETE(queue->runners, runner);
+            runner_free(runner);
+            engine->running--;
+        }
+        drop_empty_queue(engine, queue);
+    }
+}
+
+static void on_drain(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct engine *engine = context;
+    interrupt_all(engine);
+    drained(engine);
+}
+
+void engine_drain(struct engine *engine, int64_t wait_ms, engine_drained_fn *callback, void *context)
+{
+    struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = (wait_ms % 1000) * 1000};
+    engine->draining = true;
+    engine->drained = callback;
+    engine->drained_context = context;
+    if (engine->running == 0)
+        event_active(engine->drain_timer, EV_TIMEOUT, 0);
+    else
+        event_add(engine->drain_timer, &tv);
+}
+
+void engine_set_settings(struct engine *engine, const struct engine_settings *settings)
+{
+    engine->settings = *settings;
+}
+
+struct engine *engine_new(struct event_base *base, struct session *session, struct poller *poller,
+                          struct history *history, const struct engine_settings *settings)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return NULL;
+    engine->base = base;
+    engine->session = session;
+    engine->poller = poller;
+    engine->history = history;
+    engine->settings = *settings;
+    engine->drain_timer = event_new(base, -1, 0, on_drain, engine);
+    if (!engine->drain_timer) {
+        free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    interrupt_all(engine);
+    engine_readings_free(engine);
+    event_free(engine->drain_timer);
+    free(engine);
+}

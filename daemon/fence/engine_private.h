@@ -1,0 +1,103 @@
+/* What the files of the engine share: engine.c (requests, queues, askers), engine_run.c (one operation under
+ * way), engine_read.c (live reads). */
+#pragma once
+
+#include "fence/engine.h"
+#include "fence/history.h"
+#include "fence/step.h"
+#include "proxmox/poller.h"
+#include "proxmox/session.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+/* One who waits for an answer. Without a runner it waits for the inventory, or only for its answer to be
+ * delivered. */
+struct asker {
+    uint64_t id;
+    struct engine *engine;
+    struct runner *runner;
+    bool wants_running; /* an `on` that joined a reboot's power-on: answered when the guest runs */
+    struct event *timer;
+    int64_t deadline_ms;
+    /* until the plug is resolved */
+    struct engine_request request; /* plug and request_id are copies of its own */
+    /* an answer from history, to be given from the loop */
+    char finished[OPERATION_ID_LEN];
+    bool answering;
+    struct error error;
+    engine_answer_fn *answer;
+    void *context;
+    struct asker *prev, *next; /* among the askers of one runner */
+    UT_hash_handle hh;
+};
+
+enum run_call { RUN_POWER, RUN_STATUS, RUN_TASK, RUN_TASKS, RUN_HOSTS, RUN_LOCATE, RUN_CALL_COUNT };
+
+/* An operation that waits or runs. */
+struct runner {
+    struct engine *engine;
+    struct operation *operation; /* the history's */
+    struct step step;
+    bool started;
+    struct asker *askers;
+    struct event *wake;
+    uint64_t calls[RUN_CALL_COUNT];                           /* ids of what is under way, 0: nothing */
+    unsigned unmade;                /* calls that could not be made for lack of memory, a bit each */
+    char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX]; /* whom those two were about */
+    char task_upid[PVE_UPID_MAX];
+    uint64_t avoid; /* endpoints that gave no good answer to this operation */
+    int64_t deadline_ms, newest_ms; /* of the newest request */
+    uint64_t intent; /* the record that is awaited, 0: none */
+    bool intent_settled;
+    struct event *intent_timer;
+    struct guest_queue *queue;
+    struct runner *prev, *next;
+};
+
+struct guest_queue {
+    int vmid;
+    struct runner *runners; /* the head runs */
+    UT_hash_handle hh;
+};
+
+struct reading;
+
+struct engine {
+    struct event_base *base;
+    struct session *session;
+    struct poller *poller;
+    struct history *history;
+    struct engine_settings settings;
+    struct asker *askers;       /* by id */
+    struct guest_queue *queues; /* by vmid */
+    struct reading *readings;   /* by id */
+    uint64_t last_id;           /* of askers and readings */
+    unsigned running;
+    bool draining;
+    struct event *drain_timer;
+    engine_drained_fn *drained;
+    void *drained_context;
+    struct engine_counters counters;
+};
+
+/* engine.c */
+/* Answer everybody who waits for `verified`; with `all` also those who wait for the guest to run. */
+void engine_answer_askers(struct runner *runner, const struct error *error, bool all);
+/* The head of a queue has ended: take it away, begin the next. */
+void engine_runner_ended(struct runner *runner);
+
+/* engine_run.c */
+struct runner *runner_new(struct engine *engine, struct operation *operation);
+void runner_free(struct runner *runner); /* nothing is under way any more; no callback comes */
+void runner_start(struct runner *runner);
+void runner_joined(struct runner *runner, const char *request_id);
+void runner_deserted(struct runner *runner);
+void runner_leave_off(struct runner *runner);
+void runner_interrupt(struct runner *runner);
+
+/* engine_read.c */
+void engine_readings_resolve(struct engine *engine);
+bool engine_reading_leave(struct engine *engine, uint64_t id);
+void engine_readings_free(struct engine *engine);

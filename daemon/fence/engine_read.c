@@ -1,0 +1,255 @@
+/*
+ * Live reads: is the guest on? One question to the guest's host, and where the guest moved, one look for it.
+ * "off" only with points 1 to 3 of the off-proof; what is neither is an error, never a guess (P3).
+ */
+#include "fence/engine_private.h"
+
+#include "system/clock.h"
+#include "system/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define READING_DEADLINE_MS 15000 /* a monitor of Pacemaker waits 20 s */
+#define READING_TRIES       3
+
+struct reading {
+    uint64_t id;
+    struct engine *engine;
+    char *plug;
+    int vmid;
+    enum pve_guest_type type;
+    char node[PVE_NODE_MAX];
+    unsigned tries;
+    bool locating;
+    uint64_t call;
+    struct event *turn, *timer;
+    int64_t deadline_ms;
+    engine_power_fn *answer;
+    void *context;
+    struct error error; /* the last thing that went wrong */
+    UT_hash_handle hh;
+};
+
+static void reading_free(struct reading *reading)
+{
+    if (reading->call)
+        session_cancel(reading->engine->session, reading->call);
+    HASH_DEL(reading->engine->readings, reading);
+    event_free(reading->turn);
+    event_free(reading->timer);
+    free(reading->plug);
+    free(reading);
+}
+
+static void finish(struct reading *reading, enum engine_power power, const struct pve_status *status,
+                   const struct error *error)
+{
+    engine_power_fn *answer = reading->answer;
+    void *context = reading->context;
+    char node[PVE_NODE_MAX];
+    struct error copy = error ? *error : (struct error){0};
+    memcpy(node, reading->node, sizeof(node));
+    reading_free(reading);
+    answer(context, power, status, node, error ? &copy : NULL);
+}
+
+static void on_result(void *context, uint64_t id, const struct api_result *result);
+
+static void ask(struct reading *reading)
+{
+    struct api_request request = {
+        .call = API_STATUS, .node = reading->node, .type = reading->type, .vmid = reading->vmid};
+    struct session_route route = {.urgent = true,
+                                  .deadline_ms = reading->deadline_ms,
+                                  .answer_timeout_ms = reading->engine->settings.answer_timeout_ms};
+    if (reading->locating)
+        request = (struct api_request){.call = API_GUESTS};
+    reading->call = session_call(reading->engine->session, &request, &route, on_result, reading);
+    if (!reading->call) {
+        error_set(&reading->error, ERROR_INTERNAL, "no memory for a call to Proxmox");
+        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+    }
+}
+
+/* Stopped: does it hold as "off"? Points 2 and 3. */
+static bool is_off(const struct reading *reading, const struct pve_status *status, struct error *error)
+{
+    bool alive = reading->type == PVE_LXC ? status->traffic : status->nics;
+    if (alive) {
+        error_set(
+            error, ERROR_UNPROVEN,
+            "guest %d reads stopped on %s, but a process of it is still there (its network devices are)",
+            reading->vmid, reading->node);
+        return false;
+    }
+    if (strcmp(status->lock, "migrate") == 0 || strcmp(status->lock, "suspended") == 0 ||
+        strcmp(status->lock, "suspending") == 0 || strcmp(status->lock, "rollback") == 0) {
+        error_set(error, strncmp(status->lock, "suspend", 7) == 0 ? ERROR_SUSPENDED : ERROR_LOCKED,
+                  "guest %d reads stopped on %s with the lock %s, which proves nothing", reading->vmid,
+                  reading->node, status->lock);
+        return false;
+    }
+    return true;
+}
+
+static void take_status(struct reading *reading, const struct api_result *result)
+{
+    struct pve_status status;
+    char lock[PVE_LOCK_MAX];
+    if (result->outcome != API_OK) {
+        reading->error = result->error;
+        if (result->outcome == API_REFUSED && api_classify(result->reason, lock) == PVE_REFUSAL_MOVED &&
+            ++reading->tries < READING_TRIES) {
+            reading->locating = true;
+            ask(reading);
+            return;
+        }
+        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        return;
+    }
+    if (!api_decode_status(result->data, &status) || status.vmid != reading->vmid) {
+        error_set(&reading->error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
+                  result->endpoint_text, reading->vmid);
+        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        return;
+    }
+    if (status.running)
+        finish(reading, ENGINE_POWER_ON, &status, NULL);
+    else if (is_off(reading, &status, &reading->error))
+        finish(reading, ENGINE_POWER_OFF, &status, NULL);
+    else
+        finish(reading, ENGINE_POWER_OFF, &status, &reading->error);
+}
+
+static void take_location(struct reading *reading, const struct api_result *result)
+{
+    bool is_list =
+        result->outcome == API_OK && result->data && json_object_is_type(result->data, json_type_array);
+    reading->locating = false;
+    for (size_t i = 0; is_list && i < json_object_array_length(result->data); i++) {
+        struct json_object *entry = json_object_array_get_idx(result->data, i);
+        const char *node = NULL;
+        int64_t vmid = 0;
+        if (json_get_int_or_digits(entry, "vmid", 1, 999999999, &vmid) && vmid == reading->vmid &&
+            json_get_string(entry, "node", &node)) {
+            snprintf(reading->node, sizeof(reading->node), "%s", node);
+            ask(reading);
+            return;
+        }
+    }
+    finish(reading, ENGINE_POWER_OFF, NULL, result->outcome == API_OK ? &reading->error : &result->error);
+}
+
+static void on_result(void *context, uint64_t id, const struct api_result *result)
+{
+    struct reading *reading = context;
+    if (reading->call != id)
+        return;
+    reading->call = 0;
+    if (reading->locating)
+        take_location(reading, result);
+    else
+        take_status(reading, result);
+}
+
+/* The inventory is there: find the guest and ask its host. */
+static void resolve(struct reading *reading)
+{
+    const struct guest *guest =
+        inventory_find(poller_inventory(reading->engine->poller), reading->plug, &reading->error);
+    if (!guest) {
+        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        return;
+    }
+    reading->vmid = guest->vmid;
+    reading->type = guest->type;
+    snprintf(reading->node, sizeof(reading->node), "%s", guest->node);
+    ask(reading);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct reading *reading = context;
+    if (!reading->call && reading->vmid == 0 && poller_inventory(reading->engine->poller))
+        resolve(reading);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct reading *reading = context;
+    if (reading->error.code == ERROR_NONE) {
+        const struct error *cause = poller_error(reading->engine->poller);
+        error_set(&reading->error, cause->code ? cause->code : ERROR_DEADLINE,
+                  "the state of %s could not be read in time%s%s", reading->plug, cause->code ? ": " : "",
+                  cause->message);
+        if (cause->hint[0])
+            error_hint(&reading->error, "%s", cause->hint);
+    }
+    finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+}
+
+uint64_t engine_read_power(struct engine *engine, const char *plug, engine_power_fn *answer, void *context,
+                           struct error *error)
+{
+    struct reading *reading = calloc(1, sizeof(*reading));
+    char *copy = strdup(plug);
+    struct event *timer = reading ? event_new(engine->base, -1, 0, on_timer, reading) : NULL;
+    struct event *turn = reading ? event_new(engine->base, -1, 0, on_turn, reading) : NULL;
+    if (reading && copy && timer && turn) {
+        *reading = (struct reading){.id = ++engine->last_id,
+                                    .engine = engine,
+                                    .plug = copy,
+                                    .turn = turn,
+                                    .timer = timer,
+                                    .deadline_ms = clock_now_ms() + READING_DEADLINE_MS,
+                                    .answer = answer,
+                                    .context = context};
+        HASH_ADD(hh, engine->readings, id, sizeof(reading->id), reading);
+    }
+    if (!reading || !copy || !timer || !turn || !reading->hh.tbl) {
+        if (timer)
+            event_free(timer);
+        if (turn)
+            event_free(turn);
+        free(copy);
+        free(reading);
+        error_set(error, ERROR_INTERNAL, "no memory for a request");
+        return 0;
+    }
+    struct timeval tv = {.tv_sec = READING_DEADLINE_MS / 1000};
+    event_add(timer, &tv);
+    event_active(turn, EV_TIMEOUT, 0);
+    return reading->id;
+}
+
+void engine_readings_resolve(struct engine *engine)
+{
+    struct reading *reading, *next;
+    HASH_ITER (hh, engine->readings, reading, next) {
+        if (reading->vmid == 0)
+            event_active(reading->turn, EV_TIMEOUT, 0);
+    }
+}
+
+bool engine_reading_leave(struct engine *engine, uint64_t id)
+{
+    struct reading *reading = NULL;
+    HASH_FIND(hh, engine->readings, &id, sizeof(id), reading);
+    if (!reading)
+        return false;
+    reading_free(reading);
+    return true;
+}
+
+void engine_readings_free(struct engine *engine)
+{
+    struct reading *reading, *next;
+    HASH_ITER (hh, engine->readings, reading, next) {
+        reading_free(reading);
+    }
+}

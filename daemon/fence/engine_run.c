@@ -1,0 +1,468 @@
+/*
+ * One operation under way: calls' answers become events of step, step's effects become calls, records and
+ * answers.
+ *
+ * A call is found by its id in the runner's table; what was cancelled is not found. The first power call
+ * waits for the intent to be on disk, for at most ENGINE_INTENT_WAIT_MS (P5).
+ */
+#include "fence/engine_private.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json.h"
+#include "system/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void feed(struct runner *runner, struct step_event *event);
+
+static void feed_kind(struct runner *runner, enum step_event_kind kind)
+{
+    feed(runner, &(struct step_event){.kind = kind});
+}
+
+static struct timeval timeval_until(int64_t at_ms)
+{
+    int64_t left_ms = at_ms - clock_now_ms();
+    if (left_ms < 0)
+        left_ms = 0;
+    return (struct timeval){.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
+}
+
+/* ---- the log ---- */
+
+static void log_operation(const struct operation *operation, int priority, const char *text)
+{
+    char vmid[16], uid[16];
+    snprintf(vmid, sizeof(vmid), "%d", operation->vmid);
+    snprintf(uid, sizeof(uid), "%u", operation->peer.uid);
+    const struct log_field fields[] = {
+        {"FENCE_OPERATION", operation->id},
+        {"FENCE_ACTION", fence_action_name(operation->action)},
+        {"FENCE_TARGET", operation->plug},
+        {"PVE_VMID", vmid},
+        {"PVE_NODE", operation->node},
+        {"FENCE_RESULT",
+         operation->outcome == OPERATION_RUNNING ? NULL : operation_outcome_name(operation->outcome)},
+        {"PEER_UID", uid},
+        {NULL, NULL},
+    };
+    log_event(priority, fields, "%s of %s (%d): %s", fence_action_name(operation->action),
+              operation->guest ? operation->guest : operation->plug, operation->vmid, text);
+}
+
+static void note(struct runner *runner, const char *text)
+{
+    const struct operation_transition *entry = operation_note(runner->operation, clock_now_ms(), text);
+    if (entry)
+        history_write_transition(runner->engine->history, runner->operation, entry);
+    log_operation(runner->operation, LOG_INFO, text);
+}
+
+/* ---- answers become events ---- */
+
+static void on_power(struct runner *runner, const struct api_result *result)
+{
+    struct step_event event = {.kind = STEP_EVENT_POWER, .result = result};
+    if (result->outcome == API_OK && !api_decode_upid(result->data, event.upid))
+        event.upid[0] = '\0';
+    if (result->http_status >= 595 && result->endpoint_text[0])
+        runner->avoid |= UINT64_C(1) << result->endpoint;
+    if (result->http_status == 403)
+        poller_reread_privileges(runner->engine->poller);
+    feed(runner, &event);
+}
+
+static void on_status(struct runner *runner, const struct api_result *result)
+{
+    struct step_event event = {.kind = STEP_EVENT_STATUS, .result = result, .node = runner->status_node};
+    event.decoded = result->outcome == API_OK && api_decode_status(result->data, &event.status);
+    feed(runner, &event);
+}
+
+static void on_task(struct runner *runner, const struct api_result *result)
+{
+    struct step_event event = {.kind = STEP_EVENT_TASK, .result = result};
+    snprintf(event.upid, sizeof(event.upid), "%s", runner->task_upid);
+    event.decoded = result->outcome == API_OK && api_decode_task(result->data, &event.task);
+    feed(runner, &event);
+}
+
+static void on_tasks(struct runner *runner, const struct api_result *result)
+{
+    struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result};
+    const char *type = runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
+    /* the host's clock counts whole seconds */
+    int64_t since_s = runner->operation->requested_realtime_ms / 1000 - 1;
+    event.decoded = result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, &event.tasks);
+    feed(runner, &event);
+}
+
+static void on_hosts(struct runner *runner, const struct api_result *result)
+{
+    struct step_event event = {.kind = STEP_EVENT_HOSTS, .result = result, .node = runner->hosts_node};
+    struct inventory *inventory = poller_inventory(runner->engine->poller);
+    event.decoded = result->outcome == API_OK &&
+                    nodes_take_census(inventory, result->data, runner->hosts_node, &event.census);
+    /* an endpoint in a minority is asked last from now on: others may be in the majority */
+    if (event.decoded &&
+        event.census.online < nodes_required(runner->engine->settings.min_online_nodes, event.census.known))
+        runner->avoid |= UINT64_C(1) << result->endpoint;
+    feed(runner, &event);
+}
+
+static void on_located(struct runner *runner, const struct api_result *result)
+{
+    struct step_event event = {.kind = STEP_EVENT_LOCATED, .result = result};
+    event.decoded =
+        result->outcome == API_OK && result->data && json_object_is_type(result->data, json_type_array);
+    size_t count = event.decoded ? json_object_array_length(result->data) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *entry = json_object_array_get_idx(result->data, i);
+        const char *type = NULL;
+        int64_t vmid = 0;
+        if (json_get_int_or_digits(entry, "vmid", 1, 999999999, &vmid) && vmid == runner->operation->vmid &&
+            json_get_string(entry, "type", &type) && json_get_string(entry, "node", &event.node))
+            event.type = strcmp(type, "lxc") == 0 ? PVE_LXC : PVE_QEMU;
+    }
+    feed(runner, &event);
+}
+
+static void on_result(void *context, uint64_t id, const struct api_result *result)
+{
+    static void (*const handlers[RUN_CALL_COUNT])(struct runner *, const struct api_result *) = {
+        [RUN_POWER] = on_power, [RUN_STATUS] = on_status, [RUN_TASK] = on_task,
+        [RUN_TASKS] = on_tasks, [RUN_HOSTS] = on_hosts,   [RUN_LOCATE] = on_located,
+    };
+    struct runner *runner = context;
+    for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
+        if (runner->calls[i] == id) {
+            runner->calls[i] = 0;
+            handlers[i](runner, result);
+            return;
+        }
+    }
+}
+
+/* ---- effects become calls ---- */
+
+/* No call could even be made: step hears of it from the loop, as of any other that was not sent. */
+static void report_unmade(struct runner *runner, enum run_call kind)
+{
+    static const enum step_event_kind events[RUN_CALL_COUNT] = {
+        [RUN_POWER] = STEP_EVENT_POWER, [RUN_STATUS] = STEP_EVENT_STATUS, [RUN_TASK] = STEP_EVENT_TASK,
+        [RUN_TASKS] = STEP_EVENT_TASKS, [RUN_HOSTS] = STEP_EVENT_HOSTS,   [RUN_LOCATE] = STEP_EVENT_LOCATED,
+    };
+    int64_t now = clock_now_ms();
+    struct api_result result = {
+        .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
+    error_set(&result.error, ERROR_INTERNAL, "no memory for a call to Proxmox");
+    feed(runner, &(struct step_event){.kind = events[kind], .result = &result, .node = runner->step.node});
+}
+
+static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
+{
+    struct engine *engine = runner->engine;
+    bool starting = runner->step.phase == STEP_POWERING_ON;
+    struct session_route route = {
+        .urgent = true,
+        .deadline_ms = runner->deadline_ms + (starting ? STEP_START_ROOM_MS : 0),
+        .answer_timeout_ms = engine->settings.answer_timeout_ms,
+        .avoid = runner->avoid,
+    };
+    runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
+    if (!runner->calls[kind]) {
+        runner->unmade |= 1u << kind;
+        event_active(runner->wake, EV_TIMEOUT, 0);
+    }
+}
+
+static void send_power(struct runner *runner, const struct step_effects *effects, struct api_request request)
+{
+    struct engine *engine = runner->engine;
+    request.call = effects->send == STEP_SEND_STOP    ? API_STOP
+                   : effects->send == STEP_SEND_START ? API_START
+                                                      : API_RESET;
+    request.stop_timeout_s = (int)(engine->settings.stop_timeout_ms / 1000);
+    request.overrule_shutdown = effects->overrule_shutdown;
+    if (runner->operation->type == PVE_LXC) /* a container's stop knows no timeout */
+        request.stop_timeout_s = -1;
+    call(runner, RUN_POWER, &request);
+}
+
+/* The host that runs a task stands in its UPID, behind "UPID:". */
+static void read_task(struct runner *runner, const char *upid, struct api_request request)
+{
+    char node[PVE_NODE_MAX];
+    snprintf(runner->task_upid, sizeof(runner->task_upid), "%s", upid);
+    snprintf(node, sizeof(node), "%.*s", (int)strcspn(upid + 5, ":"), upid + 5);
+    request.call = API_TASK;
+    request.node = node;
+    request.upid = upid;
+    call(runner, RUN_TASK, &request);
+}
+
+static void make_calls(struct runner *runner, const struct step_effects *effects)
+{
+    struct step *step = &runner->step;
+    struct api_request request = {.node = step->node, .type = step->params.type, .vmid = step->params.vmid};
+    if (effects->send != STEP_SEND_NONE)
+        send_power(runner, effects, request);
+    if (effects->read_status) {
+        snprintf(runner->status_node, sizeof(runner->status_node), "%s", step->node);
+        request.call = API_STATUS;
+        call(runner, RUN_STATUS, &request);
+    }
+    if (effects->read_task)
+        read_task(runner, effects->upid, request);
+    if (effects->read_tasks) {
+        request.call = API_TASKS;
+        call(runner, RUN_TASKS, &request);
+    }
+    if (effects->read_hosts) {
+        snprintf(runner->hosts_node, sizeof(runner->hosts_node), "%s", step->node);
+        call(runner, RUN_HOSTS, &(struct api_request){.call = API_NODES});
+    }
+    if (effects->locate)
+        call(runner, RUN_LOCATE, &(struct api_request){.call = API_GUESTS});
+}
+
+/* ---- the course of an operation ---- */
+
+static void refresh(struct runner *runner)
+{
+    struct operation *operation = runner->operation;
+    struct step *step = &runner->step;
+    operation->state = step_state(step);
+    operation->type = step->params.type;
+    if (step->node[0] && (!operation->node || strcmp(operation->node, step->node) != 0)) {
+        char *copy = strdup(step->node);
+        if (copy) {
+            free(operation->node);
+            operation->node = copy;
+        }
+    }
+}
+
+static void on_verified(struct runner *runner)
+{
+    struct operation *operation = runner->operation;
+    operation->verified_ms = clock_now_ms();
+    if (operation->action == FENCE_REBOOT && runner->step.phase == STEP_POWERING_ON)
+        operation->power_on = POWER_ON_PENDING;
+    history_write_verified(runner->engine->history, operation);
+    engine_answer_askers(runner, NULL, false);
+}
+
+static void end(struct runner *runner, enum operation_outcome outcome, const struct error *error)
+{
+    struct engine *engine = runner->engine;
+    struct operation *operation = runner->operation;
+    bool started = operation->power_on != POWER_ON_PENDING || error->code == ERROR_NONE;
+    operation->state = OPERATION_ENDED;
+    operation->outcome = outcome;
+    operation->ended_ms = clock_now_ms();
+    if (operation->power_on == POWER_ON_PENDING) {
+        operation->power_on = started ? POWER_ON_DONE : POWER_ON_FAILED;
+        operation->power_on_error = *error;
+        engine->counters.power_on_failed += !started;
+    } else {
+        operation->error = *error;
+    }
+    history_write_outcome(engine->history, operation);
+    if (!started) {
+        log_operation(operation, LOG_ERR, error->message);
+    } else {
+        char text[ERROR_MESSAGE_MAX + 64];
+        snprintf(text, sizeof(text), "%s after %" PRId64 " ms%s%s", operation_outcome_name(outcome),
+                 operation->ended_ms - operation->requested_ms, error->code ? ": " : "", error->message);
+        log_operation(operation, outcome == OPERATION_DONE ? LOG_NOTICE : LOG_ERR, text);
+    }
+    engine_answer_askers(runner, error->code == ERROR_NONE ? NULL : error, true);
+    engine_runner_ended(runner);
+}
+
+static void feed(struct runner *runner, struct step_event *event)
+{
+    struct step_effects effects;
+    event->now_ms = clock_now_ms();
+    step_handle(&runner->step, event, &effects);
+    refresh(runner);
+    for (unsigned i = 0; i < effects.note_count; i++)
+        note(runner, effects.notes[i]);
+    if (effects.verified)
+        on_verified(runner);
+    if (effects.ended) {
+        end(runner, effects.outcome, &effects.error);
+        return;
+    }
+    if (effects.wake_ms) {
+        struct timeval tv = timeval_until(effects.wake_ms);
+        event_add(runner->wake, &tv);
+    }
+    make_calls(runner, &effects);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct runner *runner = context;
+    if (runner->unmade) {
+        int kind = __builtin_ctz(runner->unmade);
+        runner->unmade &= ~(1u << kind);
+        event_active(runner->wake, EV_TIMEOUT, 0); /* before the runner may end */
+        report_unmade(runner, (enum run_call)kind);
+        return;
+    }
+    feed_kind(runner, STEP_EVENT_WAKE);
+}
+
+/* ---- the intent (P5) ---- */
+
+static void settle_intent(struct runner *runner, bool on_disk)
+{
+    if (runner->intent_settled)
+        return;
+    runner->intent_settled = true;
+    event_del(runner->intent_timer);
+    if (!on_disk) {
+        runner->engine->counters.intents_not_awaited++;
+        log_operation(runner->operation, LOG_WARNING, "going on, although its intent is not on disk");
+    }
+    feed_kind(runner, STEP_EVENT_INTENT);
+}
+
+static void on_intent(void *context, uint64_t id, int result)
+{
+    struct engine *engine = context;
+    struct guest_queue *queue, *next;
+    HASH_ITER (hh, engine->queues, queue, next) {
+        struct runner *runner = queue->runners;
+        if (runner && runner->intent == id) {
+            runner->intent = 0;
+            settle_intent(runner, result == 0);
+            return;
+        }
+    }
+}
+
+static void on_intent_late(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct runner *runner = context;
+    settle_intent(runner, false);
+}
+
+void runner_start(struct runner *runner)
+{
+    struct engine *engine = runner->engine;
+    struct operation *operation = runner->operation;
+    const struct guest *guest = NULL;
+    struct inventory *inventory = poller_inventory(engine->poller);
+    if (inventory)
+        guest = inventory_by_vmid(inventory, operation->vmid);
+
+    struct step_params params = {
+        .action = operation->action,
+        .method = operation->method,
+        .vmid = operation->vmid,
+        .type = guest ? guest->type : operation->type,
+        .node = guest ? guest->node : NULL,
+        .ha_managed = guest && guest->hastate,
+        .release = poller_release(engine->poller),
+        .requested_ms = operation->requested_ms,
+        .deadline_ms = runner->deadline_ms,
+        .lock_wait_ms = engine->settings.lock_wait_ms,
+        .stop_timeout_ms = engine->settings.stop_timeout_ms,
+        .min_online_nodes = engine->settings.min_online_nodes,
+    };
+    runner->started = true;
+    step_begin(&runner->step, &params);
+    runner->step.floor_ms = runner->newest_ms;
+    runner->step.no_asker = runner->askers == NULL;
+    runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
+    if (runner->intent) {
+        struct timeval tv = {.tv_usec = ENGINE_INTENT_WAIT_MS * 1000};
+        event_add(runner->intent_timer, &tv);
+    } else {
+        event_active(runner->intent_timer, EV_TIMEOUT, 0);
+    }
+    event_active(runner->wake, EV_TIMEOUT, 0); /* never call back from inside a start */
+}
+
+void runner_joined(struct runner *runner, const char *request_id)
+{
+    runner->engine->counters.joined++;
+    if (request_id) {
+        operation_add_request_id(runner->operation, request_id);
+        history_write_join(runner->engine->history, runner->operation, request_id);
+    }
+    note(runner, "joined by another request");
+    if (runner->started) {
+        runner->step.params.deadline_ms = runner->deadline_ms;
+        feed_kind(runner, STEP_EVENT_JOINED);
+    }
+}
+
+void runner_deserted(struct runner *runner)
+{
+    if (!runner->started)
+        return;
+    note(runner, "nobody waits any more");
+    feed_kind(runner, STEP_EVENT_DESERTED);
+}
+
+void runner_leave_off(struct runner *runner)
+{
+    note(runner, "left off: a newer request is to power it off");
+    runner->operation->power_on = POWER_ON_NONE;
+    runner->step.phase = STEP_ENDED;
+    end(runner, OPERATION_DONE, &(struct error){0});
+}
+
+void runner_interrupt(struct runner *runner)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_INTERRUPTED, "the daemon ended before this operation did");
+    operation_note(runner->operation, clock_now_ms(), error.message);
+    runner->step.phase = STEP_ENDED;
+    runner->operation->state = OPERATION_ENDED;
+    runner->operation->outcome = OPERATION_INTERRUPTED;
+    runner->operation->ended_ms = clock_now_ms();
+    runner->operation->error = error;
+    history_write_outcome(runner->engine->history, runner->operation);
+    log_operation(runner->operation, LOG_ERR, error.message);
+}
+
+struct runner *runner_new(struct engine *engine, struct operation *operation)
+{
+    struct runner *runner = calloc(1, sizeof(*runner));
+    if (!runner)
+        return NULL;
+    runner->engine = engine;
+    runner->operation = operation;
+    runner->wake = event_new(engine->base, -1, 0, on_wake, runner);
+    runner->intent_timer = event_new(engine->base, -1, 0, on_intent_late, runner);
+    if (!runner->wake || !runner->intent_timer) {
+        runner_free(runner);
+        return NULL;
+    }
+    return runner;
+}
+
+void runner_free(struct runner *runner)
+{
+    for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
+        if (runner->calls[i])
+            session_cancel(runner->engine->session, runner->calls[i]);
+    }
+    if (runner->wake)
+        event_free(runner->wake);
+    if (runner->intent_timer)
+        event_free(runner->intent_timer);
+    free(runner);
+}

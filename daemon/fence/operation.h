@@ -1,0 +1,112 @@
+/*
+ * The record of one operation, from request to end, that step, engine, history and views share.
+ *
+ * Plain data with its own words; it decides nothing. Monotonic times are CLOCK_MONOTONIC milliseconds, 0 =
+ * not yet.
+ *
+ * An operation that history read back from disk has a clock of its own: its requested_ms is 1, and only
+ * differences between its monotonic times mean anything. What holds for every operation: a moment's wall
+ * clock is requested_realtime_ms + (moment_ms - requested_ms), and "verified" is verified_ms != 0.
+ */
+#pragma once
+
+#include "proxmox/api.h"
+#include "system/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum fence_action { FENCE_OFF, FENCE_ON, FENCE_REBOOT };
+enum fence_method { FENCE_ONOFF, FENCE_CYCLE };
+
+enum operation_state {
+    OPERATION_QUEUED,
+    OPERATION_LOCATING,
+    OPERATION_STOPPING,
+    OPERATION_VERIFYING,
+    OPERATION_STARTING,
+    OPERATION_ENDED,
+};
+
+enum operation_outcome {
+    OPERATION_RUNNING, /* not ended yet */
+    OPERATION_DONE,
+    OPERATION_FAILED,
+    OPERATION_ABANDONED,
+    OPERATION_INTERRUPTED, /* the daemon ended before the operation did */
+};
+
+/* How the power-on of a reboot went on after the askers had their answer. */
+enum operation_power_on { POWER_ON_NONE, POWER_ON_PENDING, POWER_ON_DONE, POWER_ON_FAILED };
+
+struct operation_peer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid; /* information, not identity */
+};
+
+struct operation_transition {
+    int64_t realtime_ms;
+    int64_t offset_ms; /* since the request */
+    char *text;        /* "stop sent to pve1", one line */
+};
+
+#define OPERATION_ID_LEN 16
+#define REQUEST_ID_LEN   64 /* longest Request-Id taken, without the NUL */
+
+#define OPERATION_TRANSITIONS_MAX 500 /* in memory; beyond it the newest takes the last place */
+#define OPERATION_REQUEST_IDS_MAX 256
+
+struct operation {
+    char id[OPERATION_ID_LEN]; /* unique in the history: base 36 of the request's wall clock in ms */
+    enum fence_action action;
+    enum fence_method method;
+    char *plug; /* as asked */
+    int vmid;
+    enum pve_guest_type type;
+    char *guest;                /* name in Proxmox; may be NULL */
+    char *node;                 /* host, as last known; may be NULL */
+    struct operation_peer peer; /* the first asker */
+    char **request_ids;         /* of all askers that gave one */
+    size_t request_id_count;
+
+    int64_t requested_realtime_ms;
+    int64_t requested_ms;
+    int64_t verified_ms; /* off was proven (off, reboot); the guest reads running (on) */
+    int64_t ended_ms;
+    enum operation_state state;
+    enum operation_outcome outcome;
+    struct error error; /* why it failed; code ERROR_NONE otherwise */
+    enum operation_power_on power_on;
+    struct error power_on_error;
+
+    struct operation_transition *transitions;
+    size_t transition_count;
+};
+
+struct operation *operation_new(void);
+void operation_free(struct operation *operation); /* NULL is fine */
+void operation_freep(struct operation **operation);
+/* Append to the timeline (copies; control characters become '?'); an allocation failure loses the entry.
+ * Returns the entry, valid until the next note, or NULL. */
+const struct operation_transition *operation_note(struct operation *operation, int64_t now_ms,
+                                                  const char *text);
+/* The same with both times given: for a timeline that is read back. */
+const struct operation_transition *operation_note_at(struct operation *operation, int64_t realtime_ms,
+                                                     int64_t offset_ms, const char *text);
+/* Copies. True also if it is known already; false: no memory, too long, empty, or OPERATION_REQUEST_IDS_MAX
+ * reached. */
+bool operation_add_request_id(struct operation *operation, const char *request_id);
+bool operation_has_request_id(const struct operation *operation, const char *request_id);
+
+const char *fence_action_name(enum fence_action action); /* "off" "on" "reboot" */
+bool fence_action_from_name(const char *name, enum fence_action *action);
+const char *fence_method_name(enum fence_method method); /* "onoff" "cycle" */
+bool fence_method_from_name(const char *name, enum fence_method *method);
+const char *operation_state_name(enum operation_state state);       /* "queued" … "ended" */
+const char *operation_outcome_name(enum operation_outcome outcome); /* "running" "done" "failed" … */
+bool operation_outcome_from_name(const char *name, enum operation_outcome *outcome);
+const char *operation_power_on_name(enum operation_power_on power_on); /* "none" "pending" "done" "failed" */
+bool operation_power_on_from_name(const char *name, enum operation_power_on *power_on);

@@ -1,0 +1,163 @@
+/*
+ * The state machine of one operation: what happened in, what to do about it out. Pure: no clock, no loop, no
+ * allocation.
+ *
+ * It decides by level, not by edge: every event only changes what is known, and one function then derives
+ * from all that is known what is wanted now. What is under way is marked busy, and is ended by its own event.
+ * Point numbers in comments are those of the off-proof, rule numbers those of "A fence operation" in the
+ * design; both stand at the top of step.c.
+ */
+#pragma once
+
+#include "fence/operation.h"
+#include "proxmox/api.h"
+#include "proxmox/inventory.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STEP_STATUS_FIRST_MS  20    /* between two reads of the status, growing … */
+#define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
+#define STEP_SLOW_READ_MS     500   /* after a read that failed */
+#define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
+#define STEP_RESEND_LAST_MS   5000  /* … up to this */
+#define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
+#define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */
+#define STEP_KILL_AFTER_MS    10000 /* what Proxmox waits beyond stop-timeout before SIGKILL (point 7) */
+#define STEP_CONTAINER_GAP_MS 2000  /* between two reads of a container that did not run (point 4) */
+#define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
+#define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
+#define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
+#define STEP_NOTES_MAX        6
+#define STEP_NOTE_LEN         200
+
+enum step_power { STEP_SEND_NONE, STEP_SEND_STOP, STEP_SEND_START, STEP_SEND_RESET };
+
+enum step_phase {
+    STEP_POWERING_OFF, /* until off is proven */
+    STEP_CYCLING,      /* method=cycle: until the reset's task ended OK and the guest reads running */
+    STEP_POWERING_ON,
+    STEP_ENDED,
+};
+
+/* A power call from its sending to its end. */
+enum step_call_state {
+    STEP_CALL_NONE,
+    STEP_CALL_SENDING,
+    STEP_CALL_TASK,   /* Proxmox took it: a task runs */
+    STEP_CALL_OK,     /* its task ended OK */
+    STEP_CALL_FAILED, /* certainly not, or not successfully, carried out */
+    STEP_CALL_OPEN,   /* nothing is known: it may be carried out now, later, or never (rule 6) */
+};
+
+struct step_call {
+    enum step_call_state state;
+    char upid[PVE_UPID_MAX];
+    int64_t first_sent_ms, settled_ms; /* of the first one sent; of the last change to OK, FAILED or OPEN */
+    unsigned sent, open;               /* how many were sent; how many of them are open */
+    int64_t last_open_ms;
+};
+
+struct step_params {
+    enum fence_action action;
+    enum fence_method method;
+    int vmid;
+    enum pve_guest_type type;
+    const char *node; /* where the inventory saw the guest; NULL: to be located */
+    bool ha_managed;  /* by the inventory's word */
+    int release;      /* of Proxmox, 902 for 9.2; 0: unknown */
+    int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
+    int min_online_nodes; /* 0: majority */
+};
+
+struct step {
+    struct step_params params; /* params.node points to this record's own copy */
+    char node[PVE_NODE_MAX];   /* "" : to be located */
+    enum step_phase phase;
+    int64_t floor_ms;  /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
+    bool may_send;     /* the intent is on disk, or has been waited for long enough (P5) */
+    bool no_asker;     /* nobody waits any more (P4) */
+    bool cycle_failed; /* the reset did not work: power off and on instead */
+
+    bool busy_status, busy_task, busy_hosts, busy_tasks, busy_locate, busy_power;
+    enum step_power sending;
+    int64_t next_status_ms, status_gap_ms;
+    int64_t next_task_ms, task_gap_ms;
+    int64_t next_hosts_ms, next_tasks_ms, next_locate_ms, next_power_ms, resend_gap_ms;
+
+    /* what the guest's host said */
+    bool status_known;
+    struct pve_status status;
+    int64_t status_asked_ms, status_received_ms;
+    bool seen_running;  /* from this host, in this operation (point 4) */
+    bool seen_nics;     /* while it ran (point 7) */
+    int64_t stopped_ms; /* when it first read stopped after it ran, or the stop's task ended: 0 not yet */
+    int64_t idle_container_ms; /* "CT n not running": the first read that held after it (point 4) */
+    bool container_not_running;
+    bool host_suspect; /* a read failed on the way to the guest's host: ask whether it is online (rule 8) */
+
+    bool off_read; /* a read holds for points 1–4, 6 and 7; only the hosts' word is missing */
+    int64_t off_received_ms;
+    int64_t verified_ms;
+
+    struct step_call stop, start, reset;
+    bool no_overrule;   /* this Proxmox does not know overrule-shutdown */
+    bool stops_settled; /* the task list shows that every stop of ours has ended */
+    int64_t lock_since_ms;
+    char lock[PVE_LOCK_MAX];
+    unsigned refusals;       /* 401s in a row */
+    struct error last_error; /* the last thing that went wrong, for the deadline's message */
+    bool announced;          /* "stopped, but …" was noted */
+};
+
+enum step_event_kind {
+    STEP_EVENT_BEGIN,
+    STEP_EVENT_INTENT, /* recorded, or waited for long enough */
+    STEP_EVENT_WAKE,
+    STEP_EVENT_JOINED,   /* an equal request joined */
+    STEP_EVENT_DESERTED, /* no asker is left */
+    STEP_EVENT_POWER,    /* the answer to the power call */
+    STEP_EVENT_STATUS,
+    STEP_EVENT_TASK,
+    STEP_EVENT_TASKS,
+    STEP_EVENT_HOSTS,
+    STEP_EVENT_LOCATED,
+};
+
+struct step_event {
+    enum step_event_kind kind;
+    int64_t now_ms;
+    const struct api_result *result; /* POWER, STATUS, TASK, TASKS, HOSTS, LOCATED: how the call went */
+    bool decoded; /* STATUS, TASK, TASKS, HOSTS: the member below is filled; else the answer was no such thing
+                   */
+    struct pve_status status;
+    struct pve_task task;
+    struct pve_task_count tasks; /* of stops since the request */
+    struct node_census census;
+    char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read */
+    const char *node;        /* STATUS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
+    enum pve_guest_type type; /* LOCATED */
+};
+
+struct step_effects {
+    enum step_power send;
+    bool overrule_shutdown; /* with STEP_SEND_STOP */
+    bool read_status, read_task, read_hosts, read_tasks, locate;
+    const char *upid; /* with read_task */
+    int64_t wake_ms;  /* absolute; send STEP_EVENT_WAKE then */
+    bool verified;    /* now: off is proven (off, reboot), or the guest runs (on, cycle): answer the askers */
+    bool ended;
+    enum operation_outcome outcome;
+    struct error error;                        /* of the outcome; after `verified` it is the power-on's */
+    char notes[STEP_NOTES_MAX][STEP_NOTE_LEN]; /* for the timeline */
+    unsigned note_count;
+};
+
+void step_begin(struct step *step, const struct step_params *params);
+void step_handle(struct step *step, const struct step_event *event, struct step_effects *effects);
+
+/* An equal request may join: what is still to be verified would be verified for it too (P6). */
+bool step_can_join(const struct step *step);
+/* A reboot whose power-on was not sent yet: it can still be left off (an `off` supersedes it). */
+bool step_can_leave_off(const struct step *step);
+enum operation_state step_state(const struct step *step);

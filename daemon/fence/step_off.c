@@ -1,0 +1,343 @@
+/*
+ * Powering off: when a stop is wanted, and when off is proven. The numbers of points and rules are those of
+ * step.c and of the design.
+ */
+#include "fence/step_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_container(const struct step *step)
+{
+    return step->params.type == PVE_LXC;
+}
+
+/* The host's side of the guest is still there: tap devices live as long as any thread of QEMU does (point 2).
+ */
+static bool shows_life(const struct step *step)
+{
+    return is_container(step) ? step->status.traffic : step->status.nics;
+}
+
+static bool lock_hides_the_truth(const char *lock)
+{
+    return strcmp(lock, "migrate") == 0 || strcmp(lock, "suspended") == 0 ||
+           strcmp(lock, "suspending") == 0 || strcmp(lock, "rollback") == 0;
+}
+
+/* Point 4: it was seen running here, or our own stop has ended before S was asked for. */
+static bool is_ours_to_believe(struct step *step)
+{
+    if (step->seen_running)
+        return true;
+    if (step->stop.state == STEP_CALL_OK && step->status_asked_ms >= step->stop.settled_ms)
+        return true;
+    /* a container that does not run makes no task: two reads, some time apart, must hold */
+    if (!step->container_not_running || step->status_asked_ms < step->stop.settled_ms)
+        return false;
+    if (!step->idle_container_ms)
+        step->idle_container_ms = step->status_asked_ms;
+    return step->status_asked_ms - step->idle_container_ms >= STEP_CONTAINER_GAP_MS;
+}
+
+/* Point 7: the stop may have come to SIGKILL, and nothing on the host could have shown a process that
+ * survived it. */
+static bool may_be_undead(const struct step *step)
+{
+    if (step->seen_nics || step->stop.sent == 0)
+        return false;
+    int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
+    return ended_ms - step->stop.first_sent_ms > step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
+}
+
+static void on_running(struct step *step)
+{
+    step->seen_running = true;
+    step->seen_nics |= shows_life(step);
+    step->stopped_ms = 0;
+    step->off_read = false;
+    step->container_not_running = false;
+    step->idle_container_ms = 0;
+}
+
+/* A fresh status came in. Whether it proves off is a matter of facts alone, so it is found out here. */
+void step_off_status(struct step *step, struct step_effects *effects)
+{
+    struct error error = {0};
+    if (step->status.running) {
+        on_running(step);
+        return;
+    }
+    if (!step->stopped_ms)
+        step->stopped_ms = step->status_received_ms;
+    step->off_read = false;
+    if (step->phase != STEP_POWERING_OFF || step->status_asked_ms < step->floor_ms) /* point 1 */
+        return;
+    if (step->status.template) {
+        error_set(&error, ERROR_TEMPLATE, "guest %d is a template; it never runs", step->params.vmid);
+        step_fail(step, effects, &error);
+        return;
+    }
+    if (shows_life(step)) {
+        if (!step->announced)
+            step_note(effects,
+                      "reads stopped, but its network devices are still there: waiting for its last process");
+        step->announced = true;
+        return;
+    }
+    if (lock_hides_the_truth(step->status.lock)) { /* point 3 */
+        step_locked(step, effects, step->status.lock, step->status_received_ms, step->params.lock_wait_ms);
+        return;
+    }
+    if (!is_ours_to_believe(step))
+        return;
+    if (may_be_undead(step)) {
+        error_set(&error, ERROR_UNPROVEN,
+                  "guest %d reads stopped on %s, but after so long a stop it may have been killed, and it "
+                  "has no network device "
+                  "that would show whether a process of it survived",
+                  step->params.vmid, step_host(step));
+        step_fail(step, effects, &error);
+        return;
+    }
+    step->off_read = true;
+    step->off_received_ms = step->status_received_ms;
+    step_note(effects, "seen stopped on %s", step_host(step));
+}
+
+/* Point 5, and rule 8: what the hosts say of each other. */
+void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event)
+{
+    struct error error = {0};
+    const struct node_census *census = &event->census;
+    step->busy_hosts = false;
+    step->next_hosts_ms = event->now_ms + STEP_SLOW_READ_MS;
+    if (step->phase == STEP_POWERING_ON || !step->node[0] || !event->node ||
+        strcmp(event->node, step->node) != 0)
+        return;
+    if (event->result->outcome != API_OK || !event->decoded) {
+        if (event->result->outcome != API_OK)
+            step->last_error = event->result->error;
+        step->off_read = false; /* read both again */
+        step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
+        return;
+    }
+    unsigned required = nodes_required(step->params.min_online_nodes, census->known);
+    if (census->online < required) {
+        error_set(&step->last_error, ERROR_MINORITY,
+                  "only %u of %u Proxmox hosts are online by the word of %s, %u are needed", census->online,
+                  census->known, event->result->endpoint_text, required);
+        step->off_read = false;
+        step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
+        return;
+    }
+    if (!census->host_online) {
+        error_set(&error, ERROR_NODE_OFFLINE,
+                  "the host %s of guest %d is offline by the word of %u of %u hosts", step_host(step),
+                  step->params.vmid, census->online, census->known);
+        step_note(effects, "%s is offline", step_host(step));
+        step_fail(step, effects, &error);
+        return;
+    }
+    step->host_suspect = false;
+    if (!step->off_read || event->result->asked_ms < step->off_received_ms)
+        return;
+    step_note(effects, "off is proven: %s and %u of %u hosts are online", step_host(step), census->online,
+              census->known);
+    step_verify(step, effects, event->now_ms);
+    if (step->params.action == FENCE_REBOOT) {
+        step->phase = STEP_POWERING_ON;
+        step->next_power_ms = 0;
+        step->resend_gap_ms = STEP_RESEND_FIRST_MS;
+        step->lock_since_ms = 0;
+    } else {
+        step_end(step, effects, OPERATION_DONE);
+    }
+}
+
+/* ---- sending stops ---- */
+
+static bool is_late(const struct step *step, int64_t now_ms)
+{
+    return step->no_asker || now_ms - step->floor_ms > STEP_LATE_MS;
+}
+
+/* It has certainly run since before the request. The host counts whole seconds, cut. */
+static bool ran_before_request(const struct step *step)
+{
+    return step->status.running && step->status.uptime_s * 1000 > step->status_received_ms - step->floor_ms;
+}
+
+static bool fresh_status(const struct step *step)
+{
+    return step->status_known && step->status_asked_ms >= step->floor_ms &&
+           (step->stop.sent == 0 || step->status_asked_ms >= step->stop.settled_ms);
+}
+
+static void abandon(struct step *step, struct step_effects *effects)
+{
+    error_set(&effects->error, ERROR_ABANDONED,
+              "guest %d %s; a stop that comes this late could hit a healthy node", step->params.vmid,
+              step->status.running ? "was started after the request"
+                                   : "does not run, and nobody waits for a proof any more");
+    step_note(effects, "abandoned: no late stop is sent");
+    step_end(step, effects, OPERATION_ABANDONED);
+}
+
+/* Is another stop, or the first one, wanted now? May abandon the operation instead (rule 7). */
+static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_power || step->off_read || step->stop.state == STEP_CALL_TASK)
+        return false;
+    if (step->stop.state == STEP_CALL_NONE && !is_late(step, now_ms))
+        return true; /* rule 1: at once; a wrong host says so */
+    if (!fresh_status(step))
+        return false;
+    if (!step->status.running) {
+        if (shows_life(step) || lock_hides_the_truth(step->status.lock))
+            return false; /* another stop would not help */
+        if (step->stop.state == STEP_CALL_OK || step->container_not_running)
+            return false; /* the next read will do */
+    }
+    if (now_ms < step->next_power_ms) {
+        step_wake_at(effects, step->next_power_ms);
+        return false;
+    }
+    if (is_late(step, now_ms) && !ran_before_request(step)) {
+        abandon(step, effects);
+        return false;
+    }
+    return true;
+}
+
+/* The stop's task is worth reading once the guest's own state does not tell enough. */
+static bool wants_task(const struct step *step)
+{
+    return step->stop.state == STEP_CALL_TASK && !step->busy_task && step->status_known &&
+           step->status_asked_ms >= step->floor_ms &&
+           (step->status.running || !step->seen_running || shows_life(step));
+}
+
+void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    struct error error = {0};
+    if (step->params.ha_managed || (step->status_known && step->status.ha_managed)) {
+        error_set(&error, ERROR_HA_MANAGED,
+                  "guest %d is managed by Proxmox HA, which this version cannot fence", step->params.vmid);
+        step_fail(step, effects, &error);
+        return;
+    }
+    if ((step->off_read || step->host_suspect) && !step->busy_hosts) {
+        if (step->off_read || now_ms >= step->next_hosts_ms)
+            effects->read_hosts = step->busy_hosts = true;
+        else
+            step_wake_at(effects, step->next_hosts_ms);
+    }
+    if (step->may_send && wants_stop(step, effects, now_ms))
+        step_send(step, effects, STEP_SEND_STOP, now_ms);
+    if (step->phase == STEP_ENDED)
+        return;
+    if (!step->off_read) {
+        if (step_wants_status(step, now_ms))
+            effects->read_status = step->busy_status = true;
+        else if (!step->busy_status)
+            step_wake_at(effects, step->next_status_ms);
+    }
+    if (wants_task(step)) {
+        if (now_ms >= step->next_task_ms) {
+            effects->read_task = step->busy_task = true;
+            effects->upid = step->stop.upid;
+        } else {
+            step_wake_at(effects, step->next_task_ms);
+        }
+    }
+}
+
+/* Why it was not proven in time, from what was last seen. */
+void step_off_deadline(const struct step *step, struct error *error)
+{
+    long long seconds = (long long)(step->params.deadline_ms - step->params.requested_ms) / 1000;
+    bool known = step->status_known && step->status_asked_ms >= step->floor_ms;
+    if (step->phase == STEP_POWERING_ON) {
+        error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
+                  step->last_error.code ? step->last_error.message : "the start was not confirmed in time");
+        error_hint(error, "look at its tasks on %s, and start it there: %s start %d", step_host(step),
+                   is_container(step) ? "pct" : "qm", step->params.vmid);
+        return;
+    }
+    if (known && !step->status.running && shows_life(step)) {
+        error_set(error, ERROR_UNPROVEN,
+                  "guest %d reads stopped on %s, but a process of it is still there after %lld s (its "
+                  "network devices are)",
+                  step->params.vmid, step_host(step), seconds);
+        error_hint(
+            error,
+            "on %s look for it: ps -eo pid,stat,wchan,args | grep 'kvm -id %d'; it may hang on its storage",
+            step_host(step), step->params.vmid);
+        return;
+    }
+    enum error_code code = step->last_error.code == ERROR_MINORITY || step->last_error.code == ERROR_LOCKED
+                               ? step->last_error.code
+                               : ERROR_DEADLINE;
+    error_set(error, code, "guest %d was not proven off within %lld s: it %s%s%s", step->params.vmid, seconds,
+              !known                 ? "could not be read"
+              : step->status.running ? "still runs"
+                                     : "reads stopped, without proof",
+              step->last_error.code ? "; " : "", step->last_error.code ? step->last_error.message : "");
+    if (step->last_error.hint[0])
+        error_hint(error, "%s", step->last_error.hint);
+}
+
+/* ---- method=cycle (rule 10) ---- */
+
+static void fall_back(struct step *step, struct step_effects *effects)
+{
+    step_note(effects, "the reset is not confirmed: powering off and on instead");
+    step->cycle_failed = true;
+    step->phase = STEP_POWERING_OFF;
+    step->next_power_ms = 0;
+    step->next_status_ms = 0;
+}
+
+void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    bool fresh = step->status_known && step->status_asked_ms >= step->floor_ms;
+    if (step->params.ha_managed || (fresh && step->status.ha_managed) || (fresh && !step->status.running)) {
+        /* a guest that does not run is started instead, once it is proven off; HA guests are refused there */
+        step->phase = STEP_POWERING_OFF;
+        return;
+    }
+    if (step->reset.state == STEP_CALL_FAILED || step->reset.state == STEP_CALL_OPEN) {
+        fall_back(step, effects); /* a reset is never sent twice */
+        return;
+    }
+    if (step->reset.state == STEP_CALL_OK && fresh && step->status_asked_ms >= step->reset.settled_ms &&
+        step->status.lock[0] == '\0') {
+        step_note(effects, "reset, and running on %s", step_host(step));
+        step_verify(step, effects, now_ms);
+        step_end(step, effects, OPERATION_DONE);
+        return;
+    }
+    if (step->reset.state == STEP_CALL_OK && fresh && step->status.lock[0] &&
+        step_locked(step, effects, step->status.lock, now_ms, step->params.lock_wait_ms))
+        return;
+    if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
+        if (is_late(step, now_ms) && !ran_before_request(step)) {
+            abandon(step, effects);
+            return;
+        }
+        step_send(step, effects, STEP_SEND_RESET, now_ms);
+    }
+    if (step->reset.state == STEP_CALL_TASK && !step->busy_task) {
+        if (now_ms >= step->next_task_ms) {
+            effects->read_task = step->busy_task = true;
+            effects->upid = step->reset.upid;
+        } else {
+            step_wake_at(effects, step->next_task_ms);
+        }
+    } else if (step->reset.state != STEP_CALL_TASK && step_wants_status(step, now_ms)) {
+        effects->read_status = step->busy_status = true;
+    } else if (!step->busy_status) {
+        step_wake_at(effects, step->next_status_ms);
+    }
+}

@@ -1,0 +1,113 @@
+/*
+ * Powering on: a request of its own, or the second half of a reboot. It outlives its asker and is tried again
+ * until its own end (rule 11); a guest that already runs, whoever started it, is done (rule 9).
+ */
+#include "fence/step_private.h"
+
+#include <string.h>
+
+/* The power-on of a reboot has some room of its own: off may have been proven in the last second. */
+int64_t step_on_deadline(const struct step *step)
+{
+    return step->params.deadline_ms + (step->params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0);
+}
+
+/* A stop of ours that may still be carried out would hit the guest just started (rule 6). */
+static bool stop_may_still_come(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->stop.open == 0 || step->stops_settled)
+        return false;
+    int64_t over_ms = step->stop.last_open_ms + STEP_OPEN_CALL_MS;
+    if (now_ms >= over_ms)
+        return false;
+    step_wake_at(effects, over_ms);
+    if (!step->busy_tasks) {
+        if (now_ms >= step->next_tasks_ms)
+            effects->read_tasks = step->busy_tasks = true;
+        else
+            step_wake_at(effects, step->next_tasks_ms);
+    }
+    return true;
+}
+
+/* A read that was asked for after the last word on the start, or, before there was one, after the proof or
+ * the request. */
+static bool fresh_status(const struct step *step)
+{
+    int64_t since_ms = step->verified_ms ? step->verified_ms : step->floor_ms;
+    if (step->start.sent > 0 && step->start.settled_ms > since_ms)
+        since_ms = step->start.settled_ms;
+    return step->status_known && step->status_asked_ms >= since_ms;
+}
+
+static void finish_running(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    step_note(effects, "running on %s", step_host(step));
+    if (!step->verified_ms)
+        step_verify(step, effects, now_ms);
+    step_end(step, effects, OPERATION_DONE);
+}
+
+static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_power || step->start.state == STEP_CALL_TASK || !step->may_send)
+        return false;
+    /* after a proof of off the start goes at once; else the state is read first */
+    bool proven = step->verified_ms && step->start.sent == 0;
+    if (!proven && (!fresh_status(step) || step->status.running))
+        return false;
+    if (now_ms < step->next_power_ms) {
+        step_wake_at(effects, step->next_power_ms);
+        return false;
+    }
+    return !stop_may_still_come(step, effects, now_ms);
+}
+
+/* A hibernated guest would come back with its old memory: as a cluster member that is a zombie (point 3). */
+static bool would_resume(struct step *step, struct step_effects *effects)
+{
+    struct error error = {0};
+    if (!step->status_known || step->status.running || strcmp(step->status.lock, "suspended") != 0)
+        return false;
+    error_set(&error, ERROR_SUSPENDED, "guest %d is hibernated on %s: a start would resume its old memory",
+              step->params.vmid, step_host(step));
+    step_fail(step, effects, &error);
+    return true;
+}
+
+void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    struct error error = {0};
+    if (step->params.ha_managed || (step->status_known && step->status.ha_managed)) {
+        error_set(&error, ERROR_HA_MANAGED,
+                  "guest %d is managed by Proxmox HA, which this version cannot power", step->params.vmid);
+        step_fail(step, effects, &error);
+        return;
+    }
+    int64_t since_ms = step->verified_ms ? step->verified_ms : step->floor_ms;
+    if (step->status_known && step->status_asked_ms >= since_ms && step->status.running) {
+        finish_running(step, effects, now_ms);
+        return;
+    }
+    if (would_resume(step, effects))
+        return;
+    if (wants_start(step, effects, now_ms))
+        step_send(step, effects, STEP_SEND_START, now_ms);
+
+    bool task = step->start.state == STEP_CALL_TASK && step->sending == STEP_SEND_START;
+    if (task && !step->busy_task) {
+        if (now_ms >= step->next_task_ms) {
+            effects->read_task = step->busy_task = true;
+            effects->upid = step->start.upid;
+        } else {
+            step_wake_at(effects, step->next_task_ms);
+        }
+    }
+    /* while our start is on its way nothing is to be learnt from the guest */
+    if (step->start.state == STEP_CALL_SENDING)
+        return;
+    if (step_wants_status(step, now_ms))
+        effects->read_status = step->busy_status = true;
+    else if (!step->busy_status)
+        step_wake_at(effects, step->next_status_ms);
+}

@@ -1,0 +1,34 @@
+/* What the files of the state machine share: step.c (events, dispatch), step_off.c (the off-proof),
+ * step_on.c. */
+#pragma once
+
+#include "fence/step.h"
+
+/* One line for the operation's timeline. What does not fit is left out: the outcome is told elsewhere. */
+void step_note(struct step_effects *effects, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The operation ends here. */
+void step_fail(struct step *step, struct step_effects *effects, const struct error *error);
+void step_end(struct step *step, struct step_effects *effects, enum operation_outcome outcome);
+/* Off is proven, or the guest runs: the askers can be answered. */
+void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* Wake at this time if nothing comes earlier. */
+void step_wake_at(struct step_effects *effects, int64_t at_ms);
+void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
+/* The guest's configuration is not where we asked: find it again. */
+void step_lose_node(struct step *step, int64_t now_ms);
+/* The next power call not before a pause that doubles each time. */
+void step_back_off(struct step *step, int64_t now_ms);
+/* A refusal for a lock: true if the operation ended for it (rule 4). */
+bool step_locked(struct step *step, struct step_effects *effects, const char *lock, int64_t now_ms,
+                 int64_t patience_ms);
+/* "pve1": for messages. */
+const char *step_host(const struct step *step);
+bool step_wants_status(const struct step *step, int64_t now_ms);
+
+void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+void step_off_status(struct step *step, struct step_effects *effects);
+void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event);
+void step_off_deadline(const struct step *step, struct error *error);
+void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+int64_t step_on_deadline(const struct step *step);

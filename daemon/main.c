@@ -1,0 +1,481 @@
+/*
+ * fence_brokerd: options, signals, wiring, and the order of start and end. Everything else has a room of its
+ * own.
+ *
+ * Order at the start: what forks (recorders) before what may have threads (libcurl's resolver), what other
+ * rooms borrow before them. The end is the reverse, with Proxmox transfers before the event loop.
+ */
+#include "fence/engine.h"
+#include "fence/history.h"
+#include "fence/readiness.h"
+#include "proxmox/endpoints.h"
+#include "proxmox/poller.h"
+#include "proxmox/session.h"
+#include "proxmox/transport.h"
+#include "server/server.h"
+#include "settings.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
+#include "system/notify.h"
+
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DEFAULT_CONFIG   "/etc/fence-broker/fence-broker.conf"
+#define READY_WAIT_MS    15000 /* Pacemaker must not wait for the network's sake */
+#define DRAIN_WAIT_MS    5000  /* operations under way may end */
+#define FLUSH_WAIT_MS    1000  /* their answers may be written */
+#define RECORDER_WAIT_MS 1000  /* records may reach the disk */
+
+struct broker {
+    const char *config_path;
+    struct settings *settings;
+    struct event_base *base;
+    struct endpoints *endpoints;
+    struct transport *fences, *polls;
+    struct session *session;
+    struct poller *poller;
+    struct history *history;
+    struct engine *engine;
+    struct server *server;
+    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush;
+    bool ready, stopping;
+    int64_t flush_until_ms;
+};
+
+/* ---- what systemd is told ---- */
+
+static void tell_status(struct broker *broker)
+{
+    struct session_description session;
+    struct inventory *inventory = poller_inventory(broker->poller);
+    const struct error *error = poller_error(broker->poller);
+    session_describe(broker->session, &session);
+
+    struct readiness_facts facts = {
+        .session_ready = session.ready,
+        .endpoints_up = endpoints_up(broker->endpoints),
+        .endpoints_total = (unsigned)endpoints_count(broker->endpoints),
+        .inventory = inventory,
+        .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
+        .poll_interval_ms = poller_interval_ms(broker->poller),
+        .min_online_nodes = broker->settings->config->min_online_nodes,
+        .history_failing = history_write_error(broker->history) != 0,
+    };
+    size_t count = inventory ? inventory_count(inventory) : 0, good = 0;
+    for (size_t i = 0; i < count; i++)
+        good += readiness_verdict(readiness_guest(&facts, inventory_get(inventory, i))) != VERDICT_BLOCKED;
+    if (error->code != ERROR_NONE)
+        notify_status("%zu/%zu targets ready; %s", good, count, error->message);
+    else
+        notify_status("%zu/%zu targets ready; %u of %u endpoints up", good, count, facts.endpoints_up,
+                      facts.endpoints_total);
+}
+
+static void become_ready(struct broker *broker)
+{
+    if (broker->ready)
+        return;
+    broker->ready = true;
+    event_del(broker->on_ready_wait);
+    notify_ready();
+}
+
+static void on_round(void *context)
+{
+    struct broker *broker = context;
+    if (broker->stopping)
+        return;
+    engine_round_ended(broker->engine);
+    server_round_ended(broker->server);
+    tell_status(broker);
+    if (poller_error(broker->poller)->code == ERROR_NONE)
+        become_ready(broker);
+}
+
+static void on_ready_wait(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    log_warning("Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
+    become_ready(context);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context;
+    notify_watchdog();
+}
+
+/* ---- settings become the rooms' own ---- */
+
+static struct engine_settings engine_settings_of(const struct config *config)
+{
+    return (struct engine_settings){
+        .deadline_ms = config->deadline_ms,
+        .lock_wait_ms = config->lock_wait_ms,
+        .stop_timeout_ms = config->stop_timeout_ms,
+        .answer_timeout_ms = config->answer_timeout_ms,
+        .min_online_nodes = config->min_online_nodes,
+    };
+}
+
+static struct session_credentials credentials_of(struct settings *settings)
+{
+    return (struct session_credentials){
+        .token_id = settings->config->token_id,
+        .user = settings->config->user,
+        .secret = TAKE(settings->secret),
+    };
+}
+
+static struct server_parts parts_of(const struct broker *broker)
+{
+    return (struct server_parts){
+        .engine = broker->engine,
+        .history = broker->history,
+        .poller = broker->poller,
+        .session = broker->session,
+        .endpoints = broker->endpoints,
+        .fences = broker->fences,
+        .polls = broker->polls,
+        .min_online_nodes = broker->settings->config->min_online_nodes,
+    };
+}
+
+static void warn_about(const struct settings *settings)
+{
+    if (settings->group_missing)
+        log_warning("there is no group %s here: only root and hacluster may ask",
+                    settings->config->socket_group);
+}
+
+static void warn_about_restart(const struct config *old, const struct config *new)
+{
+    if (strcmp(old->socket_path, new->socket_path) != 0 ||
+        strcmp(old->metrics_path, new->metrics_path) != 0 ||
+        strcmp(old->state_directory, new->state_directory) != 0)
+        log_warning("a changed socket path or state directory counts from the next restart on");
+}
+
+static void apply(struct broker *broker, struct settings *settings)
+{
+    struct session_credentials credentials = credentials_of(settings);
+    struct engine_settings engine_settings = engine_settings_of(settings->config);
+    bool good = transport_set_ca(broker->fences, settings->ca_pem) == 0;
+    good &= transport_set_ca(broker->polls, settings->ca_pem) == 0;
+    good &= endpoints_reconfigure(broker->endpoints, settings->config->endpoints,
+                                  settings->config->endpoint_count) == 0;
+    good &= session_set_credentials(broker->session, &credentials);
+    good &= poller_set_config(broker->poller, settings->config);
+    if (!good)
+        log_error("no memory to take over all of the new configuration; reload again");
+    secret_free(credentials.secret);
+    engine_set_settings(broker->engine, &engine_settings);
+    warn_about_restart(broker->settings->config, settings->config);
+    settings_free(broker->settings);
+    broker->settings = settings;
+    struct server_parts parts = parts_of(broker);
+    server_set_parts(broker->server, &parts);
+    server_set_gate(broker->server, &settings->gate);
+    warn_about(settings);
+}
+
+/* A bad file changes nothing and is reported. */
+static void on_hup(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct broker *broker = context;
+    struct error error = {0};
+    if (broker->stopping)
+        return;
+    notify_reloading();
+    struct settings *settings = settings_load(broker->config_path, &error);
+    if (settings) {
+        apply(broker, settings);
+        log_notice("reloaded %s", broker->config_path);
+    } else {
+        log_error("not reloaded, everything stays as it was: %s%s%s", error.message,
+                  error.hint[0] ? "; " : "", error.hint);
+    }
+    if (broker->ready)
+        notify_ready();
+}
+
+/* ---- the end ---- */
+
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct broker *broker = context;
+    struct timeval soon = {.tv_usec = 10000};
+    if (server_connections(broker->server) == 0 || clock_now_ms() >= broker->flush_until_ms)
+        event_base_loopexit(broker->base, NULL);
+    else
+        event_add(broker->on_flush, &soon);
+}
+
+static void on_drained(void *context)
+{
+    struct broker *broker = context;
+    server_drop_waiting(broker->server);
+    broker->flush_until_ms = clock_now_ms() + FLUSH_WAIT_MS;
+    event_active(broker->on_flush, EV_TIMEOUT, 0);
+}
+
+static void on_term(evutil_socket_t signal_number, short what, void *context)
+{
+    (void)what;
+    struct broker *broker = context;
+    if (broker->stopping)
+        return;
+    broker->stopping = true;
+    log_notice("%s: ending, %u operations under way", strsignal((int)signal_number),
+               engine_running(broker->engine));
+    notify_stopping();
+    server_close_listeners(broker->server);
+    engine_drain(broker->engine, DRAIN_WAIT_MS, on_drained, broker);
+}
+
+static void free_events(struct broker *broker)
+{
+    struct event *events[] = {broker->on_term,     broker->on_int,        broker->on_hup,
+                              broker->on_watchdog, broker->on_ready_wait, broker->on_flush};
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+        if (events[i])
+            event_free(events[i]);
+    }
+}
+
+static void tear_down(struct broker *broker)
+{
+    server_free(broker->server);
+    engine_free(broker->engine);
+    poller_free(broker->poller);
+    session_free(broker->session);
+    transport_free(broker->fences);
+    transport_free(broker->polls);
+    endpoints_free(broker->endpoints);
+    history_free(broker->history, RECORDER_WAIT_MS);
+    log_stop(RECORDER_WAIT_MS);
+    free_events(broker);
+    if (broker->base)
+        event_base_free(broker->base);
+    settings_free(broker->settings);
+    transport_global_cleanup();
+    libevent_global_shutdown();
+}
+
+/* ---- the start ---- */
+
+static bool make_events(struct broker *broker)
+{
+    struct event_base *base = broker->base;
+    broker->on_term = evsignal_new(base, SIGTERM, on_term, broker);
+    broker->on_int = evsignal_new(base, SIGINT, on_term, broker);
+    broker->on_hup = evsignal_new(base, SIGHUP, on_hup, broker);
+    broker->on_watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, broker);
+    broker->on_ready_wait = event_new(base, -1, 0, on_ready_wait, broker);
+    broker->on_flush = event_new(base, -1, 0, on_flush, broker);
+    if (!broker->on_term || !broker->on_int || !broker->on_hup || !broker->on_watchdog ||
+        !broker->on_ready_wait || !broker->on_flush)
+        return false;
+    evsignal_add(broker->on_term, NULL);
+    evsignal_add(broker->on_int, NULL);
+    evsignal_add(broker->on_hup, NULL);
+    struct timeval tv = {.tv_sec = READY_WAIT_MS / 1000};
+    event_add(broker->on_ready_wait, &tv);
+    int64_t watchdog_ms = notify_watchdog_interval_ms();
+    tv = (struct timeval){.tv_sec = watchdog_ms / 1000, .tv_usec = (watchdog_ms % 1000) * 1000};
+    if (watchdog_ms > 0)
+        event_add(broker->on_watchdog, &tv);
+    return true;
+}
+
+static bool make_rooms(struct broker *broker, struct error *error)
+{
+    struct settings *settings = broker->settings;
+    struct config *config = settings->config;
+    struct session_credentials credentials = credentials_of(settings);
+    struct engine_settings engine_settings = engine_settings_of(config);
+
+    error_set(error, ERROR_INTERNAL, "no memory at the start");
+    broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
+    broker->fences = transport_new(broker->base, settings->ca_pem);
+    broker->polls = transport_new(broker->base, settings->ca_pem);
+    if (broker->endpoints && broker->fences && broker->polls)
+        broker->session =
+            session_new(broker->base, broker->fences, broker->polls, broker->endpoints, &credentials);
+    secret_free(credentials.secret);
+    if (!broker->session)
+        return false;
+    broker->poller = poller_new(broker->base, broker->session, broker->endpoints, config, on_round, broker);
+    if (!broker->poller)
+        return false;
+    broker->engine =
+        engine_new(broker->base, broker->session, broker->poller, broker->history, &engine_settings);
+    if (!broker->engine)
+        return false;
+    struct server_parts parts = parts_of(broker);
+    broker->server = server_new(broker->base, &parts, &settings->gate);
+    return broker->server != NULL;
+}
+
+/* Sockets of systemd's, else our own. */
+static bool listen_everywhere(struct broker *broker, struct error *error)
+{
+    const struct config *config = broker->settings->config;
+    struct {
+        enum server_socket kind;
+        const char *name, *path;
+    } sockets[] = {{SERVER_BROKER, "broker", config->socket_path},
+                   {SERVER_METRICS, "metrics", config->metrics_path}};
+    for (size_t i = 0; i < ARRAY_LEN(sockets); i++) {
+        int fd = notify_take_socket(sockets[i].name);
+        if (fd >= 0) {
+            int result = server_listen(broker->server, sockets[i].kind, fd);
+            if (result < 0) {
+                error_set(error, ERROR_INTERNAL, "the %s socket of systemd cannot be used: %s",
+                          sockets[i].name, strerror(-result));
+                return false;
+            }
+        } else if (server_listen_at(broker->server, sockets[i].kind, sockets[i].path,
+                                    broker->settings->gate.group, error) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool start(struct broker *broker, struct error *error)
+{
+    signal(SIGPIPE, SIG_IGN);
+    umask(027);
+    notify_init();
+    int result = log_start();
+    if (result < 0) {
+        error_set(error, ERROR_INTERNAL, "the log's recorder could not be started: %s", strerror(-result));
+        return false;
+    }
+    broker->history = history_new(broker->settings->config->state_directory, error);
+    if (!broker->history || transport_global_init(error) < 0)
+        return false;
+    broker->base = event_base_new();
+    if (!broker->base) {
+        error_set(error, ERROR_INTERNAL, "no event loop");
+        return false;
+    }
+    log_attach(broker->base);
+    history_attach(broker->history, broker->base);
+    if (!make_events(broker)) {
+        error_set(error, ERROR_INTERNAL, "no memory at the start");
+        return false;
+    }
+    warn_about(broker->settings);
+    return make_rooms(broker, error) && listen_everywhere(broker, error);
+}
+
+static void print_error(const struct error *error)
+{
+    fprintf(stderr, "fence_brokerd: %s%s%s\n", error->message, error->hint[0] ? "; " : "", error->hint);
+}
+
+static int run(const char *config_path)
+{
+    struct broker broker = {.config_path = config_path};
+    struct error error = {0};
+    broker.settings = settings_load(config_path, &error);
+    if (!broker.settings) {
+        print_error(&error);
+        return 1;
+    }
+    bool started = start(&broker, &error);
+    if (started) {
+        log_notice("fence_brokerd " FENCE_BROKER_VERSION " serves at %s",
+                   broker.settings->config->socket_path);
+        event_base_dispatch(broker.base);
+        log_notice("ended");
+    } else {
+        print_error(&error);
+    }
+    tear_down(&broker);
+    return started ? 0 : 1;
+}
+
+static int check(const char *config_path)
+{
+    struct error error = {0};
+    _cleanup_(settings_freep) struct settings *settings = settings_load(config_path, &error);
+    if (!settings) {
+        print_error(&error);
+        return 1;
+    }
+    printf("%s: ok; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
+           settings->config->endpoint_count, settings->config->pool_count, settings->config->alias_count,
+           settings->config->token_id ? settings->config->token_id : settings->config->user);
+    if (settings->group_missing)
+        printf("warning: there is no group %s here; only root and hacluster may ask\n",
+               settings->config->socket_group);
+    return 0;
+}
+
+static void usage(FILE *out)
+{
+    fputs("usage: fence_brokerd [-c FILE] [-v] [--check]\n"
+          "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
+          "      --check        read and check the configuration, the secret and the CA, and end\n"
+          "  -v, --verbose      log at the debug level\n"
+          "  -V, --version      print the version\n"
+          "  -h, --help         print this\n"
+          "Runs in the foreground. SIGHUP reloads; SIGTERM ends it.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    const char *config_path = DEFAULT_CONFIG;
+    bool check_only = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            config_path = optarg;
+            break;
+        case 'k':
+            check_only = true;
+            break;
+        case 'v':
+            log_set_level(LOG_DEBUG);
+            break;
+        case 'V':
+            puts("fence_brokerd " FENCE_BROKER_VERSION);
+            return 0;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "fence_brokerd: unexpected argument %s\n", argv[optind]);
+        usage(stderr);
+        return 2;
+    }
+    return check_only ? check(config_path) : run(config_path);
+}

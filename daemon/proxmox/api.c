@@ -1,0 +1,346 @@
+/*
+ * The closed list of Proxmox calls and the decoding of their answers.
+ *
+ * A path is a template whose placeholders are filled from checked parts; nothing else reaches the wire. The
+ * texts in api_classify() are Proxmox's own, from its recordings.
+ */
+#include "proxmox/api.h"
+
+#include "system/cleanup.h"
+#include "system/json.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+struct call_row {
+    struct api_row row;
+    const char *path; /* {node} {type} {vmid} {upid} {pool} */
+};
+
+static const struct call_row calls[API_CALL_COUNT] = {
+    [API_VERSION] = {{"version", "GET", false, false, true}, "/version"},
+    [API_TICKET] = {{"ticket", "POST", false, true, true}, "/access/ticket"},
+    [API_PERMISSIONS] = {{"permissions", "GET", false, false, true}, "/access/permissions"},
+    [API_GUESTS] = {{"guests", "GET", false, false, true}, "/cluster/resources?type=vm"},
+    [API_NODES] = {{"nodes", "GET", false, false, true}, "/cluster/resources?type=node"},
+    [API_POOL] = {{"pool", "GET", false, false, true}, "/pools/{pool}"},
+    [API_POOL_NESTED] = {{"pool", "GET", false, false, true}, "/pools?poolid={pool}"},
+    [API_STATUS] = {{"status", "GET", false, false, true}, "/nodes/{node}/{type}/{vmid}/status/current"},
+    [API_START] = {{"start", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/start"},
+    [API_STOP] = {{"stop", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/stop"},
+    [API_RESET] = {{"reset", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/reset"},
+    [API_TASK] = {{"task", "GET", false, false, true}, "/nodes/{node}/tasks/{upid}/status"},
+    [API_TASKS] = {{"tasks", "GET", false, false, true},
+                   "/nodes/{node}/tasks?vmid={vmid}&source=all&limit=50"},
+};
+
+const struct api_row *api_row(enum api_call call)
+{
+    return &calls[call].row;
+}
+
+const char *pve_guest_type_name(enum pve_guest_type type)
+{
+    return type == PVE_LXC ? "lxc" : "qemu";
+}
+
+/* ---- building ---- */
+
+static bool is_node_name(const char *text)
+{
+    size_t length = text ? strlen(text) : 0;
+    if (length == 0 || length >= PVE_NODE_MAX || text[0] == '-' || text[length - 1] == '-')
+        return false;
+    for (; *text; text++) {
+        if (!isascii(*text) || (!isalnum((unsigned char)*text) && *text != '-'))
+            return false;
+    }
+    return true;
+}
+
+/* A UPID is ours to send back as it came; it only must not leave its place in the path. */
+static bool is_upid(const char *text)
+{
+    if (!text || strncmp(text, "UPID:", 5) != 0 || strlen(text) >= PVE_UPID_MAX)
+        return false;
+    for (; *text; text++) {
+        if (!isascii(*text) || (!isalnum((unsigned char)*text) && !strchr(":@!._-+", *text)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_pool(const char *text)
+{
+    if (!text || !*text)
+        return false;
+    for (; *text; text++) {
+        if (!isascii(*text) || (!isalnum((unsigned char)*text) && !strchr("._-/", *text)))
+            return false;
+    }
+    return true;
+}
+
+static void put_encoded(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (isalnum(c) || strchr("-._~", c))
+            fputc(c, out);
+        else
+            fprintf(out, "%%%02X", c);
+    }
+}
+
+/* One placeholder; false if the request lacks the part or it is malformed. */
+static bool put_part(FILE *out, const char *name, size_t length, const struct api_request *request)
+{
+#define IS(word) (length == sizeof(word) - 1 && memcmp(name, word, length) == 0)
+    if (IS("node") && is_node_name(request->node)) {
+        fputs(request->node, out);
+    } else if (IS("type")) {
+        fputs(pve_guest_type_name(request->type), out);
+    } else if (IS("vmid") && request->vmid >= 100 && request->vmid <= 999999999) {
+        fprintf(out, "%d", request->vmid);
+    } else if (IS("upid") && is_upid(request->upid)) {
+        put_encoded(out, request->upid);
+    } else if (IS("pool") && is_pool(request->pool)) {
+        put_encoded(out, request->pool);
+    } else {
+        return false;
+    }
+    return true;
+#undef IS
+}
+
+static bool put_path(FILE *out, const struct api_request *request)
+{
+    const char *at = calls[request->call].path;
+    fputs("/api2/json", out);
+    while (*at) {
+        if (*at != '{') {
+            fputc(*at++, out);
+            continue;
+        }
+        const char *end = strchr(at, '}');
+        if (!put_part(out, at + 1, (size_t)(end - at) - 1, request))
+            return false;
+        at = end + 1;
+    }
+    return true;
+}
+
+static bool put_body(FILE *out, const struct api_request *request)
+{
+    switch (request->call) {
+    case API_TICKET:
+        if (!request->username || !request->password)
+            return false;
+        fputs("username=", out);
+        put_encoded(out, request->username);
+        fputs("&password=", out);
+        put_encoded(out, request->password);
+        return true;
+    case API_STOP:
+        if (request->stop_timeout_s >= 0)
+            fprintf(out, "timeout=%d", request->stop_timeout_s);
+        if (request->overrule_shutdown)
+            fprintf(out, "%soverrule-shutdown=1", request->stop_timeout_s >= 0 ? "&" : "");
+        return true;
+    case API_VERSION:
+    case API_PERMISSIONS:
+    case API_GUESTS:
+    case API_NODES:
+    case API_POOL:
+    case API_POOL_NESTED:
+    case API_STATUS:
+    case API_START:
+    case API_RESET:
+    case API_TASK:
+    case API_TASKS:
+    case API_CALL_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* Print with `put` into fresh memory. */
+static char *print_with(bool (*put)(FILE *, const struct api_request *), const struct api_request *request)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    bool good = put(out, request);
+    if (fclose(out) != 0 || !good) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+bool api_build(const struct api_request *request, char **path, char **body)
+{
+    _cleanup_(freep) char *new_path = print_with(put_path, request);
+    if (!new_path)
+        return false;
+    char *new_body = NULL;
+    if (strcmp(calls[request->call].row.method, "POST") == 0) {
+        new_body = print_with(put_body, request);
+        if (!new_body)
+            return false;
+    }
+    *path = TAKE(new_path);
+    *body = new_body;
+    return true;
+}
+
+/* ---- decoding ---- */
+
+static void copy_for_display(char *to, size_t size, const char *text)
+{
+    snprintf(to, size, "%s", text);
+}
+
+/* A word that decides something must be whole: one that does not fit is not what Proxmox sends. */
+static bool copy_word(char *to, size_t size, const char *text)
+{
+    return (size_t)snprintf(to, size, "%s", text) < size;
+}
+
+static bool decode_ha(struct json_object *data, struct pve_status *status)
+{
+    struct json_object *ha = NULL;
+    const char *state = NULL;
+    if (!json_get_object(data, "ha", &ha))
+        return true;
+    if (!json_get_flag(ha, "managed", &status->ha_managed))
+        return false;
+    return !json_get_string(ha, "state", &state) || copy_word(status->ha_state, PVE_HA_MAX, state);
+}
+
+bool api_decode_status(struct json_object *data, struct pve_status *status)
+{
+    int64_t number = 0;
+    const char *text = NULL;
+    struct json_object *nics = NULL;
+    *status = (struct pve_status){0};
+
+    if (!json_get_int_or_digits(data, "vmid", 1, 999999999, &number) ||
+        !json_get_string(data, "status", &text))
+        return false;
+    status->vmid = (int)number;
+    if (strcmp(text, "running") == 0)
+        status->running = true;
+    else if (strcmp(text, "stopped") != 0)
+        return false;
+    /* `nics` of any other form than an object is not understood: count it as there */
+    if (json_object_object_get_ex(data, "nics", &nics))
+        status->nics = !json_object_is_type(nics, json_type_object) || json_object_object_length(nics) > 0;
+    if (json_get_int_or_digits(data, "netin", 0, INT64_MAX, &number) && number > 0)
+        status->traffic = true;
+    if (json_get_int_or_digits(data, "netout", 0, INT64_MAX, &number) && number > 0)
+        status->traffic = true;
+    if (json_get_int_or_digits(data, "uptime", 0, INT64_MAX / 1000, &number))
+        status->uptime_s = number;
+    json_get_flag(data, "template", &status->template);
+    if (json_get_string(data, "name", &text))
+        copy_for_display(status->name, sizeof(status->name), text);
+    if (json_get_string(data, "lock", &text) && !copy_word(status->lock, PVE_LOCK_MAX, text))
+        return false;
+    return decode_ha(data, status);
+}
+
+bool api_decode_task(struct json_object *data, struct pve_task *task)
+{
+    const char *text = NULL;
+    *task = (struct pve_task){0};
+    if (!json_get_string(data, "status", &text))
+        return false;
+    if (strcmp(text, "running") == 0)
+        return true;
+    if (strcmp(text, "stopped") != 0)
+        return false;
+    task->ended = true;
+    /* a task that ended without a word was cut off: "unexpected status" in Proxmox's own list */
+    if (!json_get_string(data, "exitstatus", &text))
+        text = "no exit status";
+    copy_for_display(task->exit, sizeof(task->exit), text);
+    task->ok = strcmp(text, "OK") == 0 || strncmp(text, "WARNINGS: ", 10) == 0;
+    return true;
+}
+
+bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX])
+{
+    if (!data || !json_object_is_type(data, json_type_string))
+        return false;
+    const char *text = json_object_get_string(data);
+    if (!is_upid(text))
+        return false;
+    snprintf(upid, PVE_UPID_MAX, "%s", text);
+    return true;
+}
+
+static void copy_lock_name(const char *text, char lock[static PVE_LOCK_MAX])
+{
+    const char *open = strchr(text, '('), *close = open ? strchr(open, ')') : NULL;
+    lock[0] = '\0';
+    if (close && (size_t)(close - open) <= PVE_LOCK_MAX)
+        snprintf(lock, PVE_LOCK_MAX, "%.*s", (int)(close - open) - 1, open + 1);
+}
+
+enum pve_refusal api_classify(const char *text, char lock[static PVE_LOCK_MAX])
+{
+    static const struct {
+        const char *part;
+        enum pve_refusal refusal;
+    } table[] = {
+        {"unable to find configuration file", PVE_REFUSAL_MOVED},
+        {"does not exist", PVE_REFUSAL_MOVED},
+        {"VM is locked", PVE_REFUSAL_LOCKED},
+        {"CT is locked", PVE_REFUSAL_LOCKED},
+        {"can't lock file", PVE_REFUSAL_BUSY},
+        {"already running", PVE_REFUSAL_RUNNING},
+        {"not running", PVE_REFUSAL_NOT_RUNNING},
+        {"if it's a template", PVE_REFUSAL_TEMPLATE},
+        {"is a template", PVE_REFUSAL_TEMPLATE},
+        {"no quorum", PVE_REFUSAL_NO_QUORUM},
+        {"Not applicable for HA", PVE_REFUSAL_HA},
+        {"Permission check failed", PVE_REFUSAL_PERMISSION},
+    };
+    lock[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (strstr(text, table[i].part)) {
+            if (table[i].refusal == PVE_REFUSAL_LOCKED)
+                copy_lock_name(text, lock);
+            return table[i].refusal;
+        }
+    }
+    return PVE_REFUSAL_OTHER;
+}
+
+bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s,
+                      struct pve_task_count *count)
+{
+    *count = (struct pve_task_count){0};
+    if (!data || !json_object_is_type(data, json_type_array))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(data); i++) {
+        struct json_object *entry = json_object_array_get_idx(data, i);
+        const char *text = NULL;
+        int64_t began_s = 0, ended_s = 0;
+        if (!json_get_string(entry, "type", &text) ||
+            !json_get_int_or_digits(entry, "starttime", 0, INT64_MAX, &began_s))
+            return false;
+        if (strcmp(text, type) != 0 || began_s < since_s)
+            continue;
+        count->begun++;
+        if (!json_get_int_or_digits(entry, "endtime", 0, INT64_MAX, &ended_s))
+            count->running++;
+        if (began_s > count->newest_s)
+            count->newest_s = began_s;
+    }
+    return true;
+}

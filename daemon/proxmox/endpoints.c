@@ -1,0 +1,245 @@
+/*
+ * Health and order of the Proxmox API addresses.
+ *
+ * Health is what the last call saw, nothing is probed here: session tells what happened and asks for the next
+ * best. The order is computed at each question from a handful of facts, so there is no list that could be out
+ * of date.
+ */
+#include "proxmox/endpoints.h"
+
+#include "system/cleanup.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+struct slot {
+    struct endpoint endpoint;
+    int64_t last_failed_ms; /* the newest failure: since_ms is the first of a row */
+    bool literal;           /* the name is a numeric address: it has no first label */
+};
+
+struct endpoints {
+    struct slot *slots;
+    size_t count;
+    unsigned layout;
+};
+
+static bool is_literal(const char *name)
+{
+    struct in6_addr address;
+
+    return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
+}
+
+static bool slot_init(struct slot *slot, const struct config_endpoint *configured)
+{
+    struct endpoint *endpoint = &slot->endpoint;
+
+    endpoint->text = strdup(configured->text);
+    endpoint->address = strdup(configured->address);
+    endpoint->name = strdup(configured->name);
+    endpoint->port = configured->port;
+    endpoint->state = ENDPOINT_UNKNOWN;
+    slot->literal = is_literal(configured->name);
+    return endpoint->text && endpoint->address && endpoint->name;
+}
+
+static void free_slots(struct slot *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(slots[i].endpoint.text);
+        free(slots[i].endpoint.address);
+        free(slots[i].endpoint.name);
+        free(slots[i].endpoint.last_address);
+    }
+    free(slots);
+}
+
+/* What the same endpoint has learnt so far moves over; the old slot keeps nothing that it would free. */
+static void inherit(struct slot *slot, struct slot *old, size_t old_count)
+{
+    for (size_t i = 0; i < old_count; i++) {
+        if (strcmp(old[i].endpoint.text, slot->endpoint.text) != 0)
+            continue;
+        struct endpoint fresh = slot->endpoint;
+        *slot = old[i];
+        slot->endpoint.text = fresh.text;
+        slot->endpoint.address = fresh.address;
+        slot->endpoint.name = fresh.name;
+        old[i].endpoint.last_address = NULL;
+        return;
+    }
+}
+
+int endpoints_reconfigure(struct endpoints *endpoints, const struct config_endpoint *configured, size_t count)
+{
+    if (count > ENDPOINTS_MAX)
+        return -E2BIG;
+    struct slot *slots = calloc(count ? count : 1, sizeof(*slots));
+    if (!slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (!slot_init(&slots[i], &configured[i])) {
+            free_slots(slots, count);
+            return -ENOMEM;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        inherit(&slots[i], endpoints->slots, endpoints->count);
+    free_slots(endpoints->slots, endpoints->count);
+    endpoints->slots = slots;
+    endpoints->count = count;
+    endpoints->layout++;
+    return 0;
+}
+
+unsigned endpoints_layout(const struct endpoints *endpoints)
+{
+    return endpoints->layout;
+}
+
+struct endpoints *endpoints_new(const struct config_endpoint *configured, size_t count)
+{
+    struct endpoints *endpoints = calloc(1, sizeof(*endpoints));
+    if (!endpoints)
+        return NULL;
+    int result = endpoints_reconfigure(endpoints, configured, count);
+    if (result < 0) {
+        free(endpoints);
+        errno = -result;
+        return NULL;
+    }
+    return endpoints;
+}
+
+void endpoints_free(struct endpoints *endpoints)
+{
+    if (!endpoints)
+        return;
+    free_slots(endpoints->slots, endpoints->count);
+    free(endpoints);
+}
+
+void endpoints_freep(struct endpoints **endpoints)
+{
+    endpoints_free(*endpoints);
+    *endpoints = NULL;
+}
+
+size_t endpoints_count(const struct endpoints *endpoints)
+{
+    return endpoints->count;
+}
+
+const struct endpoint *endpoints_get(const struct endpoints *endpoints, size_t index)
+{
+    return index < endpoints->count ? &endpoints->slots[index].endpoint : NULL;
+}
+
+unsigned endpoints_up(const struct endpoints *endpoints)
+{
+    unsigned up = 0;
+
+    for (size_t i = 0; i < endpoints->count; i++)
+        if (endpoints->slots[i].endpoint.state == ENDPOINT_UP)
+            up++;
+    return up;
+}
+
+/* Node "pve1" lives behind "pve1", "PVE1.example.com", not behind "pve10". */
+static bool is_own(const struct slot *slot, const char *node)
+{
+    const char *name = slot->endpoint.name;
+    size_t label = strcspn(name, ".");
+
+    return node && *node && !slot->literal && strlen(node) == label && strncasecmp(name, node, label) == 0;
+}
+
+static int state_rank(enum endpoint_state state)
+{
+    switch (state) {
+    case ENDPOINT_UP:
+        return 0;
+    case ENDPOINT_UNKNOWN:
+        return 1;
+    case ENDPOINT_DOWN:
+        break;
+    }
+    return 2;
+}
+
+/* Strictly better: equals keep the configured order. */
+static bool is_better(const struct slot *a, const struct slot *b, const char *node)
+{
+    int a_rank = state_rank(a->endpoint.state), b_rank = state_rank(b->endpoint.state);
+    bool a_own = is_own(a, node), b_own = is_own(b, node);
+
+    if (a_rank != b_rank)
+        return a_rank < b_rank;
+    /* Among those that are down the time decides alone: the node's own one is the likeliest to be dead with
+     * its guest. */
+    if (a->endpoint.state == ENDPOINT_DOWN)
+        return a->last_failed_ms < b->last_failed_ms;
+    return a_own && !b_own;
+}
+
+int endpoints_choose(const struct endpoints *endpoints, const char *prefer_node, uint64_t tried)
+{
+    int best = -1;
+
+    for (size_t i = 0; i < endpoints->count; i++) {
+        if (tried & (UINT64_C(1) << i))
+            continue;
+        if (best < 0 || is_better(&endpoints->slots[i], &endpoints->slots[best], prefer_node))
+            best = (int)i;
+    }
+    return best;
+}
+
+static void set_state(struct endpoint *endpoint, enum endpoint_state state, int64_t now_ms)
+{
+    if (endpoint->state == state)
+        return;
+    endpoint->state = state;
+    endpoint->since_ms = now_ms;
+}
+
+void endpoints_answered(struct endpoints *endpoints, size_t index, const char *address, int64_t now_ms)
+{
+    struct endpoint *endpoint;
+
+    if (index >= endpoints->count)
+        return;
+    endpoint = &endpoints->slots[index].endpoint;
+    endpoint->requests++;
+    endpoint->last_ok_ms = now_ms;
+    endpoint->error = (struct error){0};
+    set_state(endpoint, ENDPOINT_UP, now_ms);
+    if (address && *address && (!endpoint->last_address || strcmp(endpoint->last_address, address) != 0)) {
+        char *copy = strdup(address);
+
+        /* Without memory the old address stays: it worked once, and a wrong one costs a failover, no more. */
+        if (copy) {
+            free(endpoint->last_address);
+            endpoint->last_address = copy;
+        }
+    }
+}
+
+void endpoints_failed(struct endpoints *endpoints, size_t index, const struct error *error, int64_t now_ms)
+{
+    struct slot *slot;
+
+    if (index >= endpoints->count)
+        return;
+    slot = &endpoints->slots[index];
+    slot->endpoint.requests++;
+    slot->endpoint.failures++;
+    slot->last_failed_ms = now_ms;
+    if (error)
+        slot->endpoint.error = *error;
+    else
+        error_set(&slot->endpoint.error, ERROR_NO_ENDPOINT, "%s gave no answer", slot->endpoint.text);
+    set_state(&slot->endpoint, ENDPOINT_DOWN, now_ms);
+}

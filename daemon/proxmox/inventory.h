@@ -1,0 +1,103 @@
+/*
+ * The guests of the pool and the cluster's hosts as last seen: an immutable, reference-counted snapshot that
+ * answers share. Filled by the poller; a fence reads it to find its victim and never trusts it for P1.
+ */
+#pragma once
+
+#include "proxmox/api.h"
+#include "system/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct guest {
+    int vmid;
+    enum pve_guest_type type;
+    char *name;    /* NULL if Proxmox gave none */
+    char *node;    /* host */
+    char *pool;    /* which of the configured pools; NULL: known by our privileges only (no Pool.Audit) */
+    char *status;  /* "running", "stopped", "unknown": up to 10 s (300 s) old, never proof */
+    char *lock;    /* NULL: none */
+    char *hastate; /* NULL: not managed by HA */
+    bool template;
+    bool may_power; /* our privileges: VM.PowerMgmt */
+    bool may_audit; /* VM.Audit */
+    char **aliases; /* Pacemaker node names from [nodes] */
+    size_t alias_count;
+    char label[12]; /* the VMID in digits; see guest_label() */
+};
+
+/* A line of [nodes] whose target is no guest of the pool, or (ambiguous) a name that several have. */
+struct unresolved_alias {
+    const char *node, *target;
+    bool ambiguous;
+};
+
+struct inventory;
+
+struct inventory *inventory_ref(struct inventory *inventory);
+void inventory_unref(struct inventory *inventory); /* NULL is fine */
+void inventory_unrefp(struct inventory **inventory);
+
+size_t inventory_count(const struct inventory *inventory);
+const struct guest *inventory_get(const struct inventory *inventory, size_t index); /* ordered by VMID */
+const struct guest *inventory_by_vmid(const struct inventory *inventory, int vmid);
+/* Its name, or its VMID in digits if it has none. NULL gives "". */
+const char *guest_label(const struct guest *guest);
+
+/* Which guest a plug means, in this order: alias, exact VMID, name, short name (the guest's, up to its first
+ * dot); names without regard to case. The first of these that matches decides: an alias that leads to no
+ * guest ends the search, for the guest that happens to have its name is not the one that was meant. Digits
+ * alone are a VMID and never a name. A plug with a domain does not match a guest named without one ("web1.a"
+ * and "web1.b" would be the same guest): the hint has the line for [nodes]. NULL and *error
+ * (ERROR_UNKNOWN_PLUG, ERROR_AMBIGUOUS_NAME with the candidates) otherwise. */
+const struct guest *inventory_find(const struct inventory *inventory, const char *plug, struct error *error);
+/* Another guest of the pool has the same name (then only VMID or alias can be used). */
+bool inventory_name_ambiguous(const struct inventory *inventory, const struct guest *guest);
+/* Lines of [nodes] that lead nowhere, in configured order: for a warning. NULL beyond the end. Valid as long
+ * as the inventory. */
+size_t inventory_unresolved_alias_count(const struct inventory *inventory);
+const struct unresolved_alias *inventory_unresolved_alias_get(const struct inventory *inventory,
+                                                              size_t index);
+
+/* Hosts, from cluster/resources?type=node: every one that was ever seen, and which are online. */
+bool inventory_node_online(const struct inventory *inventory, const char *node);
+unsigned inventory_nodes_online(const struct inventory *inventory);
+unsigned inventory_nodes_known(const struct inventory *inventory);
+int64_t inventory_taken_ms(const struct inventory *inventory); /* CLOCK_MONOTONIC of the guest list */
+
+/* ---- building one: by the poller, a round at a time ---- */
+
+struct inventory_builder;
+
+/* Remembers the hosts that `previous` (may be NULL) knew; borrows it for this call only. NULL: no memory. */
+struct inventory_builder *inventory_builder_new(const struct inventory *previous);
+void inventory_builder_free(struct inventory_builder *builder); /* NULL is fine */
+void inventory_builder_freep(struct inventory_builder **builder);
+/* Each copies, and returns false when memory ran out. A VMID given twice: the later one counts. Aliases
+ * within `guest` are ignored. */
+bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest);
+bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
+bool inventory_builder_node(struct inventory_builder *builder, const char *node,
+                            bool online); /* of the fresh list */
+/* Ends the builder in any case; the caller owns one reference. A remembered host that the fresh list does not
+ * name is forgotten only if that list shows a majority of the remembered ones online. NULL: no memory. */
+struct inventory *inventory_builder_finish(struct inventory_builder *builder, int64_t taken_ms);
+
+/* ---- the hosts' word within a fence (point 5 of the off-proof); pure ---- */
+
+struct node_census {
+    unsigned online; /* by this list */
+    unsigned known;  /* listed now, or remembered: a host that the list leaves out still counts against the
+                        majority */
+    bool host_online;
+};
+
+/* `data` is that of cluster/resources?type=node. False, and *census untouched, if it is not such a list (an
+ * entry without name or status, a host listed twice), or without memory: then nothing is known. `previous`
+ * may be NULL. */
+bool nodes_take_census(const struct inventory *previous, struct json_object *data, const char *host,
+                       struct node_census *census);
+/* How many must be online; min_online_nodes 0 means a majority of `known`. */
+unsigned nodes_required(int min_online_nodes, unsigned known);

@@ -1,0 +1,379 @@
+/*
+ * From what a round of polls brought to an immutable snapshot; and the count of hosts that a fence takes
+ * live.
+ *
+ * All copying, sorting and resolving of names is done here, once a round, so that looking up needs none. What
+ * is remembered over rounds is the hosts alone: a list that leaves some out may come from the wrong side of a
+ * partition.
+ */
+#include "proxmox/inventory_private.h"
+
+#include "system/cleanup.h"
+#include "system/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CAPACITY_FIRST 16
+
+struct inventory_builder {
+    struct inventory *inventory; /* under construction: nobody else sees it */
+    size_t guest_capacity, alias_capacity, node_capacity;
+    size_t remembered; /* the first ones of nodes come from the previous snapshot, ordered by name */
+};
+
+void guest_clear(struct guest *guest)
+{
+    free(guest->name);
+    free(guest->node);
+    free(guest->pool);
+    free(guest->status);
+    free(guest->lock);
+    free(guest->hastate);
+    for (size_t i = 0; i < guest->alias_count; i++)
+        free(guest->aliases[i]);
+    free(guest->aliases);
+    *guest = (struct guest){.vmid = 0};
+}
+
+void name_index_clear(struct name_index *index)
+{
+    for (size_t i = 0; i < index->count; i++)
+        free(index->entries[i].key);
+    free(index->entries);
+    *index = (struct name_index){.count = 0};
+}
+
+bool is_digits(const char *text)
+{
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* The array with room for one more (it grows by doubling), or NULL: then the old one stays as it was. */
+static void *with_room(void *array, size_t count, size_t *capacity, size_t size)
+{
+    size_t more = *capacity ? *capacity * 2 : CAPACITY_FIRST;
+    void *grown;
+
+    if (count < *capacity)
+        return array;
+    grown = reallocarray(array, more, size);
+    if (grown)
+        *capacity = more;
+    return grown;
+}
+
+static bool add_node(struct inventory_builder *builder, const char *name, bool online, bool listed)
+{
+    struct inventory *inventory = builder->inventory;
+    struct node *nodes =
+        with_room(inventory->nodes, inventory->node_count, &builder->node_capacity, sizeof(*nodes));
+    char *copy;
+
+    if (!nodes)
+        return false;
+    inventory->nodes = nodes;
+    copy = strdup(name);
+    if (!copy)
+        return false;
+    nodes[inventory->node_count++] = (struct node){.name = copy, .online = online, .listed = listed};
+    return true;
+}
+
+struct inventory_builder *inventory_builder_new(const struct inventory *previous)
+{
+    _cleanup_(inventory_builder_freep) struct inventory_builder *builder = calloc(1, sizeof(*builder));
+
+    if (!builder)
+        return NULL;
+    builder->inventory = calloc(1, sizeof(*builder->inventory));
+    if (!builder->inventory)
+        return NULL;
+    builder->inventory->references = 1;
+    for (size_t i = 0; previous && i < previous->node_count; i++)
+        if (!add_node(builder, previous->nodes[i].name, false, false))
+            return NULL;
+    builder->remembered = builder->inventory->node_count;
+    return TAKE(builder);
+}
+
+void inventory_builder_free(struct inventory_builder *builder)
+{
+    if (!builder)
+        return;
+    inventory_unref(builder->inventory);
+    free(builder);
+}
+
+void inventory_builder_freep(struct inventory_builder **builder)
+{
+    inventory_builder_free(*builder);
+    *builder = NULL;
+}
+
+static bool copy_text(char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return *to || !from;
+}
+
+bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest)
+{
+    struct inventory *inventory = builder->inventory;
+    struct guest *guests;
+    struct guest copy = {
+        .vmid = guest->vmid,
+        .type = guest->type,
+        .template = guest->template,
+        .may_power = guest->may_power,
+        .may_audit = guest->may_audit,
+    };
+    /* no short cut: every pointer must be set before guest_clear() */
+    bool ok = copy_text(&copy.name, guest->name);
+
+    ok = copy_text(&copy.node, guest->node) && ok;
+    ok = copy_text(&copy.pool, guest->pool) && ok;
+    ok = copy_text(&copy.status, guest->status) && ok;
+    ok = copy_text(&copy.lock, guest->lock) && ok;
+    ok = copy_text(&copy.hastate, guest->hastate) && ok;
+    snprintf(copy.label, sizeof(copy.label), "%d", guest->vmid);
+    guests = with_room(inventory->guests, inventory->guest_count, &builder->guest_capacity, sizeof(*guests));
+    if (guests)
+        inventory->guests = guests;
+    if (!ok || !guests) {
+        guest_clear(&copy);
+        return false;
+    }
+    guests[inventory->guest_count++] = copy;
+    return true;
+}
+
+bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target)
+{
+    struct inventory *inventory = builder->inventory;
+    _cleanup_(freep) char *node_copy = strdup(node);
+    _cleanup_(freep) char *target_copy = strdup(target);
+    struct alias *aliases =
+        with_room(inventory->aliases, inventory->alias_count, &builder->alias_capacity, sizeof(*aliases));
+
+    if (aliases)
+        inventory->aliases = aliases;
+    if (!node_copy || !target_copy || !aliases)
+        return false;
+    aliases[inventory->alias_count++] = (struct alias){.node = TAKE(node_copy), .target = TAKE(target_copy)};
+    return true;
+}
+
+static int compare_node_to(const void *key, const void *element)
+{
+    return strcmp(key, ((const struct node *)element)->name);
+}
+
+bool inventory_builder_node(struct inventory_builder *builder, const char *name, bool online)
+{
+    struct inventory *inventory = builder->inventory;
+    struct node *known = NULL;
+
+    if (builder->remembered > 0)
+        known =
+            bsearch(name, inventory->nodes, builder->remembered, sizeof(*inventory->nodes), compare_node_to);
+    if (!known)
+        return add_node(builder, name, online, true);
+    known->online = online && (!known->listed || known->online);
+    known->listed = true;
+    return true;
+}
+
+/* ---- finishing ---- */
+
+static int compare_guests(const void *a, const void *b)
+{
+    int left = ((const struct guest *)a)->vmid, right = ((const struct guest *)b)->vmid;
+
+    return (left > right) - (left < right);
+}
+
+/* Order by VMID; of one given twice the later stays. glibc's qsort is stable only by accident, so the number
+ * of arrival stands in alias_count, which is not used yet. */
+static int compare_arrivals(const void *a, const void *b)
+{
+    size_t left = ((const struct guest *)a)->alias_count, right = ((const struct guest *)b)->alias_count;
+    int by_vmid = compare_guests(a, b);
+
+    return by_vmid ? by_vmid : (left > right) - (left < right);
+}
+
+static void order_guests(struct inventory *inventory)
+{
+    size_t kept = 0;
+
+    if (inventory->guest_count == 0)
+        return;
+    for (size_t i = 0; i < inventory->guest_count; i++)
+        inventory->guests[i].alias_count = i;
+    qsort(inventory->guests, inventory->guest_count, sizeof(*inventory->guests), compare_arrivals);
+    for (size_t i = 0; i < inventory->guest_count; i++)
+        inventory->guests[i].alias_count = 0;
+    for (size_t i = 0; i < inventory->guest_count; i++) {
+        if (i + 1 < inventory->guest_count && inventory->guests[i].vmid == inventory->guests[i + 1].vmid)
+            guest_clear(&inventory->guests[i]);
+        else
+            inventory->guests[kept++] = inventory->guests[i];
+    }
+    inventory->guest_count = kept;
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+    return strcmp(((const struct node *)a)->name, ((const struct node *)b)->name);
+}
+
+/* Forget what a majority no longer names, then order; a host that the list had twice is online only if both
+ * say so. */
+static void order_nodes(struct inventory_builder *builder)
+{
+    struct inventory *inventory = builder->inventory;
+    size_t online = 0, kept = 0;
+    bool forget;
+
+    for (size_t i = 0; i < builder->remembered; i++)
+        if (inventory->nodes[i].listed && inventory->nodes[i].online)
+            online++;
+    forget = online * 2 > builder->remembered;
+    for (size_t i = 0; i < inventory->node_count; i++) {
+        if (forget && !inventory->nodes[i].listed)
+            free(inventory->nodes[i].name);
+        else
+            inventory->nodes[kept++] = inventory->nodes[i];
+    }
+    inventory->node_count = kept;
+    if (kept == 0)
+        return;
+    qsort(inventory->nodes, kept, sizeof(*inventory->nodes), compare_nodes);
+    kept = 1;
+    for (size_t i = 1; i < inventory->node_count; i++) {
+        struct node *last = &inventory->nodes[kept - 1];
+
+        if (strcmp(last->name, inventory->nodes[i].name) == 0) {
+            last->online = last->online && inventory->nodes[i].online;
+            free(inventory->nodes[i].name);
+        } else {
+            inventory->nodes[kept++] = inventory->nodes[i];
+        }
+    }
+    inventory->node_count = kept;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct name_entry *left = a, *right = b;
+    int by_key = strcasecmp(left->key, right->key);
+
+    return by_key ? by_key : (left->guest > right->guest) - (left->guest < right->guest);
+}
+
+/* The first `length` bytes of a name as a key. Digits alone never become one. */
+static bool index_add(struct name_index *index, const char *name, size_t length, size_t guest)
+{
+    char *key = strndup(name, length);
+
+    if (!key)
+        return false;
+    if (*key == '\0' || is_digits(key)) {
+        free(key);
+        return true;
+    }
+    index->entries[index->count++] = (struct name_entry){.key = key, .guest = guest};
+    return true;
+}
+
+static void index_sort(struct name_index *index)
+{
+    if (index->count > 0)
+        qsort(index->entries, index->count, sizeof(*index->entries), compare_entries);
+}
+
+static bool index_guests(struct inventory *inventory)
+{
+    struct name_index *names = &inventory->by_name, *shorts = &inventory->by_short;
+
+    names->entries = calloc(inventory->guest_count + 1, sizeof(*names->entries));
+    shorts->entries = calloc(inventory->guest_count + 1, sizeof(*shorts->entries));
+    if (!names->entries || !shorts->entries)
+        return false;
+    for (size_t i = 0; i < inventory->guest_count; i++) {
+        const char *name = inventory->guests[i].name;
+
+        if (name &&
+            (!index_add(names, name, strlen(name), i) || !index_add(shorts, name, strcspn(name, "."), i)))
+            return false;
+    }
+    index_sort(names);
+    index_sort(shorts);
+    return true;
+}
+
+static bool name_guest(struct guest *guest, const char *alias)
+{
+    char **grown = reallocarray(guest->aliases, guest->alias_count + 1, sizeof(*grown));
+
+    if (!grown)
+        return false;
+    guest->aliases = grown;
+    grown[guest->alias_count] = strdup(alias);
+    if (!grown[guest->alias_count])
+        return false;
+    guest->alias_count++;
+    return true;
+}
+
+static bool resolve(struct inventory *inventory, struct alias *alias)
+{
+    const struct name_entry *candidates;
+    const struct guest *guest = NULL;
+    size_t count;
+    enum match match = is_digits(alias->node)
+                           ? MATCH_NONE
+                           : match_guest(inventory, alias->target, &guest, &candidates, &count);
+
+    alias->resolved = match == MATCH_ONE;
+    alias->ambiguous = match == MATCH_SEVERAL;
+    if (!alias->resolved) {
+        inventory->unresolved[inventory->unresolved_count++] = (struct unresolved_alias){
+            .node = alias->node, .target = alias->target, .ambiguous = alias->ambiguous};
+        return true;
+    }
+    alias->guest = (size_t)(guest - inventory->guests);
+    return name_guest(&inventory->guests[alias->guest], alias->node);
+}
+
+static bool resolve_aliases(struct inventory *inventory)
+{
+    struct name_index *index = &inventory->by_alias;
+
+    index->entries = calloc(inventory->alias_count + 1, sizeof(*index->entries));
+    inventory->unresolved = calloc(inventory->alias_count + 1, sizeof(*inventory->unresolved));
+    if (!index->entries || !inventory->unresolved)
+        return false;
+    for (size_t i = 0; i < inventory->alias_count; i++) {
+        struct alias *alias = &inventory->aliases[i];
+
+        if (!resolve(inventory, alias) || !index_add(index, alias->node, strlen(alias->node), i))
+            return false;
+    }
+    index_sort(index);
+    return true;
+}
+
+struct inventory *inventory_builder_finish(struct inventory_builder *owned, int64_t taken_ms)
+{
+    _cleanup_(inventory_builder_freep) struct inventory_builder *builder = owned;
+    struct inventory *inventory = builder->inventory;
+
+    inventory->taken_ms = taken_ms;
+    order_guests(inventory);
+    order_nodes(builder);
+    if (!index_guests(inventory) || !resolve_aliases(inventory))
+        return NULL;
+    return TAKE(builder->inventory);
+}

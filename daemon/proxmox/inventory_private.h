@@ -1,0 +1,52 @@
+/* What inventory.c (answers), inventory_builder.c (fills) and nothing else share: the inside of a snapshot.
+ */
+#pragma once
+
+#include "proxmox/inventory.h"
+
+/* Several guests may share a key: they lie side by side, in order of VMID. */
+struct name_entry {
+    char *key;    /* a name as written; compared without regard to case (ASCII, as in DNS) */
+    size_t guest; /* index into guests; in by_alias: into aliases */
+};
+
+struct name_index {
+    struct name_entry *entries;
+    size_t count;
+};
+
+struct alias {
+    char *node, *target;
+    bool resolved, ambiguous;
+    size_t guest; /* index into guests, if resolved */
+};
+
+struct node {
+    char *name;
+    bool online;
+    bool listed; /* by the fresh list: only while building */
+};
+
+struct inventory {
+    unsigned references;
+    int64_t taken_ms;
+    struct guest *guests; /* by VMID */
+    size_t guest_count;
+    struct alias *aliases; /* as configured */
+    size_t alias_count;
+    struct unresolved_alias *unresolved; /* borrows its texts from aliases */
+    size_t unresolved_count;
+    struct node *nodes; /* by name */
+    size_t node_count;
+    struct name_index by_name, by_short, by_alias;
+};
+
+enum match { MATCH_NONE, MATCH_ONE, MATCH_SEVERAL };
+
+/* Plug to guest without aliases. *guest is set for MATCH_ONE, *candidates and *count for MATCH_SEVERAL. */
+enum match match_guest(const struct inventory *inventory, const char *plug, const struct guest **guest,
+                       const struct name_entry **candidates, size_t *count);
+const struct node *inventory_node(const struct inventory *inventory, const char *name); /* NULL: unknown */
+void guest_clear(struct guest *guest);
+void name_index_clear(struct name_index *index);
+bool is_digits(const char *text); /* at least one, and nothing else */

@@ -1,0 +1,36 @@
+/*
+ * Who we are to Proxmox: an API token, or a ticket that is fetched, renewed at half its life and fetched anew after a
+ * 401. Part of the session's room; knows no calls but the ticket's.
+ */
+#pragma once
+
+#include "proxmox/session.h"
+#include "proxmox/transport.h"
+
+#define LOGIN_TICKET_LIFE_MS   (2 * 60 * 60 * 1000) /* Proxmox's own, on every host of the cluster */
+#define LOGIN_ANSWER_MS        8000                 /* a refusal takes 3 s by design */
+#define LOGIN_REFUSED_PAUSE_MS 5000                 /* doubled after each refusal: no account is locked out by hammering */
+#define LOGIN_REFUSED_PAUSE_MAX_MS 60000
+
+struct login;
+
+/* A login ended, well or not. From the loop. */
+typedef void login_ended_fn(void *context);
+
+struct login *login_new(struct event_base *base, struct transport *transport, struct endpoints *endpoints,
+                        login_ended_fn *ended, void *context);
+void login_free(struct login *login);
+bool login_set_credentials(struct login *login, struct session_credentials *credentials);
+
+/* What to send along. `*credential` tells this login from later ones. LOGIN_UNDER_WAY: wait for the callback.
+ * LOGIN_IMPOSSIBLE: *error says why; asking again later is fine. */
+enum login_answer { LOGIN_USABLE, LOGIN_UNDER_WAY, LOGIN_IMPOSSIBLE };
+enum login_answer login_auth(struct login *login, struct transport_auth *auth, uint64_t *credential,
+                             struct error *error);
+/* What Proxmox said to a call sent with that credential: 401, or anything else. */
+void login_refused(struct login *login, uint64_t credential, const struct error *error);
+void login_accepted(struct login *login, uint64_t credential);
+/* A new login could help after a 401: yes with a password, no with a token. */
+bool login_can_repeat(const struct login *login);
+
+void login_describe(const struct login *login, struct session_description *description);

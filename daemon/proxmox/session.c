@@ -1,0 +1,361 @@
+/*
+ * Calls wait, are sent, fail over and are repeated here; login is one state beside them.
+ *
+ * A call is a record found by its id; transport's answers carry that id, so one that ended early is simply
+ * not found. What may be repeated is said by the table in api.c: a power call is sent again only if it
+ * certainly was not written, or if Proxmox refused the credentials before looking at it.
+ */
+#include "proxmox/session.h"
+
+#include "proxmox/login.h"
+#include "proxmox/transport.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct call {
+    uint64_t id;
+    struct session *session;
+    struct api_request request; /* its strings are this record's own */
+    char *node, *upid, *pool, *prefer;
+    struct session_route route;
+    uint64_t barred;            /* endpoints that are not to be asked: all but one, for a probe */
+    uint64_t tried;             /* endpoints, one bit each */
+    unsigned layout;            /* which set of endpoints `tried` speaks of */
+    bool repeated;              /* once after a 401 */
+    bool waiting;               /* for a login */
+    uint64_t transfer;          /* 0: none */
+    uint64_t credential;        /* the login it was sent with */
+    struct event *turn, *timer; /* to look again; the deadline */
+    session_result_fn *done;
+    void *context;
+    UT_hash_handle hh;
+};
+
+struct session {
+    struct event_base *base;
+    struct transport *fences, *polls;
+    struct endpoints *endpoints;
+    struct login *login;
+    struct call *calls;
+    uint64_t last_id;
+};
+
+static void call_free(struct call *call)
+{
+    if (call->turn)
+        event_free(call->turn);
+    if (call->timer)
+        event_free(call->timer);
+    free(call->node);
+    free(call->upid);
+    free(call->pool);
+    free(call->prefer);
+    free(call);
+}
+
+static struct transport *transport_of(const struct call *call)
+{
+    return call->route.urgent ? call->session->fences : call->session->polls;
+}
+
+/* The one end of every call. */
+static void finish(struct call *call, const struct api_result *result)
+{
+    HASH_DEL(call->session->calls, call);
+    if (call->done)
+        call->done(call->context, call->id, result);
+    call_free(call);
+}
+
+/* End without an answer from Proxmox. */
+static void finish_unsent(struct call *call, const struct error *error)
+{
+    int64_t now = clock_now_ms();
+    struct api_result result = {
+        .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
+    result.error = *error;
+    finish(call, &result);
+}
+
+static void on_answer(void *context, uint64_t transfer, const struct api_result *result, const char *address);
+
+/* The endpoint to ask now, or -1. Those to be avoided come last. */
+static int choose(const struct call *call)
+{
+    const struct endpoints *endpoints = call->session->endpoints;
+    uint64_t out = call->tried | call->barred;
+    int index = endpoints_choose(endpoints, call->prefer, out | call->route.avoid);
+    return index >= 0 ? index : endpoints_choose(endpoints, call->prefer, out);
+}
+
+static void advance(struct call *call)
+{
+    struct session *session = call->session;
+    int64_t left_ms = call->route.deadline_ms - clock_now_ms();
+    struct error error = {0};
+    struct transport_auth auth = {0};
+
+    if (left_ms <= 0) {
+        error_set(&error, ERROR_DEADLINE, "the deadline passed before Proxmox could be asked for %s",
+                  api_row(call->request.call)->name);
+        finish_unsent(call, &error);
+        return;
+    }
+    switch (login_auth(session->login, &auth, &call->credential, &error)) {
+    case LOGIN_USABLE:
+        break;
+    case LOGIN_UNDER_WAY:
+        call->waiting = true;
+        return;
+    case LOGIN_IMPOSSIBLE:
+        finish_unsent(call, &error);
+        return;
+    }
+    if (call->layout != endpoints_layout(session->endpoints)) {
+        call->layout = endpoints_layout(session->endpoints);
+        call->tried = 0;
+    }
+    int index = choose(call);
+    if (index < 0) {
+        error_set(&error, ERROR_NO_ENDPOINT, "no Proxmox endpoint is left to ask for %s",
+                  api_row(call->request.call)->name);
+        finish_unsent(call, &error);
+        return;
+    }
+    call->tried |= UINT64_C(1) << index;
+    call->transfer = transport_send(
+        transport_of(call), endpoints_get(session->endpoints, (size_t)index), (size_t)index, &call->request,
+        &auth, left_ms < call->route.answer_timeout_ms ? left_ms : call->route.answer_timeout_ms, on_answer,
+        call);
+    if (!call->transfer) {
+        error_set(&error, ERROR_INTERNAL, "the request %s could not be built or memory is short",
+                  api_row(call->request.call)->name);
+        finish_unsent(call, &error);
+    }
+}
+
+/* 595 to 599: the endpoint could not reach the guest's host. Another one may. */
+static bool is_proxy_failure(const struct api_result *result)
+{
+    return result->outcome == API_REFUSED && result->http_status >= 595 && result->http_status <= 599;
+}
+
+static bool may_go_elsewhere(const struct call *call, const struct api_result *result)
+{
+    if (choose(call) < 0)
+        return false;
+    if (result->outcome == API_UNSENT)
+        return true;
+    return api_row(call->request.call)->repeatable &&
+           (result->outcome == API_LOST || is_proxy_failure(result));
+}
+
+static void note_endpoint(struct call *call, const struct api_result *result, const char *address)
+{
+    struct endpoints *endpoints = call->session->endpoints;
+    if (call->layout != endpoints_layout(endpoints))
+        return; /* a reload came in between: the index speaks of another endpoint */
+    if (result->http_status > 0)
+        endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
+    else
+        endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
+}
+
+static void on_answer(void *context, uint64_t transfer, const struct api_result *result, const char *address)
+{
+    struct call *call = context;
+    struct session *session = call->session;
+    if (call->transfer != transfer)
+        return;
+    call->transfer = 0;
+    note_endpoint(call, result, address);
+
+    if (result->outcome == API_REFUSED && result->http_status == 401) {
+        login_refused(session->login, call->credential, &result->error);
+        if (!call->repeated && login_can_repeat(session->login)) {
+            call->repeated = true;
+            call->tried = 0;
+            advance(call);
+            return;
+        }
+    } else if (result->http_status > 0) {
+        login_accepted(session->login, call->credential);
+    }
+    if (result->http_status == 401) {
+        /* the login knows the way out, the bare answer does not */
+        struct session_description description;
+        struct api_result explained = *result;
+        login_describe(session->login, &description);
+        if (description.error.code != ERROR_NONE)
+            explained.error = description.error;
+        finish(call, &explained);
+        return;
+    }
+    if (may_go_elsewhere(call, result)) {
+        log_debug("%s: %s; asking the next endpoint", api_row(call->request.call)->name,
+                  result->error.message);
+        advance(call);
+        return;
+    }
+    finish(call, result);
+}
+
+/* A login ended, well or not: everybody who waited for it looks again. */
+static void on_login(void *context)
+{
+    struct session *session = context;
+    struct call *call, *next;
+    HASH_ITER (hh, session->calls, call, next) {
+        if (call->waiting) {
+            /* from the loop: advance() may finish the call, and its asker may cancel others */
+            call->waiting = false;
+            event_active(call->turn, EV_TIMEOUT, 0);
+        }
+    }
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct call *call = context;
+    if (!call->transfer)
+        advance(call);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct call *call = context;
+    struct error error = {0};
+    if (call->transfer)
+        return; /* transport's own time-out is due now too, and tells more precisely what happened */
+    error_set(&error, ERROR_NO_SESSION, "there was no Proxmox session within the deadline");
+    finish_unsent(call, &error);
+}
+
+static bool copy_text(char **to, const char **slot, const char *text)
+{
+    if (!text)
+        return true;
+    *to = strdup(text);
+    *slot = *to;
+    return *to != NULL;
+}
+
+uint64_t session_call(struct session *session, const struct api_request *request,
+                      const struct session_route *route, session_result_fn *done, void *context)
+{
+    struct call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return 0;
+    call->session = session;
+    call->request = *request;
+    call->request.node = call->request.upid = call->request.pool = NULL;
+    call->route = *route;
+    call->layout = endpoints_layout(session->endpoints);
+    call->done = done;
+    call->context = context;
+    call->turn = event_new(session->base, -1, 0, on_turn, call);
+    call->timer = event_new(session->base, -1, 0, on_deadline, call);
+
+    const char *prefer = NULL;
+    if (!call->turn || !call->timer || !copy_text(&call->node, &call->request.node, request->node) ||
+        !copy_text(&call->upid, &call->request.upid, request->upid) ||
+        !copy_text(&call->pool, &call->request.pool, request->pool) ||
+        !copy_text(&call->prefer, &prefer, request->node)) {
+        call_free(call);
+        return 0;
+    }
+    int64_t left_ms = route->deadline_ms - clock_now_ms();
+    left_ms = left_ms > 0 ? left_ms : 0;
+    struct timeval tv = {.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
+    call->id = ++session->last_id;
+    HASH_ADD(hh, session->calls, id, sizeof(call->id), call);
+    if (!call->hh.tbl) {
+        call_free(call);
+        return 0;
+    }
+    event_add(call->timer, &tv);
+    event_active(call->turn, EV_TIMEOUT, 0); /* never call back from inside */
+    return call->id;
+}
+
+uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_timeout_ms,
+                       session_result_fn *done, void *context)
+{
+    struct api_request request = {.call = API_VERSION};
+    struct session_route route = {
+        .deadline_ms =
+            clock_now_ms() + LOGIN_ANSWER_MS + answer_timeout_ms, /* room for a login and its own answer */
+        .answer_timeout_ms = answer_timeout_ms,
+    };
+    uint64_t id = session_call(session, &request, &route, done, context);
+    struct call *call = NULL;
+    HASH_FIND(hh, session->calls, &id, sizeof(id), call);
+    if (call)
+        call->barred = ~(UINT64_C(1) << endpoint);
+    return id;
+}
+
+void session_cancel(struct session *session, uint64_t id)
+{
+    struct call *call = NULL;
+    HASH_FIND(hh, session->calls, &id, sizeof(id), call);
+    if (!call)
+        return;
+    if (call->transfer)
+        transport_forget(transport_of(call), call->transfer);
+    HASH_DEL(session->calls, call);
+    call_free(call);
+}
+
+struct session *session_new(struct event_base *base, struct transport *fences, struct transport *polls,
+                            struct endpoints *endpoints, struct session_credentials *credentials)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return NULL;
+    session->base = base;
+    session->fences = fences;
+    session->polls = polls;
+    session->endpoints = endpoints;
+    session->login = login_new(base, fences, endpoints, on_login, session);
+    if (!session->login || !login_set_credentials(session->login, credentials)) {
+        session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+bool session_set_credentials(struct session *session, struct session_credentials *credentials)
+{
+    return login_set_credentials(session->login, credentials);
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    struct call *call, *next;
+    HASH_ITER (hh, session->calls, call, next) {
+        if (call->transfer)
+            transport_forget(transport_of(call), call->transfer);
+        HASH_DEL(session->calls, call);
+        call_free(call);
+    }
+    login_free(session->login);
+    free(session);
+}
+
+void session_describe(const struct session *session, struct session_description *description)
+{
+    login_describe(session->login, description);
+}

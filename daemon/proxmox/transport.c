@@ -1,0 +1,583 @@
+/*
+ * libcurl's multi interface on libevent.
+ *
+ * Curl's callbacks only arm events; transfers are completed in one place (drain), where curl is not on the
+ * stack. Each transfer belongs to a generation (a multi handle with its connections and TLS sessions): a
+ * changed CA begins a new one, and the old one goes when its last transfer has ended.
+ */
+#include "proxmox/transport.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#define TRANSPORT_REASON_MAX 512
+
+struct generation {
+    struct transport *transport;
+    CURLM *multi;
+    CURLSH *share; /* TLS sessions */
+    struct event *timer;
+    unsigned active;
+    char *ca_pem;
+};
+
+struct transfer {
+    uint64_t id;
+    struct generation *generation;
+    CURL *easy;
+    struct curl_slist *headers, *connect_to;
+    char *body;
+    struct event *timeout;
+    enum api_call call;
+    size_t endpoint;
+    char *endpoint_text;
+    int64_t asked_ms, timeout_ms;
+    char *answer;
+    size_t answer_length, answer_size;
+    char reason[TRANSPORT_REASON_MAX];
+    char curl_error[CURL_ERROR_SIZE];
+    transport_done_fn *done;
+    void *context;
+    UT_hash_handle hh;
+};
+
+struct transport {
+    struct event_base *base;
+    struct generation *current;
+    struct transfer *transfers;
+    uint64_t last_id;
+    struct transport_counters counters;
+};
+
+int transport_global_init(struct error *error)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        error_set(error, ERROR_INTERNAL, "libcurl could not be initialised");
+        return -ENOMEM;
+    }
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    if (!info->ssl_version || strncmp(info->ssl_version, "OpenSSL/", 8) != 0) {
+        error_set(error, ERROR_INTERNAL,
+                  "this libcurl uses %s for TLS; certificates are checked with OpenSSL only",
+                  info->ssl_version ? info->ssl_version : "nothing");
+        error_hint(error, "install the OpenSSL flavour of libcurl (Debian: libcurl4)");
+        return -ENOTSUP;
+    }
+    return 0;
+}
+
+void transport_global_cleanup(void)
+{
+    curl_global_cleanup();
+}
+
+/* ---- generations ---- */
+
+static void drain(struct generation *generation);
+
+static void on_socket_event(evutil_socket_t fd, short what, void *context)
+{
+    struct generation *generation = context;
+    int action = ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
+    int running = 0;
+    curl_multi_socket_action(generation->multi, fd, action, &running);
+    drain(generation);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct generation *generation = context;
+    int running = 0;
+    curl_multi_socket_action(generation->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    drain(generation);
+}
+
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    (void)multi;
+    struct generation *generation = context;
+    if (timeout_ms < 0) {
+        event_del(generation->timer);
+        return 0;
+    }
+    struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
+    event_add(generation->timer, &tv);
+    return 0;
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
+{
+    (void)easy;
+    struct generation *generation = context;
+    struct event *event = socket_context;
+    if (event)
+        event_free(event);
+    event = NULL;
+    if (what != CURL_POLL_REMOVE) {
+        short events = EV_PERSIST;
+        events |= (what & CURL_POLL_IN) ? EV_READ : 0;
+        events |= (what & CURL_POLL_OUT) ? EV_WRITE : 0;
+        event = event_new(generation->transport->base, fd, events, on_socket_event, generation);
+        if (event)
+            event_add(event, NULL);
+    }
+    curl_multi_assign(generation->multi, fd, event);
+    return 0;
+}
+
+static void generation_free(struct generation *generation)
+{
+    if (!generation)
+        return;
+    if (generation->multi)
+        curl_multi_cleanup(generation->multi);
+    if (generation->share)
+        curl_share_cleanup(generation->share);
+    if (generation->timer)
+        event_free(generation->timer);
+    free(generation->ca_pem);
+    free(generation);
+}
+
+static struct generation *generation_new(struct transport *transport, const char *ca_pem)
+{
+    struct generation *generation = calloc(1, sizeof(*generation));
+    if (!generation)
+        return NULL;
+    generation->transport = transport;
+    generation->multi = curl_multi_init();
+    generation->share = curl_share_init();
+    generation->timer = event_new(transport->base, -1, 0, on_timer, generation);
+    generation->ca_pem = ca_pem ? strdup(ca_pem) : NULL;
+    if (!generation->multi || !generation->share || !generation->timer || (ca_pem && !generation->ca_pem)) {
+        generation_free(generation);
+        return NULL;
+    }
+    curl_share_setopt(generation->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    curl_multi_setopt(generation->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    curl_multi_setopt(generation->multi, CURLMOPT_SOCKETDATA, generation);
+    curl_multi_setopt(generation->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    curl_multi_setopt(generation->multi, CURLMOPT_TIMERDATA, generation);
+    return generation;
+}
+
+/* ---- transfers ---- */
+
+/* Take a transfer off curl and free it. Its generation goes with it if it was the last of an old one. */
+static void transfer_free(struct transfer *transfer)
+{
+    struct generation *generation = transfer->generation;
+    if (transfer->easy) {
+        curl_multi_remove_handle(generation->multi, transfer->easy);
+        curl_easy_cleanup(transfer->easy);
+    }
+    curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->connect_to);
+    if (transfer->timeout)
+        event_free(transfer->timeout);
+    if (transfer->body) /* may hold a password */
+        explicit_bzero(transfer->body, strlen(transfer->body));
+    free(transfer->body);
+    if (transfer->answer) /* may hold a ticket */
+        explicit_bzero(transfer->answer, transfer->answer_size);
+    free(transfer->answer);
+    free(transfer->endpoint_text);
+    free(transfer);
+    generation->active--;
+}
+
+static void refuse(struct api_result *result, const struct transfer *transfer, struct json_object *document)
+{
+    const char *words = transfer->reason[0] ? transfer->reason : "(no reason given)";
+    enum error_code code = result->http_status == 401   ? ERROR_NO_SESSION
+                           : result->http_status == 403 ? ERROR_NO_POWER_RIGHT
+                                                        : ERROR_PROTOCOL;
+    result->outcome = API_REFUSED;
+    error_set(&result->error, code, "Proxmox at %s answered %s with %d %s", transfer->endpoint_text,
+              api_row(transfer->call)->name, result->http_status, words);
+    if (document)
+        json_get_object(document, "errors", &result->errors);
+}
+
+/* What the exchange amounts to. *document must be released after the callback. */
+static void judge_answer(const struct transfer *transfer, struct api_result *result,
+                         struct json_object **document)
+{
+    *document = transfer->answer_length ? json_parse(transfer->answer, transfer->answer_length) : NULL;
+    if (result->http_status >= 300 || result->http_status < 200) {
+        refuse(result, transfer, *document);
+        return;
+    }
+    struct json_object *data = NULL;
+    if (!*document || !json_object_is_type(*document, json_type_object) ||
+        !json_object_object_get_ex(*document, "data", &data)) {
+        result->outcome = API_LOST;
+        error_set(&result->error, ERROR_PROTOCOL,
+                  "Proxmox at %s answered %s with %zu bytes that are not a Proxmox answer",
+                  transfer->endpoint_text, api_row(transfer->call)->name, transfer->answer_length);
+        return;
+    }
+    result->outcome = API_OK;
+    result->data = data;
+}
+
+static bool is_certificate_error(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+           code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CERTPROBLEM;
+}
+
+static void describe_certificate_error(const struct transfer *transfer, struct error *error)
+{
+    const char *words = transfer->curl_error[0] ? transfer->curl_error : "the certificate was not accepted";
+    error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", transfer->endpoint_text,
+              words);
+    if (strstr(words, "subject name"))
+        error_hint(error, "name the host that the certificate is for: endpoint = ADDRESS as NAME");
+    else if (strstr(words, "not yet valid"))
+        error_hint(error, "this machine's clock is behind the certificate's: check it with timedatectl");
+    else if (strstr(words, "expired"))
+        error_hint(
+            error,
+            "renew it on the Proxmox host: pvecm updatecerts --force; and check this clock: timedatectl");
+    else
+        error_hint(error,
+                   "copy /etc/pve/pve-root-ca.pem from a Proxmox host and name it in fence-broker.conf: "
+                   "ca-file = /etc/fence-broker/pve-root-ca.pem");
+}
+
+static void judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
+                          struct api_result *result)
+{
+    /* curl notes "pretransfer" just before the first byte of the request is handed to the kernel */
+    curl_off_t pretransfer = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
+    result->outcome = pretransfer > 0 ? API_LOST : API_UNSENT;
+
+    const char *call = api_row(transfer->call)->name;
+    if (is_certificate_error(code))
+        describe_certificate_error(transfer, &result->error);
+    else if (timed_out)
+        error_set(&result->error, result->outcome == API_LOST ? ERROR_PROTOCOL : ERROR_NO_ENDPOINT,
+                  "Proxmox at %s %s within %lld ms", transfer->endpoint_text,
+                  result->outcome == API_LOST ? "did not answer" : "could not be reached",
+                  (long long)transfer->timeout_ms);
+    else
+        error_set(&result->error, result->outcome == API_LOST ? ERROR_PROTOCOL : ERROR_NO_ENDPOINT,
+                  "%s at %s: %s", call, transfer->endpoint_text,
+                  transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
+}
+
+/* The one end of every transfer. */
+static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
+{
+    struct transport *transport = transfer->generation->transport;
+    _cleanup_(json_putp) struct json_object *document = NULL;
+    struct api_result result = {
+        .reason = transfer->reason,
+        .endpoint = transfer->endpoint,
+        .endpoint_text = transfer->endpoint_text,
+        .asked_ms = transfer->asked_ms,
+        .received_ms = clock_now_ms(),
+    };
+    long status = 0, connects = 0;
+    char *address = NULL;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address);
+    transport->counters.connections += connects > 0 ? (uint64_t)connects : 0;
+
+    if (code == CURLE_OK && !timed_out) {
+        result.http_status = (int)status;
+        judge_answer(transfer, &result, &document);
+    } else {
+        judge_failure(transfer, code, timed_out, &result);
+    }
+    if (result.outcome == API_LOST)
+        transport->counters.lost[transfer->call]++;
+
+    HASH_DEL(transport->transfers, transfer);
+    if (transfer->done)
+        transfer->done(transfer->context, transfer->id, &result, address ? address : "");
+    transfer_free(transfer);
+}
+
+static void drain(struct generation *generation)
+{
+    struct transport *transport = generation->transport;
+    CURLMsg *message;
+    int left = 0;
+    generation->active++; /* keep it while a callback may begin a new generation */
+    while ((message = curl_multi_info_read(generation->multi, &left))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result; /* the message dies with its handle */
+        struct transfer *transfer = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        if (transfer)
+            finish(transfer, code, false);
+    }
+    if (--generation->active == 0 && generation != transport->current)
+        generation_free(generation);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct transfer *transfer = context;
+    struct generation *generation = transfer->generation;
+    generation->active++;
+    finish(transfer, CURLE_OPERATION_TIMEDOUT, true);
+    if (--generation->active == 0 && generation != generation->transport->current)
+        generation_free(generation);
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t length = size * count;
+    if (length > TRANSPORT_BODY_MAX - transfer->answer_length)
+        return 0;
+    if (transfer->answer_length + length > transfer->answer_size) {
+        size_t wanted = transfer->answer_size ? transfer->answer_size * 2 : 4096;
+        while (wanted < transfer->answer_length + length)
+            wanted *= 2;
+        char *grown = realloc(transfer->answer, wanted);
+        if (!grown)
+            return 0;
+        transfer->answer = grown;
+        transfer->answer_size = wanted;
+    }
+    memcpy(transfer->answer + transfer->answer_length, data, length);
+    transfer->answer_length += length;
+    return length;
+}
+
+/* Only the status line matters: its reason phrase is Proxmox's error text. */
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t length = size * count;
+    int reason_at = 0;
+    char line[TRANSPORT_REASON_MAX];
+    if (length < 5 || memcmp(data, "HTTP/", 5) != 0)
+        return length;
+    snprintf(line, sizeof(line), "%.*s", (int)length, data);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (sscanf(line, "HTTP/%*s %*d %n", &reason_at) >= 0 && reason_at > 0)
+        snprintf(transfer->reason, sizeof(transfer->reason), "%s", line + reason_at);
+    return length;
+}
+
+/* ---- building a transfer ---- */
+
+/* `value` NULL: the header is left out. The line may hold a secret and is wiped. */
+static bool add_header(struct transfer *transfer, const char *name, const char *value)
+{
+    _cleanup_(freep) char *line = NULL;
+    if (!value)
+        return true;
+    if (asprintf(&line, "%s%s", name, value) < 0) {
+        line = NULL;
+        return false;
+    }
+    struct curl_slist *longer = curl_slist_append(transfer->headers, line);
+    explicit_bzero(line, strlen(line));
+    if (!longer)
+        return false;
+    transfer->headers = longer;
+    return true;
+}
+
+static bool set_address(struct transfer *transfer, const struct endpoint *endpoint, const char *path)
+{
+    _cleanup_(freep) char *url = NULL, *connect_to = NULL;
+    const char *name_open = strchr(endpoint->name, ':') ? "[" : "", *name_close = *name_open ? "]" : "";
+    /* the address that answered last: a fence needs no resolver */
+    const char *address = endpoint->last_address ? endpoint->last_address : endpoint->address;
+    const char *open = strchr(address, ':') ? "[" : "", *close = *open ? "]" : "";
+
+    if (asprintf(&url, "https://%s%s%s:%u%s", name_open, endpoint->name, name_close, endpoint->port, path) <
+        0) {
+        url = NULL;
+        return false;
+    }
+    if (asprintf(&connect_to, "::%s%s%s:%u", open, address, close, endpoint->port) < 0) {
+        connect_to = NULL;
+        return false;
+    }
+    transfer->connect_to = curl_slist_append(NULL, connect_to);
+    return transfer->connect_to && curl_easy_setopt(transfer->easy, CURLOPT_URL, url) == CURLE_OK &&
+           curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, transfer->connect_to) == CURLE_OK;
+}
+
+static bool set_tls(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    const char *ca_pem = transfer->generation->ca_pem;
+    bool good = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+                curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+                curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
+    if (good && ca_pem) {
+        struct curl_blob blob = {
+            .data = (void *)(uintptr_t)ca_pem, .len = strlen(ca_pem), .flags = CURL_BLOB_NOCOPY};
+        good = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK;
+    }
+    /* the system's store is read once a generation and then kept: no file is opened in a fence */
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, -1L);
+    return good;
+}
+
+static void set_behaviour(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_SHARE, transfer->generation->share);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* https_proxy in the environment is not for us */
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* removing a transfer must not wait for its resolver */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "fence-broker/" FENCE_BROKER_VERSION);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    /* curl sends a request again when a reused connection turns out dead; harmless for what is idempotent,
+     * not for reset */
+    if (transfer->call == API_RESET)
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    if (transfer->body) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->body));
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
+    }
+}
+
+static bool set_headers(struct transfer *transfer, const struct transport_auth *auth)
+{
+    return add_header(transfer, "Expect:", "") &&
+           add_header(transfer, "Authorization: ", auth ? auth->authorization : NULL) &&
+           add_header(transfer, "Cookie: PVEAuthCookie=", auth ? auth->ticket : NULL) &&
+           add_header(transfer, "CSRFPreventionToken: ", transfer->body && auth ? auth->csrf : NULL) &&
+           curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
+}
+
+static bool prepare(struct transfer *transfer, const struct endpoint *endpoint,
+                    const struct api_request *request, const struct transport_auth *auth)
+{
+    _cleanup_(freep) char *path = NULL;
+    transfer->easy = curl_easy_init();
+    transfer->endpoint_text = strdup(endpoint->text);
+    transfer->timeout = event_new(transfer->generation->transport->base, -1, 0, on_timeout, transfer);
+    if (!transfer->easy || !transfer->endpoint_text || !transfer->timeout ||
+        !api_build(request, &path, &transfer->body))
+        return false;
+    set_behaviour(transfer);
+    return set_address(transfer, endpoint, path) && set_tls(transfer) && set_headers(transfer, auth);
+}
+
+uint64_t transport_send(struct transport *transport, const struct endpoint *endpoint, size_t endpoint_index,
+                        const struct api_request *request, const struct transport_auth *auth,
+                        int64_t timeout_ms, transport_done_fn *done, void *context)
+{
+    struct transfer *transfer = calloc(1, sizeof(*transfer));
+    if (!transfer)
+        return 0;
+    transfer->generation = transport->current;
+    transfer->generation->active++;
+    transfer->id = ++transport->last_id;
+    transfer->call = request->call;
+    transfer->endpoint = endpoint_index;
+    transfer->timeout_ms = timeout_ms > 0 ? timeout_ms : 1;
+    transfer->done = done;
+    transfer->context = context;
+    transfer->asked_ms = clock_now_ms();
+    if (!prepare(transfer, endpoint, request, auth)) {
+        transfer_free(transfer);
+        return 0;
+    }
+    HASH_ADD(hh, transport->transfers, id, sizeof(transfer->id), transfer);
+    if (!transfer->hh.tbl) { /* out of memory: uthash says so this way */
+        transfer_free(transfer);
+        return 0;
+    }
+    struct timeval tv = {.tv_sec = transfer->timeout_ms / 1000,
+                         .tv_usec = (transfer->timeout_ms % 1000) * 1000};
+    if (event_add(transfer->timeout, &tv) < 0 ||
+        curl_multi_add_handle(transfer->generation->multi, transfer->easy) != CURLM_OK) {
+        HASH_DEL(transport->transfers, transfer);
+        transfer_free(transfer);
+        return 0;
+    }
+    transport->counters.requests[request->call]++;
+    return transfer->id;
+}
+
+void transport_forget(struct transport *transport, uint64_t id)
+{
+    struct transfer *transfer = NULL;
+    HASH_FIND(hh, transport->transfers, &id, sizeof(id), transfer);
+    if (transfer)
+        transfer->done = NULL;
+}
+
+/* ---- the room itself ---- */
+
+struct transport *transport_new(struct event_base *base, const char *ca_pem)
+{
+    struct transport *transport = calloc(1, sizeof(*transport));
+    if (!transport)
+        return NULL;
+    transport->base = base;
+    transport->current = generation_new(transport, ca_pem);
+    if (!transport->current) {
+        free(transport);
+        return NULL;
+    }
+    return transport;
+}
+
+int transport_set_ca(struct transport *transport, const char *ca_pem)
+{
+    struct generation *next = generation_new(transport, ca_pem), *old = transport->current;
+    if (!next)
+        return -ENOMEM;
+    transport->current = next;
+    if (old->active == 0)
+        generation_free(old);
+    return 0;
+}
+
+void transport_free(struct transport *transport)
+{
+    if (!transport)
+        return;
+    struct transfer *transfer, *next;
+    HASH_ITER (hh, transport->transfers, transfer, next) {
+        struct generation *generation = transfer->generation;
+        HASH_DEL(transport->transfers, transfer);
+        transfer_free(transfer);
+        if (generation->active == 0 && generation != transport->current)
+            generation_free(generation);
+    }
+    generation_free(transport->current);
+    free(transport);
+}
+
+const struct transport_counters *transport_counters(const struct transport *transport)
+{
+    return &transport->counters;
+}

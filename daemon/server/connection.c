@@ -1,0 +1,303 @@
+/*
+ * The life of one connection. Whoever asks may be slow, hostile or dead: each state has its deadline, nothing
+ * is read beyond what a head may have, and a peer that has gone is noticed while its request is still under
+ * way, so that the engine learns that an asker left (P4).
+ */
+#include "server/connection.h"
+
+#include "system/cleanup.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum connection_state { CONNECTION_READING, CONNECTION_WAITING, CONNECTION_WRITING, CONNECTION_DRAINING };
+
+struct connection {
+    int fd;
+    uint64_t id;
+    struct access_peer peer;
+    struct connection_owner owner;
+    enum connection_state state;
+    struct event *readable, *writable, *timer;
+    struct http_reader *reader; /* only while reading */
+    size_t stray;               /* bytes thrown away behind the head */
+    bool clean;                 /* the whole request was read and nothing else: no need to drain */
+    struct text answer;
+    const char *unwritten; /* into answer, or a constant */
+    size_t unwritten_length;
+};
+
+static const char memory_answer[] = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n"
+                                    "Content-Length: 24\r\nConnection: close\r\n\r\n"
+                                    "internal: out of memory\n";
+
+static void finish(struct connection *connection)
+{
+    connection->owner.gone(connection->owner.context, connection);
+}
+
+static void arm(struct event *event, int64_t ms)
+{
+    const struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+
+    event_add(event, &tv);
+}
+
+/* One place for what each state listens to and how long it may last. */
+static void set_state(struct connection *connection, enum connection_state state)
+{
+    connection->state = state;
+    event_del(connection->timer);
+    switch (state) {
+    case CONNECTION_READING:
+        event_add(connection->readable, NULL);
+        arm(connection->timer, CONNECTION_HEAD_MS);
+        break;
+    case CONNECTION_WAITING: /* the operation has its own deadline */
+        break;
+    case CONNECTION_WRITING:
+        event_del(connection->readable);
+        event_add(connection->writable, NULL);
+        arm(connection->timer, CONNECTION_WRITE_MS);
+        break;
+    case CONNECTION_DRAINING:
+        event_del(connection->writable);
+        event_add(connection->readable, NULL);
+        arm(connection->timer, CONNECTION_DRAIN_MS);
+        break;
+    }
+}
+
+static bool peer_hung_up(const struct connection *connection)
+{
+    struct pollfd p = {.fd = connection->fd};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
+/* ---- reading ---- */
+
+static void refuse(struct connection *connection, enum http_form form, const struct error *error)
+{
+    connection->owner.refused(connection->owner.context, connection, form, error);
+}
+
+static void read_complete(struct connection *connection, bool more_behind)
+{
+    struct http_request request;
+    struct error error = {0};
+    bool good = http_parse(connection->reader, &request, &error);
+
+    connection->clean = !more_behind;
+    if (good && more_behind) {
+        error_set(&error, ERROR_BAD_REQUEST,
+                  "there are bytes behind the request: one request a connection, no body");
+        good = false;
+    }
+    set_state(connection, CONNECTION_WAITING);
+    if (good)
+        connection->owner.request(connection->owner.context, connection, &request);
+    else
+        refuse(connection, request.form, &error);
+    free(TAKE(connection->reader));
+}
+
+static void read_head(struct connection *connection)
+{
+    char bytes[2048];
+    struct error error = {0};
+    size_t used = 0;
+    ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0 || (n == 0 && (connection->reader->length == 0 || peer_hung_up(connection)))) {
+        finish(connection);
+        return;
+    }
+    if (n == 0) {
+        connection->clean = true;
+        error_set(&error, ERROR_BAD_REQUEST, "the request ended before its empty line");
+        refuse(connection, HTTP_TEXT, &error);
+        return;
+    }
+    switch (http_feed(connection->reader, bytes, (size_t)n, &used, &error)) {
+    case HTTP_MORE:
+        return;
+    case HTTP_BAD:
+        refuse(connection, HTTP_TEXT, &error);
+        return;
+    case HTTP_COMPLETE:
+        read_complete(connection, used < (size_t)n);
+        return;
+    }
+}
+
+/* Behind the head nothing counts but whether the peer is still there. */
+static void read_stray(struct connection *connection)
+{
+    char bytes[2048];
+    ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0) {
+        connection->stray += (size_t)n;
+        connection->clean = false;
+        if (connection->stray <= CONNECTION_STRAY_MAX || connection->state == CONNECTION_DRAINING)
+            return;
+    }
+    if (n == 0 && connection->state == CONNECTION_WAITING && !peer_hung_up(connection)) {
+        /* It has only closed its own direction ("printf … | socat"), and still waits for the answer. */
+        event_del(connection->readable);
+        arm(connection->timer, CONNECTION_HALF_OPEN_MS);
+        return;
+    }
+    finish(connection);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct connection *connection = context;
+
+    (void)fd;
+    (void)what;
+    if (connection->state == CONNECTION_READING)
+        read_head(connection);
+    else
+        read_stray(connection);
+}
+
+/* ---- writing ---- */
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    struct connection *connection = context;
+    ssize_t n = send(fd, connection->unwritten, connection->unwritten_length, MSG_NOSIGNAL);
+
+    (void)what;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        finish(connection);
+        return;
+    }
+    connection->unwritten += n;
+    connection->unwritten_length -= (size_t)n;
+    if (connection->unwritten_length > 0)
+        return;
+    text_clear(&connection->answer);
+    if (connection->clean) {
+        finish(connection);
+        return;
+    }
+    /* Closing with unread bytes would be a reset for a peer that is still sending. */
+    shutdown(fd, SHUT_WR);
+    set_state(connection, CONNECTION_DRAINING);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    struct connection *connection = context;
+    struct error error = {0};
+
+    (void)fd;
+    (void)what;
+    switch (connection->state) {
+    case CONNECTION_READING:
+        error_set(&error, ERROR_REQUEST_TIMEOUT, "the request's head was not complete within %d s",
+                  CONNECTION_HEAD_MS / 1000);
+        refuse(connection, HTTP_TEXT, &error);
+        return;
+    case CONNECTION_WAITING:
+        if (peer_hung_up(connection))
+            finish(connection);
+        else
+            arm(connection->timer, CONNECTION_HALF_OPEN_MS);
+        return;
+    case CONNECTION_WRITING:
+    case CONNECTION_DRAINING:
+        finish(connection);
+        return;
+    }
+}
+
+void connection_answer(struct connection *connection, struct text *answer)
+{
+    struct text taken = *answer;
+
+    *answer = (struct text){0};
+    if (connection_answered(connection)) {
+        text_clear(&taken);
+        return;
+    }
+    connection->answer = taken;
+    connection->unwritten = taken.failed ? memory_answer : taken.data;
+    connection->unwritten_length = taken.failed ? sizeof(memory_answer) - 1 : taken.length;
+    set_state(connection, CONNECTION_WRITING);
+}
+
+/* ---- life ---- */
+
+struct connection *connection_new(struct event_base *base, int fd, struct access_peer *peer, uint64_t id,
+                                  const struct connection_owner *owner)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection) {
+        close(fd);
+        access_peer_clear(peer);
+        return NULL;
+    }
+    *connection = (struct connection){.fd = fd, .id = id, .peer = *peer, .owner = *owner};
+    *peer = (struct access_peer){.uid = peer->uid, .gid = peer->gid, .pid = peer->pid};
+    connection->reader = calloc(1, sizeof(*connection->reader));
+    connection->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+    connection->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, connection);
+    connection->timer = event_new(base, -1, 0, on_timer, connection);
+    if (!connection->reader || !connection->readable || !connection->writable || !connection->timer) {
+        connection_free(connection);
+        return NULL;
+    }
+    set_state(connection, CONNECTION_READING);
+    return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+    if (!connection)
+        return;
+    if (connection->readable)
+        event_free(connection->readable);
+    if (connection->writable)
+        event_free(connection->writable);
+    if (connection->timer)
+        event_free(connection->timer);
+    free(connection->reader);
+    text_clear(&connection->answer);
+    access_peer_clear(&connection->peer);
+    close(connection->fd);
+    free(connection);
+}
+
+uint64_t connection_id(const struct connection *connection)
+{
+    return connection->id;
+}
+
+const struct access_peer *connection_peer(const struct connection *connection)
+{
+    return &connection->peer;
+}
+
+bool connection_answered(const struct connection *connection)
+{
+    return connection->state == CONNECTION_WRITING || connection->state == CONNECTION_DRAINING;
+}
+
+size_t connection_unwritten(const struct connection *connection)
+{
+    return connection->answer.length;
+}

@@ -1,0 +1,264 @@
+/*
+ * Listening sockets. The accept loop is level-triggered and never blocks, whatever systemd handed over. When
+ * the process runs out of descriptors it pauses instead of spinning on a socket that stays readable.
+ */
+#include "server/listener.h"
+
+#include "system/cleanup.h"
+#include "system/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+#define PEER_GROUPS_GUESS 32 /* one call is enough for most */
+
+struct listener {
+    int fd;
+    char *own_path; /* NULL: not ours to remove */
+    dev_t device;   /* of the socket's name, to remove no other's */
+    ino_t inode;
+    struct event *readable, *resume;
+    listener_accept_fn *accept;
+    void *context;
+};
+
+/* ---- making the socket ---- */
+
+static int make_directory(const char *path, struct error *error)
+{
+    _cleanup_(freep) char *copy = strdup(path);
+    const char *directory = copy ? dirname(copy) : NULL;
+
+    if (directory && mkdir(directory, 0755) == 0)
+        return chmod(directory, 0755) < 0 ? -errno : 0; /* whatever the umask is */
+    if (!directory || errno != EEXIST) {
+        int code = directory ? errno : ENOMEM;
+
+        error_set(error, ERROR_INTERNAL, "cannot make the directory of the socket %s: %s", path,
+                  strerror(code));
+        error_hint(error, "make it, or set another path in [socket]");
+        return -code;
+    }
+    return 0;
+}
+
+/* 0 if nobody listens there (any more); a stale socket is gone then. */
+static int clear_path(const char *path, const struct sockaddr_un *address, struct error *error)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode)) {
+        error_set(error, ERROR_INTERNAL, "%s exists and is not a socket", path);
+        error_hint(error, "remove it, or set another path in [socket]");
+        return -EEXIST;
+    }
+
+    _cleanup_(closep) int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0)
+        return -errno;
+    if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno != ECONNREFUSED) {
+        error_set(error, ERROR_INTERNAL, "somebody listens at %s already", path);
+        error_hint(error, "another broker? `ss -xlp src %s` shows it; `systemctl status fence-broker`", path);
+        return -EADDRINUSE;
+    }
+    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int bind_closed(int fd, const struct sockaddr_un *address)
+{
+    mode_t before = umask(0777); /* nobody connects until mode and group are right */
+    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+    umask(before);
+    return result;
+}
+
+static int set_rights(const char *path, mode_t mode, gid_t group)
+{
+    if (group != ACCESS_NO_GID && chown(path, (uid_t)-1, group) < 0)
+        return -errno;
+    return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+int listener_open(const char *path, mode_t mode, gid_t group, struct error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int result = 0;
+
+    error->code = ERROR_NONE;
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        error_set(error, ERROR_INTERNAL, "the socket's path is longer than %zu bytes: %s",
+                  sizeof(address.sun_path) - 1, path);
+        error_hint(error, "set a shorter path in [socket]");
+        return -ENAMETOOLONG;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+
+    _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        result = -errno;
+    if (result == 0)
+        result = make_directory(path, error);
+    if (result == 0)
+        result = clear_path(path, &address, error);
+    if (result == 0)
+        result = bind_closed(fd, &address);
+    if (result == 0 && (result = set_rights(path, mode, group)) < 0)
+        unlink(path);
+    if (result == 0 && listen(fd, SOMAXCONN) < 0)
+        result = -errno;
+    if (result < 0) {
+        if (error->code == ERROR_NONE) {
+            error_set(error, ERROR_INTERNAL, "cannot listen at %s: %s", path, strerror(-result));
+            error_hint(error, "check the owner and mode of its directory, and path and group in [socket]");
+        }
+        return result;
+    }
+
+    int listening = fd;
+    fd = -1;
+    return listening;
+}
+
+/* ---- who is there ---- */
+
+static int read_groups(int fd, struct access_peer *peer)
+{
+    socklen_t size = PEER_GROUPS_GUESS * sizeof(gid_t);
+
+    for (;;) {
+        gid_t *groups = realloc(peer->groups, size ? size : sizeof(gid_t));
+
+        if (!groups)
+            return -ENOMEM;
+        peer->groups = groups;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0)
+            break;
+        if (errno != ERANGE) /* else the kernel has said how much it needs */
+            return -errno;
+    }
+    peer->group_count = size / sizeof(gid_t);
+    return 0;
+}
+
+int listener_peer(int fd, struct access_peer *peer)
+{
+    struct ucred cred = {.pid = 0};
+    socklen_t size = sizeof(cred);
+
+    *peer = (struct access_peer){.uid = ACCESS_NOBODY, .gid = ACCESS_NO_GID};
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+        return -errno;
+    peer->uid = cred.uid;
+    peer->gid = cred.gid;
+    peer->pid = cred.pid;
+
+    int result = read_groups(fd, peer);
+    if (result < 0)
+        access_peer_clear(peer);
+    return result;
+}
+
+/* ---- accepting ---- */
+
+static void pause_accept(struct listener *listener, int code)
+{
+    const struct timeval pause = {.tv_usec = LISTENER_PAUSE_MS * 1000};
+
+    log_warning("cannot accept connections for a moment: %s", strerror(code));
+    event_del(listener->readable);
+    event_add(listener->resume, &pause);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *context)
+{
+    struct listener *listener = context;
+
+    (void)fd;
+    (void)what;
+    event_add(listener->readable, NULL);
+}
+
+static void on_readable(evutil_socket_t listening, short what, void *context)
+{
+    struct listener *listener = context;
+
+    (void)what;
+    for (int i = 0; i < LISTENER_BATCH; i++) {
+        struct access_peer peer;
+        int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                pause_accept(listener, errno);
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            return;
+        }
+        int result = listener_peer(fd, &peer);
+        if (result < 0) {
+            log_warning("a connection was closed: the kernel does not say whose it is: %s",
+                        strerror(-result));
+            close(fd);
+            continue;
+        }
+        listener->accept(listener->context, fd, &peer);
+    }
+}
+
+struct listener *listener_new(struct event_base *base, int fd, const char *own_path,
+                              listener_accept_fn *accept, void *context)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    struct stat st;
+
+    if (!listener) {
+        close(fd);
+        errno = ENOMEM;
+        return NULL;
+    }
+    *listener = (struct listener){.fd = fd, .accept = accept, .context = context};
+    if (own_path && lstat(own_path, &st) == 0) {
+        listener->own_path = strdup(own_path);
+        listener->device = st.st_dev;
+        listener->inode = st.st_ino;
+    }
+    listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, listener);
+    listener->resume = event_new(base, -1, 0, on_resume, listener);
+    if (evutil_make_socket_nonblocking(fd) < 0 || !listener->readable || !listener->resume ||
+        event_add(listener->readable, NULL) < 0) {
+        listener_free(listener);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return listener;
+}
+
+void listener_free(struct listener *listener)
+{
+    struct stat st;
+
+    if (!listener)
+        return;
+    if (listener->readable)
+        event_free(listener->readable);
+    if (listener->resume)
+        event_free(listener->resume);
+    if (listener->own_path && lstat(listener->own_path, &st) == 0 && st.st_dev == listener->device &&
+        st.st_ino == listener->inode)
+        unlink(listener->own_path);
+    free(listener->own_path);
+    close(listener->fd);
+    free(listener);
+}

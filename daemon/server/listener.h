@@ -1,0 +1,34 @@
+/*
+ * A listening UNIX socket: made here, or handed over by systemd. Accepts, asks the kernel who the other end
+ * is, and hands both on. Reads no byte of what a peer says, and decides about nobody.
+ */
+#pragma once
+
+#include "policy/access.h"
+#include "system/error.h"
+
+#include <event2/event.h>
+#include <sys/types.h>
+
+struct listener;
+
+#define LISTENER_BATCH    32  /* connections accepted before the loop's other events have their turn */
+#define LISTENER_PAUSE_MS 250 /* no accept for so long when descriptors or memory ran out */
+
+/* A connection arrived: `fd` (non-blocking, close-on-exec) and peer->groups belong to the callee. From the
+ * loop. */
+typedef void listener_accept_fn(void *context, int fd, struct access_peer *peer);
+
+/* Bind and listen at PATH with this mode and group (ACCESS_NO_GID: leave it). Its directory is made (0755) if
+ * only that is missing; a stale socket is replaced, one that somebody listens at is not. Nobody can connect
+ * before mode and group are set. Returns the descriptor, or -errno with *error filled. */
+int listener_open(const char *path, mode_t mode, gid_t group, struct error *error);
+
+/* Takes `fd` over in any case. `own_path` is removed by listener_free() if the socket is still ours; NULL
+ * when systemd owns it. NULL and errno on failure. */
+struct listener *listener_new(struct event_base *base, int fd, const char *own_path,
+                              listener_accept_fn *accept, void *context);
+void listener_free(struct listener *listener); /* NULL is fine */
+
+/* What the kernel knows of the other end: SO_PEERCRED and SO_PEERGROUPS. 0 or -errno. */
+int listener_peer(int fd, struct access_peer *peer);

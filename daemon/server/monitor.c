@@ -1,0 +1,78 @@
+/*
+ * The monitor's verdict. It fails when nothing could be fenced, because then Pacemaker should know before it
+ * needs it; it must not fail for what a fence would survive, because a failed monitor takes the device out of
+ * service.
+ */
+#include "server/monitor.h"
+
+bool monitor_facts_old(const struct view_facts *facts)
+{
+    return !facts->readiness.inventory ||
+           facts->readiness.inventory_age_ms > MONITOR_FRESH_POLLS * facts->readiness.poll_interval_ms;
+}
+
+static void set_reason(struct error *error, const struct view_facts *facts, enum reason reason,
+                       const struct guest *guest)
+{
+    const struct error *cause = view_cause(facts, reason);
+    enum error_code code = error_code_from_name(reason_name(reason)); /* the same words */
+
+    if (guest)
+        error_set(error, code, "guest %s (%d): %s", guest_label(guest), guest->vmid, reason_message(reason));
+    else if (cause)
+        error_set(error, code, "%s: %s", reason_message(reason), cause->message);
+    else
+        error_set(error, code, "%s", reason_message(reason));
+    error_hint(error, "%s", cause && cause->hint[0] ? cause->hint : reason_hint(reason));
+}
+
+/* The first guest whose verdict is blocked, or NULL. */
+static const struct guest *blocked_guest(const struct view_facts *facts, enum reason *reason)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        reason_set reasons = readiness_guest(&facts->readiness, guest);
+
+        if (readiness_verdict(reasons) == VERDICT_BLOCKED) {
+            *reason = readiness_worst(reasons);
+            return guest;
+        }
+    }
+    return NULL;
+}
+
+static bool any_may_be_powered(const struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        if (inventory_get(inventory, i)->may_power)
+            return true;
+    }
+    return false;
+}
+
+bool monitor_passes(const struct view_facts *facts, bool strict, struct error *error)
+{
+    reason_set overall = readiness_overall(&facts->readiness);
+    enum reason reason = readiness_worst(overall);
+    const struct guest *guest;
+
+    if (readiness_verdict(overall) == VERDICT_BLOCKED) {
+        set_reason(error, facts, reason, NULL);
+        return false;
+    }
+    if (monitor_facts_old(facts)) {
+        set_reason(error, facts, REASON_STALE, NULL);
+        return false;
+    }
+    if (!any_may_be_powered(facts->readiness.inventory)) {
+        set_reason(error, facts, REASON_NO_POWER_RIGHT, NULL);
+        return false;
+    }
+    if (strict && (guest = blocked_guest(facts, &reason))) {
+        set_reason(error, facts, reason, guest);
+        return false;
+    }
+    return true;
+}

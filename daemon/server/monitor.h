@@ -1,0 +1,17 @@
+/*
+ * What Pacemaker's monitor is told: could a fence be carried out? From facts alone; pure. When to wait for
+ * better facts is asked here as well, the waiting is done by others.
+ */
+#pragma once
+
+#include "server/view.h"
+
+#define MONITOR_START_MS    15000 /* after the daemon's start, so long it waits for the first knowledge */
+#define MONITOR_HOLD_MS     15000 /* a monitor waits at most so long for the poll it has asked for */
+#define MONITOR_FRESH_POLLS 2     /* knowledge younger than so many polls needs no Proxmox call */
+
+/* Nothing was learnt yet, or too long ago. */
+bool monitor_facts_old(const struct view_facts *facts);
+/* True if a fence could be carried out; else *error has the worst reason. Without `strict` a single blocked
+ * guest does not count (a backup's lock would take the whole device away); with it, it does. */
+bool monitor_passes(const struct view_facts *facts, bool strict, struct error *error);

@@ -1,0 +1,352 @@
+/*
+ * The handlers. Each is short: check the query's values, ask the engine or take the facts of this moment,
+ * choose the view. Whoever may ask was decided before; what a fence is, the engine knows.
+ */
+#include "server/requests.h"
+
+#include "server/exchange.h"
+#include "server/metrics.h"
+#include "server/monitor.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+
+#include <string.h>
+
+#define DRY_RUN_TEXT_MAX 1024
+
+static void answer_view(struct exchange *exchange, struct text *body)
+{
+    exchange_answer(exchange, 200, http_content_type(exchange->form), body);
+}
+
+static void answer_error(struct exchange *exchange, const struct error *error)
+{
+    exchange_answer_error(exchange, 0, NULL, error, NULL);
+}
+
+/* The value of a query key that knows only these words; index into them, -1 if the key is not there. False
+ * after having answered with an error. */
+static bool query_word(struct exchange *exchange, const struct http_request *request, const char *key,
+                       const char *const *words, int *index)
+{
+    const char *value = http_query(request, key);
+    _cleanup_(text_clear) struct text allowed = {0};
+    struct error error;
+
+    *index = -1;
+    if (!value)
+        return true;
+    for (int i = 0; words[i]; i++) {
+        if (!strcmp(value, words[i])) {
+            *index = i;
+            return true;
+        }
+        text_printf(&allowed, "%s%s", i ? ", " : "", words[i]);
+    }
+    error_set(&error, ERROR_BAD_REQUEST, "%s=%s is not known", key, value);
+    error_hint(&error, "allowed: %s", allowed.data ? allowed.data : "");
+    answer_error(exchange, &error);
+    return false;
+}
+
+/* What the engine said no to. While the daemon goes down nothing is said at all: the connection is closed
+ * unanswered by server_drop_waiting(), and the client repeats its request to the next daemon. */
+static void answer_engine_error(struct exchange *exchange, const struct error *error, const char *operation)
+{
+    exchange->wait = WAIT_NONE; /* the engine has forgotten this asker */
+    if (error->code != ERROR_INTERRUPTED)
+        exchange_answer_error(exchange, 0, NULL, error, operation);
+}
+
+static const char *const yes_no[] = {"0", "1", NULL};
+
+/* ---- off, on, reboot ---- */
+
+static void on_operation_answer(void *context, const struct operation *operation, const struct error *error)
+{
+    struct exchange *exchange = context;
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    exchange->wait = WAIT_NONE;
+    if (error) {
+        answer_engine_error(exchange, error, operation ? operation->id : NULL);
+        return;
+    }
+    server_facts(exchange->server, &facts);
+    if (operation)
+        view_done(&body, exchange->form, &facts, operation);
+    else
+        text_puts(&body, exchange->form == HTTP_TEXT ? "done\n" : "{}\n");
+    answer_view(exchange, &body);
+}
+
+static void dry_run(struct server *server, struct exchange *exchange, const struct engine_request *ask)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    char message[DRY_RUN_TEXT_MAX] = "";
+    struct error error = {0};
+
+    if (!engine_dry_run(server_parts(server)->engine, ask, message, sizeof(message), &error)) {
+        answer_error(exchange, &error);
+        return;
+    }
+    if (exchange->form == HTTP_TEXT) {
+        text_printf(&body, "%s\n", message);
+    } else {
+        struct json_object *object = json_object_new_object();
+
+        view_add_bool(object, "dry_run", true);
+        view_add_string(object, "message", message);
+        view_put_json(&body, object);
+    }
+    answer_view(exchange, &body);
+}
+
+void request_power(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    static const char *const methods[] = {"onoff", "cycle", NULL};
+    const struct access_peer *peer = connection_peer(exchange->connection);
+    struct engine_request ask = {
+        .method = FENCE_ONOFF,
+        .plug = request->segments[2],
+        .request_id = request->request_id,
+        .peer = {.uid = peer->uid, .gid = peer->gid, .pid = peer->pid},
+    };
+    struct error error = {0};
+    int method, dry;
+
+    if (!query_word(exchange, request, "method", methods, &method) ||
+        !query_word(exchange, request, "dry-run", yes_no, &dry))
+        return;
+    if (!fence_action_from_name(request->segments[3], &ask.action)) {
+        error_set(&error, ERROR_NOT_FOUND, "there is no such action");
+        answer_error(exchange, &error);
+        return;
+    }
+    if (method == 1 && ask.action == FENCE_REBOOT) /* off and on know one way only */
+        ask.method = FENCE_CYCLE;
+    if (dry == 1) {
+        dry_run(server, exchange, &ask);
+        return;
+    }
+    exchange->asker =
+        engine_submit(server_parts(server)->engine, &ask, on_operation_answer, exchange, &error);
+    if (exchange->asker)
+        exchange->wait = WAIT_ENGINE;
+    else
+        answer_engine_error(exchange, &error, NULL);
+}
+
+/* ---- guests ---- */
+
+/* True if there is an inventory; else the exchange waits for the first one just after the daemon's start, or
+ * has its error. */
+static bool await_inventory(struct server *server, struct exchange *exchange, const struct view_facts *facts,
+                            void (*resume)(struct server *server, struct exchange *exchange))
+{
+    struct error error;
+    int64_t left = MONITOR_START_MS - server_age_ms(server);
+
+    if (facts->readiness.inventory)
+        return true;
+    if (left > 0) {
+        exchange_hold(exchange, facts->now_ms + left, resume);
+        return false;
+    }
+    if (facts->poll_error && facts->poll_error->code != ERROR_NONE)
+        error = *facts->poll_error;
+    else
+        error_set(&error, ERROR_NO_INVENTORY, "%s", reason_message(REASON_NO_INVENTORY));
+    answer_error(exchange, &error);
+    return false;
+}
+
+static void answer_list(struct server *server, struct exchange *exchange)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    server_facts(server, &facts);
+    if (!await_inventory(server, exchange, &facts, answer_list))
+        return;
+    view_guest_list(&body, exchange->form, &facts, exchange->bare);
+    answer_view(exchange, &body);
+}
+
+void request_guests(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    static const char *const views[] = {"list", "list-status", NULL};
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+    int view;
+
+    if (!query_word(exchange, request, "view", views, &view))
+        return;
+    if (view >= 0) {
+        exchange->bare = view == 1;
+        answer_list(server, exchange);
+        return;
+    }
+    server_facts(server, &facts);
+    view_guests(&body, exchange->form, &facts);
+    answer_view(exchange, &body);
+}
+
+static void on_power_read(void *context, enum engine_power power, const struct pve_status *status,
+                          const char *node, const struct error *error)
+{
+    struct exchange *exchange = context;
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+    struct error unknown = {0};
+
+    exchange->wait = WAIT_NONE;
+    if (error) {
+        answer_engine_error(exchange, error, NULL);
+        return;
+    }
+    if (exchange->bare && exchange->form == HTTP_TEXT) {
+        text_puts(&body, power == ENGINE_POWER_ON ? "on\n" : "off\n");
+    } else {
+        server_facts(exchange->server, &facts);
+        const struct inventory *inventory = facts.readiness.inventory;
+        const struct guest *guest = inventory ? inventory_find(inventory, exchange->plug, &unknown) : NULL;
+
+        view_guest_power(&body, exchange->form, &facts, guest, power, status, node);
+    }
+    answer_view(exchange, &body);
+}
+
+void request_guest(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    static const char *const views[] = {"power", NULL};
+    struct error error = {0};
+    int view;
+
+    if (!query_word(exchange, request, "view", views, &view))
+        return;
+    exchange->bare = view == 0;
+    exchange->plug = strdup(request->segments[2]);
+    if (!exchange->plug) {
+        error_set(&error, ERROR_INTERNAL, "out of memory");
+        answer_error(exchange, &error);
+        return;
+    }
+    exchange->asker =
+        engine_read_power(server_parts(server)->engine, exchange->plug, on_power_read, exchange, &error);
+    if (exchange->asker)
+        exchange->wait = WAIT_ENGINE;
+    else
+        answer_engine_error(exchange, &error, NULL);
+}
+
+/* ---- operations ---- */
+
+void request_operations(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    (void)request;
+    server_facts(server, &facts);
+    view_operations(&body, exchange->form, &facts);
+    answer_view(exchange, &body);
+}
+
+void request_operation(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    const struct operation *operation = history_find(server_parts(server)->history, request->segments[2]);
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+    struct error error;
+
+    if (!operation) {
+        error_set(&error, ERROR_NOT_FOUND, "there is no operation '%s' in the history", request->segments[2]);
+        error_hint(&error, "`/usr/sbin/fence_broker history` lists them; the oldest are dropped after %d",
+                   HISTORY_KEPT);
+        answer_error(exchange, &error);
+        return;
+    }
+    server_facts(server, &facts);
+    view_operation(&body, exchange->form, &facts, operation);
+    answer_view(exchange, &body);
+}
+
+/* ---- status, monitor, metrics ---- */
+
+static void answer_monitor(struct exchange *exchange, const struct view_facts *facts)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct error error = {0};
+
+    if (!monitor_passes(facts, exchange->bare, &error)) {
+        exchange_answer_error(exchange, 503, NULL, &error, NULL);
+        return;
+    }
+    text_puts(&body, exchange->form == HTTP_TEXT ? "ok\n" : "{\"monitor\":\"ok\"}\n");
+    answer_view(exchange, &body);
+}
+
+/* The poll that the monitor asked for has ended, or it has waited long enough. */
+static void resume_monitor(struct server *server, struct exchange *exchange)
+{
+    struct view_facts facts;
+
+    server_facts(server, &facts);
+    if (!facts.readiness.inventory && facts.now_ms < exchange->hold_until_ms &&
+        server_age_ms(server) < MONITOR_START_MS)
+        return; /* a first round that failed: the network may just be coming up */
+    answer_monitor(exchange, &facts);
+}
+
+static void begin_monitor(struct server *server, struct exchange *exchange)
+{
+    struct view_facts facts;
+    int64_t left = MONITOR_START_MS - server_age_ms(server);
+
+    server_facts(server, &facts);
+    if (!monitor_facts_old(&facts)) {
+        answer_monitor(exchange, &facts);
+    } else if (!facts.readiness.inventory && left > 0) {
+        exchange_hold(exchange, facts.now_ms + left, resume_monitor);
+    } else {
+        exchange_hold(exchange, facts.now_ms + MONITOR_HOLD_MS, resume_monitor);
+        poller_poll_now(server_parts(server)->poller);
+    }
+}
+
+void request_status(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    static const char *const views[] = {"monitor", NULL};
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+    struct error error;
+    int view, strict;
+
+    if (!query_word(exchange, request, "view", views, &view) ||
+        !query_word(exchange, request, "strict", yes_no, &strict))
+        return;
+    if (view == 0) {
+        exchange->bare = strict == 1;
+        begin_monitor(server, exchange);
+        return;
+    }
+    if (strict >= 0) {
+        error_set(&error, ERROR_BAD_REQUEST, "strict goes with view=monitor only");
+        answer_error(exchange, &error);
+        return;
+    }
+    server_facts(server, &facts);
+    view_status(&body, exchange->form, &facts);
+    answer_view(exchange, &body);
+}
+
+void request_metrics(struct server *server, struct exchange *exchange, const struct http_request *request)
+{
+    _cleanup_(text_clear) struct text body = {0};
+
+    (void)request;
+    server_write_metrics(server, &body);
+    exchange_answer(exchange, 200, METRICS_CONTENT_TYPE, &body);
+}

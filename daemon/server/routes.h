@@ -1,0 +1,38 @@
+/*
+ * What can be asked: one table {method, path, right, what, query keys, handler}. Adding a row is the whole
+ * change. Pure: it finds the row for a request; the server checks the right, once, and calls the handler.
+ */
+#pragma once
+
+#include "policy/access.h"
+#include "server/http.h"
+#include "system/error.h"
+
+#include <stdbool.h>
+
+struct server;
+struct exchange;
+
+/* Answers the exchange, or leaves it waiting for an asynchronous answer. `request` is valid only during the
+ * call. */
+typedef void route_handler_fn(struct server *server, struct exchange *exchange,
+                              const struct http_request *request);
+
+#define ROUTE_QUERY_KEYS 3
+
+struct route {
+    enum http_method method;
+    const char *path; /* parts separated by '/'; "*" is any one part */
+    enum access_right right;
+    enum access_what what;
+    bool on_metrics_socket;              /* also there, where nobody's right is asked */
+    const char *query[ROUTE_QUERY_KEYS]; /* known keys; an unknown one is refused */
+    route_handler_fn *handler;
+};
+
+/* The row, or NULL with *error: not-found, method-not-allowed (then *allow names what is), bad-request
+ * (query). */
+const struct route *route_find(const struct http_request *request, bool metrics_socket, const char **allow,
+                               struct error *error);
+/* The part of the path that stands for the guest, or NULL if the route has none. */
+const char *route_guest(const struct route *route, const struct http_request *request);

@@ -1,0 +1,69 @@
+/*
+ * The server: listening sockets, the table of connections, and the way from a request to the other rooms and
+ * back. Owns every connection; knows the other rooms only through their headers.
+ */
+#pragma once
+
+#include "fence/engine.h"
+#include "fence/history.h"
+#include "policy/access.h"
+#include "proxmox/endpoints.h"
+#include "proxmox/poller.h"
+#include "proxmox/session.h"
+#include "proxmox/transport.h"
+#include "system/error.h"
+
+#include <event2/event.h>
+
+struct server;
+
+/* The broker's socket: in all 512 connections, 128 of them for uid 0 and hacluster alone. */
+#define SERVER_CONNECTIONS_MAX     512
+#define SERVER_CONNECTIONS_RESERVE 128
+#define SERVER_CONNECTIONS_PER_UID 32
+/* The metrics socket is open to all. */
+#define SERVER_METRICS_MAX     16
+#define SERVER_METRICS_PER_UID 2
+/* Answers held in memory for peers that read slowly; beyond it only the privileged get large ones. */
+#define SERVER_ANSWERS_BYTES_MAX (64 * 1024 * 1024)
+
+enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
+
+/* Borrowed; they must outlive the server, or be replaced with server_set_parts(). */
+struct server_parts {
+    struct engine *engine;
+    struct history *history;
+    struct poller *poller;
+    struct session *session;
+    struct endpoints *endpoints;
+    struct transport *fences, *polls;
+    int min_online_nodes; /* 0: majority */
+};
+
+/* NULL and errno when memory or /proc is lacking. `gate` and `parts` are copied. */
+struct server *server_new(struct event_base *base, const struct server_parts *parts,
+                          const struct access_gate *gate);
+/* Closes listeners and connections; engine askers leave. Call before the rooms in `parts` are freed. NULL is
+ * fine. */
+void server_free(struct server *server);
+
+void server_set_parts(struct server *server, const struct server_parts *parts); /* after a reload */
+void server_set_gate(struct server *server, const struct access_gate *gate);    /* for requests to come */
+
+/* Serve at a socket that systemd passed (notify_take_socket("broker") or ("metrics")): takes `fd` over in any
+ * case. 0 or -errno. */
+int server_listen(struct server *server, enum server_socket kind, int fd);
+/* Make our own socket at `path`: SERVER_BROKER root:GROUP 0660, SERVER_METRICS 0666. 0, or -errno with
+ * *error. The path is removed by server_close_listeners(). */
+int server_listen_at(struct server *server, enum server_socket kind, const char *path, gid_t group,
+                     struct error *error);
+/* No new connections; those that are there go on. Sockets of systemd stay open at its side. */
+void server_close_listeners(struct server *server);
+
+/* From the poller's callback: whoever waits for knowledge is looked at again. */
+void server_round_ended(struct server *server);
+/* Shutdown, after engine_drain(): what still waits is closed without an answer, so that clients repeat their
+ * request to the next daemon. */
+void server_drop_waiting(struct server *server);
+/* Connections of both sockets; 0 when every answer has been written. */
+unsigned server_connections(const struct server *server);

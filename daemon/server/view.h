@@ -1,0 +1,84 @@
+/*
+ * Views: const snapshots of the other rooms → text for people, or JSON for programs. Each takes facts that
+ * were gathered once for this answer, so that no screen contradicts itself. They change nothing and ask
+ * nobody.
+ *
+ * Screens show ages, JSON shows RFC 3339 times with an age beside. Verdicts, reasons, error codes and
+ * outcomes are the same words everywhere. JSON only grows: fields are added, never changed.
+ */
+#pragma once
+
+#include "fence/engine.h"
+#include "fence/history.h"
+#include "fence/operation.h"
+#include "fence/readiness.h"
+#include "proxmox/endpoints.h"
+#include "proxmox/inventory.h"
+#include "proxmox/session.h"
+#include "proxmox/transport.h"
+#include "server/http.h"
+#include "system/error.h"
+#include "system/text.h"
+
+#include <json-c/json.h>
+
+/* Everything a view may know. Pointers are borrowed and valid for the answer; what may be NULL says so. */
+struct view_facts {
+    int64_t now_ms, boottime_ms, realtime_ms;
+    int64_t started_realtime_ms;      /* of the daemon */
+    struct readiness_facts readiness; /* readiness.inventory may be NULL */
+    struct session_description session;
+    const struct endpoints *endpoints;    /* may be NULL */
+    const struct error *poll_error;       /* may be NULL */
+    const char *pve_version;              /* may be NULL */
+    const struct history *history;        /* may be NULL */
+    const struct engine_counters *engine; /* may be NULL */
+    unsigned operations_running;
+    const struct transport_counters *transport[2]; /* of fences and polls; may be NULL */
+};
+
+/* ---- errors ---- */
+/* "CODE: MESSAGE\nhint: HINT\n", or {"error": {…}}. `operation` may be NULL: the id of the one that failed.
+ */
+void view_error(struct text *out, enum http_form form, const struct error *error, const char *operation);
+struct json_object *view_error_object(const struct error *error, const char *operation);
+
+/* ---- guests (view_guests.c) ---- */
+void view_guests(struct text *out, enum http_form form, const struct view_facts *facts);
+/* For Pacemaker's list and list-status: VMID,NAME[,STATUS] a line, then the same with each alias. */
+void view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status);
+/* A live read. `guest` is what the inventory knows of it, or NULL if it has just left the pool. */
+void view_guest_power(struct text *out, enum http_form form, const struct view_facts *facts,
+                      const struct guest *guest, enum engine_power power, const struct pve_status *status,
+                      const char *node);
+
+/* ---- operations (view_operations.c) ---- */
+void view_operations(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,
+                    const struct operation *operation);
+/* What an asker reads when its operation is done: one line, or {"operation": {…}}. */
+void view_done(struct text *out, enum http_form form, const struct view_facts *facts,
+               const struct operation *operation);
+
+/* ---- status (view_status.c) ---- */
+void view_status(struct text *out, enum http_form form, const struct view_facts *facts);
+
+/* ---- shared by the views (view.c) ---- */
+/* Serialises and releases; remembers an allocation failure in `out`. Ends with a newline. */
+void view_put_json(struct text *out, struct json_object *object);
+/* Adds members; a NULL string becomes null. An allocation failure loses the member. view_add() takes `value`
+ * over. */
+void view_add(struct json_object *object, const char *key, struct json_object *value);
+void view_add_string(struct json_object *object, const char *key, const char *value);
+void view_add_int(struct json_object *object, const char *key, int64_t value);
+void view_add_bool(struct json_object *object, const char *key, bool value);
+/* "KEY_at": RFC 3339 and "KEY_age_s": seconds, both null for realtime 0. */
+void view_add_time(struct json_object *object, const char *key, int64_t realtime_ms,
+                   const struct view_facts *facts);
+void view_add_reasons(struct json_object *object, reason_set reasons);
+/* "ha-managed, locked"; "-" for none. */
+void view_put_reasons(struct text *out, reason_set reasons);
+/* What lies behind a reason in Proxmox's or the network's own words, or NULL. */
+const struct error *view_cause(const struct view_facts *facts, enum reason reason);
+/* A cell of a table: no tab or newline can break out of it; "-" for NULL or "". */
+void view_put_cell(struct text *out, const char *value);

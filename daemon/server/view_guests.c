@@ -1,0 +1,212 @@
+/*
+ * The guests of the pool: a screen, JSON, and the two lists that Pacemaker reads. With ten thousand guests
+ * each is written on its own, so that no tree of all of them is ever held.
+ */
+#include "server/view.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *power_word(const struct guest *guest)
+{
+    if (guest->status && !strcmp(guest->status, "running"))
+        return "on";
+    if (guest->status && !strcmp(guest->status, "stopped"))
+        return "off";
+    return "unknown";
+}
+
+/* ---- the screen ---- */
+
+static void put_aliases(struct text *table, const struct guest *guest)
+{
+    if (guest->alias_count == 0)
+        text_puts(table, "-");
+    for (size_t i = 0; i < guest->alias_count; i++)
+        text_printf(table, "%s%s", i ? "," : "", guest->aliases[i]);
+}
+
+static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest)
+{
+    reason_set reasons = readiness_guest(&facts->readiness, guest);
+
+    text_printf(table, "%d\t", guest->vmid);
+    view_put_cell(table, guest->name);
+    text_puts(table, "\t");
+    put_aliases(table, guest);
+    text_puts(table, "\t");
+    view_put_cell(table, guest->node);
+    text_printf(table, "\t%s\t%s\t", guest->status ? guest->status : "unknown",
+                verdict_name(readiness_verdict(reasons)));
+    view_put_reasons(table, reasons);
+    text_puts(table, "\n");
+}
+
+static void guests_screen(struct text *out, const struct view_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    _cleanup_(text_clear) struct text table = {0};
+    char age[CLOCK_AGE_LEN];
+
+    if (!inventory) {
+        text_printf(out, "%s.\n", reason_message(REASON_NO_INVENTORY));
+        return;
+    }
+    text_puts(&table, "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tREASONS\n");
+    for (size_t i = 0; i < inventory_count(inventory); i++)
+        put_row(&table, facts, inventory_get(inventory, i));
+    text_append_table(out, table.data ? table.data : "");
+    out->failed |= table.failed;
+    text_printf(out, "%zu guests, seen %s ago\n", inventory_count(inventory),
+                clock_age(facts->readiness.inventory_age_ms, age));
+}
+
+/* ---- JSON ---- */
+
+static struct json_object *guest_object(const struct view_facts *facts, const struct guest *guest)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *aliases = json_object_new_array();
+    reason_set reasons = readiness_guest(&facts->readiness, guest);
+
+    view_add_int(object, "vmid", guest->vmid);
+    view_add_string(object, "name", guest->name);
+    for (size_t i = 0; aliases && i < guest->alias_count; i++)
+        json_object_array_add(aliases, json_object_new_string(guest->aliases[i]));
+    view_add(object, "aliases", aliases);
+    view_add_string(object, "type", pve_guest_type_name(guest->type));
+    view_add_string(object, "node", guest->node);
+    view_add_string(object, "pool", guest->pool);
+    view_add_string(object, "status", guest->status);
+    view_add_string(object, "lock", guest->lock);
+    view_add_string(object, "ha_state", guest->hastate);
+    view_add_bool(object, "template", guest->template);
+    view_add_string(object, "verdict", verdict_name(readiness_verdict(reasons)));
+    view_add_reasons(object, reasons);
+    return object;
+}
+
+static void guests_json(struct text *out, const struct view_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+
+    text_puts(out, "{\"guests\":[");
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        text_puts(out, i ? "," : "");
+        view_put_json(out, guest_object(facts, inventory_get(inventory, i)));
+    }
+    text_puts(out, "],\"inventory_age_s\":");
+    if (inventory)
+        text_printf(out, "%lld}\n", (long long)(facts->readiness.inventory_age_ms / 1000));
+    else
+        text_puts(out, "null}\n");
+}
+
+void view_guests(struct text *out, enum http_form form, const struct view_facts *facts)
+{
+    if (form == HTTP_TEXT)
+        guests_screen(out, facts);
+    else
+        guests_json(out, facts);
+}
+
+/* ---- what Pacemaker reads ---- */
+
+static void put_list_line(struct text *out, const struct guest *guest, const char *name, bool with_status)
+{
+    text_printf(out, "%d,%s", guest->vmid, name);
+    if (with_status)
+        text_printf(out, ",%s", power_word(guest));
+    text_puts(out, "\n");
+}
+
+static void put_list_json(struct text *out, const struct guest *guest, const char *name, bool with_status)
+{
+    struct json_object *object = json_object_new_object();
+
+    view_add_int(object, "vmid", guest->vmid);
+    view_add_string(object, "name", name);
+    if (with_status)
+        view_add_string(object, "status", power_word(guest));
+    view_put_json(out, object);
+}
+
+void view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    bool text = form == HTTP_TEXT, first = true;
+
+    if (!text)
+        text_puts(out, "{\"targets\":[");
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        for (size_t n = 0; n <= guest->alias_count; n++) {
+            const char *name = n == 0 ? guest_label(guest) : guest->aliases[n - 1];
+
+            if (text) {
+                put_list_line(out, guest, name, with_status);
+            } else {
+                text_puts(out, first ? "" : ",");
+                put_list_json(out, guest, name, with_status);
+            }
+            first = false;
+        }
+    }
+    text_puts(out, text ? "" : "]}\n");
+}
+
+/* ---- one guest, live ---- */
+
+static void power_line(struct text *out, const struct guest *guest, const char *power,
+                       const struct pve_status *status, const char *node)
+{
+    char age[CLOCK_AGE_LEN];
+
+    text_printf(out, "%s (%d)",
+                guest                       ? guest_label(guest)
+                : status && status->name[0] ? status->name
+                                            : "guest",
+                guest    ? guest->vmid
+                : status ? status->vmid
+                         : 0);
+    if (node)
+        text_printf(out, " on %s", node);
+    text_printf(out, ": %s", power);
+    if (status && status->running && status->uptime_s > 0)
+        text_printf(out, ", up %s", clock_age(status->uptime_s * 1000, age));
+    if (status && status->lock[0])
+        text_printf(out, ", locked (%s)", status->lock);
+    if (status && status->ha_state[0])
+        text_printf(out, ", HA state %s", status->ha_state);
+    text_puts(out, "\n");
+}
+
+void view_guest_power(struct text *out, enum http_form form, const struct view_facts *facts,
+                      const struct guest *guest, enum engine_power power, const struct pve_status *status,
+                      const char *node)
+{
+    const char *word = power == ENGINE_POWER_ON ? "on" : "off";
+
+    if (form == HTTP_TEXT) {
+        power_line(out, guest, word, status, node);
+        return;
+    }
+
+    struct json_object *object = guest ? guest_object(facts, guest) : json_object_new_object();
+    if (!guest && status)
+        view_add_int(object, "vmid", status->vmid);
+    view_add_string(object, "power", word);
+    if (node)
+        view_add_string(object, "node", node);
+    if (status) {
+        view_add_string(object, "status", status->running ? "running" : "stopped");
+        view_add_string(object, "lock", status->lock[0] ? status->lock : NULL);
+        view_add_string(object, "ha_state", status->ha_state[0] ? status->ha_state : NULL);
+        view_add_int(object, "uptime_s", status->uptime_s);
+    }
+    view_put_json(out, object);
+}

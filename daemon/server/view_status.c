@@ -1,0 +1,330 @@
+/*
+ * The status screen: would a fence succeed now, and if not, why and what to do; then what that rests on. One
+ * screen, as in `chronyc tracking`. Knows no rule of readiness: it shows what readiness says.
+ */
+#include "server/view.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+
+struct counts {
+    size_t by_verdict[3];
+    reason_set reasons; /* of all guests together, and the overall ones */
+};
+
+static struct counts count_guests(const struct view_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    struct counts counts = {.reasons = readiness_overall(&facts->readiness)};
+
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        reason_set reasons = readiness_guest(&facts->readiness, inventory_get(inventory, i));
+
+        counts.by_verdict[readiness_verdict(reasons)]++;
+        counts.reasons |= reasons;
+    }
+    return counts;
+}
+
+/* Of the broker as a whole: blocked when no guest could be fenced, degraded when not all could. */
+static enum verdict overall_verdict(const struct view_facts *facts, const struct counts *counts)
+{
+    size_t guests = counts->by_verdict[VERDICT_READY] + counts->by_verdict[VERDICT_DEGRADED] +
+                    counts->by_verdict[VERDICT_BLOCKED];
+
+    if (readiness_verdict(readiness_overall(&facts->readiness)) == VERDICT_BLOCKED ||
+        counts->by_verdict[VERDICT_BLOCKED] == guests)
+        return VERDICT_BLOCKED;
+    if (readiness_verdict(counts->reasons) != VERDICT_READY ||
+        inventory_unresolved_alias_count(facts->readiness.inventory) > 0)
+        return VERDICT_DEGRADED;
+    return VERDICT_READY;
+}
+
+static const char *endpoint_state_name(enum endpoint_state state)
+{
+    switch (state) {
+    case ENDPOINT_UNKNOWN:
+        return "unknown";
+    case ENDPOINT_UP:
+        return "up";
+    case ENDPOINT_DOWN:
+        return "down";
+    }
+    return "unknown";
+}
+
+/* ---- the screen ---- */
+
+static void put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
+{
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        const struct error *error = view_cause(facts, r);
+
+        if (!(reasons & (reason_set)1 << r))
+            continue;
+        text_printf(out, "  %s (%s): %s\n", reason_name(r), verdict_name(reason_severity(r)),
+                    reason_message(r));
+        if (error)
+            text_printf(out, "    cause: %s\n", error->message);
+        text_printf(out, "    hint: %s\n", error && error->hint[0] ? error->hint : reason_hint(r));
+    }
+}
+
+static void put_session(struct text *table, const struct view_facts *facts)
+{
+    const struct session_description *session = &facts->session;
+    char age[CLOCK_AGE_LEN];
+
+    text_puts(table, "Identity\t");
+    view_put_cell(table, session->identity);
+    text_printf(table, " (%s), %s", session->is_token ? "token" : "password",
+                session->ready ? "accepted" : "not accepted");
+    if (session->expires_ms)
+        text_printf(table, ", ticket expires in %s",
+                    clock_age(session->expires_ms - facts->boottime_ms, age));
+    text_puts(table, "\nProxmox VE\t");
+    view_put_cell(table, facts->pve_version);
+    text_puts(table, "\n");
+}
+
+static void put_endpoint(struct text *table, const struct view_facts *facts, const struct endpoint *endpoint)
+{
+    char age[CLOCK_AGE_LEN];
+
+    view_put_cell(table, endpoint->text);
+    text_printf(table, "\t%s\t", endpoint_state_name(endpoint->state));
+    text_puts(table,
+              endpoint->state == ENDPOINT_UNKNOWN ? "-" : clock_age(facts->now_ms - endpoint->since_ms, age));
+    text_puts(table, "\t");
+    text_puts(table, endpoint->last_ok_ms ? clock_age(facts->now_ms - endpoint->last_ok_ms, age) : "never");
+    text_puts(table, "\t");
+    view_put_cell(table, endpoint->error.code == ERROR_NONE ? NULL : endpoint->error.message);
+    text_puts(table, "\n");
+}
+
+static void put_endpoints(struct text *out, const struct view_facts *facts)
+{
+    _cleanup_(text_clear) struct text table = {0};
+    size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
+
+    text_puts(&table, "ENDPOINT\tSTATE\tFOR\tANSWERED\tERROR\n");
+    for (size_t i = 0; i < count; i++)
+        put_endpoint(&table, facts, endpoints_get(facts->endpoints, i));
+    text_append_table(out, table.data ? table.data : "");
+    out->failed |= table.failed;
+}
+
+static void put_inventory(struct text *table, const struct view_facts *facts, const struct counts *counts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    char age[CLOCK_AGE_LEN];
+
+    if (!inventory) {
+        text_puts(table, "Guests\tnot known yet\n");
+        return;
+    }
+    text_printf(table, "Guests\t%zu ready, %zu degraded, %zu blocked; seen %s ago\n",
+                counts->by_verdict[VERDICT_READY], counts->by_verdict[VERDICT_DEGRADED],
+                counts->by_verdict[VERDICT_BLOCKED], clock_age(facts->readiness.inventory_age_ms, age));
+    text_printf(table, "Hosts\t%u of %u online\n", inventory_nodes_online(inventory),
+                inventory_nodes_known(inventory));
+}
+
+static void put_history(struct text *table, const struct view_facts *facts)
+{
+    const struct operation *last = facts->history ? history_last_fence(facts->history) : NULL;
+    char age[CLOCK_AGE_LEN];
+
+    text_puts(table, "Last fence\t");
+    if (last) {
+        text_printf(table, "%s of ", fence_action_name(last->action));
+        view_put_cell(table, last->guest ? last->guest : last->plug);
+        text_printf(table, " %s ago, %s", clock_age(facts->realtime_ms - last->requested_realtime_ms, age),
+                    operation_outcome_name(last->outcome));
+    } else {
+        text_puts(table, "none");
+    }
+    text_printf(table, "\nUnder way\t%u operations\nHistory\t", facts->operations_running);
+    if (!facts->history || !facts->readiness.history_failing)
+        text_puts(table, "written");
+    else
+        text_puts(table, "not written");
+    if (facts->history && history_lost(facts->history))
+        text_printf(table, ", %llu records lost", (unsigned long long)history_lost(facts->history));
+    if (facts->history && history_unreadable(facts->history))
+        text_printf(table, ", %zu lines unreadable", history_unreadable(facts->history));
+    text_puts(table, "\n");
+}
+
+/* A line of [nodes] that leads to no guest is a node that cannot be fenced, and no guest's verdict shows it.
+ */
+static void put_unresolved_aliases(struct text *out, const struct inventory *inventory)
+{
+    size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct unresolved_alias *alias = inventory_unresolved_alias_get(inventory, i);
+
+        text_puts(out, "  [nodes] ");
+        view_put_cell(out, alias->node);
+        text_puts(out, " = ");
+        view_put_cell(out, alias->target);
+        text_puts(out, alias->ambiguous
+                           ? ": several guests have this name\n    hint: write the VMID instead\n"
+                           : ": no such guest in the pool\n    hint: mend the line, or put the "
+                             "guest into the pool\n");
+    }
+}
+
+static void status_screen(struct text *out, const struct view_facts *facts)
+{
+    struct counts counts = count_guests(facts);
+    _cleanup_(text_clear) struct text table = {0};
+    char age[CLOCK_AGE_LEN];
+
+    text_printf(out, "Verdict: %s\n", verdict_name(overall_verdict(facts, &counts)));
+    put_reason_lines(out, facts, counts.reasons);
+    put_unresolved_aliases(out, facts->readiness.inventory);
+    text_puts(out, "\n");
+    put_session(&table, facts);
+    put_inventory(&table, facts, &counts);
+    put_history(&table, facts);
+    text_printf(&table, "Broker\t%s, running for %s\n", FENCE_BROKER_VERSION,
+                clock_age(facts->realtime_ms - facts->started_realtime_ms, age));
+    text_append_table(out, table.data ? table.data : "");
+    out->failed |= table.failed;
+    text_puts(out, "\n");
+    put_endpoints(out, facts);
+}
+
+/* ---- JSON ---- */
+
+static struct json_object *unresolved_aliases_array(const struct inventory *inventory)
+{
+    struct json_object *array = json_object_new_array();
+    size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
+
+    for (size_t i = 0; array && i < count; i++) {
+        const struct unresolved_alias *alias = inventory_unresolved_alias_get(inventory, i);
+        struct json_object *one = json_object_new_object();
+
+        view_add_string(one, "node", alias->node);
+        view_add_string(one, "target", alias->target);
+        view_add_bool(one, "ambiguous", alias->ambiguous);
+        json_object_array_add(array, one);
+    }
+    return array;
+}
+
+static struct json_object *session_object(const struct view_facts *facts)
+{
+    const struct session_description *session = &facts->session;
+    struct json_object *object = json_object_new_object();
+    int64_t left_ms = session->expires_ms - facts->boottime_ms;
+
+    view_add_string(object, "identity", session->identity);
+    view_add_bool(object, "token", session->is_token);
+    view_add_bool(object, "ready", session->ready);
+    /* the ticket's age runs on CLOCK_BOOTTIME; shown on the wall clock */
+    view_add_time(object, "expires", session->expires_ms ? facts->realtime_ms + left_ms : 0, facts);
+    view_add_int(object, "logins", (int64_t)session->logins);
+    view_add_int(object, "login_failures", (int64_t)session->login_failures);
+    view_add(object, "error",
+             session->error.code == ERROR_NONE ? NULL : view_error_object(&session->error, NULL));
+    return object;
+}
+
+static int64_t monotonic_to_realtime(const struct view_facts *facts, int64_t monotonic_ms)
+{
+    return monotonic_ms ? facts->realtime_ms - (facts->now_ms - monotonic_ms) : 0;
+}
+
+static struct json_object *endpoints_array(const struct view_facts *facts)
+{
+    struct json_object *array = json_object_new_array();
+    size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
+
+    for (size_t i = 0; array && i < count; i++) {
+        const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
+        struct json_object *one = json_object_new_object();
+
+        view_add_string(one, "endpoint", endpoint->text);
+        view_add_string(one, "state", endpoint_state_name(endpoint->state));
+        view_add_time(one, "since", monotonic_to_realtime(facts, endpoint->since_ms), facts);
+        view_add_time(one, "answered", monotonic_to_realtime(facts, endpoint->last_ok_ms), facts);
+        view_add_int(one, "requests", (int64_t)endpoint->requests);
+        view_add_int(one, "failures", (int64_t)endpoint->failures);
+        view_add(one, "error",
+                 endpoint->error.code == ERROR_NONE ? NULL : view_error_object(&endpoint->error, NULL));
+        json_object_array_add(array, one);
+    }
+    return array;
+}
+
+static struct json_object *guests_object(const struct counts *counts)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (enum verdict v = VERDICT_READY; v <= VERDICT_BLOCKED; v++)
+        view_add_int(object, verdict_name(v), (int64_t)counts->by_verdict[v]);
+    return object;
+}
+
+static struct json_object *history_object(const struct view_facts *facts)
+{
+    struct json_object *object = json_object_new_object();
+    const struct operation *last = facts->history ? history_last_fence(facts->history) : NULL;
+
+    view_add_bool(object, "written", !facts->readiness.history_failing);
+    view_add_int(object, "lost_records", facts->history ? (int64_t)history_lost(facts->history) : 0);
+    view_add_int(object, "unreadable_lines",
+                 facts->history ? (int64_t)history_unreadable(facts->history) : 0);
+    view_add_string(object, "last_fence", last ? last->id : NULL);
+    view_add_time(object, "last_fence", last ? last->requested_realtime_ms : 0, facts);
+    return object;
+}
+
+static void add_inventory(struct json_object *object, const struct view_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    struct json_object *hosts = json_object_new_object();
+
+    view_add_time(object, "inventory", inventory ? facts->realtime_ms - facts->readiness.inventory_age_ms : 0,
+                  facts);
+    view_add_int(hosts, "online", inventory ? inventory_nodes_online(inventory) : 0);
+    view_add_int(hosts, "known", inventory ? inventory_nodes_known(inventory) : 0);
+    view_add(object, "hosts", hosts);
+    view_add(object, "poll_error",
+             facts->poll_error && facts->poll_error->code != ERROR_NONE
+                 ? view_error_object(facts->poll_error, NULL)
+                 : NULL);
+}
+
+static void status_json(struct text *out, const struct view_facts *facts)
+{
+    struct counts counts = count_guests(facts);
+    struct json_object *object = json_object_new_object();
+
+    view_add_string(object, "verdict", verdict_name(overall_verdict(facts, &counts)));
+    view_add_reasons(object, counts.reasons);
+    view_add(object, "session", session_object(facts));
+    view_add_string(object, "proxmox_version", facts->pve_version);
+    view_add(object, "endpoints", endpoints_array(facts));
+    view_add(object, "guests", guests_object(&counts));
+    add_inventory(object, facts);
+    view_add(object, "unresolved_aliases", unresolved_aliases_array(facts->readiness.inventory));
+    view_add(object, "history", history_object(facts));
+    view_add_int(object, "operations_running", (int64_t)facts->operations_running);
+    view_add_string(object, "version", FENCE_BROKER_VERSION);
+    view_add_time(object, "started", facts->started_realtime_ms, facts);
+    view_put_json(out, object);
+}
+
+void view_status(struct text *out, enum http_form form, const struct view_facts *facts)
+{
+    if (form == HTTP_TEXT)
+        status_screen(out, facts);
+    else
+        status_json(out, facts);
+}

@@ -1,0 +1,78 @@
+/*
+ * Clocks and how times are written. Every other room takes its time from here or as a parameter, so that this
+ * is the only file to look at when a test needs another clock. Knows no timers and no loop.
+ */
+#include "system/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define MS_PER_SECOND 1000
+#define NS_PER_MS     1000000
+/* 9999-12-31T23:59:59.999Z: what four digits of a year can say */
+#define REALTIME_MAX INT64_C(253402300799999)
+
+static int64_t read_ms(clockid_t clock)
+{
+    struct timespec now;
+    if (clock_gettime(clock, &now) != 0) /* only a kernel without that clock */
+        return 0;
+    return (int64_t)now.tv_sec * MS_PER_SECOND + now.tv_nsec / NS_PER_MS;
+}
+
+int64_t clock_now_ms(void)
+{
+    return read_ms(CLOCK_MONOTONIC);
+}
+
+int64_t clock_boottime_ms(void)
+{
+    return read_ms(CLOCK_BOOTTIME);
+}
+
+int64_t clock_realtime_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
+}
+
+const char *clock_rfc3339(int64_t realtime_ms, char buffer[static CLOCK_RFC3339_LEN])
+{
+    if (realtime_ms < 0)
+        realtime_ms = 0;
+    if (realtime_ms > REALTIME_MAX)
+        realtime_ms = REALTIME_MAX;
+    time_t seconds = (time_t)(realtime_ms / MS_PER_SECOND);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    /* the remainders tell the compiler what the clamps above guarantee: no field is wider than its digits */
+    snprintf(buffer, CLOCK_RFC3339_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)(utc.tm_year + 1900) % 10000U, (unsigned)(utc.tm_mon + 1) % 100U,
+             (unsigned)utc.tm_mday % 100U, (unsigned)utc.tm_hour % 100U, (unsigned)utc.tm_min % 100U,
+             (unsigned)utc.tm_sec % 100U, (unsigned)(realtime_ms % MS_PER_SECOND));
+    return buffer;
+}
+
+/* A unit serves until twice the next one, so that nothing reads "1 min" for 119 s. */
+static const struct {
+    int64_t below_ms, unit_ms;
+    const char *name;
+} age_units[] = {
+    {1000, 1, "ms"},
+    {INT64_C(2) * 60 * 1000, 1000, "s"},
+    {INT64_C(2) * 60 * 60 * 1000, 60 * 1000, "min"},
+    {INT64_C(2) * 24 * 60 * 60 * 1000, 60 * 60 * 1000, "h"},
+    {INT64_MAX, INT64_C(24) * 60 * 60 * 1000, "d"},
+};
+
+const char *clock_age(int64_t ms, char buffer[static CLOCK_AGE_LEN])
+{
+    if (ms < 0)
+        ms = 0;
+    if (ms > REALTIME_MAX) /* then no unit's count is wider than ten digits */
+        ms = REALTIME_MAX;
+    size_t unit = 0;
+    while (unit + 1 < sizeof(age_units) / sizeof(age_units[0]) && ms >= age_units[unit].below_ms)
+        unit++;
+    snprintf(buffer, CLOCK_AGE_LEN, "%u %s", (unsigned)(ms / age_units[unit].unit_ms), age_units[unit].name);
+    return buffer;
+}

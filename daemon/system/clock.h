@@ -1,0 +1,17 @@
+/* The one place that reads clocks. Times are int64_t milliseconds; durations too. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_now_ms(void); /* CLOCK_MONOTONIC: timers, deadlines, ages of what cannot outlive a suspend */
+int64_t clock_boottime_ms(void); /* CLOCK_BOOTTIME: goes on during suspend; ages of sessions */
+int64_t
+clock_realtime_ms(void); /* wall clock since the epoch: only to be shown, or to be kept across restarts */
+
+#define CLOCK_RFC3339_LEN 25
+/* "2026-11-22T12:00:00.123Z" (UTC) for a realtime in ms; returns buffer. */
+const char *clock_rfc3339(int64_t realtime_ms, char buffer[static CLOCK_RFC3339_LEN]);
+/* A duration for people: "340 ms", "12 s", "3 min", "5 h", "14 d"; returns buffer. */
+#define CLOCK_AGE_LEN 16
+const char *clock_age(int64_t ms, char buffer[static CLOCK_AGE_LEN]);

@@ -1,0 +1,66 @@
+/*
+ * /etc/fence-broker/fence-broker.conf: reading and meaning.
+ *
+ * The reader (config_reader in config_ini.c) knows only lines, sections and keys; config.c has one table of
+ * keys with their type, default and allowed words. Nothing is truncated, comments are whole lines, leading
+ * blanks mean nothing; unknown, repeated or empty sections, unknown keys, repeated keys (unless repeatable)
+ * and bad values are errors that name file, line and the allowed words. This room opens the configuration
+ * file and nothing else: secret files are read by their users.
+ */
+#pragma once
+
+#include "system/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct config_endpoint {
+    char *address; /* what to connect to: host name, IPv4, or IPv6 without brackets */
+    char *name;    /* what the certificate must name; equals address without "as NAME" */
+    uint16_t port; /* default 8006 */
+    char *text;    /* as written: "192.0.2.12 as pve2"; used in messages and labels */
+};
+
+struct config_alias {
+    char *node;   /* Pacemaker node name, at the left of '=' in [nodes] */
+    char *target; /* VMID or guest name */
+};
+
+struct config {
+    char *path; /* where it came from */
+    /* [proxmox] */
+    struct config_endpoint *endpoints;
+    size_t endpoint_count;
+    char *token_id; /* "user@realm!name" or NULL */
+    char
+        *user; /* "user@realm" or NULL; exactly one of the two is set; root@pam (and its tokens) is refused */
+    char *secret_file; /* NULL: credential "proxmox-secret" */
+    char *ca_file;     /* NULL: the system's CA store */
+    char **pools;
+    size_t pool_count;
+    int64_t poll_interval_ms;
+    int64_t answer_timeout_ms;
+    int min_online_nodes; /* 0: majority */
+    /* [fence] */
+    int64_t deadline_ms;
+    int64_t lock_wait_ms;
+    int64_t stop_timeout_ms; /* whole seconds for Proxmox */
+    /* [nodes] */
+    struct config_alias *aliases;
+    size_t alias_count;
+    /* [socket] */
+    char *socket_path;
+    char *metrics_path;
+    char *socket_group;
+    /* [state] */
+    char *state_directory;
+};
+
+/* Read, parse and validate. On failure returns NULL and fills *error (ERROR_BAD_REQUEST) with "FILE:LINE: …".
+ */
+struct config *config_load(const char *path, struct error *error);
+/* The same from memory; `path` is only for messages. Pure: used by tests and the fuzzer. */
+struct config *config_parse(const char *text, size_t length, const char *path, struct error *error);
+void config_free(struct config *config); /* NULL is fine */
+void config_freep(struct config **config);

@@ -1,0 +1,208 @@
+/*
+ * The configuration's table of keys, and the functions that put a value where it belongs. Knows neither lines
+ * nor files; the shapes of values are config_value.c's.
+ */
+#include "system/config_keys.h"
+
+#include "system/cleanup.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define ENDPOINTS_MAX 64
+#define POOLS_MAX     256
+
+#define MS     INT64_C(1)
+#define SECOND (1000 * MS)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+const char *const config_section_names[CONFIG_SECTION_COUNT] = {"proxmox", "fence", "nodes",
+                                                                "socket",  "state", "access"};
+
+/* ---- types: how a value becomes a member ------------------------------------------------------------- */
+
+static int set_string(struct config *config, const struct config_key *key, const char *value)
+{
+    char **member = (char **)((char *)config + key->offset);
+    free(*member);
+    *member = strdup(value);
+    return *member ? 0 : -ENOMEM;
+}
+
+int config_grow(void **array, size_t count, size_t size)
+{
+    if (count != 0 && (count & (count - 1)) != 0)
+        return 0;
+    void *larger = reallocarray(*array, count ? count * 2 : 1, size);
+    if (!larger)
+        return -ENOMEM;
+    *array = larger;
+    return 0;
+}
+
+__attribute__((format(printf, 2, 3))) static int bad(struct config_problem *problem, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(problem->what, sizeof(problem->what), format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+void config_endpoint_clear(struct config_endpoint *endpoint)
+{
+    free(endpoint->address);
+    free(endpoint->name);
+    free(endpoint->text);
+}
+
+static int set_endpoint(struct config *config, const struct config_key *key, const char *value,
+                        struct config_problem *problem)
+{
+    (void)key;
+    struct config_endpoint endpoint = {0};
+    int result = config_value_endpoint(value, &endpoint, problem);
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < config->endpoint_count; i++) {
+        const struct config_endpoint *other = &config->endpoints[i];
+        if (other->port == endpoint.port && strcasecmp(other->address, endpoint.address) == 0)
+            result = bad(problem, "is there already: a second line adds no second way to Proxmox");
+    }
+    if (result == 0 && config->endpoint_count == ENDPOINTS_MAX)
+        result = bad(problem, "is one too many: at most %d endpoints", ENDPOINTS_MAX);
+    if (result == 0)
+        result = config_grow((void **)&config->endpoints, config->endpoint_count, sizeof(endpoint));
+    if (result < 0)
+        config_endpoint_clear(&endpoint);
+    else
+        config->endpoints[config->endpoint_count++] = endpoint;
+    return result;
+}
+
+static int set_pool(struct config *config, const struct config_key *key, const char *value,
+                    struct config_problem *problem)
+{
+    (void)key;
+    int result = config_value_pool(value, problem);
+    for (size_t i = 0; result == 0 && i < config->pool_count; i++) {
+        if (strcmp(config->pools[i], value) == 0)
+            result = bad(problem, "is there already");
+    }
+    if (result == 0 && config->pool_count == POOLS_MAX)
+        result = bad(problem, "is one too many: at most %d pools", POOLS_MAX);
+    if (result == 0)
+        result = config_grow((void **)&config->pools, config->pool_count, sizeof(*config->pools));
+    if (result < 0)
+        return result;
+    char *copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    config->pools[config->pool_count++] = copy;
+    return 0;
+}
+
+static int set_token_id(struct config *config, const struct config_key *key, const char *value,
+                        struct config_problem *problem)
+{
+    int result = config_value_token_id(value, problem);
+    return result < 0 ? result : set_string(config, key, value);
+}
+
+static int set_user(struct config *config, const struct config_key *key, const char *value,
+                    struct config_problem *problem)
+{
+    int result = config_value_user(value, problem);
+    return result < 0 ? result : set_string(config, key, value);
+}
+
+static int set_path(struct config *config, const struct config_key *key, const char *value,
+                    struct config_problem *problem)
+{
+    int result = config_value_path(value, PATH_MAX, problem);
+    return result < 0 ? result : set_string(config, key, value);
+}
+
+static int set_socket_path(struct config *config, const struct config_key *key, const char *value,
+                           struct config_problem *problem)
+{
+    int result = config_value_path(value, sizeof(((struct sockaddr_un *)0)->sun_path), problem);
+    return result < 0 ? result : set_string(config, key, value);
+}
+
+static int set_group(struct config *config, const struct config_key *key, const char *value,
+                     struct config_problem *problem)
+{
+    int result = config_value_group(value, problem);
+    return result < 0 ? result : set_string(config, key, value);
+}
+
+static int set_duration(struct config *config, const struct config_key *key, const char *value,
+                        struct config_problem *problem)
+{
+    int64_t *member = (int64_t *)(void *)((char *)config + key->offset);
+    return config_value_duration(value, key->min, key->max, key->step, member, problem);
+}
+
+static int set_online_nodes(struct config *config, const struct config_key *key, const char *value,
+                            struct config_problem *problem)
+{
+    (void)key;
+    return config_value_online_nodes(value, &config->min_online_nodes, problem);
+}
+
+static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
+                          struct config_problem *problem)
+{
+    (void)config, (void)key;
+    if (strcmp(value, "no") == 0)
+        return 0;
+    if (strcmp(value, "yes") == 0) {
+        /* to go on without the rules that somebody counts on would be the worst answer */
+        snprintf(problem->hint, sizeof(problem->hint),
+                 "write no: whoever is in the group of [socket] may do all");
+        return bad(problem, "is not supported by this version");
+    }
+    return bad(problem, "is not allowed here; allowed: no");
+}
+
+/* ---- the table --------------------------------------------------------------------------------------- */
+
+#define AT(member) .offset = offsetof(struct config, member)
+
+const struct config_key config_keys[] = {
+    {CONFIG_PROXMOX, "endpoint", set_endpoint, .repeatable = true},
+    {CONFIG_PROXMOX, "token-id", set_token_id, AT(token_id)},
+    {CONFIG_PROXMOX, "user", set_user, AT(user)},
+    {CONFIG_PROXMOX, "secret-file", set_path, AT(secret_file)},
+    {CONFIG_PROXMOX, "ca-file", set_path, AT(ca_file)},
+    {CONFIG_PROXMOX, "pool", set_pool, .repeatable = true},
+    {CONFIG_PROXMOX, "poll-interval", set_duration, AT(poll_interval_ms), .fallback = "10s", .min = SECOND,
+     .max = 10 * MINUTE, .step = MS},
+    {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
+     .max = 60 * SECOND, .step = MS},
+    {CONFIG_PROXMOX, "min-online-nodes", set_online_nodes, .fallback = "majority"},
+    {CONFIG_PROXMOX, "totp-file", .set = NULL},
+    {CONFIG_PROXMOX, "fingerprint", .set = NULL},
+    {CONFIG_PROXMOX, "least-privilege", .set = NULL},
+    {CONFIG_PROXMOX, "rehearse-interval", .set = NULL},
+    {CONFIG_FENCE, "deadline", set_duration, AT(deadline_ms), .fallback = "240s", .min = 5 * SECOND,
+     .max = HOUR, .step = MS},
+    {CONFIG_FENCE, "lock-wait", set_duration, AT(lock_wait_ms), .fallback = "5s", .min = 0,
+     .max = 10 * MINUTE, .step = MS},
+    {CONFIG_FENCE, "stop-timeout", set_duration, AT(stop_timeout_ms), .fallback = "3s", .min = 0,
+     .max = 60 * SECOND, .step = SECOND},
+    {CONFIG_SOCKET, "path", set_socket_path, AT(socket_path), .fallback = "/run/fence-broker/broker.sock"},
+    {CONFIG_SOCKET, "metrics-path", set_socket_path, AT(metrics_path),
+     .fallback = "/run/fence-broker/metrics.sock"},
+    {CONFIG_SOCKET, "group", set_group, AT(socket_group), .fallback = "haclient"},
+    {CONFIG_STATE, "directory", set_path, AT(state_directory), .fallback = "/var/lib/fence-broker"},
+    {CONFIG_ACCESS, "enable-acl", set_enable_acl, .fallback = "no"},
+};
+
+const size_t config_key_count = ARRAY_LEN(config_keys);
+_Static_assert(ARRAY_LEN(config_keys) <= CONFIG_KEYS_MAX, "the parser remembers each key");

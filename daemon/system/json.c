@@ -1,0 +1,128 @@
+#include "system/json.h"
+
+#include <limits.h>
+#include <string.h>
+
+struct json_object *json_parse(const char *text, size_t length)
+{
+    if (length > INT_MAX)
+        return NULL;
+    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+    if (!tokener)
+        return NULL;
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+
+    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
+    enum json_tokener_error error = json_tokener_get_error(tokener);
+    /* a bare number at the end of the text is complete only when something follows it */
+    if (error == json_tokener_continue) {
+        object = json_tokener_parse_ex(tokener, "", 1);
+        error = json_tokener_get_error(tokener);
+    } else if (error == json_tokener_success) {
+        for (size_t i = json_tokener_get_parse_end(tokener); i < length; i++) {
+            if (!strchr(" \t\r\n", text[i]) || text[i] == '\0')
+                error = json_tokener_error_parse_unexpected;
+        }
+    }
+    json_tokener_free(tokener);
+    if (error != json_tokener_success) {
+        if (object)
+            json_object_put(object);
+        return NULL;
+    }
+    return object;
+}
+
+static struct json_object *member(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    if (!object || !json_object_is_type(object, json_type_object))
+        return NULL;
+    return json_object_object_get_ex(object, key, &value) ? value : NULL;
+}
+
+static bool member_of_type(struct json_object *object, const char *key, enum json_type type,
+                           struct json_object **out)
+{
+    struct json_object *value = member(object, key);
+    if (!value || !json_object_is_type(value, type))
+        return false;
+    *out = value;
+    return true;
+}
+
+bool json_get_object(struct json_object *object, const char *key, struct json_object **out)
+{
+    return member_of_type(object, key, json_type_object, out);
+}
+
+bool json_get_array(struct json_object *object, const char *key, struct json_object **out)
+{
+    return member_of_type(object, key, json_type_array, out);
+}
+
+bool json_get_string(struct json_object *object, const char *key, const char **out)
+{
+    struct json_object *value = NULL;
+    if (!member_of_type(object, key, json_type_string, &value))
+        return false;
+    const char *text = json_object_get_string(value);
+    /* a NUL inside would make the C string shorter than the value */
+    if (!text || strlen(text) != (size_t)json_object_get_string_len(value))
+        return false;
+    *out = text;
+    return true;
+}
+
+bool json_get_int(struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *out)
+{
+    struct json_object *value = NULL;
+    if (!member_of_type(object, key, json_type_int, &value))
+        return false;
+    int64_t number = json_object_get_int64(value);
+    if (number < min || number > max)
+        return false;
+    *out = number;
+    return true;
+}
+
+static bool digits_to_int(const char *text, int64_t *out)
+{
+    int64_t number = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || __builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, *text - '0', &number))
+            return false;
+    }
+    *out = number;
+    return true;
+}
+
+bool json_get_int_or_digits(struct json_object *object, const char *key, int64_t min, int64_t max,
+                            int64_t *out)
+{
+    const char *text = NULL;
+    int64_t number = 0;
+    if (!json_get_string(object, key, &text))
+        return json_get_int(object, key, min, max, out);
+    if (!digits_to_int(text, &number) || number < min || number > max)
+        return false;
+    *out = number;
+    return true;
+}
+
+bool json_get_flag(struct json_object *object, const char *key, bool *out)
+{
+    struct json_object *value = NULL;
+    if (member_of_type(object, key, json_type_boolean, &value)) {
+        *out = json_object_get_boolean(value);
+        return true;
+    }
+    int64_t number = 0;
+    if (!json_get_int_or_digits(object, key, 0, 1, &number))
+        return false;
+    *out = number != 0;
+    return true;
+}

@@ -1,0 +1,67 @@
+/*
+ * The recorder: a small child process that does what can block on a disk or on journald, so that the daemon's
+ * loop never does. The daemon hands it records over a socketpair (SOCK_SEQPACKET, non-blocking at the
+ * daemon's side); what does not fit is lost and counted. One recorder is one child with one sink: the daemon
+ * has one for the history file and one for the log (journal and stderr), so that neither can hold up the
+ * other.
+ *
+ * This room knows nothing of what the records mean.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define RECORDER_RECORD_MAX  (64 * 1024) /* bytes of one record */
+#define RECORDER_PENDING_MAX 1024        /* records awaiting "on disk" */
+
+struct recorder;
+
+/* A sink runs in the child. write() gets one record and returns 0 or a negative errno, which goes back to the
+ * daemon as the record's result. close() runs at a clean end. */
+struct recorder_sink {
+    int (*open)(void *state); /* once, in the child; 0 or -errno (reported as the result of every record until
+                                 it works) */
+    int (*write)(void *state, const char *record, size_t length);
+    void (*close)(void *state);
+};
+
+/* What became of a record; called from the loop, never from inside recorder_write(). 0, or a negative errno.
+ */
+typedef void recorder_done_fn(void *context, uint64_t id, int result);
+
+/* Fork the child. It dies with the daemon (EOF on the socketpair after writing what it was given; PDEATHSIG
+ * is not used, so that records handed over survive a kill -9 of the daemon), closes every descriptor it does
+ * not need, ignores SIGINT/SIGTERM/SIGHUP/SIGABRT (a Ctrl-C reaches the whole process group; the child must
+ * see the daemon's end first), and is named `name` in ps. `sink` and `state` must outlive the recorder. Call
+ * before any thread exists. NULL and errno on failure. */
+struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state);
+/* From here on results are delivered through this loop. */
+int recorder_attach(struct recorder *recorder, struct event_base *base);
+/* Hand a record over, without waiting. Returns its id (> 0; done is called once with it), or 0 if it was lost
+ * (full, too long, or the child is gone): counted. `done` may be NULL. */
+uint64_t recorder_write(struct recorder *recorder, const char *record, size_t length, recorder_done_fn *done,
+                        void *context);
+uint64_t recorder_lost(const struct recorder *recorder);   /* records not handed over */
+uint64_t recorder_failed(const struct recorder *recorder); /* records whose sink answered with an error */
+int64_t recorder_oldest_pending_ms(const struct recorder *recorder,
+                                   int64_t now_ms); /* age, 0 if none is pending */
+/* Detach from the loop, tell the child that this was all, and wait at most wait_ms until it has written what
+ * it was given (a writer on a frozen file system cannot be killed; it must not hold the daemon's own end).
+ * What is still pending is told to nobody: `done` is not called any more. Not from inside `done`. NULL is
+ * fine. */
+void recorder_free(struct recorder *recorder, int64_t wait_ms);
+
+/* The sink for files of lines: appends the record and a newline, fdatasync; when the file would exceed
+ * max_bytes it is renamed to PATH.1 (replacing an older one) and begun anew. Created 0640, opened with
+ * O_APPEND|O_CLOEXEC|O_NOFOLLOW. A file whose last byte is no newline (a torn write) gets one first. Reopened
+ * when writing failed. */
+struct recorder_file {
+    char *path;
+    int64_t max_bytes;
+    int fd; /* -1 before open */
+};
+extern const struct recorder_sink recorder_file_sink;

@@ -1,0 +1,27 @@
+/* A growable text buffer. An allocation failure is remembered (text_failed) and further appends do nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text {
+    char *data; /* NUL-terminated once anything was appended; may be NULL */
+    size_t length, size;
+    bool failed;
+};
+
+void text_append(struct text *text, const char *bytes, size_t length);
+void text_puts(struct text *text, const char *string);
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_clear(struct text *text); /* frees; usable again */
+
+/* Columns for screens: rows of cells separated by '\t' and ended by '\n' come out aligned, two blanks between
+ * columns, no trailing blanks. Width is counted in UTF-8 code points. */
+void text_append_table(struct text *text, const char *tab_separated);
+
+/* Is this well-formed UTF-8 (no overlong forms, no surrogates)? NUL counts as a character. */
+bool text_is_utf8(const char *bytes, size_t length);
+/* Make a text fit for one line on a terminal, in place and without changing its length: control characters
+ * (C0, DEL, C1) and bytes that are not UTF-8 become '?'. For what comes from the network or from a file. */
+void text_make_printable(char *string);

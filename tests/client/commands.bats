@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# People's commands: what each asks for, what it shows, and how it fails.
+
+load helper
+
+setup() { client_setup; }
+teardown() { client_teardown; }
+
+@test "each command shows the broker's screen" {
+    broker "$(reply screen 200 text/plain 'a screen\nof text\n')"
+    while IFS='|' read -r words line; do
+        # shellcheck disable=SC2086
+        client $words --socket "$SOCKET"
+        is "$status" 0
+        is "$out" $'a screen\nof text'
+        is "$err" ""
+        is "$(requests | tail -n 1)" "$line HTTP/1.1"
+        is "$(tr -d '\r' <"$LOG" | grep -a '^Accept' | tail -n 1)" "Accept: text/plain"
+    done <<'END'
+status|GET /v1/status
+targets|GET /v1/guests
+targets 101|GET /v1/guests/101
+history|GET /v1/operations
+explain 42|GET /v1/operations/42
+metrics|GET /metrics
+off node1|POST /v1/guests/node1/off
+on node1|POST /v1/guests/node1/on
+reboot node1|POST /v1/guests/node1/reboot
+reboot node1 --method cycle|POST /v1/guests/node1/reboot?method=cycle
+off node1 --dry-run|POST /v1/guests/node1/off?dry-run=1
+reboot --dry-run --method=cycle node1|POST /v1/guests/node1/reboot?method=cycle&dry-run=1
+END
+}
+
+@test "--json asks for JSON and gives it as it came, with a newline at its end" {
+    broker "$(reply json 200 application/json '{"guests": []}')"
+    for words in status targets "targets n1" history "explain 7" "off n1"; do
+        # shellcheck disable=SC2086
+        client $words --json --socket "$SOCKET"
+        is "$status" 0
+        is "$(<"$T/out")" '{"guests": []}'
+        is "$(wc -l <"$T/out")" 1
+        is "$(tr -d '\r' <"$LOG" | grep -a '^Accept' | tail -n 1)" "Accept: application/json"
+    done
+}
+
+@test "options may stand before the command" {
+    broker "$(reply json 200 application/json '{}')"
+    client --socket "$SOCKET" --json status
+    is "$status" 0
+    client -s "$SOCKET" off n1
+    client --socket="$SOCKET" --dry-run off n1
+    is "$(requests)" "$(printf '%s HTTP/1.1\n' 'GET /v1/status' 'POST /v1/guests/n1/off' 'POST /v1/guests/n1/off?dry-run=1')"
+}
+
+@test "operands are encoded" {
+    broker "$(reply ok 200 text/plain 'ok\n')"
+    client -s "$SOCKET" explain '../x?y'
+    client -s "$SOCKET" off 'a b'
+    is "$(requests)" "$(printf '%s HTTP/1.1\n' 'GET /v1/operations/..%2Fx%3Fy' 'POST /v1/guests/a%20b/off')"
+}
+
+@test "an error as text becomes one line with its hint" {
+    broker "$(reply bad 404 text/plain 'unknown-plug: no guest is called n9\nhint: /usr/sbin/fence_broker targets lists them\n')"
+    client -s "$SOCKET" off n9
+    fails_with "fence_broker: off n9: unknown-plug: no guest is called n9; /usr/sbin/fence_broker targets lists them"
+    is "$out" ""
+}
+
+@test "an error as JSON goes to stdout whole and to stderr as one line" {
+    body='{"error": {"code": "locked", "message": "guest \"101\" is locked \u2013 \ud83d\ude00 backup\n", "hint": "wait\/unlock \\"}}'
+    broker "$(reply bad 502 application/json "${body//\\/\\\\}")"
+    client -s "$SOCKET" off n1 --json
+    is "$status" 1
+    is "$out" "$body"
+    is "$err" $'fence_broker: off n1: locked: guest "101" is locked \u2013 ?? backup ; wait/unlock \\'
+}
+
+@test "an error as JSON that is cut or odd still ends in one line" {
+    # shellcheck disable=SC1003
+    for body in '' '{' '"' '{"error"' '{"error": {"code": "a' '{"error": {"code": 1, "message": "m"}}' '{"code":"\u12' '{"code":"x","message":"\'; do
+        broker "$(reply bad 500 application/json "${body//\\/\\\\}")"
+        client -s "$SOCKET" status --json
+        is "$status" 1
+        is "$(wc -l <"$T/err")" 1
+        like "$err" "fence_broker: status: *; *"
+        kill "$BROKER_PID"
+    done
+}
+
+@test "commands of later versions say so" {
+    for name in doctor permissions rehearse whoami can; do
+        client "$name"
+        fails_with "the command '$name' is not in this version"
+    done
+}
+
+@test "misuse is an error that says what is wrong" {
+    client stauts
+    fails_with "unknown command 'stauts'"
+    client off
+    fails_with "'off' needs an argument: off PLUG"
+    client explain
+    fails_with "'explain' needs an argument: explain ID"
+    client off a b
+    fails_with "too many arguments for 'off'"
+    client status n1
+    fails_with "too many arguments for 'status'"
+    client status --dry-run
+    fails_with "--dry-run and --method go with off, on and reboot"
+    client reboot n1 --method soft
+    fails_with "--method soft is not known"
+    client metrics --json
+    fails_with "'metrics' has no JSON form"
+    client status --frob
+    fails_with "unknown or misused option --frob"
+    client status --socket
+    fails_with "option --socket needs a value"
+    client status --socket relative
+    fails_with "must be absolute"
+    client off ''
+    fails_with "empty"
+}
+
+@test "help and version need no broker" {
+    for words in help --help -h "status --help"; do
+        # shellcheck disable=SC2086
+        client $words
+        is "$status" 0
+        like "$out" "*explain ID*--plug=id*"
+    done
+    client --version
+    is "$status" 0
+    like "$out" "fence_broker [0-9]*.[0-9]*.[0-9]*"
+}
+
+@test "without a daemon every command fails with a way out" {
+    for words in status targets history "explain 1" metrics "off n1" "on n1" "reboot n1"; do
+        # shellcheck disable=SC2086
+        client $words --socket "$SOCKET"
+        fails_with "systemctl start"
+    done
+}

@@ -1,0 +1,475 @@
+/* See control.h. */
+#include "control.h"
+#include "auth.h"
+#include "fault.h"
+#include "ha.h"
+#include "power.h"
+#include "server.h"
+#include "system/cleanup.h"
+#include "task.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define LINE_MAX_BYTES  65536
+#define WAIT_DEFAULT_MS 10000
+
+struct control {
+    struct evconnlistener *listener;
+    struct peer *peers;
+    char *path;
+};
+
+/* a client of the control socket */
+struct peer {
+    struct sim *sim;
+    struct bufferevent *bev;
+    struct event *timer; /* of a wait */
+    struct guest *waits_for;
+    bool wants_running, done;
+    struct peer *next, **at;
+};
+
+static struct evbuffer *output(struct peer *peer)
+{
+    return bufferevent_get_output(peer->bev);
+}
+
+static void peer_free(struct peer *peer)
+{
+    *peer->at = peer->next;
+    if (peer->next)
+        peer->next->at = peer->at;
+    if (peer->timer)
+        event_free(peer->timer);
+    bufferevent_free(peer->bev);
+    free(peer);
+}
+
+/* ---- words -------------------------------------------------------------------------------------------- */
+
+/* A handler answers "ok…" itself and returns NULL, or returns what is wrong. */
+typedef const char *handler(struct peer *peer, char *rest);
+
+static const char *ok(struct peer *peer)
+{
+    evbuffer_add_printf(output(peer), "ok\n");
+    return NULL;
+}
+
+static struct guest *take_guest(struct peer *peer, char **rest)
+{
+    const char *word = strsep(rest, " ");
+    return cluster_guest(peer->sim->cluster, word ? strtoll(word, NULL, 10) : 0);
+}
+
+static const char *do_guests(struct peer *peer, char *rest)
+{
+    (void)rest;
+    ok(peer);
+    for (const struct guest *guest = peer->sim->cluster->guests; guest; guest = guest->hh.next) {
+        char pid[16] = "-", payload[16] = "-";
+        if (guest->tree) {
+            snprintf(pid, sizeof(pid), "%d", (int)tree_pid(guest->tree));
+            pid_t of_payload = tree_payload_pid(guest->tree);
+            if (of_payload)
+                snprintf(payload, sizeof(payload), "%d", (int)of_payload);
+        }
+        evbuffer_add_printf(output(peer), "%d %s %s %s pid=%s payload=%s lock=%s ha=%s alive=%d name=%s\n",
+                            guest->vmid, guest_type(guest), guest->config.node->name,
+                            guest_reads_running(guest, guest->config.node) ? "running" : "stopped", pid,
+                            payload, guest->config.lock ? guest->config.lock : "",
+                            guest->config.ha_state ? guest->config.ha_state : "",
+                            guest->tree ? tree_alive(guest->tree) : 0, guest->name);
+    }
+    return NULL;
+}
+
+static const char *do_set(struct peer *peer, char *rest)
+{
+    struct guest *guest = take_guest(peer, &rest);
+    if (!guest || !rest)
+        return "usage: set VMID KEY=VALUE…";
+    for (char *word; (word = strsep(&rest, " "));) {
+        char *value = strchr(word, '=');
+        if (!value)
+            return "usage: set VMID KEY=VALUE…";
+        *value++ = '\0';
+        if (cluster_guest_set(peer->sim->cluster, guest, word, value) < 0)
+            return "no such key, or not such a value; see pvesim --help";
+    }
+    return ok(peer);
+}
+
+/* as root@pam would do it, with a task of its own */
+static const char *power(struct peer *peer, char *rest,
+                         struct task *(*begin)(struct sim *sim, const struct power_call *call, char **error))
+{
+    struct guest *guest = take_guest(peer, &rest);
+    _cleanup_(freep) char *error = NULL;
+    if (!guest)
+        return "no such guest";
+    struct power_call call = {.node = guest->config.node,
+                              .vmid = guest->vmid,
+                              .is_lxc = guest->is_lxc,
+                              .user = "root@pam",
+                              .timeout_ms = -1};
+    const struct task *task = begin(peer->sim, &call, &error);
+    if (!task) {
+        evbuffer_add_printf(output(peer), "error: %s\n", error ? error : "out of memory");
+        return NULL;
+    }
+    evbuffer_add_printf(output(peer), "ok\n%s\n", task->upid);
+    return NULL;
+}
+
+static const char *do_start(struct peer *peer, char *rest)
+{
+    return power(peer, rest, power_start);
+}
+
+static const char *do_stop(struct peer *peer, char *rest)
+{
+    return power(peer, rest, power_stop);
+}
+
+static const char *do_shutdown(struct peer *peer, char *rest)
+{
+    return power(peer, rest, power_shutdown);
+}
+
+static const char *do_kill(struct peer *peer, char *rest)
+{
+    struct guest *guest = take_guest(peer, &rest);
+    if (!guest)
+        return "no such guest";
+    guest_kill(guest);
+    return ok(peer);
+}
+
+static const char *do_node(struct peer *peer, char *rest)
+{
+    static const char *const states[] = {[NODE_ONLINE] = "online", [NODE_DEAD] = "dead", [NODE_CUT] = "cut"};
+    const char *name = strsep(&rest, " ");
+    struct node *node = name ? cluster_node(peer->sim->cluster, name) : NULL;
+    for (size_t i = 0; node && rest && i < ARRAY_LEN(states); i++) {
+        if (strcmp(rest, states[i]) != 0)
+            continue;
+        cluster_node_set(peer->sim, node, (enum node_state)i);
+        server_update(peer->sim);
+        ha_node_changed(peer->sim, node);
+        return ok(peer);
+    }
+    return "usage: node NAME online|dead|cut";
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------- */
+
+/* a shutdown that goes on and holds the guest's lock until its time-out */
+static const char *pending_shutdown(struct sim *sim, struct guest *guest, const char *as, int64_t ms)
+{
+    _cleanup_(freep) char *error = NULL;
+    struct power_call call = {.node = guest->config.node,
+                              .vmid = guest->vmid,
+                              .is_lxc = guest->is_lxc,
+                              .user = as,
+                              .timeout_ms = ms,
+                              .by_ha = true};
+    guest->shutdown_ms = -1;
+    return power_shutdown(sim, &call, &error) ? NULL : "that guest does not run";
+}
+
+static const char *do_fault(struct peer *peer, char *rest)
+{
+    struct sim *sim = peer->sim;
+    if (!rest)
+        return "usage: fault NAME KEY=VALUE…";
+    const char *wrong = fault_arm(sim, rest);
+    if (wrong)
+        return wrong;
+    if (strcmp(rest, "tickets-expire") == 0) {
+        auth_expire_tickets(sim);
+        fault_clear(sim, rest);
+    } else if (strcmp(rest, "list-age") == 0) {
+        cluster_freeze_lists(sim->cluster, true);
+    } else if (strcmp(rest, "shutdown-pending") == 0) {
+        const struct fault *fault = fault_fires(sim, rest, &(struct fault_at){0});
+        struct guest *guest = NULL;
+        for (guest = sim->cluster->guests; guest; guest = guest->hh.next) {
+            fault = fault_fires(sim, rest, &(struct fault_at){.vmid = guest->vmid});
+            if (fault)
+                break;
+        }
+        wrong = fault ? pending_shutdown(sim, guest, fault_text(fault, "as", "root@pam"),
+                                         fault_int(fault, "ms", -1))
+                      : "shutdown-pending needs guest=VMID";
+        fault_clear(sim, rest);
+    }
+    server_update(sim);
+    return wrong ? wrong : ok(peer);
+}
+
+static const char *do_clear(struct peer *peer, char *rest)
+{
+    fault_clear(peer->sim, rest && *rest ? rest : NULL);
+    if (!rest || !*rest || strcmp(rest, "list-age") == 0)
+        cluster_freeze_lists(peer->sim->cluster, false);
+    server_update(peer->sim);
+    return ok(peer);
+}
+
+static const char *do_faults(struct peer *peer, char *rest)
+{
+    (void)rest;
+    ok(peer);
+    fault_list(peer->sim, output(peer));
+    return NULL;
+}
+
+/* ---- times, figures ----------------------------------------------------------------------------------- */
+
+static const char *do_scale(struct peer *peer, char *rest)
+{
+    char *end = NULL;
+    double scale = rest ? strtod(rest, &end) : -1;
+    if (scale < 0 || *end)
+        return "usage: scale FACTOR";
+    peer->sim->scale = scale;
+    return ok(peer);
+}
+
+static bool take_number(const char *text, int64_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    *out = text ? strtoll(text, &end, 10) : 0;
+    return text && *text && !*end && !errno;
+}
+
+static const char *do_denied_delay(struct peer *peer, char *rest)
+{
+    return take_number(rest, &peer->sim->denied_delay_ms) ? ok(peer)
+                                                          : "usage: 401-delay MS (-1: the usual one)";
+}
+
+static const char *do_idle(struct peer *peer, char *rest)
+{
+    int64_t ms = 0;
+    if (!take_number(rest, &ms))
+        return "usage: idle-ms MS";
+    server_idle_ms(peer->sim, ms);
+    return ok(peer);
+}
+
+static const char *do_clock(struct peer *peer, char *rest)
+{
+    int64_t seconds = 0;
+    if (!take_number(rest, &seconds))
+        return "usage: clock [+|-]SECONDS";
+    peer->sim->clock_offset_s += seconds;
+    return ok(peer);
+}
+
+static const char *do_ticket_life(struct peer *peer, char *rest)
+{
+    int64_t seconds = 0;
+    if (!take_number(rest, &seconds))
+        return "usage: ticket-life SECONDS";
+    auth_ticket_life(peer->sim, seconds);
+    return ok(peer);
+}
+
+static const char *do_stats(struct peer *peer, char *rest)
+{
+    if (rest && strcmp(rest, "reset") == 0) {
+        server_stats_reset(peer->sim);
+        return ok(peer);
+    }
+    ok(peer);
+    server_stats(peer->sim, output(peer));
+    return NULL;
+}
+
+static const char *do_log(struct peer *peer, char *rest)
+{
+    (void)rest;
+    ok(peer);
+    server_log(peer->sim, output(peer));
+    return NULL;
+}
+
+static const char *do_tasks(struct peer *peer, char *rest)
+{
+    (void)rest;
+    ok(peer);
+    for (const struct task *task = task_newest(peer->sim); task; task = task->older)
+        evbuffer_add_printf(output(peer), "%s %s\n", task->upid,
+                            task->exitstatus ? task->exitstatus : "running");
+    return NULL;
+}
+
+static const char *do_reload(struct peer *peer, char *rest)
+{
+    (void)rest;
+    auth_refresh(peer->sim, true);
+    return ok(peer);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------ */
+
+static void wait_timeout(evutil_socket_t fd, short what, void *context)
+{
+    struct peer *peer = context;
+    (void)fd, (void)what;
+    evbuffer_add_printf(output(peer), "error: guest %d is still %s\n", peer->waits_for->vmid,
+                        peer->wants_running ? "stopped" : "running");
+    peer->waits_for = NULL;
+    peer->done = true;
+}
+
+static const char *do_wait(struct peer *peer, char *rest)
+{
+    struct guest *guest = take_guest(peer, &rest);
+    const char *state = strsep(&rest, " ");
+    int64_t ms = WAIT_DEFAULT_MS;
+    if (!guest || !state || (strcmp(state, "running") != 0 && strcmp(state, "stopped") != 0) ||
+        (rest && !take_number(rest, &ms)))
+        return "usage: wait VMID running|stopped [TIMEOUT_MS]";
+    peer->wants_running = *state == 'r';
+    if ((guest->tree != NULL) == peer->wants_running)
+        return ok(peer);
+    struct timeval delay = sim_timeval(ms);
+    peer->timer = event_new(peer->sim->base, -1, 0, wait_timeout, peer);
+    if (!peer->timer || event_add(peer->timer, &delay) < 0)
+        return "out of memory";
+    peer->waits_for = guest;
+    return NULL;
+}
+
+void control_guest_changed(struct guest *guest)
+{
+    for (struct peer *peer = guest->sim->control ? guest->sim->control->peers : NULL; peer;
+         peer = peer->next) {
+        if (peer->waits_for != guest || (guest->tree != NULL) != peer->wants_running)
+            continue;
+        peer->waits_for = NULL;
+        peer->done = true;
+        event_del(peer->timer);
+        ok(peer);
+    }
+}
+
+/* ---- socket ------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *word;
+    handler *handle;
+} words[] = {
+    {"guests", do_guests}, {"set", do_set},           {"start", do_start},
+    {"stop", do_stop},     {"shutdown", do_shutdown}, {"kill", do_kill},
+    {"node", do_node},     {"fault", do_fault},       {"clear", do_clear},
+    {"faults", do_faults}, {"scale", do_scale},       {"401-delay", do_denied_delay},
+    {"idle-ms", do_idle},  {"clock", do_clock},       {"ticket-life", do_ticket_life},
+    {"stats", do_stats},   {"log", do_log},           {"tasks", do_tasks},
+    {"reload", do_reload}, {"wait", do_wait},
+};
+
+static void read_cb(struct bufferevent *bev, void *context)
+{
+    struct peer *peer = context;
+    struct evbuffer *input = bufferevent_get_input(bev);
+    _cleanup_(freep) char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+    if (!line && evbuffer_get_length(input) > LINE_MAX_BYTES)
+        peer_free(peer);
+    if (!line || peer->done || peer->waits_for)
+        return;
+    const char *wrong = "unknown word; see pvesim --help";
+    char *rest = line, *word = strsep(&rest, " ");
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i].word, word) == 0)
+            wrong = words[i].handle(peer, rest);
+    }
+    if (wrong)
+        evbuffer_add_printf(output(peer), "error: %s\n", wrong);
+    peer->done = !peer->waits_for;
+}
+
+static void written_cb(struct bufferevent *bev, void *context)
+{
+    struct peer *peer = context;
+    if (peer->done && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+        peer_free(peer);
+}
+
+static void event_cb(struct bufferevent *bev, short what, void *context)
+{
+    (void)bev;
+    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+        peer_free(context);
+}
+
+static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int length,
+                      void *context)
+{
+    struct sim *sim = context;
+    struct peer *peer = calloc(1, sizeof(*peer));
+    (void)listener, (void)from, (void)length;
+    if (peer)
+        peer->bev = bufferevent_socket_new(sim->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    if (!peer || !peer->bev) {
+        free(peer);
+        close(fd);
+        return;
+    }
+    peer->sim = sim;
+    peer->at = &sim->control->peers;
+    peer->next = sim->control->peers;
+    if (peer->next)
+        peer->next->at = &peer->next;
+    sim->control->peers = peer;
+    bufferevent_setcb(peer->bev, read_cb, written_cb, event_cb, peer);
+    bufferevent_enable(peer->bev, EV_READ | EV_WRITE);
+}
+
+static int address_of(const char *dir, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int length = snprintf(address->sun_path, sizeof(address->sun_path), "%s/control.sock", dir);
+    return length < 0 || (size_t)length >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
+}
+
+int control_open(struct sim *sim)
+{
+    struct sockaddr_un address;
+    sim->control = calloc(1, sizeof(*sim->control));
+    if (!sim->control)
+        return -ENOMEM;
+    int error = address_of(sim->dir, &address);
+    if (error)
+        return error;
+    sim->control->path = strdup(address.sun_path);
+    unlink(address.sun_path);
+    sim->control->listener =
+        evconnlistener_new_bind(sim->base, accept_cb, sim, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1,
+                                (struct sockaddr *)&address, sizeof(address));
+    return sim->control->listener ? 0 : -errno;
+}
+
+void control_free(struct control *control)
+{
+    if (!control)
+        return;
+    while (control->peers)
+        peer_free(control->peers);
+    if (control->listener)
+        evconnlistener_free(control->listener);
+    if (control->path)
+        unlink(control->path);
+    free(control->path);
+    free(control);
+}

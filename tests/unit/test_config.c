@@ -1,0 +1,548 @@
+/* system/config: what is accepted, what it means, and that every refusal names file, line and a way out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "system/config.h"
+#include "system/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MINIMAL "[proxmox]\nendpoint = pve1\ntoken-id = fence@pve!broker\npool = p\n"
+#define LEN(a)  (sizeof(a) / sizeof((a)[0]))
+
+static struct config *parse(const char *text, struct error *error)
+{
+    *error = (struct error){0};
+    return config_parse(text, strlen(text), "test.conf", error);
+}
+
+static struct config *accept(const char *text)
+{
+    struct error error;
+    struct config *config = parse(text, &error);
+    if (!config)
+        fail_msg("refused: %s in\n%s", error.message, text);
+    return config;
+}
+
+static void refuse(const char *text, const char *words)
+{
+    struct error error;
+    struct config *config = parse(text, &error);
+    if (config)
+        fail_msg("accepted:\n%s", text);
+    assert_int_equal(error.code, ERROR_BAD_REQUEST);
+    assert_int_equal(strncmp(error.message, "test.conf:", 10), 0);
+    if (!strstr(error.message, words) && !strstr(error.hint, words))
+        fail_msg("neither \"%s\" nor \"%s\" says \"%s\"", error.message, error.hint, words);
+}
+
+/* One more line in [proxmox] of a configuration that is otherwise fine: line 5. */
+static void refuse_line(const char *line, const char *words)
+{
+    char text[4096], place[32];
+    snprintf(text, sizeof(text), MINIMAL "%s\n", line);
+    refuse(text, words);
+    snprintf(place, sizeof(place), "test.conf:5: ");
+    refuse(text, place);
+}
+
+static void test_the_smallest_configuration_has_the_documented_defaults(void **state)
+{
+    (void)state;
+    struct config *config = accept(MINIMAL);
+    assert_string_equal(config->path, "test.conf");
+    assert_string_equal(config->token_id, "fence@pve!broker");
+    assert_null(config->user);
+    assert_null(config->secret_file);
+    assert_null(config->ca_file);
+    assert_int_equal(config->poll_interval_ms, 10000);
+    assert_int_equal(config->answer_timeout_ms, 4000);
+    assert_int_equal(config->min_online_nodes, 0);
+    assert_int_equal(config->deadline_ms, 240000);
+    assert_int_equal(config->lock_wait_ms, 5000);
+    assert_int_equal(config->stop_timeout_ms, 3000);
+    assert_int_equal(config->alias_count, 0);
+    assert_string_equal(config->socket_path, "/run/fence-broker/broker.sock");
+    assert_string_equal(config->metrics_path, "/run/fence-broker/metrics.sock");
+    assert_string_equal(config->socket_group, "haclient");
+    assert_string_equal(config->state_directory, "/var/lib/fence-broker");
+    config_free(config);
+    config_free(NULL);
+}
+
+static void test_every_key_arrives_where_it_belongs(void **state)
+{
+    (void)state;
+    struct config *config =
+        accept("# all keys\n ; another comment\n\n"
+               "  [ proxmox ]\t\n"
+               "endpoint=pve1.example.com\n\tendpoint =  192.0.2.12:8007\tas  pve2  \n"
+               "user = fence@pve\nsecret-file = /s\nca-file = /c a\npool = a/b/c\npool = d\n"
+               "poll-interval = 1s\nanswer-timeout = 500ms\nmin-online-nodes = 1\n"
+               "[fence]\ndeadline = 1h\nlock-wait = 0s\nstop-timeout = 1min\n"
+               "[nodes]\nnode1 = 101\nnode-2.example.com = web.2\n"
+               "[socket]\npath = /p\nmetrics-path = /m\ngroup = _g-1.x\n"
+               "[state]\ndirectory = /d\n[access]\nenable-acl = no");
+    assert_int_equal(config->endpoint_count, 2);
+    assert_string_equal(config->endpoints[0].name, "pve1.example.com");
+    assert_int_equal(config->endpoints[0].port, 8006);
+    assert_string_equal(config->endpoints[1].address, "192.0.2.12");
+    assert_string_equal(config->endpoints[1].name, "pve2");
+    assert_int_equal(config->endpoints[1].port, 8007);
+    assert_string_equal(config->endpoints[1].text, "192.0.2.12:8007\tas  pve2");
+    assert_string_equal(config->user, "fence@pve");
+    assert_string_equal(config->secret_file, "/s");
+    assert_string_equal(config->ca_file, "/c a");
+    assert_int_equal(config->pool_count, 2);
+    assert_string_equal(config->pools[0], "a/b/c");
+    assert_int_equal(config->poll_interval_ms, 1000);
+    assert_int_equal(config->answer_timeout_ms, 500);
+    assert_int_equal(config->min_online_nodes, 1);
+    assert_int_equal(config->deadline_ms, 3600000);
+    assert_int_equal(config->lock_wait_ms, 0);
+    assert_int_equal(config->stop_timeout_ms, 60000);
+    assert_int_equal(config->alias_count, 2);
+    assert_string_equal(config->aliases[1].node, "node-2.example.com");
+    assert_string_equal(config->aliases[1].target, "web.2");
+    assert_string_equal(config->socket_path, "/p");
+    assert_string_equal(config->metrics_path, "/m");
+    assert_string_equal(config->socket_group, "_g-1.x");
+    assert_string_equal(config->state_directory, "/d");
+    config_free(config);
+}
+
+static void test_endpoints_of_all_forms(void **state)
+{
+    static const struct {
+        const char *text, *address, *name;
+        uint16_t port;
+    } cases[] = {
+        {"pve1", "pve1", "pve1", 8006},
+        {"PVE1.Example.com:443", "PVE1.Example.com", "PVE1.Example.com", 443},
+        {"192.0.2.1", "192.0.2.1", "192.0.2.1", 8006},
+        {"[2001:db8::1]", "2001:db8::1", "2001:db8::1", 8006},
+        {"[::1]:65535", "::1", "::1", 65535},
+        {"[::1]:1 as pve1", "::1", "pve1", 1},
+        {"192.0.2.1 as 192.0.2.2", "192.0.2.1", "192.0.2.2", 8006},
+        {"as as as", "as", "as", 8006},
+        {"3com.example", "3com.example", "3com.example", 8006},
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        char text[512];
+        snprintf(text, sizeof(text), "[proxmox]\nuser=a@pve\npool=p\nendpoint = %s\n", cases[i].text);
+        struct config *config = accept(text);
+        assert_string_equal(config->endpoints[0].address, cases[i].address);
+        assert_string_equal(config->endpoints[0].name, cases[i].name);
+        assert_string_equal(config->endpoints[0].text, cases[i].text);
+        assert_int_equal(config->endpoints[0].port, cases[i].port);
+        config_free(config);
+    }
+}
+
+static void test_bad_values_are_refused_with_line_and_cause(void **state)
+{
+    static const struct {
+        const char *line, *words;
+    } cases[] = {
+        {"endpoint = pve2:0", "between 1 and 65535"},
+        {"endpoint = pve2:65536", "between 1 and 65535"},
+        {"endpoint = pve2:", "between 1 and 65535"},
+        {"endpoint = pve2:80x", "between 1 and 65535"},
+        {"endpoint = ::1", "write [::1]"},
+        {"endpoint = [::1", "no HOST"},
+        {"endpoint = [::1]x", "no HOST"},
+        {"endpoint = [192.0.2.1]", "no HOST"},
+        {"endpoint = [fe80::1%eth0]", "link-local"},
+        {"endpoint = https://pve2:8006/", "without https://"},
+        {"endpoint = pve2 as", "no HOST"},
+        {"endpoint = pve2 AS pve3", "no HOST"},
+        {"endpoint = pve2 as pve3 pve4", "no HOST"},
+        {"endpoint = pve2 as pve3:8006", "certificate's name"},
+        {"endpoint = 192.0.2", "no HOST"},
+        {"endpoint = 192.0.2.256", "no HOST"},
+        {"endpoint = -pve2", "no HOST"},
+        {"endpoint = pve2..x", "no HOST"},
+        {"endpoint = pve2.", "no HOST"},
+        {"endpoint = p\xc3\xa4", "no HOST"},
+        {"endpoint = pve1", "there already"},
+        {"endpoint = PVE1 as other", "there already"},
+        {"endpoint = pve2 # the second", "line of its own"},
+        {"pool = p", "there already"},
+        {"pool = a/b/c/d", "more than 3 levels"},
+        {"pool = a//b", "no pool"},
+        {"pool = /a", "no pool"},
+        {"pool = a b", "no pool"},
+        {"pool = ..", "nothing but dots"},
+        {"pool = a/.", "nothing but dots"},
+        {"secret-file = secret", "absolute"},
+        {"poll-interval = 10", "ms, s, min, h"},
+        {"poll-interval = 10 s", "no duration"},
+        {"poll-interval = s", "no duration"},
+        {"poll-interval = -1s", "no duration"},
+        {"poll-interval = 1.5s", "no duration"},
+        {"poll-interval = 1m", "no duration"},
+        {"poll-interval = 999ms", "from 1s to 10min"},
+        {"poll-interval = 601s", "from 1s to 10min"},
+        {"poll-interval = 99999999999999999999999h", "from 1s to 10min"},
+        {"answer-timeout = 499ms", "from 500ms to 1min"},
+        {"answer-timeout = 61s", "from 500ms to 1min"},
+        {"min-online-nodes = 0", "majority"},
+        {"min-online-nodes = half", "majority"},
+        {"min-online-nodes = 01", "majority"},
+        {"min-online-nodes =", "no value"},
+        {"= 3", "no key"},
+        {"nonsense", "neither a section"},
+        {"token-id = a@pve!bb", "there already, in line 3"},
+        {"pol = p", "did you mean \"pool\""},
+        {"deadline = 5s", "belongs into [fence]"},
+        {"frobnicate = 1", "allowed: endpoint, token-id, user, secret-file, ca-file, pool"},
+        {"[fence", "no ']'"},
+        {"[fence] # rules", "behind the ']'"},
+        {"[]", "no name"},
+        {"[ \t]", "no name"},
+        {"[proxmox]", "there already, in line 1"},
+        {"[Fence]", "allowed: [proxmox], [fence]"},
+        {"[fance]", "did you mean \"fence\""},
+        {"[fence]", "is empty"},
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++)
+        refuse_line(cases[i].line, cases[i].words);
+}
+
+static void test_durations_of_a_fence_have_their_ranges(void **state)
+{
+    static const char *const wrong[] = {"deadline = 4s",     "deadline = 61min",   "lock-wait = 601s",
+                                        "lock-wait = 0",     "stop-timeout = 61s", "stop-timeout = 1500ms",
+                                        "stop-timeout = 1ms"};
+    static const char *const right[] = {"deadline = 5s",   "deadline = 60min",  "lock-wait = 10min",
+                                        "lock-wait = 0ms", "stop-timeout = 0s", "stop-timeout = 2000ms"};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < LEN(wrong); i++) {
+        snprintf(text, sizeof(text), "[fence]\n%s\n" MINIMAL, wrong[i]);
+        refuse(text, "test.conf:2: ");
+    }
+    for (size_t i = 0; i < LEN(right); i++) {
+        snprintf(text, sizeof(text), "[fence]\n%s\n" MINIMAL, right[i]);
+        config_free(accept(text));
+    }
+}
+
+static void test_identities_are_checked_and_root_is_refused(void **state)
+{
+    static const struct {
+        const char *line, *words;
+    } cases[] = {
+        {"user = root@pam", "root@pam may do everything"},
+        {"token-id = root@pam!fence", "root@pam may do everything"},
+        {"user = fence", "user@realm"},
+        {"user = @pve", "user@realm"},
+        {"user = fence@", "user@realm"},
+        {"user = fence@1", "user@realm"},
+        {"user = fe nce@pve", "user@realm"},
+        {"user = fence@pve!broker", "token-id"},
+        {"token-id = fence@pve", "user@realm!name"},
+        {"token-id = fence@pve!", "user@realm!name"},
+        {"token-id = fence@pve!a b", "user@realm!name"},
+        {"token-id = fence@pve!a!b", "user@realm!name"},
+        {"token-id = fence!broker", "user@realm!name"},
+        {"token-id = fence@pve!broker=1234-5678", "secret does not belong here"},
+    };
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        snprintf(text, sizeof(text), "[proxmox]\nendpoint=pve1\npool=p\n%s\n", cases[i].line);
+        refuse(text, cases[i].words);
+        refuse(text, "test.conf:4: ");
+    }
+    config_free(accept("[proxmox]\nendpoint=pve1\npool=p\nuser=root@pve\n"));
+    config_free(accept("[proxmox]\nendpoint=pve1\npool=p\ntoken-id=a.b@example.com@my-ldap!t1\n"));
+}
+
+static void test_what_is_required_is_named(void **state)
+{
+    (void)state;
+    refuse("", "no endpoint in [proxmox]");
+    refuse("[state]\ndirectory=/x\n", "no endpoint in [proxmox]");
+    refuse("[proxmox]\nendpoint=a\npool=p\n", "no token-id and no user");
+    refuse("[proxmox]\nendpoint=a\nuser=a@pve\n", "no pool");
+    refuse(MINIMAL "user = a@pve\n", "both token-id and user");
+    refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
+}
+
+static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
+{
+    static const char *const lines[] = {"totp-file = /x",
+                                        "fingerprint = AB:CD",
+                                        "least-privilege = warn",
+                                        "rehearse-interval = 60s",
+                                        "[role operator]",
+                                        "[group dbas]",
+                                        "[user bob]",
+                                        "[access]\nenable-acl = yes"};
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < LEN(lines); i++) {
+        snprintf(text, sizeof(text), MINIMAL "%s\nrule = read guest:*\n", lines[i]);
+        refuse(text, "not supported by this version");
+    }
+    refuse(MINIMAL "[access]\nenable-acl = maybe\n", "allowed: no");
+}
+
+static void test_nodes_are_names_and_lead_to_guests(void **state)
+{
+    static const struct {
+        const char *line, *words;
+    } cases[] = {
+        {"101 = 102", "digits alone are never a name"},
+        {"no de = 102", "no node name"},
+        {"-node = 102", "no node name"},
+        {"node = 99", "no VMID"},
+        {"node = 1000000000", "no VMID"},
+        {"node = 0101", "no VMID"},
+        {"node = a b", "neither a VMID nor"},
+        {"node1 = 7x\nNODE1 = 102", "there already, in line 6"},
+    };
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        snprintf(text, sizeof(text), MINIMAL "[nodes]\n%s\n", cases[i].line);
+        refuse(text, cases[i].words);
+    }
+}
+
+static void test_bytes_that_an_editor_would_hide_are_errors(void **state)
+{
+    struct error error;
+    (void)state;
+    refuse("[proxmox]\r\n", "test.conf:1: has a carriage return");
+    refuse("\xef\xbb\xbf[proxmox]\n", "byte order mark");
+    refuse("[proxmox]\n# caf\xe9\n", "test.conf:2: is not UTF-8");
+    refuse("[proxmox]\n\x1b[31m\n", "control character");
+    static const char with_nul[] = "[proxmox]\npool = a\0b\n";
+    assert_null(config_parse(with_nul, sizeof(with_nul) - 1, "test.conf", &error));
+    assert_non_null(strstr(error.message, "test.conf:2: has a NUL byte"));
+    config_free(accept("# caf\xc3\xa9 is fine in a comment\n" MINIMAL));
+}
+
+static void test_lines_of_any_length_are_read_whole(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_puts(&text, MINIMAL "# ");
+    for (int i = 0; i < 100000; i++)
+        text_puts(&text, "x");
+    text_puts(&text, "\nsecret-file = /");
+    for (int i = 0; i < 4000; i++)
+        text_puts(&text, "y");
+    struct config *config = accept(text.data);
+    assert_int_equal(strlen(config->secret_file), 4001);
+    config_free(config);
+    text_puts(&text, "\nca-file = /");
+    for (int i = 0; i < 4096; i++)
+        text_puts(&text, "z");
+    refuse(text.data, "longer than 4095 bytes");
+    text_clear(&text);
+}
+
+static void test_a_thousand_nodes_are_no_problem(void **state)
+{
+    struct text text = {0};
+    (void)state;
+    text_puts(&text, MINIMAL "[nodes]\n");
+    for (int i = 0; i < 20000; i++)
+        text_printf(&text, "node-%d = %d\n", i, 1000 + i);
+    struct config *config = accept(text.data);
+    assert_int_equal(config->alias_count, 20000);
+    assert_string_equal(config->aliases[19999].target, "20999");
+    config_free(config);
+    text_clear(&text);
+}
+
+/* ---- files -------------------------------------------------------------------------------------------- */
+
+static char *read_whole(const char *path)
+{
+    struct text text = {0};
+    char buffer[4096];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        fail_msg("%s: %s (tests run from the root of the project)", path, strerror(errno));
+    size_t count;
+    while ((count = fread(buffer, 1, sizeof(buffer), file)) > 0)
+        text_append(&text, buffer, count);
+    fclose(file);
+    return text.data;
+}
+
+/* The annotated file with "#key = value" lines switched on, but for one of token-id and user. */
+static char *switched_on(const char *annotated)
+{
+    struct text text = {0};
+    for (const char *line = annotated; *line;) {
+        size_t length = strcspn(line, "\n");
+        bool setting = line[0] == '#' && line[1] != ' ' && line[1] != '\0' && line[1] != '\n';
+        if (setting && strncmp(line, "#user", 5) != 0)
+            text_append(&text, line + 1, length - 1);
+        else
+            text_append(&text, line, length);
+        text_puts(&text, "\n");
+        line += length + (line[length] == '\n');
+    }
+    return text.data;
+}
+
+static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state)
+{
+    (void)state;
+    char *annotated = read_whole("conf/fence-broker.conf");
+    char *text = switched_on(annotated);
+    struct config *config = accept(text);
+    struct config *defaults = accept(MINIMAL);
+    assert_int_equal(config->endpoint_count, 2);
+    assert_int_equal(config->alias_count, 1);
+    assert_non_null(config->secret_file);
+    assert_non_null(config->ca_file);
+    assert_int_equal(config->poll_interval_ms, defaults->poll_interval_ms);
+    assert_int_equal(config->answer_timeout_ms, defaults->answer_timeout_ms);
+    assert_int_equal(config->min_online_nodes, defaults->min_online_nodes);
+    assert_int_equal(config->deadline_ms, defaults->deadline_ms);
+    assert_int_equal(config->lock_wait_ms, defaults->lock_wait_ms);
+    assert_int_equal(config->stop_timeout_ms, defaults->stop_timeout_ms);
+    assert_string_equal(config->socket_path, defaults->socket_path);
+    assert_string_equal(config->metrics_path, defaults->metrics_path);
+    assert_string_equal(config->socket_group, defaults->socket_group);
+    assert_string_equal(config->state_directory, defaults->state_directory);
+    config_free(config);
+    config_free(defaults);
+    /* as delivered it lacks just what only its reader can know */
+    refuse(annotated, "no endpoint in [proxmox]");
+    free(text);
+    free(annotated);
+}
+
+static void test_files_are_loaded_and_unfit_ones_refused(void **state)
+{
+    char path[] = "/tmp/test_config.XXXXXX";
+    struct error error = {0};
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, MINIMAL, strlen(MINIMAL)), strlen(MINIMAL));
+    struct config *config = config_load(path, &error);
+    assert_non_null(config);
+    assert_string_equal(config->path, path);
+    config_free(config);
+    assert_int_equal(fchmod(fd, 0666), 0);
+    assert_null(config_load(path, &error));
+    assert_non_null(strstr(error.message, "everybody may write"));
+    assert_int_equal(fchmod(fd, 0640), 0);
+    assert_int_equal(ftruncate(fd, 2 * 1024 * 1024), 0);
+    assert_null(config_load(path, &error));
+    assert_non_null(strstr(error.message, "is longer than"));
+    close(fd);
+    unlink(path);
+    assert_null(config_load(path, &error));
+    assert_non_null(strstr(error.message, "No such file"));
+    assert_string_not_equal(error.hint, "");
+    assert_null(config_load("/tmp", &error));
+    assert_non_null(strstr(error.message, "no regular file"));
+}
+
+/* A short run with a fixed seed of what tests/fuzz/fuzz_config.c does for hours: words of the language,
+ * shuffled and damaged. */
+static void test_shuffled_and_damaged_text_never_breaks_the_reader(void **state)
+{
+    static const char *const words[] = {"[proxmox]\n",
+                                        "[nodes]\n",
+                                        "[",
+                                        "]",
+                                        "=",
+                                        " ",
+                                        "\n",
+                                        "#",
+                                        ";",
+                                        "endpoint",
+                                        "pool",
+                                        "token-id",
+                                        "user",
+                                        "fence@pve!broker",
+                                        "a@pve",
+                                        "pve1",
+                                        " as ",
+                                        "[::1]:8006",
+                                        ":",
+                                        "/",
+                                        "a/b",
+                                        "10s",
+                                        "min",
+                                        "999999999999999999",
+                                        "\xc3",
+                                        "\xa4",
+                                        "\r",
+                                        "\t",
+                                        "endpoint = pve1\n",
+                                        "pool = p\n",
+                                        "user = a@pve\n",
+                                        "node1 = 101\n",
+                                        "[fence]\n",
+                                        "deadline = 5s\n",
+                                        "!",
+                                        "@",
+                                        "root@pam"};
+    int accepted = 0;
+    (void)state;
+    srand(20261122);
+    for (int round = 0; round < 30000; round++) {
+        char text[512] = MINIMAL;
+        size_t length = round % 4 == 0 ? strlen(text) : 0;
+        for (int i = rand() % 12; i >= 0; i--) {
+            const char *word = words[(size_t)rand() % LEN(words)];
+            memcpy(text + length, word, strlen(word));
+            length += strlen(word);
+        }
+        if (round % 2)
+            text[(size_t)rand() % length] = (char)(rand() % 256);
+        struct error error = {0};
+        struct config *config = config_parse(text, length, "test.conf", &error);
+        assert_true(config || error.message[0] != '\0');
+        assert_true(!config || (config->endpoint_count > 0 && config->pool_count > 0));
+        accepted += config != NULL;
+        config_free(config);
+    }
+    assert_true(accepted > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_smallest_configuration_has_the_documented_defaults),
+        cmocka_unit_test(test_every_key_arrives_where_it_belongs),
+        cmocka_unit_test(test_endpoints_of_all_forms),
+        cmocka_unit_test(test_bad_values_are_refused_with_line_and_cause),
+        cmocka_unit_test(test_durations_of_a_fence_have_their_ranges),
+        cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
+        cmocka_unit_test(test_what_is_required_is_named),
+        cmocka_unit_test(test_settings_of_other_versions_are_refused_not_ignored),
+        cmocka_unit_test(test_nodes_are_names_and_lead_to_guests),
+        cmocka_unit_test(test_bytes_that_an_editor_would_hide_are_errors),
+        cmocka_unit_test(test_lines_of_any_length_are_read_whole),
+        cmocka_unit_test(test_a_thousand_nodes_are_no_problem),
+        cmocka_unit_test(test_the_annotated_file_is_valid_and_shows_the_defaults),
+        cmocka_unit_test(test_files_are_loaded_and_unfit_ones_refused),
+        cmocka_unit_test(test_shuffled_and_damaged_text_never_breaks_the_reader),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+/* The Proxmox API addresses: health by what they answered, and who is next. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "proxmox/endpoints.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static char pve1[] = "pve1.example.com", pve2[] = "192.0.2.12 as pve2", pve3[] = "pve3",
+            pve10[] = "PVE10.example.com";
+static char address2[] = "192.0.2.12", name2[] = "pve2", literal[] = "192.0.2.1";
+
+static const struct config_endpoint four[] = {
+    {.address = pve1, .name = pve1, .port = 8006, .text = pve1},
+    {.address = address2, .name = name2, .port = 8006, .text = pve2},
+    {.address = pve3, .name = pve3, .port = 443, .text = pve3},
+    {.address = pve10, .name = pve10, .port = 8006, .text = pve10},
+};
+
+static void lose(struct endpoints *endpoints, size_t index, int64_t now_ms)
+{
+    struct error error;
+
+    error_set(&error, ERROR_NO_ENDPOINT, "connection refused at %lld", (long long)now_ms);
+    endpoints_failed(endpoints, index, &error, now_ms);
+}
+
+/* The order in which a call would try them all, as digits. */
+static const char *order(const struct endpoints *endpoints, const char *node)
+{
+    static char text[ENDPOINTS_MAX + 1];
+    uint64_t tried = 0;
+    size_t length = 0;
+
+    for (int next; (next = endpoints_choose(endpoints, node, tried)) >= 0; tried |= UINT64_C(1) << next)
+        text[length++] = (char)('0' + next);
+    text[length] = '\0';
+    return text;
+}
+
+static void test_configured_order_holds_before_anything_is_known(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+
+    (void)state;
+    assert_string_equal(order(endpoints, NULL), "0123");
+    assert_string_equal(order(endpoints, "nowhere"), "0123");
+    assert_int_equal(endpoints_get(endpoints, 0)->state, ENDPOINT_UNKNOWN);
+    assert_int_equal(endpoints_up(endpoints), 0);
+    assert_null(endpoints_get(endpoints, 4));
+    endpoints_free(endpoints);
+}
+
+static void test_the_nodes_own_endpoint_comes_first_by_its_first_label(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+
+    (void)state;
+    assert_string_equal(order(endpoints, "pve2"), "1023");
+    assert_string_equal(order(endpoints, "pve10"), "3012");
+    assert_string_equal(order(endpoints, "pve"), "0123");
+    assert_string_equal(order(endpoints, ""), "0123");
+    endpoints_free(endpoints);
+}
+
+static void test_a_numeric_address_has_no_first_label(void **state)
+{
+    struct config_endpoint configured[] = {
+        four[0], {.address = literal, .name = literal, .port = 8006, .text = literal}};
+    struct endpoints *endpoints = endpoints_new(configured, 2);
+
+    (void)state;
+    assert_string_equal(order(endpoints, "192"), "01");
+    endpoints_free(endpoints);
+}
+
+static void test_up_comes_before_unknown_before_down(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+
+    (void)state;
+    lose(endpoints, 0, 100);
+    endpoints_answered(endpoints, 2, "192.0.2.13", 110);
+    assert_string_equal(order(endpoints, NULL), "2130");
+    /* a node's own endpoint is preferred among its equals only */
+    assert_string_equal(order(endpoints, "pve1"), "2130");
+    assert_string_equal(order(endpoints, "pve10"), "2310");
+    endpoints_answered(endpoints, 3, NULL, 120);
+    assert_string_equal(order(endpoints, "pve10"), "3210");
+    endpoints_free(endpoints);
+}
+
+static void test_of_those_that_are_down_the_one_that_failed_longest_ago_is_next(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+
+    (void)state;
+    lose(endpoints, 2, 100);
+    lose(endpoints, 0, 200);
+    lose(endpoints, 3, 300);
+    lose(endpoints, 1, 400);
+    assert_string_equal(order(endpoints, "pve2"), "2031");
+    /* failing again sends it to the end, though its state is as old as before */
+    lose(endpoints, 2, 500);
+    assert_string_equal(order(endpoints, NULL), "0312");
+    assert_int_equal(endpoints_get(endpoints, 2)->since_ms, 100);
+    endpoints_free(endpoints);
+}
+
+static void test_all_tried_means_none_is_left(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+
+    (void)state;
+    assert_int_equal(endpoints_choose(endpoints, NULL, 0x7), 3);
+    assert_int_equal(endpoints_choose(endpoints, NULL, 0xf), -1);
+    assert_int_equal(endpoints_choose(endpoints, NULL, UINT64_MAX), -1);
+    endpoints_free(endpoints);
+}
+
+static void test_an_answer_heals_and_a_failure_says_why(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+    const struct endpoint *first = endpoints_get(endpoints, 0);
+
+    (void)state;
+    lose(endpoints, 0, 100);
+    assert_int_equal(first->state, ENDPOINT_DOWN);
+    assert_int_equal(first->error.code, ERROR_NO_ENDPOINT);
+    assert_string_equal(first->error.message, "connection refused at 100");
+    endpoints_answered(endpoints, 0, "192.0.2.11", 250);
+    assert_int_equal(first->state, ENDPOINT_UP);
+    assert_int_equal(first->since_ms, 250);
+    assert_int_equal(first->last_ok_ms, 250);
+    assert_int_equal(first->error.code, ERROR_NONE);
+    endpoints_answered(endpoints, 0, "192.0.2.11", 300);
+    assert_int_equal(first->since_ms, 250);
+    assert_int_equal(first->requests, 3);
+    assert_int_equal(first->failures, 1);
+    assert_int_equal(endpoints_up(endpoints), 1);
+    endpoints_failed(endpoints, 0, NULL, 400);
+    assert_int_equal(first->error.code, ERROR_NO_ENDPOINT);
+    endpoints_free(endpoints);
+}
+
+static void test_the_last_good_address_outlives_a_failure(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+    const struct endpoint *first = endpoints_get(endpoints, 0);
+
+    (void)state;
+    assert_null(first->last_address);
+    endpoints_answered(endpoints, 0, "192.0.2.11", 100);
+    lose(endpoints, 0, 200);
+    assert_string_equal(first->last_address, "192.0.2.11");
+    endpoints_answered(endpoints, 0, NULL, 300);
+    assert_string_equal(first->last_address, "192.0.2.11");
+    endpoints_answered(endpoints, 0, "2001:db8::11", 400);
+    assert_string_equal(first->last_address, "2001:db8::11");
+    endpoints_free(endpoints);
+}
+
+static void test_an_index_that_does_not_exist_is_nothing(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(NULL, 0);
+
+    (void)state;
+    endpoints_answered(endpoints, 0, "x", 1);
+    endpoints_failed(endpoints, 7, NULL, 1);
+    assert_int_equal(endpoints_choose(endpoints, NULL, 0), -1);
+    assert_int_equal(endpoints_count(endpoints), 0);
+    endpoints_free(endpoints);
+    endpoints_free(NULL);
+}
+
+static void test_the_last_bit_counts_and_one_more_is_refused(void **state)
+{
+    struct config_endpoint many[ENDPOINTS_MAX + 1];
+    struct endpoints *endpoints;
+
+    (void)state;
+    for (size_t i = 0; i <= ENDPOINTS_MAX; i++)
+        many[i] = four[2];
+    endpoints = endpoints_new(many, ENDPOINTS_MAX);
+    assert_int_equal(endpoints_choose(endpoints, NULL, ~(UINT64_C(1) << 63)), 63);
+    endpoints_free(endpoints);
+    assert_null(endpoints_new(many, ENDPOINTS_MAX + 1));
+    assert_int_equal(errno, E2BIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_configured_order_holds_before_anything_is_known),
+        cmocka_unit_test(test_the_nodes_own_endpoint_comes_first_by_its_first_label),
+        cmocka_unit_test(test_a_numeric_address_has_no_first_label),
+        cmocka_unit_test(test_up_comes_before_unknown_before_down),
+        cmocka_unit_test(test_of_those_that_are_down_the_one_that_failed_longest_ago_is_next),
+        cmocka_unit_test(test_all_tried_means_none_is_left),
+        cmocka_unit_test(test_an_answer_heals_and_a_failure_says_why),
+        cmocka_unit_test(test_the_last_good_address_outlives_a_failure),
+        cmocka_unit_test(test_an_index_that_does_not_exist_is_nothing),
+        cmocka_unit_test(test_the_last_bit_counts_and_one_more_is_refused),
+    };
+
+    return cmocka_run_group_tests_name("endpoints", tests, NULL, NULL);
+}

@@ -1,0 +1,423 @@
+/* Screens, JSON and the monitor's verdict, from spoilt and unspoilt facts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "server/monitor.h"
+#include "server_fixture.h"
+#include "system/cleanup.h"
+#include "system/json.h"
+
+#include <stdio.h>
+
+static struct operation done_off = {
+    .id = "mi9x7k2p",
+    .action = FENCE_OFF,
+    .plug = (char *)"node1",
+    .vmid = 101,
+    .guest = (char *)"web1",
+    .node = (char *)"pve1",
+    .peer = {.uid = 0, .gid = 0, .pid = 4711},
+    .requested_realtime_ms = FIXTURE_REALTIME_MS - 12000,
+    .requested_ms = 88000,
+    .verified_ms = 89250,
+    .ended_ms = 89260,
+    .state = OPERATION_ENDED,
+    .outcome = OPERATION_DONE,
+};
+static struct operation failed_reboot = {
+    .id = "mi9x7k1a",
+    .action = FENCE_REBOOT,
+    .plug = (char *)"web2",
+    .vmid = 102,
+    .peer = {.uid = 1000, .gid = 1000, .pid = 4712},
+    .requested_realtime_ms = FIXTURE_REALTIME_MS - 3600000 * 5,
+    .requested_ms = 1,
+    .ended_ms = 5001,
+    .state = OPERATION_ENDED,
+    .outcome = OPERATION_FAILED,
+};
+static const struct operation *const both[] = {&done_off, &failed_reboot};
+
+struct room {
+    struct inventory *inventory;
+    struct endpoints *endpoints;
+    struct view_facts facts;
+    struct text out;
+};
+
+static int set_up(void **state)
+{
+    static struct room room;
+    const struct guest guests[] = {
+        FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL),
+        FIXTURE_GUEST(102, "web2", "pve2", .lock = (char *)"backup"),
+        FIXTURE_GUEST(103, NULL, "pve2", .hastate = (char *)"started"),
+    };
+
+    room = (struct room){.inventory = fixture_inventory(guests, 3, 2, 1), .endpoints = fixture_endpoints()};
+    room.facts = fixture_facts(room.inventory, room.endpoints);
+    error_set(&failed_reboot.error, ERROR_LOCKED, "guest 102 is locked (backup)");
+    fixture_operations = both;
+    fixture_operation_count = 2;
+    *state = &room;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct room *room = *state;
+
+    text_clear(&room->out);
+    endpoints_free(room->endpoints);
+    inventory_unref(room->inventory);
+    return 0;
+}
+
+static struct json_object *parse(struct room *room)
+{
+    assert_false(room->out.failed);
+    struct json_object *object = json_parse(room->out.data, room->out.length);
+    assert_non_null(object);
+    return object;
+}
+
+static const char *string_at(struct json_object *object, const char *pointer)
+{
+    struct json_object *found = NULL;
+
+    if (json_pointer_get(object, pointer, &found) != 0)
+        fail_msg("%s is missing in %s", pointer, json_object_to_json_string(object));
+    return found ? json_object_get_string(found) : "null";
+}
+
+static void assert_has(const struct room *room, const char *part)
+{
+    if (!room->out.data || !strstr(room->out.data, part))
+        fail_msg("'%s' is missing in:\n%s", part, room->out.data ? room->out.data : "(nothing)");
+}
+
+/* ---- guests ---- */
+
+static void test_the_targets_screen_is_aligned_and_says_why(void **state)
+{
+    struct room *room = *state;
+
+    view_guests(&room->out, HTTP_TEXT, &room->facts);
+    assert_string_equal(room->out.data,
+                        "VMID  NAME  ALIAS  NODE  STATE    VERDICT  REASONS\n"
+                        "101   web1  node1  pve1  running  ready    -\n"
+                        "102   web2  -      pve2  running  blocked  locked\n"
+                        "103   -     -      pve2  running  blocked  ha-managed\n"
+                        "3 guests, seen 4 s ago\n");
+}
+
+static void test_guests_are_json_for_programs(void **state)
+{
+    struct room *room = *state;
+
+    view_guests(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/guests/0/name"), "web1");
+    assert_string_equal(string_at(object, "/guests/0/aliases/0"), "node1");
+    assert_string_equal(string_at(object, "/guests/0/verdict"), "ready");
+    assert_string_equal(string_at(object, "/guests/1/reasons/0/reason"), "locked");
+    assert_string_equal(string_at(object, "/guests/2/name"), "null");
+    assert_string_equal(string_at(object, "/guests/2/type"), "qemu");
+}
+
+static void test_the_list_for_pacemaker_has_names_then_aliases(void **state)
+{
+    struct room *room = *state;
+
+    view_guest_list(&room->out, HTTP_TEXT, &room->facts, false);
+    assert_string_equal(room->out.data, "101,web1\n101,node1\n102,web2\n103,103\n");
+    text_clear(&room->out);
+    view_guest_list(&room->out, HTTP_TEXT, &room->facts, true);
+    assert_string_equal(room->out.data, "101,web1,on\n101,node1,on\n102,web2,on\n103,103,on\n");
+    text_clear(&room->out);
+    view_guest_list(&room->out, HTTP_JSON, &room->facts, true);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/targets/3/status"), "on");
+}
+
+static void test_views_before_the_first_poll_are_whole(void **state)
+{
+    struct room *room = *state;
+
+    room->facts.readiness.inventory = NULL;
+    view_guests(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "not known yet");
+    text_clear(&room->out);
+    view_guests(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *guests = parse(room);
+    assert_string_equal(string_at(guests, "/inventory_age_s"), "null");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "Verdict: blocked\n  no-inventory (blocked)");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *status = parse(room);
+    assert_string_equal(string_at(status, "/inventory_at"), "null");
+}
+
+static void test_a_live_read_is_one_line_or_one_object(void **state)
+{
+    struct room *room = *state;
+    const struct guest *guest = inventory_get(room->inventory, 0);
+    struct pve_status status = {.vmid = 101, .running = true, .uptime_s = 7200, .lock = "backup"};
+
+    view_guest_power(&room->out, HTTP_TEXT, &room->facts, guest, ENGINE_POWER_ON, &status, "pve1");
+    assert_string_equal(room->out.data, "web1 (101) on pve1: on, up 2 h, locked (backup)\n");
+    text_clear(&room->out);
+    view_guest_power(&room->out, HTTP_TEXT, &room->facts, NULL, ENGINE_POWER_OFF, NULL, NULL);
+    assert_has(room, ": off\n");
+    text_clear(&room->out);
+    view_guest_power(&room->out, HTTP_JSON, &room->facts, guest, ENGINE_POWER_ON, &status, "pve3");
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/power"), "on");
+    assert_string_equal(string_at(object, "/node"), "pve3");
+    assert_string_equal(string_at(object, "/lock"), "backup");
+}
+
+/* ---- operations ---- */
+
+static void test_history_shows_the_newest_first_with_ages(void **state)
+{
+    struct room *room = *state;
+
+    view_operations(&room->out, HTTP_TEXT, &room->facts);
+    assert_string_equal(room->out.data,
+                        "ID        WHEN      GUEST  ACTION  OUTCOME  TIME   ASKED-BY           REASON\n"
+                        "mi9x7k2p  12 s ago  web1   off     done     1.2 s  root pid 4711      -\n"
+                        "mi9x7k1a  5 h ago   web2   reboot  failed   5.0 s  uid 1000 pid 4712  locked\n");
+}
+
+static void test_one_operation_has_its_time_line(void **state)
+{
+    struct room *room = *state;
+    struct operation_transition transitions[] = {
+        {.realtime_ms = FIXTURE_REALTIME_MS - 12000, .offset_ms = 0, .text = (char *)"stop sent to pve1"},
+        {.realtime_ms = FIXTURE_REALTIME_MS - 10750, .offset_ms = 1250, .text = (char *)"off\tproven"},
+    };
+    struct operation operation = done_off;
+
+    operation.transitions = transitions;
+    operation.transition_count = 2;
+    view_operation(&room->out, HTTP_TEXT, &room->facts, &operation);
+    assert_has(room, "mi9x7k2p: off of web1 (101) on pve1, asked 12 s ago by root pid 4711\n"
+                     "done, verified after 1.2 s\n");
+    assert_has(room, "+1250 ms  off?proven\n");
+    text_clear(&room->out);
+    view_operation(&room->out, HTTP_JSON, &room->facts, &operation);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/transitions/0/text"), "stop sent to pve1");
+    assert_string_equal(string_at(object, "/requested_at"), "2025-11-22T11:59:48.000Z");
+    assert_string_equal(string_at(object, "/requested_age_s"), "12");
+    assert_string_equal(string_at(object, "/verified_after_ms"), "1250");
+    assert_string_equal(string_at(object, "/asked_by/pid"), "4711");
+    assert_string_equal(string_at(object, "/error"), "null");
+}
+
+static void test_operations_are_json_for_programs(void **state)
+{
+    struct room *room = *state;
+
+    view_operations(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/operations/0/outcome"), "done");
+    assert_string_equal(string_at(object, "/operations/1/error/code"), "locked");
+    assert_string_equal(string_at(object, "/operations/1/verified_after_ms"), "null");
+}
+
+static void test_an_asker_reads_what_was_done(void **state)
+{
+    struct room *room = *state;
+
+    view_done(&room->out, HTTP_TEXT, &room->facts, &done_off);
+    assert_string_equal(room->out.data, "off of web1 (101) done in 1.2 s, operation mi9x7k2p\n");
+    text_clear(&room->out);
+    view_done(&room->out, HTTP_JSON, &room->facts, &done_off);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/operation/id"), "mi9x7k2p");
+}
+
+static void test_an_error_is_a_code_a_message_and_a_hint(void **state)
+{
+    struct room *room = *state;
+    struct error error;
+
+    error_set(&error, ERROR_LOCKED, "guest \"x\" is locked");
+    error_hint(&error, "wait");
+    view_error(&room->out, HTTP_TEXT, &error, "op1");
+    assert_string_equal(room->out.data, "locked: guest \"x\" is locked\nhint: wait\n");
+    text_clear(&room->out);
+    view_error(&room->out, HTTP_JSON, &error, "op1");
+    assert_string_equal(room->out.data, "{\"error\":{\"code\":\"locked\",\"message\":\"guest \\\"x\\\" is locked\","
+                                        "\"hint\":\"wait\",\"operation\":\"op1\"}}\n");
+    text_clear(&room->out);
+    error.hint[0] = '\0';
+    view_error(&room->out, HTTP_TEXT, &error, NULL);
+    assert_string_equal(room->out.data, "locked: guest \"x\" is locked\n");
+}
+
+/* ---- status ---- */
+
+static void test_the_status_screen_says_the_verdict_and_what_it_rests_on(void **state)
+{
+    struct room *room = *state;
+
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "Verdict: degraded\n");
+    assert_has(room, "  locked (blocked): ");
+    assert_has(room, "    hint: ");
+    assert_has(room, "Identity    fence@pve!broker (token), accepted\n");
+    assert_has(room, "Guests      1 ready, 0 degraded, 2 blocked; seen 4 s ago\n");
+    assert_has(room, "Hosts       2 of 3 online\n");
+    assert_has(room, "Last fence  off of web1 12 s ago, done\n");
+    assert_has(room, "connection refused by 192.0.2.12");
+    assert_has(room, "3 records lost");
+    for (const char *line = room->out.data; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        assert_true(strncmp(line, "\t", 1) != 0);
+}
+
+static void test_the_status_has_the_cause_in_its_own_words(void **state)
+{
+    struct room *room = *state;
+
+    room->facts.readiness.session_ready = room->facts.session.ready = false;
+    error_set(&room->facts.session.error, ERROR_NO_SESSION, "401 authentication failure");
+    error_hint(&room->facts.session.error, "check the secret");
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "Verdict: blocked\n  no-session (blocked)");
+    assert_has(room, "    cause: 401 authentication failure\n    hint: check the secret\n");
+}
+
+static void test_a_node_that_leads_to_no_guest_is_shown(void **state)
+{
+    struct room *room = *state;
+    const struct guest other = FIXTURE_GUEST(200, "db1", "pve1", .lock = NULL);
+    _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(&other, 1, 3, 0);
+
+    room->facts.readiness.inventory = inventory; /* the alias node1 = 101 leads nowhere */
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "Verdict: degraded\n  [nodes] node1 = 101: no such guest in the pool\n");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/unresolved_aliases/0/node"), "node1");
+}
+
+static void test_the_status_is_json_for_programs(void **state)
+{
+    struct room *room = *state;
+
+    room->facts.session.expires_ms = FIXTURE_NOW_MS + 3600000;
+    view_status(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/verdict"), "degraded");
+    assert_string_equal(string_at(object, "/endpoints/0/state"), "up");
+    assert_string_equal(string_at(object, "/endpoints/1/error/message"), "connection refused by 192.0.2.12");
+    assert_string_equal(string_at(object, "/endpoints/1/answered_at"), "null");
+    assert_string_equal(string_at(object, "/session/expires_at"), "2025-11-22T13:00:00.000Z");
+    assert_string_equal(string_at(object, "/guests/blocked"), "2");
+    assert_string_equal(string_at(object, "/hosts/known"), "3");
+    assert_string_equal(string_at(object, "/history/last_fence"), "mi9x7k2p");
+    assert_string_equal(string_at(object, "/proxmox_version"), "9.2.11");
+}
+
+/* ---- monitor ---- */
+
+static void test_the_monitor_survives_one_blocked_guest_unless_strict(void **state)
+{
+    struct room *room = *state;
+    struct error error = {0};
+
+    assert_true(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, true, &error));
+    assert_int_equal(error.code, ERROR_LOCKED);
+    assert_non_null(strstr(error.message, "web2 (102)"));
+    assert_true(error.hint[0] != '\0');
+}
+
+static void test_the_monitor_fails_with_the_worst_reason(void **state)
+{
+    struct room *room = *state;
+    const struct view_facts good = room->facts;
+    const struct guest powerless = {.vmid = 101, .node = (char *)"pve1", .may_audit = true};
+    _cleanup_(inventory_unrefp) struct inventory *bare = fixture_inventory(&powerless, 1, 3, 0);
+    _cleanup_(inventory_unrefp) struct inventory *empty = fixture_inventory(NULL, 0, 3, 0);
+    _cleanup_(inventory_unrefp) struct inventory *cut = fixture_inventory(&powerless, 1, 1, 2);
+    struct error error = {0}, poll;
+
+    room->facts.readiness.session_ready = false;
+    room->facts.readiness.endpoints_up = 0;
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_NO_SESSION);
+
+    room->facts = good;
+    room->facts.readiness.endpoints_up = 0;
+    error_set(&poll, ERROR_NO_ENDPOINT, "pve1: connection refused");
+    room->facts.poll_error = &poll;
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_NO_ENDPOINT);
+    assert_non_null(strstr(error.message, "pve1: connection refused"));
+
+    room->facts = good;
+    room->facts.readiness.inventory = NULL;
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_NO_INVENTORY);
+    room->facts.readiness.inventory = empty;
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_EMPTY_POOL);
+    room->facts.readiness.inventory = bare;
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_NO_POWER_RIGHT);
+    room->facts.readiness.inventory = cut;
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_MINORITY);
+}
+
+static void test_the_monitor_trusts_knowledge_of_two_polls_at_most(void **state)
+{
+    struct room *room = *state;
+    struct error error = {0};
+
+    room->facts.readiness.inventory_age_ms = 20000;
+    assert_false(monitor_facts_old(&room->facts));
+    assert_true(monitor_passes(&room->facts, false, &error));
+    room->facts.readiness.inventory_age_ms = 20001;
+    assert_true(monitor_facts_old(&room->facts));
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_STALE);
+    room->facts.readiness.inventory = NULL;
+    assert_true(monitor_facts_old(&room->facts));
+}
+
+int main(void)
+{
+#define VIEW_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        VIEW_TEST(test_the_targets_screen_is_aligned_and_says_why),
+        VIEW_TEST(test_guests_are_json_for_programs),
+        VIEW_TEST(test_the_list_for_pacemaker_has_names_then_aliases),
+        VIEW_TEST(test_views_before_the_first_poll_are_whole),
+        VIEW_TEST(test_a_live_read_is_one_line_or_one_object),
+        VIEW_TEST(test_history_shows_the_newest_first_with_ages),
+        VIEW_TEST(test_one_operation_has_its_time_line),
+        VIEW_TEST(test_operations_are_json_for_programs),
+        VIEW_TEST(test_an_asker_reads_what_was_done),
+        VIEW_TEST(test_an_error_is_a_code_a_message_and_a_hint),
+        VIEW_TEST(test_the_status_screen_says_the_verdict_and_what_it_rests_on),
+        VIEW_TEST(test_the_status_has_the_cause_in_its_own_words),
+        VIEW_TEST(test_a_node_that_leads_to_no_guest_is_shown),
+        VIEW_TEST(test_the_status_is_json_for_programs),
+        VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
+        VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
+        VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
+    };
+
+    return cmocka_run_group_tests_name("views", tests, NULL, NULL);
+}
