@@ -69,7 +69,8 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps check check-fast demo bench install uninstall clean help format check-format check-layers unit
+.PHONY: all deps deps-build deps-demo check check-fast demo bench install uninstall clean help format check-format check-layers \
+        unit
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -111,3 +112,106 @@ $(B)/obj/%.o: %.c $(B)/flags
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(call obj,$(UNIT_SRC)))
 
 unit: $(UNIT_BIN)
+
+# ---- what must be there -----------------------------------------------------------------------------------
+# Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.
+APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev libjson-c-dev libsystemd-dev libssl-dev \
+             uthash-dev
+APT_DEMO  := util-linux procps
+APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
+             pacemaker pacemaker-cli-utils fence-agents man-db
+# Fedora's names for the same; not tried by the tests.
+DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel uthash-devel
+DNF_DEMO  := util-linux procps-ng
+DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
+             pacemaker pacemaker-cli fence-agents-all man-db
+
+# $(call install-missing,apt names,dnf names)
+define install-missing
+	@if command -v apt-get >/dev/null; then \
+	    missing=$$(for p in $(1); do \
+	        dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	    if [ -n "$$missing" ]; then \
+	        echo "installing:" $$missing; \
+	        $(SUDO) apt-get -qq update && \
+	        $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing \
+	            >$${TMPDIR:-/tmp}/fence-broker-deps.log 2>&1 || { cat $${TMPDIR:-/tmp}/fence-broker-deps.log; exit 1; }; \
+	    fi; \
+	elif command -v dnf >/dev/null; then \
+	    missing=$$(for p in $(2); do rpm -q $$p >/dev/null 2>&1 || echo $$p; done); \
+	    [ -z "$$missing" ] || $(SUDO) dnf -q -y install $$missing; \
+	else \
+	    echo "neither apt-get nor dnf is here; please install what these are in your system: $(1)"; exit 1; \
+	fi
+endef
+
+deps-build:
+	$(call install-missing,$(APT_BUILD),$(DNF_BUILD))
+deps-demo:
+	$(call install-missing,$(APT_BUILD) $(APT_DEMO),$(DNF_BUILD) $(DNF_DEMO))
+deps:
+	$(call install-missing,$(APT_BUILD) $(APT_TEST),$(DNF_BUILD) $(DNF_TEST))
+
+# ---- the two commands, and the inner loop -------------------------------------------------------------------
+# Each calls make again: pkg-config's answers are known only after the packages are there.
+demo: deps-demo
+	+@$(MAKE) --no-print-directory all
+	@BUILD=$(B) tests/demo
+
+check: deps
+	+@$(MAKE) --no-print-directory all unit
+	@BUILD=$(B) tests/run all
+
+check-fast:
+	+@$(MAKE) --no-print-directory all unit
+	@BUILD=$(B) tests/run fast
+
+bench: deps
+	+@$(MAKE) --no-print-directory all
+	@BUILD=$(B) $(SUDO) tests/bench/run
+
+check-layers:
+	@tests/check-layers
+check-format:
+	@clang-format --dry-run --Werror $(C_FILES)
+format:
+	clang-format -i $(C_FILES)
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+# ---- installing ---------------------------------------------------------------------------------------------
+MAN8 := fence_broker.8 fence_brokerd.8
+MAN5 := fence-broker.conf.5
+UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket
+
+install: all
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(docdir) \
+	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
+	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
+	install -m 0755 $(B)/fence_broker $(B)/fence_brokerd $(DESTDIR)$(sbindir)/
+	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
+	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/
+	install -m 0644 README.md CHANGELOG LICENSE $(DESTDIR)$(docdir)/
+	for unit in $(UNITS); do \
+	    sed 's|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|' systemd/$$unit \
+	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
+	install -m 0644 systemd/fence-broker.sysusers $(DESTDIR)$(sysusersdir)/fence-broker.conf
+	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
+	[ -e $(DESTDIR)$(sysconfdir)/fence-broker/fence-broker.conf ] || \
+	    install -m 0640 conf/fence-broker.conf $(DESTDIR)$(sysconfdir)/fence-broker/
+
+# the configuration, the secret and the history are yours and stay
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(sbindir)/,fence_broker fence_brokerd) \
+	    $(addprefix $(DESTDIR)$(mandir)/man8/,$(MAN8)) $(addprefix $(DESTDIR)$(mandir)/man5/,$(MAN5)) \
+	    $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
+	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
+	rm -rf $(DESTDIR)$(docdir)
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make             build the programs          make demo        the main job against pvesim'
+	@echo 'make check       all tests (installs deps)   make check-fast  the quick ones'
+	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
+	@echo 'make deps        install what is missing     make clean       remove build/'

@@ -365,7 +365,10 @@ static int parse_group(struct usercfg *cfg, char **field)
     for (char *word; !error && (word = next_word(&field[1]));) {
         struct user *user = NULL;
         HASH_FIND_STR(cfg->users, word, user);
-        error = user ? group_add(group, word) : warn(cfg, "ignored invalid group member '%s'", word);
+        if (!user)
+            error = warn(cfg, "unknown member '%s' of group '%s'", word, group->name);
+        if (!error && usercfg_is_user(word, strlen(word)))
+            error = group_add(group, word); /* kept although unknown */
     }
     return error;
 }
@@ -461,6 +464,12 @@ static int parse_pool(struct usercfg *cfg, char **field)
 {
     if (!is_pool_name(field[0], cfg->version))
         return warn(cfg, "ignored pool '%s': illegal characters in pool name", field[0]);
+    /* "a/b/c" makes "a" and "a/b", too */
+    for (char *slash = field[0]; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        if (!pool_get(cfg, field[0]))
+            return -ENOMEM;
+    }
     struct pool *pool = pool_get(cfg, field[0]);
     if (!pool)
         return -ENOMEM;
@@ -598,13 +607,25 @@ static int parse_acl(struct usercfg *cfg, char **field)
     return error;
 }
 
+static const struct line_kind {
+    const char *kind;
+    int (*parse)(struct usercfg *cfg, char **field);
+    /* Perl's own warnings about the undefined name of a line with nothing behind the kind, by version 7 and
+     * later; Proxmox's log shows them beside the parser's, so they count */
+    int unnamed_7, unnamed;
+} line_kinds[] = {{"user", parse_user, 0, 0}, {"group", parse_group, 2, 2}, {"role", parse_role, 2, 2},
+                  {"acl", parse_acl, 0, 0},   {"pool", parse_pool, 2, 3},   {"token", parse_token, 0, 0}};
+
+static int warn_unnamed(struct usercfg *cfg, const struct line_kind *kind)
+{
+    int error = 0;
+    for (int left = cfg->version == 7 ? kind->unnamed_7 : kind->unnamed; left > 0 && !error; left--)
+        error = warn(cfg, "a %s line without a name", kind->kind);
+    return error;
+}
+
 static int parse_line(struct usercfg *cfg, char *line)
 {
-    static const struct {
-        const char *kind;
-        int (*parse)(struct usercfg *cfg, char **field);
-    } kinds[] = {{"user", parse_user}, {"group", parse_group}, {"role", parse_role},
-                 {"acl", parse_acl},   {"pool", parse_pool},   {"token", parse_token}};
     char none[] = "", *field[USERCFG_FIELDS];
 
     trim(&line);
@@ -617,9 +638,12 @@ static int parse_line(struct usercfg *cfg, char *line)
         field[i] = line ? strsep(&line, ":") : none;
         trim(&field[i]);
     }
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strcmp(field[0], kinds[i].kind) == 0)
-            return kinds[i].parse(cfg, field + 1);
+    for (size_t i = 0; i < ARRAY_LEN(line_kinds); i++) {
+        if (strcmp(field[0], line_kinds[i].kind) != 0)
+            continue;
+        const char *rest = whole + strcspn(whole, ":");
+        int error = rest[strspn(rest, ":")] ? 0 : warn_unnamed(cfg, &line_kinds[i]);
+        return error ? error : line_kinds[i].parse(cfg, field + 1);
     }
     return warn(cfg, "ignored line: %s", whole);
 }

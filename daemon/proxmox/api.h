@@ -1,6 +1,6 @@
 /*
- * The closed list of Proxmox calls (P2): one const table, typed both ways. A call that is not a row cannot be built:
- * transport takes nothing else, and the parts of a path are checked here before they are put in.
+ * The closed list of Proxmox calls (P2): one const table, typed both ways. A call that is not a row cannot be
+ * built: transport takes nothing else, and the parts of a path are checked here before they are put in.
  */
 #pragma once
 
@@ -55,8 +55,9 @@ struct api_request {
     const char *username, *password;
 };
 
-/* Path with query ("/api2/json/…"), and the form body ("" for none, NULL for GET). Both malloc'd. False if a part
- * is missing or holds a character that has no business in it (a node is a host name, a pool has Proxmox's characters). */
+/* Path with query ("/api2/json/…"), and the form body ("" for none, NULL for GET). Both malloc'd. False if a
+ * part is missing or holds a character that has no business in it (a node is a host name, a pool has
+ * Proxmox's characters). */
 bool api_build(const struct api_request *request, char **path, char **body);
 
 /* How a call ended. */
@@ -69,14 +70,14 @@ enum api_outcome {
 
 struct api_result {
     enum api_outcome outcome;
-    int http_status;           /* 0 if there was none */
-    struct json_object *data;  /* borrowed; NULL for a JSON null */
-    struct error error;        /* what a user should read, unless API_OK */
-    const char *reason;        /* Proxmox's own words: the reason phrase, or "" */
+    int http_status;            /* 0 if there was none */
+    struct json_object *data;   /* borrowed; NULL for a JSON null */
+    struct error error;         /* what a user should read, unless API_OK */
+    const char *reason;         /* Proxmox's own words: the reason phrase, or "" */
     struct json_object *errors; /* borrowed: parameter → text of a 400; NULL if none */
-    size_t endpoint;           /* index of the one that answered (or failed last) */
-    const char *endpoint_text; /* its text; "" if none was reached */
-    int64_t asked_ms;          /* monotonic: when the request that was answered began to be sent */
+    size_t endpoint;            /* index of the one that answered (or failed last) */
+    const char *endpoint_text;  /* its text; "" if none was reached */
+    int64_t asked_ms;           /* monotonic: when the request that was answered began to be sent */
     int64_t received_ms;
 };
 
@@ -90,31 +91,32 @@ struct api_result {
 
 struct pve_status {
     int vmid;
-    bool running;              /* status == "running"; anything else but "stopped" is not decoded */
-    bool nics;                 /* QEMU: host-side tap devices are there */
-    bool traffic;              /* netin or netout above 0 */
+    bool running; /* status == "running"; anything else but "stopped" is not decoded */
+    bool nics;    /* QEMU: host-side tap devices are there */
+    bool traffic; /* netin or netout above 0 */
     bool ha_managed;
     bool template;
     char ha_state[PVE_HA_MAX]; /* "" if none */
     char lock[PVE_LOCK_MAX];   /* "" if none */
     int64_t uptime_s;
-    char name[128];            /* cut for display */
+    char name[128]; /* cut for display */
 };
 bool api_decode_status(struct json_object *data, struct pve_status *status);
 
 struct pve_task {
     bool ended;
-    bool ok;                  /* exitstatus "OK" or "WARNINGS: n" */
-    char exit[PVE_EXIT_MAX];  /* exitstatus, cut for display */
+    bool ok;                 /* exitstatus "OK" or "WARNINGS: n" */
+    char exit[PVE_EXIT_MAX]; /* exitstatus, cut for display */
 };
 bool api_decode_task(struct json_object *data, struct pve_task *task);
-/* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) a task list holds that began at or after since_s (the
- * host's clock), how many of them still run, and when the newest one began. */
+/* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) a task list holds that began at or after
+ * since_s (the host's clock), how many of them still run, and when the newest one began. */
 struct pve_task_count {
     unsigned begun, running;
     int64_t newest_s;
 };
-bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s, struct pve_task_count *count);
+bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s,
+                      struct pve_task_count *count);
 bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX]); /* of a power call */
 
 /* Proxmox's error texts, wherever they stand (reason phrase or a task's exit status). */
@@ -127,7 +129,7 @@ enum pve_refusal {
     PVE_REFUSAL_RUNNING,     /* "VM n already running" */
     PVE_REFUSAL_TEMPLATE,
     PVE_REFUSAL_NO_QUORUM,
-    PVE_REFUSAL_HA,          /* "Not applicable for HA resources." */
+    PVE_REFUSAL_HA, /* "Not applicable for HA resources." */
     PVE_REFUSAL_PERMISSION,
 };
 /* `lock` receives the lock's name for PVE_REFUSAL_LOCKED ("" if it cannot be told). */

@@ -1,15 +1,15 @@
 /*
- * Who we are to Proxmox: an API token, or a ticket that is fetched, renewed at half its life and fetched anew after a
- * 401. Part of the session's room; knows no calls but the ticket's.
+ * Who we are to Proxmox: an API token, or a ticket that is fetched, renewed at half its life and fetched anew
+ * after a 401. Knows no calls but the ticket's; the session asks it before each of its own.
  */
 #pragma once
 
-#include "proxmox/session.h"
+#include "proxmox/credentials.h"
 #include "proxmox/transport.h"
 
-#define LOGIN_TICKET_LIFE_MS   (2 * 60 * 60 * 1000) /* Proxmox's own, on every host of the cluster */
-#define LOGIN_ANSWER_MS        8000                 /* a refusal takes 3 s by design */
-#define LOGIN_REFUSED_PAUSE_MS 5000                 /* doubled after each refusal: no account is locked out by hammering */
+#define LOGIN_TICKET_LIFE_MS       (2 * 60 * 60 * 1000) /* Proxmox's own, on every host of the cluster */
+#define LOGIN_ANSWER_MS            8000                 /* a refusal takes 3 s by design */
+#define LOGIN_REFUSED_PAUSE_MS     5000 /* doubled after each refusal: no account is locked out by hammering */
 #define LOGIN_REFUSED_PAUSE_MAX_MS 60000
 
 struct login;

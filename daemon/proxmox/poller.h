@@ -1,6 +1,6 @@
 /*
- * Keeps the inventory fresh: polls version, guests, pools, hosts and own privileges, one round per interval, and
- * tells when a round ended. Knows no operation.
+ * Keeps the inventory fresh: polls version, guests, pools, hosts and own privileges, one round per interval,
+ * and tells when a round ended. Knows no operation.
  */
 #pragma once
 
@@ -27,10 +27,12 @@ bool poller_set_config(struct poller *poller, const struct config *config);
 void poller_poll_now(struct poller *poller);
 void poller_reread_privileges(struct poller *poller); /* after a 403; at most once a poll interval */
 
-struct inventory *poller_inventory(const struct poller *poller); /* borrowed, NULL before the first; ref it to keep it */
-bool poller_had_round(const struct poller *poller);              /* at least one round has ended, well or not */
+struct inventory *
+poller_inventory(const struct poller *poller);      /* borrowed, NULL before the first; ref it to keep it */
+bool poller_had_round(const struct poller *poller); /* at least one round has ended, well or not */
 int64_t poller_interval_ms(const struct poller *poller);
-const struct error *poller_error(const struct poller *poller);   /* of the last round; code ERROR_NONE if it was fine */
+const struct error *
+poller_error(const struct poller *poller); /* of the last round; code ERROR_NONE if it was fine */
 /* Proxmox's release, "9.2" → 902; 0 before the first answer. */
 int poller_release(const struct poller *poller);
 const char *poller_version(const struct poller *poller); /* "9.2.11" or NULL */

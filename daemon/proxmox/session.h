@@ -2,13 +2,14 @@
  * The one authenticated Proxmox session: token, or user and password with ticket, CSRF token and renewal.
  *
  * Everybody who wants something of Proxmox asks here. The session chooses the endpoint (endpoints), adds the
- * credentials, logs in first if it must (requests wait for that within their own deadline), repeats a call once after a 401
- * with a new login, and fails over where that is safe. It knows the calls' flags in the table of api.h, and not what
- * their answers mean.
+ * credentials, logs in first if it must (requests wait for that within their own deadline), repeats a call
+ * once after a 401 with a new login, and fails over where that is safe. It knows the calls' flags in the
+ * table of api.h, and not what their answers mean.
  */
 #pragma once
 
 #include "proxmox/api.h"
+#include "proxmox/credentials.h"
 #include "proxmox/endpoints.h"
 #include "system/error.h"
 #include "system/secret.h"
@@ -20,44 +21,34 @@
 struct session;
 struct transport;
 
-struct session_credentials {
-    const char *token_id; /* or NULL */
-    const char *user;     /* or NULL */
-    struct secret *secret; /* taken over by session_new() and session_set_credentials() */
-};
-
 struct session *session_new(struct event_base *base, struct transport *fences, struct transport *polls,
                             struct endpoints *endpoints, struct session_credentials *credentials);
 void session_free(struct session *session);
 /* After a reload: forget the old ticket, log in anew. false if memory ran out (then the old ones stay). */
 bool session_set_credentials(struct session *session, struct session_credentials *credentials);
 
-/* What came of a call. Exactly one callback, never from inside session_call(). `result` is valid only during it. */
+/* What came of a call. Exactly one callback, never from inside session_call(). `result` is valid only during
+ * it. */
 typedef void session_result_fn(void *context, uint64_t id, const struct api_result *result);
 
 /* How a call travels. */
 struct session_route {
-    bool urgent;               /* a fence or a live read: on connections of its own, so that polls cannot stand in its way */
+    bool
+        urgent; /* a fence or a live read: on connections of its own, so that polls cannot stand in its way */
     int64_t deadline_ms;       /* monotonic; bounds the whole call with login, failover and repetition */
     int64_t answer_timeout_ms; /* of one attempt */
-    uint64_t avoid;            /* endpoints (a bit each) to be asked last: they gave no good answer to this asker just now */
+    uint64_t
+        avoid; /* endpoints (a bit each) to be asked last: they gave no good answer to this asker just now */
 };
 
-/* The endpoint on the request's own node is tried first. Returns an id for session_cancel(), or 0 when memory ran out. */
-uint64_t session_call(struct session *session, const struct api_request *request, const struct session_route *route,
-                      session_result_fn *done, void *context);
+/* The endpoint on the request's own node is tried first. Returns an id for session_cancel(), or 0 when memory
+ * ran out. */
+uint64_t session_call(struct session *session, const struct api_request *request,
+                      const struct session_route *route, session_result_fn *done, void *context);
 /* Ask one endpoint for its version, to learn how it is. Same rules. */
-uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_timeout_ms, session_result_fn *done,
-                       void *context);
+uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_timeout_ms,
+                       session_result_fn *done, void *context);
 /* No callback any more. A call that was written is not taken back by this. */
 void session_cancel(struct session *session, uint64_t id);
 
-struct session_description {
-    const char *identity; /* "fence@pve!broker" or "fence@pve" */
-    bool is_token;
-    bool ready;              /* Proxmox accepted these credentials with its last word on them */
-    int64_t expires_ms;      /* CLOCK_BOOTTIME; ticket only, else 0 */
-    uint64_t logins, login_failures;
-    struct error error;      /* why it is not ready */
-};
 void session_describe(const struct session *session, struct session_description *description);

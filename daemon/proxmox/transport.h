@@ -1,8 +1,8 @@
 /*
  * HTTPS to Proxmox: the only room that knows libcurl.
  *
- * Takes rows of the closed list (api.h) and nothing else. Tells apart what certainly was not sent (API_UNSENT) from
- * what may have been (API_LOST). Knows no sessions, chooses no endpoint, repeats nothing.
+ * Takes rows of the closed list (api.h) and nothing else. Tells apart what certainly was not sent
+ * (API_UNSENT) from what may have been (API_LOST). Knows no sessions, chooses no endpoint, repeats nothing.
  */
 #pragma once
 
@@ -30,9 +30,10 @@ struct transport_auth {
     const char *csrf;
 };
 
-/* From the loop, never from inside transport_send(). `address` is the numeric address that was connected, or "".
- * Both are valid only during the call. */
-typedef void transport_done_fn(void *context, uint64_t id, const struct api_result *result, const char *address);
+/* From the loop, never from inside transport_send(). `address` is the numeric address that was connected, or
+ * "". Both are valid only during the call. */
+typedef void transport_done_fn(void *context, uint64_t id, const struct api_result *result,
+                               const char *address);
 
 /* Once per process, before threads: 0, or -ENOTSUP with *error if this libcurl is not built with OpenSSL. */
 int transport_global_init(struct error *error);
@@ -42,11 +43,12 @@ void transport_global_cleanup(void);
 struct transport *transport_new(struct event_base *base, const char *ca_pem);
 /* Transfers under way end without a callback. */
 void transport_free(struct transport *transport);
-/* Another CA: connections and TLS sessions made under the old one are not used for new requests. 0 or -ENOMEM. */
+/* Another CA: connections and TLS sessions made under the old one are not used for new requests. 0 or
+ * -ENOMEM. */
 int transport_set_ca(struct transport *transport, const char *ca_pem);
 
-/* Send one call to one endpoint. Without an answer after timeout_ms it counts as lost (or unsent). Returns an id, or 0 if
- * the request cannot be built or memory ran out. */
+/* Send one call to one endpoint. Without an answer after timeout_ms it counts as lost (or unsent). Returns an
+ * id, or 0 if the request cannot be built or memory ran out. */
 uint64_t transport_send(struct transport *transport, const struct endpoint *endpoint, size_t endpoint_index,
                         const struct api_request *request, const struct transport_auth *auth,
                         int64_t timeout_ms, transport_done_fn *done, void *context);

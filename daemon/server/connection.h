@@ -22,8 +22,7 @@ struct connection;
 #define CONNECTION_WRITE_MS     10000 /* from the answer to its last byte written */
 #define CONNECTION_DRAIN_MS     1000  /* for the peer to read the answer when it may still be sending */
 #define CONNECTION_HALF_OPEN_MS 500   /* how often a peer that only reads any more is looked at */
-#define CONNECTION_STRAY_MAX    HTTP_HEAD_MAX /* bytes behind the head that are thrown away before we hang up \
-                                               */
+#define CONNECTION_STRAY_MAX    HTTP_HEAD_MAX /* bytes behind the head that are thrown away */
 
 /* All are called from the loop, never from inside a function of this room. */
 struct connection_owner {

@@ -1,6 +1,6 @@
 /*
- * For the tests of what the server shows: a history that is an array, and facts of a healthy broker to be spoilt. The
- * history's functions are defined here, so that the linker takes them instead of the room.
+ * For the tests of what the server shows: a history that is an array, and facts of a healthy broker to be
+ * spoilt. The history's functions are defined here, so that the linker takes them instead of the room.
  */
 #pragma once
 
@@ -73,7 +73,10 @@ static inline struct endpoints *fixture_endpoints(void)
 {
     struct config_endpoint configured[] = {
         {.address = (char *)"pve1", .name = (char *)"pve1", .port = 8006, .text = (char *)"pve1"},
-        {.address = (char *)"192.0.2.12", .name = (char *)"pve2", .port = 8006, .text = (char *)"192.0.2.12 as pve2"},
+        {.address = (char *)"192.0.2.12",
+         .name = (char *)"pve2",
+         .port = 8006,
+         .text = (char *)"192.0.2.12 as pve2"},
     };
     struct endpoints *endpoints = endpoints_new(configured, 2);
     struct error error;
@@ -84,7 +87,8 @@ static inline struct endpoints *fixture_endpoints(void)
     return endpoints;
 }
 
-static inline struct view_facts fixture_facts(const struct inventory *inventory, const struct endpoints *endpoints)
+static inline struct view_facts fixture_facts(const struct inventory *inventory,
+                                              const struct endpoints *endpoints)
 {
     return (struct view_facts){
         .now_ms = FIXTURE_NOW_MS,

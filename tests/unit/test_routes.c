@@ -13,13 +13,13 @@
 #include <string.h>
 
 /* The handlers are only compared, never called: defined here, so that this test needs no other room. */
-#define HANDLER(name)                                                                                                  \
-    void name(struct server *server, struct exchange *exchange, const struct http_request *request)                    \
-    {                                                                                                                  \
-        (void)server;                                                                                                  \
-        (void)exchange;                                                                                                \
-        (void)request;                                                                                                 \
-        fail();                                                                                                        \
+#define HANDLER(name)                                                                                        \
+    void name(struct server *server, struct exchange *exchange, const struct http_request *request)          \
+    {                                                                                                        \
+        (void)server;                                                                                        \
+        (void)exchange;                                                                                      \
+        (void)request;                                                                                       \
+        fail();                                                                                              \
     }
 HANDLER(request_power)
 HANDLER(request_guests)
@@ -55,7 +55,8 @@ static void test_each_request_finds_its_row(void **state)
     } cases[] = {
         {"POST /v1/guests/101/off", request_power, ACCESS_WRITE, ACCESS_WHAT_GUESTS},
         {"POST /v1/guests/a%2Fb/on?dry-run=1", request_power, ACCESS_WRITE, ACCESS_WHAT_GUESTS},
-        {"POST /v1/guests/off/reboot?method=cycle&dry-run=1", request_power, ACCESS_WRITE, ACCESS_WHAT_GUESTS},
+        {"POST /v1/guests/off/reboot?method=cycle&dry-run=1", request_power, ACCESS_WRITE,
+         ACCESS_WHAT_GUESTS},
         {"GET /v1/guests", request_guests, ACCESS_READ, ACCESS_WHAT_GUESTS},
         {"GET /v1/guests?view=list", request_guests, ACCESS_READ, ACCESS_WHAT_GUESTS},
         {"GET /v1/guests/off", request_guest, ACCESS_READ, ACCESS_WHAT_GUESTS},

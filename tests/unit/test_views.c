@@ -106,12 +106,11 @@ static void test_the_targets_screen_is_aligned_and_says_why(void **state)
     struct room *room = *state;
 
     view_guests(&room->out, HTTP_TEXT, &room->facts);
-    assert_string_equal(room->out.data,
-                        "VMID  NAME  ALIAS  NODE  STATE    VERDICT  REASONS\n"
-                        "101   web1  node1  pve1  running  ready    -\n"
-                        "102   web2  -      pve2  running  blocked  locked\n"
-                        "103   -     -      pve2  running  blocked  ha-managed\n"
-                        "3 guests, seen 4 s ago\n");
+    assert_string_equal(room->out.data, "VMID  NAME  ALIAS  NODE  STATE    VERDICT  REASONS\n"
+                                        "101   web1  node1  pve1  running  ready    -\n"
+                                        "102   web2  -      pve2  running  blocked  locked\n"
+                                        "103   -     -      pve2  running  blocked  ha-managed\n"
+                                        "3 guests, seen 4 s ago\n");
 }
 
 static void test_guests_are_json_for_programs(void **state)
@@ -255,8 +254,9 @@ static void test_an_error_is_a_code_a_message_and_a_hint(void **state)
     assert_string_equal(room->out.data, "locked: guest \"x\" is locked\nhint: wait\n");
     text_clear(&room->out);
     view_error(&room->out, HTTP_JSON, &error, "op1");
-    assert_string_equal(room->out.data, "{\"error\":{\"code\":\"locked\",\"message\":\"guest \\\"x\\\" is locked\","
-                                        "\"hint\":\"wait\",\"operation\":\"op1\"}}\n");
+    assert_string_equal(room->out.data,
+                        "{\"error\":{\"code\":\"locked\",\"message\":\"guest \\\"x\\\" is locked\","
+                        "\"hint\":\"wait\",\"operation\":\"op1\"}}\n");
     text_clear(&room->out);
     error.hint[0] = '\0';
     view_error(&room->out, HTTP_TEXT, &error, NULL);
@@ -279,7 +279,8 @@ static void test_the_status_screen_says_the_verdict_and_what_it_rests_on(void **
     assert_has(room, "Last fence  off of web1 12 s ago, done\n");
     assert_has(room, "connection refused by 192.0.2.12");
     assert_has(room, "3 records lost");
-    for (const char *line = room->out.data; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+    for (const char *line = room->out.data; line && *line;
+         line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         assert_true(strncmp(line, "\t", 1) != 0);
 }
 

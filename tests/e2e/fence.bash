@@ -1,0 +1,109 @@
+# Fencing with a witness: every exit 0 of an off or a reboot is held against the processes that the guest had when it was asked for (P1).
+# Belongs to lib.bash, which starts everything; this file knows what a fence may say, and how to look at its record.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+load_e2e() {
+    # shellcheck source=lib.bash
+    source "$BATS_TEST_DIRNAME/lib.bash"
+}
+load_e2e
+
+# ---- fences ----
+
+# victims VMID ARGUMENT…: the pids that must be dead when this fence says that it is done: the guest's processes; with method=cycle QEMU
+# itself stays, and its payload must go
+victims() {
+    local vmid=$1
+    shift
+    if [[ " $* " == *" cycle "* ]]; then
+        sim_ctl guests | sed -nE "s/^$vmid .* payload=([0-9]+) .*/\\1/p"
+    else
+        guest_processes "$vmid"
+    fi
+}
+
+# fence_begin NAME VMID ARGUMENT…: the client, in the background
+fence_begin() {
+    local name=$1 vmid=$2
+    shift 2
+    rm -f "$T/$name.report"
+    # shellcheck disable=SC2046
+    spawn "$T/$name.out" "$BATS_TEST_DIRNAME/witness" "$T/$name.report" $(victims "$vmid" "$@") -- \
+        "$BUILD/fence_broker" "$@" --socket "$SOCKET"
+    printf '%s\n' "$SPAWNED" "$*" >"$T/$name.fence"
+}
+
+# fence_end NAME: waits for its end; sets status, took (ms), out, err. Fails if it said "done" about a guest that lived.
+fence_end() {
+    local pid words alive
+    { read -r pid; read -r words; } <"$T/$1.fence"
+    wait "$pid" || true
+    { read -r status; read -r took; read -r alive; } <"$T/$1.report"
+    out=$(<"$T/$1.out") err=$(<"$T/$1.out.err")
+    if [[ $status == 0 && $words == *@(off|reboot)* && $words != *dry-run* && -n $alive ]]; then
+        printf 'P1 VIOLATED: "%s" ended with 0 while the guest still had the processes %s\n' "$words" "$alive" >&2
+        return 1
+    fi
+}
+
+# fence VMID ARGUMENT…
+fence() {
+    fence_begin fence "$@"
+    fence_end fence
+}
+
+fence_goes_on() { [[ ! -e $T/$1.report ]]; }
+
+succeeded() {
+    [[ $status == 0 ]] || { printf 'exit %s, not 0: %s\n' "$status" "$err" >&2; return 1; }
+}
+
+# failed CODE [GLOB]: exit 1, one line on stderr that has the glob in it; the newest operation's code is CODE
+failed() {
+    [[ $status == 1 ]] || { printf 'exit %s, not 1: %s%s\n' "$status" "$out" "$err" >&2; return 1; }
+    [[ $(wc -l <<<"$err") == 1 ]] || { printf 'not one line: %s\n' "$err" >&2; return 1; }
+    # shellcheck disable=SC2053
+    [[ $err == *"${2:-}"* || $err == *${2:-}* ]] || { printf 'expected like: %s\nactual:        %s\n' "$2" "$err" >&2; return 1; }
+    [[ $err == *"$1"* ]] || { printf 'expected the code %s in: %s\n' "$1" "$err" >&2; return 1; }
+}
+
+# is ACTUAL EXPECTED, like ACTUAL GLOB
+is() { [[ $1 == "$2" ]] || { printf 'expected: %s\nactual:   %s\n' "$2" "$1" >&2; return 1; }; }
+# shellcheck disable=SC2053
+like() { [[ $1 == $2 ]] || { printf 'expected like: %s\nactual:        %s\n' "$2" "$1" >&2; return 1; }; }
+# shellcheck disable=SC2053
+unlike() { [[ $1 != $2 ]] || { printf 'expected unlike: %s\nactual:          %s\n' "$2" "$1" >&2; return 1; }; }
+at_most() { (($1 <= $2)) || { printf '%s is more than %s (%s)\n' "$1" "$2" "${3:-}" >&2; return 1; }; }
+at_least() { (($1 >= $2)) || { printf '%s is less than %s (%s)\n' "$1" "$2" "${3:-}" >&2; return 1; }; }
+
+# ---- records ----
+
+# operation FILTER [VMID]: jq's FILTER on the guest's newest operation
+operation() { ask GET /v1/operations | jq -r "[.operations[] | select(.vmid == ${2:-101})][0] | $1"; }
+operation_is() { [[ $(operation "$1" "${3:-101}") == "$2" ]]; }
+operation_ended() { operation_is .state ended "${1:-101}"; }
+
+# operation_says GLOB [VMID]: a line of the newest operation's time line
+operation_says() {
+    local id
+    id=$(operation .id "${2:-101}")
+    # shellcheck disable=SC2053
+    [[ $(ask GET "/v1/operations/$id" | jq -r '.transitions[].text') == *$1* ]]
+}
+
+# sent CALL VMID: how many power calls for the guest reached Proxmox
+sent() { sim_ctl log | grep -cE "POST /nodes/[^ ]*/$2/status/$1 " || true; }
+
+# the next fence works, whatever has happened: of a guest nobody has touched
+next_fence_works() {
+    guest_alive "${1:-103}"
+    fence "${1:-103}" -o off -n "${1:-103}"
+    succeeded
+    guest_dead "${1:-103}"
+}
+
+# broker_ends_clean: SIGTERM, exit 0 (with a sanitizer: no leak), and no word of an error's in its log
+broker_ends_clean() {
+    broker_stop
+    ! grep -E 'ERROR: |runtime error|Assertion|LeakSanitizer' "$T/broker.log" "$T/broker.log.err"
+}
