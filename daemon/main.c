@@ -310,8 +310,8 @@ static bool make_rooms(struct broker *broker, struct error *error)
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
     broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
-    broker->fences = transport_new(broker->base, settings->ca_pem);
-    broker->polls = transport_new(broker->base, settings->ca_pem);
+    broker->fences = transport_new(broker->base, settings->ca_pem, 0);
+    broker->polls = transport_new(broker->base, settings->ca_pem, 1);
     if (broker->endpoints && broker->fences && broker->polls)
         broker->session =
             session_new(broker->base, broker->fences, broker->polls, broker->endpoints, &credentials);

@@ -15,7 +15,8 @@ static const struct reason_row {
     const char *message;
     const char *hint;
 } rows[REASON_COUNT] = {
-    [REASON_NO_SESSION] = {"no-session", VERDICT_BLOCKED, "Proxmox has not accepted the broker's credentials",
+    [REASON_NO_SESSION] = {"no-session", VERDICT_BLOCKED,
+                           "Proxmox has not accepted the broker's credentials (yet)",
                            "see `journalctl -u fence-broker`; check token-id (or user) and the secret file"},
     [REASON_NO_ENDPOINT] = {"no-endpoint", VERDICT_BLOCKED, "no Proxmox endpoint answers",
                             "see the endpoints in `/usr/sbin/fence_broker status`; try one with "

@@ -1,7 +1,8 @@
 /*
  * Evidence in, verdict out (P10); pure. In this version the evidence is the poller's and the session's.
  *
- * Reasons are bits, so that a guest can have several; one table gives each its word, severity, message and hint.
+ * Reasons are bits, so that a guest can have several; one table gives each its word, severity, message and
+ * hint.
  */
 #pragma once
 
@@ -12,9 +13,10 @@
 
 enum verdict { VERDICT_READY, VERDICT_DEGRADED, VERDICT_BLOCKED };
 
+/* In the order of gravity: where nothing answers, that explains why there is no session, and so on. */
 enum reason {
-    REASON_NO_SESSION,
     REASON_NO_ENDPOINT,
+    REASON_NO_SESSION,
     REASON_NO_INVENTORY, /* nothing was learnt yet */
     REASON_EMPTY_POOL,
     REASON_STALE,

@@ -246,10 +246,10 @@ int usercfg_each_acl_path(const struct usercfg *cfg, usercfg_each_f *each, void 
     return result;
 }
 
-static int each_pool_path(const struct pool *pool, usercfg_each_f *each, void *context)
+static int each_member_path(const struct pool *pool, usercfg_each_f *each, void *context)
 {
     char path[sizeof("/vms/") + 20];
-    int result = each(pool->path, context);
+    int result = 0;
     for (size_t i = 0; i < pool->vmid_count && !result; i++) {
         snprintf(path, sizeof(path), "/vms/%lld", (long long)pool->vmids[i]);
         result = each(path, context);
@@ -269,7 +269,7 @@ int usercfg_each_path(const struct usercfg *cfg, usercfg_each_f *each, void *con
     if (!result)
         result = usercfg_each_acl_path(cfg, each, context);
     for (const struct pool *pool = cfg->pools; pool && !result; pool = pool->hh.next)
-        result = each_pool_path(pool, each, context);
+        result = each_member_path(pool, each, context);
     return result;
 }
 

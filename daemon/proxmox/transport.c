@@ -51,6 +51,7 @@ struct transfer {
 
 struct transport {
     struct event_base *base;
+    long host_connections;
     struct generation *current;
     struct transfer *transfers;
     uint64_t last_id;
@@ -168,6 +169,7 @@ static struct generation *generation_new(struct transport *transport, const char
     curl_multi_setopt(generation->multi, CURLMOPT_SOCKETDATA, generation);
     curl_multi_setopt(generation->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
     curl_multi_setopt(generation->multi, CURLMOPT_TIMERDATA, generation);
+    curl_multi_setopt(generation->multi, CURLMOPT_MAX_HOST_CONNECTIONS, transport->host_connections);
     return generation;
 }
 
@@ -536,12 +538,13 @@ void transport_forget(struct transport *transport, uint64_t id)
 
 /* ---- the room itself ---- */
 
-struct transport *transport_new(struct event_base *base, const char *ca_pem)
+struct transport *transport_new(struct event_base *base, const char *ca_pem, long host_connections)
 {
     struct transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return NULL;
     transport->base = base;
+    transport->host_connections = host_connections;
     transport->current = generation_new(transport, ca_pem);
     if (!transport->current) {
         free(transport);

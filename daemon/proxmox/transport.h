@@ -39,8 +39,10 @@ typedef void transport_done_fn(void *context, uint64_t id, const struct api_resu
 int transport_global_init(struct error *error);
 void transport_global_cleanup(void);
 
-/* `ca_pem` is the text of a CA file, or NULL for the system's store. */
-struct transport *transport_new(struct event_base *base, const char *ca_pem);
+/* `ca_pem` is the text of a CA file, or NULL for the system's store. With host_connections above 0 no more
+ * connections than that are made to one endpoint, and requests wait for each other (polls: one TLS handshake
+ * a round instead of one a question); 0 is no limit. */
+struct transport *transport_new(struct event_base *base, const char *ca_pem, long host_connections);
 /* Transfers under way end without a callback. */
 void transport_free(struct transport *transport);
 /* Another CA: connections and TLS sessions made under the old one are not used for new requests. 0 or

@@ -7,6 +7,7 @@
 #include "system/cleanup.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 struct scrape {
     const struct view_facts *view;
@@ -268,18 +269,34 @@ static void endpoint_failures(struct text *out, const char *name, const struct s
     each_endpoint(out, name, scrape, failures_of);
 }
 
+static uint64_t call_count(const struct view_facts *view, enum api_call call, bool lost)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(view->transport); i++) {
+        const struct transport_counters *transport = view->transport[i];
+
+        if (transport)
+            sum += lost ? transport->lost[call] : transport->requests[call];
+    }
+    return sum;
+}
+
+/* Rows of the same name are one sample: the same series twice is not valid. */
 static void each_call(struct text *out, const char *name, const struct scrape *scrape, bool lost)
 {
     for (enum api_call call = 0; call < API_CALL_COUNT; call++) {
+        bool first = true;
         uint64_t sum = 0;
 
-        for (size_t i = 0; i < ARRAY_LEN(scrape->view->transport); i++) {
-            const struct transport_counters *transport = scrape->view->transport[i];
-
-            if (transport)
-                sum += lost ? transport->lost[call] : transport->requests[call];
+        for (enum api_call other = 0; other < API_CALL_COUNT; other++) {
+            if (strcmp(api_row(other)->name, api_row(call)->name) != 0)
+                continue;
+            first &= other >= call;
+            sum += call_count(scrape->view, other, lost);
         }
-        put_count(out, name, "call", api_row(call)->name, sum);
+        if (first)
+            put_count(out, name, "call", api_row(call)->name, sum);
     }
 }
 

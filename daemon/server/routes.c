@@ -102,7 +102,8 @@ const struct route *route_find(const struct http_request *request, bool metrics_
         error_set(error, ERROR_NOT_FOUND, "there is no such path on this socket");
         error_hint(error, "%s",
                    metrics_socket ? "this socket serves GET /metrics only"
-                                  : "the paths are listed in fence_broker(8)");
+                                  : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
+                                    "/v1/status, /metrics; POST /v1/guests/PLUG/{off,on,reboot}");
     }
     return NULL;
 }

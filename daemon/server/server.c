@@ -239,9 +239,9 @@ static void log_denied(const struct access_peer *peer, enum access_verdict verdi
     snprintf(gid, sizeof(gid), "%lu", (unsigned long)peer->gid);
     snprintf(pid, sizeof(pid), "%ld", (long)peer->pid);
     log_event(LOG_WARNING,
-              (const struct log_field[]){{"FENCE_PEER_UID", uid},
-                                         {"FENCE_PEER_GID", gid},
-                                         {"FENCE_PEER_PID", pid},
+              (const struct log_field[]){{"PEER_UID", uid},
+                                         {"PEER_GID", gid},
+                                         {"PEER_PID", pid},
                                          {"FENCE_DENIED", access_verdict_name(verdict)},
                                          {NULL, NULL}},
               "denied: uid %s, gid %s, pid %s, %s: %s", uid, gid, pid, what, rule);

@@ -78,17 +78,33 @@ at_least() { (($1 >= $2)) || { printf '%s is less than %s (%s)\n' "$1" "$2" "${3
 
 # ---- records ----
 
-# operation FILTER [VMID]: jq's FILTER on the guest's newest operation
-operation() { ask GET /v1/operations | jq -r "[.operations[] | select(.vmid == ${2:-101})][0] | $1"; }
+# json PATH: what stands there in the JSON document on standard input: "operations.0.error.code"; lists are printed as JSON, null as "null"
+json() {
+    perl -MJSON::PP -0777 -e '
+        my $at = JSON::PP->new->utf8->decode(scalar <STDIN>);
+        for my $key (split /\./, $ARGV[0]) { $at = ref $at eq "ARRAY" ? $at->[$key] : ref $at ? $at->{$key} : undef }
+        print ref $at && !JSON::PP::is_bool($at) ? JSON::PP->new->canonical->encode($at) : !defined $at ? "null" : JSON::PP::is_bool($at) ? ($at ? "true" : "false") : $at;
+        print "\n"' "$1"
+}
+
+# operations VMID: the guest's operations as the broker tells them, newest first, a JSON document a line
+operations() {
+    ask GET /v1/operations | perl -MJSON::PP -0777 -e '
+        my $all = JSON::PP->new->utf8->decode(scalar <STDIN>)->{operations};
+        print JSON::PP->new->canonical->encode($_), "\n" for grep { $_->{vmid} == $ARGV[0] } @$all' "$1"
+}
+
+# operation PATH [VMID]: from the guest's newest operation
+operation() { operations "${2:-101}" | head -n 1 | json "$1"; }
 operation_is() { [[ $(operation "$1" "${3:-101}") == "$2" ]]; }
-operation_ended() { operation_is .state ended "${1:-101}"; }
+operation_ended() { operation_is state ended "${1:-101}"; }
 
 # operation_says GLOB [VMID]: a line of the newest operation's time line
 operation_says() {
     local id
-    id=$(operation .id "${2:-101}")
+    id=$(operation id "${2:-101}")
     # shellcheck disable=SC2053
-    [[ $(ask GET "/v1/operations/$id" | jq -r '.transitions[].text') == *$1* ]]
+    [[ $(ask GET "/v1/operations/$id" | json transitions) == *$1* ]]
 }
 
 # sent CALL VMID: how many power calls for the guest reached Proxmox

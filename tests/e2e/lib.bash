@@ -44,7 +44,16 @@ missing() {
         printf 'not skipped in CI: %s\n' "$1" >&2
         return 1
     fi
+    declare -F skip >/dev/null || { printf "%s\n" "$1" >&2; return 1; }
     skip "$1"
+}
+
+# not COMMAND…: fails if COMMAND succeeds; a bare "!" in the middle of a test is never a failure
+not() {
+    if "$@"; then
+        printf 'succeeded, and must not: %s\n' "$*" >&2
+        return 1
+    fi
 }
 
 # ---- waiting ----
@@ -260,27 +269,38 @@ guest_init() {
     return 1
 }
 
-# guest_note VMID: remembers this life of the guest (its PID namespace and session), to recognize what is left of it later
-guest_note() {
-    local init
-    init=$(guest_init "$1") || return 0
-    ps -o pidns=,sess= -p "$init" >>"$T/seen/$1" 2>/dev/null || true
-}
-
-# guest_processes VMID: every living process of every life of the guest that this test has seen
-guest_processes() {
-    guest_note "$1"
-    [[ -s $T/seen/$1 ]] || return 0
-    ps -e -o pid=,stat=,pidns=,sess= | awk -v own="$(ps -o pidns= -p $$)" '
-        NR == FNR { if ($1 != own + 0) space[$1] = 1; session[$2] = 1; next }
-        $2 !~ /^[ZX]/ && ($3 in space || $4 in session) { print $1 }' "$T/seen/$1" -
+# started PID: when, in the kernel's ticks; tells a process from a later one with its number. Nothing if it has ended.
+started() {
+    has_ended "$1" || sed -E 's/^.*\) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
 }
 
 # guest_life VMID: tells one life of a guest from the next
 guest_life() {
     local init
-    init=$(guest_init "$1") || { echo dead; return; }
-    echo "$init $(sed -E 's/^.*\) //' "/proc/$init/stat" 2>/dev/null | cut -d' ' -f20)"
+    init=$(guest_init "$1") && echo "$init $(started "$init")" || echo dead
+}
+
+# guest_note VMID: remembers this life of the guest (first process and PID namespace), to recognize what is left of it later
+guest_note() {
+    local life
+    life=$(guest_life "$1")
+    [[ $life == dead ]] || echo "$life $(ps -o pidns= -p "${life% *}")" >>"$T/seen/$1"
+}
+
+# guest_processes VMID: every living process of every life of the guest that this test has seen. A namespace lives no longer than its first
+# process, and its number is soon another's; where pvesim may not make namespaces a guest is a session.
+guest_processes() {
+    local init start space own
+    own=$(ps -o pidns= -p $$)
+    guest_note "$1"
+    [[ -s $T/seen/$1 ]] || return 0
+    while read -r init start space; do
+        if ((space == own)); then
+            ps -e -o pid=,stat=,sess= | awk -v session="$init" '$2 !~ /^[ZX]/ && $3 == session { print $1 }'
+        elif [[ $(started "$init") == "$start" ]]; then
+            ps -e -o pid=,stat=,pidns= | awk -v space="$space" '$2 !~ /^[ZX]/ && $3 == space { print $1 }'
+        fi
+    done < <(sort -u "$T/seen/$1")
 }
 
 disk_size() { stat -c %s "$SIM/disk/$1" 2>/dev/null || echo 0; }

@@ -12,16 +12,34 @@
 
 #define GUEST_MEMORY (512 << 20)
 
-/* one host asks another only for what it sees: a dead host's guests are unknown, and have lost their names */
+/* what only the guest's own host can tell: of a dead host's guests even the names are lost */
+static void out_details(const struct sim *sim, const struct guest *guest, bool running, struct out *out)
+{
+    static const char *const zeros[] = {"mem",   "disk",   "maxdisk",  "cpu",
+                                        "netin", "netout", "diskread", "diskwrite"};
+    int64_t uptime = !running                     ? 0
+                     : sim->cluster->lists_frozen ? guest->listed_uptime_s
+                                                  : tree_age_ms(guest->tree) / 1000;
+    out_string(out, "name", guest->name);
+    out_int(out, "template", guest->template);
+    out_int(out, "uptime", uptime);
+    if (guest->tags)
+        out_string(out, "tags", guest->tags);
+    for (size_t i = 0; i < ARRAY_LEN(zeros); i++)
+        out_int(out, zeros[i], 0);
+    out_int(out, "maxmem", GUEST_MEMORY);
+    out_int(out, "maxcpu", 1);
+}
+
+/* An element of a list, left open. */
 static void out_guest(const struct sim *sim, const struct call *call, const struct guest *guest,
-                      bool in_pool_list, struct out *out)
+                      struct out *out)
 {
     const struct guest_config *config = cluster_config(guest, call->endpoint);
     const struct node *node = sim->cluster->lists_frozen ? guest->listed_node : config->node;
     bool running = sim->cluster->lists_frozen ? guest->listed_running : guest_reads_running(guest, node);
     bool seen = cluster_sees(call->endpoint, node);
-    const char *pool = usercfg_pool_of(auth_usercfg(sim), guest->vmid);
-    char id[32], pool_path[sizeof("/pool/") + 256];
+    char id[32];
 
     snprintf(id, sizeof(id), "%s/%d", guest_type(guest), guest->vmid);
     out_open(out, NULL, '{');
@@ -30,39 +48,46 @@ static void out_guest(const struct sim *sim, const struct call *call, const stru
     out_int(out, "vmid", guest->vmid);
     out_string(out, "node", node->name);
     out_string(out, "status", !seen ? "unknown" : running ? "running" : "stopped");
-    if (pool && !in_pool_list && snprintf(pool_path, sizeof(pool_path), "/pool/%s", pool) > 0 &&
-        auth_holds(sim, call->id, pool_path, "Pool.Audit"))
-        out_string(out, "pool", pool);
-    if (!in_pool_list && config->ha_request)
-        out_string(out, "hastate", config->ha_state ? config->ha_state : config->ha_request);
-    if (seen) {
-        int64_t uptime = !running                     ? 0
-                         : sim->cluster->lists_frozen ? guest->listed_uptime_s
-                                                      : tree_age_ms(guest->tree) / 1000;
-        out_string(out, "name", guest->name);
-        out_int(out, "template", guest->template);
-        out_int(out, "uptime", uptime);
-        if (!in_pool_list && config->lock)
-            out_string(out, "lock", config->lock);
-        if (guest->tags)
-            out_string(out, "tags", guest->tags);
-        for (const char *const *zero = (const char *const[]){"mem", "disk", "maxdisk", "cpu", "netin",
-                                                             "netout", "diskread", "diskwrite", NULL};
-             *zero; zero++)
-            out_int(out, *zero, 0);
-        out_int(out, "maxmem", GUEST_MEMORY);
-        out_int(out, "maxcpu", 1);
+    if (seen)
+        out_details(sim, guest, running, out);
+}
+
+/* Whether the caller may see the pool's name; the last answer is kept, because thousands of guests share a
+ * pool. */
+static bool sees_pool(const struct sim *sim, const struct call *call, const char *pool, const char **last,
+                      bool *answer)
+{
+    _cleanup_(freep) char *path = NULL;
+    if (!pool || pool == *last)
+        return pool && *answer;
+    if (asprintf(&path, "/pool/%s", pool) < 0) {
+        path = NULL;
+        return false;
     }
-    out_close(out, '}');
+    *last = pool;
+    *answer = auth_holds(sim, call->id, path, "Pool.Audit");
+    return *answer;
 }
 
 static void out_guests(const struct sim *sim, const struct call *call, struct out *out)
 {
+    const char *last = NULL;
+    bool answer = false;
     char path[32];
     for (const struct guest *guest = sim->cluster->guests; guest; guest = guest->hh.next) {
+        const struct guest_config *config = cluster_config(guest, call->endpoint);
+        const char *pool = usercfg_pool_of(auth_usercfg(sim), guest->vmid);
         snprintf(path, sizeof(path), "/vms/%d", guest->vmid);
-        if (auth_holds(sim, call->id, path, "VM.Audit"))
-            out_guest(sim, call, guest, false, out);
+        if (!auth_holds(sim, call->id, path, "VM.Audit"))
+            continue;
+        out_guest(sim, call, guest, out);
+        if (sees_pool(sim, call, pool, &last, &answer))
+            out_string(out, "pool", pool);
+        if (config->ha_request)
+            out_string(out, "hastate", config->ha_state ? config->ha_state : config->ha_request);
+        if (config->lock && cluster_sees(call->endpoint, config->node))
+            out_string(out, "lock", config->lock);
+        out_close(out, '}');
     }
 }
 
@@ -165,8 +190,10 @@ static void out_members(const struct sim *sim, const struct call *call, const st
     out_open(out, "members", '[');
     for (size_t i = 0; i < pool->vmid_count; i++) {
         const struct guest *guest = cluster_guest(sim->cluster, pool->vmids[i]);
-        if (guest)
-            out_guest(sim, call, guest, true, out);
+        if (!guest)
+            continue;
+        out_guest(sim, call, guest, out);
+        out_close(out, '}');
     }
     for (size_t i = 0; i < pool->storage_count; i++) {
         out_open(out, NULL, '{');
@@ -218,6 +245,8 @@ void api_pool(struct sim *sim, struct call *call, struct reply *reply)
     }
     struct out out = api_data(reply);
     out_open(&out, "data", '{');
+    if (cluster_at_least(sim->cluster, 8, 1))
+        out_string(&out, "poolid", name);
     out_members(sim, call, &pool, &out);
     out_close(&out, '}');
     api_data_end(&out);

@@ -6,6 +6,7 @@
 #include "control.h"
 #include "fault.h"
 #include "ha.h"
+#include "help.h"
 #include "power.h"
 #include "server.h"
 #include "sim.h"
@@ -17,8 +18,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-extern const char pvesim_help[];
 
 static void signal_cb(evutil_socket_t number, short what, void *context)
 {

@@ -75,9 +75,9 @@ void server_log_call(struct sim *sim, const struct call *call, int status)
     if (*line)
         server->log_dropped++;
     free(*line);
-    if (asprintf(line, "%lld %s %s %d as=%s endpoint=%s body=%zu", (long long)sim_now_ms(),
+    if (asprintf(line, "%lld %s %s %d as=%s endpoint=%s body=%zu call=%s", (long long)sim_now_ms(),
                  call->method ? call->method : "?", call->path ? call->path : "?", status,
-                 call->id ? call->id : "-", call->endpoint->name, call->body_bytes) < 0)
+                 call->id ? call->id : "-", call->endpoint->name, call->body_bytes, call->name) < 0)
         *line = NULL;
     server->log_next = (server->log_next + 1) % SERVER_LOG_LINES_MAX;
 }

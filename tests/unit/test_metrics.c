@@ -70,6 +70,28 @@ static void test_every_family_is_well_formed(void **state)
     }
 }
 
+static void test_no_series_is_there_twice(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(102, "web2", "pve1", .lock = NULL)};
+    _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, 2, 2, 1);
+    struct endpoints *endpoints = fixture_endpoints();
+    struct view_facts facts = fixture_facts(inventory, endpoints);
+    _cleanup_(text_clear) struct text out = expose(&facts);
+
+    (void)state;
+    for (const char *line = out.data; *line; line = strchr(line, '\n') + 1) {
+        size_t series = strcspn(line, "\n");
+
+        while (series > 0 && line[series] != ' ')
+            series--;
+        for (const char *later = strchr(line, '\n') + 1; *line != '#' && *later;
+             later = strchr(later, '\n') + 1)
+            assert_false(!strncmp(line, later, series + 1));
+    }
+    endpoints_free(endpoints);
+}
+
 static void test_every_counter_is_there_at_zero(void **state)
 {
     struct view_facts facts = fixture_facts(NULL, NULL);
@@ -167,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_family_is_well_formed),
+        cmocka_unit_test(test_no_series_is_there_twice),
         cmocka_unit_test(test_every_counter_is_there_at_zero),
         cmocka_unit_test(test_guests_and_endpoints_have_their_samples),
         cmocka_unit_test(test_a_ticket_has_its_expiry_on_the_wall_clock),

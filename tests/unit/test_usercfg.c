@@ -277,7 +277,7 @@ static void test_iterations_name_everything_and_can_be_ended(void **state)
     assert_int_equal(pools, 1);
     assert_int_equal(ids, 3);
     assert_int_equal(grants, 1);
-    assert_int_equal(paths, 8 + 1 + 1 + 2 + 1);
+    assert_int_equal(paths, 8 + 1 + 2 + 1);
     assert_int_equal(usercfg_each_identity(cfg, stop_at, wanted), 7);
 }
 

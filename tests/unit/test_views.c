@@ -354,9 +354,11 @@ static void test_the_monitor_fails_with_the_worst_reason(void **state)
     struct error error = {0}, poll;
 
     room->facts.readiness.session_ready = false;
-    room->facts.readiness.endpoints_up = 0;
     assert_false(monitor_passes(&room->facts, false, &error));
     assert_int_equal(error.code, ERROR_NO_SESSION);
+    room->facts.readiness.endpoints_up = 0; /* where nobody answers, nobody can accept credentials */
+    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_int_equal(error.code, ERROR_NO_ENDPOINT);
 
     room->facts = good;
     room->facts.readiness.endpoints_up = 0;

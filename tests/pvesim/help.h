@@ -1,0 +1,6 @@
+/*
+ * What `pvesim --help` prints.
+ */
+#pragma once
+
+extern const char pvesim_help[];

@@ -1,0 +1,409 @@
+/*
+ * A small Proxmox cluster for test_step_model.c: three hosts, one guest, its processes, tasks, locks, and
+ * people who interfere. It knows the truth (which process lives, since when), which the API may hide, and it
+ * answers calls as the real one does, bugs included. It knows nothing of the state machine.
+ */
+#pragma once
+
+#include "proxmox/api.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORLD_HOSTS   3
+#define WORLD_VMID    100
+#define WORLD_TASKS   256 /* of one episode; the oldest ended ones are forgotten (400 "no such task") */
+#define WORLD_FLOCK_MS 10000
+
+enum world_fault {
+    WORLD_FOREIGN_STARTS = 1 << 0,
+    WORLD_FOREIGN_STOPS = 1 << 1,
+    WORLD_LOCKS = 1 << 2,     /* backup, rollback, suspended … set and cleared by people */
+    WORLD_FLOCKS = 1 << 3,    /* somebody's task holds the lock file */
+    WORLD_MIGRATION = 1 << 4,
+    WORLD_CUTS = 1 << 5,      /* a host leaves the membership, keeps its view, and may come back */
+    WORLD_HUNG = 1 << 6,      /* the guest hangs in the kernel: killed, and still there */
+    WORLD_SLOW_STOPS = 1 << 7,
+    WORLD_TASK_ERRORS = 1 << 8,
+    WORLD_FAULTS = 9,
+};
+
+enum world_task_kind { WORLD_STOP, WORLD_START, WORLD_RESET };
+enum world_task_state { WORLD_WAITING, WORLD_RUNNING, WORLD_ENDED };
+
+struct world_task {
+    enum world_task_kind kind;
+    enum world_task_state state;
+    bool ours;
+    bool kills;  /* the stop came to SIGKILL */
+    int host;
+    unsigned number;
+    int64_t begun_ms, end_ms;
+    char exit[96];
+};
+
+/* The guest's process on one host. */
+struct world_process {
+    bool alive;  /* the truth */
+    bool killed; /* Proxmox takes it for dead: the pid is gone for it, the thread is not */
+    int64_t started_ms, reset_ms, thaw_ms;
+};
+
+struct world {
+    uint64_t random;
+    unsigned faults;
+    bool container, has_nics;
+    int home;                /* where the guest's configuration is, by the majority's view */
+    int cut;                 /* the host that is cut off, -1 */
+    int cut_home;            /* its view, from then */
+    int64_t rejoined_ms;     /* when a host last came back: its old answers may just be taken for fresh ones */
+    char lock[PVE_LOCK_MAX];
+    int64_t lock_until_ms;
+    int migrating_to;        /* with the lock "migrate", else -1 */
+    int64_t flock_until_ms;  /* a foreign task holds the lock file */
+    struct world_process process[WORLD_HOSTS];
+    struct world_task tasks[WORLD_TASKS];
+    unsigned task_count, task_number;
+    int64_t now_ms, next_whim_ms;
+    bool foreign_kill;       /* somebody else's stop came to SIGKILL: without nics nobody can tell */
+};
+
+/* ---- chance ---- */
+
+static uint64_t world_random(struct world *world)
+{
+    uint64_t x = world->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    world->random = x;
+    return x * UINT64_C(0x2545F4914F6CDD1D) >> 16;
+}
+
+static int64_t world_between(struct world *world, int64_t low, int64_t high)
+{
+    return low + (int64_t)(world_random(world) % (uint64_t)(high - low + 1));
+}
+
+static bool world_chance(struct world *world, unsigned percent)
+{
+    return world_random(world) % 100 < percent;
+}
+
+static bool world_may(struct world *world, unsigned fault, unsigned percent)
+{
+    return (world->faults & fault) && world_chance(world, percent);
+}
+
+/* ---- views ---- */
+
+static const char *world_host_name(int host)
+{
+    static const char *const names[WORLD_HOSTS] = {"pve1", "pve2", "pve3"};
+    return names[host];
+}
+
+static int world_host_number(const char *name)
+{
+    return name[3] - '1';
+}
+
+/* Where the guest is, as `host` sees it. */
+static int world_view(const struct world *world, int host)
+{
+    return host == world->cut ? world->cut_home : world->home;
+}
+
+static bool world_reaches(const struct world *world, int from, int to)
+{
+    return from == to || (from != world->cut && to != world->cut);
+}
+
+static unsigned world_online(const struct world *world, int as_seen_by)
+{
+    return world->cut < 0 ? WORLD_HOSTS : as_seen_by == world->cut ? 1 : WORLD_HOSTS - 1;
+}
+
+static bool world_reads_running(const struct world *world, int host)
+{
+    return world->process[host].alive && !world->process[host].killed;
+}
+
+/* ---- processes and tasks ---- */
+
+static void world_boot(struct world *world, int host, int64_t now_ms)
+{
+    world->process[host] = (struct world_process){.alive = true, .started_ms = now_ms};
+}
+
+/* SIGKILL, or a quit: what hangs in the kernel lives on until its storage thaws. */
+static void world_kill(struct world *world, struct world_process *process, int64_t now_ms)
+{
+    if (process->thaw_ms > now_ms)
+        process->killed = true;
+    else
+        *process = (struct world_process){.alive = false};
+    (void)world;
+}
+
+static struct world_task *world_begin_task(struct world *world, enum world_task_kind kind, int host, bool ours)
+{
+    if (world->task_count == WORLD_TASKS) {
+        memmove(world->tasks, world->tasks + 1, sizeof(world->tasks) - sizeof(world->tasks[0]));
+        world->task_count--;
+    }
+    struct world_task *task = &world->tasks[world->task_count++];
+    *task = (struct world_task){
+        .kind = kind, .host = host, .ours = ours, .number = ++world->task_number, .begun_ms = world->now_ms};
+    return task;
+}
+
+static void world_end_task(struct world *world, struct world_task *task, const char *exit)
+{
+    task->state = WORLD_ENDED;
+    task->end_ms = world->now_ms;
+    snprintf(task->exit, sizeof(task->exit), "%s", exit);
+}
+
+static bool world_lock_file_is_held(const struct world *world, int host)
+{
+    if (host == world->home && world->now_ms < world->flock_until_ms)
+        return true;
+    for (unsigned i = 0; i < world->task_count; i++) {
+        if (world->tasks[i].state == WORLD_RUNNING && world->tasks[i].host == host)
+            return true;
+    }
+    return false;
+}
+
+/* How long a stop takes, and whether it kills. */
+static int64_t world_stop_ms(struct world *world, struct world_task *task)
+{
+    const struct world_process *process = &world->process[task->host];
+    if (!world_reads_running(world, task->host))
+        return world_between(world, 5, 50);
+    if (process->thaw_ms > world->now_ms) {
+        task->kills = true;
+        return world_between(world, 14000, 16000);
+    }
+    if (world_may(world, WORLD_SLOW_STOPS, 50))
+        return world_chance(world, 30) ? 61000 : 3300;
+    return world_between(world, 50, 1500);
+}
+
+/* It has the lock file: does it go on? */
+static void world_run_task(struct world *world, struct world_task *task)
+{
+    char exit[96];
+    bool running = world_reads_running(world, task->host);
+    task->state = WORLD_RUNNING;
+    if (world_view(world, task->host) != task->host) {
+        snprintf(exit, sizeof(exit), "unable to find configuration file for VM 100 on node '%s'",
+                 world_host_name(task->host));
+        world_end_task(world, task, exit);
+    } else if (world->lock[0] && task->host == world->home && (running || task->kind != WORLD_STOP)) {
+        snprintf(exit, sizeof(exit), "VM is locked (%s)", world->lock);
+        world_end_task(world, task, exit);
+    } else if (task->kind == WORLD_START && running) {
+        world_end_task(world, task, "VM 100 already running");
+    } else if (task->kind == WORLD_RESET && !running) {
+        world_end_task(world, task, "VM 100 not running");
+    } else if (world_may(world, WORLD_TASK_ERRORS, 20)) {
+        world_end_task(world, task,
+                       task->kind == WORLD_START ? "start failed: QEMU exited with code 1" : "unexpected status");
+    } else {
+        task->end_ms = world->now_ms + (task->kind == WORLD_STOP ? world_stop_ms(world, task)
+                                                                 : world_between(world, 100, 2000));
+    }
+}
+
+static void world_finish_task(struct world *world, struct world_task *task)
+{
+    struct world_process *process = &world->process[task->host];
+    switch (task->kind) {
+    case WORLD_STOP:
+        if (process->alive && task->kills && !task->ours)
+            world->foreign_kill = true;
+        world_kill(world, process, world->now_ms);
+        break;
+    case WORLD_START:
+        /* the new process could not open its disks while the old one holds them; a killed one does not */
+        if (!process->alive)
+            world_boot(world, task->host, world->now_ms);
+        break;
+    case WORLD_RESET:
+        process->reset_ms = world->now_ms;
+        break;
+    }
+    world_end_task(world, task, "OK");
+}
+
+static void world_advance_task(struct world *world, struct world_task *task)
+{
+    if (task->state == WORLD_RUNNING && task->end_ms <= world->now_ms)
+        world_finish_task(world, task);
+    if (task->state != WORLD_WAITING)
+        return;
+    if (!world_lock_file_is_held(world, task->host))
+        world_run_task(world, task);
+    else if (world->now_ms - task->begun_ms >= WORLD_FLOCK_MS)
+        world_end_task(world, task, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+}
+
+/* ---- people ---- */
+
+static void world_finish_migration(struct world *world)
+{
+    struct world_process *from = &world->process[world->home];
+    int to = world->migrating_to;
+    world->migrating_to = -1;
+    world->lock[0] = '\0';
+    if (world_lock_file_is_held(world, world->home) || !world_reaches(world, world->home, to))
+        return; /* it fails, the guest stays */
+    if (from->alive) {
+        if (from->killed || from->thaw_ms > world->now_ms)
+            return;
+        world->process[to] = *from;
+        from->alive = false;
+    }
+    world->home = to;
+}
+
+static void world_cut(struct world *world)
+{
+    if (world->cut >= 0) {
+        world->cut = -1; /* its own view is the cluster's again */
+        world->rejoined_ms = world->now_ms;
+        return;
+    }
+    world->cut = (int)world_between(world, 0, WORLD_HOSTS - 1);
+    world->cut_home = world->home;
+    if (world->migrating_to >= 0) {
+        world->migrating_to = -1;
+        world->lock[0] = '\0';
+    }
+    if (world->cut == world->home && world_chance(world, 50)) {
+        /* it has rebooted alone, and its guest is brought up elsewhere */
+        for (unsigned i = 0; i < world->task_count; i++) {
+            if (world->tasks[i].host == world->cut && world->tasks[i].state != WORLD_ENDED)
+                world_end_task(world, &world->tasks[i], "unexpected status");
+        }
+        world->process[world->cut] = (struct world_process){0};
+        world->home = (world->cut + 1) % WORLD_HOSTS;
+        world->lock[0] = '\0';
+        world_boot(world, world->home, world->now_ms);
+    }
+}
+
+static void world_set_lock(struct world *world)
+{
+    static const char *const names[] = {"backup", "snapshot", "rollback", "suspended", "suspending", "clone"};
+    bool running = world_reads_running(world, world->home);
+    const char *name = names[world_between(world, 0, 5)];
+    if (world->lock[0] || (running && strcmp(name, "suspended") == 0))
+        return;
+    snprintf(world->lock, sizeof(world->lock), "%s", name);
+    world->lock_until_ms = world->now_ms + world_between(world, 500, world_chance(world, 50) ? 4000 : 60000);
+}
+
+/* Something that nobody asked the broker for. */
+static void world_whim(struct world *world)
+{
+    struct world_process *process = &world->process[world->home];
+    world->next_whim_ms = world->now_ms + world_between(world, 200, 20000);
+    if (world_may(world, WORLD_FOREIGN_STARTS, 30))
+        world_begin_task(world, WORLD_START, world->home, false);
+    if (world_may(world, WORLD_FOREIGN_STOPS, 20))
+        world_begin_task(world, WORLD_STOP, world->home, false);
+    if (world_may(world, WORLD_LOCKS, 30))
+        world_set_lock(world);
+    if (world_may(world, WORLD_FLOCKS, 30))
+        world->flock_until_ms = world->now_ms + world_between(world, 100, 30000);
+    if (world_may(world, WORLD_HUNG, 30) && process->alive && !process->killed)
+        process->thaw_ms = world->now_ms + world_between(world, 1000, 120000);
+    if (world_may(world, WORLD_MIGRATION, 30) && !world->lock[0] && world->cut < 0) {
+        snprintf(world->lock, sizeof(world->lock), "migrate");
+        world->migrating_to = (world->home + 1) % WORLD_HOSTS;
+        world->lock_until_ms = world->now_ms + world_between(world, 300, 15000);
+    }
+    if (world_may(world, WORLD_CUTS, 25))
+        world_cut(world);
+}
+
+/* ---- time ---- */
+
+static void world_advance(struct world *world, int64_t now_ms)
+{
+    world->now_ms = now_ms;
+    if (now_ms >= world->next_whim_ms)
+        world_whim(world);
+    if (world->lock[0] && now_ms >= world->lock_until_ms) {
+        if (world->migrating_to >= 0)
+            world_finish_migration(world);
+        world->lock[0] = '\0';
+    }
+    for (int host = 0; host < WORLD_HOSTS; host++) {
+        struct world_process *process = &world->process[host];
+        if (process->killed && now_ms >= process->thaw_ms)
+            *process = (struct world_process){0};
+    }
+    for (unsigned i = 0; i < world->task_count; i++)
+        world_advance_task(world, &world->tasks[i]);
+}
+
+/* When something happens by itself next. */
+static int64_t world_next(const struct world *world)
+{
+    int64_t next_ms = world->next_whim_ms;
+    if (world->lock[0] && world->lock_until_ms < next_ms)
+        next_ms = world->lock_until_ms;
+    if (world->flock_until_ms > world->now_ms && world->flock_until_ms < next_ms)
+        next_ms = world->flock_until_ms;
+    for (unsigned i = 0; i < world->task_count; i++) {
+        const struct world_task *task = &world->tasks[i];
+        int64_t at_ms = task->state == WORLD_RUNNING   ? task->end_ms
+                        : task->state == WORLD_WAITING ? task->begun_ms + WORLD_FLOCK_MS
+                                                       : INT64_MAX;
+        if (at_ms < next_ms)
+            next_ms = at_ms;
+    }
+    for (int host = 0; host < WORLD_HOSTS; host++) {
+        if (world->process[host].killed && world->process[host].thaw_ms < next_ms)
+            next_ms = world->process[host].thaw_ms;
+    }
+    return next_ms <= world->now_ms ? world->now_ms + 1 : next_ms;
+}
+
+static void world_init(struct world *world, uint64_t seed)
+{
+    *world = (struct world){.random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1, .cut = -1, .migrating_to = -1};
+    for (int i = 0; i < 4; i++)
+        world_random(world);
+    world->now_ms = 1000000;
+    world->faults = 0;
+    if (!world_chance(world, 15)) {
+        for (unsigned fault = 0; fault < WORLD_FAULTS; fault++)
+            world->faults |= world_chance(world, 30) ? 1u << fault : 0;
+    }
+    world->next_whim_ms = world->now_ms + world_between(world, 0, 3000);
+    world->container = world_chance(world, 15);
+    world->has_nics = world_chance(world, 85);
+    world->home = (int)world_between(world, 0, WORLD_HOSTS - 1);
+    if (world_chance(world, 80))
+        world_boot(world, world->home, world->now_ms - world_between(world, 1, 100000));
+}
+
+/* ---- what the API shows ---- */
+
+static void world_status(const struct world *world, int host, struct pve_status *status)
+{
+    const struct world_process *process = &world->process[host];
+    *status = (struct pve_status){.vmid = WORLD_VMID, .running = world_reads_running(world, host)};
+    bool devices = process->alive && world->has_nics;
+    status->nics = devices && !world->container;
+    status->traffic = devices && world->container;
+    status->uptime_s = status->running ? (world->now_ms - process->started_ms) / 1000 : 0;
+    if (host == world->home)
+        memcpy(status->lock, world->lock, sizeof(status->lock));
+}

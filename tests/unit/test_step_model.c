@@ -1,0 +1,652 @@
+/*
+ * The state machine against a small Proxmox that knows the truth (step_world.h), by the million: random
+ * schedules, lost and late calls, people who interfere. Each invariant is one named check.
+ *
+ * SEED=n repeats the episode that failed, STEPS=n sets how many events to run, TRACE=1 prints an episode.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fence/step.h"
+#include "step_world.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define STEPS_DEFAULT     1000000
+#define DEADLINE_MS       240000
+#define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
+#define ANSWER_TIMEOUT_MS 4000
+#define READ_RACE_MS      (ANSWER_TIMEOUT_MS + 2 * STEP_SLOW_READ_MS) /* between a guest's state and our stop */
+#define EVENTS_A_MS_MAX   60
+
+enum kind { POWER, STATUS, TASK, TASKS, HOSTS, LOCATE, KINDS };
+
+/* A call under way: it takes effect at `served_ms`, its answer comes at `due_ms`. */
+struct flight {
+    bool under_way, served;
+    int64_t asked_ms, served_ms, due_ms;
+    int endpoint;
+    const char *node;
+    char upid[PVE_UPID_MAX];
+    enum step_power power;
+    bool overrule, lost;
+    struct step_event event;
+    struct api_result result;
+    char reason[96];
+};
+
+/* Our own power calls, as they truly are. */
+struct own_call {
+    enum step_power power;
+    int host;
+    unsigned task; /* 0: no task yet */
+    int64_t sent_ms, carried_out_ms;
+    bool pending; /* written, and to be carried out at carried_out_ms */
+};
+#define OWN_CALLS_MAX 512
+
+enum trouble { LOSSES = 1, LATE = 2, ERRORS_5XX = 4, UNAUTHORISED = 8, SLOW = 16, UNSENT = 32, LEAVE = 64, JOIN = 128 };
+
+struct episode {
+    struct world world;
+    struct step step;
+    struct step_params params;
+    struct flight flights[KINDS];
+    struct own_call own[OWN_CALLS_MAX];
+    unsigned own_count, resets, troubles, events_now;
+    uint64_t seed;
+    int64_t wake_ms, intent_ms, desert_ms, join_ms, last_ms;
+    int64_t verified_ms, reset_done_ms;
+    bool ended, old_proxmox, trace;
+    enum operation_outcome outcome;
+    struct error error;
+    uint64_t events;
+};
+
+static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_late_stops;
+
+#define CHECK(episode, condition, promise)                                                                         \
+    do {                                                                                                           \
+        if (!(condition))                                                                                          \
+            broken(episode, promise, #condition);                                                                  \
+    } while (0)
+
+static void broken(const struct episode *episode, const char *promise, const char *condition)
+{
+    fail_msg("%s: not %s, at +%" PRId64 " ms (faults %x, troubles %x); SEED=%" PRIu64 " repeats it", promise,
+             condition, episode->world.now_ms - episode->params.requested_ms, episode->world.faults,
+             episode->troubles, episode->seed);
+}
+
+static bool has(struct episode *episode, enum trouble trouble, unsigned percent)
+{
+    return (episode->troubles & trouble) && world_chance(&episode->world, percent);
+}
+
+static int64_t floor_of(const struct episode *episode)
+{
+    return episode->step.floor_ms;
+}
+
+/* ---- Proxmox answers ---- */
+
+static void refuse(struct flight *flight, int status, enum error_code code, const char *reason)
+{
+    snprintf(flight->reason, sizeof(flight->reason), "%s", reason);
+    flight->result.outcome = API_REFUSED;
+    flight->result.http_status = status;
+    error_set(&flight->result.error, code, "%s", reason);
+}
+
+static void carry_out(struct episode *episode, struct own_call *own)
+{
+    static const enum world_task_kind kinds[] = {
+        [STEP_SEND_STOP] = WORLD_STOP, [STEP_SEND_START] = WORLD_START, [STEP_SEND_RESET] = WORLD_RESET};
+    own->pending = false;
+    struct world_task *task = world_begin_task(&episode->world, kinds[own->power], own->host, true);
+    own->task = task->number;
+}
+
+static struct world_task *find_task(struct world *world, unsigned number)
+{
+    for (unsigned i = 0; i < world->task_count; i++) {
+        if (world->tasks[i].number == number)
+            return &world->tasks[i];
+    }
+    return NULL;
+}
+
+/* A power call has no task on the host where a container does not run, nor a reset of a stopped guest. */
+static bool refuse_at_once(struct episode *episode, struct flight *flight, int host)
+{
+    struct world *world = &episode->world;
+    bool here = world_view(world, host) == host, running = world_reads_running(world, host);
+    char text[96];
+    if (flight->power == STEP_SEND_RESET && !here) {
+        snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
+                 flight->node);
+        refuse(flight, 500, ERROR_TASK_FAILED, text);
+    } else if (flight->power == STEP_SEND_RESET && !running) {
+        refuse(flight, 500, ERROR_TASK_FAILED, "VM 100 not running");
+    } else if (flight->power == STEP_SEND_STOP && world->container && !running) {
+        refuse(flight, 500, ERROR_TASK_FAILED, "CT 100 not running");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void serve_power(struct episode *episode, struct flight *flight)
+{
+    struct world *world = &episode->world;
+    int host = world_host_number(flight->node);
+    if (flight->overrule && episode->old_proxmox) {
+        static struct json_object *errors;
+        if (!errors) {
+            errors = json_object_new_object();
+            json_object_object_add(errors, "overrule-shutdown", json_object_new_string("not defined in schema"));
+        }
+        refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
+        flight->result.errors = errors;
+        return;
+    }
+    if (refuse_at_once(episode, flight, host))
+        return;
+    bool hidden = flight->lost || has(episode, ERRORS_5XX, 15);
+    assert_true(episode->own_count < OWN_CALLS_MAX);
+    struct own_call *own = &episode->own[episode->own_count++];
+    *own = (struct own_call){
+        .power = flight->power, .host = host, .sent_ms = flight->asked_ms, .carried_out_ms = world->now_ms};
+    if (hidden && world_chance(world, 30)) { /* never carried out */
+        episode->own_count--;
+    } else if (hidden && (episode->troubles & LATE) && world_chance(world, 40)) {
+        own->pending = true;
+        own->carried_out_ms += world_between(world, 1, LATE_CALL_MS - ANSWER_TIMEOUT_MS);
+    } else {
+        carry_out(episode, own);
+    }
+    if (hidden && !flight->lost)
+        refuse(flight, world_chance(world, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
+    else if (!hidden)
+        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:qm:100:fence@pve!t:", flight->node, own->task);
+}
+
+static void serve_status(struct episode *episode, struct flight *flight)
+{
+    struct world *world = &episode->world;
+    int host = world_host_number(flight->node);
+    char text[96];
+    if (world_view(world, host) != host) {
+        snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
+                 flight->node);
+        refuse(flight, 500, ERROR_PROTOCOL, text);
+        return;
+    }
+    world_status(world, host, &flight->event.status);
+    flight->event.decoded = true;
+}
+
+static void serve_task(struct episode *episode, struct flight *flight)
+{
+    unsigned number = 0;
+    memcpy(flight->event.upid, flight->upid, PVE_UPID_MAX);
+    sscanf(flight->upid + 10, "%8X", &number);
+    struct world_task *task = find_task(&episode->world, number);
+    if (!task) {
+        refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
+        return;
+    }
+    flight->event.decoded = true;
+    flight->event.task.ended = task->state == WORLD_ENDED;
+    flight->event.task.ok = task->state == WORLD_ENDED && strcmp(task->exit, "OK") == 0;
+    if (task->state == WORLD_ENDED)
+        snprintf(flight->event.task.exit, PVE_EXIT_MAX, "%s", task->exit);
+}
+
+static void serve_lists(struct episode *episode, struct flight *flight, enum kind kind)
+{
+    struct world *world = &episode->world;
+    flight->event.decoded = true;
+    if (kind == LOCATE) {
+        flight->event.node = world_host_name(world_view(world, flight->endpoint));
+        flight->event.type = world->container ? PVE_LXC : PVE_QEMU;
+    } else if (kind == HOSTS) {
+        int host = world_host_number(flight->node);
+        flight->event.census = (struct node_census){.online = world_online(world, flight->endpoint),
+                                                    .known = WORLD_HOSTS,
+                                                    .host_online = world_reaches(world, flight->endpoint, host)};
+    } else {
+        for (unsigned i = 0; i < world->task_count; i++) {
+            const struct world_task *task = &world->tasks[i];
+            if (!task->ours || task->kind != WORLD_STOP || task->host != world_host_number(flight->node))
+                continue;
+            flight->event.tasks.begun++;
+            flight->event.tasks.running += task->state != WORLD_ENDED;
+        }
+    }
+}
+
+/* The moment at which a call takes effect, and at which a read sees what it sees. */
+static void serve(struct episode *episode, struct flight *flight, enum kind kind)
+{
+    struct world *world = &episode->world;
+    flight->served = true;
+    if (flight->result.outcome == API_UNSENT)
+        return;
+    bool proxied = kind == POWER || kind == STATUS || kind == TASK || kind == TASKS;
+    if (has(episode, UNAUTHORISED, 20)) {
+        refuse(flight, 401, ERROR_NO_SESSION, "authentication failure");
+    } else if (proxied && !world_reaches(world, flight->endpoint, world_host_number(flight->node))) {
+        refuse(flight, 595, ERROR_NO_ENDPOINT, "No route to host");
+        flight->due_ms += 3000;
+    } else if (kind != POWER && has(episode, ERRORS_5XX, 15)) {
+        refuse(flight, 500, ERROR_PROTOCOL, "internal");
+    } else if (kind == POWER) {
+        serve_power(episode, flight);
+    } else if (kind == STATUS) {
+        serve_status(episode, flight);
+    } else if (kind == TASK) {
+        serve_task(episode, flight);
+    } else {
+        serve_lists(episode, flight, kind);
+    }
+    if (flight->lost) {
+        flight->result.outcome = API_LOST;
+        flight->result.http_status = 0;
+        flight->due_ms = flight->asked_ms + ANSWER_TIMEOUT_MS;
+        flight->event.decoded = false;
+        flight->event.upid[0] = '\0';
+        error_set(&flight->result.error, ERROR_NO_ENDPOINT, "no answer");
+    }
+}
+
+/* ---- effects become calls ---- */
+
+static void take_off(struct episode *episode, enum kind kind, const char *node)
+{
+    struct world *world = &episode->world;
+    struct flight *flight = &episode->flights[kind];
+    CHECK(episode, !flight->under_way, "P7: one call of each kind at a time");
+    *flight = (struct flight){.under_way = true, .asked_ms = world->now_ms};
+    flight->endpoint = (int)world_between(world, 0, WORLD_HOSTS - 1);
+    flight->node = *node ? world_host_name(world_host_number(node)) : "";
+    int64_t longest = has(episode, SLOW, 20) ? 3000 : 30;
+    flight->served_ms = world->now_ms + world_between(world, 1, longest / 2);
+    flight->due_ms = flight->served_ms + world_between(world, 1, longest / 2);
+    flight->lost = has(episode, LOSSES, 20);
+    flight->result.reason = "";
+    flight->result.endpoint_text = world_host_name(flight->endpoint);
+    if (has(episode, UNSENT, 15)) {
+        flight->result.outcome = API_UNSENT;
+        error_set(&flight->result.error, ERROR_NO_ENDPOINT, "no endpoint answers");
+    }
+}
+
+static void check_stop_is_not_late(struct episode *episode)
+{
+    const struct world *world = &episode->world;
+    const struct world_process *process = &world->process[world_host_number(episode->step.node)];
+    if (!episode->step.no_asker && world->now_ms - floor_of(episode) <= STEP_LATE_MS)
+        return;
+    tally_late_stops++;
+    CHECK(episode,
+          !world_reads_running(world, world_host_number(episode->step.node)) ||
+              process->started_ms <= floor_of(episode) || process->started_ms > world->now_ms - READ_RACE_MS,
+          "P4: no late stop to a guest started after the request");
+}
+
+/* A stop of ours that may still hit what is started now. After 60 s the design gives up waiting for it. */
+static void check_no_stop_is_open(struct episode *episode)
+{
+    struct world *world = &episode->world;
+    int host = world_host_number(episode->step.node);
+    for (unsigned i = 0; i < episode->own_count; i++) {
+        const struct own_call *own = &episode->own[i];
+        const struct world_task *task = own->task ? find_task(world, own->task) : NULL;
+        bool running = own->pending || (task && task->state != WORLD_ENDED);
+        CHECK(episode,
+              own->power == STEP_SEND_START || own->host != host || !running ||
+                  world->now_ms - own->sent_ms > STEP_OPEN_CALL_MS,
+              "rule 6: no start while a stop or reset of ours may still come");
+    }
+}
+
+static void send_power(struct episode *episode, const struct step_effects *effects)
+{
+    CHECK(episode, episode->step.may_send, "P5: nothing is sent before the intent is recorded");
+    CHECK(episode, episode->step.node[0], "a power call has a host");
+    if (effects->send == STEP_SEND_STOP) {
+        CHECK(episode, episode->params.action != FENCE_ON, "on sends no stop");
+        CHECK(episode, !episode->verified_ms, "no stop after off was proven");
+        check_stop_is_not_late(episode);
+    } else if (effects->send == STEP_SEND_START) {
+        CHECK(episode, episode->params.action == FENCE_ON || episode->verified_ms, "no start before off is proven");
+        CHECK(episode, episode->params.action != FENCE_OFF, "off sends no start");
+        check_no_stop_is_open(episode);
+    } else {
+        CHECK(episode, ++episode->resets == 1, "rule 7: a reset is never sent twice");
+        CHECK(episode, !episode->world.container, "a container knows no reset");
+    }
+    take_off(episode, POWER, episode->step.node);
+    episode->flights[POWER].power = effects->send;
+    episode->flights[POWER].overrule = effects->overrule_shutdown;
+}
+
+static void make_calls(struct episode *episode, const struct step_effects *effects)
+{
+    if (effects->send != STEP_SEND_NONE)
+        send_power(episode, effects);
+    if (effects->read_status)
+        take_off(episode, STATUS, episode->step.node);
+    if (effects->read_task) {
+        char node[PVE_NODE_MAX];
+        snprintf(node, sizeof(node), "%.*s", (int)strcspn(effects->upid + 5, ":"), effects->upid + 5);
+        take_off(episode, TASK, node);
+        snprintf(episode->flights[TASK].upid, PVE_UPID_MAX, "%s", effects->upid);
+    }
+    if (effects->read_tasks)
+        take_off(episode, TASKS, episode->step.node);
+    if (effects->read_hosts)
+        take_off(episode, HOSTS, episode->step.node);
+    if (effects->locate)
+        take_off(episode, LOCATE, "");
+}
+
+/* ---- the promises ---- */
+
+/* What the design says no broker can tell through the API. */
+static bool is_unprovable(const struct episode *episode)
+{
+    const struct world *world = &episode->world;
+    return (world->foreign_kill && !world->has_nics) /* somebody else's SIGKILL, and no device that shows it */
+           || (world->rejoined_ms && world->rejoined_ms >= episode->step.status_asked_ms - ANSWER_TIMEOUT_MS);
+}
+
+static void check_off_is_true(struct episode *episode)
+{
+    const struct world *world = &episode->world;
+    for (int host = 0; host < WORLD_HOSTS && !is_unprovable(episode); host++) {
+        const struct world_process *process = &world->process[host];
+        /* one that was started after the proof was asked for is somebody else's start, racing */
+        CHECK(episode, !process->alive || process->started_ms >= episode->step.status_asked_ms,
+              "P1: off is verified only if no process of the guest is left");
+    }
+}
+
+static void check_verified(struct episode *episode)
+{
+    const struct step *step = &episode->step;
+    CHECK(episode, !episode->verified_ms, "the askers are answered once");
+    episode->verified_ms = episode->world.now_ms;
+    tally_verified++;
+    bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED && step->reset.sent;
+    if (episode->params.action == FENCE_ON || reset)
+        CHECK(episode, step->status_asked_ms >= floor_of(episode) && step->status.running,
+              "on is verified by a fresh read");
+    else
+        check_off_is_true(episode);
+    if (reset) {
+        bool done = false;
+        for (int host = 0; host < WORLD_HOSTS; host++)
+            done |= episode->world.process[host].reset_ms >= floor_of(episode);
+        /* it may have been powered off again since by somebody else */
+        CHECK(episode, done || (episode->world.faults & (WORLD_FOREIGN_STOPS | WORLD_CUTS)),
+              "a cycle is done only if the guest was reset after the request");
+    }
+}
+
+static void check_end(struct episode *episode, const struct step_effects *effects)
+{
+    episode->ended = true;
+    episode->outcome = effects->outcome;
+    episode->error = effects->error;
+    tally[effects->outcome]++;
+    CHECK(episode, effects->outcome == OPERATION_DONE || effects->error.code != ERROR_NONE,
+          "what is not done says why");
+    CHECK(episode, effects->outcome != OPERATION_DONE || episode->verified_ms, "nothing is done unverified");
+    CHECK(episode, effects->outcome == OPERATION_DONE || !episode->verified_ms, "what was verified does not fail");
+    CHECK(episode, effects->send == STEP_SEND_NONE, "the last word sends nothing");
+}
+
+static bool busy(const struct episode *episode, enum kind kind)
+{
+    const struct step *step = &episode->step;
+    const bool flags[KINDS] = {[POWER] = step->busy_power, [STATUS] = step->busy_status,
+                               [TASK] = step->busy_task,   [TASKS] = step->busy_tasks,
+                               [HOSTS] = step->busy_hosts, [LOCATE] = step->busy_locate};
+    return flags[kind];
+}
+
+static void check_going_on(struct episode *episode, const struct step_effects *effects)
+{
+    bool in_flight = false;
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        CHECK(episode, busy(episode, kind) == episode->flights[kind].under_way, "no busy flag is lost");
+        in_flight |= episode->flights[kind].under_way;
+    }
+    CHECK(episode, effects->wake_ms > 0, "P7: there is always a wake");
+    CHECK(episode, in_flight || effects->wake_ms <= episode->world.now_ms + STEP_RESEND_LAST_MS + 1,
+          "P7: nothing sleeps while there is something to do");
+    CHECK(episode, effects->wake_ms > episode->world.now_ms || in_flight, "no wake in the past without a call");
+}
+
+static void feed(struct episode *episode, struct step_event *event)
+{
+    static const char *const names[] = {"begin", "intent", "wake",  "joined", "deserted", "power",
+                                        "status", "task",  "tasks", "hosts",  "located"};
+    struct step_effects effects;
+    event->now_ms = episode->world.now_ms;
+    episode->events++;
+    step_handle(&episode->step, event, &effects);
+    if (episode->trace) {
+        printf("+%6" PRId64 " %-8s %s%s%s-> send %d overrule %d status %d task %d hosts %d tasks %d locate %d wake +%" PRId64 "%s%s\n",
+               event->now_ms - episode->params.requested_ms, names[event->kind],
+               event->result && event->result->outcome != API_OK ? event->result->error.message : "",
+               event->kind == STEP_EVENT_STATUS && event->decoded ? event->status.running ? "running " : "stopped "
+                                                                  : "",
+               event->status.lock, effects.send, effects.overrule_shutdown, effects.read_status,
+               effects.read_task, effects.read_hosts, effects.read_tasks, effects.locate,
+               effects.wake_ms - episode->params.requested_ms, effects.verified ? " VERIFIED" : "",
+               effects.ended ? " ENDED" : "");
+        for (unsigned i = 0; i < effects.note_count; i++)
+            printf("        %s\n", effects.notes[i]);
+        if (effects.ended)
+            printf("        outcome %d: %s\n", effects.outcome, effects.error.message);
+    }
+    CHECK(episode, episode->world.now_ms > episode->last_ms || ++episode->events_now < EVENTS_A_MS_MAX,
+          "P7: no loop without time");
+    if (episode->world.now_ms > episode->last_ms)
+        episode->events_now = 0;
+    episode->last_ms = episode->world.now_ms;
+    if (effects.verified)
+        check_verified(episode);
+    if (effects.ended) {
+        check_end(episode, &effects);
+        return;
+    }
+    episode->wake_ms = effects.wake_ms;
+    make_calls(episode, &effects);
+    check_going_on(episode, &effects);
+}
+
+static void feed_kind(struct episode *episode, enum step_event_kind kind)
+{
+    feed(episode, &(struct step_event){.kind = kind});
+}
+
+/* ---- an episode ---- */
+
+static void land(struct episode *episode, enum kind kind)
+{
+    static const enum step_event_kind events[KINDS] = {
+        [POWER] = STEP_EVENT_POWER, [STATUS] = STEP_EVENT_STATUS, [TASK] = STEP_EVENT_TASK,
+        [TASKS] = STEP_EVENT_TASKS, [HOSTS] = STEP_EVENT_HOSTS,   [LOCATE] = STEP_EVENT_LOCATED};
+    struct flight flight = episode->flights[kind];
+    episode->flights[kind].under_way = false;
+    flight.result.asked_ms = flight.asked_ms;
+    flight.result.received_ms = episode->world.now_ms;
+    flight.result.reason = flight.reason;
+    flight.event.kind = events[kind];
+    flight.event.result = &flight.result;
+    if (kind == STATUS || kind == HOSTS)
+        flight.event.node = flight.node;
+    feed(episode, &flight.event);
+}
+
+static void earlier(int64_t *next_ms, int64_t at_ms)
+{
+    if (at_ms && at_ms < *next_ms)
+        *next_ms = at_ms;
+}
+
+static int64_t next_moment(const struct episode *episode)
+{
+    int64_t next_ms = world_next(&episode->world);
+    earlier(&next_ms, episode->wake_ms);
+    earlier(&next_ms, episode->intent_ms);
+    earlier(&next_ms, episode->desert_ms);
+    earlier(&next_ms, episode->join_ms);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        const struct flight *flight = &episode->flights[kind];
+        if (flight->under_way)
+            earlier(&next_ms, flight->served ? flight->due_ms : flight->served_ms);
+    }
+    for (unsigned i = 0; i < episode->own_count; i++) {
+        if (episode->own[i].pending)
+            earlier(&next_ms, episode->own[i].carried_out_ms);
+    }
+    return next_ms < episode->world.now_ms ? episode->world.now_ms : next_ms;
+}
+
+/* What askers do. */
+static void ask(struct episode *episode, int64_t now_ms)
+{
+    if (episode->intent_ms && now_ms >= episode->intent_ms) {
+        episode->intent_ms = 0;
+        feed_kind(episode, STEP_EVENT_INTENT);
+    } else if (episode->desert_ms && now_ms >= episode->desert_ms) {
+        episode->desert_ms = 0;
+        feed_kind(episode, STEP_EVENT_DESERTED);
+    } else if (episode->join_ms && now_ms >= episode->join_ms) {
+        episode->join_ms = 0;
+        if (step_can_join(&episode->step)) {
+            episode->step.params.deadline_ms = episode->params.deadline_ms = now_ms + DEADLINE_MS;
+            feed_kind(episode, STEP_EVENT_JOINED);
+        }
+    }
+}
+
+static void go_on(struct episode *episode, int64_t now_ms)
+{
+    world_advance(&episode->world, now_ms);
+    for (unsigned i = 0; i < episode->own_count; i++) {
+        if (episode->own[i].pending && now_ms >= episode->own[i].carried_out_ms)
+            carry_out(episode, &episode->own[i]);
+    }
+    world_advance(&episode->world, now_ms);
+    for (enum kind kind = 0; kind < KINDS && !episode->ended; kind++) {
+        struct flight *flight = &episode->flights[kind];
+        if (flight->under_way && !flight->served && now_ms >= flight->served_ms)
+            serve(episode, flight, kind);
+        if (flight->under_way && flight->served && now_ms >= flight->due_ms)
+            land(episode, kind);
+    }
+    if (!episode->ended)
+        ask(episode, now_ms);
+    if (!episode->ended && now_ms >= episode->wake_ms)
+        feed_kind(episode, STEP_EVENT_WAKE);
+}
+
+static void begin(struct episode *episode, uint64_t seed)
+{
+    struct world *world = &episode->world;
+    *episode = (struct episode){.seed = seed, .trace = getenv("TRACE") != NULL};
+    world_init(world, seed);
+    if (world->faults || world_chance(world, 50)) {
+        for (unsigned trouble = LOSSES; trouble <= JOIN; trouble <<= 1)
+            episode->troubles |= world_chance(world, 25) ? trouble : 0;
+    }
+    episode->old_proxmox = world_chance(world, 10);
+    int64_t now = world->now_ms;
+    int wanted = (int)world_between(world, 0, 9);
+    episode->params = (struct step_params){
+        .action = wanted < 4 ? FENCE_OFF : wanted < 9 ? FENCE_REBOOT : FENCE_ON,
+        .method = wanted >= 7 && wanted < 9 && !world->container ? FENCE_CYCLE : FENCE_ONOFF,
+        .vmid = WORLD_VMID,
+        .type = world->container ? PVE_LXC : PVE_QEMU,
+        .node = world_chance(world, 80) ? world_host_name(world->home) /* or an old inventory's word */
+                : world_chance(world, 50) ? world_host_name((world->home + 1) % WORLD_HOSTS)
+                                          : NULL,
+        .release = world->container ? 0 : 902,
+        .requested_ms = now,
+        .deadline_ms = now + DEADLINE_MS,
+        .lock_wait_ms = 5000,
+        .stop_timeout_ms = 3000,
+    };
+    episode->intent_ms = now + world_between(world, 0, 250);
+    if (episode->troubles & LEAVE)
+        episode->desert_ms = now + world_between(world, 0, 60000);
+    if (episode->troubles & JOIN)
+        episode->join_ms = now + world_between(world, 0, 30000);
+    step_begin(&episode->step, &episode->params);
+}
+
+static uint64_t run(uint64_t seed)
+{
+    static struct episode episode;
+    begin(&episode, seed);
+    feed_kind(&episode, STEP_EVENT_BEGIN);
+    while (!episode.ended) {
+        go_on(&episode, next_moment(&episode));
+        int64_t room_ms = episode.params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0;
+        CHECK(&episode, episode.world.now_ms <= episode.params.deadline_ms + room_ms,
+              "P7: every operation ends by its deadline");
+    }
+    if (!episode.world.faults && !episode.troubles && episode.params.node) {
+        CHECK(&episode, episode.outcome == OPERATION_DONE && episode.error.code == ERROR_NONE,
+              "without faults everything is done");
+        CHECK(&episode, episode.verified_ms - episode.params.requested_ms < 5500,
+              "without faults off is proven quickly");
+    }
+    return episode.events;
+}
+
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void test_promises_hold_whatever_proxmox_does(void **state)
+{
+    (void)state;
+    uint64_t steps = number_from("STEPS", STEPS_DEFAULT), done = 0, episodes = 0;
+    if (getenv("SEED")) {
+        run(number_from("SEED", 1));
+        return;
+    }
+    for (uint64_t seed = number_from("FIRST", 1); done < steps; seed++, episodes++)
+        done += run(seed);
+    print_message("%" PRIu64 " events, %" PRIu64 " operations: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64
+                  " abandoned; %" PRIu64 " verified, %" PRIu64 " late stops\n",
+                  done, episodes, tally[OPERATION_DONE], tally[OPERATION_FAILED], tally[OPERATION_ABANDONED],
+                  tally_verified, tally_late_stops);
+    /* the model must not be so cruel that nothing is tested */
+    assert_true(tally[OPERATION_DONE] > episodes / 3);
+    if (steps >= STEPS_DEFAULT) {
+        assert_true(tally[OPERATION_ABANDONED] > 0);
+        assert_true(tally_late_stops > 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_promises_hold_whatever_proxmox_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
