@@ -31,6 +31,7 @@
 enum outcome {
     OUTCOME_ANSWER,
     OUTCOME_CUT,    /* the connection ended before the answer did */
+    OUTCOME_UNREAD, /* it ended before the broker had read the request */
     OUTCOME_FAILED, /* the failure is set */
 };
 
@@ -215,7 +216,7 @@ static enum outcome send_head(int fd, const struct request *request, const char 
             left -= (size_t)n;
         } else if (cut_off(errno)) {
             /* it may have answered (a refusal) before it hung up: the reader finds out */
-            return OUTCOME_ANSWER;
+            return OUTCOME_UNREAD;
         } else if (errno == EAGAIN) {
             if (!wait_for(fd, POLLOUT, deadline))
                 return late(request, failure);
@@ -235,6 +236,9 @@ static enum outcome read_answer(int fd, const struct request *request, struct an
             return OUTCOME_FAILED;
         }
         ssize_t n = recv(fd, answer->data + answer->used, READ_CHUNK, 0);
+        /* what is closed with bytes that nobody has read is reset */
+        if (n < 0 && errno == ECONNRESET && answer->used == 0)
+            return OUTCOME_UNREAD;
         if (n == 0 || (n < 0 && cut_off(errno)))
             return OUTCOME_CUT;
         if (n < 0 && errno == EAGAIN && !wait_for(fd, POLLIN, deadline))
@@ -263,10 +267,28 @@ static enum outcome ask(const struct request *request, const char *head, int64_t
     _cleanup_(closep) int fd = connect_broker(request->socket, patience, deadline, failure);
     if (fd < 0)
         return OUTCOME_FAILED;
-    enum outcome outcome = send_head(fd, request, head, deadline, failure);
-    if (outcome == OUTCOME_ANSWER)
-        outcome = read_answer(fd, request, answer, deadline, failure);
-    return outcome;
+    enum outcome sent = send_head(fd, request, head, deadline, failure);
+    if (sent == OUTCOME_FAILED)
+        return OUTCOME_FAILED;
+    enum outcome outcome = read_answer(fd, request, answer, deadline, failure);
+    return outcome == OUTCOME_CUT && sent == OUTCOME_UNREAD && answer->used == 0 ? OUTCOME_UNREAD : outcome;
+}
+
+/* Once more. A broker that was killed closes its connections first and its socket a moment later: who is
+ * quick is connected to nobody then. What no broker has read does not count as asked. */
+static enum outcome ask_again(const struct request *request, const char *head, int64_t deadline,
+                              struct answer *answer, struct failure *failure)
+{
+    int64_t patience = request_now_ms() + RETURN_WAIT_MS;
+    if (patience > deadline)
+        patience = deadline;
+    for (;;) {
+        answer_clear(answer);
+        enum outcome outcome = ask(request, head, patience, deadline, answer, failure);
+        if (outcome != OUTCOME_UNREAD || request_now_ms() + CONNECT_PAUSE_MS >= patience)
+            return outcome;
+        poll(NULL, 0, CONNECT_PAUSE_MS);
+    }
 }
 
 int request_perform(const struct request *request, struct answer *answer, struct failure *failure)
@@ -280,15 +302,13 @@ int request_perform(const struct request *request, struct answer *answer, struct
     int64_t deadline = request->deadline_ms ? request->deadline_ms : start + request->wait_s * 1000;
     say_debug("%s: %s %s", request->socket, request->method, request->target);
     enum outcome outcome = ask(request, head, 0, deadline, answer, failure);
-    if (outcome == OUTCOME_CUT) {
+    if (outcome == OUTCOME_CUT || outcome == OUTCOME_UNREAD) {
         say_debug("the connection ended without an answer; asking once more");
-        answer_clear(answer);
-        int64_t patience = request_now_ms() + RETURN_WAIT_MS;
-        outcome = ask(request, head, patience < deadline ? patience : deadline, deadline, answer, failure);
+        outcome = ask_again(request, head, deadline, answer, failure);
         if (outcome == OUTCOME_FAILED)
             failure_prefix(failure, "the broker hung up without an answer, and then");
     }
-    if (outcome == OUTCOME_CUT)
+    if (outcome == OUTCOME_CUT || outcome == OUTCOME_UNREAD)
         failure_set(failure,
                     "see why it ends, and how the operation ended: journalctl -u fence-broker.service, "
                     "/usr/sbin/fence_broker history",

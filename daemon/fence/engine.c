@@ -54,20 +54,33 @@ static void asker_answer(struct asker *asker, const struct operation *operation,
     answer(context, operation, error);
 }
 
+/* Its answer is known: it goes out from the loop, when nothing of the engine is half done. */
+static void answer_later(struct asker *asker, const struct operation *operation, const struct error *error)
+{
+    asker_detach(asker);
+    asker->answering = true;
+    if (operation)
+        memcpy(asker->operation, operation->id, sizeof(asker->operation));
+    if (error)
+        asker->error = *error;
+    event_active(asker->timer, EV_TIMEOUT, 0);
+}
+
 void engine_answer_askers(struct runner *runner, const struct error *error, bool all)
 {
     struct asker *asker, *next;
     DL_FOREACH_SAFE (runner->askers, asker, next) {
         if (all || !asker->wants_running)
-            asker_answer(asker, runner->operation, error);
+            answer_later(asker, runner->operation, error);
     }
 }
 
-static void fail_later(struct asker *asker, const struct error *error)
+static void give_answer(struct asker *asker)
 {
-    asker->answering = true;
-    asker->error = *error;
-    event_active(asker->timer, EV_TIMEOUT, 0);
+    struct error error = asker->error;
+    const struct operation *operation =
+        asker->operation[0] ? history_find(asker->engine->history, asker->operation) : NULL;
+    asker_answer(asker, operation, error.code == ERROR_NONE ? NULL : &error);
 }
 
 static void on_asker_timer(evutil_socket_t fd, short what, void *context)
@@ -77,10 +90,7 @@ static void on_asker_timer(evutil_socket_t fd, short what, void *context)
     struct asker *asker = context;
     struct error error = {0};
     if (asker->answering) {
-        error = asker->error;
-        const struct operation *finished =
-            asker->finished[0] ? history_find(asker->engine->history, asker->finished) : NULL;
-        asker_answer(asker, finished, error.code == ERROR_NONE ? NULL : &error);
+        give_answer(asker);
         return;
     }
     struct runner *runner = asker->runner;
@@ -94,9 +104,9 @@ static void on_asker_timer(evutil_socket_t fd, short what, void *context)
         return;
     }
     error_set(&error, ERROR_DEADLINE, "%s of %s was not verified within the deadline; operation %s goes on",
-              fence_action_name(runner->operation->action), runner->operation->plug, runner->operation->id);
+              fence_action_name(asker->request.action), runner->operation->plug, runner->operation->id);
     error_hint(&error, "fence_broker explain %s", runner->operation->id);
-    const struct operation *operation = runner->operation;
+    const struct operation *operation = runner->operation; /* the history's: it outlives the runner */
     asker_detach(asker);
     if (!runner->askers)
         runner_deserted(runner);
@@ -116,7 +126,8 @@ static struct asker *asker_new(struct engine *engine, const struct engine_reques
     asker->request.request_id = request->request_id ? strdup(request->request_id) : NULL;
     asker->answer = answer;
     asker->context = context;
-    asker->deadline_ms = clock_now_ms() + engine->settings.deadline_ms;
+    asker->asked_ms = clock_now_ms();
+    asker->deadline_ms = asker->asked_ms + engine->settings.deadline_ms;
     asker->timer = event_new(engine->base, -1, 0, on_asker_timer, asker);
     HASH_ADD(hh, engine->askers, id, sizeof(asker->id), asker);
     if (!asker->hh.tbl || !asker->timer || !asker->request.plug ||
@@ -225,7 +236,10 @@ static bool is_powering_on(const struct runner *last)
            last->step.verified_ms;
 }
 
-static struct operation *describe(const struct engine_request *request, const struct guest *guest)
+/* It was requested when its asker came, even if the guest could be looked up only later: from then on somebody
+ * else may have powered the guest (P4). */
+static struct operation *describe(const struct engine_request *request, const struct guest *guest,
+                                  int64_t asked_ms)
 {
     struct operation *operation = operation_new();
     if (!operation)
@@ -238,8 +252,8 @@ static struct operation *describe(const struct engine_request *request, const st
     operation->guest = guest->name ? strdup(guest->name) : NULL;
     operation->node = guest->node ? strdup(guest->node) : NULL;
     operation->peer = request->peer;
-    operation->requested_ms = clock_now_ms();
-    operation->requested_realtime_ms = clock_realtime_ms();
+    operation->requested_ms = asked_ms;
+    operation->requested_realtime_ms = clock_realtime_ms() - (clock_now_ms() - asked_ms);
     bool known = !request->request_id || operation_add_request_id(operation, request->request_id);
     if (!operation->plug || !known) {
         operation_free(operation);
@@ -252,7 +266,8 @@ static struct operation *describe(const struct engine_request *request, const st
 static bool enqueue(struct engine *engine, struct guest_queue *queue, const struct engine_request *request,
                     const struct guest *guest, struct asker *asker)
 {
-    struct operation *operation = describe(request, guest);
+    int64_t asked_ms = asker ? asker->asked_ms : clock_now_ms();
+    struct operation *operation = describe(request, guest, asked_ms);
     struct runner *runner = operation ? runner_new(engine, operation) : NULL;
     if (!runner) {
         operation_free(operation);
@@ -261,8 +276,8 @@ static bool enqueue(struct engine *engine, struct guest_queue *queue, const stru
     }
     history_add(engine->history, operation);
     runner->queue = queue;
-    runner->deadline_ms = operation->requested_ms + engine->settings.deadline_ms;
-    runner->newest_ms = operation->requested_ms;
+    runner->deadline_ms = asker ? asker->deadline_ms : asked_ms + engine->settings.deadline_ms;
+    runner->newest_ms = asked_ms;
     DL_APPEND(queue->runners, runner);
     engine->running++;
     if (asker)
@@ -280,6 +295,16 @@ static unsigned queue_length(const struct guest_queue *queue)
     return count;
 }
 
+static void join(struct runner *runner, struct asker *asker)
+{
+    if (runner->deadline_ms < asker->deadline_ms) /* a reload may have made deadlines shorter */
+        runner->deadline_ms = asker->deadline_ms;
+    if (runner->newest_ms < asker->asked_ms)
+        runner->newest_ms = asker->asked_ms;
+    attach(asker, runner);
+    runner_joined(runner, asker->request.request_id);
+}
+
 /* Give the request its place; false and *error if it has none. */
 static bool place(struct engine *engine, const struct guest *guest, struct asker *asker, struct error *error)
 {
@@ -291,10 +316,7 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
     }
     struct runner *last = queue->runners ? queue->runners->prev : NULL;
     if (last && would_satisfy(last, request)) {
-        last->deadline_ms = asker->deadline_ms;
-        last->newest_ms = clock_now_ms();
-        attach(asker, last);
-        runner_joined(last, request->request_id);
+        join(last, asker);
         return true;
     }
     if (last && request->action == FENCE_ON && is_powering_on(last)) {
@@ -305,6 +327,7 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
     if (queue_length(queue) >= ENGINE_QUEUE_MAX || engine->running >= ENGINE_OPERATIONS_MAX) {
         error_set(error, ERROR_TOO_MANY, "%u operations wait already, %u of them for guest %d",
                   engine->running, queue_length(queue), guest->vmid);
+        drop_empty_queue(engine, queue);
         return false;
     }
     if (!enqueue(engine, queue, request, guest, asker)) {
@@ -336,36 +359,74 @@ static struct runner *find_runner(struct engine *engine, const struct operation 
 
 /* A reboot whose daemon ended after off was proven and before the power-on: nobody else would start the
  * guest. */
+static bool lacks_power_on(const struct operation *operation)
+{
+    return operation->outcome == OPERATION_INTERRUPTED && operation->action == FENCE_REBOOT &&
+           operation->power_on_error.code == ERROR_INTERRUPTED;
+}
+
+/* What was asked of the guest since then has the say, not a request from before. */
+static bool is_newest_of_its_guest(const struct engine *engine, const struct operation *operation)
+{
+    size_t count = history_count(engine->history);
+    for (size_t i = 0; i < count; i++) {
+        const struct operation *other = history_get(engine->history, i);
+        if (other && other->vmid == operation->vmid)
+            return other == operation;
+    }
+    return false;
+}
+
 static void resume_power_on(struct engine *engine, const struct operation *operation)
 {
     struct inventory *inventory = poller_inventory(engine->poller);
     const struct guest *guest = inventory ? inventory_by_vmid(inventory, operation->vmid) : NULL;
-    struct guest_queue *queue = guest ? queue_of(engine, guest->vmid) : NULL;
+    if (!guest || engine->running >= ENGINE_OPERATIONS_MAX || !is_newest_of_its_guest(engine, operation))
+        return;
+    struct guest_queue *queue = queue_of(engine, guest->vmid);
     struct engine_request request = {.action = FENCE_ON, .plug = operation->plug, .peer = operation->peer};
     if (queue && !queue->runners)
         enqueue(engine, queue, &request, guest, NULL);
 }
 
-/* The same request again, its connection having ended without an answer: true if it is known. */
-static bool repeat(struct engine *engine, struct asker *asker)
+/* The operation of the same request, whose connection ended without an answer. A Request-Id is the asker's
+ * word: what it is about must be the same, and not long ago, or the answer would be about something else
+ * (P1). */
+static const struct operation *find_repeated(struct engine *engine, const struct engine_request *request,
+                                             const struct guest *guest)
 {
     const struct operation *operation =
-        asker->request.request_id ? history_find_request(engine->history, asker->request.request_id) : NULL;
-    if (!operation || operation->action != asker->request.action)
+        request->request_id ? history_find_request(engine->history, request->request_id) : NULL;
+    if (!operation || operation->action != request->action || operation->method != request->method)
+        return NULL;
+    if (guest ? operation->vmid != guest->vmid : strcmp(operation->plug, request->plug) != 0)
+        return NULL;
+    int64_t age_ms = clock_realtime_ms() - operation->requested_realtime_ms;
+    bool recent = age_ms <= engine->settings.deadline_ms + ENGINE_REPEAT_ROOM_MS;
+    return recent || operation->outcome == OPERATION_RUNNING ? operation : NULL;
+}
+
+/* True if the request is known and was taken care of. */
+static bool repeat(struct engine *engine, struct asker *asker, const struct guest *guest)
+{
+    const struct operation *operation = find_repeated(engine, &asker->request, guest);
+    if (!operation)
         return false;
-    bool fence = operation->action != FENCE_ON;
+    bool proven = operation->action != FENCE_ON && operation->verified_ms;
     struct runner *runner = find_runner(engine, operation);
-    if (runner && !(fence && operation->verified_ms)) {
+    if (runner && !proven) {
         attach(asker, runner);
+        runner_asked_again(runner);
         return true;
     }
-    if (!runner && operation->outcome == OPERATION_INTERRUPTED && !operation->verified_ms)
+    if (operation->outcome == OPERATION_INTERRUPTED && !proven && !operation->verified_ms)
         return false; /* nothing was proven: it is done anew */
-    if (operation->outcome == OPERATION_INTERRUPTED && operation->action == FENCE_REBOOT &&
-        operation->power_on_error.code == ERROR_INTERRUPTED)
+    if (lacks_power_on(operation)) {
+        if (!poller_inventory(engine->poller))
+            return false; /* a little later, when the guest can be started */
         resume_power_on(engine, operation);
-    snprintf(asker->finished, sizeof(asker->finished), "%s", operation->id);
-    fail_later(asker, operation->verified_ms && fence ? &(struct error){0} : &operation->error);
+    }
+    answer_later(asker, operation, proven ? NULL : &operation->error);
     return true;
 }
 
@@ -375,10 +436,10 @@ static void resolve(struct engine *engine, struct asker *asker)
     struct error error = {0};
     struct inventory *inventory = poller_inventory(engine->poller);
     const struct guest *guest = inventory_find(inventory, asker->request.plug, &error);
-    if (repeat(engine, asker))
+    if (repeat(engine, asker, guest))
         return;
     if (!guest || !place(engine, guest, asker, &error))
-        fail_later(asker, &error);
+        answer_later(asker, NULL, &error);
 }
 
 uint64_t engine_submit(struct engine *engine, const struct engine_request *request, engine_answer_fn *answer,
@@ -395,6 +456,8 @@ uint64_t engine_submit(struct engine *engine, const struct engine_request *reque
     }
     if (poller_inventory(engine->poller))
         resolve(engine, asker);
+    else
+        (void)repeat(engine, asker, NULL); /* what is proven already needs no Proxmox */
     return asker->id;
 }
 
@@ -534,6 +597,7 @@ void engine_free(struct engine *engine)
         return;
     interrupt_all(engine);
     engine_readings_free(engine);
+    open_calls_free(engine);
     event_free(engine->drain_timer);
     free(engine);
 }

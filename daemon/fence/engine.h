@@ -21,6 +21,8 @@ struct history;
 #define ENGINE_QUEUE_MAX      16  /* operations per guest that wait or run */
 #define ENGINE_OPERATIONS_MAX 512 /* operations under way in all */
 #define ENGINE_INTENT_WAIT_MS 250 /* how long a first power call waits for "on disk" (P5) */
+/* A Request-Id means the same request only for so long beyond the deadline: later, somebody uses it again */
+#define ENGINE_REPEAT_ROOM_MS 60000
 
 struct engine_settings {
     int64_t deadline_ms, lock_wait_ms, stop_timeout_ms, answer_timeout_ms;
@@ -36,7 +38,8 @@ struct engine_request {
 };
 
 /* The answer to one asker, exactly once, never from inside engine_submit(): `error` NULL means that what was asked
- * holds (off is proven; the guest runs). `operation` may be NULL (unknown plug, say) and is valid only during the call. */
+ * holds (off is proven; the guest runs). `operation` may be NULL (unknown plug, say) and is valid only during the
+ * call. Whoever is called may submit, leave and drain, but not free the engine. */
 typedef void engine_answer_fn(void *context, const struct operation *operation, const struct error *error);
 
 struct engine *engine_new(struct event_base *base, struct session *session, struct poller *poller,

@@ -13,19 +13,19 @@
 #include <utlist.h>
 
 /* One who waits for an answer. Without a runner it waits for the inventory, or only for its answer to be
- * delivered. */
+ * delivered: an answer is always given from the loop, so that whoever gets it may ask again or leave. */
 struct asker {
     uint64_t id;
     struct engine *engine;
     struct runner *runner;
     bool wants_running; /* an `on` that joined a reboot's power-on: answered when the guest runs */
     struct event *timer;
-    int64_t deadline_ms;
+    int64_t asked_ms, deadline_ms;
     /* until the plug is resolved */
     struct engine_request request; /* plug and request_id are copies of its own */
-    /* an answer from history, to be given from the loop */
-    char finished[OPERATION_ID_LEN];
+    /* the answer, once it is known; it goes out by the timer's event */
     bool answering;
+    char operation[OPERATION_ID_LEN]; /* "" : none */
     struct error error;
     engine_answer_fn *answer;
     void *context;
@@ -49,11 +49,22 @@ struct runner {
     char task_upid[PVE_UPID_MAX];
     uint64_t avoid; /* endpoints that gave no good answer to this operation */
     int64_t deadline_ms, newest_ms; /* of the newest request */
+    unsigned inherited_stops;       /* of earlier operations, still in the task list that is read here */
+    int64_t stops_since_ms;         /* wall clock: since when stops count in that list */
     uint64_t intent; /* the record that is awaited, 0: none */
     bool intent_settled;
     struct event *intent_timer;
     struct guest_queue *queue;
     struct runner *prev, *next;
+};
+
+/* Stops and resets that an ended operation left under way: they belong to the guest, and the next operation
+ * starts it only when they cannot come any more (rule 6). */
+struct open_calls {
+    int vmid;
+    struct step_call stop, reset;
+    int64_t until_ms, since_realtime_ms;
+    UT_hash_handle hh;
 };
 
 struct guest_queue {
@@ -73,6 +84,7 @@ struct engine {
     struct asker *askers;       /* by id */
     struct guest_queue *queues; /* by vmid */
     struct reading *readings;   /* by id */
+    struct open_calls *open;    /* by vmid */
     uint64_t last_id;           /* of askers and readings */
     unsigned running;
     bool draining;
@@ -83,7 +95,8 @@ struct engine {
 };
 
 /* engine.c */
-/* Answer everybody who waits for `verified`; with `all` also those who wait for the guest to run. */
+/* Answer everybody who waits for `verified`; with `all` also those who wait for the guest to run. The answers
+ * go out from the loop, a moment later. */
 void engine_answer_askers(struct runner *runner, const struct error *error, bool all);
 /* The head of a queue has ended: take it away, begin the next. */
 void engine_runner_ended(struct runner *runner);
@@ -91,11 +104,13 @@ void engine_runner_ended(struct runner *runner);
 /* engine_run.c */
 struct runner *runner_new(struct engine *engine, struct operation *operation);
 void runner_free(struct runner *runner); /* nothing is under way any more; no callback comes */
-void runner_start(struct runner *runner);
+void runner_start(struct runner *runner); /* with the loop's next turn */
 void runner_joined(struct runner *runner, const char *request_id);
 void runner_deserted(struct runner *runner);
+void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
+void open_calls_free(struct engine *engine);
 
 /* engine_read.c */
 void engine_readings_resolve(struct engine *engine);

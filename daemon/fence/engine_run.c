@@ -95,8 +95,12 @@ static void on_tasks(struct runner *runner, const struct api_result *result)
     struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result};
     const char *type = runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
     /* the host's clock counts whole seconds */
-    int64_t since_s = runner->operation->requested_realtime_ms / 1000 - 1;
+    int64_t since_s = runner->stops_since_ms / 1000 - 1;
     event.decoded = result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, &event.tasks);
+    if (event.tasks.begun < runner->inherited_stops)
+        event.tasks.running++; /* one of them is still to come */
+    else
+        event.tasks.begun -= runner->inherited_stops;
     feed(runner, &event);
 }
 
@@ -173,10 +177,8 @@ static void call(struct runner *runner, enum run_call kind, const struct api_req
         .avoid = runner->avoid,
     };
     runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
-    if (!runner->calls[kind]) {
+    if (!runner->calls[kind])
         runner->unmade |= 1u << kind;
-        event_active(runner->wake, EV_TIMEOUT, 0);
-    }
 }
 
 static void send_power(struct runner *runner, const struct step_effects *effects, struct api_request request)
@@ -256,6 +258,8 @@ static void on_verified(struct runner *runner)
     engine_answer_askers(runner, NULL, false);
 }
 
+static void bequeath(struct runner *runner);
+
 static void end(struct runner *runner, enum operation_outcome outcome, const struct error *error)
 {
     struct engine *engine = runner->engine;
@@ -281,6 +285,7 @@ static void end(struct runner *runner, enum operation_outcome outcome, const str
         log_operation(operation, outcome == OPERATION_DONE ? LOG_NOTICE : LOG_ERR, text);
     }
     engine_answer_askers(runner, error->code == ERROR_NONE ? NULL : error, true);
+    bequeath(runner);
     engine_runner_ended(runner);
 }
 
@@ -303,17 +308,22 @@ static void feed(struct runner *runner, struct step_event *event)
         event_add(runner->wake, &tv);
     }
     make_calls(runner, &effects);
+    if (runner->unmade) /* not before event_add(), which would take it back */
+        event_active(runner->wake, EV_TIMEOUT, 0);
 }
+
+static void begin(struct runner *runner);
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct runner *runner = context;
+    if (!runner->started)
+        begin(runner);
     if (runner->unmade) {
         int kind = __builtin_ctz(runner->unmade);
         runner->unmade &= ~(1u << kind);
-        event_active(runner->wake, EV_TIMEOUT, 0); /* before the runner may end */
         report_unmade(runner, (enum run_call)kind);
         return;
     }
@@ -357,7 +367,90 @@ static void on_intent_late(evutil_socket_t fd, short what, void *context)
     settle_intent(runner, false);
 }
 
-void runner_start(struct runner *runner)
+/* ---- what an operation leaves to the next one of its guest (rule 6) ---- */
+
+/* It may still be carried out, as far as anybody knows. */
+static void leave_open(struct step_call *call, bool settled, int64_t now_ms)
+{
+    if (call->state == STEP_CALL_SENDING) {
+        call->state = STEP_CALL_OPEN;
+        call->open++;
+        call->last_open_ms = now_ms;
+    }
+    if (settled || (call->open > 0 && now_ms >= call->last_open_ms + STEP_OPEN_CALL_MS))
+        call->open = 0;
+}
+
+static bool is_left_open(const struct step_call *call)
+{
+    return call->open > 0 || call->state == STEP_CALL_TASK;
+}
+
+static void forget_open_calls(struct engine *engine, struct open_calls *open)
+{
+    HASH_DEL(engine->open, open);
+    free(open);
+}
+
+void open_calls_free(struct engine *engine)
+{
+    struct open_calls *open, *next;
+    HASH_ITER (hh, engine->open, open, next) {
+        forget_open_calls(engine, open);
+    }
+}
+
+static void bequeath(struct runner *runner)
+{
+    struct engine *engine = runner->engine;
+    int64_t now = clock_now_ms();
+    struct open_calls *open, *next;
+    HASH_ITER (hh, engine->open, open, next) {
+        if (open->vmid == runner->operation->vmid || now >= open->until_ms)
+            forget_open_calls(engine, open);
+    }
+    struct step_call stop = runner->step.stop, reset = runner->step.reset;
+    leave_open(&stop, runner->step.stops_settled, now);
+    leave_open(&reset, false, now);
+    if (!is_left_open(&stop) && !is_left_open(&reset))
+        return;
+    open = calloc(1, sizeof(*open));
+    if (!open)
+        return; /* then the next operation knows as little as after a restart */
+    *open = (struct open_calls){.vmid = runner->operation->vmid,
+                                .stop = stop,
+                                .reset = reset,
+                                .until_ms = now + STEP_OPEN_CALL_MS,
+                                .since_realtime_ms = runner->stops_since_ms};
+    open->stop.sent += runner->inherited_stops;
+    HASH_ADD_INT(engine->open, vmid, open);
+    if (!open->hh.tbl)
+        free(open);
+}
+
+static void inherit(struct runner *runner)
+{
+    struct step *step = &runner->step;
+    struct open_calls *open = NULL;
+    int vmid = runner->operation->vmid;
+    runner->stops_since_ms = runner->operation->requested_realtime_ms;
+    HASH_FIND_INT(runner->engine->open, &vmid, open);
+    if (!open || clock_now_ms() >= open->until_ms)
+        return;
+    runner->stops_since_ms = open->since_realtime_ms;
+    if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
+        step->stop = open->stop;
+        step->reset = open->reset;
+        return;
+    }
+    runner->inherited_stops = open->stop.sent;
+    step->stop.open = open->stop.open;
+    step->stop.last_open_ms = open->stop.last_open_ms;
+    step->reset.open = open->reset.open;
+    step->reset.last_open_ms = open->reset.last_open_ms;
+}
+
+static void begin(struct runner *runner)
 {
     struct engine *engine = runner->engine;
     struct operation *operation = runner->operation;
@@ -384,6 +477,7 @@ void runner_start(struct runner *runner)
     step_begin(&runner->step, &params);
     runner->step.floor_ms = runner->newest_ms;
     runner->step.no_asker = runner->askers == NULL;
+    inherit(runner);
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
     if (runner->intent) {
         struct timeval tv = {.tv_usec = ENGINE_INTENT_WAIT_MS * 1000};
@@ -391,7 +485,12 @@ void runner_start(struct runner *runner)
     } else {
         event_active(runner->intent_timer, EV_TIMEOUT, 0);
     }
-    event_active(runner->wake, EV_TIMEOUT, 0); /* never call back from inside a start */
+}
+
+/* Not from inside a request: requests of the same moment still join, and nobody is called back. */
+void runner_start(struct runner *runner)
+{
+    event_active(runner->wake, EV_TIMEOUT, 0);
 }
 
 void runner_joined(struct runner *runner, const char *request_id)
@@ -416,8 +515,18 @@ void runner_deserted(struct runner *runner)
     feed_kind(runner, STEP_EVENT_DESERTED);
 }
 
+void runner_asked_again(struct runner *runner)
+{
+    note(runner, "asked for again, its connection having ended");
+    runner->step.no_asker = false;
+}
+
 void runner_leave_off(struct runner *runner)
 {
+    struct error error = {0};
+    error_set(&error, ERROR_ABANDONED, "guest %d is not started: a newer request is to power it off",
+              runner->operation->vmid);
+    engine_answer_askers(runner, &error, true); /* those who asked for `on` */
     note(runner, "left off: a newer request is to power it off");
     runner->operation->power_on = POWER_ON_NONE;
     runner->step.phase = STEP_ENDED;

@@ -65,8 +65,10 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
                                                         : &step->reset;
     if (call->sent++ == 0)
         call->first_sent_ms = now_ms;
+    call->last_sent_ms = now_ms;
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
+    memcpy(call->node, step->node, sizeof(call->node));
     step->busy_power = true;
     step->sending = power;
     effects->send = power;
@@ -132,9 +134,27 @@ const char *step_host(const struct step *step)
     return step->node[0] ? step->node : "an unknown host";
 }
 
-bool step_wants_status(const struct step *step, int64_t now_ms)
+void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    return !step->busy_status && step->node[0] && now_ms >= step->next_status_ms;
+    if (step->busy_status)
+        return;
+    if (now_ms >= step->next_status_ms)
+        effects->read_status = step->busy_status = true;
+    else
+        step_wake_at(effects, step->next_status_ms);
+}
+
+void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
+                    int64_t now_ms)
+{
+    if (step->busy_task)
+        return;
+    if (now_ms >= step->next_task_ms) {
+        effects->read_task = step->busy_task = true;
+        effects->upid = call->upid;
+    } else {
+        step_wake_at(effects, step->next_task_ms);
+    }
 }
 
 /* ---- events to facts ---- */
@@ -153,15 +173,28 @@ static struct step_call *sent_call(struct step *step)
     return &step->stop;
 }
 
-static const char *power_name(enum step_power power)
+static const char *call_name(const struct step *step, const struct step_call *call)
 {
-    return power == STEP_SEND_START ? "start" : power == STEP_SEND_RESET ? "reset" : "stop";
+    return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
 }
 
-static void settle(struct step_call *call, enum step_call_state state, int64_t now_ms)
+/* It went to a host that the guest is not on, as we know by now: there it can only fail. */
+static bool went_elsewhere(const struct step *step, const struct step_call *call)
+{
+    return step->node[0] && strcmp(step->node, call->node) != 0;
+}
+
+/* From when on a read counts as asked for after this event: one that is under way was asked for before it,
+ * be it in the same millisecond. */
+static int64_t after(int64_t now_ms, bool under_way)
+{
+    return now_ms + under_way;
+}
+
+static void settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms)
 {
     call->state = state;
-    call->settled_ms = now_ms;
+    call->settled_ms = after(now_ms, step->busy_status);
     if (state == STEP_CALL_OPEN) {
         call->open++;
         call->last_open_ms = now_ms;
@@ -198,11 +231,11 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     char lock[PVE_LOCK_MAX];
     enum pve_refusal refusal = api_classify(words, lock);
 
-    error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", power_name(step->sending),
+    error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", call_name(step, call),
               step->params.vmid, step_host(step), words);
     step->last_error = error;
-    settle(call, STEP_CALL_FAILED, now_ms);
-    step_note(effects, "%s failed: %.120s", power_name(step->sending), words);
+    settle(step, call, STEP_CALL_FAILED, now_ms);
+    step_note(effects, "%s failed: %.120s", call_name(step, call), words);
     read_status_now(step, now_ms);
 
     switch (refusal) {
@@ -223,11 +256,11 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         step_back_off(step, now_ms);
         return;
     case PVE_REFUSAL_TEMPLATE:
-        error.code = ERROR_TEMPLATE;
+        error_set(&error, ERROR_TEMPLATE, "%s", error.message);
         step_fail(step, effects, &error);
         return;
     case PVE_REFUSAL_HA:
-        error.code = ERROR_HA_MANAGED;
+        error_set(&error, ERROR_HA_MANAGED, "%s", error.message);
         step_fail(step, effects, &error);
         return;
     case PVE_REFUSAL_OTHER:
@@ -238,7 +271,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     }
     /* without a task, a server error of unknown kind may hide a call that was carried out (rule 6) */
     if (!in_task && refusal == PVE_REFUSAL_OTHER)
-        settle(call, STEP_CALL_OPEN, now_ms);
+        settle(step, call, STEP_CALL_OPEN, now_ms);
     step_back_off(step, now_ms);
 }
 
@@ -247,7 +280,7 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
                               const struct api_result *result, int64_t now_ms)
 {
     struct json_object *ignored = NULL;
-    settle(call, STEP_CALL_FAILED, now_ms);
+    settle(step, call, STEP_CALL_FAILED, now_ms);
     step->last_error = result->error;
     if (result->http_status == 401) {
         step_back_off(step, now_ms);
@@ -266,9 +299,25 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
         read_status_now(step, now_ms);
         return;
     }
-    step_note(effects, "%s refused: %d %.100s", power_name(step->sending), result->http_status,
-              result->reason);
+    step_note(effects, "%s refused: %d %.100s", call_name(step, call), result->http_status, result->reason);
     step_fail(step, effects, &result->error);
+}
+
+static void take_task(struct step *step, struct step_effects *effects, struct step_call *call,
+                      const struct step_event *event)
+{
+    if (event->upid[0]) {
+        call->state = STEP_CALL_TASK;
+        snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
+        step->next_task_ms = event->now_ms;
+        step->task_gap_ms = STEP_STATUS_FIRST_MS;
+        step_note(effects, "%s sent to %s", call_name(step, call), call->node);
+    } else {
+        settle(step, call, STEP_CALL_OPEN, event->now_ms);
+        step_note(effects, "%s: the answer names no task", call_name(step, call));
+        step_back_off(step, event->now_ms);
+    }
+    read_status_now(step, event->now_ms);
 }
 
 static void on_power(struct step *step, struct step_effects *effects, const struct step_event *event)
@@ -276,31 +325,25 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
     const struct api_result *result = event->result;
     struct step_call *call = sent_call(step);
     int64_t now = event->now_ms;
-    const char *name = power_name(step->sending);
+    const char *name = call_name(step, call);
     step->busy_power = false;
 
     if (refused_credentials(step, effects, result))
         return;
+    if (went_elsewhere(step, call)) {
+        settle(step, call, STEP_CALL_FAILED, now);
+        step_note(effects, "%s went to %s, but the guest is on %s", name, call->node, step_host(step));
+        return;
+    }
     switch (result->outcome) {
     case API_OK:
-        if (event->upid[0]) {
-            call->state = STEP_CALL_TASK;
-            snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
-            step->next_task_ms = now;
-            step->task_gap_ms = STEP_STATUS_FIRST_MS;
-            step->refusals = 0;
-            step_note(effects, "%s sent to %s", name, step_host(step));
-        } else {
-            settle(call, STEP_CALL_OPEN, now);
-            step_note(effects, "%s: the answer names no task", name);
-        }
-        read_status_now(step, now);
+        take_task(step, effects, call, event);
         break;
     case API_REFUSED:
         if (result->http_status < 500) {
             take_client_error(step, effects, call, result, now);
         } else if (result->http_status == 595) { /* nobody reached the guest's host */
-            settle(call, STEP_CALL_FAILED, now);
+            settle(step, call, STEP_CALL_FAILED, now);
             step->last_error = result->error;
             step->host_suspect = true;
             step_note(effects, "%s: %s could not be reached by %s", name, step_host(step),
@@ -311,14 +354,14 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
         }
         break;
     case API_LOST:
-        settle(call, STEP_CALL_OPEN, now);
+        settle(step, call, STEP_CALL_OPEN, now);
         step->last_error = result->error;
         step_note(effects, "%s: no answer from %s, reading the state", name, result->endpoint_text);
         read_status_now(step, now);
         step_back_off(step, now);
         break;
     case API_UNSENT:
-        settle(call, STEP_CALL_FAILED, now);
+        settle(step, call, STEP_CALL_FAILED, now);
         call->sent--; /* nothing was written */
         step->last_error = result->error;
         step_note(effects, "%s could not be sent: %.140s", name, result->error.message);
@@ -340,6 +383,8 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
         return;
     }
     step->last_error = result->error;
+    if (result->outcome == API_LOST) /* the way to a dead host can take longer than we wait */
+        step->host_suspect = true;
     if (result->outcome != API_REFUSED)
         return;
     if (result->http_status == 403) {
@@ -367,6 +412,8 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->status = event->status;
     step->status_asked_ms = event->result->asked_ms;
     step->status_received_ms = event->result->received_ms;
+    if (step->status.lock[0] == '\0') /* another lock, later, has a patience of its own */
+        step->lock_since_ms = 0;
     step->next_status_ms = event->now_ms + step->status_gap_ms;
     step->status_gap_ms += step->status_gap_ms / 2;
     if (step->status_gap_ms > STEP_STATUS_LAST_MS)
@@ -374,36 +421,57 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step_off_status(step, effects);
 }
 
-static void on_task(struct step *step, struct step_effects *effects, const struct step_event *event)
+/* The call whose task this is; NULL if nobody waits for it any more. */
+static struct step_call *find_task(struct step *step, const char *upid)
 {
-    struct step_call *call = sent_call(step);
-    int64_t now = event->now_ms;
-    step->busy_task = false;
-    if (call->state != STEP_CALL_TASK || strcmp(event->upid, call->upid) != 0)
-        return; /* the word on an earlier call: a stop whose end was seen before its task's was read */
-    step->next_task_ms = now + step->task_gap_ms;
-    step->task_gap_ms += step->task_gap_ms / 2;
-    if (step->task_gap_ms > STEP_STATUS_LAST_MS)
-        step->task_gap_ms = STEP_STATUS_LAST_MS;
-    if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
-        settle(call, STEP_CALL_OPEN, now); /* that host does not know the task (any more) */
-        read_status_now(step, now);
-        return;
+    struct step_call *calls[] = {&step->stop, &step->start, &step->reset};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (calls[i]->state == STEP_CALL_TASK && strcmp(calls[i]->upid, upid) == 0)
+            return calls[i];
     }
-    if (event->result->outcome != API_OK || !event->decoded || !event->task.ended) {
-        if (event->result->outcome != API_OK && !refused_credentials(step, effects, event->result))
-            step->next_task_ms = now + STEP_SLOW_READ_MS;
+    return NULL;
+}
+
+static void take_task_end(struct step *step, struct step_effects *effects, struct step_call *call,
+                          const struct step_event *event)
+{
+    int64_t now = event->now_ms;
+    if (step->phase == STEP_POWERING_ON && call != &step->start) {
+        /* off is proven; of interest is only that it does not come any more (rule 6) */
+        settle(step, call, event->task.ok ? STEP_CALL_OK : STEP_CALL_FAILED, now);
         return;
     }
     if (!event->task.ok) {
         take_refusal(step, effects, call, event->task.exit, true, now);
         return;
     }
-    settle(call, STEP_CALL_OK, now);
+    settle(step, call, STEP_CALL_OK, now);
     if (call == &step->stop && !step->stopped_ms)
         step->stopped_ms = now;
-    step_note(effects, "%s: task OK", power_name(step->sending));
+    step_note(effects, "%s: task OK", call_name(step, call));
     read_status_now(step, now);
+}
+
+static void on_task(struct step *step, struct step_effects *effects, const struct step_event *event)
+{
+    struct step_call *call = find_task(step, event->upid);
+    int64_t now = event->now_ms;
+    step->busy_task = false;
+    if (refused_credentials(step, effects, event->result) || !call)
+        return;
+    step->next_task_ms = now + step->task_gap_ms;
+    step->task_gap_ms += step->task_gap_ms / 2;
+    if (step->task_gap_ms > STEP_STATUS_LAST_MS)
+        step->task_gap_ms = STEP_STATUS_LAST_MS;
+    if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
+        settle(step, call, STEP_CALL_OPEN, now); /* that host does not know the task (any more) */
+        step_back_off(step, now);
+        read_status_now(step, now);
+    } else if (event->result->outcome != API_OK) {
+        step->next_task_ms = now + STEP_SLOW_READ_MS;
+    } else if (event->decoded && event->task.ended) {
+        take_task_end(step, effects, call, event);
+    }
 }
 
 static void on_tasks(struct step *step, const struct step_event *event)
@@ -435,6 +503,12 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     snprintf(step->node, sizeof(step->node), "%s", event->node);
     step->params.type = event->type;
     step_note(effects, "located on %s", step->node);
+    if (step->stop.state == STEP_CALL_TASK && went_elsewhere(step, &step->stop))
+        settle(step, &step->stop, STEP_CALL_FAILED, event->now_ms);
+    if (step->reset.state == STEP_CALL_TASK && went_elsewhere(step, &step->reset))
+        settle(step, &step->reset, STEP_CALL_FAILED, event->now_ms);
+    if (step->start.state == STEP_CALL_TASK && went_elsewhere(step, &step->start))
+        settle(step, &step->start, STEP_CALL_FAILED, event->now_ms);
     read_status_now(step, event->now_ms);
 }
 
@@ -448,7 +522,7 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         step->may_send = true;
         break;
     case STEP_EVENT_JOINED:
-        step->floor_ms = event->now_ms;
+        step->floor_ms = after(event->now_ms, step->busy_status);
         step->no_asker = false;
         if (step->status_asked_ms < step->floor_ms)
             step->off_read = false;

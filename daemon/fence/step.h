@@ -53,7 +53,9 @@ enum step_call_state {
 struct step_call {
     enum step_call_state state;
     char upid[PVE_UPID_MAX];
+    char node[PVE_NODE_MAX];           /* whom the last one was sent to */
     int64_t first_sent_ms, settled_ms; /* of the first one sent; of the last change to OK, FAILED or OPEN */
+    int64_t last_sent_ms;
     unsigned sent, open;               /* how many were sent; how many of them are open */
     int64_t last_open_ms;
 };
@@ -90,7 +92,7 @@ struct step {
     struct pve_status status;
     int64_t status_asked_ms, status_received_ms;
     bool seen_running;  /* from this host, in this operation (point 4) */
-    bool seen_nics;     /* while it ran (point 7) */
+    bool seen_nics;     /* it has devices that show it (point 7) */
     int64_t stopped_ms; /* when it first read stopped after it ran, or the stop's task ended: 0 not yet */
     int64_t idle_container_ms; /* "CT n not running": the first read that held after it (point 4) */
     bool container_not_running;

@@ -53,7 +53,6 @@ static bool may_be_undead(const struct step *step)
 static void on_running(struct step *step)
 {
     step->seen_running = true;
-    step->seen_nics |= shows_life(step);
     step->stopped_ms = 0;
     step->off_read = false;
     step->container_not_running = false;
@@ -64,6 +63,7 @@ static void on_running(struct step *step)
 void step_off_status(struct step *step, struct step_effects *effects)
 {
     struct error error = {0};
+    step->seen_nics |= shows_life(step);
     if (step->status.running) {
         on_running(step);
         return;
@@ -79,6 +79,7 @@ void step_off_status(struct step *step, struct step_effects *effects)
         return;
     }
     if (shows_life(step)) {
+        step->idle_container_ms = 0;
         if (!step->announced)
             step_note(effects,
                       "reads stopped, but its network devices are still there: waiting for its last process");
@@ -101,7 +102,8 @@ void step_off_status(struct step *step, struct step_effects *effects)
         return;
     }
     step->off_read = true;
-    step->off_received_ms = step->status_received_ms;
+    /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
+    step->off_received_ms = step->status_received_ms + step->busy_hosts;
     step_note(effects, "seen stopped on %s", step_host(step));
 }
 
@@ -147,6 +149,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     step_verify(step, effects, event->now_ms);
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
+        step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
         step->next_power_ms = 0;
         step->resend_gap_ms = STEP_RESEND_FIRST_MS;
         step->lock_since_ms = 0;
@@ -162,10 +165,16 @@ static bool is_late(const struct step *step, int64_t now_ms)
     return step->no_asker || now_ms - step->floor_ms > STEP_LATE_MS;
 }
 
-/* It has certainly run since before the request. The host counts whole seconds, cut. */
+/* It has certainly run since before the request, and a moment ago. The host counts whole seconds, cut. */
 static bool ran_before_request(const struct step *step)
 {
     return step->status.running && step->status.uptime_s * 1000 > step->status_received_ms - step->floor_ms;
+}
+
+/* What a late call is decided on must be news: since an older read the guest may have been started anew. */
+static bool is_news(const struct step *step, int64_t now_ms)
+{
+    return now_ms - step->status_received_ms <= STEP_SLOW_READ_MS;
 }
 
 static bool fresh_status(const struct step *step)
@@ -178,8 +187,7 @@ static void abandon(struct step *step, struct step_effects *effects)
 {
     error_set(&effects->error, ERROR_ABANDONED,
               "guest %d %s; a stop that comes this late could hit a healthy node", step->params.vmid,
-              step->status.running ? "was started after the request"
-                                   : "does not run, and nobody waits for a proof any more");
+              step->status.running ? "was started after the request" : "does not run, but that is no proof");
     step_note(effects, "abandoned: no late stop is sent");
     step_end(step, effects, OPERATION_ABANDONED);
 }
@@ -203,7 +211,11 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         step_wake_at(effects, step->next_power_ms);
         return false;
     }
-    if (is_late(step, now_ms) && !ran_before_request(step)) {
+    if (!is_late(step, now_ms))
+        return true;
+    if (!is_news(step, now_ms))
+        return false;
+    if (!ran_before_request(step)) {
         abandon(step, effects);
         return false;
     }
@@ -213,9 +225,20 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
 /* The stop's task is worth reading once the guest's own state does not tell enough. */
 static bool wants_task(const struct step *step)
 {
-    return step->stop.state == STEP_CALL_TASK && !step->busy_task && step->status_known &&
+    return step->stop.state == STEP_CALL_TASK && step->status_known &&
            step->status_asked_ms >= step->floor_ms &&
            (step->status.running || !step->seen_running || shows_life(step));
+}
+
+/* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
+static void read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_hosts || !(step->off_read || step->host_suspect))
+        return;
+    if (step->off_read || now_ms >= step->next_hosts_ms)
+        effects->read_hosts = step->busy_hosts = true;
+    else
+        step_wake_at(effects, step->next_hosts_ms);
 }
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
@@ -227,30 +250,15 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         step_fail(step, effects, &error);
         return;
     }
-    if ((step->off_read || step->host_suspect) && !step->busy_hosts) {
-        if (step->off_read || now_ms >= step->next_hosts_ms)
-            effects->read_hosts = step->busy_hosts = true;
-        else
-            step_wake_at(effects, step->next_hosts_ms);
-    }
+    read_hosts(step, effects, now_ms);
     if (step->may_send && wants_stop(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_STOP, now_ms);
     if (step->phase == STEP_ENDED)
         return;
-    if (!step->off_read) {
-        if (step_wants_status(step, now_ms))
-            effects->read_status = step->busy_status = true;
-        else if (!step->busy_status)
-            step_wake_at(effects, step->next_status_ms);
-    }
-    if (wants_task(step)) {
-        if (now_ms >= step->next_task_ms) {
-            effects->read_task = step->busy_task = true;
-            effects->upid = step->stop.upid;
-        } else {
-            step_wake_at(effects, step->next_task_ms);
-        }
-    }
+    if (!step->off_read)
+        step_read_status(step, effects, now_ms);
+    if (wants_task(step))
+        step_read_task(step, effects, &step->stop, now_ms);
 }
 
 /* Why it was not proven in time, from what was last seen. */
@@ -302,7 +310,8 @@ static void fall_back(struct step *step, struct step_effects *effects)
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     bool fresh = step->status_known && step->status_asked_ms >= step->floor_ms;
-    if (step->params.ha_managed || (fresh && step->status.ha_managed) || (fresh && !step->status.running)) {
+    if (step->params.ha_managed || (fresh && step->status.ha_managed) || (fresh && !step->status.running) ||
+        is_container(step)) {
         /* a guest that does not run is started instead, once it is proven off; HA guests are refused there */
         step->phase = STEP_POWERING_OFF;
         return;
@@ -321,23 +330,18 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
     if (step->reset.state == STEP_CALL_OK && fresh && step->status.lock[0] &&
         step_locked(step, effects, step->status.lock, now_ms, step->params.lock_wait_ms))
         return;
+    read_hosts(step, effects, now_ms);
     if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
-        if (is_late(step, now_ms) && !ran_before_request(step)) {
+        bool late = is_late(step, now_ms);
+        if (late && is_news(step, now_ms) && !ran_before_request(step)) {
             abandon(step, effects);
             return;
         }
-        step_send(step, effects, STEP_SEND_RESET, now_ms);
+        if (!late || is_news(step, now_ms))
+            step_send(step, effects, STEP_SEND_RESET, now_ms);
     }
-    if (step->reset.state == STEP_CALL_TASK && !step->busy_task) {
-        if (now_ms >= step->next_task_ms) {
-            effects->read_task = step->busy_task = true;
-            effects->upid = step->reset.upid;
-        } else {
-            step_wake_at(effects, step->next_task_ms);
-        }
-    } else if (step->reset.state != STEP_CALL_TASK && step_wants_status(step, now_ms)) {
-        effects->read_status = step->busy_status = true;
-    } else if (!step->busy_status) {
-        step_wake_at(effects, step->next_status_ms);
-    }
+    if (step->reset.state == STEP_CALL_TASK)
+        step_read_task(step, effects, &step->reset, now_ms);
+    else
+        step_read_status(step, effects, now_ms);
 }

@@ -12,22 +12,44 @@ int64_t step_on_deadline(const struct step *step)
     return step->params.deadline_ms + (step->params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0);
 }
 
-/* A stop of ours that may still be carried out would hit the guest just started (rule 6). */
-static bool stop_may_still_come(struct step *step, struct step_effects *effects, int64_t now_ms)
+/* Until when a call may still be carried out: one whose task waits for the guest's lock file, or an open one.
+ */
+static int64_t may_come_until(const struct step_call *call)
 {
-    if (step->stop.open == 0 || step->stops_settled)
-        return false;
-    int64_t over_ms = step->stop.last_open_ms + STEP_OPEN_CALL_MS;
-    if (now_ms >= over_ms)
-        return false;
-    step_wake_at(effects, over_ms);
-    if (!step->busy_tasks) {
-        if (now_ms >= step->next_tasks_ms)
-            effects->read_tasks = step->busy_tasks = true;
+    int64_t until_ms = call->open > 0 ? call->last_open_ms + STEP_OPEN_CALL_MS : 0;
+    if (call->state == STEP_CALL_TASK && call->last_sent_ms + STEP_OPEN_CALL_MS > until_ms)
+        until_ms = call->last_sent_ms + STEP_OPEN_CALL_MS;
+    return until_ms;
+}
+
+static void read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_tasks)
+        return;
+    if (now_ms >= step->next_tasks_ms)
+        effects->read_tasks = step->busy_tasks = true;
+    else
+        step_wake_at(effects, step->next_tasks_ms);
+}
+
+/* A stop or reset of ours that may still be carried out would hit the guest just started (rule 6). */
+static bool is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    int64_t stop_ms = step->stops_settled ? 0 : may_come_until(&step->stop);
+    int64_t reset_ms = may_come_until(&step->reset);
+    if (now_ms < stop_ms) {
+        step_wake_at(effects, stop_ms);
+        if (step->stop.state == STEP_CALL_TASK)
+            step_read_task(step, effects, &step->stop, now_ms);
         else
-            step_wake_at(effects, step->next_tasks_ms);
+            read_tasks(step, effects, now_ms);
     }
-    return true;
+    if (now_ms < reset_ms) {
+        step_wake_at(effects, reset_ms);
+        if (step->reset.state == STEP_CALL_TASK)
+            step_read_task(step, effects, &step->reset, now_ms);
+    }
+    return now_ms < stop_ms || now_ms < reset_ms;
 }
 
 /* A read that was asked for after the last word on the start, or, before there was one, after the proof or
@@ -60,7 +82,7 @@ static bool wants_start(struct step *step, struct step_effects *effects, int64_t
         step_wake_at(effects, step->next_power_ms);
         return false;
     }
-    return !stop_may_still_come(step, effects, now_ms);
+    return !is_held_back(step, effects, now_ms);
 }
 
 /* A hibernated guest would come back with its old memory: as a cluster member that is a zombie (point 3). */
@@ -94,20 +116,9 @@ void step_on_decide(struct step *step, struct step_effects *effects, int64_t now
     if (wants_start(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_START, now_ms);
 
-    bool task = step->start.state == STEP_CALL_TASK && step->sending == STEP_SEND_START;
-    if (task && !step->busy_task) {
-        if (now_ms >= step->next_task_ms) {
-            effects->read_task = step->busy_task = true;
-            effects->upid = step->start.upid;
-        } else {
-            step_wake_at(effects, step->next_task_ms);
-        }
-    }
+    if (step->start.state == STEP_CALL_TASK)
+        step_read_task(step, effects, &step->start, now_ms);
     /* while our start is on its way nothing is to be learnt from the guest */
-    if (step->start.state == STEP_CALL_SENDING)
-        return;
-    if (step_wants_status(step, now_ms))
-        effects->read_status = step->busy_status = true;
-    else if (!step->busy_status)
-        step_wake_at(effects, step->next_status_ms);
+    if (step->start.state != STEP_CALL_SENDING)
+        step_read_status(step, effects, now_ms);
 }

@@ -23,7 +23,11 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
                  int64_t patience_ms);
 /* "pve1": for messages. */
 const char *step_host(const struct step *step);
-bool step_wants_status(const struct step *step, int64_t now_ms);
+/* Read the status now, or wake when it is time to. */
+void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* The same with the task of a call that is in STEP_CALL_TASK. */
+void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
+                    int64_t now_ms);
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_off_status(struct step *step, struct step_effects *effects);

@@ -227,6 +227,25 @@ int usercfg_each_pool(const struct usercfg *cfg, usercfg_each_f *each, void *con
     return result;
 }
 
+bool usercfg_role(const struct usercfg *cfg, const char *name, uint64_t *privileges, bool *builtin)
+{
+    struct role *role = NULL;
+    HASH_FIND_STR(cfg->roles, name, role);
+    if (!role)
+        return false;
+    *privileges = role->privileges;
+    *builtin = role->builtin;
+    return true;
+}
+
+int usercfg_each_role(const struct usercfg *cfg, usercfg_each_f *each, void *context)
+{
+    int result = 0;
+    for (const struct role *role = cfg->roles; role && !result; role = role->hh.next)
+        result = each(role->name, context);
+    return result;
+}
+
 int usercfg_each_identity(const struct usercfg *cfg, usercfg_each_f *each, void *context)
 {
     int result = 0;

@@ -54,6 +54,9 @@ bool usercfg_may_log_in(const struct usercfg *cfg, const char *id, int64_t now_s
 /* "a!b@pve!tok" is token "tok" of "a!b@pve": the length of the user's part, or 0 if `id` is no token id. */
 size_t usercfg_token_user_length(const char *id);
 
+/* What a role gives; false if there is no such role. `builtin` says that Proxmox brings it along. */
+bool usercfg_role(const struct usercfg *cfg, const char *name, uint64_t *privileges, bool *builtin);
+
 /* Pools. A guest is in one pool at most: its name, or NULL; borrowed. */
 const char *usercfg_pool_of(const struct usercfg *cfg, int64_t vmid);
 struct usercfg_pool {
@@ -71,6 +74,8 @@ bool usercfg_pool(const struct usercfg *cfg, const char *name, struct usercfg_po
  * borrowed, and the configuration must not be freed meanwhile. */
 typedef int usercfg_each_f(const char *name, void *context);
 int usercfg_each_pool(const struct usercfg *cfg, usercfg_each_f *each, void *context);
+/* roles, built-in ones first */
+int usercfg_each_role(const struct usercfg *cfg, usercfg_each_f *each, void *context);
 /* users and tokens, each token after its user */
 int usercfg_each_identity(const struct usercfg *cfg, usercfg_each_f *each, void *context);
 /* paths that grants name */

@@ -13,6 +13,7 @@
 
 struct role {
     char *name;
+    bool builtin;
     uint64_t privileges;
     UT_hash_handle hh;
 };

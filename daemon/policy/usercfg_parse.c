@@ -249,6 +249,7 @@ static int add_builtin_roles(struct usercfg *cfg)
         if (!role || !list)
             return -ENOMEM;
         char *rest = list;
+        role->builtin = true;
         for (const char *word; (word = next_word(&rest));) {
             role->privileges |= UINT64_C(1) << usercfg_privilege_number(word);
             cfg->known |= role->privileges;

@@ -210,15 +210,31 @@ static bool copy_word(char *to, size_t size, const char *text)
     return (size_t)snprintf(to, size, "%s", text) < size;
 }
 
+/* A member that decides something and is of a form we do not understand must not read as if it were missing. */
+static bool is_there(struct json_object *data, const char *key)
+{
+    struct json_object *member = NULL;
+    return json_object_object_get_ex(data, key, &member) && member;
+}
+
 static bool decode_ha(struct json_object *data, struct pve_status *status)
 {
     struct json_object *ha = NULL;
     const char *state = NULL;
     if (!json_get_object(data, "ha", &ha))
-        return true;
+        return !is_there(data, "ha");
     if (!json_get_flag(ha, "managed", &status->ha_managed))
         return false;
     return !json_get_string(ha, "state", &state) || copy_word(status->ha_state, PVE_HA_MAX, state);
+}
+
+static bool decode_traffic(struct json_object *data, const char *key, struct pve_status *status)
+{
+    int64_t number = 0;
+    if (!json_get_int_or_digits(data, key, 0, INT64_MAX, &number))
+        return !is_there(data, key);
+    status->traffic |= number > 0;
+    return true;
 }
 
 bool api_decode_status(struct json_object *data, struct pve_status *status)
@@ -239,16 +255,15 @@ bool api_decode_status(struct json_object *data, struct pve_status *status)
     /* `nics` of any other form than an object is not understood: count it as there */
     if (json_object_object_get_ex(data, "nics", &nics))
         status->nics = !json_object_is_type(nics, json_type_object) || json_object_object_length(nics) > 0;
-    if (json_get_int_or_digits(data, "netin", 0, INT64_MAX, &number) && number > 0)
-        status->traffic = true;
-    if (json_get_int_or_digits(data, "netout", 0, INT64_MAX, &number) && number > 0)
-        status->traffic = true;
+    if (!decode_traffic(data, "netin", status) || !decode_traffic(data, "netout", status))
+        return false;
     if (json_get_int_or_digits(data, "uptime", 0, INT64_MAX / 1000, &number))
         status->uptime_s = number;
     json_get_flag(data, "template", &status->template);
     if (json_get_string(data, "name", &text))
         copy_for_display(status->name, sizeof(status->name), text);
-    if (json_get_string(data, "lock", &text) && !copy_word(status->lock, PVE_LOCK_MAX, text))
+    if (json_get_string(data, "lock", &text) ? !copy_word(status->lock, PVE_LOCK_MAX, text)
+                                             : is_there(data, "lock"))
         return false;
     return decode_ha(data, status);
 }
@@ -298,7 +313,8 @@ enum pve_refusal api_classify(const char *text, char lock[static PVE_LOCK_MAX])
         enum pve_refusal refusal;
     } table[] = {
         {"unable to find configuration file", PVE_REFUSAL_MOVED},
-        {"does not exist", PVE_REFUSAL_MOVED},
+        /* not any "does not exist": disks and storages that are gone have the same words */
+        {"onfiguration file 'nodes/", PVE_REFUSAL_MOVED},
         {"VM is locked", PVE_REFUSAL_LOCKED},
         {"CT is locked", PVE_REFUSAL_LOCKED},
         {"can't lock file", PVE_REFUSAL_BUSY},

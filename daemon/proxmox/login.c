@@ -34,6 +34,7 @@ struct login {
     uint64_t tried;
     unsigned layout;
     bool ready;
+    bool renewal_failing; /* said once */
     struct error error;
     int64_t pause_ms, paused_until_ms;
     uint64_t logins, failures;
@@ -56,7 +57,7 @@ static void clear(struct login *login)
     secret_freep(&login->authorization);
     free(login->identity);
     login->identity = NULL;
-    login->ready = false;
+    login->ready = login->renewal_failing = false;
     login->pause_ms = login->paused_until_ms = 0;
     login->error = (struct error){0};
 }
@@ -126,27 +127,58 @@ bool login_set_credentials(struct login *login, struct session_credentials *cred
     login->authorization = authorization;
     login->password = TAKE(credentials->secret);
     login->credential++;
+    event_active(login->ended_event, 0, 0); /* a login that calls waited for may just have been dropped */
     return true;
 }
 
 /* ---- fetching a ticket ---- */
 
+static void pause_for(struct login *login, int64_t pause_ms)
+{
+    login->paused_until_ms = clock_now_ms() + pause_ms;
+}
+
+/* A renewal that failed is no reason to doubt the ticket: Proxmox still takes it. */
+static void fail_renewal(struct login *login, const struct error *error)
+{
+    if (!login->renewal_failing)
+        log_warning("the ticket of %s could not be renewed yet: %s", login->identity, error->message);
+    login->renewal_failing = true;
+    login->failures++;
+    pause_for(login, LOGIN_RENEWAL_PAUSE_MS);
+}
+
+/* The message alternates between endpoints, so that only a change of the code is news. */
 static void fail(struct login *login, const struct error *error)
 {
     login->failures++;
     login->ready = false;
-    if (login->error.code != error->code || strcmp(login->error.message, error->message) != 0)
+    if (login->error.code != error->code)
         log_error("login as %s failed: %s", login->identity, error->message);
     login->error = *error;
     event_active(login->ended_event, 0, 0);
 }
 
+static void fail_unreached(struct login *login, const struct error *error)
+{
+    if (login->renewing && login->ticket) {
+        fail_renewal(login, error);
+        return;
+    }
+    pause_for(login, LOGIN_UNREACHED_PAUSE_MS);
+    fail(login, error);
+}
+
 static void fail_refused(struct login *login, const struct error *error)
 {
+    if (login->renewing && login->ticket) {
+        fail_renewal(login, error);
+        return;
+    }
     login->pause_ms = login->pause_ms ? login->pause_ms * 2 : LOGIN_REFUSED_PAUSE_MS;
     if (login->pause_ms > LOGIN_REFUSED_PAUSE_MAX_MS)
         login->pause_ms = LOGIN_REFUSED_PAUSE_MAX_MS;
-    login->paused_until_ms = clock_now_ms() + login->pause_ms;
+    pause_for(login, login->pause_ms);
     fail(login, error);
 }
 
@@ -170,6 +202,13 @@ static struct secret *encode_cookie(const char *ticket)
     return cookie;
 }
 
+/* json-c would free it as it is. */
+static void wipe_text(const char *text)
+{
+    if (text)
+        explicit_bzero((char *)(uintptr_t)text, strlen(text));
+}
+
 static bool take_ticket(struct login *login, struct json_object *data, struct error *error)
 {
     const char *ticket = NULL, *csrf = NULL;
@@ -190,6 +229,8 @@ static bool take_ticket(struct login *login, struct json_object *data, struct er
     struct secret *new_ticket = secret_new(ticket, strlen(ticket)),
                   *new_csrf = secret_new(csrf, strlen(csrf));
     struct secret *new_cookie = encode_cookie(ticket);
+    wipe_text(ticket);
+    wipe_text(csrf);
     if (!new_ticket || !new_csrf || !new_cookie) {
         secret_free(new_ticket);
         secret_free(new_csrf);
@@ -215,6 +256,7 @@ static void succeed(struct login *login)
     login->issued_boottime_ms = clock_boottime_ms();
     login->pause_ms = login->paused_until_ms = 0;
     login->ready = true;
+    login->renewal_failing = false;
     login->error = (struct error){0};
     event_active(login->ended_event, 0, 0);
 }
@@ -232,6 +274,7 @@ static bool send_login(struct login *login)
     if (index < 0)
         return false;
     login->tried |= UINT64_C(1) << index;
+    login->renewing = login->renewing && login->ticket; /* it may have been refused meanwhile */
     struct api_request request = {
         .call = API_TICKET,
         .username = login->identity,
@@ -262,7 +305,7 @@ static void on_ticket(void *context, uint64_t id, const struct api_result *resul
     struct error error = {0};
     login->transfer = 0;
     if (login->layout == endpoints_layout(login->endpoints)) {
-        if (result->http_status > 0)
+        if (result->outcome == API_OK || result->outcome == API_REFUSED)
             endpoints_answered(login->endpoints, result->endpoint, address, result->received_ms);
         else
             endpoints_failed(login->endpoints, result->endpoint, &result->error, result->received_ms);
@@ -285,7 +328,7 @@ static void on_ticket(void *context, uint64_t id, const struct api_result *resul
         return;
     }
     if (!send_login(login))
-        fail(login, &result->error);
+        fail_unreached(login, &result->error);
 }
 
 static void start(struct login *login, bool renew)
@@ -295,7 +338,7 @@ static void start(struct login *login, bool renew)
     login->tried = 0;
     if (!send_login(login)) {
         error_set(&error, ERROR_NO_ENDPOINT, "there is no Proxmox endpoint to log in to");
-        fail(login, &error);
+        fail_unreached(login, &error);
     }
 }
 
@@ -368,9 +411,9 @@ void login_accepted(struct login *login, uint64_t credential)
     login->error = (struct error){0};
 }
 
-bool login_can_repeat(const struct login *login)
+bool login_can_repeat(const struct login *login, uint64_t credential)
 {
-    return !login->is_token;
+    return !login->is_token || credential != login->credential;
 }
 
 void login_describe(const struct login *login, struct session_description *description)

@@ -11,6 +11,8 @@
 #define LOGIN_ANSWER_MS            8000                 /* a refusal takes 3 s by design */
 #define LOGIN_REFUSED_PAUSE_MS     5000 /* doubled after each refusal: no account is locked out by hammering */
 #define LOGIN_REFUSED_PAUSE_MAX_MS 60000
+#define LOGIN_UNREACHED_PAUSE_MS   500   /* nobody answered; calls that waited end, their askers try again */
+#define LOGIN_RENEWAL_PAUSE_MS     60000 /* the old ticket is good for an hour more */
 
 struct login;
 
@@ -20,6 +22,7 @@ typedef void login_ended_fn(void *context);
 struct login *login_new(struct event_base *base, struct transport *transport, struct endpoints *endpoints,
                         login_ended_fn *ended, void *context);
 void login_free(struct login *login);
+/* Takes the secret over; who waits for a login looks again. false without memory: then nothing changed. */
 bool login_set_credentials(struct login *login, struct session_credentials *credentials);
 
 /* What to send along. `*credential` tells this login from later ones. LOGIN_UNDER_WAY: wait for the callback.
@@ -30,7 +33,8 @@ enum login_answer login_auth(struct login *login, struct transport_auth *auth, u
 /* What Proxmox said to a call sent with that credential: 401, or anything else. */
 void login_refused(struct login *login, uint64_t credential, const struct error *error);
 void login_accepted(struct login *login, uint64_t credential);
-/* A new login could help after a 401: yes with a password, no with a token. */
-bool login_can_repeat(const struct login *login);
+/* A new login could help after a 401: yes with a password or if the credentials are others by now, no with a
+ * token. */
+bool login_can_repeat(const struct login *login, uint64_t credential);
 
 void login_describe(const struct login *login, struct session_description *description);

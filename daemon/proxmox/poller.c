@@ -125,13 +125,13 @@ static bool add_pool_members(const struct poller *poller, struct inventory_build
                              const struct pool_answer *pool)
 {
     for (size_t i = 0; pool->members && i < json_object_array_length(pool->members); i++) {
-        struct guest guest;
+        struct guest guest, listed;
         if (!parse_guest(json_object_array_get_idx(pool->members, i), &guest))
             continue;
         /* the resource list has the lock and the HA state, which the pool's list may lack */
         struct json_object *entry = find_member(poller->guests, guest.vmid);
-        if (entry && !parse_guest(entry, &guest))
-            continue;
+        if (entry && parse_guest(entry, &listed))
+            guest = listed;
         guest.pool = pool->name;
         set_privileges(poller, &guest);
         if (!inventory_builder_guest(builder, &guest))
@@ -263,7 +263,8 @@ static void take_version(struct poller *poller, struct json_object *data)
 {
     const char *text = NULL;
     int major = 0, minor = 0;
-    if (!json_get_string(data, "version", &text) || sscanf(text, "%d.%d", &major, &minor) != 2)
+    if (!json_get_string(data, "version", &text) || sscanf(text, "%3d.%2d", &major, &minor) != 2 ||
+        major < 0 || minor < 0)
         return;
     if (poller->version && strcmp(poller->version, text) == 0)
         return;
@@ -310,6 +311,7 @@ static void take_permissions(struct poller *poller, const struct api_result *res
                   "Proxmox at %s answered the own privileges with something else than an object",
                   result->endpoint_text);
         note_error(poller, &error);
+        poller->permissions_due = true;
     } else {
         put_json(&poller->permissions);
         poller->permissions = json_object_get(result->data);
@@ -463,11 +465,13 @@ static void cancel_round(struct poller *poller)
     session_cancel(poller->session, poller->guests_call);
     session_cancel(poller->session, poller->nodes_call);
     session_cancel(poller->session, poller->permissions_call);
-    for (size_t i = 0; i < poller->pool_count; i++)
+    for (size_t i = 0; i < poller->pool_count; i++) {
         session_cancel(poller->session, poller->pools[i].call);
+        put_json(&poller->pools[i].members);
+    }
     put_json(&poller->guests);
     put_json(&poller->nodes);
-    poller->running = false;
+    poller->running = poller->again = false;
 }
 
 static bool copy_config(struct poller *poller, const struct config *config)
@@ -519,9 +523,21 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
 bool poller_set_config(struct poller *poller, const struct config *config)
 {
     cancel_round(poller);
-    forget_config(poller);
-    poller->permissions_due = true;
+    struct poller old = *poller; /* for the members that copy_config() replaces */
+    poller->pools = NULL;
+    poller->aliases = NULL;
+    poller->pool_count = poller->alias_count = 0;
     bool copied = copy_config(poller, config);
+    if (copied) {
+        forget_config(&old);
+    } else { /* half a list of pools would look like guests that are gone */
+        forget_config(poller);
+        poller->pools = old.pools;
+        poller->pool_count = old.pool_count;
+        poller->aliases = old.aliases;
+        poller->alias_count = old.alias_count;
+    }
+    poller->permissions_due = true;
     poller_poll_now(poller);
     return copied;
 }

@@ -18,6 +18,9 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+/* An attempt with less time than this says nothing about the endpoint, and is not made after another. */
+#define SESSION_ATTEMPT_MIN_MS 50
+
 struct call {
     uint64_t id;
     struct session *session;
@@ -29,6 +32,8 @@ struct call {
     unsigned layout;            /* which set of endpoints `tried` speaks of */
     bool repeated;              /* once after a 401 */
     bool waiting;               /* for a login */
+    bool by_name;               /* a probe: look the name up anew if the known address does not answer */
+    bool cut_short;             /* this attempt: the deadline left less than the time for an answer */
     uint64_t transfer;          /* 0: none */
     uint64_t credential;        /* the login it was sent with */
     struct event *turn, *timer; /* to look again; the deadline */
@@ -85,6 +90,24 @@ static void finish_unsent(struct call *call, const struct error *error)
 
 static void on_answer(void *context, uint64_t transfer, const struct api_result *result, const char *address);
 
+static void arm_deadline(struct call *call)
+{
+    int64_t left_ms = call->route.deadline_ms - clock_now_ms();
+    left_ms = left_ms > 0 ? left_ms : 0;
+    struct timeval tv = {.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
+    event_add(call->timer, &tv);
+}
+
+/* After a reload the bits speak of other endpoints. */
+static void follow_layout(struct call *call)
+{
+    unsigned layout = endpoints_layout(call->session->endpoints);
+    if (call->layout == layout)
+        return;
+    call->layout = layout;
+    call->tried = call->route.avoid = 0;
+}
+
 /* The endpoint to ask now, or -1. Those to be avoided come last. */
 static int choose(const struct call *call)
 {
@@ -92,6 +115,20 @@ static int choose(const struct call *call)
     uint64_t out = call->tried | call->barred;
     int index = endpoints_choose(endpoints, call->prefer, out | call->route.avoid);
     return index >= 0 ? index : endpoints_choose(endpoints, call->prefer, out);
+}
+
+/* To one endpoint. An endpoint that is down may have moved: every other probe of it asks the resolver, the
+ * others the address that answered last, for the resolver may be what is broken. */
+static uint64_t send_to(struct call *call, size_t index, const struct transport_auth *auth, int64_t left_ms)
+{
+    const struct endpoint *endpoint = endpoints_get(call->session->endpoints, index);
+    struct endpoint anew = *endpoint;
+    if (call->by_name && endpoint->state == ENDPOINT_DOWN && endpoint->failures % 2 == 1)
+        anew.last_address = NULL;
+    call->tried |= UINT64_C(1) << index;
+    call->cut_short = left_ms < call->route.answer_timeout_ms;
+    return transport_send(transport_of(call), &anew, index, &call->request, auth,
+                          call->cut_short ? left_ms : call->route.answer_timeout_ms, on_answer, call);
 }
 
 static void advance(struct call *call)
@@ -112,15 +149,13 @@ static void advance(struct call *call)
         break;
     case LOGIN_UNDER_WAY:
         call->waiting = true;
+        arm_deadline(call); /* it may have passed unused while a transfer was under way */
         return;
     case LOGIN_IMPOSSIBLE:
         finish_unsent(call, &error);
         return;
     }
-    if (call->layout != endpoints_layout(session->endpoints)) {
-        call->layout = endpoints_layout(session->endpoints);
-        call->tried = 0;
-    }
+    follow_layout(call);
     int index = choose(call);
     if (index < 0) {
         error_set(&error, ERROR_NO_ENDPOINT, "no Proxmox endpoint is left to ask for %s",
@@ -128,11 +163,7 @@ static void advance(struct call *call)
         finish_unsent(call, &error);
         return;
     }
-    call->tried |= UINT64_C(1) << index;
-    call->transfer = transport_send(
-        transport_of(call), endpoints_get(session->endpoints, (size_t)index), (size_t)index, &call->request,
-        &auth, left_ms < call->route.answer_timeout_ms ? left_ms : call->route.answer_timeout_ms, on_answer,
-        call);
+    call->transfer = send_to(call, (size_t)index, &auth, left_ms);
     if (!call->transfer) {
         error_set(&error, ERROR_INTERNAL, "the request %s could not be built or memory is short",
                   api_row(call->request.call)->name);
@@ -146,9 +177,10 @@ static bool is_proxy_failure(const struct api_result *result)
     return result->outcome == API_REFUSED && result->http_status >= 595 && result->http_status <= 599;
 }
 
-static bool may_go_elsewhere(const struct call *call, const struct api_result *result)
+static bool may_go_elsewhere(struct call *call, const struct api_result *result)
 {
-    if (choose(call) < 0)
+    follow_layout(call);
+    if (choose(call) < 0 || call->route.deadline_ms - clock_now_ms() < SESSION_ATTEMPT_MIN_MS)
         return false;
     if (result->outcome == API_UNSENT)
         return true;
@@ -161,9 +193,9 @@ static void note_endpoint(struct call *call, const struct api_result *result, co
     struct endpoints *endpoints = call->session->endpoints;
     if (call->layout != endpoints_layout(endpoints))
         return; /* a reload came in between: the index speaks of another endpoint */
-    if (result->http_status > 0)
+    if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
-    else
+    else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)
         endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
 }
 
@@ -178,13 +210,13 @@ static void on_answer(void *context, uint64_t transfer, const struct api_result 
 
     if (result->outcome == API_REFUSED && result->http_status == 401) {
         login_refused(session->login, call->credential, &result->error);
-        if (!call->repeated && login_can_repeat(session->login)) {
+        if (!call->repeated && login_can_repeat(session->login, call->credential)) {
             call->repeated = true;
             call->tried = 0;
             advance(call);
             return;
         }
-    } else if (result->http_status > 0) {
+    } else if (result->outcome == API_OK || result->outcome == API_REFUSED) {
         login_accepted(session->login, call->credential);
     }
     if (result->http_status == 401) {
@@ -237,7 +269,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     struct error error = {0};
     if (call->transfer)
         return; /* transport's own time-out is due now too, and tells more precisely what happened */
-    error_set(&error, ERROR_NO_SESSION, "there was no Proxmox session within the deadline");
+    struct session_description description;
+    login_describe(call->session->login, &description);
+    error = description.error;
+    if (error.code == ERROR_NONE)
+        error_set(&error, ERROR_NO_SESSION, "there was no Proxmox session within the deadline");
     finish_unsent(call, &error);
 }
 
@@ -274,16 +310,13 @@ uint64_t session_call(struct session *session, const struct api_request *request
         call_free(call);
         return 0;
     }
-    int64_t left_ms = route->deadline_ms - clock_now_ms();
-    left_ms = left_ms > 0 ? left_ms : 0;
-    struct timeval tv = {.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
     call->id = ++session->last_id;
     HASH_ADD(hh, session->calls, id, sizeof(call->id), call);
     if (!call->hh.tbl) {
         call_free(call);
         return 0;
     }
-    event_add(call->timer, &tv);
+    arm_deadline(call);
     event_active(call->turn, EV_TIMEOUT, 0); /* never call back from inside */
     return call->id;
 }
@@ -300,8 +333,10 @@ uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_
     uint64_t id = session_call(session, &request, &route, done, context);
     struct call *call = NULL;
     HASH_FIND(hh, session->calls, &id, sizeof(id), call);
-    if (call)
+    if (call) {
         call->barred = ~(UINT64_C(1) << endpoint);
+        call->by_name = true;
+    }
     return id;
 }
 

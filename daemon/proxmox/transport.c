@@ -19,6 +19,9 @@
 #include <uthash.h>
 
 #define TRANSPORT_REASON_MAX 512
+/* pveproxy closes a connection that was idle for 5 s; curl counts whole seconds and uses one up to the next
+ */
+#define TRANSPORT_IDLE_MAX_S 3L
 
 struct generation {
     struct transport *transport;
@@ -42,6 +45,7 @@ struct transfer {
     int64_t asked_ms, timeout_ms;
     char *answer;
     size_t answer_length, answer_size;
+    bool too_long; /* the answer: more than TRANSPORT_BODY_MAX */
     char reason[TRANSPORT_REASON_MAX];
     char curl_error[CURL_ERROR_SIZE];
     transport_done_fn *done;
@@ -175,6 +179,14 @@ static struct generation *generation_new(struct transport *transport, const char
 
 /* ---- transfers ---- */
 
+/* The lines hold the token's secret or the ticket. Curl's own copies are out of reach. */
+static void wipe_headers(struct curl_slist *headers)
+{
+    for (struct curl_slist *line = headers; line; line = line->next)
+        explicit_bzero(line->data, strlen(line->data));
+    curl_slist_free_all(headers);
+}
+
 /* Take a transfer off curl and free it. Its generation goes with it if it was the last of an old one. */
 static void transfer_free(struct transfer *transfer)
 {
@@ -183,7 +195,7 @@ static void transfer_free(struct transfer *transfer)
         curl_multi_remove_handle(generation->multi, transfer->easy);
         curl_easy_cleanup(transfer->easy);
     }
-    curl_slist_free_all(transfer->headers);
+    wipe_headers(transfer->headers);
     curl_slist_free_all(transfer->connect_to);
     if (transfer->timeout)
         event_free(transfer->timeout);
@@ -261,7 +273,9 @@ static void describe_certificate_error(const struct transfer *transfer, struct e
 static void judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
                           struct api_result *result)
 {
-    /* curl notes "pretransfer" just before the first byte of the request is handed to the kernel */
+    /* curl notes "pretransfer" when the kernel has taken the request, or a part of it. A write that failed
+     * outright left nothing that the other end could decrypt. It is never taken back: a request that was
+     * written to a dying connection and whose repetition found nobody counts as written. */
     curl_off_t pretransfer = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
     result->outcome = pretransfer > 0 ? API_LOST : API_UNSENT;
@@ -269,6 +283,10 @@ static void judge_failure(const struct transfer *transfer, CURLcode code, bool t
     const char *call = api_row(transfer->call)->name;
     if (is_certificate_error(code))
         describe_certificate_error(transfer, &result->error);
+    else if (transfer->too_long)
+        error_set(&result->error, ERROR_PROTOCOL,
+                  "Proxmox at %s answered %s with more than the %d MiB that are read of one answer",
+                  transfer->endpoint_text, call, TRANSPORT_BODY_MAX / (1024 * 1024));
     else if (timed_out)
         error_set(&result->error, result->outcome == API_LOST ? ERROR_PROTOCOL : ERROR_NO_ENDPOINT,
                   "Proxmox at %s %s within %lld ms", transfer->endpoint_text,
@@ -349,15 +367,22 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
     size_t length = size * count;
-    if (length > TRANSPORT_BODY_MAX - transfer->answer_length)
+    if (length > TRANSPORT_BODY_MAX - transfer->answer_length) {
+        transfer->too_long = true;
         return 0;
+    }
     if (transfer->answer_length + length > transfer->answer_size) {
         size_t wanted = transfer->answer_size ? transfer->answer_size * 2 : 4096;
         while (wanted < transfer->answer_length + length)
             wanted *= 2;
-        char *grown = realloc(transfer->answer, wanted);
+        char *grown = malloc(wanted); /* not realloc(): the old room may hold a ticket and is wiped */
         if (!grown)
             return 0;
+        if (transfer->answer) {
+            memcpy(grown, transfer->answer, transfer->answer_length);
+            explicit_bzero(transfer->answer, transfer->answer_size);
+            free(transfer->answer);
+        }
         transfer->answer = grown;
         transfer->answer_size = wanted;
     }
@@ -375,6 +400,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     char line[TRANSPORT_REASON_MAX];
     if (length < 5 || memcmp(data, "HTTP/", 5) != 0)
         return length;
+    transfer->reason[0] = '\0'; /* an interim answer ("100 Continue") had one of its own */
     snprintf(line, sizeof(line), "%.*s", (int)length, data);
     line[strcspn(line, "\r\n")] = '\0';
     if (sscanf(line, "HTTP/%*s %*d %n", &reason_at) >= 0 && reason_at > 0)
@@ -436,6 +462,10 @@ static bool set_tls(struct transfer *transfer)
             .data = (void *)(uintptr_t)ca_pem, .len = strlen(ca_pem), .flags = CURL_BLOB_NOCOPY};
         good = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK;
     }
+    /* A libcurl that was built with a directory of CAs trusts those beside the ones given, and reads it at
+     * each handshake. */
+    if (ca_pem || curl_version_info(CURLVERSION_NOW)->cainfo)
+        good = good && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
     /* the system's store is read once a generation and then kept: no file is opened in a fence */
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, -1L);
     return good;
@@ -451,6 +481,10 @@ static void set_behaviour(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* https_proxy in the environment is not for us */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* removing a transfer must not wait for its resolver */
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, TRANSPORT_IDLE_MAX_S);
+    /* a login may take long to be refused, but not to be begun */
+    if (transfer->call == API_TICKET)
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(transfer->timeout_ms / 2));
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "fence-broker/" FENCE_BROKER_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);

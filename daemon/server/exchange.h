@@ -1,15 +1,22 @@
 /*
- * Shared by server.c and requests.c, by nobody else: one request and what it waits for.
+ * One request and what it waits for, and what all requests share: the rooms, the facts of this moment, the
+ * counters. The server makes exchanges and dispatches them; the handlers answer them. Knows no sockets, no
+ * shares and no rights.
  */
 #pragma once
 
+#include "policy/access.h"
 #include "server/connection.h"
 #include "server/http.h"
-#include "server/server.h"
+#include "server/metrics.h"
+#include "server/parts.h"
 #include "server/view.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+
+/* Answers held in memory for peers that read slowly; beyond it only the privileged get large ones. */
+#define SERVER_ANSWERS_BYTES_MAX (64 * 1024 * 1024)
 
 enum exchange_wait {
     WAIT_NONE,
@@ -19,7 +26,7 @@ enum exchange_wait {
 
 struct exchange {
     uint64_t id; /* of the connection */
-    struct server *server;
+    struct exchanges *all;
     struct connection *connection; /* owned */
     enum server_socket socket;
     enum access_verdict verdict; /* at accept; decides from which share the connection is counted */
@@ -29,15 +36,41 @@ struct exchange {
     char *plug; /* of a live read */
     bool bare;  /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;
-    void (*resume)(struct server *server, struct exchange *exchange);
+    void (*resume)(struct exchange *exchange);
     UT_hash_handle hh;
 };
 
-const struct server_parts *server_parts(const struct server *server);
+struct exchanges {
+    struct event_base *base;
+    struct server_parts parts;
+    struct exchange *table; /* by id */
+    uint64_t last_id;
+    struct event *hold_timer;
+    struct metrics_server counters;
+    int64_t started_ms;
+    int statm; /* /proc/self/statm, open from the start: no file is opened later */
+};
+
+/* Answers the exchange, or leaves it waiting for an asynchronous answer. `request` is valid only during the
+ * call. */
+typedef void exchange_handler_fn(struct exchange *exchange, const struct http_request *request);
+
+struct exchanges *exchanges_new(struct event_base *base, const struct server_parts *parts);
+void exchanges_free(struct exchanges *all); /* the table must be empty; NULL is fine */
 /* Facts of this moment, for one answer. *poll_error etc. are borrowed from the rooms. */
-void server_facts(const struct server *server, struct view_facts *facts);
-void server_write_metrics(const struct server *server, struct text *out);
-int64_t server_age_ms(const struct server *server); /* since server_new() */
+void exchanges_facts(const struct exchanges *all, struct view_facts *facts);
+void exchanges_write_metrics(const struct exchanges *all, struct text *out);
+int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
+/* The poller's round ended: look again at all that wait for it. */
+void exchanges_round_ended(struct exchanges *all);
+
+/* Takes `fd` and what `peer` owns over in any case; NULL without memory. */
+struct exchange *exchange_new(struct exchanges *all, enum server_socket socket, int fd,
+                              struct access_peer *peer, enum access_verdict verdict,
+                              const struct connection_owner *owner);
+struct exchange *exchange_find(struct exchanges *all, uint64_t id);
+/* Nobody is called back for it any more: the engine forgets its asker. */
+void exchange_free(struct exchange *exchange);
 
 /* Answer with this body (taken over), or with an error. `status` 0: the error code's own. */
 void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body);
@@ -46,4 +79,4 @@ void exchange_answer_error(struct exchange *exchange, int status, const char *al
 /* Wait for the poller's next round, at most until hold_until_ms (monotonic); then resume() is called, which
  * answers or holds again. */
 void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
-                   void (*resume)(struct server *server, struct exchange *exchange));
+                   void (*resume)(struct exchange *exchange));

@@ -58,6 +58,10 @@ bool monitor_passes(const struct view_facts *facts, bool strict, struct error *e
     enum reason reason = readiness_worst(overall);
     const struct guest *guest;
 
+    /* a session that nobody refused only waits for an endpoint, and what is wrong there is the cause */
+    if (reason == REASON_NO_SESSION && facts->session.error.code == ERROR_NONE &&
+        facts->readiness.endpoints_up == 0)
+        reason = REASON_NO_ENDPOINT;
     if (readiness_verdict(overall) == VERDICT_BLOCKED) {
         set_reason(error, facts, reason, NULL);
         return false;

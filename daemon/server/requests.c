@@ -4,7 +4,6 @@
  */
 #include "server/requests.h"
 
-#include "server/exchange.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "system/cleanup.h"
@@ -73,7 +72,7 @@ static void on_operation_answer(void *context, const struct operation *operation
         answer_engine_error(exchange, error, operation ? operation->id : NULL);
         return;
     }
-    server_facts(exchange->server, &facts);
+    exchanges_facts(exchange->all, &facts);
     if (operation)
         view_done(&body, exchange->form, &facts, operation);
     else
@@ -81,13 +80,13 @@ static void on_operation_answer(void *context, const struct operation *operation
     answer_view(exchange, &body);
 }
 
-static void dry_run(struct server *server, struct exchange *exchange, const struct engine_request *ask)
+static void dry_run(struct exchange *exchange, const struct engine_request *ask)
 {
     _cleanup_(text_clear) struct text body = {0};
     char message[DRY_RUN_TEXT_MAX] = "";
     struct error error = {0};
 
-    if (!engine_dry_run(server_parts(server)->engine, ask, message, sizeof(message), &error)) {
+    if (!engine_dry_run(exchange->all->parts.engine, ask, message, sizeof(message), &error)) {
         answer_error(exchange, &error);
         return;
     }
@@ -103,7 +102,7 @@ static void dry_run(struct server *server, struct exchange *exchange, const stru
     answer_view(exchange, &body);
 }
 
-void request_power(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_power(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const methods[] = {"onoff", "cycle", NULL};
     const struct access_peer *peer = connection_peer(exchange->connection);
@@ -127,11 +126,10 @@ void request_power(struct server *server, struct exchange *exchange, const struc
     if (method == 1 && ask.action == FENCE_REBOOT) /* off and on know one way only */
         ask.method = FENCE_CYCLE;
     if (dry == 1) {
-        dry_run(server, exchange, &ask);
+        dry_run(exchange, &ask);
         return;
     }
-    exchange->asker =
-        engine_submit(server_parts(server)->engine, &ask, on_operation_answer, exchange, &error);
+    exchange->asker = engine_submit(exchange->all->parts.engine, &ask, on_operation_answer, exchange, &error);
     if (exchange->asker)
         exchange->wait = WAIT_ENGINE;
     else
@@ -142,11 +140,11 @@ void request_power(struct server *server, struct exchange *exchange, const struc
 
 /* True if there is an inventory; else the exchange waits for the first one just after the daemon's start, or
  * has its error. */
-static bool await_inventory(struct server *server, struct exchange *exchange, const struct view_facts *facts,
-                            void (*resume)(struct server *server, struct exchange *exchange))
+static bool await_inventory(struct exchange *exchange, const struct view_facts *facts,
+                            void (*resume)(struct exchange *exchange))
 {
     struct error error;
-    int64_t left = MONITOR_START_MS - server_age_ms(server);
+    int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
 
     if (facts->readiness.inventory)
         return true;
@@ -162,19 +160,19 @@ static bool await_inventory(struct server *server, struct exchange *exchange, co
     return false;
 }
 
-static void answer_list(struct server *server, struct exchange *exchange)
+static void answer_list(struct exchange *exchange)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
-    server_facts(server, &facts);
-    if (!await_inventory(server, exchange, &facts, answer_list))
+    exchanges_facts(exchange->all, &facts);
+    if (!await_inventory(exchange, &facts, answer_list))
         return;
     view_guest_list(&body, exchange->form, &facts, exchange->bare);
     answer_view(exchange, &body);
 }
 
-void request_guests(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_guests(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const views[] = {"list", "list-status", NULL};
     _cleanup_(text_clear) struct text body = {0};
@@ -185,10 +183,10 @@ void request_guests(struct server *server, struct exchange *exchange, const stru
         return;
     if (view >= 0) {
         exchange->bare = view == 1;
-        answer_list(server, exchange);
+        answer_list(exchange);
         return;
     }
-    server_facts(server, &facts);
+    exchanges_facts(exchange->all, &facts);
     view_guests(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }
@@ -209,7 +207,7 @@ static void on_power_read(void *context, enum engine_power power, const struct p
     if (exchange->bare && exchange->form == HTTP_TEXT) {
         text_puts(&body, power == ENGINE_POWER_ON ? "on\n" : "off\n");
     } else {
-        server_facts(exchange->server, &facts);
+        exchanges_facts(exchange->all, &facts);
         const struct inventory *inventory = facts.readiness.inventory;
         const struct guest *guest = inventory ? inventory_find(inventory, exchange->plug, &unknown) : NULL;
 
@@ -218,7 +216,7 @@ static void on_power_read(void *context, enum engine_power power, const struct p
     answer_view(exchange, &body);
 }
 
-void request_guest(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_guest(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const views[] = {"power", NULL};
     struct error error = {0};
@@ -234,7 +232,7 @@ void request_guest(struct server *server, struct exchange *exchange, const struc
         return;
     }
     exchange->asker =
-        engine_read_power(server_parts(server)->engine, exchange->plug, on_power_read, exchange, &error);
+        engine_read_power(exchange->all->parts.engine, exchange->plug, on_power_read, exchange, &error);
     if (exchange->asker)
         exchange->wait = WAIT_ENGINE;
     else
@@ -243,20 +241,20 @@ void request_guest(struct server *server, struct exchange *exchange, const struc
 
 /* ---- operations ---- */
 
-void request_operations(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_operations(struct exchange *exchange, const struct http_request *request)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
     (void)request;
-    server_facts(server, &facts);
+    exchanges_facts(exchange->all, &facts);
     view_operations(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }
 
-void request_operation(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_operation(struct exchange *exchange, const struct http_request *request)
 {
-    const struct operation *operation = history_find(server_parts(server)->history, request->segments[2]);
+    const struct operation *operation = history_find(exchange->all->parts.history, request->segments[2]);
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
     struct error error;
@@ -268,7 +266,7 @@ void request_operation(struct server *server, struct exchange *exchange, const s
         answer_error(exchange, &error);
         return;
     }
-    server_facts(server, &facts);
+    exchanges_facts(exchange->all, &facts);
     view_operation(&body, exchange->form, &facts, operation);
     answer_view(exchange, &body);
 }
@@ -289,34 +287,34 @@ static void answer_monitor(struct exchange *exchange, const struct view_facts *f
 }
 
 /* The poll that the monitor asked for has ended, or it has waited long enough. */
-static void resume_monitor(struct server *server, struct exchange *exchange)
+static void resume_monitor(struct exchange *exchange)
 {
     struct view_facts facts;
 
-    server_facts(server, &facts);
+    exchanges_facts(exchange->all, &facts);
     if (!facts.readiness.inventory && facts.now_ms < exchange->hold_until_ms &&
-        server_age_ms(server) < MONITOR_START_MS)
+        exchanges_age_ms(exchange->all) < MONITOR_START_MS)
         return; /* a first round that failed: the network may just be coming up */
     answer_monitor(exchange, &facts);
 }
 
-static void begin_monitor(struct server *server, struct exchange *exchange)
+static void begin_monitor(struct exchange *exchange)
 {
     struct view_facts facts;
-    int64_t left = MONITOR_START_MS - server_age_ms(server);
+    int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
 
-    server_facts(server, &facts);
+    exchanges_facts(exchange->all, &facts);
     if (!monitor_facts_old(&facts)) {
         answer_monitor(exchange, &facts);
     } else if (!facts.readiness.inventory && left > 0) {
         exchange_hold(exchange, facts.now_ms + left, resume_monitor);
     } else {
         exchange_hold(exchange, facts.now_ms + MONITOR_HOLD_MS, resume_monitor);
-        poller_poll_now(server_parts(server)->poller);
+        poller_poll_now(exchange->all->parts.poller);
     }
 }
 
-void request_status(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_status(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const views[] = {"monitor", NULL};
     _cleanup_(text_clear) struct text body = {0};
@@ -329,7 +327,7 @@ void request_status(struct server *server, struct exchange *exchange, const stru
         return;
     if (view == 0) {
         exchange->bare = strict == 1;
-        begin_monitor(server, exchange);
+        begin_monitor(exchange);
         return;
     }
     if (strict >= 0) {
@@ -337,16 +335,16 @@ void request_status(struct server *server, struct exchange *exchange, const stru
         answer_error(exchange, &error);
         return;
     }
-    server_facts(server, &facts);
+    exchanges_facts(exchange->all, &facts);
     view_status(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }
 
-void request_metrics(struct server *server, struct exchange *exchange, const struct http_request *request)
+void request_metrics(struct exchange *exchange, const struct http_request *request)
 {
     _cleanup_(text_clear) struct text body = {0};
 
     (void)request;
-    server_write_metrics(server, &body);
+    exchanges_write_metrics(exchange->all, &body);
     exchange_answer(exchange, 200, METRICS_CONTENT_TYPE, &body);
 }

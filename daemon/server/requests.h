@@ -4,12 +4,12 @@
  */
 #pragma once
 
-#include "server/routes.h"
+#include "server/exchange.h"
 
-route_handler_fn request_power;      /* POST /v1/guests/PLUG/{off,on,reboot} */
-route_handler_fn request_guests;     /* GET /v1/guests */
-route_handler_fn request_guest;      /* GET /v1/guests/PLUG */
-route_handler_fn request_operations; /* GET /v1/operations */
-route_handler_fn request_operation;  /* GET /v1/operations/ID */
-route_handler_fn request_status;     /* GET /v1/status */
-route_handler_fn request_metrics;    /* GET /metrics */
+exchange_handler_fn request_power;      /* POST /v1/guests/PLUG/{off,on,reboot} */
+exchange_handler_fn request_guests;     /* GET /v1/guests */
+exchange_handler_fn request_guest;      /* GET /v1/guests/PLUG */
+exchange_handler_fn request_operations; /* GET /v1/operations */
+exchange_handler_fn request_operation;  /* GET /v1/operations/ID */
+exchange_handler_fn request_status;     /* GET /v1/status */
+exchange_handler_fn request_metrics;    /* GET /metrics */

@@ -5,18 +5,10 @@
 #pragma once
 
 #include "policy/access.h"
-#include "server/http.h"
+#include "server/exchange.h"
 #include "system/error.h"
 
 #include <stdbool.h>
-
-struct server;
-struct exchange;
-
-/* Answers the exchange, or leaves it waiting for an asynchronous answer. `request` is valid only during the
- * call. */
-typedef void route_handler_fn(struct server *server, struct exchange *exchange,
-                              const struct http_request *request);
 
 #define ROUTE_QUERY_KEYS 3
 
@@ -27,7 +19,7 @@ struct route {
     enum access_what what;
     bool on_metrics_socket;              /* also there, where nobody's right is asked */
     const char *query[ROUTE_QUERY_KEYS]; /* known keys; an unknown one is refused */
-    route_handler_fn *handler;
+    exchange_handler_fn *handler;
 };
 
 /* The row, or NULL with *error: not-found, method-not-allowed (then *allow names what is), bad-request

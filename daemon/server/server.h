@@ -4,13 +4,8 @@
  */
 #pragma once
 
-#include "fence/engine.h"
-#include "fence/history.h"
 #include "policy/access.h"
-#include "proxmox/endpoints.h"
-#include "proxmox/poller.h"
-#include "proxmox/session.h"
-#include "proxmox/transport.h"
+#include "server/parts.h"
 #include "system/error.h"
 
 #include <event2/event.h>
@@ -24,21 +19,6 @@ struct server;
 /* The metrics socket is open to all. */
 #define SERVER_METRICS_MAX     16
 #define SERVER_METRICS_PER_UID 2
-/* Answers held in memory for peers that read slowly; beyond it only the privileged get large ones. */
-#define SERVER_ANSWERS_BYTES_MAX (64 * 1024 * 1024)
-
-enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
-
-/* Borrowed; they must outlive the server, or be replaced with server_set_parts(). */
-struct server_parts {
-    struct engine *engine;
-    struct history *history;
-    struct poller *poller;
-    struct session *session;
-    struct endpoints *endpoints;
-    struct transport *fences, *polls;
-    int min_online_nodes; /* 0: majority */
-};
 
 /* NULL and errno when memory or /proc is lacking. `gate` and `parts` are copied. */
 struct server *server_new(struct event_base *base, const struct server_parts *parts,

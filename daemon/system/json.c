@@ -80,6 +80,9 @@ bool json_get_int(struct json_object *object, const char *key, int64_t min, int6
     if (!member_of_type(object, key, json_type_int, &value))
         return false;
     int64_t number = json_object_get_int64(value);
+    /* json-c shows what is greater than an int64_t as the greatest one */
+    if (number == INT64_MAX && json_object_get_uint64(value) > (uint64_t)INT64_MAX)
+        return false;
     if (number < min || number > max)
         return false;
     *out = number;

@@ -13,9 +13,9 @@
 
 #define JSON_DEPTH_MAX 16
 
-/* Parse exactly `length` bytes: strict, valid UTF-8, nothing behind the value but blanks. NULL if it is
- * anything else (also for a bare `null`, which no caller here expects). The caller releases with
- * json_object_put(). */
+/* Parse exactly `length` bytes: json-c's strict mode (it still takes NaN and single quotes), valid UTF-8,
+ * nothing behind the value but blanks. NULL if it is anything else (also for a bare `null`, which no caller
+ * here expects). The caller releases with json_object_put(). */
 struct json_object *json_parse(const char *text, size_t length);
 
 /* Members of an object. Each returns false, and leaves *out alone, if `object` is not an object, the member

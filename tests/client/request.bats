@@ -153,6 +153,20 @@ need_root() {
     is "$(requests | wc -l)" 2
 }
 
+@test "what no broker has read does not count as asked: it is sent until one reads it" {
+    broker hangup unread refuse unread unread "$(reply ok 200 text/plain 'off\n')"
+    agent action=off plug=n1
+    is "$status" 0
+    is "$(requests | wc -l)" 2
+    is "$(grep -a '^Request-Id' "$LOG" | sort -u | wc -l)" 1
+}
+
+@test "a broker that never reads is a failure, after some seconds" {
+    broker unread
+    agent action=off plug=n1
+    fails_with "hung up twice without an answer"
+}
+
 @test "a connection closed before the request was read is repeated, too" {
     broker refuse "$(reply ok 200 text/plain 'off\n')"
     agent action=off plug=n1

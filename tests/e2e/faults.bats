@@ -349,7 +349,7 @@ all_three_begin() {
     failed minority
     broker_configure fence.deadline=5s proxmox.min-online-nodes=1
     kill -HUP "$BROKER_PID"
-    await 5 grep -q reloaded "$T/broker.log"
+    await 5 broker_said "reloaded"
     fence 102 -o off -n vm102
     succeeded
     guest_dead 102

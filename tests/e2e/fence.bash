@@ -123,3 +123,16 @@ broker_ends_clean() {
     broker_stop
     ! grep -E 'ERROR: |runtime error|Assertion|LeakSanitizer' "$T/broker.log" "$T/broker.log.err"
 }
+
+# broker_said TEXT: in its log
+broker_said() { grep -qF -- "$1" "$T/broker.log.err"; }
+
+# broker_reload [SECTION.KEY=VALUE…]: a new configuration, taken over
+broker_reload() {
+    local before
+    before=$(grep -cF 'notice reloaded' "$T/broker.log.err" || true)
+    (($# == 0)) || broker_configure "$@"
+    kill -s HUP "$BROKER_PID"
+    await 5 broker_reloaded "$before"
+}
+broker_reloaded() { (($(grep -cF 'notice reloaded' "$T/broker.log.err") > $1)); }

@@ -30,6 +30,12 @@ teardown() {
     [[ $out == *'<resource-agent name="fence_broker"'* && $out == *'<action name="off"'* && $out == *'name="plug"'* ]]
 }
 
+@test "Pacemaker's controller gets the metadata as hacluster, which may do nothing here" {
+    chmod 700 "$T/run"
+    echo action=metadata | in_node setpriv --reuid hacluster --regid haclient --clear-groups /usr/sbin/fence_broker >"$T/metadata"
+    grep -q '<resource-agent name="fence_broker"' "$T/metadata"
+}
+
 @test "the fencer validates the agent's parameters, and has a bad one refused" {
     stonith --validate --agent fence_broker --option method=onoff
     succeeds
@@ -214,6 +220,23 @@ processes_gone() {
 }
 guest_is_gone() { [[ -z $(guest_processes "$1") ]]; }
 last_operation_is() { [[ $(ask GET /v1/operations | sed -nE '0,/"outcome"/s/.*"outcome":[[:space:]]*"([a-z]+)".*/\1/p' | head -n 1) == "$1" ]]; }
+
+@test "a broker that is killed during a fence and started again: the agent asks again, and the fencer gets its success" {
+    local fence code=0
+    register broker pcmk_off_retries=1
+    sim_ctl set 101 stop-ms=2000
+    guest_alive 101
+    in_node stonith_admin --fence vm101 --timeout 30 >"$T/fence" 2>&1 3>&- &
+    fence=$!
+    await 10 stop_was_sent
+    broker_kill
+    [[ -n $(guest_processes 101) ]]
+    broker_spawn
+    wait "$fence" || code=$?
+    [[ $code == 0 ]]
+    guest_dead 101
+}
+stop_was_sent() { (($(sim_calls stop) > 0)); }
 
 @test "the fencer finds nothing to warn about in the agent" {
     register broker

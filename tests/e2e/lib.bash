@@ -28,8 +28,8 @@ e2e_setup() {
 
 # always the last thing; shows the broker's log of a test that failed
 e2e_teardown() {
-    [[ -z ${BROKER_PID:-} ]] || end_process "$BROKER_PID" KILL
-    [[ -z ${SIM_PID:-} ]] || end_process "$SIM_PID" TERM
+    [[ -z ${BROKER_PID:-} ]] || end_process "$BROKER_PID" KILL || true
+    [[ -z ${SIM_PID:-} ]] || end_process "$SIM_PID" TERM || true
     if [[ -z ${BATS_TEST_COMPLETED:-} && -n ${BATS_TEST_DIRNAME:-} && -s ${T:-}/broker.log ]]; then
         printf -- '--- the broker said\n' >&2
         tail -n 40 "$T/broker.log" >&2

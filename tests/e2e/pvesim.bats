@@ -197,6 +197,8 @@ writes() { await 5 disk_has_grown "$1" "$(disk_size "$1")"; }
     [ "$answer" = "595 " ]
     has "$(api GET '/cluster/resources?type=node')" '{"id":"node/pve2","node":"pve2","type":"node","status":"offline"}'
     has "$(api GET '/cluster/resources?type=vm')" '"vmid":102,"node":"pve2","status":"unknown"'
+    sim_ctl node pve3 hastate=maintenance
+    has "$(api GET '/cluster/resources?type=node')" '"status":"online","level":"","hastate":"maintenance"'
     ASK_AT=pve2
     run -7 api GET /version
     sim_ctl node pve2 online
@@ -318,7 +320,7 @@ writes() { await 5 disk_has_grown "$1" "$(disk_size "$1")"; }
 
 @test "a call is carried out late and never answered, or answered late" {
     sim_start
-    sim_ctl fault carried-out-late call=stop ms=700 count=1
+    sim_ctl fault carried-out-late call=stop ms=2000 count=1
     run -28 power pve1 qemu 101 stop --max-time 0.3
     guest_alive 101
     sim_ctl wait 101 stopped 5000
@@ -326,6 +328,17 @@ writes() { await 5 disk_has_grown "$1" "$(disk_size "$1")"; }
     before=$(now_ms)
     has "$(power pve2 qemu 102 stop)" UPID
     [ $(($(now_ms) - before)) -ge 500 ]
+    sim_ctl fault carried-out-late call=stop guest=103 ms=3000 status=596 answer-ms=50 reason=Connection timed out
+    [ "$(power pve3 qemu 103 stop)" = "596 " ]
+    guest_alive 103
+    sim_ctl wait 103 stopped 9000
+}
+
+@test "a body that is lost on the way leaves what the query says" {
+    sim_start
+    sim_ctl fault body-lost
+    has "$(power pve1 qemu 101 'stop?timeout=probe' -d 'timeout=3')" "got 'probe'"
+    [ "$(task_end "$(power pve1 qemu 101 stop -d timeout=probe)")" = OK ]
 }
 
 @test "answers are garbled: another status, no JSON, truncated, no UPID, another guest" {

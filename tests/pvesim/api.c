@@ -10,114 +10,12 @@
 #define DENIED_DELAY_MS 3000 /* a 401 comes late, scaled */
 #define NO_ROUTE_MS     3100 /* until the way to a dead host is given up, scaled */
 
-static const struct param_rule no_params[] = {{0}};
-static const struct param_rule ticket_params[] = {{"username", PARAM_STRING, true, false, 0, 0},
-                                                  {"password", PARAM_STRING, true, false, 0, 0},
-                                                  {"realm", PARAM_STRING, false, false, 0, 0},
-                                                  {"otp", PARAM_STRING, false, false, 0, 0},
-                                                  {"path", PARAM_STRING, false, false, 0, 0},
-                                                  {"privs", PARAM_STRING, false, false, 0, 0},
-                                                  {"new-format", PARAM_BOOLEAN, false, false, 0, 0},
-                                                  {"tfa-challenge", PARAM_STRING, false, false, 0, 0},
-                                                  {0}};
-static const struct param_rule permissions_params[] = {
-    {"userid", PARAM_STRING, false, false, 0, 0}, {"path", PARAM_STRING, false, false, 0, 0}, {0}};
-static const struct param_rule resources_params[] = {{"type", PARAM_STRING, false, false, 0, 0}, {0}};
-static const struct param_rule pools_params[] = {
-    {"poolid", PARAM_STRING, false, false, 8, 1}, {"type", PARAM_STRING, false, false, 8, 1}, {0}};
-static const struct param_rule config_params[] = {
-    {"current", PARAM_BOOLEAN, false, false, 0, 0}, {"snapshot", PARAM_STRING, false, false, 0, 0}, {0}};
-static const struct param_rule qemu_stop_params[] = {{"timeout", PARAM_INTEGER, false, false, 0, 0},
-                                                     {"skiplock", PARAM_BOOLEAN, false, true, 0, 0},
-                                                     {"migratedfrom", PARAM_STRING, false, true, 0, 0},
-                                                     {"keepActive", PARAM_BOOLEAN, false, true, 0, 0},
-                                                     {"overrule-shutdown", PARAM_BOOLEAN, false, false, 8, 2},
-                                                     {0}};
-static const struct param_rule lxc_stop_params[] = {{"skiplock", PARAM_BOOLEAN, false, true, 0, 0},
-                                                    {"overrule-shutdown", PARAM_BOOLEAN, false, false, 8, 2},
-                                                    {0}};
-static const struct param_rule qemu_start_params[] = {{"timeout", PARAM_INTEGER, false, false, 0, 0},
-                                                      {"skiplock", PARAM_BOOLEAN, false, true, 0, 0},
-                                                      {"migratedfrom", PARAM_STRING, false, true, 0, 0},
-                                                      {"migration_type", PARAM_STRING, false, true, 0, 0},
-                                                      {"migration_network", PARAM_STRING, false, true, 0, 0},
-                                                      {"stateuri", PARAM_STRING, false, true, 0, 0},
-                                                      {"machine", PARAM_STRING, false, false, 0, 0},
-                                                      {"force-cpu", PARAM_STRING, false, true, 0, 0},
-                                                      {"targetstorage", PARAM_STRING, false, true, 0, 0},
-                                                      {0}};
-static const struct param_rule lxc_start_params[] = {
-    {"skiplock", PARAM_BOOLEAN, false, true, 0, 0}, {"debug", PARAM_BOOLEAN, false, false, 0, 0}, {0}};
-static const struct param_rule reset_params[] = {{"skiplock", PARAM_BOOLEAN, false, true, 0, 0}, {0}};
-static const struct param_rule reboot_params[] = {{"timeout", PARAM_INTEGER, false, false, 0, 0}, {0}};
-static const struct param_rule shutdown_params[] = {{"timeout", PARAM_INTEGER, false, false, 0, 0},
-                                                    {"skiplock", PARAM_BOOLEAN, false, true, 0, 0},
-                                                    {"forceStop", PARAM_BOOLEAN, false, false, 0, 0},
-                                                    {"keepActive", PARAM_BOOLEAN, false, true, 0, 0},
-                                                    {0}};
-static const struct param_rule tasks_params[] = {{"vmid", PARAM_INTEGER, false, false, 0, 0},
-                                                 {"limit", PARAM_INTEGER, false, false, 0, 0},
-                                                 {"start", PARAM_INTEGER, false, false, 0, 0},
-                                                 {"since", PARAM_INTEGER, false, false, 0, 0},
-                                                 {"until", PARAM_INTEGER, false, false, 0, 0},
-                                                 {"errors", PARAM_BOOLEAN, false, false, 0, 0},
-                                                 {"source", PARAM_STRING, false, false, 0, 0},
-                                                 {"typefilter", PARAM_STRING, false, false, 0, 0},
-                                                 {"userfilter", PARAM_STRING, false, false, 0, 0},
-                                                 {"statusfilter", PARAM_STRING, false, false, 0, 0},
-                                                 {0}};
-
-#define VM_CONFIG                                                                                            \
-    "VM.Config.Disk|VM.Config.CDROM|VM.Config.CPU|VM.Config.Memory|VM.Config.Network|VM.Config.HWType|"      \
-    "VM.Config.Options|VM.Config.Cloudinit"
-
-static const struct api_row rows[] = {
-    {"version", "GET", "/version", 0, NULL, NULL, no_params, api_version},
-    {"domains", "GET", "/access/domains", API_NO_LOGIN, NULL, NULL, no_params, api_domains},
-    {"ticket", "POST", "/access/ticket", API_NO_LOGIN, NULL, NULL, ticket_params, api_ticket},
-    {"permissions", "GET", "/access/permissions", 0, NULL, NULL, permissions_params, api_permissions},
-    {"resources", "GET", "/cluster/resources", 0, NULL, NULL, resources_params, api_resources},
-    {"pools", "GET", "/pools", 0, NULL, NULL, pools_params, api_pools},
-    {"pool", "GET", "/pools/{poolid}", 0, NULL, NULL, no_params, api_pool},
-    {"nodes", "GET", "/nodes", 0, NULL, NULL, no_params, api_nodes},
-    {"status", "GET", "/nodes/{node}/{type}/{vmid}/status/current", API_PROXIED, "/vms/%", "VM.Audit",
-     no_params, api_status},
-    {"config", "GET", "/nodes/{node}/{type}/{vmid}/config", API_PROXIED, "/vms/%", "VM.Audit", config_params,
-     api_config},
-    {"start", "POST", "/nodes/{node}/qemu/{vmid}/status/start", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     qemu_start_params, api_power},
-    {"stop", "POST", "/nodes/{node}/qemu/{vmid}/status/stop", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     qemu_stop_params, api_power},
-    {"reset", "POST", "/nodes/{node}/qemu/{vmid}/status/reset", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     reset_params, api_power},
-    {"shutdown", "POST", "/nodes/{node}/qemu/{vmid}/status/shutdown", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     shutdown_params, api_power},
-    {"reboot", "POST", "/nodes/{node}/qemu/{vmid}/status/reboot", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     reboot_params, api_power},
-    {"start", "POST", "/nodes/{node}/lxc/{vmid}/status/start", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     lxc_start_params, api_power},
-    {"stop", "POST", "/nodes/{node}/lxc/{vmid}/status/stop", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     lxc_stop_params, api_power},
-    {"shutdown", "POST", "/nodes/{node}/lxc/{vmid}/status/shutdown", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     shutdown_params, api_power},
-    {"reboot", "POST", "/nodes/{node}/lxc/{vmid}/status/reboot", API_PROXIED, "/vms/%", "VM.PowerMgmt",
-     reboot_params, api_power},
-    {"tasks", "GET", "/nodes/{node}/tasks", API_PROXIED, NULL, NULL, tasks_params, api_tasks},
-    {"task", "GET", "/nodes/{node}/tasks/{upid}/status", API_PROXIED, NULL, NULL, no_params, api_task_status},
-    /* calls of real hosts that are here only to be refused */
-    {"destroy", "DELETE", "/nodes/{node}/qemu/{vmid}", API_PROXIED, "/vms/%", "VM.Allocate", NULL, NULL},
-    {"set-config", "PUT", "/nodes/{node}/qemu/{vmid}/config", API_PROXIED, "/vms/%", VM_CONFIG, NULL, NULL},
-    {"node-command", "POST", "/nodes/{node}/status", API_PROXIED, "/nodes/%", "Sys.PowerMgmt", NULL, NULL},
-    {"console", "POST", "/nodes/{node}/qemu/{vmid}/vncproxy", API_PROXIED, "/vms/%", "VM.Console", NULL,
-     NULL},
-};
-
 /* a stop with a timeout that is no number: asked only to be refused */
 static const char rehearse[] = "rehearse";
 
 const char *api_call_name(size_t index)
 {
-    return index < ARRAY_LEN(rows) ? rows[index].name : index == ARRAY_LEN(rows) ? rehearse : NULL;
+    return index < api_row_count ? api_rows[index].name : index == api_row_count ? rehearse : NULL;
 }
 
 /* ---- errors and answers ------------------------------------------------------------------------------- */
@@ -218,9 +116,9 @@ void api_route(const struct sim *sim, struct call *call)
             call->segment[call->segment_count++] = segment;
     }
     call->name = "unknown";
-    for (size_t i = 0; i < ARRAY_LEN(rows) && !rest && !call->row; i++) {
-        if (strcmp(rows[i].method, call->method) == 0 && matches(rows[i].path, call))
-            call->row = &rows[i];
+    for (size_t i = 0; i < api_row_count && !rest && !call->row; i++) {
+        if (strcmp(api_rows[i].method, call->method) == 0 && matches(api_rows[i].path, call))
+            call->row = &api_rows[i];
     }
     if (!call->row)
         return;
@@ -327,7 +225,9 @@ static bool check_way(const struct sim *sim, const struct call *call, struct rep
 static bool check_path(const struct sim *sim, const struct call *call, struct reply *reply)
 {
     const struct api_row *row = call->row;
-    const char *what = strncmp(row->check_path, "/vms", 4) == 0 ? call->segment[3] : call->segment[1];
+    const char *what = !strchr(row->check_path, '%')              ? ""
+                       : strncmp(row->check_path, "/vms", 4) == 0 ? call->segment[3]
+                                                                  : call->segment[1];
     _cleanup_(freep) char *path = NULL;
     if (asprintf(&path, "%.*s%s", (int)strcspn(row->check_path, "%"), row->check_path, what) < 0) {
         path = NULL;

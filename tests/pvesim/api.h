@@ -21,7 +21,7 @@ struct param_rule {
 /* Answers a call that has passed all checks; reply->status is 200 and its body empty. */
 typedef void api_handler(struct sim *sim, struct call *call, struct reply *reply);
 
-enum { API_NO_LOGIN = 1, API_PROXIED = 2, API_LIST = 4 };
+enum { API_NO_LOGIN = 1, API_PROXIED = 2 };
 
 struct api_row {
     const char *name; /* for faults, statistics and log */
@@ -32,6 +32,9 @@ struct api_row {
     const struct param_rule *params;
     api_handler *handler; /* NULL: outside what is simulated */
 };
+
+extern const struct api_row api_rows[];
+extern const size_t api_row_count;
 
 /* Find the row, the call's name, its node and guest. Before any check. */
 void api_route(const struct sim *sim, struct call *call);
@@ -60,5 +63,8 @@ api_handler api_version, api_domains, api_ticket, api_permissions;
 api_handler api_resources, api_pools, api_pool, api_nodes;
 /* api_guest.c */
 api_handler api_status, api_config, api_power;
+/* api_provision.c */
+api_handler api_roles, api_role, api_change_role, api_create_pool, api_update_pool, api_delete_pool;
+api_handler api_change_group, api_create_user, api_user, api_delete_user, api_token, api_acl, api_change_acl;
 /* api_tasks.c */
 api_handler api_tasks, api_task_status;

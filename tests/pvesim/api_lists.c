@@ -104,6 +104,8 @@ static void out_node(const struct call *call, const struct node *node, struct ou
     out_string(out, "status", online ? "online" : "offline");
     if (online)
         out_string(out, "level", "");
+    if (node->ha_state)
+        out_string(out, "hastate", node->ha_state);
 }
 
 struct pool_list {

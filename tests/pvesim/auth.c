@@ -224,6 +224,17 @@ bool auth_holds(const struct sim *sim, const char *id, const char *path, const c
     return number >= 0 && usercfg_privileges(sim->auth->usercfg, id, path).held >> number & 1;
 }
 
+int auth_add_secret(struct sim *sim, const char *id, const char *secret)
+{
+    _cleanup_(freep) char *path = file_path(sim, "secrets");
+    _cleanup_(fclosep) FILE *file = path ? fopen(path, "ae") : NULL;
+    if (!file)
+        return path ? -errno : -ENOMEM;
+    if (fprintf(file, "%s %s\n", id, secret) < 0 || fflush(file) != 0)
+        return -EIO;
+    return 0;
+}
+
 static struct secret *find_secret(const struct auth *auth, char kind, const char *id)
 {
     _cleanup_(freep) char *key = NULL;

@@ -33,6 +33,9 @@ enum login { LOGIN_OK, LOGIN_NEEDS_TFA, LOGIN_REFUSED };
 enum login auth_login(struct sim *sim, const char *user, const char *password, const char *challenge,
                       char **ticket, char **csrf);
 
+/* Add a password or token secret to DIR/secrets, which is read again. */
+int auth_add_secret(struct sim *sim, const char *id, const char *secret) __attribute__((warn_unused_result));
+
 /* Make all tickets that were given out worthless. */
 void auth_expire_tickets(struct sim *sim);
 void auth_ticket_life(struct sim *sim, int64_t seconds);

@@ -7,15 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static void param_free(struct param *param)
+{
+    free(param->name);
+    free(param->value);
+    free(param);
+}
+
 void call_free(struct call *call)
 {
     if (!call)
         return;
     for (struct param *param; (param = call->params);) {
         call->params = param->next;
-        free(param->name);
-        free(param->value);
-        free(param);
+        param_free(param);
     }
     free(call->method);
     free(call->path);
@@ -62,11 +67,13 @@ int call_add_param(struct call *call, const char *name, const char *value, bool 
             return -ENOMEM;
         free((*last)->value);
         (*last)->value = copy;
+        (*last)->of_query = true;
         return 0;
     }
     struct param *param = calloc(1, sizeof(*param));
     if (!param)
         return -ENOMEM;
+    param->of_query = wins;
     *last = param; /* released with the call, whatever happens next */
     param->name = strdup(name);
     param->value = strdup(value);
@@ -90,6 +97,19 @@ int call_add_form(struct call *call, const char *text, size_t length, bool wins)
         error = call_add_param(call, pair, value, wins);
     }
     return error;
+}
+
+void call_drop_body(struct call *call)
+{
+    for (struct param **at = &call->params; *at;) {
+        struct param *param = *at;
+        if (param->of_query) {
+            at = &param->next;
+            continue;
+        }
+        *at = param->next;
+        param_free(param);
+    }
 }
 
 const char *call_param(const struct call *call, const char *name)

@@ -14,8 +14,11 @@ struct api_row;
 
 struct param {
     char *name, *value;
+    bool of_query; /* not of the body */
     struct param *next;
 };
+
+#include <stddef.h>
 
 #define CALL_SEGMENTS_MAX 8 /* of a path; deeper ones are no calls */
 
@@ -51,6 +54,8 @@ int call_add_form(struct call *call, const char *text, size_t length, bool wins)
     __attribute__((warn_unused_result));
 int call_add_param(struct call *call, const char *name, const char *value, bool wins)
     __attribute__((warn_unused_result));
+/* Forget what the body said. */
+void call_drop_body(struct call *call);
 const char *call_param(const struct call *call, const char *name); /* NULL if missing; borrowed */
 /* Percent-decoding in place; `plus`: a + is a blank. */
 void call_decode(char *text, bool plus);

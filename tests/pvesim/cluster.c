@@ -103,7 +103,8 @@ static void ended_cb(void *context)
     guest->tree = NULL;
     guest->host = NULL;
     guest->hidden = false;
-    guest->dying_later = false;
+    if (guest->death)
+        event_del(guest->death);
     if (guest->sim->cluster->changed)
         guest->sim->cluster->changed(guest);
 }
@@ -421,6 +422,7 @@ void cluster_free(struct cluster *cluster)
         thaw(node);
         free(node->name);
         free(node->listen);
+        free(node->ha_state);
         free(node);
     }
     HASH_ITER (hh, cluster->guests, guest, next) {
@@ -428,6 +430,8 @@ void cluster_free(struct cluster *cluster)
         tree_free(guest->tree);
         if (guest->ha_timer)
             event_free(guest->ha_timer);
+        if (guest->death)
+            event_free(guest->death);
         free(guest->name);
         free(guest->uuid);
         free(guest->tags);

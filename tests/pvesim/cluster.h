@@ -40,6 +40,7 @@ struct node {
     enum node_state state;
     char *listen;                /* HOST:PORT wanted; NULL: no endpoint of its own */
     struct frozen_guest *frozen; /* what it knew when it was cut off */
+    char *ha_state;              /* shown by cluster/resources; NULL: nothing */
     struct node *next;
 };
 
@@ -52,10 +53,10 @@ struct guest {
     struct guest_config config;
 
     struct sim *sim;
-    struct tree *tree; /* NULL: no process lives */
-    struct node *host; /* where the tree runs, while there is one */
-    bool hidden;       /* fault: reads stopped although it runs */
-    bool dying_later;  /* fault: an undead guest whose end is set */
+    struct tree *tree;   /* NULL: no process lives */
+    struct node *host;   /* where the tree runs, while there is one */
+    bool hidden;         /* fault: reads stopped although it runs */
+    struct event *death; /* fault: when an undead guest really dies */
 
     /* power.c */
     struct task *lock_holder, *waiters;

@@ -149,12 +149,25 @@ static void answer(struct connection *connection)
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
+/* the fault "carried-out-late": nobody gets this answer */
 struct late_call {
     struct sim *sim;
     struct call *call;
+    struct event *timer;
+    struct late_call *next, **at;
 };
 
-/* the fault "carried-out-late": nobody gets this answer */
+void connection_late_free(struct late_call *late)
+{
+    *late->at = late->next;
+    if (late->next)
+        late->next->at = late->at;
+    if (late->timer)
+        event_free(late->timer);
+    call_free(late->call);
+    free(late);
+}
+
 static void late_cb(evutil_socket_t fd, short what, void *context)
 {
     struct late_call *late = context;
@@ -165,23 +178,32 @@ static void late_cb(evutil_socket_t fd, short what, void *context)
         server_log_call(late->sim, late->call, reply.status);
         reply_clear(&reply);
     }
-    call_free(late->call);
-    free(late);
+    connection_late_free(late);
 }
 
-static void carry_out_late(struct connection *connection, int64_t ms)
+static void carry_out_late(struct connection *connection, const struct fault *fault)
 {
-    struct timeval delay = sim_timeval(ms);
-    struct late_call *late = calloc(1, sizeof(*late));
-    if (late) {
-        late->sim = connection->sim;
-        late->call = TAKE(connection->request.call);
-        if (event_base_once(connection->sim->base, -1, EV_TIMEOUT, late_cb, late, &delay) < 0) {
-            call_free(late->call);
-            free(late);
-        }
+    struct timeval delay = sim_timeval(fault_int(fault, "ms", 1000));
+    struct late_call *late = calloc(1, sizeof(*late)), **first = server_late_calls(connection->sim);
+    if (!late)
+        return;
+    late->sim = connection->sim;
+    late->call = TAKE(connection->request.call);
+    late->at = first;
+    late->next = *first;
+    if (*first)
+        (*first)->at = &late->next;
+    *first = late;
+    late->timer = event_new(connection->sim->base, -1, 0, late_cb, late);
+    if (!late->timer || event_add(late->timer, &delay) < 0)
+        connection_late_free(late);
+    if (!fault_int(fault, "status", 0)) {
+        mute(connection);
+        return;
     }
-    mute(connection);
+    reply_empty(&connection->reply, (int)fault_int(fault, "status", 0),
+                fault_text(fault, "reason", "Simulated"));
+    after(connection, fault_int(fault, "answer-ms", 0), answer);
 }
 
 static void set_body(struct reply *reply, const char *text)
@@ -230,12 +252,14 @@ static void begin(struct connection *connection)
     server_count_call(sim, call);
     struct fault_at at = {.call = call->name, .vmid = call->vmid, .endpoint = connection->endpoint->name};
     bool stops = strcmp(call->name, "stop") == 0 || strcmp(call->name, "rehearse") == 0;
+    if (fault_fires(sim, "body-lost", &at))
+        call_drop_body(call);
     if (fault_fires(sim, "silent", &at)) {
         mute(connection);
     } else if (fault_fires(sim, "reset", &at) || fault_fires(sim, "reply-lost-before", &at)) {
         cut(connection);
     } else if ((fault = fault_fires(sim, "carried-out-late", &at))) {
-        carry_out_late(connection, fault_int(fault, "ms", 1000));
+        carry_out_late(connection, fault);
     } else if ((fault = fault_fires(sim, "http", &at))) {
         reply_empty(&connection->reply, (int)fault_int(fault, "status", 503),
                     fault_text(fault, "reason", "Simulated"));

@@ -157,6 +157,9 @@ static const char *do_node(struct peer *peer, char *rest)
     static const char *const states[] = {[NODE_ONLINE] = "online", [NODE_DEAD] = "dead", [NODE_CUT] = "cut"};
     const char *name = strsep(&rest, " ");
     struct node *node = name ? cluster_node(peer->sim->cluster, name) : NULL;
+    if (node && rest && strncmp(rest, "hastate=", 8) == 0)
+        return cluster_string_set(&node->ha_state, rest[8] ? rest + 8 : NULL) < 0 ? "out of memory"
+                                                                                  : ok(peer);
     for (size_t i = 0; node && rest && i < ARRAY_LEN(states); i++) {
         if (strcmp(rest, states[i]) != 0)
             continue;
@@ -165,7 +168,7 @@ static const char *do_node(struct peer *peer, char *rest)
         ha_node_changed(peer->sim, node);
         return ok(peer);
     }
-    return "usage: node NAME online|dead|cut";
+    return "usage: node NAME online|dead|cut|hastate=STATE";
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------- */

@@ -124,6 +124,19 @@ static void undead_dies(evutil_socket_t fd, short what, void *context)
     guest_kill(guest);
 }
 
+/* reads stopped, lives on; for so long, or for ever (-1) */
+static void make_undead(struct guest *guest, int64_t ms)
+{
+    struct timeval later = sim_timeval(ms);
+    guest->hidden = true;
+    if (ms < 0)
+        return;
+    if (!guest->death)
+        guest->death = event_new(guest->sim->base, -1, 0, undead_dies, guest);
+    if (!guest->death || event_add(guest->death, &later) < 0)
+        fprintf(stderr, "pvesim: out of memory: guest %d stays undead\n", guest->vmid);
+}
+
 /* The task's end comes with the processes' end: power_guest_changed(). Here only what has not ended in time.
  */
 static void stop_kill(struct task *task)
@@ -142,10 +155,7 @@ static void stop_terminate(struct task *task)
     if (!guest || !guest_lives_on(guest, task->node)) {
         task_ok(task);
     } else if ((fault = fault_fires(task->sim, "undead", &at))) {
-        struct timeval later = sim_timeval(fault_int(fault, "ms", -1));
-        guest->hidden = true;
-        if (fault_int(fault, "ms", -1) >= 0)
-            event_base_once(task->sim->base, -1, EV_TIMEOUT, undead_dies, guest, &later);
+        make_undead(guest, fault_int(fault, "ms", -1));
         task_ok(task);
     } else {
         task->waits_for_end = true;

@@ -39,6 +39,7 @@ struct counter {
 struct server {
     struct endpoint *endpoints;
     struct connection *connections;
+    struct late_call *late_calls;
     struct counter *counters;
     uint64_t requests, handshakes, accepted, logins;
     char **log; /* a ring */
@@ -136,6 +137,11 @@ int64_t server_idle(const struct sim *sim)
 struct connection **server_connections(const struct sim *sim)
 {
     return &sim->server->connections;
+}
+
+struct late_call **server_late_calls(const struct sim *sim)
+{
+    return &sim->server->late_calls;
 }
 
 /* ---- endpoints ---------------------------------------------------------------------------------------- */
@@ -301,6 +307,8 @@ void server_free(struct server *server)
         return;
     while (server->connections)
         connection_free(server->connections);
+    while (server->late_calls)
+        connection_late_free(server->late_calls);
     for (struct endpoint *endpoint; (endpoint = server->endpoints);) {
         server->endpoints = endpoint->next;
         if (endpoint->listener)

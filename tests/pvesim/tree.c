@@ -1,8 +1,8 @@
 /*
  * Process trees of guests; see tree.h. The upper half runs in the guest's processes, the lower in pvesim.
  *
- * Namespaces are made by unshare() and left again by setns(), because clone() with namespace flags is what
- * valgrind cannot follow.
+ * Namespaces are made by unshare() and left again by setns(), so that a plain fork() does, and all that libc
+ * does around one.
  */
 #include "tree.h"
 #include "sim.h"

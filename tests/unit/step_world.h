@@ -223,6 +223,11 @@ static void world_finish_task(struct world *world, struct world_task *task)
     struct world_process *process = &world->process[task->host];
     switch (task->kind) {
     case WORLD_STOP:
+        if (process->alive && process->thaw_ms > world->now_ms && !task->kills) {
+            task->kills = true; /* it began to hang meanwhile, and does not go by itself */
+            task->end_ms = world->now_ms + world_between(world, 14000, 16000);
+            return;
+        }
         if (process->alive && task->kills && !task->ours)
             world->foreign_kill = true;
         world_kill(world, process, world->now_ms);

@@ -14,9 +14,8 @@
 
 /* The handlers are only compared, never called: defined here, so that this test needs no other room. */
 #define HANDLER(name)                                                                                        \
-    void name(struct server *server, struct exchange *exchange, const struct http_request *request)          \
+    void name(struct exchange *exchange, const struct http_request *request)                                 \
     {                                                                                                        \
-        (void)server;                                                                                        \
         (void)exchange;                                                                                      \
         (void)request;                                                                                       \
         fail();                                                                                              \
@@ -49,7 +48,7 @@ static void test_each_request_finds_its_row(void **state)
 {
     static const struct {
         const char *request;
-        route_handler_fn *handler;
+        exchange_handler_fn *handler;
         enum access_right right;
         enum access_what what;
     } cases[] = {

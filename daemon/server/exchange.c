@@ -1,0 +1,250 @@
+/*
+ * What all requests share, and the one way in which each is answered, held and forgotten.
+ */
+#include "server/exchange.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LARGE_ANSWER  (64 * 1024) /* smaller ones are never refused for the memory they take */
+#define HOLD_CHECK_MS 200         /* how exactly the end of a hold is met */
+
+_Static_assert((int)SERVER_SOCKET_COUNT == (int)METRICS_SOCKET_COUNT, "the sockets have their labels");
+
+int64_t exchanges_age_ms(const struct exchanges *all)
+{
+    return clock_now_ms() - all->started_ms;
+}
+
+/* ---- facts ---- */
+
+void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
+{
+    const struct server_parts *parts = &all->parts;
+    const struct inventory *inventory = poller_inventory(parts->poller);
+
+    *facts = (struct view_facts){
+        .now_ms = clock_now_ms(),
+        .boottime_ms = clock_boottime_ms(),
+        .realtime_ms = clock_realtime_ms(),
+        .started_realtime_ms = all->counters.start_realtime_ms,
+        .endpoints = parts->endpoints,
+        .poll_error = poller_error(parts->poller),
+        .pve_version = poller_version(parts->poller),
+        .history = parts->history,
+        .engine = engine_counters(parts->engine),
+        .operations_running = engine_running(parts->engine),
+        .transport = {parts->fences ? transport_counters(parts->fences) : NULL,
+                      parts->polls ? transport_counters(parts->polls) : NULL},
+    };
+    session_describe(parts->session, &facts->session);
+    facts->readiness = (struct readiness_facts){
+        .session_ready = facts->session.ready,
+        .endpoints_up = endpoints_up(parts->endpoints),
+        .endpoints_total = (unsigned)endpoints_count(parts->endpoints),
+        .inventory = inventory,
+        .inventory_age_ms = inventory ? facts->now_ms - inventory_taken_ms(inventory) : 0,
+        .poll_interval_ms = poller_interval_ms(parts->poller),
+        .min_online_nodes = parts->min_online_nodes,
+        .history_failing = history_write_error(parts->history) != 0,
+    };
+}
+
+static int64_t resident_bytes(int statm)
+{
+    char buffer[128];
+    long long total, resident;
+    ssize_t n = statm < 0 ? -1 : pread(statm, buffer, sizeof(buffer) - 1, 0);
+
+    if (n <= 0)
+        return -1;
+    buffer[n] = '\0';
+    if (sscanf(buffer, "%lld %lld", &total, &resident) != 2)
+        return -1;
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+void exchanges_write_metrics(const struct exchanges *all, struct text *out)
+{
+    struct metrics_server counters = all->counters;
+    struct view_facts facts;
+
+    exchanges_facts(all, &facts);
+    counters.resident_bytes = resident_bytes(all->statm);
+    counters.log_lost = log_lost();
+    metrics_write(out, &facts, &counters);
+}
+
+/* ---- answers ---- */
+
+static size_t unwritten_bytes(const struct exchanges *all)
+{
+    size_t sum = 0;
+
+    for (const struct exchange *e = all->table; e; e = e->hh.next)
+        sum += connection_unwritten(e->connection);
+    return sum;
+}
+
+static void send_answer(struct exchange *exchange, int status, const char *content_type, const char *allow,
+                        struct text *body)
+{
+    _cleanup_(text_clear) struct text answer = {0};
+
+    http_write_answer(&answer, status, content_type, allow, body->data ? body->data : "", body->length);
+    answer.failed |= body->failed;
+    text_clear(body);
+    exchange->wait = WAIT_NONE;
+    exchange->asker = 0;
+    connection_answer(exchange->connection, &answer);
+}
+
+void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body)
+{
+    if (body->length > LARGE_ANSWER && exchange->verdict != ACCESS_PRIVILEGED &&
+        unwritten_bytes(exchange->all) + body->length > SERVER_ANSWERS_BYTES_MAX) {
+        struct error error;
+
+        text_clear(body);
+        error_set(&error, ERROR_TOO_MANY, "too many answers wait to be read by their askers");
+        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        return;
+    }
+    send_answer(exchange, status, content_type, NULL, body);
+}
+
+void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
+                           const struct error *error, const char *operation)
+{
+    _cleanup_(text_clear) struct text body = {0};
+
+    view_error(&body, exchange->form, error, operation);
+    send_answer(exchange, status ? status : error_code_http_status(error->code),
+                http_content_type(exchange->form), allow, &body);
+}
+
+/* ---- waiting for knowledge ---- */
+
+void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
+                   void (*resume)(struct exchange *exchange))
+{
+    const struct timeval check = {.tv_usec = HOLD_CHECK_MS * 1000};
+
+    exchange->wait = WAIT_ROUND;
+    exchange->hold_until_ms = hold_until_ms;
+    exchange->resume = resume;
+    if (!event_pending(exchange->all->hold_timer, EV_TIMEOUT, NULL))
+        event_add(exchange->all->hold_timer, &check);
+}
+
+/* Look again at those that wait: all of them after a round, else those whose time is up. */
+static bool resume_held(struct exchanges *all, bool every)
+{
+    int64_t now = clock_now_ms();
+    bool left = false;
+
+    for (struct exchange *e = all->table; e; e = e->hh.next) {
+        if (e->wait == WAIT_ROUND && (every || now >= e->hold_until_ms))
+            e->resume(e);
+        left |= e->wait == WAIT_ROUND;
+    }
+    return left;
+}
+
+static void on_hold_timer(evutil_socket_t fd, short what, void *context)
+{
+    const struct timeval check = {.tv_usec = HOLD_CHECK_MS * 1000};
+    struct exchanges *all = context;
+
+    (void)fd;
+    (void)what;
+    if (resume_held(all, false))
+        event_add(all->hold_timer, &check);
+}
+
+void exchanges_round_ended(struct exchanges *all)
+{
+    resume_held(all, true);
+}
+
+/* ---- life ---- */
+
+struct exchange *exchange_find(struct exchanges *all, uint64_t id)
+{
+    struct exchange *exchange;
+
+    HASH_FIND(hh, all->table, &id, sizeof(id), exchange);
+    return exchange;
+}
+
+struct exchange *exchange_new(struct exchanges *all, enum server_socket socket, int fd,
+                              struct access_peer *peer, enum access_verdict verdict,
+                              const struct connection_owner *owner)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (!exchange) {
+        close(fd);
+        access_peer_clear(peer);
+        return NULL;
+    }
+    *exchange = (struct exchange){
+        .id = ++all->last_id, .all = all, .socket = socket, .verdict = verdict, .form = HTTP_TEXT};
+    exchange->connection = connection_new(all->base, fd, peer, exchange->id, owner);
+    if (exchange->connection) {
+        HASH_ADD(hh, all->table, id, sizeof(exchange->id), exchange);
+        if (exchange_find(all, exchange->id)) {
+            all->counters.connections[socket]++;
+            return exchange;
+        }
+    }
+    connection_free(exchange->connection);
+    free(exchange);
+    return NULL;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    struct exchanges *all = exchange->all;
+
+    if (exchange->wait == WAIT_ENGINE)
+        engine_leave(all->parts.engine, exchange->asker);
+    HASH_DEL(all->table, exchange);
+    all->counters.connections[exchange->socket]--;
+    connection_free(exchange->connection);
+    free(exchange->plug);
+    free(exchange);
+}
+
+struct exchanges *exchanges_new(struct event_base *base, const struct server_parts *parts)
+{
+    struct exchanges *all = calloc(1, sizeof(*all));
+
+    if (!all)
+        return NULL;
+    *all = (struct exchanges){.base = base, .parts = *parts, .started_ms = clock_now_ms(), .statm = -1};
+    all->counters.start_realtime_ms = clock_realtime_ms();
+    all->hold_timer = event_new(base, -1, 0, on_hold_timer, all);
+    if (!all->hold_timer) {
+        free(all);
+        return NULL;
+    }
+    all->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    return all;
+}
+
+void exchanges_free(struct exchanges *all)
+{
+    if (!all)
+        return;
+    event_free(all->hold_timer);
+    if (all->statm >= 0)
+        close(all->statm);
+    free(all);
+}

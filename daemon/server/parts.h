@@ -1,0 +1,22 @@
+/* What the server is given: the rooms that its answers come from, and the two sockets that they go to. */
+#pragma once
+
+#include "fence/engine.h"
+#include "fence/history.h"
+#include "proxmox/endpoints.h"
+#include "proxmox/poller.h"
+#include "proxmox/session.h"
+#include "proxmox/transport.h"
+
+enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
+
+/* Borrowed; they must outlive the server, or be replaced with server_set_parts(). */
+struct server_parts {
+    struct engine *engine;
+    struct history *history;
+    struct poller *poller;
+    struct session *session;
+    struct endpoints *endpoints;
+    struct transport *fences, *polls;
+    int min_online_nodes; /* 0: majority */
+};

@@ -1,0 +1,333 @@
+#!/usr/bin/env bats
+# The life of an operation: joins and queues (P6), askers that die (P4), daemons that are killed or stopped in the middle (P5), reloads, and
+# a history that cannot be written.
+# shellcheck disable=SC2034,SC2154
+
+setup() {
+    source "$BATS_TEST_DIRNAME/fence.bash"
+    e2e_setup
+    SIM_ARGUMENTS=(--scale 0.1)
+    KEEPER_PID=''
+}
+teardown() {
+    [[ -z $KEEPER_PID ]] || end_process "$KEEPER_PID" KILL || true
+    e2e_teardown
+}
+
+both_start() {
+    sim_start
+    broker_start fence.deadline=10s "$@"
+}
+
+# the broker with its sockets kept by somebody else, who starts it again when it ends
+keeper_start() {
+    sim_start
+    broker_configure fence.deadline=20s "$@"
+    spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- \
+        bash -c 'exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err"
+    KEEPER_PID=$SPAWNED
+    await 20 client -o monitor -q
+}
+kept_kill() { kill -s "$1" "$(<"$T/pid")"; }
+kept_ended() { grep -q '^ended' "$T/keeper"; }
+keeper_stop() {
+    local pid=$KEEPER_PID code=0
+    KEEPER_PID=''
+    end_process "$pid" TERM || code=$?
+    is "$code" 0
+}
+
+# stop_was_sent VMID: Proxmox has it
+stop_was_sent() { (($(sent stop "$1") > 0)); }
+agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
+
+# ---- P6 ----
+
+@test "P6: an equal request joins: two askers, one stop, one operation" {
+    both_start
+    sim_ctl set 101 stop-ms=800
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    fence_begin two 101 -o off -n 101
+    fence_end one && succeeded
+    fence_end two && succeeded
+    guest_dead 101
+    is "$(sent stop 101)" 1
+    is "$(operations 101 | wc -l)" 1
+    like "$(curl -sS --unix-socket "$METRICS" http://localhost/metrics)" *'fence_broker_joined_total 1'*
+}
+
+@test "P6: unequal requests take turns, in their order" {
+    both_start
+    sim_ctl set 101 stop-ms=500 start-ms=300
+    life=$(guest_life 101)
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    fence_begin two 101 -o on -n vm101
+    fence_end one && succeeded
+    fence_end two && succeeded
+    guest_alive 101
+    unlike "$(guest_life 101)" "$life"
+    is "$(sent stop 101)/$(sent start 101)" 1/1
+}
+
+@test "off during a reboot's power-on: the guest ends off, and stays off" {
+    both_start
+    sim_ctl set 101 start-ms=1000
+    fence 101 -o reboot -n vm101
+    succeeded
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    # both tasks have ended: nothing is under way that could start it again
+    ! sim_ctl tasks | grep ':101:' | grep -q running
+    guest_dead 101
+}
+
+@test "off while a reboot's power-on is held back: no start is sent at all" {
+    both_start
+    sim_ctl fault carried-out-late call=stop guest=101 ms=4000 count=1
+    broker_reload fence.deadline=10s proxmox.answer-timeout=1s
+    fence 101 -o reboot -n vm101
+    succeeded
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    is "$(sent start 101)" 0
+    like "$(operations 101 | tail -n 1 | json outcome)" done
+}
+
+@test "on joins a reboot's power-on: one start" {
+    both_start
+    sim_ctl set 101 start-ms=1000
+    fence 101 -o reboot -n vm101
+    succeeded
+    guest_dead 101
+    fence 101 -o on -n vm101
+    succeeded
+    guest_alive 101
+    is "$(sent start 101)" 1
+}
+
+# ---- P4 ----
+
+@test "P4: the agent is killed, the fence goes on and is recorded as done" {
+    both_start
+    sim_ctl set 101 stop-ms=1000
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    kill -KILL "$(agent_of one)"
+    fence_end one
+    is "$status" 137
+    guest_alive 101
+    await 5 operation_ended
+    is "$(operation outcome)" done
+    guest_dead 101
+    operation_says "nobody waits any more"
+}
+
+@test "P4: no late stop for a guest that was started after the request: abandoned" {
+    both_start
+    sim_ctl fault reply-lost-before call=stop guest=101
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    kill -KILL "$(agent_of one)"
+    fence_end one
+    # somebody else fences it and starts it again
+    sim_ctl kill 101
+    sim_ctl wait 101 stopped
+    sim_ctl start 101
+    sim_ctl wait 101 running
+    life=$(guest_life 101)
+    sim_ctl clear
+    await 12 operation_ended
+    is "$(operation outcome)" abandoned
+    guest_alive 101
+    is "$(guest_life 101)" "$life"
+}
+
+# ---- P5 ----
+
+@test "P5: kill -9 in the middle: history shows interrupted, the waiting client repeats its request and gets the answer" {
+    keeper_start
+    sim_ctl set 101 stop-ms=2500
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    kept_kill KILL
+    fence_end one
+    succeeded
+    guest_dead 101
+    is "$(operations 101 | wc -l)" 2
+    is "$(operations 101 | tail -n 1 | json outcome)" interrupted
+    is "$(operations 101 | head -n 1 | json outcome)" done
+    is "$(operations 101 | head -n 1 | json request_ids)" "$(operations 101 | tail -n 1 | json request_ids)"
+    keeper_stop
+}
+
+@test "P5: what was proven before a kill -9 is answered from history, and not done again" {
+    keeper_start
+    is "$(ask POST /v1/guests/vm101/off -H 'Request-Id: 0123456789abcdef0123456789abcdef' -o /dev/null -w '%{http_code}')" 200
+    guest_dead 101
+    kept_kill KILL
+    await 5 kept_ended
+    sim_ctl start 101
+    sim_ctl wait 101 running
+    guest_alive 101
+    is "$(ask POST /v1/guests/vm101/off -H 'Request-Id: 0123456789abcdef0123456789abcdef' -o /dev/null -w '%{http_code}')" 200
+    guest_alive 101
+    is "$(sent stop 101)" 1
+    keeper_stop
+}
+
+@test "P5: kill -9 during a reboot's power-on: said as interrupted, and the repeated request has the guest started" {
+    keeper_start
+    sim_ctl fault http call=start guest=101 status=503 "reason=not now"
+    is "$(ask POST /v1/guests/vm101/reboot -H 'Request-Id: abcdef0123456789abcdef0123456789' -o /dev/null -w '%{http_code}')" 200
+    guest_dead 101
+    kept_kill KILL
+    await 5 kept_ended
+    await 10 operation_is outcome interrupted
+    sim_ctl clear
+    is "$(ask POST /v1/guests/vm101/reboot -H 'Request-Id: abcdef0123456789abcdef0123456789' -o /dev/null -w '%{http_code}')" 200
+    sim_ctl wait 101 running
+    guest_alive 101
+    is "$(sent stop 101)" 1
+    keeper_stop
+}
+
+@test "SIGTERM: a fence that ends within 5 s is finished and answered" {
+    both_start
+    sim_ctl set 101 stop-ms=1200
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    broker_stop
+    fence_end one
+    succeeded
+    guest_dead 101
+    grep -q '"outcome":"done"' "$STATE/history.jsonl"
+}
+
+@test "SIGTERM: a fence that takes longer is recorded as interrupted, and its client served by the next daemon" {
+    keeper_start
+    sim_ctl set 101 stop-ms=7000
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    local start
+    start=$(now_ms)
+    kept_kill TERM
+    await 9 kept_ended
+    at_least $(($(now_ms) - start)) 4500
+    at_most $(($(now_ms) - start)) 7500
+    like "$(head -n 1 "$T/keeper")" "ended * 0"
+    fence_end one
+    succeeded
+    guest_dead 101
+    is "$(operations 101 | tail -n 1 | json outcome)" interrupted
+    is "$(operations 101 | head -n 1 | json outcome)" done
+    keeper_stop
+}
+
+@test "a daemon that is gone for good: the waiting client fails with words" {
+    both_start
+    sim_ctl set 101 stop-ms=3000
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    broker_kill
+    fence_end one
+    [[ $status == 1 ]]
+    is "$(wc -l <<<"$err")" 1
+    like "$err" "fence_broker: off vm101: *broker*"
+}
+
+@test "a second daemon does not take the first one's socket" {
+    both_start
+    run "$BUILD/fence_brokerd" -c "$CONFIG"
+    is "$status" 1
+    like "$output" "*somebody listens at $SOCKET already*"
+    next_fence_works
+}
+
+# ---- SIGHUP ----
+
+@test "SIGHUP with a good file: in force for the next operation, and no running one is disturbed" {
+    both_start
+    sim_ctl set 101 stop-ms=1500
+    fence_begin one 101 -o off -n vm101
+    await 5 stop_was_sent 101
+    sim_ctl stats reset
+    broker_configure fence.deadline=5s nodes.other=103
+    kill -HUP "$BROKER_PID"
+    await 5 broker_said "notice reloaded"
+    fence_end one
+    succeeded
+    guest_dead 101
+    fence 103 -o off -n other
+    succeeded
+    guest_dead 103
+    sim_ctl fault reply-lost-before call=stop
+    fence 102 -o off -n vm102
+    [[ $status == 1 ]]
+    at_most "$took" 7000       # the new deadline's 5 s, not 10
+    broker_ends_clean
+}
+
+@test "SIGHUP with a bad file: it changes nothing, says line and word, and the next fence works" {
+    both_start
+    cp "$CONFIG" "$T/good"
+    local line
+    for line in 'deadlin = 5s' 'deadline = soon' '[nonsense]'; do
+        cp "$T/good" "$CONFIG"
+        sed -i "s/^deadline = .*/$line/" "$CONFIG"
+        : >"$T/broker.log.err"
+        kill -HUP "$BROKER_PID"
+        await 5 broker_said "not reloaded, everything stays as it was: $CONFIG:2"
+    done
+    cp "$T/good" "$CONFIG"
+    rm "$T/secret"
+    kill -HUP "$BROKER_PID"
+    await 5 broker_said "$T/secret"
+    next_fence_works
+    broker_ends_clean
+}
+
+# ---- a history that cannot be written never stands in the way ----
+
+history_not_written() { client status | grep -q history-not-written; }
+
+unwritable_history() {
+    sim_start
+    broker_start fence.deadline=10s "$@"
+    fence 101 -o off -n vm101
+    succeeded
+    at_most "$took" 2500
+    guest_dead 101
+    await 15 history_not_written
+    client history | grep -q vm101     # in memory it is there
+    broker_ends_clean
+}
+
+@test "the history's directory is missing: the fence works, and status says so" {
+    unwritable_history "state.directory=$T/nowhere/state"
+}
+
+@test "the history's disk is full: the fence works, and status says so" {
+    ln -s /dev/full "$STATE/history.jsonl"
+    unwritable_history
+}
+
+@test "the history's disk hangs: the fence waits 250 ms at most, and status says so" {
+    sim_start
+    broker_start fence.deadline=10s
+    # the recorder, a child of the daemon, stops writing as if its disk were frozen
+    local child
+    for child in $(pgrep -P "$BROKER_PID"); do kill -STOP "$child"; done
+    fence 101 -o off -n vm101
+    succeeded
+    at_most "$took" 1500
+    guest_dead 101
+    fence 102 -o off -n vm102
+    succeeded
+    await 15 history_not_written
+    for child in $(pgrep -P "$BROKER_PID"); do kill -CONT "$child"; done
+    broker_ends_clean
+}

@@ -1,0 +1,345 @@
+/*
+ * The stage of test_engine.c: a Proxmox without faults of its own whose calls can be held back, guests that obey,
+ * askers that remember their answers. Knows nothing of what is right.
+ */
+#pragma once
+
+#include "engine_rooms.h"
+
+#include "fence/engine.h"
+
+#define STAGE_ASKERS_MAX 1024
+#define STAGE_TASKS_MAX  1024
+#define DEADLINE_MS      240000
+#define CALL_MS          5 /* every call takes so long */
+#define HELD(call)       (1u << (call))
+
+struct staged_guest {
+    bool running;
+    int64_t started_ms, resets;
+    int64_t turns_ms; /* when a stop or start of it takes effect, 0: none under way */
+    bool turns_on;
+    char lock[PVE_LOCK_MAX];
+    bool undead; /* reads stopped, and shows its network devices */
+};
+
+struct asker_record {
+    uint64_t id;
+    unsigned answers;
+    enum error_code code;
+    struct error error;
+    char operation[OPERATION_ID_LEN];
+    int64_t at_ms;
+    enum engine_power power;
+    bool asks_again; /* from inside its answer */
+};
+
+static struct {
+    struct engine *engine;
+    struct staged_guest guests[200]; /* by VMID - 100 */
+    int64_t task_ends_ms[STAGE_TASKS_MAX];
+    unsigned tasks, held;
+    bool lose_stops; /* the answer to a stop is lost; it is never carried out */
+    int64_t stop_takes_ms, start_takes_ms;
+    struct asker_record askers[STAGE_ASKERS_MAX];
+    size_t asker_count;
+    bool submitting, drained;
+} stage;
+
+static const struct engine_settings stage_settings = {.deadline_ms = DEADLINE_MS,
+                                                      .lock_wait_ms = 5000,
+                                                      .stop_timeout_ms = 3000,
+                                                      .answer_timeout_ms = 4000};
+
+static struct staged_guest *guest_of(int vmid)
+{
+    return &stage.guests[vmid - 100];
+}
+
+/* ---- Proxmox ---- */
+
+static void guest_goes_on(struct staged_guest *guest)
+{
+    if (!guest->turns_ms || loop.now_ms < guest->turns_ms)
+        return;
+    if (guest->turns_on && !guest->running)
+        guest->started_ms = guest->turns_ms;
+    guest->running = guest->turns_on;
+    guest->turns_ms = 0;
+}
+
+static struct json_object *begin_task(const struct flight *flight, int64_t takes_ms)
+{
+    char upid[PVE_UPID_MAX];
+    assert_true(stage.tasks < STAGE_TASKS_MAX);
+    snprintf(upid, sizeof(upid), "UPID:%s:%08X:t:%d:fence@pve!t:", flight->node, stage.tasks, flight->vmid);
+    stage.task_ends_ms[stage.tasks++] = loop.now_ms + takes_ms;
+    return json_word(upid);
+}
+
+static struct json_object *carry_out(const struct flight *flight)
+{
+    struct staged_guest *guest = guest_of(flight->vmid);
+    int64_t takes_ms = flight->call == API_STOP ? stage.stop_takes_ms : stage.start_takes_ms;
+    if (flight->call == API_RESET) {
+        guest->resets++;
+    } else {
+        guest->turns_ms = loop.now_ms + takes_ms;
+        guest->turns_on = flight->call == API_START;
+    }
+    return begin_task(flight, takes_ms);
+}
+
+static struct json_object *read_status(const struct flight *flight)
+{
+    struct staged_guest *guest = guest_of(flight->vmid);
+    guest_goes_on(guest);
+    struct pve_status status = {.vmid = flight->vmid, .running = guest->running};
+    status.nics = guest->running || guest->undead;
+    status.uptime_s = guest->running ? (loop.now_ms - guest->started_ms) / 1000 : 0;
+    memcpy(status.lock, guest->lock, sizeof(status.lock));
+    return status_document(&status);
+}
+
+static struct json_object *list_hosts(void)
+{
+    struct json_object *list = json_object_new_array();
+    for (char name[] = "pve1"; name[3] <= '3'; name[3]++)
+        json_object_array_add(list, listed_host(name, true));
+    return list;
+}
+
+static struct json_object *answer_of(const struct flight *flight)
+{
+    unsigned number = 0;
+    switch (flight->call) {
+    case API_STOP:
+    case API_START:
+    case API_RESET:
+        return carry_out(flight);
+    case API_STATUS:
+        return read_status(flight);
+    case API_TASK:
+        sscanf(flight->upid, "UPID:%*4s:%8X", &number);
+        return task_document(loop.now_ms >= stage.task_ends_ms[number], "OK");
+    case API_NODES:
+        return list_hosts();
+    case API_TASKS:
+        return json_object_new_array();
+    case API_GUESTS:
+    case API_VERSION:
+    case API_TICKET:
+    case API_PERMISSIONS:
+    case API_POOL:
+    case API_POOL_NESTED:
+    case API_CALL_COUNT:
+        break;
+    }
+    struct json_object *list = json_object_new_array();
+    json_object_array_add(list, listed_guest(101, "qemu", "pve1"));
+    return list;
+}
+
+static void on_landing(evutil_socket_t fd, short what, void *context)
+{
+    struct flight *flight = context;
+    (void)fd;
+    (void)what;
+    if (flight->call == API_STOP && stage.lose_stops) {
+        struct api_result lost = {.outcome = API_LOST};
+        error_set(&lost.error, ERROR_NO_ENDPOINT, "no answer");
+        flight_land(flight, &lost);
+        return;
+    }
+    struct api_result result = {.outcome = API_OK, .http_status = 200, .data = answer_of(flight)};
+    flight_land(flight, &result);
+}
+
+static void on_call(struct flight *flight)
+{
+    struct timeval after = {.tv_usec = CALL_MS * 1000};
+    flight->held = stage.held & HELD(flight->call);
+    flight->event = event_new(NULL, -1, 0, on_landing, flight);
+    if (!flight->held)
+        event_add(flight->event, &after);
+}
+
+static void hold(unsigned calls)
+{
+    stage.held = calls;
+}
+
+/* What was held back is answered now, with the state that is now. */
+static void release(void)
+{
+    struct flight *flight;
+    stage.held = 0;
+    DL_FOREACH (rooms.flights, flight) {
+        if (flight->held)
+            event_active(flight->event, EV_TIMEOUT, 0);
+        flight->held = false;
+    }
+}
+
+/* A held call fails with these words of Proxmox. */
+static void refuse_held(enum api_call call, int status, const char *reason)
+{
+    struct flight *flight, *next;
+    DL_FOREACH_SAFE (rooms.flights, flight, next) {
+        if (!flight->held || flight->call != call)
+            continue;
+        struct api_result result = {.outcome = API_REFUSED, .http_status = status, .reason = reason};
+        error_set(&result.error, ERROR_TASK_FAILED, "%s", reason);
+        flight_land(flight, &result);
+    }
+}
+
+/* ---- time ---- */
+
+static void run_for(int64_t ms)
+{
+    int64_t until_ms = loop.now_ms + ms;
+    while (loop_turn(until_ms))
+        ;
+}
+
+/* Until it has an answer, or so much time is over. */
+static void run_until_answered(const struct asker_record *asker, int64_t ms)
+{
+    int64_t until_ms = loop.now_ms + ms;
+    while (!asker->answers && loop_turn(until_ms))
+        ;
+}
+
+static void run_until_made(enum api_call call, unsigned count)
+{
+    int64_t until_ms = loop.now_ms + DEADLINE_MS;
+    while (rooms.made[call] < count && loop_turn(until_ms))
+        ;
+    assert_int_equal(rooms.made[call], count);
+}
+
+/* ---- askers ---- */
+
+static void on_answer(void *context, const struct operation *operation, const struct error *error)
+{
+    struct asker_record *asker = context;
+    assert_false(stage.submitting);
+    asker->answers++;
+    asker->code = error ? error->code : ERROR_NONE;
+    asker->error = error ? *error : (struct error){0};
+    asker->at_ms = loop.now_ms;
+    snprintf(asker->operation, sizeof(asker->operation), "%s", operation ? operation->id : "");
+    if (asker->asks_again) {
+        struct engine_request request = {.action = FENCE_OFF, .plug = "101"};
+        struct error none = {0};
+        asker->asks_again = false;
+        asker->id = engine_submit(stage.engine, &request, on_answer, asker, &none);
+        assert_true(asker->id > 0);
+    }
+}
+
+static struct asker_record *submit(const struct engine_request *request)
+{
+    struct error error = {0};
+    assert_true(stage.asker_count < STAGE_ASKERS_MAX);
+    struct asker_record *asker = &stage.askers[stage.asker_count++];
+    stage.submitting = true;
+    asker->id = engine_submit(stage.engine, request, on_answer, asker, &error);
+    stage.submitting = false;
+    asker->error = error;
+    return asker;
+}
+
+static struct asker_record *ask(enum fence_action action, const char *plug)
+{
+    return submit(&(struct engine_request){.action = action, .plug = plug});
+}
+
+static struct asker_record *ask_as(enum fence_action action, const char *plug, const char *request_id)
+{
+    return submit(&(struct engine_request){.action = action, .plug = plug, .request_id = request_id});
+}
+
+static void assert_answered(const struct asker_record *asker, enum error_code code)
+{
+    assert_int_equal(asker->answers, 1);
+    assert_string_equal(error_code_name(asker->code), error_code_name(code));
+}
+
+static const struct operation *operation_at(size_t index)
+{
+    assert_true(index < rooms.operation_count);
+    return rooms.operations[index];
+}
+
+/* ---- set up ---- */
+
+static void learn_guests(void)
+{
+    static const struct {
+        int vmid;
+        const char *name;
+        const char *hastate;
+        bool template, powerless;
+    } known[] = {{101, "web1", NULL, false, false},  {102, "web2", NULL, false, false},
+                 {103, "twin", NULL, false, false},  {104, "twin", NULL, false, false},
+                 {105, "ha", "started", false, false}, {106, "tpl", NULL, true, false},
+                 {107, "foreign", NULL, false, true}};
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    for (int vmid = 101; vmid < 300; vmid++) {
+        struct guest guest = {.vmid = vmid, .type = PVE_QEMU, .node = (char *)(uintptr_t)"pve1", .may_power = true};
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+            if (known[i].vmid != vmid)
+                continue;
+            guest.name = (char *)(uintptr_t)known[i].name;
+            guest.hastate = (char *)(uintptr_t)known[i].hastate;
+            guest.template = known[i].template;
+            guest.may_power = !known[i].powerless;
+        }
+        assert_true(inventory_builder_guest(builder, &guest));
+    }
+    for (char name[] = "pve1"; name[3] <= '3'; name[3]++)
+        assert_true(inventory_builder_node(builder, name, true));
+    rooms.inventory = inventory_builder_finish(builder, loop.now_ms);
+    assert_non_null(rooms.inventory);
+}
+
+static void begin_daemon(void)
+{
+    stage.engine = engine_new(NULL, NULL, NULL, NULL, &stage_settings);
+    assert_non_null(stage.engine);
+}
+
+/* The daemon ends without a word to its askers, and another one begins. */
+static void restart_daemon(void)
+{
+    engine_free(stage.engine);
+    history_restart();
+    begin_daemon();
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&stage, 0, sizeof(stage));
+    loop.tell = getenv("TRACE") != NULL;
+    rooms.on_call = on_call;
+    rooms.session_ready = true;
+    stage.stop_takes_ms = stage.start_takes_ms = 300;
+    for (size_t i = 0; i < sizeof(stage.guests) / sizeof(stage.guests[0]); i++)
+        stage.guests[i] = (struct staged_guest){.running = true, .started_ms = loop.now_ms - 500000};
+    learn_guests();
+    begin_daemon();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    engine_free(stage.engine);
+    assert_null(rooms.flights);
+    rooms_free();
+    assert_int_equal(loop.alive, 0);
+    return 0;
+}

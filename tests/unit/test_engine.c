@@ -1,0 +1,859 @@
+/*
+ * The engine, with the real state machine and simulated time: who joins whom, who waits, who is answered when and
+ * what with; and what of it survives a disk, a leaver and a restart. The random counterpart is
+ * test_engine_model.c. TRACE=1 prints the log.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "engine_stage.h"
+
+/* ---- joining (P6) ---- */
+
+static void test_an_equal_request_joins_and_gets_its_own_answer(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask(FENCE_OFF, "101");
+    run_for(50);
+    struct asker_record *second = ask_as(FENCE_OFF, "web1", "r2");
+    run_for(3000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(second, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    assert_int_equal(engine_counters(stage.engine)->joined, 1);
+    assert_int_equal(engine_counters(stage.engine)->answered[FENCE_OFF][ENGINE_RESULT_DONE], 2);
+    assert_true(operation_has_request_id(operation_at(0), "r2"));
+    assert_false(engine_guest_busy(stage.engine, 101));
+}
+
+static void test_a_joiner_is_not_answered_by_a_read_from_before_it_came(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask(FENCE_OFF, "101");
+    hold(HELD(API_NODES)); /* the last word on a read that proves off */
+    run_until_made(API_NODES, 1);
+    unsigned reads = rooms.made[API_STATUS];
+    struct asker_record *second = ask(FENCE_OFF, "101");
+    release();
+    run_for(1);
+    assert_int_equal(first->answers + second->answers, 0);
+    run_for(3000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(second, ERROR_NONE);
+    assert_true(rooms.made[API_STATUS] > reads);
+    assert_int_equal(rooms.made[API_STOP], 1);
+}
+
+static void test_a_guest_started_between_two_requests_is_stopped_for_the_joiner(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask(FENCE_OFF, "101");
+    hold(HELD(API_NODES));
+    run_until_made(API_NODES, 1);
+    guest_of(101)->running = true; /* by somebody else */
+    guest_of(101)->started_ms = loop.now_ms;
+    struct asker_record *second = ask(FENCE_OFF, "101");
+    release();
+    run_for(5000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(second, ERROR_NONE);
+    assert_false(guest_of(101)->running);
+    assert_int_equal(rooms.made[API_STOP], 2);
+}
+
+static void test_what_is_verified_is_not_joined(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask(FENCE_REBOOT, "101");
+    hold(HELD(API_START));
+    run_until_answered(first, 5000);
+    assert_answered(first, ERROR_NONE);
+    struct asker_record *second = ask(FENCE_REBOOT, "101");
+    run_for(2000);
+    assert_int_equal(second->answers, 0);
+    assert_int_equal(rooms.operation_count, 2);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    release();
+    run_for(5000);
+    assert_answered(second, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 2);
+    assert_true(guest_of(101)->running);
+}
+
+static void test_another_action_or_method_waits_its_turn(void **state)
+{
+    (void)state;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    struct asker_record *reboot = ask(FENCE_REBOOT, "101");
+    struct asker_record *cycle =
+        submit(&(struct engine_request){.action = FENCE_REBOOT, .method = FENCE_CYCLE, .plug = "101"});
+    run_for(60000);
+    assert_answered(off, ERROR_NONE);
+    assert_answered(reboot, ERROR_NONE);
+    assert_answered(cycle, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 3);
+    assert_true(off->at_ms < reboot->at_ms && reboot->at_ms < cycle->at_ms);
+}
+
+static void test_other_guests_do_not_wait(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask(FENCE_OFF, "101"), *second = ask(FENCE_OFF, "102");
+    run_for(3000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(second, ERROR_NONE);
+    assert_true(second->at_ms - first->at_ms < 100);
+}
+
+static void test_cycle_is_joined_only_before_its_reset(void **state)
+{
+    (void)state;
+    struct engine_request cycle = {.action = FENCE_REBOOT, .method = FENCE_CYCLE, .plug = "101"};
+    struct asker_record *first = submit(&cycle), *second = submit(&cycle);
+    run_until_made(API_RESET, 1);
+    struct asker_record *third = submit(&cycle);
+    run_for(5000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(second, ERROR_NONE);
+    assert_answered(third, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 2);
+    assert_int_equal(guest_of(101)->resets, 2);
+}
+
+/* ---- off and the power-on of a reboot ---- */
+
+/* Off is proven while the stop's task is not known to have ended: the start waits for that. */
+static struct asker_record *reboot_up_to_its_power_on(void)
+{
+    struct asker_record *reboot = ask(FENCE_REBOOT, "101");
+    hold(HELD(API_TASK));
+    run_until_answered(reboot, 5000);
+    assert_answered(reboot, ERROR_NONE);
+    assert_int_equal(rooms.made[API_START], 0);
+    return reboot;
+}
+
+static void test_off_supersedes_a_power_on_that_was_not_sent(void **state)
+{
+    (void)state;
+    reboot_up_to_its_power_on();
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    release();
+    run_for(5000);
+    assert_answered(off, ERROR_NONE);
+    assert_int_equal(rooms.made[API_START], 0);
+    assert_false(guest_of(101)->running);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
+    assert_int_equal(operation_at(0)->power_on, POWER_ON_NONE);
+}
+
+static void test_on_that_joined_a_superseded_power_on_is_no_success(void **state)
+{
+    (void)state;
+    reboot_up_to_its_power_on();
+    struct asker_record *on = ask(FENCE_ON, "101");
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    release();
+    run_for(5000);
+    assert_answered(on, ERROR_ABANDONED);
+    assert_answered(off, ERROR_NONE);
+    assert_int_equal(rooms.made[API_START], 0);
+}
+
+static void test_off_after_the_start_was_sent_waits_its_turn(void **state)
+{
+    (void)state;
+    struct asker_record *reboot = ask(FENCE_REBOOT, "101");
+    hold(HELD(API_START));
+    run_until_made(API_START, 1);
+    assert_answered(reboot, ERROR_NONE);
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(1000);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    release();
+    run_for(5000);
+    assert_answered(off, ERROR_NONE);
+    assert_int_equal(operation_at(0)->power_on, POWER_ON_DONE);
+    assert_int_equal(rooms.made[API_STOP], 2);
+    assert_false(guest_of(101)->running);
+}
+
+static void test_on_joins_a_reboots_power_on_and_is_answered_when_it_runs(void **state)
+{
+    (void)state;
+    struct asker_record *reboot = ask(FENCE_REBOOT, "101");
+    hold(HELD(API_START));
+    run_until_made(API_START, 1);
+    assert_answered(reboot, ERROR_NONE);
+    struct asker_record *on = ask(FENCE_ON, "101");
+    run_for(500);
+    assert_int_equal(on->answers, 0);
+    release();
+    run_for(3000);
+    assert_answered(on, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.made[API_START], 1);
+    assert_true(guest_of(101)->running);
+}
+
+static void test_on_that_joined_a_power_on_fails_with_it(void **state)
+{
+    (void)state;
+    ask(FENCE_REBOOT, "101");
+    hold(HELD(API_START));
+    run_until_made(API_START, 1);
+    struct asker_record *on = ask(FENCE_ON, "101");
+    refuse_held(API_START, 403, "Permission check failed (/vms/101, VM.PowerMgmt)");
+    run_for(10);
+    assert_int_equal(on->answers, 1);
+    assert_true(on->code != ERROR_NONE);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
+    assert_int_equal(operation_at(0)->power_on, POWER_ON_FAILED);
+    assert_int_equal(engine_counters(stage.engine)->power_on_failed, 1);
+    assert_int_equal(rooms.privileges_reread, 1);
+}
+
+static void test_no_start_while_a_stop_of_an_earlier_operation_may_still_come(void **state)
+{
+    (void)state;
+    stage.lose_stops = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_until_made(API_STATUS, 3);
+    guest_of(101)->running = false; /* somebody else's stop; ours may come later */
+    run_until_answered(off, 60000);
+    assert_answered(off, ERROR_NONE);
+    int64_t sent_ms = off->at_ms;
+    struct asker_record *on = ask(FENCE_ON, "101");
+    run_until_made(API_START, 1);
+    assert_true(loop.now_ms - sent_ms > 50000 && loop.now_ms - sent_ms <= 61000);
+    run_for(3000);
+    assert_answered(on, ERROR_NONE);
+}
+
+/* ---- askers ---- */
+
+static void test_each_asker_has_its_own_deadline(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask(FENCE_OFF, "101");
+    guest_of(101)->undead = true;
+    run_for(100000);
+    struct asker_record *second = ask(FENCE_OFF, "101");
+    run_for(DEADLINE_MS - 100000 + 300);
+    assert_answered(first, ERROR_DEADLINE);
+    assert_int_equal(second->answers, 0);
+    run_for(100000);
+    assert_int_equal(second->answers, 1);
+    assert_true(second->code != ERROR_NONE);
+    assert_int_equal(operation_at(0)->ended_ms - operation_at(0)->requested_ms, DEADLINE_MS + 100000);
+}
+
+static void test_a_shorter_deadline_after_a_reload_shortens_no_operation(void **state)
+{
+    (void)state;
+    struct engine_settings shorter = stage_settings;
+    shorter.deadline_ms = 10000;
+    guest_of(101)->undead = true;
+    struct asker_record *first = ask(FENCE_OFF, "101");
+    run_for(1000);
+    engine_set_settings(stage.engine, &shorter);
+    struct asker_record *second = ask(FENCE_OFF, "101");
+    run_for(11000);
+    assert_answered(second, ERROR_DEADLINE);
+    assert_int_equal(first->answers, 0);
+    guest_of(101)->undead = false;
+    run_for(2000);
+    assert_answered(first, ERROR_NONE);
+}
+
+static void test_what_was_sent_goes_on_when_its_asker_has_left(void **state)
+{
+    (void)state;
+    struct asker_record *asker = ask(FENCE_REBOOT, "101");
+    run_until_made(API_STOP, 1);
+    engine_leave(stage.engine, asker->id);
+    engine_leave(stage.engine, asker->id);
+    run_for(5000);
+    assert_int_equal(asker->answers, 0);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
+    assert_int_equal(operation_at(0)->power_on, POWER_ON_DONE);
+    assert_true(guest_of(101)->running);
+    assert_int_equal(rooms.outcomes, 1);
+}
+
+static void test_a_guest_started_since_is_not_stopped_when_nobody_waits_any_more(void **state)
+{
+    (void)state;
+    stage.lose_stops = true;
+    struct asker_record *asker = ask(FENCE_OFF, "101");
+    run_until_made(API_STOP, 1);
+    engine_leave(stage.engine, asker->id);
+    guest_of(101)->started_ms = loop.now_ms + 1;
+    run_for(20000);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_ABANDONED);
+}
+
+static void test_who_comes_back_with_its_request_id_counts_as_an_asker(void **state)
+{
+    (void)state;
+    stage.lose_stops = true;
+    struct asker_record *asker = ask_as(FENCE_OFF, "101", "r1");
+    run_until_made(API_STOP, 1);
+    engine_leave(stage.engine, asker->id);
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    guest_of(101)->started_ms = loop.now_ms + 1;
+    stage.lose_stops = false;
+    run_for(20000);
+    assert_answered(again, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 1);
+}
+
+static void test_an_asker_may_ask_again_from_inside_its_answer(void **state)
+{
+    (void)state;
+    struct asker_record *reboot = ask(FENCE_REBOOT, "101");
+    reboot->asks_again = true;
+    struct asker_record *other = ask(FENCE_REBOOT, "101");
+    run_for(10000);
+    assert_int_equal(reboot->answers, 2);
+    assert_answered(other, ERROR_NONE);
+    assert_false(guest_of(101)->running);
+}
+
+static void test_nobody_is_called_back_from_inside_submit(void **state)
+{
+    (void)state;
+    struct asker_record *askers[4];
+    for (size_t i = 0; i < 4; i++) /* on_answer() fails the test if it is called too early */
+        askers[i] = ask(FENCE_OFF, i < 2 ? "105" : "nobody");
+    run_for(100);
+    assert_answered(askers[0], ERROR_HA_MANAGED);
+    assert_answered(askers[1], ERROR_HA_MANAGED);
+    assert_answered(askers[2], ERROR_UNKNOWN_PLUG);
+    assert_answered(askers[3], ERROR_UNKNOWN_PLUG);
+}
+
+/* ---- bounds (P7) ---- */
+
+static void test_a_guests_queue_has_a_limit(void **state)
+{
+    (void)state;
+    hold(~0u);
+    for (unsigned i = 0; i < ENGINE_QUEUE_MAX; i++)
+        ask(i % 2 ? FENCE_OFF : FENCE_REBOOT, "101");
+    assert_int_equal(rooms.operation_count, ENGINE_QUEUE_MAX);
+    struct asker_record *last = ask(FENCE_ON, "101"), *other = ask(FENCE_OFF, "102");
+    run_for(10);
+    assert_answered(last, ERROR_TOO_MANY);
+    assert_int_equal(other->answers, 0);
+    assert_int_equal(engine_running(stage.engine), ENGINE_QUEUE_MAX + 1);
+    release();
+    run_for(200000);
+    assert_int_equal(engine_running(stage.engine), 0);
+    assert_answered(other, ERROR_NONE);
+}
+
+static void test_all_operations_have_a_limit_and_a_refused_guest_is_not_busy(void **state)
+{
+    (void)state;
+    hold(~0u);
+    char plug[8];
+    for (unsigned i = 0; i < ENGINE_OPERATIONS_MAX; i++) {
+        snprintf(plug, sizeof(plug), "%u", 110 + i / 4);
+        ask((enum fence_action)(i % 2), plug);
+    }
+    assert_int_equal(engine_running(stage.engine), ENGINE_OPERATIONS_MAX);
+    struct asker_record *last = ask(FENCE_OFF, "101");
+    run_for(10);
+    assert_answered(last, ERROR_TOO_MANY);
+    assert_false(engine_guest_busy(stage.engine, 101));
+    assert_true(engine_guest_busy(stage.engine, 110));
+}
+
+static void test_calls_that_cannot_be_made_for_lack_of_memory_are_tried_again(void **state)
+{
+    (void)state;
+    rooms.no_memory = true;
+    struct asker_record *asker = ask(FENCE_OFF, "101");
+    run_for(2000);
+    assert_int_equal(asker->answers, 0);
+    rooms.no_memory = false;
+    run_for(5000);
+    assert_answered(asker, ERROR_NONE);
+}
+
+/* ---- repeated requests ---- */
+
+static void test_a_request_id_joins_its_running_operation(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask_as(FENCE_OFF, "101", "r1");
+    run_for(50);
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    run_for(3000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(again, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 1);
+}
+
+static void test_what_is_done_is_answered_from_history(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask_as(FENCE_OFF, "101", "r1");
+    run_for(3000);
+    restart_daemon();
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    run_for(1);
+    assert_answered(again, ERROR_NONE);
+    assert_string_equal(again->operation, first->operation);
+    assert_int_equal(rooms.made[API_STOP], 1);
+}
+
+static void test_history_answers_before_the_first_inventory(void **state)
+{
+    (void)state;
+    ask_as(FENCE_OFF, "101", "r1");
+    run_for(3000);
+    inventory_unref(rooms.inventory);
+    rooms.inventory = NULL;
+    restart_daemon();
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    run_for(1);
+    assert_answered(again, ERROR_NONE);
+}
+
+static void test_what_was_interrupted_unproven_is_done_anew(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask_as(FENCE_OFF, "101", "r1");
+    run_until_made(API_STOP, 1);
+    restart_daemon();
+    assert_int_equal(operation_at(0)->outcome, OPERATION_INTERRUPTED);
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    run_for(5000);
+    assert_int_equal(first->answers, 0);
+    assert_answered(again, ERROR_NONE);
+    assert_int_equal(rooms.operation_count, 2);
+    assert_false(guest_of(101)->running);
+}
+
+static struct asker_record *reboot_interrupted_after_its_proof(void)
+{
+    struct asker_record *first = ask_as(FENCE_REBOOT, "101", "r1");
+    hold(HELD(API_START));
+    run_until_answered(first, 5000);
+    stage.held = 0;
+    restart_daemon();
+    return first;
+}
+
+static void test_a_reboot_interrupted_after_its_proof_is_answered_and_started(void **state)
+{
+    (void)state;
+    reboot_interrupted_after_its_proof();
+    struct asker_record *again = ask_as(FENCE_REBOOT, "101", "r1");
+    run_for(1);
+    assert_answered(again, ERROR_NONE);
+    run_for(3000);
+    assert_true(guest_of(101)->running);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    assert_int_equal(operation_at(1)->action, FENCE_ON);
+}
+
+static void test_a_power_on_is_not_resumed_after_a_newer_request(void **state)
+{
+    (void)state;
+    reboot_interrupted_after_its_proof();
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(20000);
+    assert_int_equal(off->answers, 1);
+    struct asker_record *again = ask_as(FENCE_REBOOT, "101", "r1");
+    run_for(20000);
+    assert_answered(again, ERROR_NONE);
+    assert_int_equal(rooms.made[API_START], 1); /* the one that was interrupted */
+    assert_false(guest_of(101)->running);
+}
+
+static void test_a_request_id_of_another_guest_action_or_method_is_a_new_request(void **state)
+{
+    (void)state;
+    ask_as(FENCE_REBOOT, "101", "r1");
+    run_for(5000);
+    struct asker_record *guest = ask_as(FENCE_REBOOT, "102", "r1");
+    run_for(5000);
+    assert_answered(guest, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 2);
+    struct asker_record *action = ask_as(FENCE_OFF, "102", "r1");
+    run_for(5000);
+    assert_answered(action, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 3);
+    struct asker_record *method = submit(&(struct engine_request){
+        .action = FENCE_REBOOT, .method = FENCE_CYCLE, .plug = "101", .request_id = "r1"});
+    run_for(5000);
+    assert_answered(method, ERROR_NONE);
+    assert_int_equal(guest_of(101)->resets, 1);
+}
+
+static void test_a_request_id_used_again_much_later_is_a_new_request(void **state)
+{
+    (void)state;
+    ask_as(FENCE_OFF, "101", "r1");
+    run_for(5000);
+    guest_of(101)->running = true;
+    run_for(DEADLINE_MS + ENGINE_REPEAT_ROOM_MS);
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    run_for(5000);
+    assert_answered(again, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 2);
+    assert_false(guest_of(101)->running);
+}
+
+static void test_a_failure_is_answered_from_history_as_well(void **state)
+{
+    (void)state;
+    struct asker_record *first = ask_as(FENCE_OFF, "105", "r1");
+    run_for(100);
+    assert_answered(first, ERROR_HA_MANAGED);
+    struct asker_record *again = ask_as(FENCE_OFF, "105", "r1");
+    run_for(100);
+    assert_answered(again, ERROR_HA_MANAGED);
+    assert_int_equal(rooms.operation_count, 1);
+}
+
+/* ---- plugs and the first inventory ---- */
+
+static void forget_guests(void)
+{
+    inventory_unref(rooms.inventory);
+    rooms.inventory = NULL;
+}
+
+static void test_requests_wait_for_the_first_inventory(void **state)
+{
+    (void)state;
+    forget_guests();
+    struct asker_record *off = ask(FENCE_OFF, "101"), *same = ask(FENCE_OFF, "web1");
+    struct asker_record *unknown = ask(FENCE_OFF, "nobody");
+    run_for(5000);
+    engine_round_ended(stage.engine); /* it failed */
+    run_for(5000);
+    assert_int_equal(off->answers + same->answers + unknown->answers, 0);
+    learn_guests();
+    engine_round_ended(stage.engine);
+    run_for(3000);
+    assert_answered(off, ERROR_NONE);
+    assert_answered(same, ERROR_NONE);
+    assert_answered(unknown, ERROR_UNKNOWN_PLUG);
+    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(operation_at(0)->ended_ms - operation_at(0)->requested_ms, off->at_ms - (loop.now_ms - 13000));
+}
+
+static void test_without_an_inventory_the_deadline_says_why(void **state)
+{
+    (void)state;
+    forget_guests();
+    error_set(&rooms.poll_error, ERROR_NO_ENDPOINT, "nobody answers");
+    struct asker_record *asker = ask(FENCE_OFF, "101");
+    run_for(DEADLINE_MS + 1000);
+    assert_answered(asker, ERROR_NO_ENDPOINT);
+    assert_true(asker->at_ms <= loop.now_ms - 1000 + 250);
+    assert_non_null(strstr(asker->error.message, "nobody answers"));
+}
+
+static void test_no_stop_for_a_guest_started_while_its_request_waited_for_the_inventory(void **state)
+{
+    (void)state;
+    forget_guests();
+    struct asker_record *asker = ask(FENCE_OFF, "101"), *same = ask(FENCE_OFF, "101");
+    run_for(50000);
+    guest_of(101)->started_ms = loop.now_ms; /* the next fencing level did the work */
+    run_for(50000);
+    learn_guests();
+    engine_round_ended(stage.engine);
+    run_for(5000);
+    assert_answered(asker, ERROR_ABANDONED);
+    assert_answered(same, ERROR_ABANDONED);
+    assert_int_equal(rooms.made[API_STOP], 0);
+}
+
+static void test_an_ambiguous_name_is_refused(void **state)
+{
+    (void)state;
+    struct asker_record *asker = ask(FENCE_OFF, "twin");
+    run_for(1);
+    assert_answered(asker, ERROR_AMBIGUOUS_NAME);
+    assert_string_equal(asker->operation, "");
+    assert_int_equal(engine_counters(stage.engine)->answered[FENCE_OFF][ENGINE_RESULT_FAILED], 1);
+}
+
+static void test_a_dry_run_says_what_would_be_and_does_nothing(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    char message[200] = "";
+    struct engine_request request = {.action = FENCE_OFF, .plug = "101"};
+    assert_true(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
+    assert_non_null(strstr(message, "off of guest 101 (web1) on pve1"));
+    static const struct {
+        const char *plug;
+        enum error_code code;
+    } bad[] = {{"nobody", ERROR_UNKNOWN_PLUG}, {"twin", ERROR_AMBIGUOUS_NAME}, {"105", ERROR_HA_MANAGED},
+               {"106", ERROR_TEMPLATE},        {"107", ERROR_NO_POWER_RIGHT}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        request.plug = bad[i].plug;
+        assert_false(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
+        assert_string_equal(error_code_name(error.code), error_code_name(bad[i].code));
+    }
+    request.plug = "101";
+    rooms.session_ready = false;
+    assert_false(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
+    assert_int_equal(error.code, ERROR_NO_SESSION);
+    forget_guests();
+    assert_false(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
+    assert_int_equal(error.code, ERROR_NO_INVENTORY);
+    run_for(1000);
+    assert_int_equal(rooms.last_call + rooms.operation_count, 0);
+}
+
+/* ---- the intent (P5) ---- */
+
+static void no_power_before(enum disk disk, int64_t earliest_ms, int64_t latest_ms)
+{
+    rooms.disk = disk;
+    int64_t asked_ms = loop.now_ms;
+    struct asker_record *asker = ask(FENCE_OFF, "101");
+    run_until_made(API_STOP, 1);
+    assert_in_range(loop.now_ms - asked_ms, earliest_ms, latest_ms);
+    run_for(3000);
+    assert_answered(asker, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    assert_int_equal(engine_counters(stage.engine)->intents_not_awaited, disk == DISK_FINE ? 0 : 1);
+}
+
+static void test_power_waits_for_the_intent_on_disk(void **state)
+{
+    (void)state;
+    no_power_before(DISK_FINE, 2, 2);
+}
+
+static void test_a_slow_disk_is_waited_for_250_ms(void **state)
+{
+    (void)state;
+    no_power_before(DISK_SLOW, 250, 250);
+}
+
+static void test_a_silent_disk_is_waited_for_250_ms(void **state)
+{
+    (void)state;
+    no_power_before(DISK_SILENT, 250, 250);
+}
+
+static void test_a_failing_disk_does_not_hold_up_a_fence(void **state)
+{
+    (void)state;
+    no_power_before(DISK_FAILS, 2, 2);
+}
+
+static void test_a_lost_record_does_not_hold_up_a_fence(void **state)
+{
+    (void)state;
+    no_power_before(DISK_LOST, 0, 0);
+}
+
+/* ---- the end ---- */
+
+static void on_drained(void *context)
+{
+    (void)context;
+    assert_false(stage.drained);
+    stage.drained = true;
+}
+
+static void test_draining_lets_finish_what_runs(void **state)
+{
+    (void)state;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(50);
+    engine_drain(stage.engine, 5000, on_drained, NULL);
+    struct asker_record *late = ask(FENCE_OFF, "102");
+    assert_int_equal(late->id, 0);
+    assert_int_equal(late->error.code, ERROR_INTERRUPTED);
+    run_for(2000);
+    assert_answered(off, ERROR_NONE);
+    assert_true(stage.drained);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
+}
+
+static void test_draining_records_what_did_not_finish_and_answers_nobody(void **state)
+{
+    (void)state;
+    guest_of(101)->undead = true;
+    struct asker_record *off = ask(FENCE_OFF, "101"), *reboot = ask(FENCE_REBOOT, "101");
+    run_for(50);
+    engine_drain(stage.engine, 5000, on_drained, NULL);
+    run_for(4999);
+    assert_false(stage.drained);
+    run_for(2);
+    assert_true(stage.drained);
+    run_for(DEADLINE_MS * 2);
+    assert_int_equal(off->answers + reboot->answers, 0);
+    assert_int_equal(rooms.outcomes, 2);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_INTERRUPTED);
+    assert_int_equal(operation_at(1)->outcome, OPERATION_INTERRUPTED);
+    assert_int_equal(engine_running(stage.engine), 0);
+    assert_null(rooms.flights);
+}
+
+static void test_draining_with_nothing_under_way_ends_at_once(void **state)
+{
+    (void)state;
+    engine_drain(stage.engine, 5000, on_drained, NULL);
+    assert_false(stage.drained);
+    run_for(0);
+    assert_true(stage.drained);
+}
+
+/* ---- live reads ---- */
+
+static void on_power(void *context, enum engine_power power, const struct pve_status *status, const char *node,
+                     const struct error *error)
+{
+    struct asker_record *asker = context;
+    (void)node;
+    assert_false(stage.submitting);
+    assert_true(error || status);
+    asker->answers++;
+    asker->power = power;
+    asker->code = error ? error->code : ERROR_NONE;
+}
+
+static struct asker_record *read_power(const char *plug)
+{
+    struct error error = {0};
+    struct asker_record *asker = &stage.askers[stage.asker_count++];
+    stage.submitting = true;
+    asker->id = engine_read_power(stage.engine, plug, on_power, asker, &error);
+    stage.submitting = false;
+    assert_true(asker->id > 0);
+    return asker;
+}
+
+static void test_a_live_read_says_on_or_off_and_never_guesses(void **state)
+{
+    (void)state;
+    struct asker_record *on = read_power("101"), *unknown = read_power("nobody"), *left = read_power("101");
+    engine_leave(stage.engine, left->id);
+    run_for(100);
+    assert_answered(on, ERROR_NONE);
+    assert_int_equal(on->power, ENGINE_POWER_ON);
+    assert_answered(unknown, ERROR_UNKNOWN_PLUG);
+    assert_int_equal(left->answers, 0);
+    guest_of(101)->running = false;
+    struct asker_record *off = read_power("101");
+    run_for(100);
+    assert_answered(off, ERROR_NONE);
+    assert_int_equal(off->power, ENGINE_POWER_OFF);
+    guest_of(101)->undead = true;
+    struct asker_record *undead = read_power("101");
+    run_for(100);
+    assert_answered(undead, ERROR_UNPROVEN);
+    guest_of(101)->undead = false;
+    strcpy(guest_of(101)->lock, "suspended");
+    struct asker_record *suspended = read_power("101");
+    run_for(100);
+    assert_answered(suspended, ERROR_SUSPENDED);
+    strcpy(guest_of(101)->lock, "rollback");
+    struct asker_record *locked = read_power("101");
+    run_for(100);
+    assert_answered(locked, ERROR_LOCKED);
+}
+
+static void test_a_live_read_follows_a_guest_that_moved(void **state)
+{
+    (void)state;
+    hold(HELD(API_STATUS));
+    struct asker_record *asker = read_power("101");
+    run_for(1);
+    stage.held = 0;
+    refuse_held(API_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/101.conf' does not exist");
+    run_for(100);
+    assert_answered(asker, ERROR_NONE);
+    assert_int_equal(rooms.made[API_GUESTS], 1);
+}
+
+static void test_a_live_read_waits_for_the_inventory_within_its_deadline(void **state)
+{
+    (void)state;
+    forget_guests();
+    struct asker_record *early = read_power("101");
+    run_for(14000);
+    learn_guests();
+    engine_round_ended(stage.engine);
+    run_for(100);
+    assert_answered(early, ERROR_NONE);
+    forget_guests();
+    struct asker_record *never = read_power("101");
+    run_for(15100);
+    assert_answered(never, ERROR_DEADLINE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_an_equal_request_joins_and_gets_its_own_answer),
+        TEST(test_a_joiner_is_not_answered_by_a_read_from_before_it_came),
+        TEST(test_a_guest_started_between_two_requests_is_stopped_for_the_joiner),
+        TEST(test_what_is_verified_is_not_joined),
+        TEST(test_another_action_or_method_waits_its_turn),
+        TEST(test_other_guests_do_not_wait),
+        TEST(test_cycle_is_joined_only_before_its_reset),
+        TEST(test_off_supersedes_a_power_on_that_was_not_sent),
+        TEST(test_on_that_joined_a_superseded_power_on_is_no_success),
+        TEST(test_off_after_the_start_was_sent_waits_its_turn),
+        TEST(test_on_joins_a_reboots_power_on_and_is_answered_when_it_runs),
+        TEST(test_on_that_joined_a_power_on_fails_with_it),
+        TEST(test_no_start_while_a_stop_of_an_earlier_operation_may_still_come),
+        TEST(test_each_asker_has_its_own_deadline),
+        TEST(test_a_shorter_deadline_after_a_reload_shortens_no_operation),
+        TEST(test_what_was_sent_goes_on_when_its_asker_has_left),
+        TEST(test_a_guest_started_since_is_not_stopped_when_nobody_waits_any_more),
+        TEST(test_who_comes_back_with_its_request_id_counts_as_an_asker),
+        TEST(test_an_asker_may_ask_again_from_inside_its_answer),
+        TEST(test_nobody_is_called_back_from_inside_submit),
+        TEST(test_a_guests_queue_has_a_limit),
+        TEST(test_all_operations_have_a_limit_and_a_refused_guest_is_not_busy),
+        TEST(test_calls_that_cannot_be_made_for_lack_of_memory_are_tried_again),
+        TEST(test_a_request_id_joins_its_running_operation),
+        TEST(test_what_is_done_is_answered_from_history),
+        TEST(test_history_answers_before_the_first_inventory),
+        TEST(test_what_was_interrupted_unproven_is_done_anew),
+        TEST(test_a_reboot_interrupted_after_its_proof_is_answered_and_started),
+        TEST(test_a_power_on_is_not_resumed_after_a_newer_request),
+        TEST(test_a_request_id_of_another_guest_action_or_method_is_a_new_request),
+        TEST(test_a_request_id_used_again_much_later_is_a_new_request),
+        TEST(test_a_failure_is_answered_from_history_as_well),
+        TEST(test_requests_wait_for_the_first_inventory),
+        TEST(test_without_an_inventory_the_deadline_says_why),
+        TEST(test_no_stop_for_a_guest_started_while_its_request_waited_for_the_inventory),
+        TEST(test_an_ambiguous_name_is_refused),
+        TEST(test_a_dry_run_says_what_would_be_and_does_nothing),
+        TEST(test_power_waits_for_the_intent_on_disk),
+        TEST(test_a_slow_disk_is_waited_for_250_ms),
+        TEST(test_a_silent_disk_is_waited_for_250_ms),
+        TEST(test_a_failing_disk_does_not_hold_up_a_fence),
+        TEST(test_a_lost_record_does_not_hold_up_a_fence),
+        TEST(test_draining_lets_finish_what_runs),
+        TEST(test_draining_records_what_did_not_finish_and_answers_nobody),
+        TEST(test_draining_with_nothing_under_way_ends_at_once),
+        TEST(test_a_live_read_says_on_or_off_and_never_guesses),
+        TEST(test_a_live_read_follows_a_guest_that_moved),
+        TEST(test_a_live_read_waits_for_the_inventory_within_its_deadline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
