@@ -400,7 +400,6 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     char line[TRANSPORT_REASON_MAX];
     if (length < 5 || memcmp(data, "HTTP/", 5) != 0)
         return length;
-    transfer->reason[0] = '\0'; /* an interim answer ("100 Continue") had one of its own */
     snprintf(line, sizeof(line), "%.*s", (int)length, data);
     line[strcspn(line, "\r\n")] = '\0';
     if (sscanf(line, "HTTP/%*s %*d %n", &reason_at) >= 0 && reason_at > 0)

@@ -66,6 +66,7 @@ void secret_free(struct secret *secret)
 void secret_freep(struct secret **secret)
 {
     secret_free(*secret);
+    *secret = NULL; /* a ticket that was forgotten must not be found again */
 }
 
 const char *secret_reveal(const struct secret *secret)

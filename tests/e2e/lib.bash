@@ -98,9 +98,10 @@ has_ended() {
 # end_process PID SIGNAL: and wait for its end, by force after 10 s; its exit status
 end_process() {
     local code=0
-    kill -s "$2" "$1" 2>/dev/null
-    kill -s CONT "$1" 2>/dev/null
-    await 10 has_ended "$1" || kill -s KILL "$1" 2>/dev/null
+    # it may have ended by itself, and then there is nobody to signal
+    kill -s "$2" "$1" 2>/dev/null || true
+    kill -s CONT "$1" 2>/dev/null || true
+    await 10 has_ended "$1" || kill -s KILL "$1" 2>/dev/null || true
     wait "$1" 2>/dev/null || code=$?
     return "$code"
 }
@@ -160,10 +161,12 @@ sim_start() {
     done
 }
 
+# sim_stop: with all its guests; its exit status must be 0
 sim_stop() {
-    local pid=$SIM_PID
+    local pid=$SIM_PID code=0
     SIM_PID=''
-    end_process "$pid" TERM
+    end_process "$pid" TERM || code=$?
+    ((code == 0)) || { printf 'pvesim ended with %d\n' "$code" >&2; cat "$T/pvesim.log.err" >&2; return 1; }
 }
 
 # sim_ctl WORDS…: see pvesim --help

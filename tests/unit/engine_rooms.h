@@ -30,7 +30,7 @@ struct flight {
     void *context;
     int64_t asked_ms;
     struct event *event; /* the test's; freed with the flight */
-    void *plan;          /* the same */
+    void *plan;          /* the same, by rooms.free_plan */
     struct flight *prev, *next;
 };
 
@@ -55,6 +55,7 @@ static struct {
     unsigned made[API_CALL_COUNT];
     bool no_memory; /* session_call() makes no call */
     void (*on_call)(struct flight *flight);
+    void (*free_plan)(void *plan);
     struct error session_error;
     bool session_ready;
 
@@ -77,7 +78,8 @@ static void flight_free(struct flight *flight)
     DL_DELETE(rooms.flights, flight);
     if (flight->event)
         event_free(flight->event);
-    free(flight->plan);
+    if (flight->plan)
+        rooms.free_plan(flight->plan);
     free(flight);
 }
 
@@ -223,7 +225,7 @@ uint64_t history_write_intent(struct history *history, const struct operation *o
     return intent->id;
 }
 
-static const struct intent *intent_of(const struct operation *operation)
+static inline const struct intent *intent_of(const struct operation *operation)
 {
     struct intent *intent, *found = NULL;
     DL_FOREACH (rooms.intents, intent) {
@@ -383,7 +385,7 @@ static struct json_object *listed_host(const char *node, bool online)
 }
 
 /* The wall clock in seconds, as in a task list. */
-static struct json_object *listed_task(const char *type, int64_t began_ms, bool ended)
+static inline struct json_object *listed_task(const char *type, int64_t began_ms, bool ended)
 {
     struct json_object *data = json_object_new_object();
     json_put(data, "type", json_word(type));

@@ -39,7 +39,7 @@ struct world_task {
     bool kills;  /* the stop came to SIGKILL */
     int host;
     unsigned number;
-    int64_t begun_ms, end_ms;
+    int64_t begun_ms, run_ms, end_ms;
     char exit[96];
 };
 
@@ -192,12 +192,19 @@ static int64_t world_stop_ms(struct world *world, struct world_task *task)
     return world_between(world, 50, 1500);
 }
 
+/* A container that starts shows life within the time that two reads of it are apart; a VM may take longer. */
+static int64_t world_start_ms(struct world *world)
+{
+    return world_between(world, 100, world->container ? 1800 : 8000);
+}
+
 /* It has the lock file: does it go on? */
 static void world_run_task(struct world *world, struct world_task *task)
 {
     char exit[96];
     bool running = world_reads_running(world, task->host);
     task->state = WORLD_RUNNING;
+    task->run_ms = world->now_ms;
     if (world_view(world, task->host) != task->host) {
         snprintf(exit, sizeof(exit), "unable to find configuration file for VM 100 on node '%s'",
                  world_host_name(task->host));
@@ -213,8 +220,9 @@ static void world_run_task(struct world *world, struct world_task *task)
         world_end_task(world, task,
                        task->kind == WORLD_START ? "start failed: QEMU exited with code 1" : "unexpected status");
     } else {
-        task->end_ms = world->now_ms + (task->kind == WORLD_STOP ? world_stop_ms(world, task)
-                                                                 : world_between(world, 100, 2000));
+        task->end_ms = world->now_ms + (task->kind == WORLD_STOP    ? world_stop_ms(world, task)
+                                        : task->kind == WORLD_START ? world_start_ms(world)
+                                                                    : world_between(world, 100, 2000));
     }
 }
 

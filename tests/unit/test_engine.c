@@ -170,6 +170,7 @@ static void test_off_after_the_start_was_sent_waits_its_turn(void **state)
     struct asker_record *reboot = ask(FENCE_REBOOT, "101");
     hold(HELD(API_START));
     run_until_made(API_START, 1);
+    run_for(0);
     assert_answered(reboot, ERROR_NONE);
     struct asker_record *off = ask(FENCE_OFF, "101");
     run_for(1000);
@@ -188,6 +189,7 @@ static void test_on_joins_a_reboots_power_on_and_is_answered_when_it_runs(void *
     struct asker_record *reboot = ask(FENCE_REBOOT, "101");
     hold(HELD(API_START));
     run_until_made(API_START, 1);
+    run_for(0);
     assert_answered(reboot, ERROR_NONE);
     struct asker_record *on = ask(FENCE_ON, "101");
     run_for(500);

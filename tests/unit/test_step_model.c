@@ -60,8 +60,8 @@ struct episode {
     unsigned own_count, resets, troubles, events_now;
     uint64_t seed;
     int64_t wake_ms, intent_ms, desert_ms, join_ms, last_ms;
-    int64_t verified_ms, reset_done_ms;
-    bool ended, old_proxmox, trace;
+    int64_t verified_ms, newest_ms, hosts_asked_ms; /* newest_ms: of the newest request */
+    bool ended, old_proxmox, deserted, trace;
     enum operation_outcome outcome;
     struct error error;
     uint64_t events;
@@ -85,11 +85,6 @@ static void broken(const struct episode *episode, const char *promise, const cha
 static bool has(struct episode *episode, enum trouble trouble, unsigned percent)
 {
     return (episode->troubles & trouble) && world_chance(&episode->world, percent);
-}
-
-static int64_t floor_of(const struct episode *episode)
-{
-    return episode->step.floor_ms;
 }
 
 /* ---- Proxmox answers ---- */
@@ -286,17 +281,17 @@ static void take_off(struct episode *episode, enum kind kind, const char *node)
     }
 }
 
-static void check_stop_is_not_late(struct episode *episode)
+static void check_is_not_late(struct episode *episode)
 {
     const struct world *world = &episode->world;
     const struct world_process *process = &world->process[world_host_number(episode->step.node)];
-    if (!episode->step.no_asker && world->now_ms - floor_of(episode) <= STEP_LATE_MS)
+    if (!episode->deserted && world->now_ms - episode->newest_ms <= STEP_LATE_MS)
         return;
     tally_late_stops++;
     CHECK(episode,
           !world_reads_running(world, world_host_number(episode->step.node)) ||
-              process->started_ms <= floor_of(episode) || process->started_ms > world->now_ms - READ_RACE_MS,
-          "P4: no late stop to a guest started after the request");
+              process->started_ms <= episode->newest_ms || process->started_ms > world->now_ms - READ_RACE_MS,
+          "P4: no late stop or reset of a guest started after the request");
 }
 
 /* A stop of ours that may still hit what is started now. After 60 s the design gives up waiting for it. */
@@ -322,12 +317,13 @@ static void send_power(struct episode *episode, const struct step_effects *effec
     if (effects->send == STEP_SEND_STOP) {
         CHECK(episode, episode->params.action != FENCE_ON, "on sends no stop");
         CHECK(episode, !episode->verified_ms, "no stop after off was proven");
-        check_stop_is_not_late(episode);
+        check_is_not_late(episode);
     } else if (effects->send == STEP_SEND_START) {
         CHECK(episode, episode->params.action == FENCE_ON || episode->verified_ms, "no start before off is proven");
         CHECK(episode, episode->params.action != FENCE_OFF, "off sends no start");
         check_no_stop_is_open(episode);
     } else {
+        check_is_not_late(episode);
         CHECK(episode, ++episode->resets == 1, "rule 7: a reset is never sent twice");
         CHECK(episode, !episode->world.container, "a container knows no reset");
     }
@@ -369,6 +365,15 @@ static bool is_unprovable(const struct episode *episode)
 static void check_off_is_true(struct episode *episode)
 {
     const struct world *world = &episode->world;
+    const struct step *step = &episode->step;
+    CHECK(episode, step->status_asked_ms >= episode->newest_ms, "point 1: the proof is newer than the newest request");
+    CHECK(episode, episode->hosts_asked_ms >= step->status_received_ms, "point 5: the hosts were asked after it");
+    for (unsigned i = 0; i < world->task_count && !is_unprovable(episode); i++) {
+        const struct world_task *task = &world->tasks[i];
+        CHECK(episode,
+              task->kind != WORLD_START || task->state != WORLD_RUNNING || task->run_ms >= episode->params.requested_ms,
+              "point 4: no start from before the request is still under way");
+    }
     for (int host = 0; host < WORLD_HOSTS && !is_unprovable(episode); host++) {
         const struct world_process *process = &world->process[host];
         /* one that was started after the proof was asked for is somebody else's start, racing */
@@ -385,14 +390,14 @@ static void check_verified(struct episode *episode)
     tally_verified++;
     bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED && step->reset.sent;
     if (episode->params.action == FENCE_ON || reset)
-        CHECK(episode, step->status_asked_ms >= floor_of(episode) && step->status.running,
+        CHECK(episode, step->status_asked_ms >= episode->newest_ms && step->status.running,
               "on is verified by a fresh read");
     else
         check_off_is_true(episode);
     if (reset) {
         bool done = false;
         for (int host = 0; host < WORLD_HOSTS; host++)
-            done |= episode->world.process[host].reset_ms >= floor_of(episode);
+            done |= episode->world.process[host].reset_ms >= episode->newest_ms;
         /* it may have been powered off again since by somebody else */
         CHECK(episode, done || (episode->world.faults & (WORLD_FOREIGN_STOPS | WORLD_CUTS)),
               "a cycle is done only if the guest was reset after the request");
@@ -492,6 +497,8 @@ static void land(struct episode *episode, enum kind kind)
     flight.result.reason = flight.reason;
     flight.event.kind = events[kind];
     flight.event.result = &flight.result;
+    if (kind == HOSTS)
+        episode->hosts_asked_ms = flight.asked_ms;
     if (kind == STATUS || kind == HOSTS)
         flight.event.node = flight.node;
     feed(episode, &flight.event);
@@ -530,11 +537,14 @@ static void ask(struct episode *episode, int64_t now_ms)
         feed_kind(episode, STEP_EVENT_INTENT);
     } else if (episode->desert_ms && now_ms >= episode->desert_ms) {
         episode->desert_ms = 0;
+        episode->deserted = true;
         feed_kind(episode, STEP_EVENT_DESERTED);
     } else if (episode->join_ms && now_ms >= episode->join_ms) {
         episode->join_ms = 0;
         if (step_can_join(&episode->step)) {
             episode->step.params.deadline_ms = episode->params.deadline_ms = now_ms + DEADLINE_MS;
+            episode->newest_ms = now_ms;
+            episode->deserted = false;
             feed_kind(episode, STEP_EVENT_JOINED);
         }
     }
@@ -592,6 +602,12 @@ static void begin(struct episode *episode, uint64_t seed)
         episode->desert_ms = now + world_between(world, 0, 60000);
     if (episode->troubles & JOIN)
         episode->join_ms = now + world_between(world, 0, 30000);
+    episode->newest_ms = now;
+    if ((world->faults & WORLD_FOREIGN_STARTS) && world_chance(world, 50)) {
+        world_begin_task(world, WORLD_START, world->home, false);
+        world_advance(world, now);
+        episode->params.requested_ms = episode->newest_ms = ++world->now_ms; /* it was under way before */
+    }
     step_begin(&episode->step, &episode->params);
 }
 
@@ -609,7 +625,7 @@ static uint64_t run(uint64_t seed)
     if (!episode.world.faults && !episode.troubles && episode.params.node) {
         CHECK(&episode, episode.outcome == OPERATION_DONE && episode.error.code == ERROR_NONE,
               "without faults everything is done");
-        CHECK(&episode, episode.verified_ms - episode.params.requested_ms < 5500,
+        CHECK(&episode, episode.params.action == FENCE_ON || episode.verified_ms - episode.params.requested_ms < 5500,
               "without faults off is proven quickly");
     }
     return episode.events;

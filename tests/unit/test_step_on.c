@@ -127,6 +127,37 @@ static void test_a_start_waits_for_the_task_of_our_stop(void **state) /* rule 6 
     assert_int_equal(starts, 1);
 }
 
+static void test_how_our_stop_ended_is_of_no_interest_after_the_proof(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_REBOOT);
+    go(40);
+    reads_stopped();
+    hosts_are(3, 3, true);
+    go(100);
+    task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
+    assert_int_equal(starts, 1);
+    assert_false(effects.locate);
+}
+
+static void test_what_delayed_the_proof_is_not_blamed_for_the_start(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_REBOOT);
+    go(40);
+    task_is(STOP_UPID, "OK");
+    go(50);
+    reads_stopped();
+    hosts_are(1, 3, true);
+    go(1000);
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_true(verified);
+    go(DEADLINE + STEP_START_ROOM_MS);
+    assert_ended(OPERATION_DONE, ERROR_START_FAILED);
+    assert_null(strstr(effects.error.message, "hosts"));
+}
+
 static void test_a_stop_whose_task_cannot_be_read_holds_the_start_for_a_minute_only(void **state) /* rule 6 */
 {
     (void)state;
@@ -509,6 +540,8 @@ int main(void)
         cmocka_unit_test(test_a_start_waits_while_a_stop_of_ours_is_open),
         cmocka_unit_test(test_a_start_goes_once_the_open_stop_is_seen_to_have_ended),
         cmocka_unit_test(test_a_start_waits_for_the_task_of_our_stop),
+        cmocka_unit_test(test_how_our_stop_ended_is_of_no_interest_after_the_proof),
+        cmocka_unit_test(test_what_delayed_the_proof_is_not_blamed_for_the_start),
         cmocka_unit_test(test_a_stop_whose_task_cannot_be_read_holds_the_start_for_a_minute_only),
         cmocka_unit_test(test_a_reboot_can_be_left_off_until_its_start_is_sent),
         cmocka_unit_test(test_a_locked_guest_is_started_when_the_lock_is_gone),

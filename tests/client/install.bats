@@ -1,0 +1,43 @@
+#!/usr/bin/env bats
+# make install and uninstall into a folder: what a packager does.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    D=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-install.XXXXXX")
+    # the programs are there already; with -o they are taken as they are
+    B=${BUILD:-build}
+    old=(-o all -o "$B/fence_broker" -o "$B/fence_brokerd" -o "$B/pvesim" "B=$B")
+}
+
+teardown() {
+    rm -rf "$D"
+}
+
+@test "install puts programs, manuals, units and an annotated configuration where they belong" {
+    make -s "${old[@]}" install DESTDIR="$D" prefix=/usr sysconfdir=/etc
+    for file in usr/sbin/fence_broker usr/sbin/fence_brokerd usr/share/man/man8/fence_broker.8 usr/share/man/man8/fence_brokerd.8 \
+        usr/share/man/man5/fence-broker.conf.5 usr/lib/systemd/system/fence-broker.service \
+        usr/lib/systemd/system/fence-broker.socket usr/lib/systemd/system/fence-broker-metrics.socket \
+        usr/lib/sysusers.d/fence-broker.conf usr/lib/tmpfiles.d/fence-broker.conf; do
+        [ -f "$D/$file" ]
+    done
+    [ "$(stat -c %a "$D/etc/fence-broker/fence-broker.conf")" = 640 ]
+    run "$D/usr/sbin/fence_brokerd" --check -c "$D/etc/fence-broker/fence-broker.conf"
+    [ "$status" = 1 ]
+    [[ $output == *'there is no endpoint in [proxmox]; add to [proxmox]: endpoint = '* ]]
+}
+
+@test "other folders reach the units" {
+    make -s "${old[@]}" install DESTDIR="$D" prefix=/usr/local sysconfdir=/usr/local/etc unitdir=/etc/systemd/system
+    grep -q '^ExecStart=/usr/local/sbin/fence_brokerd -c /usr/local/etc/fence-broker/fence-broker.conf$' \
+        "$D/etc/systemd/system/fence-broker.service"
+}
+
+@test "a second install keeps the configuration, uninstall takes all but it away" {
+    make -s "${old[@]}" install DESTDIR="$D"
+    echo '# mine' >>"$D/etc/fence-broker/fence-broker.conf"
+    make -s "${old[@]}" install DESTDIR="$D"
+    tail -n 1 "$D/etc/fence-broker/fence-broker.conf" | grep -qx '# mine'
+    make -s "${old[@]}" uninstall DESTDIR="$D"
+    [ "$(cd "$D" && find . -type f)" = ./etc/fence-broker/fence-broker.conf ]
+}

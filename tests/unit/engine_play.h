@@ -1,0 +1,337 @@
+/*
+ * Several guests of a Proxmox that knows the truth (step_world.h, one world each) answer the engine's calls: late,
+ * lost, refused, or as they should. Knows what a call does, and not what the engine promises.
+ */
+#pragma once
+
+#include "engine_rooms.h"
+#include "step_world.h"
+
+#define PLAY_GUESTS_MAX   5
+#define PLAY_CALLS_MAX    1024
+#define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
+#define ANSWER_TIMEOUT_MS 4000
+
+enum trouble { LOSSES = 1, LATE = 2, ERRORS_5XX = 4, SLOW = 8, UNSENT = 16, NO_MEMORY = 32, TROUBLES_END = 64 };
+
+/* A power call of ours, as it truly is. */
+struct own_call {
+    enum api_call call;
+    int host;
+    unsigned task; /* 0: no task yet */
+    int64_t sent_ms, due_ms;
+    bool pending; /* written, and to be carried out at due_ms */
+};
+
+struct played_guest {
+    struct world world;
+    struct own_call own[PLAY_CALLS_MAX];
+    unsigned own_count;
+    int64_t last_running_ms;
+};
+
+/* What becomes of a call. */
+struct plan {
+    bool served, lost;
+    int endpoint;
+    int64_t due_ms;
+    struct api_result result;
+    char reason[96];
+};
+
+static struct {
+    struct played_guest guests[PLAY_GUESTS_MAX]; /* VMIDs from WORLD_VMID on */
+    int guest_count;
+    unsigned troubles;
+    struct world dice; /* for chance only */
+} play;
+
+static bool has(enum trouble trouble, unsigned percent)
+{
+    return (play.troubles & trouble) && world_chance(&play.dice, percent);
+}
+
+static struct played_guest *played(int vmid)
+{
+    return &play.guests[vmid - WORLD_VMID];
+}
+
+static struct world_task *task_numbered(struct world *world, unsigned number)
+{
+    for (unsigned i = 0; i < world->task_count; i++) {
+        if (world->tasks[i].number == number)
+            return &world->tasks[i];
+    }
+    return NULL;
+}
+
+/* ---- the guests' time ---- */
+
+static void carry_out(struct played_guest *guest, struct own_call *own)
+{
+    enum world_task_kind kind = own->call == API_STOP    ? WORLD_STOP
+                                : own->call == API_START ? WORLD_START
+                                                         : WORLD_RESET;
+    own->pending = false;
+    own->task = world_begin_task(&guest->world, kind, own->host, true)->number;
+}
+
+static struct own_call *next_pending(struct played_guest *guest)
+{
+    struct own_call *next = NULL;
+    for (unsigned i = 0; i < guest->own_count; i++) {
+        struct own_call *own = &guest->own[i];
+        if (own->pending && (!next || own->due_ms < next->due_ms))
+            next = own;
+    }
+    return next;
+}
+
+static void step_to(struct played_guest *guest, int64_t now_ms)
+{
+    world_advance(&guest->world, now_ms);
+    for (int host = 0; host < WORLD_HOSTS; host++) {
+        if (world_reads_running(&guest->world, host))
+            guest->last_running_ms = now_ms;
+    }
+}
+
+/* All that happened to it until now, in its order. */
+static void catch_up(struct played_guest *guest)
+{
+    for (;;) {
+        struct own_call *own = next_pending(guest);
+        int64_t next_ms = world_next(&guest->world);
+        if (own && own->due_ms < next_ms)
+            next_ms = own->due_ms;
+        if (next_ms > loop.now_ms)
+            break;
+        if (next_ms > guest->world.now_ms)
+            step_to(guest, next_ms);
+        if (own && own->due_ms <= next_ms)
+            carry_out(guest, own);
+        step_to(guest, guest->world.now_ms);
+    }
+    step_to(guest, loop.now_ms);
+}
+
+/* ---- answers ---- */
+
+static void refuse(struct plan *plan, int status, enum error_code code, const char *reason)
+{
+    snprintf(plan->reason, sizeof(plan->reason), "%s", reason);
+    plan->result.outcome = API_REFUSED;
+    plan->result.http_status = status;
+    error_set(&plan->result.error, code, "%s", reason);
+}
+
+static bool refuse_power_at_once(struct world *world, const struct flight *flight, struct plan *plan, int host)
+{
+    bool here = world_view(world, host) == host, running = world_reads_running(world, host);
+    if (flight->call == API_RESET && !here)
+        refuse(plan, 500, ERROR_TASK_FAILED, "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
+    else if (flight->call == API_RESET && !running)
+        refuse(plan, 500, ERROR_TASK_FAILED, "VM 100 not running");
+    else if (flight->call == API_STOP && world->container && !running)
+        refuse(plan, 500, ERROR_TASK_FAILED, "CT 100 not running");
+    else
+        return false;
+    return true;
+}
+
+static void serve_power(struct flight *flight, struct plan *plan)
+{
+    struct played_guest *guest = played(flight->vmid);
+    char upid[PVE_UPID_MAX];
+    int host = world_host_number(flight->node);
+    if (refuse_power_at_once(&guest->world, flight, plan, host))
+        return;
+    bool hidden = plan->lost || has(ERRORS_5XX, 15);
+    assert_true(guest->own_count < PLAY_CALLS_MAX);
+    struct own_call *own = &guest->own[guest->own_count++];
+    *own = (struct own_call){.call = flight->call, .host = host, .sent_ms = flight->asked_ms, .due_ms = loop.now_ms};
+    if (hidden && world_chance(&play.dice, 30)) { /* never carried out */
+        guest->own_count--;
+    } else if (hidden && (play.troubles & LATE) && world_chance(&play.dice, 40)) {
+        own->pending = true;
+        own->due_ms += world_between(&play.dice, 1, LATE_CALL_MS - ANSWER_TIMEOUT_MS);
+    } else {
+        carry_out(guest, own);
+    }
+    if (hidden && !plan->lost) {
+        refuse(plan, world_chance(&play.dice, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
+    } else if (!hidden) {
+        snprintf(upid, sizeof(upid), "UPID:%s:%08X:t:%d:fence@pve!t:", flight->node, own->task, flight->vmid);
+        plan->result.data = json_word(upid);
+    }
+}
+
+static void serve_status(struct flight *flight, struct plan *plan)
+{
+    struct world *world = &played(flight->vmid)->world;
+    struct pve_status status;
+    int host = world_host_number(flight->node);
+    if (world_view(world, host) != host) {
+        refuse(plan, 500, ERROR_PROTOCOL, "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
+        return;
+    }
+    world_status(world, host, &status);
+    status.vmid = flight->vmid;
+    plan->result.data = status_document(&status);
+}
+
+static void serve_task(struct flight *flight, struct plan *plan)
+{
+    unsigned number = 0;
+    sscanf(flight->upid, "UPID:%*4s:%8X", &number);
+    struct world_task *task = task_numbered(&played(flight->vmid)->world, number);
+    if (!task)
+        refuse(plan, 400, ERROR_PROTOCOL, "Parameter verification failed.");
+    else
+        plan->result.data = task_document(task->state == WORLD_ENDED, task->exit);
+}
+
+static void serve_tasks(struct flight *flight, struct plan *plan)
+{
+    const struct world *world = &played(flight->vmid)->world;
+    plan->result.data = json_object_new_array();
+    for (unsigned i = 0; i < world->task_count; i++) {
+        const struct world_task *task = &world->tasks[i];
+        if (!task->ours || task->kind != WORLD_STOP || task->host != world_host_number(flight->node))
+            continue;
+        json_object_array_add(plan->result.data, listed_task(world->container ? "vzstop" : "qmstop", task->begun_ms,
+                                                             task->state == WORLD_ENDED));
+    }
+}
+
+/* Only a guest that is alone in its play has hosts that are cut off: then its world is the cluster's. */
+static void serve_lists(struct flight *flight, struct plan *plan)
+{
+    plan->result.data = json_object_new_array();
+    for (int i = 0; i < play.guest_count && flight->call == API_GUESTS; i++) {
+        const struct world *world = &play.guests[i].world;
+        json_object_array_add(plan->result.data,
+                              listed_guest(WORLD_VMID + i, world->container ? "lxc" : "qemu",
+                                           world_host_name(world_view(world, plan->endpoint))));
+    }
+    const struct world *cluster = &play.guests[0].world;
+    unsigned online = 0;
+    for (int host = 0; host < WORLD_HOSTS && flight->call == API_NODES; host++) {
+        bool reached = world_reaches(cluster, plan->endpoint, host);
+        online += reached;
+        json_object_array_add(plan->result.data, listed_host(world_host_name(host), reached));
+    }
+    assert_true(flight->call != API_NODES || online == world_online(cluster, plan->endpoint));
+}
+
+/* The moment at which a call takes effect, and at which a read sees what it sees. */
+static void serve(struct flight *flight, struct plan *plan)
+{
+    bool list = flight->call == API_GUESTS || flight->call == API_NODES;
+    bool power = flight->call == API_STOP || flight->call == API_START || flight->call == API_RESET;
+    for (int i = 0; i < play.guest_count; i++) {
+        if (list || flight->vmid == WORLD_VMID + i)
+            catch_up(&play.guests[i]);
+    }
+    plan->served = true;
+    plan->result.http_status = 200;
+    if (!list && !world_reaches(&played(flight->vmid)->world, plan->endpoint, world_host_number(flight->node))) {
+        refuse(plan, 595, ERROR_NO_ENDPOINT, "No route to host");
+        plan->due_ms += 3000;
+    } else if (!power && has(ERRORS_5XX, 15)) {
+        refuse(plan, 500, ERROR_PROTOCOL, "internal");
+    } else if (power) {
+        serve_power(flight, plan);
+    } else if (flight->call == API_STATUS) {
+        serve_status(flight, plan);
+    } else if (flight->call == API_TASK) {
+        serve_task(flight, plan);
+    } else if (flight->call == API_TASKS) {
+        serve_tasks(flight, plan);
+    } else {
+        serve_lists(flight, plan);
+    }
+    if (plan->lost) {
+        json_object_put(plan->result.data);
+        plan->result.data = NULL;
+        plan->result.outcome = API_LOST;
+        plan->result.http_status = 0;
+        plan->due_ms = flight->asked_ms + ANSWER_TIMEOUT_MS;
+        error_set(&plan->result.error, ERROR_NO_ENDPOINT, "no answer");
+    }
+}
+
+/* ---- the way of a call ---- */
+
+static void wait_until(struct event *event, int64_t at_ms)
+{
+    int64_t left_ms = at_ms > loop.now_ms ? at_ms - loop.now_ms : 0;
+    struct timeval after = {.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
+    event_add(event, &after);
+}
+
+static void on_moment(evutil_socket_t fd, short what, void *context)
+{
+    struct flight *flight = context;
+    struct plan *plan = flight->plan;
+    (void)fd;
+    (void)what;
+    if (!plan->served && plan->result.outcome != API_UNSENT) {
+        serve(flight, plan);
+        wait_until(flight->event, plan->due_ms);
+        return;
+    }
+    struct api_result result = plan->result;
+    char reason[sizeof(plan->reason)];
+    memcpy(reason, plan->reason, sizeof(reason));
+    plan->result.data = NULL;
+    result.reason = reason;
+    result.endpoint = (size_t)plan->endpoint;
+    result.endpoint_text = result.outcome == API_UNSENT ? "" : world_host_name(plan->endpoint);
+    flight_land(flight, &result);
+}
+
+static void free_plan(void *context)
+{
+    struct plan *plan = context;
+    json_object_put(plan->result.data);
+    free(plan);
+}
+
+static void plan_call(struct flight *flight)
+{
+    struct plan *plan = calloc(1, sizeof(*plan));
+    assert_non_null(plan);
+    int64_t longest_ms = has(SLOW, 20) ? 3000 : 30;
+    int64_t served_ms = loop.now_ms + world_between(&play.dice, 1, longest_ms / 2);
+    plan->due_ms = served_ms + world_between(&play.dice, 1, longest_ms / 2);
+    plan->endpoint = (int)world_between(&play.dice, 0, WORLD_HOSTS - 1);
+    plan->lost = has(LOSSES, 20);
+    if (has(UNSENT, 15)) {
+        plan->result.outcome = API_UNSENT;
+        error_set(&plan->result.error, ERROR_NO_ENDPOINT, "no endpoint answers");
+    }
+    flight->plan = plan;
+    flight->event = event_new(NULL, -1, 0, on_moment, flight);
+    wait_until(flight->event, served_ms);
+}
+
+static void play_init(uint64_t seed)
+{
+    memset(&play, 0, sizeof(play));
+    play.dice.random = seed * UINT64_C(0xD1342543DE82EF95) + 1;
+    for (int i = 0; i < 4; i++)
+        world_random(&play.dice);
+    play.guest_count = (int)world_between(&play.dice, 1, PLAY_GUESTS_MAX);
+    for (int i = 0; i < play.guest_count; i++) {
+        world_init(&play.guests[i].world, seed * PLAY_GUESTS_MAX + (uint64_t)i);
+        if (play.guest_count > 1)
+            play.guests[i].world.faults &= ~(unsigned)WORLD_CUTS;
+    }
+    bool calm = world_chance(&play.dice, 10);
+    for (int i = 0; calm && i < play.guest_count; i++)
+        play.guests[i].world.faults = 0;
+    for (unsigned trouble = 1; !calm && trouble < TROUBLES_END; trouble <<= 1)
+        play.troubles |= world_chance(&play.dice, 25) ? trouble : 0;
+    loop.now_ms = play.guests[0].world.now_ms;
+}

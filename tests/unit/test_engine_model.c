@@ -1,0 +1,540 @@
+/*
+ * The engine and the state machine against guests whose truth is known, by the million events: random requests of
+ * askers that leave, come back and ask again, a history that is slow or gone, an inventory that is late or old,
+ * restarts. Each invariant is one named check.
+ *
+ * SEED=n repeats the episode that failed, FIRST=n begins with that one, STEPS=n sets how many events to run, TRACE=1
+ * prints the log.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "engine_play.h"
+
+#include "fence/engine_private.h"
+
+#define STEPS_DEFAULT     1000000
+#define ASKERS_MAX        400
+#define ASKER_GRACE_MS    250                                         /* after its deadline an answer may take so long */
+#define READ_RACE_MS      (ANSWER_TIMEOUT_MS + 2 * STEP_SLOW_READ_MS) /* between a guest's state and our stop */
+#define ENDED_MAX         ROOMS_OPERATIONS_MAX
+
+enum asker_state { WAITS, ANSWERED, LEFT, DROPPED };
+
+struct player {
+    uint64_t id;
+    enum fence_action action;
+    enum fence_method method;
+    int guest; /* -1: a plug that nobody knows */
+    char request_id[24];
+    int64_t asked_ms, first_ms; /* first_ms: when the request came that this one repeats */
+    int64_t deadline_ms, leaves_ms;
+    enum asker_state state;
+    enum error_code code;
+};
+
+static struct {
+    uint64_t seed;
+    struct engine *engine;
+    struct engine_settings settings;
+    struct player players[ASKERS_MAX];
+    unsigned player_count;
+    const struct operation *ended[ENDED_MAX];
+    unsigned ended_count, added;
+    uint64_t answers[3][ENGINE_RESULT_COUNT];
+    int64_t newest_ms[PLAY_GUESTS_MAX]; /* of any request */
+    int64_t inventory_ms, restarted_ms;
+    bool submitting, calm, drained, draining;
+} stage;
+
+static struct {
+    uint64_t episodes, requests, codes[ERROR_CODE_COUNT], left, repeated, restarts, late_stops, joins, superseded;
+} tally;
+
+#define CHECK(condition, promise)                                                                                      \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            fail_msg("%s: not %s, at %" PRId64 " (troubles %x); SEED=%" PRIu64 " repeats it", promise, #condition,     \
+                     loop.now_ms, play.troubles, stage.seed);                                                          \
+    } while (0)
+
+static bool chance(unsigned percent)
+{
+    return world_chance(&play.dice, percent);
+}
+
+static int64_t between(int64_t low, int64_t high)
+{
+    return world_between(&play.dice, low, high);
+}
+
+/* ---- the promises about power calls ---- */
+
+static bool has_ended(const struct operation *operation)
+{
+    for (unsigned i = stage.ended_count; i-- > 0;) {
+        if (stage.ended[i] == operation)
+            return true;
+    }
+    return false;
+}
+
+static void check_turn(const struct flight *flight, const struct operation *operation)
+{
+    const struct flight *other;
+    for (size_t i = 0; i < rooms.operation_count; i++) {
+        if (rooms.operations[i]->vmid != flight->vmid || has_ended(rooms.operations[i]))
+            continue;
+        CHECK(rooms.operations[i] == operation, "P6: only the first operation of a guest powers it");
+        break;
+    }
+    DL_FOREACH (rooms.flights, other) {
+        bool power = other->call == API_STOP || other->call == API_START || other->call == API_RESET;
+        CHECK(other == flight || !power || other->vmid != flight->vmid, "P6: one power call of a guest at a time");
+    }
+}
+
+static void check_intent(const struct operation *operation)
+{
+    const struct intent *intent = intent_of(operation);
+    CHECK(intent, "P5: the intent is written before the first power call");
+    CHECK(intent->settled || loop.now_ms - intent->written_ms >= ENGINE_INTENT_WAIT_MS,
+          "P5: the first power call waits for the intent, or 250 ms");
+}
+
+/* A stop or reset when nobody waits any more, or long after the newest request. */
+static void check_not_too_late(const struct flight *flight, const struct operation *operation)
+{
+    int64_t newest_ms = 0;
+    bool waits = false;
+    for (unsigned i = 0; i < stage.player_count; i++) {
+        const struct player *player = &stage.players[i];
+        if (player->guest != flight->vmid - WORLD_VMID || player->action != operation->action ||
+            player->method != operation->method)
+            continue;
+        if (player->first_ms > newest_ms)
+            newest_ms = player->first_ms;
+        waits |= player->state == WAITS;
+    }
+    if (waits && loop.now_ms - newest_ms <= STEP_LATE_MS)
+        return;
+    int host = world_host_number(flight->node);
+    struct played_guest *guest = played(flight->vmid);
+    catch_up(guest);
+    tally.late_stops++;
+    const struct world_process *process = &guest->world.process[host];
+    CHECK(!world_reads_running(&guest->world, host) || process->started_ms <= newest_ms ||
+              process->started_ms > loop.now_ms - READ_RACE_MS,
+          "P4: no late stop to a guest started after the request");
+}
+
+/* A stop of ours that may still hit what is started now, whichever operation sent it. */
+static void check_no_stop_is_open(const struct flight *flight)
+{
+    struct played_guest *guest = played(flight->vmid);
+    catch_up(guest);
+    for (unsigned i = 0; i < guest->own_count; i++) {
+        const struct own_call *own = &guest->own[i];
+        const struct world_task *task = own->task ? task_numbered(&guest->world, own->task) : NULL;
+        bool under_way = own->pending || (task && task->state != WORLD_ENDED);
+        bool known = own->sent_ms >= stage.restarted_ms; /* a restart forgets them so far */
+        CHECK(own->call == API_START || own->host != world_host_number(flight->node) || !under_way || !known ||
+                  loop.now_ms - own->sent_ms > STEP_OPEN_CALL_MS,
+              "rule 6: no start while a stop or reset of ours may still come");
+    }
+}
+
+static void on_call(struct flight *flight)
+{
+    if (flight->call == API_STOP || flight->call == API_START || flight->call == API_RESET) {
+        const struct operation *operation = ((const struct runner *)flight->context)->operation;
+        CHECK(operation->vmid == flight->vmid, "P2: an operation powers its own guest");
+        CHECK(!has_ended(operation), "P6: what has ended sends nothing");
+        check_turn(flight, operation);
+        check_intent(operation);
+        if (flight->call == API_START) {
+            CHECK(operation->action == FENCE_ON || (operation->action == FENCE_REBOOT && operation->verified_ms),
+                  "a start is asked for, and comes after the proof");
+            check_no_stop_is_open(flight);
+        } else {
+            CHECK(operation->action != FENCE_ON && !operation->verified_ms, "a stop is asked for, and not proven");
+            check_not_too_late(flight, operation);
+        }
+    }
+    plan_call(flight);
+}
+
+/* ---- the promises about operations ---- */
+
+static void on_added(const struct operation *operation)
+{
+    (void)operation;
+    stage.added++;
+}
+
+static void on_outcome(const struct operation *operation)
+{
+    CHECK(!has_ended(operation), "P5: one outcome an operation");
+    CHECK(operation->outcome != OPERATION_RUNNING, "P5: an outcome is one");
+    CHECK(operation->outcome != OPERATION_DONE || operation->verified_ms, "P1: nothing is done unverified");
+    CHECK(operation->outcome == OPERATION_DONE || operation->error.code, "what is not done says why");
+    int64_t newest_ms = stage.newest_ms[operation->vmid - WORLD_VMID];
+    if (newest_ms < operation->requested_ms)
+        newest_ms = operation->requested_ms;
+    CHECK(loop.now_ms <= newest_ms + stage.settings.deadline_ms + STEP_START_ROOM_MS + 1,
+          "P7: every operation ends by its deadline");
+    assert_true(stage.ended_count < ENDED_MAX);
+    stage.ended[stage.ended_count++] = operation;
+}
+
+static void check_counts(void)
+{
+    CHECK(engine_running(stage.engine) == stage.added - stage.ended_count, "what runs is counted");
+    for (int i = 0; i < play.guest_count; i++) {
+        bool busy = false;
+        for (size_t k = 0; k < rooms.operation_count; k++)
+            busy |= rooms.operations[k]->vmid == WORLD_VMID + i && !has_ended(rooms.operations[k]);
+        CHECK(engine_guest_busy(stage.engine, WORLD_VMID + i) == busy, "a guest is busy while an operation of it is");
+    }
+    CHECK(memcmp(stage.answers, engine_counters(stage.engine)->answered, sizeof(stage.answers)) == 0,
+          "each answer is counted once");
+}
+
+/* ---- the promises about answers ---- */
+
+/* What the design says no broker can tell through the API. */
+static bool is_unprovable(const struct world *world, int64_t since_ms)
+{
+    return (world->foreign_kill && !world->has_nics) ||
+           (world->rejoined_ms && world->rejoined_ms >= since_ms - ANSWER_TIMEOUT_MS);
+}
+
+static void check_success(const struct player *player)
+{
+    struct played_guest *guest = &play.guests[player->guest];
+    const struct world *world = &guest->world;
+    catch_up(guest);
+    if (player->action == FENCE_ON) {
+        CHECK(guest->last_running_ms >= player->first_ms - ANSWER_TIMEOUT_MS,
+              "an on is answered only when the guest runs");
+        return;
+    }
+    for (int host = 0; host < WORLD_HOSTS && !is_unprovable(world, player->first_ms); host++) {
+        const struct world_process *process = &world->process[host];
+        bool reset = player->method == FENCE_CYCLE && process->reset_ms >= player->first_ms;
+        CHECK(!process->alive || process->started_ms >= player->first_ms || reset,
+              "P1: off is answered only if no process from before the request is left");
+    }
+}
+
+static void on_answer(void *context, const struct operation *operation, const struct error *error)
+{
+    struct player *player = context;
+    CHECK(!stage.submitting, "no callback from inside submit");
+    CHECK(player->state == WAITS, "one answer each, and none to those who left");
+    CHECK(loop.now_ms <= player->deadline_ms + ASKER_GRACE_MS, "P7: an answer comes within the asker's deadline");
+    CHECK(error || (operation && operation->vmid == WORLD_VMID + player->guest), "a success names its operation");
+    player->state = ANSWERED;
+    player->code = error ? error->code : ERROR_NONE;
+    tally.codes[player->code]++;
+    tally.superseded += player->code == ERROR_ABANDONED && player->action == FENCE_ON;
+    stage.answers[player->action][!error                           ? ENGINE_RESULT_DONE
+                                  : error->code == ERROR_ABANDONED ? ENGINE_RESULT_ABANDONED
+                                                                   : ENGINE_RESULT_FAILED]++;
+    if (!error)
+        check_success(player);
+    if (error && stage.calm && player->guest >= 0 && !stage.restarted_ms)
+        CHECK(player->code == ERROR_TOO_MANY || player->code == ERROR_UNKNOWN_PLUG ||
+                  (player->code == ERROR_ABANDONED && player->action == FENCE_ON) ||
+                  stage.settings.deadline_ms < 200000,
+              "without faults everything is done");
+}
+
+/* ---- what askers do ---- */
+
+static void submit(struct player *player)
+{
+    struct error error = {0};
+    char plug[16];
+    if (player->guest < 0)
+        snprintf(plug, sizeof(plug), "nobody");
+    else
+        snprintf(plug, sizeof(plug), chance(50) ? "%d" : "g%d", WORLD_VMID + player->guest);
+    struct engine_request request = {.action = player->action,
+                                     .method = player->method,
+                                     .plug = plug,
+                                     .request_id = player->request_id[0] ? player->request_id : NULL};
+    player->asked_ms = loop.now_ms;
+    player->deadline_ms = loop.now_ms + stage.settings.deadline_ms;
+    if (player->guest >= 0)
+        stage.newest_ms[player->guest] = loop.now_ms;
+    stage.submitting = true;
+    player->id = engine_submit(stage.engine, &request, on_answer, player, &error);
+    stage.submitting = false;
+    CHECK(player->id || (stage.draining && error.code == ERROR_INTERRUPTED), "only who comes too late is refused");
+    if (!player->id)
+        player->state = DROPPED;
+    tally.requests++;
+}
+
+static struct player *new_player(void)
+{
+    assert_true(stage.player_count < ASKERS_MAX);
+    struct player *player = &stage.players[stage.player_count++];
+    *player = (struct player){.first_ms = loop.now_ms, .leaves_ms = INT64_MAX};
+    return player;
+}
+
+static void ask_something(void)
+{
+    struct player *player = new_player();
+    int wanted = (int)between(0, 9);
+    player->action = wanted < 4 ? FENCE_OFF : wanted < 8 ? FENCE_REBOOT : FENCE_ON;
+    player->method = wanted == 7 ? FENCE_CYCLE : FENCE_ONOFF;
+    player->guest = chance(2) ? -1 : (int)between(0, play.guest_count - 1);
+    if (chance(60))
+        snprintf(player->request_id, sizeof(player->request_id), "r%u", stage.player_count);
+    if (chance(25))
+        player->leaves_ms = loop.now_ms + between(0, chance(50) ? 2000 : 60000);
+    submit(player);
+}
+
+/* Its connection ended without an answer: it asks once more. */
+static void ask_again(struct player *old)
+{
+    if (!old->request_id[0] || old->state == WAITS || old->state == ANSWERED || stage.player_count == ASKERS_MAX)
+        return;
+    struct player *player = new_player();
+    player->action = old->action;
+    player->method = old->method;
+    player->guest = old->guest;
+    memcpy(player->request_id, old->request_id, sizeof(player->request_id));
+    if (loop.now_ms - old->first_ms < stage.settings.deadline_ms + ENGINE_REPEAT_ROOM_MS)
+        player->first_ms = old->first_ms;
+    tally.repeated++;
+    submit(player);
+}
+
+static void leave_in_time(void)
+{
+    for (unsigned i = 0; i < stage.player_count; i++) {
+        struct player *player = &stage.players[i];
+        if (player->state != WAITS || loop.now_ms < player->leaves_ms)
+            continue;
+        engine_leave(stage.engine, player->id);
+        player->state = LEFT;
+        tally.left++;
+        if (chance(40))
+            ask_again(player);
+    }
+}
+
+/* ---- what else happens ---- */
+
+static void learn_guests(void)
+{
+    struct inventory_builder *builder = inventory_builder_new(rooms.inventory);
+    assert_non_null(builder);
+    for (int i = 0; i < play.guest_count; i++) {
+        const struct world *world = &play.guests[i].world;
+        char name[8];
+        snprintf(name, sizeof(name), "g%d", WORLD_VMID + i);
+        struct guest guest = {.vmid = WORLD_VMID + i,
+                              .type = world->container ? PVE_LXC : PVE_QEMU,
+                              .name = name,
+                              .node = (char *)(uintptr_t)world_host_name(world->home),
+                              .may_power = true};
+        if (stage.calm || !chance(2)) /* out of the pool for a moment */
+            assert_true(inventory_builder_guest(builder, &guest));
+    }
+    for (int host = 0; host < WORLD_HOSTS; host++)
+        assert_true(inventory_builder_node(builder, world_host_name(host), true));
+    inventory_unref(rooms.inventory);
+    rooms.inventory = inventory_builder_finish(builder, loop.now_ms);
+    assert_non_null(rooms.inventory);
+    stage.inventory_ms = loop.now_ms + 10000;
+    stage.submitting = true;
+    engine_round_ended(stage.engine);
+    stage.submitting = false;
+}
+
+static void end_daemon(void)
+{
+    check_counts();
+    engine_free(stage.engine);
+    CHECK(!rooms.flights, "nothing is under way without an engine");
+    for (unsigned i = 0; i < stage.player_count; i++) {
+        if (stage.players[i].state == WAITS)
+            stage.players[i].state = DROPPED;
+    }
+    memset(stage.answers, 0, sizeof(stage.answers));
+    history_restart();
+}
+
+static void begin_daemon(void)
+{
+    stage.engine = engine_new(NULL, NULL, NULL, NULL, &stage.settings);
+    assert_non_null(stage.engine);
+}
+
+static void restart(void)
+{
+    end_daemon();
+    begin_daemon();
+    stage.restarted_ms = loop.now_ms;
+    tally.restarts++;
+    if (chance(50)) { /* the new one knows nothing yet */
+        inventory_unref(rooms.inventory);
+        rooms.inventory = NULL;
+        stage.inventory_ms = loop.now_ms + between(0, 20000);
+    }
+    unsigned count = stage.player_count;
+    for (unsigned i = 0; i < count; i++) {
+        if (stage.players[i].state == DROPPED && chance(80))
+            ask_again(&stage.players[i]);
+    }
+}
+
+static void on_drained(void *context)
+{
+    (void)context;
+    CHECK(!stage.drained, "drained is said once");
+    CHECK(engine_running(stage.engine) == 0, "drained means that nothing runs");
+    stage.drained = true;
+}
+
+static void something_happens(void)
+{
+    if (chance(10))
+        rooms.disk = (enum disk)between(DISK_FINE, DISK_LOST);
+    rooms.no_memory = has(NO_MEMORY, 10);
+    if (loop.now_ms >= stage.inventory_ms)
+        learn_guests();
+    leave_in_time();
+    if (chance(1) && !stage.calm)
+        restart();
+    if (chance(5) && stage.player_count > 0)
+        ask_again(&stage.players[between(0, stage.player_count - 1)]);
+}
+
+/* ---- an episode ---- */
+
+static void run_until(int64_t until_ms)
+{
+    while (loop_turn(until_ms))
+        CHECK(loop.callbacks < UINT64_MAX, "the loop goes on");
+    check_counts();
+}
+
+static void check_everybody_has_an_answer(void)
+{
+    for (unsigned i = 0; i < stage.player_count; i++)
+        CHECK(stage.players[i].state != WAITS, "everybody has an answer in the end");
+    CHECK(engine_running(stage.engine) == 0, "P7: every operation ends");
+}
+
+static void finish(void)
+{
+    if (chance(30)) {
+        stage.draining = true;
+        engine_drain(stage.engine, 5000, on_drained, NULL);
+        ask_something();
+        run_until(loop.now_ms + 5000);
+        CHECK(stage.drained, "draining ends in time");
+        CHECK(stage.added == stage.ended_count, "P5: what was under way is recorded");
+        return;
+    }
+    int64_t until_ms = loop.now_ms + 2 * (stage.settings.deadline_ms + STEP_START_ROOM_MS);
+    while (loop.now_ms < until_ms && (engine_running(stage.engine) || stage.calm)) {
+        rooms.no_memory = false;
+        if (loop.now_ms >= stage.inventory_ms)
+            learn_guests();
+        run_until(loop.now_ms + 5000);
+    }
+    run_until(loop.now_ms + stage.settings.deadline_ms + 1000);
+    check_everybody_has_an_answer();
+}
+
+static void run(uint64_t seed)
+{
+    play_init(seed);
+    memset(&stage, 0, sizeof(stage));
+    stage.seed = seed;
+    stage.calm = !play.troubles;
+    for (int i = 0; i < play.guest_count; i++)
+        stage.calm &= !play.guests[i].world.faults;
+    stage.settings = (struct engine_settings){.deadline_ms = chance(70) ? 240000 : 30000,
+                                              .lock_wait_ms = 5000,
+                                              .stop_timeout_ms = 3000,
+                                              .answer_timeout_ms = ANSWER_TIMEOUT_MS};
+    rooms.on_call = on_call;
+    rooms.free_plan = free_plan;
+    rooms.on_added = on_added;
+    rooms.on_outcome = on_outcome;
+    rooms.disk = chance(70) ? DISK_FINE : (enum disk)between(DISK_SLOW, DISK_LOST);
+    begin_daemon();
+    stage.inventory_ms = loop.now_ms + (chance(70) ? 0 : between(1, 100000));
+    if (stage.inventory_ms == loop.now_ms)
+        learn_guests();
+    int64_t requests = between(1, 40), gap_ms = chance(30) ? 100 : chance(50) ? 3000 : 15000;
+    for (int64_t i = 0; i < requests; i++) {
+        ask_something();
+        do {
+            run_until(loop.now_ms + between(0, gap_ms));
+            something_happens();
+        } while (chance(50));
+    }
+    while (!rooms.inventory || chance(80)) {
+        run_until(loop.now_ms + between(0, 10000));
+        something_happens();
+    }
+    finish();
+    tally.joins += engine_counters(stage.engine)->joined;
+    end_daemon();
+    rooms_free();
+    CHECK(loop.alive == 0, "nothing is left over");
+    tally.episodes++;
+}
+
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void test_promises_hold_for_every_asker_whatever_happens(void **state)
+{
+    (void)state;
+    uint64_t steps = number_from("STEPS", STEPS_DEFAULT);
+    loop.tell = getenv("TRACE") != NULL;
+    if (getenv("SEED")) {
+        run(number_from("SEED", 1));
+        return;
+    }
+    for (uint64_t seed = number_from("FIRST", 1); loop.callbacks < steps; seed++)
+        run(seed);
+    print_message("%" PRIu64 " events, %" PRIu64 " episodes, %" PRIu64 " requests: %" PRIu64 " done, %" PRIu64
+                  " too many, %" PRIu64 " abandoned, %" PRIu64 " deadline; %" PRIu64 " joined, %" PRIu64
+                  " left, %" PRIu64 " repeated, %" PRIu64 " restarts, %" PRIu64 " late stops, %" PRIu64
+                  " power-ons superseded\n",
+                  loop.callbacks, tally.episodes, tally.requests, tally.codes[ERROR_NONE],
+                  tally.codes[ERROR_TOO_MANY], tally.codes[ERROR_ABANDONED], tally.codes[ERROR_DEADLINE], tally.joins,
+                  tally.left, tally.repeated, tally.restarts, tally.late_stops, tally.superseded);
+    /* the play must not be so cruel, or so kind, that nothing is tested */
+    assert_true(tally.codes[ERROR_NONE] > tally.requests / 4);
+    if (steps < STEPS_DEFAULT)
+        return;
+    assert_true(tally.codes[ERROR_TOO_MANY] && tally.codes[ERROR_ABANDONED] && tally.codes[ERROR_DEADLINE]);
+    assert_true(tally.joins && tally.repeated && tally.restarts && tally.late_stops && tally.superseded);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_promises_hold_for_every_asker_whatever_happens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,580 @@
+/* Powering off, by script: the rules that the real API forces, what comes late (P4), the deadline (P7). */
+#include "step_script.h"
+
+/* ---- HA, templates, rights: hopeless (rule 8) ---- */
+
+static void test_an_ha_guest_is_refused_before_anything_is_sent(void **state)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    wanted.ha_managed = true;
+    begin_with(wanted);
+    assert_int_equal(stops, 0);
+    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
+}
+
+static void test_an_ha_guest_is_refused_when_its_status_says_so(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    status_is((struct pve_status){.running = true, .nics = true, .ha_managed = true});
+    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
+}
+
+static void test_a_template_is_refused(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    status_is((struct pve_status){.template = true});
+    assert_ended(OPERATION_FAILED, ERROR_TEMPLATE);
+}
+
+static void test_a_403_is_hopeless_at_once(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    power_refused(403, "Permission check failed (/vms/100, VM.PowerMgmt)");
+    assert_ended(OPERATION_FAILED, ERROR_NO_POWER_RIGHT);
+    begin(FENCE_OFF);
+    status_fails(refusal(CALL_STATUS, 403, "Permission check failed (/vms/100, VM.Audit)"));
+    assert_ended(OPERATION_FAILED, ERROR_NO_POWER_RIGHT);
+}
+
+static void test_a_guest_that_proxmox_does_not_list_any_more_is_hopeless(void **state)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    wanted.node = NULL;
+    begin_with(wanted);
+    assert_int_equal(step_state(&step), OPERATION_LOCATING);
+    assert_int_equal(stops, 0);
+    located_on(NULL);
+    assert_ended(OPERATION_FAILED, ERROR_UNKNOWN_PLUG);
+}
+
+static void test_three_401_in_a_row_are_proxmoxs_word_one_is_a_bad_moment(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    power_refused(401, "authentication failure");
+    status_fails(refusal(CALL_STATUS, 401, "authentication failure"));
+    assert_going_on();
+    go(1000);
+    reads_running(); /* the counting begins anew */
+    go(1700);
+    status_fails(refusal(CALL_STATUS, 401, "authentication failure"));
+    go(1800);
+    power_refused(401, "authentication failure");
+    assert_going_on();
+    go(2400);
+    status_fails(refusal(CALL_STATUS, 401, "authentication failure"));
+    assert_ended(OPERATION_FAILED, ERROR_PROTOCOL);
+}
+
+static void test_a_host_offline_by_a_majoritys_word_is_hopeless(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(3000);
+    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    assert_true(effects.read_hosts);
+    hosts_are(2, 3, false);
+    assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
+    begin(FENCE_OFF); /* the same when the answer comes later than we wait */
+    go(4000);
+    status_fails(nothing(CALL_STATUS, API_LOST));
+    assert_true(effects.read_hosts);
+}
+
+static void test_a_host_offline_by_a_minoritys_word_is_tried_again(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(3000);
+    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    hosts_are(1, 3, false);
+    assert_going_on();
+    go(4000);
+    assert_true(step.busy_status);
+    assert_true(step.busy_hosts);
+}
+
+/* ---- transient (rules 2, 3, 4, 6, 7, 8) ---- */
+
+static void test_reads_come_at_growing_intervals_one_at_a_time(void **state) /* rule 2 */
+{
+    int64_t gap, last_gap = 0;
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    task_is(STOP_UPID, NULL);
+    for (int i = 0; i < 20; i++) {
+        go(now_ms - T0 + 600);
+        assert_true(step.busy_status);
+        tell(STEP_EVENT_WAKE);
+        assert_false(effects.read_status);
+        reads_running();
+        gap = step.next_status_ms - now_ms;
+        assert_true(gap >= last_gap && gap >= STEP_STATUS_FIRST_MS && gap <= STEP_STATUS_LAST_MS);
+        last_gap = gap;
+    }
+    assert_int_equal(last_gap, STEP_STATUS_LAST_MS);
+}
+
+static void test_a_moved_guest_is_located_and_stopped_there(void **state) /* rule 1 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(10);
+    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    assert_true(effects.locate);
+    go(20);
+    power_taken(STOP_UPID);
+    located_on("pve2");
+    go(40);
+    reads_running();
+    assert_int_equal(stops, 2);
+    assert_string_equal(step.stop.node, "pve2");
+}
+
+static void test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_ones(void **state) /* rule 1 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(10);
+    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    located_on("pve2");
+    go(20);
+    power_taken(STOP_UPID);
+    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    go(40);
+    if (step.busy_status)
+        reads_stopped();
+    go(700);
+    if (step.busy_status)
+        reads_stopped();
+    assert_false(step.off_read);
+    assert_int_equal(stops, 2);
+}
+
+static void test_a_stop_that_fails_because_the_guest_moved_locates_it(void **state) /* rule 1 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(20);
+    power_taken(STOP_UPID);
+    go(30);
+    reads_stopped();
+    assert_true(step.busy_task);
+    task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
+    assert_true(effects.locate);
+}
+
+static void test_a_held_lock_file_is_tried_again_at_once(void **state) /* rule 3 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(10000);
+    task_is(STOP_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+    if (step.busy_status)
+        reads_running();
+    go(10100);
+    reads_running();
+    assert_int_equal(stops, 2);
+}
+
+static void test_a_locked_guest_fails_after_lock_wait_with_the_locks_name(void **state) /* rule 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    for (int64_t at = 100; at < 5000 && step.phase != STEP_ENDED; at += 50) {
+        go(at);
+        if (step.busy_status)
+            status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
+        if (step.busy_power)
+            power_taken(STOP_UPID);
+        if (step.busy_task)
+            task_is(STOP_UPID, "VM is locked (backup)");
+    }
+    assert_going_on();
+    assert_true(stops > 3);
+    for (int64_t at = 5000; at < 7000 && step.phase != STEP_ENDED; at += 50) {
+        go(at);
+        if (step.busy_status)
+            status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
+        if (step.busy_power)
+            power_taken(STOP_UPID);
+        if (step.busy_task)
+            task_is(STOP_UPID, "VM is locked (backup)");
+    }
+    assert_ended(OPERATION_FAILED, ERROR_LOCKED);
+    assert_non_null(strstr(effects.error.message, "backup"));
+    assert_non_null(strstr(effects.error.hint, "qm unlock 100"));
+}
+
+static void test_a_second_lock_has_a_patience_of_its_own(void **state) /* rule 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    reads_stopped_locked("rollback");
+    go(1000);
+    reads_running();
+    go(20000);
+    reads_running();
+    go(21000);
+    reads_stopped_locked("rollback");
+    assert_going_on();
+}
+
+static void test_a_migration_is_waited_for_and_the_guest_located_anew(void **state) /* rule 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    for (int64_t at = 1000; at < 60000; at += 3000) {
+        if (step.busy_task)
+            task_is(STOP_UPID, "VM is locked (migrate)");
+        assert_going_on();
+        go(at);
+        if (step.busy_locate)
+            located_on("pve1");
+        go(at + 500);
+        if (step.busy_status)
+            status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "migrate"});
+        if (step.busy_power)
+            power_taken(STOP_UPID);
+    }
+    assert_true(stops > 1);
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_LOCKED);
+}
+
+static void test_a_lost_stop_that_was_done_is_proven_by_reading(void **state) /* P3 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(10);
+    reads_running();
+    go(4000);
+    power_lost();
+    if (step.busy_status)
+        reads_stopped();
+    hosts_are(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_lost_stop_is_sent_again_only_after_a_read(void **state) /* rules 6, 7 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(10);
+    reads_running();
+    go(30);
+    assert_true(step.busy_status);
+    go(4000);
+    power_lost();
+    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    reads_running(); /* asked before the call was lost */
+    go(4010);
+    assert_int_equal(stops, 1);
+    go(4500);
+    reads_running();
+    assert_int_equal(stops, 2);
+}
+
+static void test_a_stop_answered_with_a_server_error_is_an_open_call(void **state) /* rule 6 */
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    power_refused(500, "No space left on device");
+    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    begin(FENCE_REBOOT);
+    power_refused(596, "Connection timed out");
+    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    begin(FENCE_REBOOT);
+    power_refused(595, "No route to host"); /* nobody took it */
+    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_true(effects.read_hosts);
+}
+
+static void test_an_answer_without_a_task_is_an_open_call_and_not_repeated_at_once(void **state) /* rule 6 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(10);
+    reads_running();
+    power_taken("");
+    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    go(40);
+    reads_running();
+    assert_int_equal(stops, 1);
+    go(1000);
+    reads_running();
+    assert_int_equal(stops, 2);
+}
+
+static void test_a_task_that_its_host_does_not_know_is_an_open_call(void **state) /* rule 6 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    task_fails(STOP_UPID, refusal(CALL_TASK, 400, "Parameter verification failed."));
+    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+}
+
+static void test_an_unreadable_task_is_read_again(void **state) /* P3 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
+    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    go(1000);
+    assert_true(step.busy_task);
+}
+
+static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 */
+{
+    int64_t pause = 0;
+    (void)state;
+    begin(FENCE_OFF);
+    for (int i = 0; i < 8; i++) {
+        go(now_ms - T0 + 1);
+        power_refused(500, "got no worker upid - start worker failed");
+        pause = step.next_power_ms - now_ms;
+        go(now_ms - T0 + pause + 1000);
+        reads_running();
+        if (!step.busy_power) {
+            go(now_ms - T0 + 600);
+            reads_running();
+        }
+    }
+    assert_int_equal(pause, STEP_RESEND_LAST_MS);
+}
+
+static void test_a_stop_that_was_not_sent_does_not_count(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    struct api_result result = nothing(CALL_POWER, API_UNSENT);
+    power_is(&result, "");
+    assert_int_equal(step.stop.sent, 0);
+    assert_int_equal(step.stop.open, 0);
+    go(1000);
+    reads_running();
+    assert_int_equal(stops, 2);
+}
+
+static void test_overrule_shutdown_is_left_out_where_proxmox_does_not_know_it(void **state) /* rule 3 */
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    wanted.release = 801;
+    begin_with(wanted);
+    assert_int_equal(effects.send, STEP_SEND_STOP);
+    assert_false(effects.overrule_shutdown);
+
+    parameter_errors = json_object_new_object();
+    json_object_object_add(parameter_errors, "overrule-shutdown",
+                           json_object_new_string("property is not defined in schema"));
+    begin(FENCE_OFF);
+    go(10);
+    reads_running();
+    power_refused(400, "Parameter verification failed.");
+    go(40);
+    reads_running();
+    assert_int_equal(stops, 2);
+    assert_false(effects.overrule_shutdown);
+    power_refused(400, "Parameter verification failed."); /* then it is something else */
+    assert_true(effects.ended);
+
+    json_object_object_add(parameter_errors, "overrule-shutdown",
+                           json_object_new_string("Not applicable for HA resources."));
+    begin(FENCE_OFF);
+    power_refused(400, "Parameter verification failed.");
+    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
+    json_object_put(parameter_errors);
+    parameter_errors = NULL;
+}
+
+/* ---- late (P4) ---- */
+
+static void late_read(int64_t at_ms, bool deserted, int64_t uptime_s)
+{
+    begin(FENCE_OFF);
+    go(10);
+    power_refused(500, "got no worker upid - start worker failed");
+    status_fails(refusal(CALL_STATUS, 500, "internal"));
+    if (deserted)
+        tell(STEP_EVENT_DESERTED);
+    go(at_ms);
+    assert_int_equal(stops, 1);
+    status_is((struct pve_status){.running = true, .nics = true, .uptime_s = uptime_s});
+}
+
+static void test_a_late_stop_needs_a_guest_that_ran_before_the_request(void **state)
+{
+    (void)state;
+    late_read(29000, false, 1); /* in time: it is stopped, whoever started it */
+    assert_int_equal(stops, 2);
+    late_read(40000, false, 41);
+    assert_int_equal(stops, 2);
+    late_read(40000, false, 40);
+    assert_int_equal(stops, 1);
+    assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
+}
+
+static void test_a_stop_nobody_waits_for_is_late_at_once(void **state)
+{
+    (void)state;
+    late_read(2000, true, 3);
+    assert_int_equal(stops, 2);
+    late_read(2000, true, 1);
+    assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
+}
+
+static void test_a_deserted_operation_is_verified_to_its_end(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    tell(STEP_EVENT_DESERTED);
+    assert_going_on();
+    go(100);
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+static void test_a_new_asker_makes_the_stop_timely_again(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    tell(STEP_EVENT_DESERTED);
+    go(40000);
+    if (step.busy_status)
+        reads_running();
+    tell(STEP_EVENT_JOINED);
+    go(41000);
+    if (step.busy_task)
+        task_is(STOP_UPID, "unexpected status");
+    go(42000);
+    status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
+    go(43000);
+    if (step.busy_status)
+        status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
+    assert_int_equal(stops, 2);
+}
+
+static void test_a_late_stop_is_not_sent_on_old_news(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    for (int64_t at = 10; at < 38000; at += 10) { /* the pause between stops is at its longest */
+        go(at);
+        if (step.busy_power)
+            power_refused(500, "got no worker upid - start worker failed");
+        if (step.busy_status)
+            status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000});
+        if (at > 31000 && step.next_power_ms - now_ms > 4000 && !step.busy_power)
+            break;
+    }
+    unsigned sent = stops;
+    int64_t due = step.next_power_ms - T0;
+    go(due + 2000); /* the last read hangs, what is known is seconds old */
+    assert_true(step.busy_status);
+    assert_int_equal(stops, sent);
+    status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 2});
+    assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
+}
+
+static void test_a_late_operation_without_proof_is_abandoned(void **state)
+{
+    (void)state;
+    late_read(2000, false, 5000);
+    power_taken(STOP_UPID);
+    go(35000);
+    task_is(STOP_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+    step.seen_running = false; /* as after a move */
+    go(36000);
+    if (step.busy_status)
+        reads_stopped();
+    go(37000);
+    if (step.busy_status)
+        reads_stopped();
+    assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
+    assert_int_equal(stops, 2);
+}
+
+/* ---- the deadline (P7) ---- */
+
+static void test_the_deadline_says_what_was_last_seen(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(DEADLINE - 1);
+    assert_going_on();
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_DEADLINE);
+    assert_non_null(strstr(effects.error.message, "still runs"));
+
+    begin(FENCE_OFF);
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_DEADLINE);
+    assert_non_null(strstr(effects.error.message, "could not be read"));
+
+    begin(FENCE_OFF);
+    go(10);
+    reads_stopped();
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_DEADLINE);
+    assert_non_null(strstr(effects.error.message, "without proof"));
+}
+
+static void test_an_ended_operation_does_nothing_more(void **state)
+{
+    (void)state;
+    prove_off(FENCE_OFF);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(step_state(&step), OPERATION_ENDED);
+    assert_false(step_can_join(&step));
+    tell(STEP_EVENT_WAKE);
+    assert_false(effects.ended || effects.verified || effects.read_status || effects.send);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_ha_guest_is_refused_before_anything_is_sent),
+        cmocka_unit_test(test_an_ha_guest_is_refused_when_its_status_says_so),
+        cmocka_unit_test(test_a_template_is_refused),
+        cmocka_unit_test(test_a_403_is_hopeless_at_once),
+        cmocka_unit_test(test_a_guest_that_proxmox_does_not_list_any_more_is_hopeless),
+        cmocka_unit_test(test_three_401_in_a_row_are_proxmoxs_word_one_is_a_bad_moment),
+        cmocka_unit_test(test_a_host_offline_by_a_majoritys_word_is_hopeless),
+        cmocka_unit_test(test_a_host_offline_by_a_minoritys_word_is_tried_again),
+        cmocka_unit_test(test_reads_come_at_growing_intervals_one_at_a_time),
+        cmocka_unit_test(test_a_moved_guest_is_located_and_stopped_there),
+        cmocka_unit_test(test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_ones),
+        cmocka_unit_test(test_a_stop_that_fails_because_the_guest_moved_locates_it),
+        cmocka_unit_test(test_a_held_lock_file_is_tried_again_at_once),
+        cmocka_unit_test(test_a_locked_guest_fails_after_lock_wait_with_the_locks_name),
+        cmocka_unit_test(test_a_second_lock_has_a_patience_of_its_own),
+        cmocka_unit_test(test_a_migration_is_waited_for_and_the_guest_located_anew),
+        cmocka_unit_test(test_a_lost_stop_that_was_done_is_proven_by_reading),
+        cmocka_unit_test(test_a_lost_stop_is_sent_again_only_after_a_read),
+        cmocka_unit_test(test_a_stop_answered_with_a_server_error_is_an_open_call),
+        cmocka_unit_test(test_an_answer_without_a_task_is_an_open_call_and_not_repeated_at_once),
+        cmocka_unit_test(test_a_task_that_its_host_does_not_know_is_an_open_call),
+        cmocka_unit_test(test_an_unreadable_task_is_read_again),
+        cmocka_unit_test(test_resending_backs_off_up_to_five_seconds),
+        cmocka_unit_test(test_a_stop_that_was_not_sent_does_not_count),
+        cmocka_unit_test(test_overrule_shutdown_is_left_out_where_proxmox_does_not_know_it),
+        cmocka_unit_test(test_a_late_stop_needs_a_guest_that_ran_before_the_request),
+        cmocka_unit_test(test_a_stop_nobody_waits_for_is_late_at_once),
+        cmocka_unit_test(test_a_deserted_operation_is_verified_to_its_end),
+        cmocka_unit_test(test_a_new_asker_makes_the_stop_timely_again),
+        cmocka_unit_test(test_a_late_stop_is_not_sent_on_old_news),
+        cmocka_unit_test(test_a_late_operation_without_proof_is_abandoned),
+        cmocka_unit_test(test_the_deadline_says_what_was_last_seen),
+        cmocka_unit_test(test_an_ended_operation_does_nothing_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
