@@ -236,8 +236,8 @@ static bool is_powering_on(const struct runner *last)
            last->step.verified_ms;
 }
 
-/* It was requested when its asker came, even if the guest could be looked up only later: from then on somebody
- * else may have powered the guest (P4). */
+/* It was requested when its asker came, even if the guest could be looked up only later: from then on
+ * somebody else may have powered the guest (P4). */
 static struct operation *describe(const struct engine_request *request, const struct guest *guest,
                                   int64_t asked_ms)
 {
@@ -392,24 +392,35 @@ static void resume_power_on(struct engine *engine, const struct operation *opera
 /* The operation of the same request, whose connection ended without an answer. A Request-Id is the asker's
  * word: what it is about must be the same, and not long ago, or the answer would be about something else
  * (P1). */
-static const struct operation *find_repeated(struct engine *engine, const struct engine_request *request,
-                                             const struct guest *guest)
+static const struct operation *find_repeated(const struct asker *asker, const struct guest *guest)
 {
+    const struct engine *engine = asker->engine;
+    const struct engine_request *request = &asker->request;
     const struct operation *operation =
         request->request_id ? history_find_request(engine->history, request->request_id) : NULL;
     if (!operation || operation->action != request->action || operation->method != request->method)
         return NULL;
     if (guest ? operation->vmid != guest->vmid : strcmp(operation->plug, request->plug) != 0)
         return NULL;
-    int64_t age_ms = clock_realtime_ms() - operation->requested_realtime_ms;
+    int64_t waited_ms = clock_now_ms() - asker->asked_ms;
+    int64_t age_ms = clock_realtime_ms() - waited_ms - operation->requested_realtime_ms;
     bool recent = age_ms <= engine->settings.deadline_ms + ENGINE_REPEAT_ROOM_MS;
     return recent || operation->outcome == OPERATION_RUNNING ? operation : NULL;
+}
+
+/* The request is as old as it was before the daemon's restart (P4). */
+static void ask_since(struct asker *asker, const struct operation *operation)
+{
+    int64_t age_ms = clock_realtime_ms() - operation->requested_realtime_ms;
+    int64_t since_ms = clock_now_ms() - age_ms;
+    if (since_ms < asker->asked_ms)
+        asker->asked_ms = since_ms > 0 ? since_ms : 1;
 }
 
 /* True if the request is known and was taken care of. */
 static bool repeat(struct engine *engine, struct asker *asker, const struct guest *guest)
 {
-    const struct operation *operation = find_repeated(engine, &asker->request, guest);
+    const struct operation *operation = find_repeated(asker, guest);
     if (!operation)
         return false;
     bool proven = operation->action != FENCE_ON && operation->verified_ms;
@@ -419,8 +430,10 @@ static bool repeat(struct engine *engine, struct asker *asker, const struct gues
         runner_asked_again(runner);
         return true;
     }
-    if (operation->outcome == OPERATION_INTERRUPTED && !proven && !operation->verified_ms)
+    if (operation->outcome == OPERATION_INTERRUPTED && !operation->verified_ms) {
+        ask_since(asker, operation);
         return false; /* nothing was proven: it is done anew */
+    }
     if (lacks_power_on(operation)) {
         if (!poller_inventory(engine->poller))
             return false; /* a little later, when the guest can be started */
@@ -597,7 +610,7 @@ void engine_free(struct engine *engine)
         return;
     interrupt_all(engine);
     engine_readings_free(engine);
-    open_calls_free(engine);
+    legacies_free(engine);
     event_free(engine->drain_timer);
     free(engine);
 }

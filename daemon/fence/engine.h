@@ -1,8 +1,8 @@
 /*
  * Runs operations: a queue per guest, joins, deadlines, and the effects of step.
  *
- * One guest, one operation (P6). Askers come and go; an operation outlives them (P4). The engine knows no sockets:
- * whoever asks gives a callback, and may leave.
+ * One guest, one operation (P6). Askers come and go; an operation outlives them (P4). The engine knows no
+ * sockets: whoever asks gives a callback, and may leave.
  */
 #pragma once
 
@@ -37,15 +37,16 @@ struct engine_request {
     struct operation_peer peer;
 };
 
-/* The answer to one asker, exactly once, never from inside engine_submit(): `error` NULL means that what was asked
- * holds (off is proven; the guest runs). `operation` may be NULL (unknown plug, say) and is valid only during the
- * call. Whoever is called may submit, leave and drain, but not free the engine. */
+/* The answer to one asker, exactly once, never from inside engine_submit(): `error` NULL means that what was
+ * asked holds (off is proven; the guest runs). `operation` may be NULL (unknown plug, say) and is valid only
+ * during the call. Whoever is called may submit, leave and drain, but not free the engine. */
 typedef void engine_answer_fn(void *context, const struct operation *operation, const struct error *error);
 
 struct engine *engine_new(struct event_base *base, struct session *session, struct poller *poller,
                           struct history *history, const struct engine_settings *settings);
 void engine_free(struct engine *engine);
-void engine_set_settings(struct engine *engine, const struct engine_settings *settings); /* for operations to come */
+void engine_set_settings(struct engine *engine,
+                         const struct engine_settings *settings); /* for operations to come */
 
 /* The poller's round ended: requests that waited for the first inventory are looked up now. */
 void engine_round_ended(struct engine *engine);
@@ -53,15 +54,18 @@ void engine_round_ended(struct engine *engine);
 /* Returns the asker's id (> 0), or 0 with *error filled: then there is no callback. */
 uint64_t engine_submit(struct engine *engine, const struct engine_request *request, engine_answer_fn *answer,
                        void *context, struct error *error);
-/* The asker went away: no callback any more; what was sent is still verified to its end (P4). Unknown ids are fine. */
+/* The asker went away: no callback any more; what was sent is still verified to its end (P4). Unknown ids are
+ * fine. */
 void engine_leave(struct engine *engine, uint64_t asker);
 
-/* What a request would do now, without doing it: fills *message for people. false and *error if it would fail at once. */
+/* What a request would do now, without doing it: fills *message for people. false and *error if it would fail
+ * at once. */
 bool engine_dry_run(struct engine *engine, const struct engine_request *request, char *message, size_t size,
                     struct error *error);
 
-/* A live read of one guest: is it on? "off" only with points 1 to 3 of the off-proof. Waits, within answer-timeout and
- * a few attempts, for a session. Same calling rules as engine_submit(); end it with engine_leave(). */
+/* A live read of one guest: is it on? "off" only with points 1 to 3 of the off-proof. Waits, within
+ * answer-timeout and a few attempts, for a session. Same calling rules as engine_submit(); end it with
+ * engine_leave(). */
 enum engine_power { ENGINE_POWER_OFF, ENGINE_POWER_ON };
 typedef void engine_power_fn(void *context, enum engine_power power, const struct pve_status *status,
                              const char *node, const struct error *error);
@@ -71,9 +75,9 @@ uint64_t engine_read_power(struct engine *engine, const char *plug, engine_power
 bool engine_guest_busy(const struct engine *engine, int vmid);
 unsigned engine_running(const struct engine *engine); /* operations under way, queued ones included */
 
-/* Shutdown: no new requests (ERROR_INTERRUPTED). `drained` fires once when nothing runs any more, or when wait_ms
- * are over and what still ran has been recorded as interrupted and its askers' connections are to be closed without
- * an answer, so that the clients repeat their request to the restarted daemon. */
+/* Shutdown: no new requests (ERROR_INTERRUPTED). `drained` fires once when nothing runs any more, or when
+ * wait_ms are over and what still ran has been recorded as interrupted and its askers' connections are to be
+ * closed without an answer, so that the clients repeat their request to the restarted daemon. */
 typedef void engine_drained_fn(void *context);
 void engine_drain(struct engine *engine, int64_t wait_ms, engine_drained_fn *drained, void *context);
 
@@ -83,6 +87,7 @@ struct engine_counters {
     uint64_t answered[3 /* enum fence_action */][ENGINE_RESULT_COUNT];
     uint64_t joined;
     uint64_t power_on_failed;
-    uint64_t intents_not_awaited; /* a fence went on although "on disk" had not come within ENGINE_INTENT_WAIT_MS */
+    uint64_t intents_not_awaited; /* a fence went on although "on disk" had not come within
+                                     ENGINE_INTENT_WAIT_MS */
 };
 const struct engine_counters *engine_counters(const struct engine *engine);

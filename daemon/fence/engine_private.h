@@ -43,27 +43,30 @@ struct runner {
     bool started;
     struct asker *askers;
     struct event *wake;
-    uint64_t calls[RUN_CALL_COUNT];                           /* ids of what is under way, 0: nothing */
+    uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
     unsigned unmade;                /* calls that could not be made for lack of memory, a bit each */
     char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX]; /* whom those two were about */
     char task_upid[PVE_UPID_MAX];
-    uint64_t avoid; /* endpoints that gave no good answer to this operation */
+    uint64_t avoid;                 /* endpoints that gave no good answer to this operation */
     int64_t deadline_ms, newest_ms; /* of the newest request */
     unsigned inherited_stops;       /* of earlier operations, still in the task list that is read here */
     int64_t stops_since_ms;         /* wall clock: since when stops count in that list */
-    uint64_t intent; /* the record that is awaited, 0: none */
+    uint64_t intent;                /* the record that is awaited, 0: none */
     bool intent_settled;
     struct event *intent_timer;
     struct guest_queue *queue;
     struct runner *prev, *next;
 };
 
-/* Stops and resets that an ended operation left under way: they belong to the guest, and the next operation
- * starts it only when they cannot come any more (rule 6). */
-struct open_calls {
+/* What an ended operation leaves to the next one of its guest. */
+struct legacy {
     int vmid;
+    /* stops and resets that may still be carried out, until then: no start before (rule 6) */
     struct step_call stop, reset;
     int64_t until_ms, since_realtime_ms;
+    /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
+     * before the guest was seen running again (point 7); 0: none */
+    int64_t killing_since_ms;
     UT_hash_handle hh;
 };
 
@@ -84,7 +87,7 @@ struct engine {
     struct asker *askers;       /* by id */
     struct guest_queue *queues; /* by vmid */
     struct reading *readings;   /* by id */
-    struct open_calls *open;    /* by vmid */
+    struct legacy *legacies;    /* by vmid */
     uint64_t last_id;           /* of askers and readings */
     unsigned running;
     bool draining;
@@ -103,14 +106,14 @@ void engine_runner_ended(struct runner *runner);
 
 /* engine_run.c */
 struct runner *runner_new(struct engine *engine, struct operation *operation);
-void runner_free(struct runner *runner); /* nothing is under way any more; no callback comes */
+void runner_free(struct runner *runner);  /* nothing is under way any more; no callback comes */
 void runner_start(struct runner *runner); /* with the loop's next turn */
 void runner_joined(struct runner *runner, const char *request_id);
 void runner_deserted(struct runner *runner);
 void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
-void open_calls_free(struct engine *engine);
+void legacies_free(struct engine *engine);
 
 /* engine_read.c */
 void engine_readings_resolve(struct engine *engine);

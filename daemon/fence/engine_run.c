@@ -16,6 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TASK_TIME_MS                                                                                         \
+    2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
+
 static void feed(struct runner *runner, struct step_event *event);
 
 static void feed_kind(struct runner *runner, enum step_event_kind kind)
@@ -163,7 +166,10 @@ static void report_unmade(struct runner *runner, enum run_call kind)
     struct api_result result = {
         .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
     error_set(&result.error, ERROR_INTERNAL, "no memory for a call to Proxmox");
-    feed(runner, &(struct step_event){.kind = events[kind], .result = &result, .node = runner->step.node});
+    struct step_event event = {.kind = events[kind], .result = &result, .node = runner->step.node};
+    if (kind == RUN_TASK) /* else step would take it for another's, and ask again at once */
+        memcpy(event.upid, runner->task_upid, sizeof(event.upid));
+    feed(runner, &event);
 }
 
 static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
@@ -367,7 +373,7 @@ static void on_intent_late(evutil_socket_t fd, short what, void *context)
     settle_intent(runner, false);
 }
 
-/* ---- what an operation leaves to the next one of its guest (rule 6) ---- */
+/* ---- what an operation leaves to the next one of its guest ---- */
 
 /* It may still be carried out, as far as anybody knows. */
 static void leave_open(struct step_call *call, bool settled, int64_t now_ms)
@@ -386,68 +392,95 @@ static bool is_left_open(const struct step_call *call)
     return call->open > 0 || call->state == STEP_CALL_TASK;
 }
 
-static void forget_open_calls(struct engine *engine, struct open_calls *open)
+static void forget_legacy(struct engine *engine, struct legacy *legacy)
 {
-    HASH_DEL(engine->open, open);
-    free(open);
+    HASH_DEL(engine->legacies, legacy);
+    free(legacy);
 }
 
-void open_calls_free(struct engine *engine)
+void legacies_free(struct engine *engine)
 {
-    struct open_calls *open, *next;
-    HASH_ITER (hh, engine->open, open, next) {
-        forget_open_calls(engine, open);
+    struct legacy *legacy, *next;
+    HASH_ITER (hh, engine->legacies, legacy, next) {
+        forget_legacy(engine, legacy);
     }
+}
+
+static struct legacy *find_legacy(struct engine *engine, int vmid)
+{
+    struct legacy *legacy = NULL;
+    HASH_FIND_INT(engine->legacies, &vmid, legacy);
+    return legacy;
+}
+
+/* Since when a stop may have killed what nothing would have shown (point 7). */
+static int64_t killing_since(const struct runner *runner)
+{
+    const struct step *step = &runner->step;
+    const struct step_call *stop = &step->stop;
+    int64_t patience_ms = step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
+    bool fence = runner->operation->action != FENCE_ON;
+    if (step->seen_nics || (fence && step->verified_ms))
+        return 0;
+    if (step->params.killing_since_ms)
+        return step->params.killing_since_ms;
+    if (!fence || stop->sent == 0)
+        return 0;
+    bool in_time = stop->state == STEP_CALL_OK && stop->settled_ms - stop->first_sent_ms <= patience_ms;
+    return in_time ? 0 : stop->first_sent_ms;
 }
 
 static void bequeath(struct runner *runner)
 {
     struct engine *engine = runner->engine;
     int64_t now = clock_now_ms();
-    struct open_calls *open, *next;
-    HASH_ITER (hh, engine->open, open, next) {
-        if (open->vmid == runner->operation->vmid || now >= open->until_ms)
-            forget_open_calls(engine, open);
-    }
-    struct step_call stop = runner->step.stop, reset = runner->step.reset;
-    leave_open(&stop, runner->step.stops_settled, now);
-    leave_open(&reset, false, now);
-    if (!is_left_open(&stop) && !is_left_open(&reset))
+    struct legacy *legacy = find_legacy(engine, runner->operation->vmid);
+    struct legacy left = {.vmid = runner->operation->vmid,
+                          .stop = runner->step.stop,
+                          .reset = runner->step.reset,
+                          .until_ms = now + STEP_OPEN_CALL_MS,
+                          .since_realtime_ms = runner->stops_since_ms,
+                          .killing_since_ms = killing_since(runner)};
+    leave_open(&left.stop, runner->step.stops_settled, now);
+    leave_open(&left.reset, false, now);
+    left.stop.sent += runner->inherited_stops;
+    if (legacy)
+        forget_legacy(engine, legacy);
+    if (!is_left_open(&left.stop) && !is_left_open(&left.reset))
+        left.until_ms = left.stop.sent ? now + TASK_TIME_MS : 0;
+    if (!left.until_ms && !left.killing_since_ms)
         return;
-    open = calloc(1, sizeof(*open));
-    if (!open)
+    legacy = malloc(sizeof(*legacy));
+    if (!legacy)
         return; /* then the next operation knows as little as after a restart */
-    *open = (struct open_calls){.vmid = runner->operation->vmid,
-                                .stop = stop,
-                                .reset = reset,
-                                .until_ms = now + STEP_OPEN_CALL_MS,
-                                .since_realtime_ms = runner->stops_since_ms};
-    open->stop.sent += runner->inherited_stops;
-    HASH_ADD_INT(engine->open, vmid, open);
-    if (!open->hh.tbl)
-        free(open);
+    *legacy = left;
+    HASH_ADD_INT(engine->legacies, vmid, legacy);
+    if (!legacy->hh.tbl)
+        free(legacy);
 }
 
-static void inherit(struct runner *runner)
+/* A call of another operation: its task is not followed up, but counts as open. */
+static void inherit_open(struct step_call *call, const struct step_call *left)
+{
+    bool task = left->state == STEP_CALL_TASK;
+    call->open = left->open + task;
+    call->last_open_ms = left->last_open_ms;
+    if (task && call->last_open_ms < left->last_sent_ms)
+        call->last_open_ms = left->last_sent_ms;
+}
+
+static void inherit_calls(struct runner *runner, const struct legacy *legacy)
 {
     struct step *step = &runner->step;
-    struct open_calls *open = NULL;
-    int vmid = runner->operation->vmid;
-    runner->stops_since_ms = runner->operation->requested_realtime_ms;
-    HASH_FIND_INT(runner->engine->open, &vmid, open);
-    if (!open || clock_now_ms() >= open->until_ms)
-        return;
-    runner->stops_since_ms = open->since_realtime_ms;
+    runner->stops_since_ms = legacy->since_realtime_ms;
     if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
-        step->stop = open->stop;
-        step->reset = open->reset;
+        step->stop = legacy->stop;
+        step->reset = legacy->reset;
         return;
     }
-    runner->inherited_stops = open->stop.sent;
-    step->stop.open = open->stop.open;
-    step->stop.last_open_ms = open->stop.last_open_ms;
-    step->reset.open = open->reset.open;
-    step->reset.last_open_ms = open->reset.last_open_ms;
+    runner->inherited_stops = legacy->stop.sent;
+    inherit_open(&step->stop, &legacy->stop);
+    inherit_open(&step->reset, &legacy->reset);
 }
 
 static void begin(struct runner *runner)
@@ -473,11 +506,16 @@ static void begin(struct runner *runner)
         .stop_timeout_ms = engine->settings.stop_timeout_ms,
         .min_online_nodes = engine->settings.min_online_nodes,
     };
+    const struct legacy *legacy = find_legacy(engine, operation->vmid);
+    if (legacy)
+        params.killing_since_ms = legacy->killing_since_ms;
     runner->started = true;
     step_begin(&runner->step, &params);
     runner->step.floor_ms = runner->newest_ms;
     runner->step.no_asker = runner->askers == NULL;
-    inherit(runner);
+    runner->stops_since_ms = clock_realtime_ms(); /* not of the request: it may have waited its turn */
+    if (legacy && clock_now_ms() < legacy->until_ms)
+        inherit_calls(runner, legacy);
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
     if (runner->intent) {
         struct timeval tv = {.tv_usec = ENGINE_INTENT_WAIT_MS * 1000};

@@ -191,7 +191,8 @@ static int64_t after(int64_t now_ms, bool under_way)
     return now_ms + under_way;
 }
 
-static void settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms)
+static void settle(const struct step *step, struct step_call *call, enum step_call_state state,
+                   int64_t now_ms)
 {
     call->state = state;
     call->settled_ms = after(now_ms, step->busy_status);

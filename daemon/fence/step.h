@@ -56,7 +56,7 @@ struct step_call {
     char node[PVE_NODE_MAX];           /* whom the last one was sent to */
     int64_t first_sent_ms, settled_ms; /* of the first one sent; of the last change to OK, FAILED or OPEN */
     int64_t last_sent_ms;
-    unsigned sent, open;               /* how many were sent; how many of them are open */
+    unsigned sent, open; /* how many were sent; how many of them are open */
     int64_t last_open_ms;
 };
 
@@ -69,7 +69,8 @@ struct step_params {
     bool ha_managed;  /* by the inventory's word */
     int release;      /* of Proxmox, 902 for 9.2; 0: unknown */
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
-    int min_online_nodes; /* 0: majority */
+    int min_online_nodes;     /* 0: majority */
+    int64_t killing_since_ms; /* when an earlier operation sent a stop whose effect was not proven; 0: none */
 };
 
 struct step {

@@ -44,14 +44,21 @@ static bool is_ours_to_believe(struct step *step)
  * survived it. */
 static bool may_be_undead(const struct step *step)
 {
-    if (step->seen_nics || step->stop.sent == 0)
+    int64_t since_ms = step->params.killing_since_ms;
+    if (since_ms == 0 && step->stop.sent)
+        since_ms = step->stop.first_sent_ms;
+    if (step->seen_nics || since_ms == 0)
         return false;
     int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
-    return ended_ms - step->stop.first_sent_ms > step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
+    return ended_ms - since_ms > step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
 }
 
 static void on_running(struct step *step)
 {
+    /* an earlier operation's stop cannot have killed what was started after it; uptime is in whole seconds,
+     * cut */
+    if (step->params.killing_since_ms <= step->status_received_ms - (step->status.uptime_s + 1) * 1000)
+        step->params.killing_since_ms = 0;
     step->seen_running = true;
     step->stopped_ms = 0;
     step->off_read = false;

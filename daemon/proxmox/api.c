@@ -210,7 +210,8 @@ static bool copy_word(char *to, size_t size, const char *text)
     return (size_t)snprintf(to, size, "%s", text) < size;
 }
 
-/* A member that decides something and is of a form we do not understand must not read as if it were missing. */
+/* A member that decides something and is of a form we do not understand must not read as if it were missing.
+ */
 static bool is_there(struct json_object *data, const char *key)
 {
     struct json_object *member = NULL;

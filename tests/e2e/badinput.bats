@@ -9,7 +9,7 @@ setup() {
     SIM_ARGUMENTS=(--scale 0.1)
     ABUSE=$BATS_TEST_DIRNAME/socket-abuse
 }
-teardown() { e2e_teardown; }
+teardown() { fence_teardown; }
 
 bad_start() {
     sim_start
@@ -59,7 +59,6 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     is "$(sent stop 101)" 0
     guest_alive 101
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "over-long heads, bodies and chunks are refused by their names" {
@@ -76,7 +75,6 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     says "${off}Transfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n" 501
     guest_alive 101
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "unknown routes, methods, parameters and plugs say what there is" {
@@ -95,7 +93,6 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     guest_alive 101 && guest_alive 200
     is "$(sim_calls stop)" 0
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "random bytes, all at once: five hundred connections of them" {
@@ -103,10 +100,10 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     local i
     for i in {1..20}; do
         for _ in {1..25}; do head -c $((i * 700)) /dev/urandom | "$ABUSE" "$SOCKET" send >/dev/null 2>&1 & done
+        # shellcheck disable=SC2046
         wait $(jobs -p | grep -vxE "$SIM_PID|$BROKER_PID")
     done
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "a slow writer is cut off after 5 s, and keeps nobody waiting" {
@@ -125,7 +122,6 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     at_least $(($(now_ms) - start)) 4500
     at_most $(($(now_ms) - start)) 8000
     next_fence_works 103
-    broker_ends_clean
 }
 
 # hold NAME COMMAND…: a command that says "ready" and holds its connections until released
@@ -157,7 +153,6 @@ hold() {
     exec {HOLD}>&- {root_hold}>&-
     wait "$HELD" "$root" || true
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "peers that never read their answers, and peers that half-close, do not disturb" {
@@ -172,5 +167,4 @@ hold() {
     exec {HOLD}>&-
     wait "$HELD" || true
     next_fence_works 103
-    broker_ends_clean
 }

@@ -8,7 +8,7 @@ setup() {
     e2e_setup
     SIM_ARGUMENTS=(--scale 0.1)
 }
-teardown() { e2e_teardown; }
+teardown() { fence_teardown; }
 
 bad_start() {
     sim_start
@@ -28,7 +28,6 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     sim_ctl clear
     await 10 client -o monitor -q
     next_fence_works 103
-    broker_ends_clean
 }
 
 monitor_fails() { ! client -o monitor >"$T/monitor" 2>&1; }
@@ -56,7 +55,6 @@ monitor_fails() { ! client -o monitor >"$T/monitor" 2>&1; }
     await 10 client -o monitor -q
     guest_alive 101
     next_fence_works 103
-    broker_ends_clean
 }
 polled() { (($(sim_stat requests) > 0)); }
 
@@ -76,7 +74,6 @@ polled() { (($(sim_stat requests) > 0)); }
     broker_reload fence.deadline=5s
     await 10 client -o monitor -q
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "a certificate for another name is refused" {
@@ -92,7 +89,6 @@ polled() { (($(sim_stat requests) > 0)); }
     broker_reload fence.deadline=5s
     await 10 client -o monitor -q
     next_fence_works 103
-    broker_ends_clean
 }
 
 @test "the wrong token secret: the message says what to check; the right one after a reload works" {
@@ -112,8 +108,7 @@ polled() { (($(sim_stat requests) > 0)); }
     broker_reload
     await 10 client -o monitor -q
     next_fence_works 103
-    ! grep -rq 99999999-0000 "$T/broker.log.err" "$STATE"
-    broker_ends_clean
+    refute grep -rq 99999999-0000 "$T/broker.log.err" "$STATE"
 }
 
 @test "an endpoint that is no Proxmox at all: refused, silent, or plain HTTP" {
@@ -129,5 +124,4 @@ polled() { (($(sim_stat requests) > 0)); }
     done
     await 10 client -o monitor -q
     next_fence_works 103
-    broker_ends_clean
 }

@@ -73,8 +73,25 @@ is() { [[ $1 == "$2" ]] || { printf 'expected: %s\nactual:   %s\n' "$2" "$1" >&2
 like() { [[ $1 == $2 ]] || { printf 'expected like: %s\nactual:        %s\n' "$2" "$1" >&2; return 1; }; }
 # shellcheck disable=SC2053
 unlike() { [[ $1 != $2 ]] || { printf 'expected unlike: %s\nactual:          %s\n' "$2" "$1" >&2; return 1; }; }
+# refute COMMAND…: it must fail ("! COMMAND" is not looked at by the shell's -e)
+refute() { ! "$@" || { printf 'did not fail: %s\n' "$*" >&2; return 1; }; }
 at_most() { (($1 <= $2)) || { printf '%s is more than %s (%s)\n' "$1" "$2" "${3:-}" >&2; return 1; }; }
 at_least() { (($1 >= $2)) || { printf '%s is less than %s (%s)\n' "$1" "$2" "${3:-}" >&2; return 1; }; }
+
+# ---- the usual start ----
+
+# both_start [SECTION.KEY=VALUE [cluster.conf's LINE…]]: pvesim and the broker, with a short deadline
+both_start() {
+    sim_start "${@:2}"
+    broker_start fence.deadline=5s ${1:+"$1"}
+}
+
+# all_three_begin: off of 101, reboot of 102, reboot by cycle of 103, at the same time; their names are off, reboot and cycle
+all_three_begin() {
+    fence_begin off 101 -o off -n vm101
+    fence_begin reboot 102 -o reboot -n vm102
+    fence_begin cycle 103 -o reboot -n vm103 -m cycle
+}
 
 # ---- records ----
 
@@ -110,6 +127,9 @@ operation_says() {
 # sent CALL VMID: how many power calls for the guest reached Proxmox
 sent() { sim_ctl log | grep -cE "POST /nodes/[^ ]*/$2/status/$1 " || true; }
 
+# stop_was_sent VMID: Proxmox has it
+stop_was_sent() { (($(sent stop "$1") > 0)); }
+
 # the next fence works, whatever has happened: of a guest nobody has touched
 next_fence_works() {
     guest_alive "${1:-103}"
@@ -121,7 +141,15 @@ next_fence_works() {
 # broker_ends_clean: SIGTERM, exit 0 (with a sanitizer: no leak), and no word of an error's in its log
 broker_ends_clean() {
     broker_stop
-    ! grep -E 'ERROR: |runtime error|Assertion|LeakSanitizer' "$T/broker.log" "$T/broker.log.err"
+    refute grep -aE 'ERROR: |runtime error|Assertion|LeakSanitizer' "$T/broker.log" "$T/broker.log.err"
+}
+
+# fence_teardown: the end of every test: a daemon that still runs must end clean, whatever it went through
+fence_teardown() {
+    local code=0
+    [[ -z ${BATS_TEST_COMPLETED:-} || -z ${BROKER_PID:-} ]] || broker_ends_clean || code=$?
+    e2e_teardown
+    return "$code"
 }
 
 # broker_said TEXT: in its log

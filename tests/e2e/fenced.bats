@@ -215,7 +215,7 @@ processes_gone() {
     [[ -n $(guest_processes 101) ]]
     await 20 guest_is_gone 101
     guest_dead 101
-    await 10 last_operation_is done
+    await 10 last_operation_is 'done'
     [[ $(sim_calls stop) == 1 ]]
 }
 guest_is_gone() { [[ -z $(guest_processes "$1") ]]; }

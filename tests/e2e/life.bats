@@ -11,10 +11,10 @@ setup() {
 }
 teardown() {
     [[ -z $KEEPER_PID ]] || end_process "$KEEPER_PID" KILL || true
-    e2e_teardown
+    fence_teardown
 }
 
-both_start() {
+life_start() {
     sim_start
     broker_start fence.deadline=10s "$@"
 }
@@ -37,15 +37,14 @@ keeper_stop() {
     is "$code" 0
 }
 
-# stop_was_sent VMID: Proxmox has it
-stop_was_sent() { (($(sent stop "$1") > 0)); }
+# even one whose answer was lost
 stop_was_asked() { (($(sim_calls stop) > 0)); }
 agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 
 # ---- P6 ----
 
 @test "P6: an equal request joins: two askers, one stop, one operation" {
-    both_start
+    life_start
     sim_ctl set 101 stop-ms=800
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
@@ -59,7 +58,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "P6: unequal requests take turns, in their order" {
-    both_start
+    life_start
     sim_ctl set 101 stop-ms=500 start-ms=300
     life=$(guest_life 101)
     fence_begin one 101 -o off -n vm101
@@ -73,7 +72,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "off during a reboot's power-on: the guest ends off, and stays off" {
-    both_start
+    life_start
     sim_ctl set 101 start-ms=1000
     fence 101 -o reboot -n vm101
     succeeded
@@ -81,12 +80,12 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
     succeeded
     guest_dead 101
     # both tasks have ended: nothing is under way that could start it again
-    ! sim_ctl tasks | grep ':101:' | grep -q running
+    refute grep -E ':101:.* running$' <(sim_ctl tasks)
     guest_dead 101
 }
 
 @test "off while a reboot's power-on is held back: no start is sent at all" {
-    both_start
+    life_start
     sim_ctl fault carried-out-late call=stop guest=101 ms=4000 count=1
     broker_reload fence.deadline=10s proxmox.answer-timeout=1s
     fence 101 -o reboot -n vm101
@@ -99,7 +98,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "on joins a reboot's power-on: one start" {
-    both_start
+    life_start
     sim_ctl set 101 start-ms=1000
     fence 101 -o reboot -n vm101
     succeeded
@@ -113,7 +112,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 # ---- P4 ----
 
 @test "P4: the agent is killed, the fence goes on and is recorded as done" {
-    both_start
+    life_start
     sim_ctl set 101 stop-ms=1000
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
@@ -128,13 +127,14 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "P4: no late stop for a guest that was started after the request: abandoned" {
-    both_start
+    life_start
     sim_ctl fault reply-lost-before call=stop guest=101
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_asked
     kill -KILL "$(agent_of one)"
     fence_end one
-    # somebody else fences it and starts it again
+    # somebody else fences it and starts it again, and the broker does not see it off meanwhile
+    sim_ctl fault reply-lost-before call=status guest=101
     sim_ctl kill 101
     sim_ctl wait 101 stopped
     sim_ctl start 101
@@ -197,7 +197,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "SIGTERM: a fence that ends within 5 s is finished and answered" {
-    both_start
+    life_start
     sim_ctl set 101 stop-ms=1200
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
@@ -229,7 +229,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "a daemon that is gone for good: the waiting client fails with words" {
-    both_start
+    life_start
     sim_ctl set 101 stop-ms=3000
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
@@ -241,7 +241,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 }
 
 @test "a second daemon does not take the first one's socket" {
-    both_start
+    life_start
     run "$BUILD/fence_brokerd" -c "$CONFIG"
     is "$status" 1
     like "$output" "*somebody listens at $SOCKET already*"
@@ -251,7 +251,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 # ---- SIGHUP ----
 
 @test "SIGHUP with a good file: in force for the next operation, and no running one is disturbed" {
-    both_start
+    life_start
     sim_ctl set 101 stop-ms=1500
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
@@ -280,7 +280,7 @@ bad_reload() {
 }
 
 @test "SIGHUP with a bad file: it changes nothing, says line and word, and the next fence works" {
-    both_start
+    life_start
     cp "$CONFIG" "$T/good"
     bad_reload 'deadlin = 5s' ':2: unknown key "deadlin" in [fence]; allowed: deadline'
     bad_reload 'deadline = soon' ':2: '

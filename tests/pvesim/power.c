@@ -15,6 +15,7 @@
 #define HUNG_QUIT_9_MS   61000 /* QMP does not answer: version 9 waits for it, 7 and 8 do not */
 #define HUNG_QUIT_MS     5000
 #define HUNG_RESET_MS    5000
+#define RESET_POLL_MS    2 /* unscaled: between two looks for the new payload */
 #define SHUTDOWN_MAX_MS  180000
 #define PROCESS_GRACE_MS 1000 /* unscaled: for PID 1 to follow SIGTERM */
 
@@ -293,6 +294,17 @@ static void reset_hung(struct task *task)
     task_end(task, "VM %d qmp command 'system_reset' failed - got timeout", task->vmid);
 }
 
+/* QEMU's word comes after the deed: the old guest system is gone when the task ends */
+static void reset_done(struct task *task)
+{
+    const struct guest *guest = guest_of(task);
+    pid_t payload = guest && guest->tree ? tree_payload_pid(guest->tree) : 0;
+    if (guest && guest->tree && (payload == 0 || payload == task->old_payload))
+        task_after(task, RESET_POLL_MS, reset_done);
+    else
+        task_ok(task);
+}
+
 static void reset_locked(struct task *task)
 {
     struct guest *guest = guest_of(task);
@@ -303,8 +315,9 @@ static void reset_locked(struct task *task)
     } else if (guest->hung) {
         task_after(task, sim_scaled(task->sim, HUNG_RESET_MS), reset_hung);
     } else {
+        task->old_payload = tree_payload_pid(guest->tree);
         tree_reset(guest->tree);
-        task_ok(task);
+        task_after(task, RESET_POLL_MS, reset_done);
     }
 }
 

@@ -1,9 +1,10 @@
 /*
- * Simulated time for the tests of the engine: libevent's timers, the clocks and the log, replaced by definitions in
- * the test program itself. Minutes pass in microseconds, and always in the same order. Knows nothing of fences.
+ * Simulated time for the tests of the engine: libevent's timers, the clocks and the log, replaced by
+ * definitions in the test program itself. Minutes pass in microseconds, and always in the same order. Knows
+ * nothing of fences.
  *
- * What the engine must be able to rely on is kept: the order of active events, an event's timer that is taken away
- * when it becomes active, and libevent's trap that event_add() takes back an activation by EV_TIMEOUT.
+ * What the engine must be able to rely on is kept: the order of active events, an event's timer that is taken
+ * away when it becomes active, and libevent's trap that event_add() takes back an activation by EV_TIMEOUT.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * Several guests of a Proxmox that knows the truth (step_world.h, one world each) answer the engine's calls: late,
- * lost, refused, or as they should. Knows what a call does, and not what the engine promises.
+ * Several guests of a Proxmox that knows the truth (step_world.h, one world each) answer the engine's calls:
+ * late, lost, refused, or as they should. Knows what a call does, and not what the engine promises.
  */
 #pragma once
 
@@ -12,7 +12,15 @@
 #define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
 #define ANSWER_TIMEOUT_MS 4000
 
-enum trouble { LOSSES = 1, LATE = 2, ERRORS_5XX = 4, SLOW = 8, UNSENT = 16, NO_MEMORY = 32, TROUBLES_END = 64 };
+enum trouble {
+    LOSSES = 1,
+    LATE = 2,
+    ERRORS_5XX = 4,
+    SLOW = 8,
+    UNSENT = 16,
+    NO_MEMORY = 32,
+    TROUBLES_END = 64
+};
 
 /* A power call of ours, as it truly is. */
 struct own_call {
@@ -125,11 +133,13 @@ static void refuse(struct plan *plan, int status, enum error_code code, const ch
     error_set(&plan->result.error, code, "%s", reason);
 }
 
-static bool refuse_power_at_once(struct world *world, const struct flight *flight, struct plan *plan, int host)
+static bool refuse_power_at_once(struct world *world, const struct flight *flight, struct plan *plan,
+                                 int host)
 {
     bool here = world_view(world, host) == host, running = world_reads_running(world, host);
     if (flight->call == API_RESET && !here)
-        refuse(plan, 500, ERROR_TASK_FAILED, "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
+        refuse(plan, 500, ERROR_TASK_FAILED,
+               "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
     else if (flight->call == API_RESET && !running)
         refuse(plan, 500, ERROR_TASK_FAILED, "VM 100 not running");
     else if (flight->call == API_STOP && world->container && !running)
@@ -149,7 +159,8 @@ static void serve_power(struct flight *flight, struct plan *plan)
     bool hidden = plan->lost || has(ERRORS_5XX, 15);
     assert_true(guest->own_count < PLAY_CALLS_MAX);
     struct own_call *own = &guest->own[guest->own_count++];
-    *own = (struct own_call){.call = flight->call, .host = host, .sent_ms = flight->asked_ms, .due_ms = loop.now_ms};
+    *own = (struct own_call){
+        .call = flight->call, .host = host, .sent_ms = flight->asked_ms, .due_ms = loop.now_ms};
     if (hidden && world_chance(&play.dice, 30)) { /* never carried out */
         guest->own_count--;
     } else if (hidden && (play.troubles & LATE) && world_chance(&play.dice, 40)) {
@@ -199,8 +210,8 @@ static void serve_tasks(struct flight *flight, struct plan *plan)
         const struct world_task *task = &world->tasks[i];
         if (!task->ours || task->kind != WORLD_STOP || task->host != world_host_number(flight->node))
             continue;
-        json_object_array_add(plan->result.data, listed_task(world->container ? "vzstop" : "qmstop", task->begun_ms,
-                                                             task->state == WORLD_ENDED));
+        json_object_array_add(plan->result.data, listed_task(world->container ? "vzstop" : "qmstop",
+                                                             task->begun_ms, task->state == WORLD_ENDED));
     }
 }
 
@@ -235,7 +246,8 @@ static void serve(struct flight *flight, struct plan *plan)
     }
     plan->served = true;
     plan->result.http_status = 200;
-    if (!list && !world_reaches(&played(flight->vmid)->world, plan->endpoint, world_host_number(flight->node))) {
+    if (!list &&
+        !world_reaches(&played(flight->vmid)->world, plan->endpoint, world_host_number(flight->node))) {
         refuse(plan, 595, ERROR_NO_ENDPOINT, "No route to host");
         plan->due_ms += 3000;
     } else if (!power && has(ERRORS_5XX, 15)) {

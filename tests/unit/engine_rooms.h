@@ -1,7 +1,7 @@
 /*
- * The rooms around the engine, replaced: a session whose calls the test answers, a poller that holds an inventory,
- * and a history in memory whose disk can be slow, broken or absent. All their public symbols are defined here, so
- * that the real ones are not linked.
+ * The rooms around the engine, replaced: a session whose calls the test answers, a poller that holds an
+ * inventory, and a history in memory whose disk can be slow, broken or absent. All their public symbols are
+ * defined here, so that the real ones are not linked.
  */
 #pragma once
 
@@ -199,8 +199,8 @@ static void on_disk(evutil_socket_t fd, short what, void *context)
     intent->done(intent->context, intent->id, intent->result);
 }
 
-uint64_t history_write_intent(struct history *history, const struct operation *operation, recorder_done_fn *done,
-                              void *context)
+uint64_t history_write_intent(struct history *history, const struct operation *operation,
+                              recorder_done_fn *done, void *context)
 {
     (void)history;
     struct intent *intent = calloc(1, sizeof(*intent));
@@ -299,7 +299,7 @@ const struct operation *history_find_request(const struct history *history, cons
 }
 
 /* What the next daemon reads of an operation that had not ended well: see end_loaded() in history.c. */
-static void history_restart(void)
+static inline void history_restart(void)
 {
     struct intent *intent, *next;
     DL_FOREACH_SAFE (rooms.intents, intent, next) {
@@ -366,7 +366,7 @@ static struct json_object *task_document(bool ended, const char *exit)
     return data;
 }
 
-static struct json_object *listed_guest(int vmid, const char *type, const char *node)
+static inline struct json_object *listed_guest(int vmid, const char *type, const char *node)
 {
     struct json_object *data = json_object_new_object();
     json_put(data, "vmid", json_object_new_int(vmid));

@@ -1,6 +1,6 @@
 /*
- * The stage of test_engine.c: a Proxmox without faults of its own whose calls can be held back, guests that obey,
- * askers that remember their answers. Knows nothing of what is right.
+ * The stage of test_engine.c: a Proxmox without faults of its own whose calls can be held back, guests that
+ * obey, askers that remember their answers. Knows nothing of what is right.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ struct staged_guest {
     bool turns_on;
     char lock[PVE_LOCK_MAX];
     bool undead; /* reads stopped, and shows its network devices */
+    bool no_nics;
 };
 
 struct asker_record {
@@ -46,19 +47,17 @@ static struct {
     bool submitting, drained;
 } stage;
 
-static const struct engine_settings stage_settings = {.deadline_ms = DEADLINE_MS,
-                                                      .lock_wait_ms = 5000,
-                                                      .stop_timeout_ms = 3000,
-                                                      .answer_timeout_ms = 4000};
+static const struct engine_settings stage_settings = {
+    .deadline_ms = DEADLINE_MS, .lock_wait_ms = 5000, .stop_timeout_ms = 3000, .answer_timeout_ms = 4000};
 
-static struct staged_guest *guest_of(int vmid)
+static inline struct staged_guest *guest_of(int vmid)
 {
     return &stage.guests[vmid - 100];
 }
 
 /* ---- Proxmox ---- */
 
-static void guest_goes_on(struct staged_guest *guest)
+static inline void guest_goes_on(struct staged_guest *guest)
 {
     if (!guest->turns_ms || loop.now_ms < guest->turns_ms)
         return;
@@ -95,7 +94,7 @@ static struct json_object *read_status(const struct flight *flight)
     struct staged_guest *guest = guest_of(flight->vmid);
     guest_goes_on(guest);
     struct pve_status status = {.vmid = flight->vmid, .running = guest->running};
-    status.nics = guest->running || guest->undead;
+    status.nics = (guest->running || guest->undead) && !guest->no_nics;
     status.uptime_s = guest->running ? (loop.now_ms - guest->started_ms) / 1000 : 0;
     memcpy(status.lock, guest->lock, sizeof(status.lock));
     return status_document(&status);
@@ -140,7 +139,7 @@ static struct json_object *answer_of(const struct flight *flight)
     return list;
 }
 
-static void on_landing(evutil_socket_t fd, short what, void *context)
+static inline void on_landing(evutil_socket_t fd, short what, void *context)
 {
     struct flight *flight = context;
     (void)fd;
@@ -155,7 +154,7 @@ static void on_landing(evutil_socket_t fd, short what, void *context)
     flight_land(flight, &result);
 }
 
-static void on_call(struct flight *flight)
+static inline void on_call(struct flight *flight)
 {
     struct timeval after = {.tv_usec = CALL_MS * 1000};
     flight->held = stage.held & HELD(flight->call);
@@ -164,13 +163,13 @@ static void on_call(struct flight *flight)
         event_add(flight->event, &after);
 }
 
-static void hold(unsigned calls)
+static inline void hold(unsigned calls)
 {
     stage.held = calls;
 }
 
 /* What was held back is answered now, with the state that is now. */
-static void release(void)
+static inline void release(void)
 {
     struct flight *flight;
     stage.held = 0;
@@ -182,7 +181,7 @@ static void release(void)
 }
 
 /* A held call fails with these words of Proxmox. */
-static void refuse_held(enum api_call call, int status, const char *reason)
+static inline void refuse_held(enum api_call call, int status, const char *reason)
 {
     struct flight *flight, *next;
     DL_FOREACH_SAFE (rooms.flights, flight, next) {
@@ -196,7 +195,7 @@ static void refuse_held(enum api_call call, int status, const char *reason)
 
 /* ---- time ---- */
 
-static void run_for(int64_t ms)
+static inline void run_for(int64_t ms)
 {
     int64_t until_ms = loop.now_ms + ms;
     while (loop_turn(until_ms))
@@ -204,14 +203,14 @@ static void run_for(int64_t ms)
 }
 
 /* Until it has an answer, or so much time is over. */
-static void run_until_answered(const struct asker_record *asker, int64_t ms)
+static inline void run_until_answered(const struct asker_record *asker, int64_t ms)
 {
     int64_t until_ms = loop.now_ms + ms;
     while (!asker->answers && loop_turn(until_ms))
         ;
 }
 
-static void run_until_made(enum api_call call, unsigned count)
+static inline void run_until_made(enum api_call call, unsigned count)
 {
     int64_t until_ms = loop.now_ms + DEADLINE_MS;
     while (rooms.made[call] < count && loop_turn(until_ms))
@@ -221,7 +220,7 @@ static void run_until_made(enum api_call call, unsigned count)
 
 /* ---- askers ---- */
 
-static void on_answer(void *context, const struct operation *operation, const struct error *error)
+static inline void on_answer(void *context, const struct operation *operation, const struct error *error)
 {
     struct asker_record *asker = context;
     assert_false(stage.submitting);
@@ -239,7 +238,7 @@ static void on_answer(void *context, const struct operation *operation, const st
     }
 }
 
-static struct asker_record *submit(const struct engine_request *request)
+static inline struct asker_record *submit(const struct engine_request *request)
 {
     struct error error = {0};
     assert_true(stage.asker_count < STAGE_ASKERS_MAX);
@@ -251,23 +250,23 @@ static struct asker_record *submit(const struct engine_request *request)
     return asker;
 }
 
-static struct asker_record *ask(enum fence_action action, const char *plug)
+static inline struct asker_record *ask(enum fence_action action, const char *plug)
 {
     return submit(&(struct engine_request){.action = action, .plug = plug});
 }
 
-static struct asker_record *ask_as(enum fence_action action, const char *plug, const char *request_id)
+static inline struct asker_record *ask_as(enum fence_action action, const char *plug, const char *request_id)
 {
     return submit(&(struct engine_request){.action = action, .plug = plug, .request_id = request_id});
 }
 
-static void assert_answered(const struct asker_record *asker, enum error_code code)
+static inline void assert_answered(const struct asker_record *asker, enum error_code code)
 {
     assert_int_equal(asker->answers, 1);
     assert_string_equal(error_code_name(asker->code), error_code_name(code));
 }
 
-static const struct operation *operation_at(size_t index)
+static inline const struct operation *operation_at(size_t index)
 {
     assert_true(index < rooms.operation_count);
     return rooms.operations[index];
@@ -275,20 +274,21 @@ static const struct operation *operation_at(size_t index)
 
 /* ---- set up ---- */
 
-static void learn_guests(void)
+static inline void learn_guests(void)
 {
     static const struct {
         int vmid;
         const char *name;
         const char *hastate;
         bool template, powerless;
-    } known[] = {{101, "web1", NULL, false, false},  {102, "web2", NULL, false, false},
-                 {103, "twin", NULL, false, false},  {104, "twin", NULL, false, false},
+    } known[] = {{101, "web1", NULL, false, false},    {102, "web2", NULL, false, false},
+                 {103, "twin", NULL, false, false},    {104, "twin", NULL, false, false},
                  {105, "ha", "started", false, false}, {106, "tpl", NULL, true, false},
                  {107, "foreign", NULL, false, true}};
     struct inventory_builder *builder = inventory_builder_new(NULL);
     for (int vmid = 101; vmid < 300; vmid++) {
-        struct guest guest = {.vmid = vmid, .type = PVE_QEMU, .node = (char *)(uintptr_t)"pve1", .may_power = true};
+        struct guest guest = {
+            .vmid = vmid, .type = PVE_QEMU, .node = (char *)(uintptr_t) "pve1", .may_power = true};
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
             if (known[i].vmid != vmid)
                 continue;
@@ -305,21 +305,21 @@ static void learn_guests(void)
     assert_non_null(rooms.inventory);
 }
 
-static void begin_daemon(void)
+static inline void begin_daemon(void)
 {
     stage.engine = engine_new(NULL, NULL, NULL, NULL, &stage_settings);
     assert_non_null(stage.engine);
 }
 
 /* The daemon ends without a word to its askers, and another one begins. */
-static void restart_daemon(void)
+static inline void restart_daemon(void)
 {
     engine_free(stage.engine);
     history_restart();
     begin_daemon();
 }
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
     (void)state;
     memset(&stage, 0, sizeof(stage));
@@ -334,7 +334,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
     (void)state;
     engine_free(stage.engine);

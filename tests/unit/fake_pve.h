@@ -1,8 +1,8 @@
 /*
  * A small scripted HTTPS server for the tests of transport, session and poller: it counts connections, TLS
  * records and resumed sessions, keeps every request byte for byte, and does to the connection whatever the
- * test's script says. Each connection has a thread of its own; a script runs in it and may block. Knows nothing of
- * Proxmox but how its answers are wrapped: for behaviour like the real one's there is pvesim.
+ * test's script says. Each connection has a thread of its own; a script runs in it and may block. Knows
+ * nothing of Proxmox but how its answers are wrapped: for behaviour like the real one's there is pvesim.
  */
 #pragma once
 
@@ -80,6 +80,7 @@ struct fake_pve {
     /* under the lock */
     bool stopping;
     unsigned released; /* how many held exchanges may go on */
+    unsigned holds;    /* how many were ever held */
     enum fake_greeting greeting;
     fake_script *script;
     void *state; /* the script's */
@@ -158,7 +159,8 @@ static inline void fake_say(struct fake_exchange *exchange, const char *text)
 }
 
 /* As Proxmox: from 400 on the connection is closed. */
-static inline void fake_answer(struct fake_exchange *exchange, int status, const char *reason, const char *body)
+static inline void fake_answer(struct fake_exchange *exchange, int status, const char *reason,
+                               const char *body)
 {
     char *text = NULL;
     bool close_it = status >= 400;
@@ -193,6 +195,7 @@ static inline void fake_hold(struct fake_exchange *exchange)
 {
     struct fake_pve *fake = exchange->fake;
     pthread_mutex_lock(&fake->lock);
+    fake->holds++;
     while (!fake->stopping && fake->released == 0)
         pthread_cond_wait(&fake->changed, &fake->lock);
     if (fake->stopping)
@@ -432,6 +435,14 @@ static inline unsigned fake_connections(struct fake_pve *fake)
     return count;
 }
 
+static inline unsigned fake_holds(struct fake_pve *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    unsigned count = fake->holds;
+    pthread_mutex_unlock(&fake->lock);
+    return count;
+}
+
 /* How many requests came whose target begins so; "" counts all. */
 static inline unsigned fake_count(struct fake_pve *fake, const char *target)
 {
@@ -443,7 +454,8 @@ static inline unsigned fake_count(struct fake_pve *fake, const char *target)
     return count;
 }
 
-/* Waits until so many came (never more than a test's patience: a missing one hangs the test, which prove shows). */
+/* Waits until so many came (never more than a test's patience: a missing one hangs the test, which prove
+ * shows). */
 static inline void fake_await(struct fake_pve *fake, unsigned count)
 {
     pthread_mutex_lock(&fake->lock);

@@ -33,10 +33,12 @@ static void handle(struct step_event *event)
 {
     event->now_ms = now_ms;
     step_handle(&step, event, &effects);
-    const bool asked[CALLS] = {
-        [CALL_POWER] = effects.send != STEP_SEND_NONE, [CALL_STATUS] = effects.read_status,
-        [CALL_TASK] = effects.read_task,               [CALL_TASKS] = effects.read_tasks,
-        [CALL_HOSTS] = effects.read_hosts,             [CALL_LOCATE] = effects.locate};
+    const bool asked[CALLS] = {[CALL_POWER] = effects.send != STEP_SEND_NONE,
+                               [CALL_STATUS] = effects.read_status,
+                               [CALL_TASK] = effects.read_task,
+                               [CALL_TASKS] = effects.read_tasks,
+                               [CALL_HOSTS] = effects.read_hosts,
+                               [CALL_LOCATE] = effects.locate};
     for (size_t i = 0; i < CALLS; i++) {
         if (asked[i])
             asked_ms[i] = now_ms;
@@ -100,10 +102,8 @@ static void begin(enum fence_action action)
 
 static struct api_result result_of(enum script_call call)
 {
-    return (struct api_result){.reason = "",
-                               .endpoint_text = "pve9:8006",
-                               .asked_ms = asked_ms[call],
-                               .received_ms = now_ms};
+    return (struct api_result){
+        .reason = "", .endpoint_text = "pve9:8006", .asked_ms = asked_ms[call], .received_ms = now_ms};
 }
 
 static struct api_result refusal(enum script_call call, int status, const char *reason)
@@ -160,8 +160,11 @@ static void status_is(struct pve_status status)
     struct api_result result = result_of(CALL_STATUS);
     assert_true(step.busy_status);
     status.vmid = status.vmid ? status.vmid : VMID;
-    handle(&(struct step_event){
-        .kind = STEP_EVENT_STATUS, .result = &result, .decoded = true, .status = status, .node = status_node});
+    handle(&(struct step_event){.kind = STEP_EVENT_STATUS,
+                                .result = &result,
+                                .decoded = true,
+                                .status = status,
+                                .node = status_node});
 }
 
 static void status_fails(struct api_result result)

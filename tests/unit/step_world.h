@@ -11,19 +11,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORLD_HOSTS   3
-#define WORLD_VMID    100
-#define WORLD_TASKS   256 /* of one episode; the oldest ended ones are forgotten (400 "no such task") */
+#define WORLD_HOSTS    3
+#define WORLD_VMID     100
+#define WORLD_TASKS    256 /* of one episode; the oldest ended ones are forgotten (400 "no such task") */
 #define WORLD_FLOCK_MS 10000
 
 enum world_fault {
     WORLD_FOREIGN_STARTS = 1 << 0,
     WORLD_FOREIGN_STOPS = 1 << 1,
-    WORLD_LOCKS = 1 << 2,     /* backup, rollback, suspended … set and cleared by people */
-    WORLD_FLOCKS = 1 << 3,    /* somebody's task holds the lock file */
+    WORLD_LOCKS = 1 << 2,  /* backup, rollback, suspended … set and cleared by people */
+    WORLD_FLOCKS = 1 << 3, /* somebody's task holds the lock file */
     WORLD_MIGRATION = 1 << 4,
-    WORLD_CUTS = 1 << 5,      /* a host leaves the membership, keeps its view, and may come back */
-    WORLD_HUNG = 1 << 6,      /* the guest hangs in the kernel: killed, and still there */
+    WORLD_CUTS = 1 << 5, /* a host leaves the membership, keeps its view, and may come back */
+    WORLD_HUNG = 1 << 6, /* the guest hangs in the kernel: killed, and still there */
     WORLD_SLOW_STOPS = 1 << 7,
     WORLD_TASK_ERRORS = 1 << 8,
     WORLD_FAULTS = 9,
@@ -36,7 +36,7 @@ struct world_task {
     enum world_task_kind kind;
     enum world_task_state state;
     bool ours;
-    bool kills;  /* the stop came to SIGKILL */
+    bool kills; /* the stop came to SIGKILL */
     int host;
     unsigned number;
     int64_t begun_ms, run_ms, end_ms;
@@ -54,19 +54,19 @@ struct world {
     uint64_t random;
     unsigned faults;
     bool container, has_nics;
-    int home;                /* where the guest's configuration is, by the majority's view */
-    int cut;                 /* the host that is cut off, -1 */
-    int cut_home;            /* its view, from then */
-    int64_t rejoined_ms;     /* when a host last came back: its old answers may just be taken for fresh ones */
+    int home;            /* where the guest's configuration is, by the majority's view */
+    int cut;             /* the host that is cut off, -1 */
+    int cut_home;        /* its view, from then */
+    int64_t rejoined_ms; /* when a host last came back: its old answers may just be taken for fresh ones */
     char lock[PVE_LOCK_MAX];
     int64_t lock_until_ms;
-    int migrating_to;        /* with the lock "migrate", else -1 */
-    int64_t flock_until_ms;  /* a foreign task holds the lock file */
+    int migrating_to;       /* with the lock "migrate", else -1 */
+    int64_t flock_until_ms; /* a foreign task holds the lock file */
     struct world_process process[WORLD_HOSTS];
     struct world_task tasks[WORLD_TASKS];
     unsigned task_count, task_number;
     int64_t now_ms, next_whim_ms;
-    bool foreign_kill;       /* somebody else's stop came to SIGKILL: without nics nobody can tell */
+    bool foreign_kill; /* somebody else's stop came to SIGKILL: without nics nobody can tell */
 };
 
 /* ---- chance ---- */
@@ -147,7 +147,8 @@ static void world_kill(struct world *world, struct world_process *process, int64
     (void)world;
 }
 
-static struct world_task *world_begin_task(struct world *world, enum world_task_kind kind, int host, bool ours)
+static struct world_task *world_begin_task(struct world *world, enum world_task_kind kind, int host,
+                                           bool ours)
 {
     if (world->task_count == WORLD_TASKS) {
         memmove(world->tasks, world->tasks + 1, sizeof(world->tasks) - sizeof(world->tasks[0]));
@@ -218,7 +219,8 @@ static void world_run_task(struct world *world, struct world_task *task)
         world_end_task(world, task, "VM 100 not running");
     } else if (world_may(world, WORLD_TASK_ERRORS, 20)) {
         world_end_task(world, task,
-                       task->kind == WORLD_START ? "start failed: QEMU exited with code 1" : "unexpected status");
+                       task->kind == WORLD_START ? "start failed: QEMU exited with code 1"
+                                                 : "unexpected status");
     } else {
         task->end_ms = world->now_ms + (task->kind == WORLD_STOP    ? world_stop_ms(world, task)
                                         : task->kind == WORLD_START ? world_start_ms(world)

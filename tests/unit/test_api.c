@@ -36,11 +36,12 @@ static void each_recording(void (*visit)(const struct recording *, void *), void
         fail_msg("%s cannot be read: the tests run in the root of the project", TRANSCRIPTS);
     while ((length = getline(&line, &size, file)) > 0) {
         _cleanup_(json_putp) struct json_object *entry = json_parse(line, (size_t)length - 1);
-        struct json_object *request, *response;
+        struct json_object *request = NULL, *response = NULL;
         struct recording recording = {.reason = ""};
         const char *text = "";
         assert_non_null(entry);
-        assert_true(json_get_object(entry, "request", &request) && json_get_object(entry, "response", &response));
+        assert_true(json_get_object(entry, "request", &request) &&
+                    json_get_object(entry, "response", &response));
         assert_true(json_get_string(entry, "case", &recording.name));
         assert_true(json_get_string(request, "method", &recording.method));
         assert_true(json_get_string(request, "path", &recording.path));
@@ -86,7 +87,8 @@ static struct api_request power(enum api_call call)
                                 .password = "secret"};
 }
 
-static void assert_built(const struct api_request *request, const char *expected_path, const char *expected_body)
+static void assert_built(const struct api_request *request, const char *expected_path,
+                         const char *expected_body)
 {
     _cleanup_(freep) char *path = NULL;
     _cleanup_(freep) char *body = NULL;
@@ -114,9 +116,10 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
         [API_START] = {"/api2/json/nodes/pve1/qemu/100/status/start", ""},
         [API_STOP] = {"/api2/json/nodes/pve1/qemu/100/status/stop", ""},
         [API_RESET] = {"/api2/json/nodes/pve1/qemu/100/status/reset", ""},
-        [API_TASK] = {"/api2/json/nodes/pve1/tasks/UPID%3Apve1%3A00007259%3A0004165B%3A6B02D840%3Aqmstop%3A100"
-                      "%3Afence%40pve%21tok%3A/status",
-                      NULL},
+        [API_TASK] =
+            {"/api2/json/nodes/pve1/tasks/UPID%3Apve1%3A00007259%3A0004165B%3A6B02D840%3Aqmstop%3A100"
+             "%3Afence%40pve%21tok%3A/status",
+             NULL},
         [API_TASKS] = {"/api2/json/nodes/pve1/tasks?vmid=100&source=all&limit=50", NULL},
     };
     (void)state;
@@ -190,9 +193,15 @@ static void assert_not_built(const struct api_request *request)
 
 static void test_a_host_that_is_no_host_name_is_refused(void **state)
 {
-    static const char *const bad[] = {NULL,    "",        "..",      ".",       "pve1/..", "pve1/qemu", "pve 1", "pve1?",
-                                      "pve1#", "pve1%2f", "-pve1",   "pve1-",   "p\xc3\xa4", "pve1\n",  "pve1.example",
-                                      "a234567890123456789012345678901234567890123456789012345678901234"};
+    static const char *const bad[] = {
+        NULL,           "",
+        "..",           ".",
+        "pve1/..",      "pve1/qemu",
+        "pve 1",        "pve1?",
+        "pve1#",        "pve1%2f",
+        "-pve1",        "pve1-",
+        "p\xc3\xa4",    "pve1\n",
+        "pve1.example", "a234567890123456789012345678901234567890123456789012345678901234"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (enum api_call call = API_STATUS; call < API_CALL_COUNT; call++) {
@@ -216,8 +225,8 @@ static void test_a_vmid_outside_proxmoxs_range_is_refused(void **state)
 
 static void test_a_task_or_pool_that_could_leave_its_place_is_refused(void **state)
 {
-    static const char *const upids[] = {NULL, "", "UPID", "upid:x:", "UPID:a/b:", "UPID:a b:", "UPID:a?b:", "UPID:a%b:",
-                                        "UPID:\n:"};
+    static const char *const upids[] = {
+        NULL, "", "UPID", "upid:x:", "UPID:a/b:", "UPID:a b:", "UPID:a?b:", "UPID:a%b:", "UPID:\n:"};
     static const char *const pools[] = {NULL, "", "a b", "a?b", "a&b", "a%b", "a#b", "p\xc3\xb6ol", "a\n"};
     (void)state;
     for (size_t i = 0; i < sizeof(upids) / sizeof(upids[0]); i++) {
@@ -278,7 +287,8 @@ static void test_a_status_in_full_is_decoded(void **state)
 {
     struct pve_status status;
     _cleanup_(json_putp) struct json_object *data =
-        parse("{\"vmid\":\"101\",\"status\":\"running\",\"uptime\":\"61\",\"name\":\"db1\",\"template\":\"\",\"lock\":\"migrate\","
+        parse("{\"vmid\":\"101\",\"status\":\"running\",\"uptime\":\"61\",\"name\":\"db1\",\"template\":\"\","
+              "\"lock\":\"migrate\","
               "\"nics\":{\"tap101i0\":{\"netin\":1,\"netout\":2}},\"netin\":3,\"netout\":0,"
               "\"ha\":{\"managed\":1,\"state\":\"request_stop\"},\"unheard-of\":[]}");
     (void)state;
@@ -314,7 +324,8 @@ static void test_a_status_that_is_none_is_not_guessed_at(void **state) /* P3 */
     assert_false(decodes("{\"vmid\":100,\"status\":null}"));
     assert_false(decodes("{\"vmid\":\"100x\",\"status\":\"stopped\"}"));
     assert_false(decodes("{\"vmid\":0,\"status\":\"stopped\"}"));
-    assert_false(decodes("{\"vmid\":100,\"status\":\"stopped\",\"lock\":\"a-lock-whose-name-is-longer-than-any\"}"));
+    assert_false(
+        decodes("{\"vmid\":100,\"status\":\"stopped\",\"lock\":\"a-lock-whose-name-is-longer-than-any\"}"));
     assert_false(decodes("{\"vmid\":100,\"status\":\"stopped\",\"ha\":{}}"));
     assert_true(decodes("{\"vmid\":100,\"status\":\"stopped\"}"));
 }
@@ -442,7 +453,8 @@ static void test_every_recorded_upid_is_taken_and_can_be_asked_for(void **state)
 
 static void test_what_is_no_upid_is_not_taken(void **state)
 {
-    static const char *const texts[] = {"[]", "{}", "7", "\"\"", "\"OK\"", "\"UPID:a/../b:\"", "\"UPID:a b:\""};
+    static const char *const texts[] = {"[]",           "{}", "7", "\"\"", "\"OK\"", "\"UPID:a/../b:\"",
+                                        "\"UPID:a b:\""};
     char upid[PVE_UPID_MAX], longer[PVE_UPID_MAX + 8];
     (void)state;
     assert_false(api_decode_upid(NULL, upid));
@@ -485,9 +497,9 @@ static void test_the_recorded_task_list_is_counted(void **state)
 static void test_a_task_without_an_end_counts_as_running(void **state)
 {
     struct pve_task_count count;
-    _cleanup_(json_putp) struct json_object *data =
-        parse("[{\"type\":\"qmstop\",\"starttime\":20},{\"type\":\"qmstop\",\"starttime\":\"10\",\"endtime\":11},"
-              "{\"type\":\"vzstop\",\"starttime\":30},{\"type\":\"qmstop\",\"starttime\":9,\"endtime\":12}]");
+    _cleanup_(json_putp) struct json_object *data = parse(
+        "[{\"type\":\"qmstop\",\"starttime\":20},{\"type\":\"qmstop\",\"starttime\":\"10\",\"endtime\":11},"
+        "{\"type\":\"vzstop\",\"starttime\":30},{\"type\":\"qmstop\",\"starttime\":9,\"endtime\":12}]");
     (void)state;
     assert_true(api_decode_tasks(data, "qmstop", 10, &count));
     assert_int_equal(count.begun, 2);

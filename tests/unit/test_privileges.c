@@ -80,8 +80,8 @@ static void test_recorded_permissions_agree_with_what_proxmox_let_each_identity_
         const char *identity;
         int vmid;
         bool power;
-    } cases[] = {{"fence@pve", 100, true},       {"fence@pve!tok", 100, true}, {"fence@pve!tok", 200, false},
-                 {"fence@pve!tok", 120, true},   {"noperm@pve", 100, false},   {"big@pve", 100, true},
+    } cases[] = {{"fence@pve", 100, true},     {"fence@pve!tok", 100, true}, {"fence@pve!tok", 200, false},
+                 {"fence@pve!tok", 120, true}, {"noperm@pve", 100, false},   {"big@pve", 100, true},
                  {"fence@pve!full", 100, true}};
     char *line = NULL;
     size_t size = 0;
@@ -94,12 +94,13 @@ static void test_recorded_permissions_agree_with_what_proxmox_let_each_identity_
         fail_msg("%s cannot be read: the tests run in the root of the project", TRANSCRIPTS);
     while ((length = getline(&line, &size, file)) > 0) {
         _cleanup_(json_putp) struct json_object *entry = json_parse(line, (size_t)length - 1);
-        struct json_object *response, *permissions;
-        const char *name, *identity, *text;
+        struct json_object *response = NULL, *permissions = NULL;
+        const char *name = "", *identity = "", *text = "";
         assert_true(json_get_string(entry, "case", &name) && json_get_string(entry, "as", &identity));
         if (strncmp(name, "own permissions", 15) != 0 || strstr(name, "on one path"))
             continue;
-        assert_true(json_get_object(entry, "response", &response) && json_get_string(response, "body", &text));
+        assert_true(json_get_object(entry, "response", &response) &&
+                    json_get_string(response, "body", &text));
         _cleanup_(json_putp) struct json_object *body = json_parse(text, strlen(text));
         assert_true(json_get_object(body, "data", &permissions));
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

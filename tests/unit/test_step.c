@@ -235,7 +235,8 @@ static void test_our_stop_at_another_host_proves_nothing_here(void **state) /* p
     reads_stopped();
     task_is(STOP_UPID, "OK");
     go(100);
-    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
     go(200);
     reads_stopped();
@@ -289,7 +290,8 @@ static void test_running_at_another_host_is_not_running_here(void **state) /* po
     go(20);
     power_taken(STOP_UPID);
     go(40);
-    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     assert_true(effects.locate);
     located_on("pve2");
     task_is(STOP_UPID, "OK"); /* it was on the old host */
@@ -533,7 +535,8 @@ static void test_word_about_the_host_the_guest_left_says_nothing(void **state) /
     go(10);
     power_refused(595, "No route to host");
     assert_true(effects.read_hosts);
-    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
     go(20);
     hosts_are(2, 3, false); /* pve1 is offline */

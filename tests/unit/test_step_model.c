@@ -49,7 +49,16 @@ struct own_call {
 };
 #define OWN_CALLS_MAX 512
 
-enum trouble { LOSSES = 1, LATE = 2, ERRORS_5XX = 4, UNAUTHORISED = 8, SLOW = 16, UNSENT = 32, LEAVE = 64, JOIN = 128 };
+enum trouble {
+    LOSSES = 1,
+    LATE = 2,
+    ERRORS_5XX = 4,
+    UNAUTHORISED = 8,
+    SLOW = 16,
+    UNSENT = 32,
+    LEAVE = 64,
+    JOIN = 128
+};
 
 struct episode {
     struct world world;
@@ -69,10 +78,10 @@ struct episode {
 
 static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_late_stops;
 
-#define CHECK(episode, condition, promise)                                                                         \
-    do {                                                                                                           \
-        if (!(condition))                                                                                          \
-            broken(episode, promise, #condition);                                                                  \
+#define CHECK(episode, condition, promise)                                                                   \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            broken(episode, promise, #condition);                                                            \
     } while (0)
 
 static void broken(const struct episode *episode, const char *promise, const char *condition)
@@ -143,7 +152,8 @@ static void serve_power(struct episode *episode, struct flight *flight)
         static struct json_object *errors;
         if (!errors) {
             errors = json_object_new_object();
-            json_object_object_add(errors, "overrule-shutdown", json_object_new_string("not defined in schema"));
+            json_object_object_add(errors, "overrule-shutdown",
+                                   json_object_new_string("not defined in schema"));
         }
         refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
         flight->result.errors = errors;
@@ -167,7 +177,8 @@ static void serve_power(struct episode *episode, struct flight *flight)
     if (hidden && !flight->lost)
         refuse(flight, world_chance(world, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     else if (!hidden)
-        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:qm:100:fence@pve!t:", flight->node, own->task);
+        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:qm:100:fence@pve!t:", flight->node,
+                 own->task);
 }
 
 static void serve_status(struct episode *episode, struct flight *flight)
@@ -211,9 +222,10 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
         flight->event.type = world->container ? PVE_LXC : PVE_QEMU;
     } else if (kind == HOSTS) {
         int host = world_host_number(flight->node);
-        flight->event.census = (struct node_census){.online = world_online(world, flight->endpoint),
-                                                    .known = WORLD_HOSTS,
-                                                    .host_online = world_reaches(world, flight->endpoint, host)};
+        flight->event.census =
+            (struct node_census){.online = world_online(world, flight->endpoint),
+                                 .known = WORLD_HOSTS,
+                                 .host_online = world_reaches(world, flight->endpoint, host)};
     } else {
         for (unsigned i = 0; i < world->task_count; i++) {
             const struct world_task *task = &world->tasks[i];
@@ -319,7 +331,8 @@ static void send_power(struct episode *episode, const struct step_effects *effec
         CHECK(episode, !episode->verified_ms, "no stop after off was proven");
         check_is_not_late(episode);
     } else if (effects->send == STEP_SEND_START) {
-        CHECK(episode, episode->params.action == FENCE_ON || episode->verified_ms, "no start before off is proven");
+        CHECK(episode, episode->params.action == FENCE_ON || episode->verified_ms,
+              "no start before off is proven");
         CHECK(episode, episode->params.action != FENCE_OFF, "off sends no start");
         check_no_stop_is_open(episode);
     } else {
@@ -358,7 +371,8 @@ static void make_calls(struct episode *episode, const struct step_effects *effec
 static bool is_unprovable(const struct episode *episode)
 {
     const struct world *world = &episode->world;
-    return (world->foreign_kill && !world->has_nics) /* somebody else's SIGKILL, and no device that shows it */
+    return (world->foreign_kill &&
+            !world->has_nics) /* somebody else's SIGKILL, and no device that shows it */
            || (world->rejoined_ms && world->rejoined_ms >= episode->step.status_asked_ms - ANSWER_TIMEOUT_MS);
 }
 
@@ -366,12 +380,15 @@ static void check_off_is_true(struct episode *episode)
 {
     const struct world *world = &episode->world;
     const struct step *step = &episode->step;
-    CHECK(episode, step->status_asked_ms >= episode->newest_ms, "point 1: the proof is newer than the newest request");
-    CHECK(episode, episode->hosts_asked_ms >= step->status_received_ms, "point 5: the hosts were asked after it");
+    CHECK(episode, step->status_asked_ms >= episode->newest_ms,
+          "point 1: the proof is newer than the newest request");
+    CHECK(episode, episode->hosts_asked_ms >= step->status_received_ms,
+          "point 5: the hosts were asked after it");
     for (unsigned i = 0; i < world->task_count && !is_unprovable(episode); i++) {
         const struct world_task *task = &world->tasks[i];
         CHECK(episode,
-              task->kind != WORLD_START || task->state != WORLD_RUNNING || task->run_ms >= episode->params.requested_ms,
+              task->kind != WORLD_START || task->state != WORLD_RUNNING ||
+                  task->run_ms >= episode->params.requested_ms,
               "point 4: no start from before the request is still under way");
     }
     for (int host = 0; host < WORLD_HOSTS && !is_unprovable(episode); host++) {
@@ -413,16 +430,17 @@ static void check_end(struct episode *episode, const struct step_effects *effect
     CHECK(episode, effects->outcome == OPERATION_DONE || effects->error.code != ERROR_NONE,
           "what is not done says why");
     CHECK(episode, effects->outcome != OPERATION_DONE || episode->verified_ms, "nothing is done unverified");
-    CHECK(episode, effects->outcome == OPERATION_DONE || !episode->verified_ms, "what was verified does not fail");
+    CHECK(episode, effects->outcome == OPERATION_DONE || !episode->verified_ms,
+          "what was verified does not fail");
     CHECK(episode, effects->send == STEP_SEND_NONE, "the last word sends nothing");
 }
 
 static bool busy(const struct episode *episode, enum kind kind)
 {
     const struct step *step = &episode->step;
-    const bool flags[KINDS] = {[POWER] = step->busy_power, [STATUS] = step->busy_status,
-                               [TASK] = step->busy_task,   [TASKS] = step->busy_tasks,
-                               [HOSTS] = step->busy_hosts, [LOCATE] = step->busy_locate};
+    const bool flags[KINDS] = {
+        [POWER] = step->busy_power, [STATUS] = step->busy_status, [TASK] = step->busy_task,
+        [TASKS] = step->busy_tasks, [HOSTS] = step->busy_hosts,   [LOCATE] = step->busy_locate};
     return flags[kind];
 }
 
@@ -436,27 +454,32 @@ static void check_going_on(struct episode *episode, const struct step_effects *e
     CHECK(episode, effects->wake_ms > 0, "P7: there is always a wake");
     CHECK(episode, in_flight || effects->wake_ms <= episode->world.now_ms + STEP_RESEND_LAST_MS + 1,
           "P7: nothing sleeps while there is something to do");
-    CHECK(episode, effects->wake_ms > episode->world.now_ms || in_flight, "no wake in the past without a call");
+    CHECK(episode, effects->wake_ms > episode->world.now_ms || in_flight,
+          "no wake in the past without a call");
 }
 
 static void feed(struct episode *episode, struct step_event *event)
 {
-    static const char *const names[] = {"begin", "intent", "wake",  "joined", "deserted", "power",
-                                        "status", "task",  "tasks", "hosts",  "located"};
+    static const char *const names[] = {"begin",  "intent", "wake",  "joined", "deserted", "power",
+                                        "status", "task",   "tasks", "hosts",  "located"};
     struct step_effects effects;
     event->now_ms = episode->world.now_ms;
     episode->events++;
     step_handle(&episode->step, event, &effects);
     if (episode->trace) {
-        printf("+%6" PRId64 " %-8s %s%s%s-> send %d overrule %d status %d task %d hosts %d tasks %d locate %d wake +%" PRId64 "%s%s\n",
-               event->now_ms - episode->params.requested_ms, names[event->kind],
-               event->result && event->result->outcome != API_OK ? event->result->error.message : "",
-               event->kind == STEP_EVENT_STATUS && event->decoded ? event->status.running ? "running " : "stopped "
-                                                                  : "",
-               event->status.lock, effects.send, effects.overrule_shutdown, effects.read_status,
-               effects.read_task, effects.read_hosts, effects.read_tasks, effects.locate,
-               effects.wake_ms - episode->params.requested_ms, effects.verified ? " VERIFIED" : "",
-               effects.ended ? " ENDED" : "");
+        printf(
+            "+%6" PRId64
+            " %-8s %s%s%s-> send %d overrule %d status %d task %d hosts %d tasks %d locate %d wake +%" PRId64
+            "%s%s\n",
+            event->now_ms - episode->params.requested_ms, names[event->kind],
+            event->result && event->result->outcome != API_OK ? event->result->error.message : "",
+            event->kind == STEP_EVENT_STATUS && event->decoded
+                ? event->status.running ? "running " : "stopped "
+                : "",
+            event->status.lock, effects.send, effects.overrule_shutdown, effects.read_status,
+            effects.read_task, effects.read_hosts, effects.read_tasks, effects.locate,
+            effects.wake_ms - episode->params.requested_ms, effects.verified ? " VERIFIED" : "",
+            effects.ended ? " ENDED" : "");
         for (unsigned i = 0; i < effects.note_count; i++)
             printf("        %s\n", effects.notes[i]);
         if (effects.ended)
@@ -584,11 +607,13 @@ static void begin(struct episode *episode, uint64_t seed)
     int64_t now = world->now_ms;
     int wanted = (int)world_between(world, 0, 9);
     episode->params = (struct step_params){
-        .action = wanted < 4 ? FENCE_OFF : wanted < 9 ? FENCE_REBOOT : FENCE_ON,
+        .action = wanted < 4   ? FENCE_OFF
+                  : wanted < 9 ? FENCE_REBOOT
+                               : FENCE_ON,
         .method = wanted >= 7 && wanted < 9 && !world->container ? FENCE_CYCLE : FENCE_ONOFF,
         .vmid = WORLD_VMID,
         .type = world->container ? PVE_LXC : PVE_QEMU,
-        .node = world_chance(world, 80) ? world_host_name(world->home) /* or an old inventory's word */
+        .node = world_chance(world, 80)   ? world_host_name(world->home) /* or an old inventory's word */
                 : world_chance(world, 50) ? world_host_name((world->home + 1) % WORLD_HOSTS)
                                           : NULL,
         .release = world->container ? 0 : 902,
@@ -625,7 +650,8 @@ static uint64_t run(uint64_t seed)
     if (!episode.world.faults && !episode.troubles && episode.params.node) {
         CHECK(&episode, episode.outcome == OPERATION_DONE && episode.error.code == ERROR_NONE,
               "without faults everything is done");
-        CHECK(&episode, episode.params.action == FENCE_ON || episode.verified_ms - episode.params.requested_ms < 5500,
+        CHECK(&episode,
+              episode.params.action == FENCE_ON || episode.verified_ms - episode.params.requested_ms < 5500,
               "without faults off is proven quickly");
     }
     return episode.events;

@@ -125,7 +125,8 @@ static void test_a_moved_guest_is_located_and_stopped_there(void **state) /* rul
     (void)state;
     begin(FENCE_OFF);
     go(10);
-    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     assert_true(effects.locate);
     go(20);
     power_taken(STOP_UPID);
@@ -141,7 +142,8 @@ static void test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_on
     (void)state;
     begin(FENCE_OFF);
     go(10);
-    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
     go(20);
     power_taken(STOP_UPID);
@@ -239,7 +241,8 @@ static void test_a_migration_is_waited_for_and_the_guest_located_anew(void **sta
             located_on("pve1");
         go(at + 500);
         if (step.busy_status)
-            status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "migrate"});
+            status_is(
+                (struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "migrate"});
         if (step.busy_power)
             power_taken(STOP_UPID);
     }

@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# Guests, containers and hosts that are not where, or what, they were; and what comes after off: power-ons. Every exit 0 is held against
+# the processes of the guest (fence.bash).
+# shellcheck disable=SC2034,SC2154
+
+setup() {
+    source "$BATS_TEST_DIRNAME/fence.bash"
+    e2e_setup
+    SIM_ARGUMENTS=(--scale 0.1)
+}
+teardown() { fence_teardown; }
+
+@test "a guest that moved after the last poll is found and fenced on its new host" {
+    both_start "proxmox.poll-interval=10min"
+    sim_ctl set 101 node=pve2
+    sim_ctl set 120 node=pve1
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    fence 120 -o off -n ct120
+    succeeded
+    guest_dead 120
+}
+
+@test "another guest's status is never taken for this one's" {
+    both_start
+    sim_ctl kill 103
+    sim_ctl wait 103 stopped
+    sim_ctl fault wrong-guest call=status guest=101 with=103
+    sim_ctl fault reply-lost-before call=stop guest=101
+    fence 101 -o off -n vm101
+    [[ $status == 1 ]]
+    guest_alive 101
+}
+
+@test "garbage and truncated answers to the reads are no proof; the next good one is" {
+    both_start
+    sim_ctl fault garbage call=status guest=101 count=3
+    sim_ctl fault truncated call=status guest=101 count=2
+    sim_ctl fault garbage call=resources count=1
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    sim_ctl fault garbage call=status guest=102 "text={\"data\":{\"status\":\"stopped\"}}"
+    fence 102 -o off -n vm102
+    [[ $status == 1 ]]
+}
+
+# ---- hosts ----
+
+@test "a guest of a dead host fails at once by the majority's word" {
+    both_start
+    sim_ctl node pve3 dead
+    fence 103 -o off -n vm103
+    failed node-offline "pve3"
+    at_most "$took" 3000
+    operation_is error.code node-offline 103
+}
+
+@test "a host that was cut off proves nothing: failed as minority, and the others' guests are fenced" {
+    sim_start
+    broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve1 //p' "$SIM/endpoints")"
+    broker_spawn
+    await 10 client -o monitor -q
+    sim_ctl node pve1 cut
+    fence 101 -o off -n vm101
+    failed minority
+    operation_is error.code minority
+    # another endpoint knows better
+    broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve2 //p' "$SIM/endpoints")"
+    kill -HUP "$BROKER_PID"
+    await 10 client -o monitor -q
+    fence 102 -o off -n vm102
+    succeeded
+    guest_dead 102
+}
+
+@test "two hosts of which one died: min-online-nodes = 1 lets the other one's word count" {
+    printf '%s\n' "version 9.2.11" "node pve1" "node pve2" "listen pve1 127.0.0.1:0" "guest 101 qemu pve1 vm101 running=1" \
+        "guest 102 qemu pve1 vm102 running=1" >"$SIM/cluster.conf"
+    sim_start
+    broker_start fence.deadline=5s
+    sim_ctl node pve2 dead
+    fence 101 -o off -n vm101
+    failed minority
+    broker_configure fence.deadline=5s proxmox.min-online-nodes=1
+    kill -HUP "$BROKER_PID"
+    await 5 broker_said "reloaded"
+    fence 102 -o off -n vm102
+    succeeded
+    guest_dead 102
+}
+
+# ---- containers, and what was off already ----
+
+@test "containers: off, off again, reboot, and on" {
+    both_start
+    fence 120 -o off -n ct120
+    succeeded
+    guest_dead 120
+    fence 120 -o off -n ct120          # "CT n not running" proves nothing by itself
+    succeeded
+    at_least "$took" 2000
+    fence 120 -o on -n ct120
+    succeeded
+    guest_alive 120
+    fence 120 -o reboot -n ct120
+    succeeded
+    await 5 operation_ended 120
+    guest_alive 120
+    fence 120 -o reboot -n ct120 -m cycle
+    succeeded
+    await 5 operation_ended 120
+    guest_alive 120
+}
+
+@test "a guest that is off already is proven off; reboot starts it, by both methods" {
+    both_start
+    for vmid in 101 102 103; do sim_ctl kill $vmid; sim_ctl wait $vmid stopped; done
+    all_three_begin
+    for name in off reboot cycle; do
+        fence_end $name
+        succeeded
+        at_most "$took" 2000
+    done
+    guest_dead 101
+    await 5 operation_ended 102
+    await 5 operation_ended 103
+    guest_alive 102 && guest_alive 103
+}
+
+@test "cycle keeps QEMU and ends the guest's own processes" {
+    both_start
+    life=$(guest_life 101)
+    fence 101 -o reboot -n vm101 -m cycle
+    succeeded
+    guest_alive 101
+    is "$(guest_life 101)" "$life"
+    is "$(sent stop 101)" 0
+}
+
+@test "a power-on that fails is said, and does not take back the proven off" {
+    both_start
+    sim_ctl set 101 nostart=1
+    fence 101 -o reboot -n vm101
+    succeeded
+    sim_ctl wait 101 stopped
+    guest_dead 101
+    await 10 operation_is power_on_error.code task-failed || await 70 operation_ended
+}
+
+@test "the last word is the deadline's: a QEMU that hangs fails in time" {
+    both_start
+    sim_ctl set 101 hung=1
+    fence 101 -o off -n vm101
+    at_most "$took" 7000
+    [[ $status == 1 ]] || guest_dead 101
+}

@@ -1,0 +1,256 @@
+/*
+ * The session's calls against three scripted hosts: where a call goes next, what may never be sent twice,
+ * whom a failure is counted against, and what ends a call.
+ */
+#include "session_fixture.h"
+
+/* ---- where a call goes ---- */
+
+static void test_the_host_of_the_guest_is_asked_first_and_the_avoided_last(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    for (size_t i = 0; i < HOSTS; i++)
+        endpoints_answered(world->endpoints, i, NULL, 1);
+    ask(world, API_STATUS);
+    send_for(world, API_STATUS, "pve3", LONG_MS, 0);
+    await(world, 2);
+    assert_string_equal(world->answers[1].endpoint, "pve3");
+    send_for(world, API_STATUS, "pve3", LONG_MS, UINT64_C(4) | UINT64_C(1));
+    await(world, 3);
+    assert_string_equal(world->answers[2].endpoint, "pve2");
+    send_for(world, API_STATUS, "pve3", LONG_MS, UINT64_C(7));
+    await(world, 4);
+    assert_string_equal(world->answers[3].endpoint, "pve3");
+    end(world);
+}
+
+static void misbehave_on_pve1(struct fake_exchange *exchange)
+{
+    if (!strstr(exchange->request->raw, "Host: pve1:"))
+        fake_data(exchange, "1");
+    else if (strstr(exchange->request->raw, "nodes/cutter/"))
+        fake_cut(exchange);
+    else if (strstr(exchange->request->raw, "nodes/far/"))
+        fake_answer(exchange, 595, "No route to host", "");
+    else
+        fake_answer(exchange, 500, "VM 101 not running", "");
+}
+
+static const struct answer *ask_node(struct world *world, enum api_call call, const char *node)
+{
+    for (size_t i = 0; i < HOSTS; i++)
+        endpoints_answered(world->endpoints, i, NULL, 1); /* pve1 leads */
+    send_for(world, call, node, LONG_MS, 0);
+    await(world, world->answered + 1);
+    return &world->answers[world->answered - 1];
+}
+
+static void test_a_read_goes_on_and_a_power_call_does_not(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, calls = misbehave_on_pve1);
+    const struct answer *answer = ask_node(world, API_STATUS, "cutter");
+    assert_int_equal(answer->outcome, API_OK);
+    assert_string_equal(answer->endpoint, "pve2");
+    assert_int_equal(ask_node(world, API_STOP, "cutter")->outcome, API_LOST);
+    assert_int_equal(total(world, "POST /api2/json/nodes/cutter"), 1);
+    assert_string_equal(ask_node(world, API_STATUS, "far")->endpoint, "pve2");
+    assert_int_equal(ask_node(world, API_STOP, "far")->status, 595);
+    assert_int_equal(total(world, "POST /api2/json/nodes/far"), 1);
+    assert_int_equal(ask_node(world, API_STATUS, "pve9")->status, 500); /* Proxmox's word: final */
+    end(world);
+}
+
+static void test_a_power_call_that_was_not_sent_goes_on(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    ask(world, API_STATUS);
+    break_host(world, 0);
+    const struct answer *answer = ask(world, API_STOP);
+    assert_int_equal(answer->outcome, API_OK);
+    assert_string_equal(answer->endpoint, "pve2");
+    assert_int_equal(endpoints_get(world->endpoints, 0)->state, ENDPOINT_DOWN);
+    for (int i = 0; i < HOSTS; i++)
+        break_host(world, i);
+    answer = ask(world, API_STOP);
+    assert_int_equal(answer->outcome, API_UNSENT);
+    assert_int_equal(answer->error.code, ERROR_NO_ENDPOINT);
+    end(world);
+}
+
+static void test_an_attempt_that_the_deadline_cut_short_blames_no_endpoint(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    ask(world, API_STATUS);
+    SET(world, calls = hold_calls);
+    send_for(world, API_STATUS, "pve1", 150, 0);
+    await(world, 2);
+    assert_int_equal(world->answers[1].outcome, API_LOST); /* not "unsent", which the last read was not */
+    assert_int_equal(endpoints_get(world->endpoints, 0)->state, ENDPOINT_UP);
+    assert_int_equal(total(world, READ), 2);
+    end(world);
+}
+
+static void say_garbage(struct fake_exchange *exchange)
+{
+    fake_answer(exchange, 200, "OK", "<html>a portal</html>");
+}
+
+static void test_garbage_proves_neither_session_nor_endpoint(void **state)
+{
+    (void)state;
+    struct world *world = begin_as(token("good"));
+    struct session_description description;
+    SET(world, token = "fence@pve!t=good");
+    SET(world, calls = say_garbage);
+    assert_int_equal(ask(world, API_STOP)->outcome, API_LOST);
+    session_describe(world->session, &description);
+    assert_false(description.ready);
+    assert_int_equal(endpoints_get(world->endpoints, 0)->state, ENDPOINT_DOWN);
+    end(world);
+}
+
+static void probe(struct world *world, size_t index)
+{
+    assert_true(session_probe(world->session, index, 4000, on_result, world) != 0);
+    await(world, world->answered + 1);
+}
+
+static void test_a_probe_asks_its_own_endpoint_and_no_other(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    probe(world, 1);
+    assert_string_equal(world->answers[0].endpoint, "pve2");
+    break_host(world, 1);
+    probe(world, 1);
+    assert_int_equal(world->answers[1].outcome, API_UNSENT);
+    assert_int_equal(total(world, "GET /api2/json/version"), 1);
+    end(world);
+}
+
+static void test_an_endpoint_that_is_down_is_looked_up_anew(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    struct config_endpoint named = world->configured[0];
+    named.address = (char[]){"pve1.example"};
+    endpoints_reconfigure(world->endpoints, &named, 1);
+    resolved = 0;
+    probe(world, 0);
+    assert_int_equal(world->answers[0].outcome, API_OK);
+    probe(world, 0);
+    unsigned before = resolved;
+    break_host(world, 0);
+    probe(world, 0); /* the known address fails */
+    assert_int_equal(resolved, before);
+    probe(world, 0);
+    assert_true(resolved > before); /* it may have moved */
+    before = resolved;
+    probe(world, 0);
+    assert_int_equal(resolved, before); /* or the resolver is what is broken */
+    end(world);
+}
+
+/* ---- ends, and changes meanwhile ---- */
+
+static void test_a_cancelled_call_is_not_answered_in_any_state(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    session_cancel(world->session, send_call(world, API_STATUS)); /* not begun */
+    SET(world, hold_logins = true);
+    uint64_t id = send_call(world, API_STATUS);
+    turn_until_held(world, 1);
+    session_cancel(world->session, id); /* waiting */
+    session_cancel(world->session, id);
+    SET(world, hold_logins = false);
+    fake_release(world->hosts[0]);
+    SET(world, calls = hold_calls);
+    id = send_call(world, API_STOP);
+    turn_until_held(world, 2);
+    session_cancel(world->session, id); /* under way */
+    fake_release(world->hosts[0]);
+    SET(world, calls = NULL);
+    assert_int_equal(ask(world, API_STATUS)->outcome, API_OK);
+    assert_int_equal(world->answered, 1);
+    end(world);
+}
+
+static void test_a_callback_may_cancel_others_that_wait_with_it(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, refuse_password = true);
+    send_call(world, API_STATUS);
+    world->victim = send_call(world, API_STATUS);
+    send_call(world, API_STATUS);
+    await(world, 2);
+    event_base_loop(world->base, EVLOOP_NONBLOCK);
+    assert_int_equal(world->answered, 2);
+    end(world);
+}
+
+static void hold_then_cut(struct fake_exchange *exchange)
+{
+    fake_hold(exchange);
+    fake_cut(exchange);
+}
+
+static void test_other_endpoints_after_a_reload_are_all_tried(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    ask(world, API_STATUS);
+    SET(world, calls = hold_then_cut);
+    send_call(world, API_STATUS);
+    turn_until_held(world, 1); /* at pve1, index 0 */
+    SET(world, calls = NULL);
+    fake_set_greeting(world->hosts[0], FAKE_SLAM); /* curl may try once more */
+    fake_set_greeting(world->hosts[1], FAKE_SLAM);
+    struct config_endpoint swapped[] = {world->configured[2], world->configured[1]};
+    assert_int_equal(endpoints_reconfigure(world->endpoints, swapped, 2), 0);
+    fake_release(world->hosts[0]);
+    await(world, 2);
+    assert_int_equal(world->answers[1].outcome, API_OK);
+    assert_string_equal(world->answers[1].endpoint, "pve3"); /* index 0 again, another host */
+    end(world);
+}
+
+static void test_the_end_takes_calls_in_all_states_along(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    ask(world, API_STATUS);
+    SET(world, calls = hold_calls);
+    send_call(world, API_STOP);
+    turn_until(world, STOP, 1);
+    boottime_ahead_ms = 2 * HOUR_MS;
+    SET(world, hold_logins = true);
+    send_call(world, API_STATUS);
+    turn_until(world, LOGIN, 2);
+    send_call(world, API_STATUS);
+    end(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_host_of_the_guest_is_asked_first_and_the_avoided_last),
+        cmocka_unit_test(test_a_read_goes_on_and_a_power_call_does_not),
+        cmocka_unit_test(test_a_power_call_that_was_not_sent_goes_on),
+        cmocka_unit_test(test_an_attempt_that_the_deadline_cut_short_blames_no_endpoint),
+        cmocka_unit_test(test_garbage_proves_neither_session_nor_endpoint),
+        cmocka_unit_test(test_a_probe_asks_its_own_endpoint_and_no_other),
+        cmocka_unit_test(test_an_endpoint_that_is_down_is_looked_up_anew),
+        cmocka_unit_test(test_a_cancelled_call_is_not_answered_in_any_state),
+        cmocka_unit_test(test_a_callback_may_cancel_others_that_wait_with_it),
+        cmocka_unit_test(test_other_endpoints_after_a_reload_are_all_tried),
+        cmocka_unit_test(test_the_end_takes_calls_in_all_states_along),
+    };
+    return cmocka_run_group_tests_name("session", tests, set_up, tear_down);
+}

@@ -1,0 +1,256 @@
+/*
+ * transport against a scripted TLS server: whose certificate is taken, how long a connection serves, and that
+ * nothing survives what ends it.
+ */
+#include "transport_fixture.h"
+
+/* ---- certificates ---- */
+
+static void assert_distrusted(const char *pem, struct fake_pve *fake, const char *words, const char *hint)
+{
+    struct world *world = begin_with(fake, pem, 0);
+    const struct answer *answer = ask(world, power(API_STOP));
+    assert_says(answer, API_UNSENT, ERROR_CERTIFICATE, words);
+    assert_holds(answer->error.hint, hint);
+    assert_int_equal(fake_count(fake, ""), 0);
+    end(world);
+}
+
+static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void **state)
+{
+    (void)state;
+    unsigned before = system_certificates;
+    assert_distrusted(other_ca->pem, fake_new(ca, "DNS:pve1", NULL), "unable to get local issuer", "ca-file");
+    assert_distrusted(ca->pem, fake_new(ca, "DNS:pve2,IP:127.0.0.1", NULL), "subject name",
+                      "ADDRESS as NAME");
+    assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, -2 * FAKE_DAY_S, -FAKE_DAY_S), "expired",
+                      "pvecm updatecerts");
+    assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, FAKE_DAY_S, 2 * FAKE_DAY_S),
+                      "not yet valid", "timedatectl");
+    assert_distrusted("no certificate at all", fake_new(ca, "DNS:pve1", NULL), "", "ca-file");
+    /* a CA that was named is the only one: the system's are not even looked at */
+    assert_int_equal(system_certificates, before);
+}
+
+static void test_a_changed_ca_counts_for_the_next_request(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(transport_set_ca(world->transport, other_ca->pem), 0);
+    assert_says(ask(world, version()), API_UNSENT, ERROR_CERTIFICATE, "issuer");
+    assert_int_equal(transport_set_ca(world->transport, ca->pem), 0);
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(fake_connections(world->fake), 3);
+    assert_int_equal(world->fake->resumed, 0);
+    end(world);
+}
+
+static void test_a_transfer_under_way_ends_well_under_the_old_ca(void **state)
+{
+    (void)state;
+    struct world *world = begin(hold);
+    send_with(world, power(API_STOP), NULL, 4000);
+    while (fake_count(world->fake, "") == 0)
+        event_base_loop(world->base, EVLOOP_NONBLOCK);
+    transport_set_ca(world->transport, other_ca->pem);
+    transport_set_ca(world->transport, other_ca->pem);
+    fake_release(world->fake);
+    await(world, 1);
+    assert_int_equal(world->answers[0].outcome, API_OK);
+    end(world);
+}
+
+/* ---- connections ---- */
+
+static void test_connections_are_kept_and_tls_sessions_resumed(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(fake_connections(world->fake), 1);
+    fake_drop_connections(world->fake); /* idle close */
+    assert_int_equal(ask(world, power(API_STOP))->outcome, API_OK);
+    assert_int_equal(fake_connections(world->fake), 2);
+    assert_int_equal(transport_counters(world->transport)->connections, 2);
+    assert_int_equal(fake_count(world->fake, "POST"), 1);
+    assert_int_equal(world->fake->resumed, 1);
+    end(world);
+}
+
+/* A connection that was kept dies with the next request. */
+static void die_on_reuse(struct fake_exchange *exchange)
+{
+    bool reused = exchange->nth > 0 && exchange->request->connection == 0;
+    if (reused)
+        exchange->open = false;
+    else
+        fake_data(exchange, "1");
+}
+
+static void test_a_kept_connection_that_dies_is_no_error(void **state)
+{
+    (void)state;
+    struct world *world = begin(die_on_reuse);
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(ask(world, power(API_STOP))->outcome, API_OK);
+    end(world);
+}
+
+static void answer_reads_only(struct fake_exchange *exchange)
+{
+    if (fake_is(exchange, "GET /api2/json/version"))
+        fake_data(exchange, "1");
+    else
+        exchange->open = false;
+}
+
+static void test_a_reset_is_written_once_on_a_connection_of_its_own(void **state)
+{
+    (void)state;
+    struct world *world = begin(answer_reads_only);
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(ask(world, power(API_RESET))->outcome, API_LOST);
+    assert_int_equal(fake_count(world->fake, "POST"), 1);
+    assert_int_equal(world->fake->requests[1].connection, 1);
+    end(world);
+}
+
+/* As pveproxy: a hundred requests a connection. */
+static void hundred_each(struct fake_exchange *exchange)
+{
+    struct fake_pve *fake = exchange->fake;
+    unsigned before = 0;
+    pthread_mutex_lock(&fake->lock);
+    for (unsigned i = 0; i < exchange->nth; i++)
+        before += fake->requests[i].connection == exchange->request->connection;
+    pthread_mutex_unlock(&fake->lock);
+    if (before % 100 == 99) {
+        fake_say(exchange, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n{\"data\":1}");
+        exchange->open = false;
+    } else {
+        fake_data(exchange, "1");
+    }
+}
+
+static void test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed(void **state)
+{
+    (void)state;
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hundred_each), ca->pem, 1);
+    for (int i = 0; i < 250; i++)
+        assert_true(send_with(world, version(), NULL, PATIENCE_S * 1000) != 0);
+    await(world, 250);
+    for (int i = 0; i < 250; i++)
+        assert_int_equal(world->answers[i].outcome, API_OK);
+    assert_int_equal(fake_connections(world->fake), 3);
+    end(world);
+}
+
+static void test_fences_do_not_wait_for_each_other(void **state)
+{
+    (void)state;
+    struct world *world = begin(hold);
+    for (int i = 0; i < 20; i++)
+        send_with(world, power(API_STOP), NULL, PATIENCE_S * 1000);
+    while (fake_count(world->fake, "POST") < 20)
+        event_base_loop(world->base, EVLOOP_NONBLOCK);
+    for (int i = 0; i < 20; i++)
+        fake_release(world->fake);
+    await(world, 20);
+    end(world);
+}
+
+static void test_a_poll_that_hangs_keeps_the_next_one_only_for_its_own_time(void **state)
+{
+    (void)state;
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hold), ca->pem, 1);
+    send_with(world, version(), NULL, SOON_MS);
+    send_with(world, version(), NULL, PATIENCE_S * 1000);
+    await(world, 1);
+    assert_int_equal(world->answers[0].outcome, API_LOST);
+    fake_await(world->fake, 1);
+    fake_set_script(world->fake, fake_plain_script);
+    await(world, 2);
+    assert_int_equal(world->answers[1].outcome, API_OK);
+    end(world);
+}
+
+/* ---- ends ---- */
+
+static void test_what_is_forgotten_is_sent_but_not_answered(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    uint64_t id = send_with(world, power(API_STOP), NULL, 4000);
+    transport_forget(world->transport, id);
+    transport_forget(world->transport, id + 1000);
+    while (fake_count(world->fake, "POST") == 0)
+        event_base_loop(world->base, EVLOOP_NONBLOCK);
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(world->answered, 1);
+    end(world);
+}
+
+static void test_the_end_takes_transfers_of_all_ages_along(void **state)
+{
+    (void)state;
+    struct world *world = begin(hold);
+    send_with(world, power(API_STOP), NULL, 4000);
+    send_with(world, version(), NULL, 4000);
+    while (fake_count(world->fake, "") < 2)
+        event_base_loop(world->base, EVLOOP_NONBLOCK);
+    transport_set_ca(world->transport, ca->pem);
+    send_with(world, version(), NULL, 4000); /* half through its handshake */
+    event_base_loop(world->base, EVLOOP_NONBLOCK);
+    send_with(world, version(), NULL, 4000); /* not begun */
+    unsigned answered = world->answered;
+    end(world);
+    assert_int_equal(answered, 0);
+}
+
+static void send_more(struct world *world)
+{
+    if (world->answered == 1) {
+        transport_set_ca(world->transport, ca->pem);
+        transport_forget(world->transport, send_with(world, version(), NULL, 4000));
+        send_with(world, version(), NULL, 4000);
+    }
+}
+
+static void test_a_callback_may_do_everything_but_free(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    world->also = send_more;
+    send_with(world, version(), NULL, 4000);
+    await(world, 2);
+    assert_int_equal(world->answers[1].outcome, API_OK);
+    end(world);
+
+    world = begin(hold);
+    world->also = send_more; /* from a time-out */
+    send_with(world, version(), NULL, SOON_MS);
+    world->wanted = 1;
+    await(world, 1);
+    end(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_certificate_that_does_not_fit_is_refused_with_its_cause),
+        cmocka_unit_test(test_a_changed_ca_counts_for_the_next_request),
+        cmocka_unit_test(test_a_transfer_under_way_ends_well_under_the_old_ca),
+        cmocka_unit_test(test_connections_are_kept_and_tls_sessions_resumed),
+        cmocka_unit_test(test_a_kept_connection_that_dies_is_no_error),
+        cmocka_unit_test(test_a_reset_is_written_once_on_a_connection_of_its_own),
+        cmocka_unit_test(test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed),
+        cmocka_unit_test(test_fences_do_not_wait_for_each_other),
+        cmocka_unit_test(test_a_poll_that_hangs_keeps_the_next_one_only_for_its_own_time),
+        cmocka_unit_test(test_what_is_forgotten_is_sent_but_not_answered),
+        cmocka_unit_test(test_the_end_takes_transfers_of_all_ages_along),
+        cmocka_unit_test(test_a_callback_may_do_everything_but_free),
+    };
+    return cmocka_run_group_tests_name("transport connections", tests, set_up, tear_down);
+}
