@@ -520,6 +520,23 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
     return poller;
 }
 
+/* The same guests are meant by the same names. */
+static bool same_scope(const struct poller *a, const struct poller *b)
+{
+    if (a->pool_count != b->pool_count || a->alias_count != b->alias_count)
+        return false;
+    for (size_t i = 0; i < a->pool_count; i++) {
+        if (strcmp(a->pools[i].name, b->pools[i].name) != 0)
+            return false;
+    }
+    for (size_t i = 0; i < a->alias_count; i++) {
+        if (strcmp(a->aliases[i].node, b->aliases[i].node) != 0 ||
+            strcmp(a->aliases[i].target, b->aliases[i].target) != 0)
+            return false;
+    }
+    return true;
+}
+
 bool poller_set_config(struct poller *poller, const struct config *config)
 {
     cancel_round(poller);
@@ -529,6 +546,11 @@ bool poller_set_config(struct poller *poller, const struct config *config)
     poller->pool_count = poller->alias_count = 0;
     bool copied = copy_config(poller, config);
     if (copied) {
+        if (!same_scope(poller,
+                        &old)) { /* a guest of a pool that is no longer ours must not be touched (P2) */
+            inventory_unref(poller->inventory);
+            poller->inventory = NULL;
+        }
         forget_config(&old);
     } else { /* half a list of pools would look like guests that are gone */
         forget_config(poller);

@@ -64,6 +64,7 @@ struct transport {
 
 int transport_global_init(struct error *error)
 {
+    unsetenv("SSLKEYLOGFILE"); /* libcurl would write our sessions' keys there (P9) */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         error_set(error, ERROR_INTERNAL, "libcurl could not be initialised");
         return -ENOMEM;

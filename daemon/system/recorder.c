@@ -91,13 +91,13 @@ static bool child_descriptors(int fd)
     return true;
 }
 
-static ssize_t child_receive(char *buffer, size_t size)
+static ssize_t child_receive(char *buffer, size_t size, int flags)
 {
     ssize_t length;
     do {
         /* ECONNRESET: the daemon ended with answers unread. Reported once; records that it sent are still
          * there. */
-        length = recv(RECORDER_CHILD_FD, buffer, size, 0);
+        length = recv(RECORDER_CHILD_FD, buffer, size, flags);
     } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     return length;
 }
@@ -112,9 +112,40 @@ static void child_answer(uint64_t id, int result)
     /* any other failure: the daemon has ended; what it gave us is written nevertheless */
 }
 
+/* Written, and not answered before the flush. */
+struct batch {
+    struct answer answers[RECORDER_BATCH_MAX];
+    unsigned count;
+};
+
+static void end_batch(const struct recorder *recorder, struct batch *batch)
+{
+    int flushed = batch->count && recorder->sink->flush ? recorder->sink->flush(recorder->state) : 0;
+    for (unsigned i = 0; i < batch->count; i++) {
+        struct answer *answer = &batch->answers[i];
+        child_answer(answer->id, answer->result ? answer->result : flushed);
+    }
+    batch->count = 0;
+}
+
+/* The next record, after the batch was ended if there is none yet. */
+static ssize_t next_record(const struct recorder *recorder, struct batch *batch, char *buffer, size_t size)
+{
+    if (batch->count == RECORDER_BATCH_MAX || (batch->count && !recorder->sink->flush))
+        end_batch(recorder, batch);
+    if (batch->count) {
+        ssize_t length = child_receive(buffer, size, MSG_DONTWAIT);
+        if (length >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+            return length;
+        end_batch(recorder, batch);
+    }
+    return child_receive(buffer, size, 0);
+}
+
 static void __attribute__((noreturn)) child_run(const struct recorder *recorder, int fd)
 {
     static char buffer[sizeof(struct record_head) + RECORDER_RECORD_MAX];
+    static struct batch batch;
     child_signals();
     (void)prctl(PR_SET_NAME, recorder->name);
     if (!child_descriptors(fd) || chdir("/") != 0)
@@ -123,7 +154,7 @@ static void __attribute__((noreturn)) child_run(const struct recorder *recorder,
     const struct recorder_sink *sink = recorder->sink;
     int opened = sink->open ? sink->open(recorder->state) : 0;
     for (;;) {
-        ssize_t length = child_receive(buffer, sizeof(buffer));
+        ssize_t length = next_record(recorder, &batch, buffer, sizeof(buffer));
         if (length < (ssize_t)sizeof(struct record_head))
             break;
         struct record_head head;
@@ -133,8 +164,9 @@ static void __attribute__((noreturn)) child_run(const struct recorder *recorder,
         int result = opened;
         if (opened == 0)
             result = sink->write(recorder->state, buffer + sizeof(head), (size_t)length - sizeof(head));
-        child_answer(head.id, result);
+        batch.answers[batch.count++] = (struct answer){.id = head.id, .result = result};
     }
+    end_batch(recorder, &batch);
     if (opened == 0 && sink->close)
         sink->close(recorder->state);
     _exit(0);

@@ -17,15 +17,19 @@
 
 #define RECORDER_RECORD_MAX  (64 * 1024) /* bytes of one record */
 #define RECORDER_PENDING_MAX 1024        /* records awaiting "on disk" */
+#define RECORDER_BATCH_MAX   64
 
 struct recorder;
 
 /* A sink runs in the child. write() gets one record and returns 0 or a negative errno, which goes back to the
- * daemon as the record's result. close() runs at a clean end. */
+ * daemon as the record's result. With flush(), results wait for it: it runs when no further record is there,
+ * at the latest after RECORDER_BATCH_MAX, and its failure is that of all records written since the last one:
+ * a burst of records costs one wait for the disk. close() runs at a clean end. */
 struct recorder_sink {
     int (*open)(void *state); /* once, in the child; 0 or -errno (reported as the result of every record until
                                  it works) */
     int (*write)(void *state, const char *record, size_t length);
+    int (*flush)(void *state); /* may be NULL */
     void (*close)(void *state);
 };
 
@@ -55,13 +59,16 @@ int64_t recorder_oldest_pending_ms(const struct recorder *recorder,
  * fine. */
 void recorder_free(struct recorder *recorder, int64_t wait_ms);
 
-/* The sink for files of lines: appends the record and a newline, fdatasync; when the file would exceed
- * max_bytes it is renamed to PATH.1 (replacing an older one) and begun anew. Created 0640, opened with
+/* The sink for files of lines: appends the record and a newline, fdatasync once a batch; when the file would
+ * exceed max_bytes it is renamed to PATH.1 (replacing an older one) and begun anew. Created 0640, opened with
  * O_APPEND|O_CLOEXEC|O_NOFOLLOW. A file whose last byte is no newline (a torn write) gets one first. Reopened
  * when writing failed. */
 struct recorder_file {
     char *path;
     int64_t max_bytes;
     int fd; /* -1 before open */
+    /* the sink's own */
+    bool unsynced; /* written, and not yet known to be on disk */
+    int lost;      /* what was written could not be brought to the disk: to be reported by the next flush */
 };
 extern const struct recorder_sink recorder_file_sink;

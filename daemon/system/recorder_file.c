@@ -1,5 +1,6 @@
 /*
- * The recorder's sink for files of lines: one record, one line, on disk before it is answered. Runs in the
+ * The recorder's sink for files of lines: one record, one line, on disk before it is
+ * answered (a burst of them in one go). Runs in the
  * child and may block as long as the disk does. Knows nothing of what a line says.
  */
 #include "system/recorder.h"
@@ -97,9 +98,25 @@ static void file_close(void *state)
     file->fd = -1;
 }
 
+/* What was written reaches the disk, or is reported by the next flush. */
+static void sync_now(struct recorder_file *file)
+{
+    if (file->unsynced && fdatasync(file->fd) != 0)
+        file->lost = -errno;
+    file->unsynced = false;
+}
+
+static void give_up(struct recorder_file *file)
+{
+    if (file->fd >= 0)
+        sync_now(file);
+    file_close(file);
+}
+
 static int rotate(struct recorder_file *file)
 {
     _cleanup_(freep) char *older = NULL;
+    sync_now(file);
     if (asprintf(&older, "%s.1", file->path) < 0) {
         older = NULL;
         return -ENOMEM;
@@ -114,8 +131,6 @@ static int append(int fd, off_t size, const char *record, size_t length)
 {
     struct iovec parts[] = {{(void *)(uintptr_t)record, length}, {(char[]){'\n'}, 1}};
     int result = write_all(fd, parts, (int)ARRAY_LEN(parts));
-    if (result == 0 && fdatasync(fd) != 0)
-        result = -errno;
     if (result != 0) /* half a line (disk full) helps nobody; if this fails too, the next open ends it */
         (void)!ftruncate(fd, size);
     return result;
@@ -139,9 +154,23 @@ static int file_write(void *state, const char *record, size_t length)
     }
     if (result == 0)
         result = append(file->fd, now.st_size, record, length);
+    if (result == 0)
+        file->unsynced = true;
+    else
+        give_up(file);
+    return result;
+}
+
+static int file_flush(void *state)
+{
+    struct recorder_file *file = state;
+    sync_now(file);
+    int result = file->lost;
+    file->lost = 0;
     if (result != 0)
         file_close(file);
     return result;
 }
 
-const struct recorder_sink recorder_file_sink = {.open = file_open, .write = file_write, .close = file_close};
+const struct recorder_sink recorder_file_sink = {
+    .open = file_open, .write = file_write, .flush = file_flush, .close = file_close};

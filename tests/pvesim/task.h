@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #define HASH_NONFATAL_OOM 1
+#include <sys/types.h>
 #include <uthash.h>
 
 #define TASKS_KEPT_MAX 20000 /* finished ones; older ones are forgotten */
@@ -35,6 +36,7 @@ struct task {
     struct task *next_waiter;          /* for the guest's lock */
     int64_t timeout_ms;                /* what the call asked for; -1: default */
     bool skiplock, waits_for_end;
+    pid_t old_payload; /* of a reset: what must be gone at its end */
     char *ha_target;
 
     struct task *newer, *older; /* of all */

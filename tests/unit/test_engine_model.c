@@ -265,7 +265,8 @@ static void on_answer(void *context, const struct operation *operation, const st
     if (error && stage.calm && player->guest >= 0 && !stage.restarted_ms)
         CHECK(player->code == ERROR_TOO_MANY || player->code == ERROR_UNKNOWN_PLUG ||
                   (player->code == ERROR_ABANDONED &&
-                   (player->action == FENCE_ON || loop.now_ms - player->first_ms > STEP_LATE_MS)) ||
+                   (player->action == FENCE_ON || player->first_ms < player->asked_ms ||
+                    loop.now_ms - player->first_ms > STEP_LATE_MS)) ||
                   stage.settings.deadline_ms < 200000,
               "without faults everything is done");
 }

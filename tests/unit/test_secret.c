@@ -219,9 +219,20 @@ static void test_it_is_left_out_of_core_dumps(void **state)
     secret_free(NULL);
 }
 
+static void test_a_secret_that_was_forgotten_is_not_found_again(void **state)
+{
+    (void)state;
+    struct secret *secret = secret_new("ticket", 6);
+    assert_non_null(secret);
+    secret_freep(&secret);
+    assert_null(secret);
+    secret_freep(&secret); /* once more is fine */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_secret_that_was_forgotten_is_not_found_again),
         cmocka_unit_test(test_one_trailing_newline_is_not_part_of_a_secret),
         cmocka_unit_test(test_what_cannot_be_a_secret_is_refused),
         cmocka_unit_test(test_a_file_that_everybody_may_read_or_write_is_refused),
