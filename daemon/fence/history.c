@@ -515,6 +515,7 @@ static char *file_path(const char *directory)
 static void history_freep(struct history **history)
 {
     history_free(*history, 0);
+    *history = NULL;
 }
 
 struct history *history_new_sized(const char *directory, int64_t file_bytes, struct error *error)

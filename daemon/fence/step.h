@@ -111,6 +111,7 @@ struct step {
     unsigned refusals;       /* 401s in a row */
     struct error last_error; /* the last thing that went wrong, for the deadline's message */
     bool announced;          /* "stopped, but …" was noted */
+    bool told_stopped;       /* "seen stopped" was noted since it last ran */
 };
 
 enum step_event_kind {

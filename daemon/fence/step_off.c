@@ -60,6 +60,7 @@ static void on_running(struct step *step)
     if (step->params.killing_since_ms <= step->status_received_ms - (step->status.uptime_s + 1) * 1000)
         step->params.killing_since_ms = 0;
     step->seen_running = true;
+    step->told_stopped = false;
     step->stopped_ms = 0;
     step->off_read = false;
     step->container_not_running = false;
@@ -111,7 +112,9 @@ void step_off_status(struct step *step, struct step_effects *effects)
     step->off_read = true;
     /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
     step->off_received_ms = step->status_received_ms + step->busy_hosts;
-    step_note(effects, "seen stopped on %s", step_host(step));
+    if (!step->told_stopped) /* not with every read while a minority keeps it from being a proof */
+        step_note(effects, "seen stopped on %s", step_host(step));
+    step->told_stopped = true;
 }
 
 /* Point 5, and rule 8: what the hosts say of each other. */
@@ -151,7 +154,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     step->host_suspect = false;
     if (!step->off_read || event->result->asked_ms < step->off_received_ms)
         return;
-    step_note(effects, "off is proven: %s and %u of %u hosts are online", step_host(step), census->online,
+    step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
               census->known);
     step_verify(step, effects, event->now_ms);
     if (step->params.action == FENCE_REBOOT) {

@@ -466,4 +466,5 @@ void config_free(struct config *config)
 void config_freep(struct config **config)
 {
     config_free(*config);
+    *config = NULL;
 }

@@ -43,6 +43,7 @@ monitor_fails() { ! client -o monitor >"$T/monitor" 2>&1; }
         sim_ctl clear
         sim_ctl stats reset
         sim_ctl fault garbage "text=$text"
+        broker_reload       # polls at once
         await 10 polled
         client -o status -n vm101 >"$T/status" 2>&1 || true
         client -o monitor >"$T/status" 2>&1 || true

@@ -139,14 +139,18 @@ teardown() { fence_teardown; }
     is "$(sent stop 101)" 0
 }
 
-@test "a power-on that fails is said, and does not take back the proven off" {
+@test "a power-on that fails is said, is tried again, and does not take back the proven off" {
     both_start
     sim_ctl set 101 nostart=1
     fence 101 -o reboot -n vm101
     succeeded
-    sim_ctl wait 101 stopped
     guest_dead 101
-    await 10 operation_is power_on_error.code task-failed || await 70 operation_ended
+    await 10 operation_says "start failed"
+    is "$(operation power_on)" pending
+    sim_ctl set 101 nostart=0
+    sim_ctl wait 101 running
+    await 10 operation_is power_on done
+    guest_alive 101
 }
 
 @test "the last word is the deadline's: a QEMU that hangs fails in time" {

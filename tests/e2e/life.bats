@@ -24,7 +24,7 @@ keeper_start() {
     sim_start
     broker_configure fence.deadline=20s "$@"
     spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- \
-        bash -c 'exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err"
+        setpriv --pdeathsig KILL -- bash -c 'exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err"
     KEEPER_PID=$SPAWNED
     await 20 client -o monitor -q
 }
