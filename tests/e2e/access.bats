@@ -116,7 +116,8 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
 @test "the metrics socket lets a uid have two connections, and keeps the rest for others" {
     access_start
     mkfifo "$T/hold"
-    as 12345 12345 "" "$BATS_TEST_DIRNAME/socket-abuse" "$METRICS" idle 10 <"$T/hold" >"$T/idle" 3>&- &
+    install -m 755 "$BATS_TEST_DIRNAME/socket-abuse" "$T/" # the checkout may lie where others cannot reach
+    as 12345 12345 "" "$T/socket-abuse" "$METRICS" idle 10 <"$T/hold" >"$T/idle" 3>&- &
     local held=$! hold
     exec {hold}>"$T/hold"
     await 5 grep -q 'ready 10' "$T/idle"

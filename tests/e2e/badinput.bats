@@ -142,7 +142,8 @@ hold() {
     hold root "$ABUSE" "$SOCKET" idle 100
     await 5 grep -q 'ready 100' "$T/root"
     local root=$HELD root_hold=$HOLD
-    hold member setpriv --reuid 1 --regid "$(getent group daemon | cut -d: -f3)" --clear-groups -- "$ABUSE" "$SOCKET" idle 100
+    install -m 755 "$ABUSE" "$T/" # the checkout may lie where others cannot reach
+    hold member setpriv --reuid 1 --regid "$(getent group daemon | cut -d: -f3)" --clear-groups -- "$T/socket-abuse" "$SOCKET" idle 100
     await 5 grep -q 'ready 100' "$T/member"
     fence 101 -o off -n vm101
     succeeded

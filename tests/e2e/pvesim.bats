@@ -102,7 +102,8 @@ writes() { await 5 disk_has_grown "$1" "$(disk_size "$1")"; }
     sim_guests
     chmod 644 "$SIM"/*
     [ "$(id -u)" = 0 ] || missing "needs root to become somebody else"
-    spawn "$T/pvesim.log" setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/pvesim" --dir "$SIM"
+    install -m 755 "$BUILD/pvesim" "$T/" # the checkout may lie where others cannot reach
+    spawn "$T/pvesim.log" setpriv --reuid 65534 --regid 65534 --clear-groups "$T/pvesim" --dir "$SIM"
     SIM_PID=$SPAWNED
     await 10 grep -qs '^pvesim: ready' "$T/pvesim.log"
     grep -q 'process groups' "$T/pvesim.log" || missing "here everybody may make namespaces"
