@@ -69,7 +69,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast demo bench install uninstall clean help format check-format check-layers \
+.PHONY: all deps deps-build deps-demo check check-fast check-san demo bench install uninstall clean help format check-format check-layers \
         unit
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -166,6 +166,11 @@ check-fast:
 	+@$(MAKE) --no-print-directory all unit
 	@BUILD=$(B) tests/run fast
 
+# the same with AddressSanitizer, LeakSanitizer and UBSan: a daemon that leaks or stumbles ends with another exit status than 0
+check-san: deps
+	+@$(MAKE) --no-print-directory SAN=address,undefined all unit
+	@BUILD=build/san-address-undefined tests/run $(or $(WHAT),all)
+
 bench: deps
 	+@$(MAKE) --no-print-directory all
 	@BUILD=$(B) $(SUDO) tests/bench/run
@@ -213,5 +218,6 @@ clean:
 help:
 	@echo 'make             build the programs          make demo        the main job against pvesim'
 	@echo 'make check       all tests (installs deps)   make check-fast  the quick ones'
+	@echo 'make check-san   all tests with sanitizers'
 	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
 	@echo 'make deps        install what is missing     make clean       remove build/'

@@ -31,7 +31,7 @@ fenced_teardown() {
 in_node() {
     local init
     read -r init _ <"/proc/$NODE_PID/task/$NODE_PID/children" || [[ -n $init ]] || return 1
-    nsenter -t "$init" -m -p -n -i -u -- "$@"
+    nsenter -t "$init" -m -p -n -i -u -r -w -- "$@"
 }
 
 fencer_answers() { [[ -s $T/node/fencer.pid ]] && in_node stonith_admin --list-registered >/dev/null; }
