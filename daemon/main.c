@@ -472,6 +472,12 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    if (optind < argc && (strcmp(argv[optind], "audit") == 0 || strcmp(argv[optind], "provision") == 0 ||
+                          strcmp(argv[optind], "doctor") == 0)) {
+        fprintf(stderr, "fence_brokerd: %s is not in this version (" FENCE_BROKER_VERSION ")\n",
+                argv[optind]);
+        return 2;
+    }
     if (optind < argc) {
         fprintf(stderr, "fence_brokerd: unexpected argument %s\n", argv[optind]);
         usage(stderr);

@@ -1,3 +1,6 @@
+/*
+ * Reading and checking what comes from outside. Nothing of it reaches a room before all of it is good.
+ */
 #include "settings.h"
 
 #include "system/cleanup.h"
@@ -30,7 +33,10 @@ static char *read_ca(const char *path, struct error *error)
     FILE *file = fopen(path, "re");
     if (!file) {
         error_set(error, ERROR_CERTIFICATE, "ca-file %s: %s", path, strerror(errno));
-        error_hint(error, "copy /etc/pve/pve-root-ca.pem from a Proxmox host to that place");
+        if (errno == EACCES)
+            error_hint(error, "let fence_brokerd read it: chmod 0644 '%s'", path);
+        else
+            error_hint(error, "copy /etc/pve/pve-root-ca.pem from a Proxmox host to that place");
         return NULL;
     }
     _cleanup_(freep) char *text = malloc(CA_FILE_MAX + 1);

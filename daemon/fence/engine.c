@@ -83,6 +83,33 @@ static void give_answer(struct asker *asker)
     asker_answer(asker, operation, error.code == ERROR_NONE ? NULL : &error);
 }
 
+/* A request that never becomes an operation leaves no history: the log has it. */
+static void log_refused(const struct asker *asker, const struct error *error)
+{
+    char uid[24];
+    snprintf(uid, sizeof(uid), "%lu", (unsigned long)asker->request.peer.uid);
+    const struct log_field fields[] = {
+        {"FENCE_ACTION", fence_action_name(asker->request.action)},
+        {"FENCE_TARGET", asker->request.plug},
+        {"FENCE_RESULT", error_code_name(error->code)},
+        {"PEER_UID", uid},
+        {NULL, NULL},
+    };
+    log_event(LOG_WARNING, fields, "%s of %s, asked by uid %s, was not begun: %s: %s",
+              fence_action_name(asker->request.action), asker->request.plug, uid,
+              error_code_name(error->code), error->message);
+}
+
+/* Nothing is known of the guests, and why. */
+static void describe_blindness(const struct engine *engine, struct error *error)
+{
+    const struct error *cause = poller_error(engine->poller);
+    error_set(error, cause->code ? cause->code : ERROR_NO_INVENTORY,
+              "the guests of the pool are not known yet%s%s", cause->code ? ": " : "", cause->message);
+    if (cause->hint[0])
+        error_hint(error, "%s", cause->hint);
+}
+
 static void on_asker_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -95,11 +122,8 @@ static void on_asker_timer(evutil_socket_t fd, short what, void *context)
     }
     struct runner *runner = asker->runner;
     if (!runner) {
-        const struct error *cause = poller_error(asker->engine->poller);
-        error_set(&error, cause->code ? cause->code : ERROR_NO_INVENTORY,
-                  "the guests of the pool are not known yet%s%s", cause->code ? ": " : "", cause->message);
-        if (cause->hint[0])
-            error_hint(&error, "%s", cause->hint);
+        describe_blindness(asker->engine, &error);
+        log_refused(asker, &error);
         asker_answer(asker, NULL, &error);
         return;
     }
@@ -451,8 +475,20 @@ static void resolve(struct engine *engine, struct asker *asker)
     const struct guest *guest = inventory_find(inventory, asker->request.plug, &error);
     if (repeat(engine, asker, guest))
         return;
-    if (!guest || !place(engine, guest, asker, &error))
+    if (!guest || !place(engine, guest, asker, &error)) {
+        log_refused(asker, &error);
         answer_later(asker, NULL, &error);
+    }
+}
+
+/* Proxmox itself has said that it will not go on like this; waiting for the deadline would only keep the next
+ * fencing level waiting (rule 8). Just after a start one bad moment is not taken for that. */
+static bool is_hopeless(const struct engine *engine, const struct asker *asker)
+{
+    enum error_code code = poller_error(engine->poller)->code;
+    bool refused = code == ERROR_NO_SESSION || code == ERROR_NO_POWER_RIGHT || code == ERROR_EMPTY_POOL ||
+                   code == ERROR_CERTIFICATE;
+    return refused && clock_now_ms() - asker->asked_ms >= ENGINE_BLIND_WAIT_MS;
 }
 
 uint64_t engine_submit(struct engine *engine, const struct engine_request *request, engine_answer_fn *answer,
@@ -477,12 +513,21 @@ uint64_t engine_submit(struct engine *engine, const struct engine_request *reque
 void engine_round_ended(struct engine *engine)
 {
     struct asker *asker, *next;
-    if (!poller_inventory(engine->poller))
-        return;
+    struct error error = {0};
+    bool known = poller_inventory(engine->poller) != NULL;
     HASH_ITER (hh, engine->askers, asker, next) {
-        if (!asker->runner && !asker->answering)
+        if (asker->runner || asker->answering)
+            continue;
+        if (known) {
             resolve(engine, asker);
+        } else if (is_hopeless(engine, asker)) {
+            describe_blindness(engine, &error);
+            log_refused(asker, &error);
+            answer_later(asker, NULL, &error);
+        }
     }
+    if (!known)
+        return;
     engine_readings_resolve(engine);
 }
 
@@ -514,6 +559,15 @@ bool engine_dry_run(struct engine *engine, const struct engine_request *request,
     if (guest->template || guest->hastate) {
         error_set(error, guest->template ? ERROR_TEMPLATE : ERROR_HA_MANAGED, "guest %d %s", guest->vmid,
                   guest->template ? "is a template" : "is managed by Proxmox HA");
+        return false;
+    }
+    if (guest->lock) {
+        error_set(error, ERROR_LOCKED, "guest %d is locked (%s) on %s", guest->vmid, guest->lock,
+                  guest->node);
+        return false;
+    }
+    if (!inventory_node_online(inventory, guest->node)) {
+        error_set(error, ERROR_NODE_OFFLINE, "the host %s of guest %d is offline", guest->node, guest->vmid);
         return false;
     }
     snprintf(message, size, "%s of guest %d (%s) on %s would be tried now; nothing was done",

@@ -18,9 +18,10 @@ struct session;
 struct poller;
 struct history;
 
-#define ENGINE_QUEUE_MAX      16  /* operations per guest that wait or run */
-#define ENGINE_OPERATIONS_MAX 512 /* operations under way in all */
-#define ENGINE_INTENT_WAIT_MS 250 /* how long a first power call waits for "on disk" (P5) */
+#define ENGINE_QUEUE_MAX      16    /* operations per guest that wait or run */
+#define ENGINE_OPERATIONS_MAX 512   /* operations under way in all */
+#define ENGINE_BLIND_WAIT_MS  10000 /* a request waits so long for guests that Proxmox refuses to show */
+#define ENGINE_INTENT_WAIT_MS 250   /* how long a first power call waits for "on disk" (P5) */
 /* A Request-Id means the same request only for so long beyond the deadline: later, somebody uses it again */
 #define ENGINE_REPEAT_ROOM_MS 60000
 

@@ -208,16 +208,23 @@ static void read_status_now(struct step *step, int64_t now_ms)
     step->status_gap_ms = STEP_STATUS_FIRST_MS;
 }
 
-/* A 401 that the session could not mend, counted: three in a row are Proxmox's word, one may be a bad moment.
- */
+/* Proxmox does not take our credentials, and the session could not mend that: three 401s in a row (of 3 s
+ * each) are its word, as is a refused login that is still refused after STEP_REFUSED_MS; one may be a bad
+ * moment. */
 static bool refused_credentials(struct step *step, struct step_effects *effects,
-                                const struct api_result *result)
+                                const struct api_result *result, int64_t now_ms)
 {
-    if (result->http_status != 401) {
+    bool no_login = result->outcome == API_UNSENT && result->error.code == ERROR_NO_SESSION;
+    if (!no_login)
+        step->refused_since_ms = 0;
+    else if (!step->refused_since_ms)
+        step->refused_since_ms = now_ms;
+    if (result->http_status != 401)
         step->refusals = 0;
-        return false;
-    }
-    if (++step->refusals < STEP_REFUSALS_MAX)
+    else
+        step->refusals++;
+    bool lasting = no_login && now_ms - step->refused_since_ms >= STEP_REFUSED_MS;
+    if (step->refusals < STEP_REFUSALS_MAX && !lasting)
         return false;
     step_fail(step, effects, &result->error);
     return true;
@@ -329,7 +336,7 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
     const char *name = call_name(step, call);
     step->busy_power = false;
 
-    if (refused_credentials(step, effects, result))
+    if (refused_credentials(step, effects, result, now))
         return;
     if (went_elsewhere(step, call)) {
         settle(step, call, STEP_CALL_FAILED, now);
@@ -376,7 +383,7 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
     const struct api_result *result = event->result;
     char lock[PVE_LOCK_MAX];
     step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
-    if (refused_credentials(step, effects, result))
+    if (refused_credentials(step, effects, result, event->now_ms))
         return;
     if (result->outcome == API_OK) { /* not this guest's status, or none at all */
         error_set(&step->last_error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
@@ -458,7 +465,7 @@ static void on_task(struct step *step, struct step_effects *effects, const struc
     struct step_call *call = find_task(step, event->upid);
     int64_t now = event->now_ms;
     step->busy_task = false;
-    if (refused_credentials(step, effects, event->result) || !call)
+    if (refused_credentials(step, effects, event->result, now) || !call)
         return;
     step->next_task_ms = now + step->task_gap_ms;
     step->task_gap_ms += step->task_gap_ms / 2;
@@ -489,7 +496,7 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     struct error error = {0};
     step->busy_locate = false;
     step->next_locate_ms = event->now_ms + STEP_MIGRATION_MS;
-    if (refused_credentials(step, effects, event->result))
+    if (refused_credentials(step, effects, event->result, event->now_ms))
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
         step->last_error = event->result->error;

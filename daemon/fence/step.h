@@ -27,6 +27,7 @@
 #define STEP_CONTAINER_GAP_MS 2000  /* between two reads of a container that did not run (point 4) */
 #define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
+#define STEP_REFUSED_MS       10000 /* so long a login may be refused */
 #define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
 #define STEP_NOTES_MAX        6
 #define STEP_NOTE_LEN         200
@@ -108,10 +109,11 @@ struct step {
     bool stops_settled; /* the task list shows that every stop of ours has ended */
     int64_t lock_since_ms;
     char lock[PVE_LOCK_MAX];
-    unsigned refusals;       /* 401s in a row */
-    struct error last_error; /* the last thing that went wrong, for the deadline's message */
-    bool announced;          /* "stopped, but …" was noted */
-    bool told_stopped;       /* "seen stopped" was noted since it last ran */
+    unsigned refusals;        /* 401s in a row */
+    int64_t refused_since_ms; /* no login since then, by Proxmox's word; 0: not so */
+    struct error last_error;  /* the last thing that went wrong, for the deadline's message */
+    bool announced;           /* "stopped, but …" was noted */
+    bool told_stopped;        /* "seen stopped" was noted since it last ran */
 };
 
 enum step_event_kind {

@@ -73,6 +73,8 @@ void step_off_status(struct step *step, struct step_effects *effects)
     struct error error = {0};
     step->seen_nics |= shows_life(step);
     if (step->status.running) {
+        if (!step->seen_running) /* point 4 */
+            step_note(effects, "seen running on %s", step_host(step));
         on_running(step);
         return;
     }

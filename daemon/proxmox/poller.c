@@ -1,9 +1,11 @@
 /*
- * One round: all questions at once, each answered on its own; when the last answer is in, a new inventory is
- * made of them, or the old one stays and the round's error is kept.
+ * One round: a few questions, one after the other on one connection, so that none waits in a queue while its
+ * time runs; when the last answer is in, a new inventory is made of them, or the old one stays and the
+ * round's error is kept. Beside it the other endpoints are asked for their version, only to learn how they
+ * are.
  *
- * Membership of a pool is read from the pool itself; without Pool.Audit (403) from our own privileges: the
- * guests that we may power.
+ * Membership of a pool is read from the pool itself; without Pool.Audit (403) by the query that needs none,
+ * and where Proxmox knows no such query from our own privileges, if they can come from that pool alone (P2).
  */
 #include "proxmox/poller.h"
 
@@ -18,10 +20,13 @@
 
 struct pool_answer {
     char *name;
-    uint64_t call;               /* 0: not under way */
     struct json_object *members; /* NULL: not known */
-    bool no_audit;               /* 403 */
+    bool by_query;               /* asked by query: it is nested, or has refused to be asked by path */
+    bool by_privileges;          /* it does not tell its members: our privileges do */
 };
+
+/* In this order; what a round does not need is passed over. */
+enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_GUESTS, ASK_NODES, ASK_POOLS, ASK_NOTHING };
 
 struct poller {
     struct event_base *base;
@@ -39,9 +44,10 @@ struct poller {
 
     /* the round under way */
     bool running, again;
-    unsigned waiting;
-    uint64_t probes[ENDPOINTS_MAX];
-    uint64_t guests_call, nodes_call, permissions_call;
+    enum question question;
+    size_t pool; /* which one ASK_POOLS is at */
+    uint64_t call;
+    uint64_t probes[ENDPOINTS_MAX]; /* 0: not under way; one that hangs outlives its round */
     struct json_object *guests, *nodes;
     int64_t guests_ms;
     struct error round_error;
@@ -140,24 +146,19 @@ static bool add_pool_members(const struct poller *poller, struct inventory_build
     return true;
 }
 
-static bool is_pool_member(const struct poller *poller, int vmid)
-{
-    for (size_t i = 0; i < poller->pool_count; i++) {
-        if (find_member(poller->pools[i].members, vmid))
-            return true;
-    }
-    return false;
-}
-
-static bool add_powered_guests(const struct poller *poller, struct inventory_builder *builder)
+static bool add_powered_guests(const struct poller *poller, struct inventory_builder *builder,
+                               const struct pool_answer *pool)
 {
     for (size_t i = 0; i < json_object_array_length(poller->guests); i++) {
+        struct json_object *entry = json_object_array_get_idx(poller->guests, i);
+        const char *other = NULL;
         struct guest guest;
-        if (!parse_guest(json_object_array_get_idx(poller->guests, i), &guest) ||
-            is_pool_member(poller, guest.vmid))
+        if (!parse_guest(entry, &guest) || !privileges_by_pool(poller->permissions, guest.vmid))
+            continue;
+        if (json_get_string(entry, "pool", &other) && strcmp(other, pool->name) != 0)
             continue;
         set_privileges(poller, &guest);
-        if (guest.may_power && !inventory_builder_guest(builder, &guest))
+        if (!inventory_builder_guest(builder, &guest))
             return false;
     }
     return true;
@@ -181,16 +182,18 @@ static struct inventory *make_inventory(const struct poller *poller)
 {
     _cleanup_(inventory_builder_freep) struct inventory_builder *builder =
         inventory_builder_new(poller->inventory);
-    bool by_privileges = false;
     if (!builder)
         return NULL;
     for (size_t i = 0; i < poller->pool_count; i++) {
-        by_privileges |= poller->pools[i].no_audit;
+        const struct pool_answer *pool = &poller->pools[i];
+        if (pool->by_privileges && !add_powered_guests(poller, builder, pool))
+            return NULL;
+    }
+    /* after those: where a pool tells its members, its word counts */
+    for (size_t i = 0; i < poller->pool_count; i++) {
         if (!add_pool_members(poller, builder, &poller->pools[i]))
             return NULL;
     }
-    if (by_privileges && !add_powered_guests(poller, builder))
-        return NULL;
     if (!add_nodes(poller, builder))
         return NULL;
     for (size_t i = 0; i < poller->alias_count; i++) {
@@ -319,18 +322,52 @@ static void take_permissions(struct poller *poller, const struct api_result *res
     }
 }
 
-static void take_pool(struct poller *poller, struct pool_answer *pool, const struct api_result *result)
+/* Proxmox does not tell: our privileges have to, or the configuration is wrong. */
+static void take_pool_by_privileges(struct poller *poller, struct pool_answer *pool)
+{
+    struct error error = {0};
+    _cleanup_(freep) const char **names = calloc(poller->pool_count, sizeof(*names));
+    for (size_t i = 0; names && i < poller->pool_count; i++)
+        names[i] = poller->pools[i].name;
+    pool->by_privileges =
+        names && privileges_stand_for_pool(poller->permissions, pool->name, names, poller->pool_count);
+    if (pool->by_privileges)
+        return;
+    error_set(&error, ERROR_EMPTY_POOL, "pool %s does not exist, or we may not see its members", pool->name);
+    error_hint(
+        &error,
+        "check pool = %s in fence-broker.conf, and grant Pool.Audit with the other privileges on /pool/%s",
+        pool->name, pool->name);
+    note_error(poller, &error);
+}
+
+/* False: the pool is to be asked once more, in another way. */
+static bool take_pool(struct poller *poller, struct pool_answer *pool, const struct api_result *result)
 {
     struct json_object *data = result->data, *members = NULL;
     struct error error = {0};
-    pool->no_audit = false;
-    if (result->outcome == API_REFUSED && result->http_status == 403) {
-        pool->no_audit = true;
-        return;
+    pool->by_privileges = false;
+    if (result->outcome == API_REFUSED && result->http_status == 403 && !pool->by_query) {
+        pool->by_query = true;
+        return false;
+    }
+    if (result->outcome == API_REFUSED && result->http_status == 500 &&
+        strstr(result->reason, "does not exist")) {
+        error_set(&error, ERROR_EMPTY_POOL, "pool %s does not exist", pool->name);
+        error_hint(&error,
+                   "check pool = %s in fence-broker.conf; `pveum pool list` on a Proxmox host names them",
+                   pool->name);
+        note_error(poller, &error);
+        return true;
+    }
+    if (result->outcome == API_REFUSED &&
+        (result->http_status == 400 || result->http_status == 403 || result->http_status == 501)) {
+        take_pool_by_privileges(poller, pool);
+        return true;
     }
     if (result->outcome != API_OK) {
         note_error(poller, &result->error);
-        return;
+        return true;
     }
     /* asked by query, a pool comes as a list of one */
     if (data && json_object_is_type(data, json_type_array) && json_object_array_length(data) == 1)
@@ -339,77 +376,132 @@ static void take_pool(struct poller *poller, struct pool_answer *pool, const str
         error_set(&error, ERROR_PROTOCOL, "Proxmox at %s answered pool %s without its members",
                   result->endpoint_text, pool->name);
         note_error(poller, &error);
-        return;
+        return true;
     }
     json_object_array_sort(members, compare_entries);
     pool->members = json_object_get(members);
+    return true;
 }
 
-static void on_result(void *context, uint64_t id, const struct api_result *result)
+static void ask_next(struct poller *poller);
+
+static void take_answer(struct poller *poller, const struct api_result *result)
 {
-    struct poller *poller = context;
-    if (id == poller->guests_call) {
+    switch (poller->question) {
+    case ASK_VERSION:
+        if (result->outcome == API_OK)
+            take_version(poller, result->data);
+        else
+            note_error(poller, &result->error);
+        break;
+    case ASK_PERMISSIONS:
+        take_permissions(poller, result);
+        break;
+    case ASK_GUESTS:
         poller->guests_ms = result->asked_ms;
         take_list(poller, result, &poller->guests, "guests");
-    } else if (id == poller->nodes_call) {
+        break;
+    case ASK_NODES:
         take_list(poller, result, &poller->nodes, "hosts");
-    } else if (id == poller->permissions_call) {
-        take_permissions(poller, result);
-    } else {
-        bool found = false;
-        for (size_t i = 0; i < poller->pool_count && !found; i++) {
-            found = poller->pools[i].call == id;
-            if (found)
-                take_pool(poller, &poller->pools[i], result);
-        }
-        /* a probe: endpoints have noted how it went */
-        if (!found && result->outcome == API_OK)
-            take_version(poller, result->data);
+        break;
+    case ASK_POOLS:
+        if (!take_pool(poller, &poller->pools[poller->pool], result))
+            return; /* the same pool again */
+        if (++poller->pool < poller->pool_count)
+            return;
+        break;
+    case ASK_NOTHING:
+        return;
     }
-    if (--poller->waiting == 0)
-        end_round(poller);
+    poller->question++;
 }
 
-static void ask(struct poller *poller, const struct api_request *request, uint64_t *id)
+static void on_answer(void *context, uint64_t id, const struct api_result *result)
 {
+    struct poller *poller = context;
+    if (id != poller->call)
+        return;
+    poller->call = 0;
+    take_answer(poller, result);
+    ask_next(poller);
+}
+
+static bool permissions_are_due(const struct poller *poller)
+{
+    return !poller->permissions || poller->permissions_due ||
+           clock_now_ms() - poller->permissions_ms >= POLLER_PRIVILEGES_MS;
+}
+
+/* The request for the question that the round is at; false if there is nothing more to ask. */
+static bool next_request(struct poller *poller, struct api_request *request)
+{
+    static const enum api_call calls[] = {[ASK_VERSION] = API_VERSION,
+                                          [ASK_PERMISSIONS] = API_PERMISSIONS,
+                                          [ASK_GUESTS] = API_GUESTS,
+                                          [ASK_NODES] = API_NODES};
+    if (poller->question == ASK_PERMISSIONS && !permissions_are_due(poller))
+        poller->question++;
+    if (poller->question == ASK_NOTHING || poller->round_error.code != ERROR_NONE)
+        return false; /* the first error is the round's: what follows it would only repeat it, or be in vain
+                       */
+    if (poller->question == ASK_POOLS) {
+        const struct pool_answer *pool = &poller->pools[poller->pool];
+        request->call = pool->by_query ? API_POOL_NESTED : API_POOL;
+        request->pool = pool->name;
+    } else {
+        request->call = calls[poller->question];
+    }
+    if (poller->question == ASK_PERMISSIONS)
+        poller->permissions_due = false;
+    return true;
+}
+
+static void ask_next(struct poller *poller)
+{
+    struct api_request request = {.node = NULL};
+    if (!next_request(poller, &request)) {
+        end_round(poller);
+        return;
+    }
     /* room for a login and for every endpoint's silence */
     struct session_route route = {
         .deadline_ms =
             clock_now_ms() + 10000 + poller->answer_timeout_ms * (int64_t)endpoints_count(poller->endpoints),
         .answer_timeout_ms = poller->answer_timeout_ms,
     };
-    *id = session_call(poller->session, request, &route, on_result, poller);
-    if (*id)
-        poller->waiting++;
-    else
+    poller->call = session_call(poller->session, &request, &route, on_answer, poller);
+    if (!poller->call) {
         error_set(&poller->round_error, ERROR_INTERNAL, "no memory to poll Proxmox");
+        end_round(poller);
+    }
+}
+
+/* Endpoints have noted how it went. */
+static void on_probe(void *context, uint64_t id, const struct api_result *result)
+{
+    struct poller *poller = context;
+    (void)result;
+    for (size_t i = 0; i < ENDPOINTS_MAX; i++) {
+        if (poller->probes[i] == id)
+            poller->probes[i] = 0;
+    }
 }
 
 static void start_round(struct poller *poller)
 {
-    int64_t now = clock_now_ms();
+    int asked = endpoints_choose(poller->endpoints, NULL, 0); /* it answers the questions themselves */
     poller->running = true;
-    poller->waiting = 1; /* held until everything was asked */
     poller->round_error = (struct error){0};
+    poller->question = ASK_VERSION;
+    poller->pool = 0;
     for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
-        poller->probes[i] = session_probe(poller->session, i, poller->answer_timeout_ms, on_result, poller);
-        poller->waiting += poller->probes[i] != 0;
+        if ((int)i != asked && !poller->probes[i])
+            poller->probes[i] =
+                session_probe(poller->session, i, poller->answer_timeout_ms, on_probe, poller);
     }
-    ask(poller, &(struct api_request){.call = API_GUESTS}, &poller->guests_call);
-    ask(poller, &(struct api_request){.call = API_NODES}, &poller->nodes_call);
-    poller->permissions_call = 0;
-    if (!poller->permissions || poller->permissions_due ||
-        now - poller->permissions_ms >= POLLER_PRIVILEGES_MS) {
-        poller->permissions_due = false;
-        ask(poller, &(struct api_request){.call = API_PERMISSIONS}, &poller->permissions_call);
-    }
-    for (size_t i = 0; i < poller->pool_count; i++) {
-        struct pool_answer *pool = &poller->pools[i];
-        enum api_call call = strchr(pool->name, '/') ? API_POOL_NESTED : API_POOL;
-        ask(poller, &(struct api_request){.call = call, .pool = pool->name}, &pool->call);
-    }
-    if (--poller->waiting == 0)
-        end_round(poller);
+    for (size_t i = 0; i < poller->pool_count; i++)
+        poller->pools[i].by_query = strchr(poller->pools[i].name, '/') != NULL;
+    ask_next(poller);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -458,17 +550,14 @@ static void forget_config(struct poller *poller)
 
 static void cancel_round(struct poller *poller)
 {
-    if (!poller->running)
-        return;
-    for (size_t i = 0; i < ENDPOINTS_MAX; i++)
+    for (size_t i = 0; i < ENDPOINTS_MAX; i++) {
         session_cancel(poller->session, poller->probes[i]);
-    session_cancel(poller->session, poller->guests_call);
-    session_cancel(poller->session, poller->nodes_call);
-    session_cancel(poller->session, poller->permissions_call);
-    for (size_t i = 0; i < poller->pool_count; i++) {
-        session_cancel(poller->session, poller->pools[i].call);
-        put_json(&poller->pools[i].members);
+        poller->probes[i] = 0;
     }
+    session_cancel(poller->session, poller->call);
+    poller->call = 0;
+    for (size_t i = 0; i < poller->pool_count; i++)
+        put_json(&poller->pools[i].members);
     put_json(&poller->guests);
     put_json(&poller->nodes);
     poller->running = poller->again = false;

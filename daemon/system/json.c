@@ -1,3 +1,6 @@
+/*
+ * Typed getters over json-c: what is not exactly of the asked form is not there.
+ */
 #include "system/json.h"
 
 #include <limits.h>

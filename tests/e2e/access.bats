@@ -163,6 +163,30 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
     guest_alive 101
 }
 
+@test "P2: a pool that does not exist, or whose members are not ours, gives no guest, and says so" {
+    sim_start
+    sed -i 's/^pool:nfs_cluster.*/&\npool:other::200:/' "$SIM/user.cfg"
+    sim_ctl reload
+    broker_configure proxmox.pool=nosuch proxmox.poll-interval=1s
+    broker_spawn
+    await 10 grep -q 'pool nosuch does not exist' "$T/broker.log.err"
+    run client -o off -n vm101
+    is "$status" 1
+    like "$output" "*empty-pool*pool nosuch does not exist*pveum pool list*"
+    broker_stop
+    broker_configure proxmox.pool=other
+    broker_spawn
+    run client -o monitor
+    is "$status" 1
+    like "$output" "*no-power-right*"
+    run client -o off -n vm101
+    is "$status" 1
+    like "$output" "*unknown-plug*"
+    run client -o off -n 200
+    is "$status" 1
+    guest_alive 101 && guest_alive 200
+}
+
 # ---- P9 ----
 
 # no_secret_in FILE…: none of the test's secrets, no ticket, no CSRF token

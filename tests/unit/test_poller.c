@@ -10,6 +10,7 @@
 #include "system/log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -54,7 +55,8 @@ static const char *const usual[TOPICS] = {
             102, "pve2", ",\"name\":\"db\",\"hastate\":\"started\"") "," GUEST(900, "pve1",
                                                                                ",\"name\":\"foreign\"") "]",
     [NODES] = "[{\"node\":\"pve1\",\"status\":\"online\"},{\"node\":\"pve2\",\"status\":\"offline\"}]",
-    [PERMISSIONS] = "{" MAY(101) "," MAY(102) ",\"/vms/900\":{\"VM.Audit\":0}}",
+    [PERMISSIONS] =
+        "{" MAY(101) "," MAY(102) ",\"/vms/900\":{\"VM.Audit\":0},\"/pool/p\":{\"VM.PowerMgmt\":1}}",
     [POOL] = "{\"members\":[" GUEST(102, "pve2", ",\"name\":\"db\"") "," GUEST(101, "pve1",
                                                                                ",\"name\":\"web\"") "]}",
     [OTHER_POOL] = "{\"members\":[" GUEST(900, "pve1", ",\"name\":\"foreign\"") "]}",
@@ -188,6 +190,18 @@ static void poll_once(struct world *world)
     await_rounds(world, world->rounds + 1);
 }
 
+/* A round does not wait for the other endpoints: let their probes end. */
+static void await_all_up(struct world *world)
+{
+    for (int round = 0; round < 10 && endpoints_up(world->endpoints) < 2; round++) {
+        poll_once(world);
+        for (int i = 0; i < 200 && endpoints_up(world->endpoints) < 2; i++) {
+            event_base_loop(world->base, EVLOOP_NONBLOCK);
+            poll(NULL, 0, 2);
+        }
+    }
+}
+
 static unsigned total(struct world *world, enum topic topic)
 {
     return fake_count(world->hosts[0], targets[topic]) + fake_count(world->hosts[1], targets[topic]);
@@ -228,6 +242,7 @@ static void test_a_round_learns_guests_hosts_privileges_and_version(void **state
     assert_false(inventory_node_online(inventory, "pve2"));
     assert_int_equal(poller_release(world->poller), 902);
     assert_string_equal(poller_version(world->poller), "9.2.11");
+    await_all_up(world);
     assert_int_equal(endpoints_up(world->endpoints), 2);
     end(world);
 }
@@ -243,6 +258,39 @@ static void test_a_pool_that_may_not_be_read_is_replaced_by_what_may_be_powered(
     assert_non_null(guest(world, 101));
     assert_null(guest(world, 101)->pool);
     assert_null(guest(world, 900)); /* seen, but not ours */
+    end(world);
+}
+
+static void test_privileges_stand_for_a_pool_only_if_they_can_come_from_nowhere_else(void **state)
+{
+    (void)state;
+    static const char *const permissions[] = {
+        "{" MAY(101) "," MAY(102) "}",                     /* a typo */
+        "{" MAY(101) ",\"/pool/q\":{\"VM.PowerMgmt\":1}}", /* another pool's */
+        "{" MAY(101) ",\"/pool/p\":{\"VM.PowerMgmt\":1},\"/pool/q\":{\"VM.PowerMgmt\":1}}", /* or another's */
+        "{" MAY(101) ",\"/pool/p\":{\"VM.Audit\":1}}",
+    };
+    for (size_t i = 0; i < sizeof(permissions) / sizeof(permissions[0]); i++) {
+        struct world *world = begin();
+        SET(world, status[POOL] = 403);
+        SET(world, data[PERMISSIONS] = permissions[i]);
+        await_rounds(world, 1);
+        assert_int_equal(poller_error(world->poller)->code, ERROR_EMPTY_POOL);
+        assert_null(poller_inventory(world->poller));
+        end(world);
+    }
+}
+
+static void test_a_guest_with_a_grant_of_its_own_does_not_count_as_the_pools(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, status[POOL] = 403);
+    SET(world, data[PERMISSIONS] = "{" MAY(101) ",\"/vms/102\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1},"
+                                                "\"/pool/p\":{\"VM.PowerMgmt\":1}}");
+    await_rounds(world, 1);
+    assert_int_equal(inventory_count(poller_inventory(world->poller)), 1);
+    assert_non_null(guest(world, 101));
     end(world);
 }
 
@@ -322,7 +370,7 @@ static void test_one_endpoint_down_does_not_fail_a_round(void **state)
     assert_int_equal(poller_error(world->poller)->code, ERROR_NONE);
     assert_int_equal(endpoints_up(world->endpoints), 1);
     fake_set_greeting(world->hosts[0], FAKE_TLS);
-    poll_once(world);
+    await_all_up(world);
     assert_int_equal(endpoints_up(world->endpoints), 2);
     end(world);
 }
@@ -538,6 +586,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_round_learns_guests_hosts_privileges_and_version),
         cmocka_unit_test(test_a_pool_that_may_not_be_read_is_replaced_by_what_may_be_powered),
+        cmocka_unit_test(test_privileges_stand_for_a_pool_only_if_they_can_come_from_nowhere_else),
+        cmocka_unit_test(test_a_guest_with_a_grant_of_its_own_does_not_count_as_the_pools),
         cmocka_unit_test(test_a_nested_pool_is_asked_by_query),
         cmocka_unit_test(test_several_pools_are_one_inventory),
         cmocka_unit_test(test_a_guest_that_left_the_pool_leaves_the_inventory),
