@@ -391,10 +391,12 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
         return;
     }
     step->last_error = result->error;
-    if (result->outcome == API_LOST) /* the way to a dead host can take longer than we wait */
+    /* the way to a dead host can take longer than we wait, and its own endpoint, asked last, hides what the
+     * others said */
+    if (result->outcome != API_REFUSED) {
         step->host_suspect = true;
-    if (result->outcome != API_REFUSED)
         return;
+    }
     if (result->http_status == 403) {
         step_fail(step, effects, &result->error);
         return;

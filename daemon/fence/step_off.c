@@ -126,7 +126,8 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     const struct node_census *census = &event->census;
     step->busy_hosts = false;
     step->next_hosts_ms = event->now_ms + STEP_SLOW_READ_MS;
-    if (step->phase == STEP_POWERING_ON || !step->node[0] || !event->node ||
+    /* a power-on after a proven off goes on: its host may come back */
+    if ((step->phase == STEP_POWERING_ON && step->verified_ms) || !step->node[0] || !event->node ||
         strcmp(event->node, step->node) != 0)
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
@@ -242,8 +243,7 @@ static bool wants_task(const struct step *step)
            (step->status.running || !step->seen_running || shows_life(step));
 }
 
-/* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
-static void read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms)
+void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->busy_hosts || !(step->off_read || step->host_suspect))
         return;
@@ -262,7 +262,7 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         step_fail(step, effects, &error);
         return;
     }
-    read_hosts(step, effects, now_ms);
+    step_read_hosts(step, effects, now_ms);
     if (step->may_send && wants_stop(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_STOP, now_ms);
     if (step->phase == STEP_ENDED)
@@ -342,7 +342,7 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
     if (step->reset.state == STEP_CALL_OK && fresh && step->status.lock[0] &&
         step_locked(step, effects, step->status.lock, now_ms, step->params.lock_wait_ms))
         return;
-    read_hosts(step, effects, now_ms);
+    step_read_hosts(step, effects, now_ms);
     if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
         bool late = is_late(step, now_ms);
         if (late && is_news(step, now_ms) && !ran_before_request(step)) {

@@ -113,6 +113,8 @@ void step_on_decide(struct step *step, struct step_effects *effects, int64_t now
     }
     if (would_resume(step, effects))
         return;
+    if (!step->verified_ms) /* rule 8: a host that is offline by the word of the others is hopeless */
+        step_read_hosts(step, effects, now_ms);
     if (wants_start(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_START, now_ms);
 

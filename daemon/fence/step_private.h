@@ -29,6 +29,9 @@ void step_read_status(struct step *step, struct step_effects *effects, int64_t n
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms);
 
+/* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
+void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms);
+
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_off_status(struct step *step, struct step_effects *effects);
 void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event);

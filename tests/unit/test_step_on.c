@@ -282,6 +282,39 @@ static void test_on_of_a_hibernated_guest_fails_it_would_resume_old_memory(void 
     assert_int_equal(starts, 0);
 }
 
+static void test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless(void **state) /* rule 8 */
+{
+    (void)state;
+    begin(FENCE_ON);
+    go(3000);
+    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    assert_true(effects.read_hosts);
+    hosts_are(1, 3, false); /* a minority's word */
+    assert_going_on();
+    go(5000);
+    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    assert_true(step.busy_hosts);
+    hosts_are(2, 3, false);
+    assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
+    assert_int_equal(starts, 0);
+    begin(FENCE_ON); /* the same when the host's own endpoint, asked last, is not there */
+    go(3000);
+    status_fails(nothing(CALL_STATUS, API_UNSENT));
+    assert_true(effects.read_hosts);
+}
+
+static void test_the_power_on_of_a_reboot_waits_for_a_host_that_went_offline(void **state) /* rule 11 */
+{
+    (void)state;
+    prove_off(FENCE_REBOOT);
+    power_refused(595, "No route to host");
+    go(1000);
+    if (step.busy_status)
+        status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    assert_false(step.busy_hosts);
+    assert_going_on();
+}
+
 static void test_on_of_a_template_fails_at_once(void **state)
 {
     (void)state;
@@ -550,6 +583,8 @@ int main(void)
         cmocka_unit_test(test_on_is_done_when_the_guest_reads_running_not_when_its_task_is_ok),
         cmocka_unit_test(test_a_lost_start_is_sent_again_only_after_a_read),
         cmocka_unit_test(test_on_of_a_hibernated_guest_fails_it_would_resume_old_memory),
+        cmocka_unit_test(test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless),
+        cmocka_unit_test(test_the_power_on_of_a_reboot_waits_for_a_host_that_went_offline),
         cmocka_unit_test(test_on_of_a_template_fails_at_once),
         cmocka_unit_test(test_on_of_an_ha_guest_is_refused),
         cmocka_unit_test(test_on_locates_a_guest_that_moved),
