@@ -1,6 +1,8 @@
 /*
- * Live reads: is the guest on? One question to the guest's host, and where the guest moved, one look for it.
- * "off" only with points 1 to 3 of the off-proof; what is neither is an error, never a guess (P3).
+ * Live reads: is the guest on? The guest's host is asked, and where the guest moved, it is looked for. An
+ * answer that is lost or of no use is asked for again until the deadline (P3), unless the guest's host is
+ * offline by the word of the others. "off" only with points 1 to 3 of the off-proof; what is neither is an
+ * error, never a guess.
  */
 #include "fence/engine_private.h"
 
@@ -11,7 +13,10 @@
 #include <string.h>
 
 #define READING_DEADLINE_MS 15000 /* a monitor of Pacemaker waits 20 s */
-#define READING_TRIES       3
+#define READING_TRIES       3     /* to find a guest that moves on and on */
+#define READING_AGAIN_MS    250   /* after an answer that is of no use */
+
+enum question { ASK_STATUS, ASK_LOCATION, ASK_HOSTS };
 
 struct reading {
     uint64_t id;
@@ -21,7 +26,7 @@ struct reading {
     enum pve_guest_type type;
     char node[PVE_NODE_MAX];
     unsigned tries;
-    bool locating;
+    enum question question;
     uint64_t call;
     struct event *turn, *timer;
     int64_t deadline_ms;
@@ -63,8 +68,8 @@ static void ask(struct reading *reading)
     struct session_route route = {.urgent = true,
                                   .deadline_ms = reading->deadline_ms,
                                   .answer_timeout_ms = reading->engine->settings.answer_timeout_ms};
-    if (reading->locating)
-        request = (struct api_request){.call = API_GUESTS};
+    if (reading->question != ASK_STATUS)
+        request = (struct api_request){.call = reading->question == ASK_LOCATION ? API_GUESTS : API_NODES};
     reading->call = session_call(reading->engine->session, &request, &route, on_result, reading);
     if (!reading->call) {
         error_set(&reading->error, ERROR_INTERNAL, "no memory for a call to Proxmox");
@@ -93,25 +98,75 @@ static bool is_off(const struct reading *reading, const struct pve_status *statu
     return true;
 }
 
+/* From the beginning, in a moment; the deadline ends it. */
+static void ask_again(struct reading *reading)
+{
+    struct timeval tv = {.tv_usec = READING_AGAIN_MS * 1000};
+    reading->question = ASK_STATUS;
+    event_add(reading->turn, &tv);
+}
+
+/* Words that will be the same the next time: of the login's, and what Proxmox says of the request itself. */
+static bool is_final(const struct api_result *result)
+{
+    if (result->error.code == ERROR_NO_SESSION || result->error.code == ERROR_CERTIFICATE)
+        return true;
+    return result->outcome == API_REFUSED && result->http_status < 500;
+}
+
+static void take_failure(struct reading *reading, const struct api_result *result)
+{
+    char lock[PVE_LOCK_MAX];
+    reading->error = result->error;
+    if (is_final(result)) {
+        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        return;
+    }
+    if (result->outcome == API_REFUSED && api_classify(result->reason, lock) == PVE_REFUSAL_MOVED) {
+        if (++reading->tries < READING_TRIES) {
+            reading->question = ASK_LOCATION;
+            ask(reading);
+        } else {
+            finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        }
+        return;
+    }
+    if (result->outcome == API_REFUSED && result->http_status < 595) {
+        ask_again(reading);
+        return;
+    }
+    reading->question = ASK_HOSTS; /* is the guest's host there at all? */
+    ask(reading);
+}
+
+/* The other hosts' word on one that does not answer (rule 8). */
+static void take_hosts(struct reading *reading, const struct api_result *result)
+{
+    struct inventory *inventory = poller_inventory(reading->engine->poller);
+    struct node_census census;
+    if (result->outcome == API_OK && nodes_take_census(inventory, result->data, reading->node, &census) &&
+        !census.host_online &&
+        census.online >= nodes_required(reading->engine->settings.min_online_nodes, census.known)) {
+        error_set(&reading->error, ERROR_NODE_OFFLINE,
+                  "the host %s of guest %d is offline by the word of %u of %u hosts", reading->node,
+                  reading->vmid, census.online, census.known);
+        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        return;
+    }
+    ask_again(reading);
+}
+
 static void take_status(struct reading *reading, const struct api_result *result)
 {
     struct pve_status status;
-    char lock[PVE_LOCK_MAX];
     if (result->outcome != API_OK) {
-        reading->error = result->error;
-        if (result->outcome == API_REFUSED && api_classify(result->reason, lock) == PVE_REFUSAL_MOVED &&
-            ++reading->tries < READING_TRIES) {
-            reading->locating = true;
-            ask(reading);
-            return;
-        }
-        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        take_failure(reading, result);
         return;
     }
     if (!api_decode_status(result->data, &status) || status.vmid != reading->vmid) {
         error_set(&reading->error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
                   result->endpoint_text, reading->vmid);
-        finish(reading, ENGINE_POWER_OFF, NULL, &reading->error);
+        ask_again(reading);
         return;
     }
     if (status.running)
@@ -126,7 +181,7 @@ static void take_location(struct reading *reading, const struct api_result *resu
 {
     bool is_list =
         result->outcome == API_OK && result->data && json_object_is_type(result->data, json_type_array);
-    reading->locating = false;
+    reading->question = ASK_STATUS;
     for (size_t i = 0; is_list && i < json_object_array_length(result->data); i++) {
         struct json_object *entry = json_object_array_get_idx(result->data, i);
         const char *node = NULL;
@@ -138,7 +193,10 @@ static void take_location(struct reading *reading, const struct api_result *resu
             return;
         }
     }
-    finish(reading, ENGINE_POWER_OFF, NULL, result->outcome == API_OK ? &reading->error : &result->error);
+    if (is_list || (result->outcome != API_OK && is_final(result)))
+        finish(reading, ENGINE_POWER_OFF, NULL, is_list ? &reading->error : &result->error);
+    else
+        ask_again(reading);
 }
 
 static void on_result(void *context, uint64_t id, const struct api_result *result)
@@ -147,10 +205,17 @@ static void on_result(void *context, uint64_t id, const struct api_result *resul
     if (reading->call != id)
         return;
     reading->call = 0;
-    if (reading->locating)
-        take_location(reading, result);
-    else
+    switch (reading->question) {
+    case ASK_STATUS:
         take_status(reading, result);
+        break;
+    case ASK_LOCATION:
+        take_location(reading, result);
+        break;
+    case ASK_HOSTS:
+        take_hosts(reading, result);
+        break;
+    }
 }
 
 /* The inventory is there: find the guest and ask its host. */
@@ -173,7 +238,11 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct reading *reading = context;
-    if (!reading->call && reading->vmid == 0 && poller_inventory(reading->engine->poller))
+    if (reading->call)
+        return;
+    if (reading->vmid != 0)
+        ask(reading);
+    else if (poller_inventory(reading->engine->poller))
         resolve(reading);
 }
 

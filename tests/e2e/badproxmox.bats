@@ -45,7 +45,7 @@ monitor_fails() { ! client -o monitor >"$T/monitor" 2>&1; }
         sim_ctl fault garbage "text=$text"
         broker_reload       # polls at once
         await 10 polled
-        client -o status -n vm101 >"$T/status" 2>&1 || true
+        timeout 1 "$BUILD/fence_broker" -o status -n vm101 --socket "$SOCKET" >"$T/status" 2>&1 || true   # asks again and again
         client -o monitor >"$T/status" 2>&1 || true
     done
     sim_ctl clear

@@ -316,6 +316,50 @@ static void test_a_live_read_follows_a_guest_that_moved(void **state)
     assert_int_equal(rooms.made[API_GUESTS], 1);
 }
 
+static void test_a_live_read_asks_again_after_an_answer_of_no_use(void **state) /* P3 */
+{
+    (void)state;
+    hold(HELD(API_STATUS));
+    struct asker_record *asker = read_power("101");
+    run_for(1);
+    refuse_held(API_STATUS, 500, "unexpected");
+    run_for(100);
+    assert_int_equal(asker->answers, 0);
+    run_for(200);
+    stage.held = 0;
+    refuse_held(API_STATUS, 503, "not now");
+    run_for(300);
+    assert_answered(asker, ERROR_NONE);
+    assert_int_equal(asker->power, ENGINE_POWER_ON);
+}
+
+static void test_a_live_read_that_is_refused_for_good_fails_at_once(void **state)
+{
+    (void)state;
+    hold(HELD(API_STATUS));
+    struct asker_record *asker = read_power("101");
+    run_for(1);
+    refuse_held(API_STATUS, 403, "Permission check failed (/vms/101, VM.Audit)");
+    run_for(1);
+    assert_int_equal(asker->answers, 1);
+    assert_true(asker->code != ERROR_NONE);
+}
+
+static void test_a_live_read_fails_at_its_deadline_with_the_last_words(void **state)
+{
+    (void)state;
+    hold(HELD(API_STATUS));
+    struct asker_record *asker = read_power("101");
+    for (int i = 0; i < 59; i++) {
+        run_for(250);
+        refuse_held(API_STATUS, 500, "unexpected");
+    }
+    assert_int_equal(asker->answers, 0);
+    run_for(1000);
+    assert_int_equal(asker->answers, 1);
+    assert_true(asker->code != ERROR_NONE);
+}
+
 static void test_a_live_read_waits_for_the_inventory_within_its_deadline(void **state)
 {
     (void)state;
@@ -352,6 +396,9 @@ int main(void)
         TEST(test_a_dry_run_says_what_would_be_and_does_nothing),
         TEST(test_a_live_read_says_on_or_off_and_never_guesses),
         TEST(test_a_live_read_follows_a_guest_that_moved),
+        TEST(test_a_live_read_asks_again_after_an_answer_of_no_use),
+        TEST(test_a_live_read_that_is_refused_for_good_fails_at_once),
+        TEST(test_a_live_read_fails_at_its_deadline_with_the_last_words),
         TEST(test_a_live_read_waits_for_the_inventory_within_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
