@@ -212,6 +212,12 @@ uninstall:
 	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
 	rm -rf $(DESTDIR)$(docdir)
 
+# the fault table as documentation; committed, and a test fails if it is stale
+doc/faults.md: tests/e2e/table tests/data/faults.table tests/data/faults.intro
+	@mkdir -p $(@D)
+	$(call say,DOC)
+	$(Q)tests/e2e/table --markdown > $@
+
 clean:
 	rm -rf build
 
