@@ -93,6 +93,27 @@ all_three_begin() {
     fence_begin cycle 103 -o reboot -n vm103 -m cycle
 }
 
+# ---- the broker with its sockets kept by somebody else (socket-keeper), who starts it again when it ends ----
+
+# keeper_start [SECTION.KEY=VALUE…]: pvesim, unless it runs already, the keeper and the broker
+keeper_start() {
+    [[ -n $SIM_PID ]] || sim_start
+    broker_configure fence.deadline=20s "$@"
+    spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- \
+        setpriv --pdeathsig KILL -- bash -c 'exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err"
+    KEEPER_PID=$SPAWNED
+    await 20 client -o monitor -q
+}
+# kept_kill SIGNAL: to the broker that runs
+kept_kill() { kill -s "$1" "$(<"$T/pid")"; }
+kept_ended() { grep -q '^ended' "$T/keeper"; }
+keeper_stop() {
+    local pid=$KEEPER_PID code=0
+    KEEPER_PID=''
+    end_process "$pid" TERM || code=$?
+    is "$code" 0
+}
+
 # ---- records ----
 
 # json PATH: what stands there in the JSON document on standard input: "operations.0.error.code"; lists are printed as JSON, null as "null"
@@ -147,6 +168,7 @@ broker_ends_clean() {
 # fence_teardown: the end of every test: a daemon that still runs must end clean, whatever it went through
 fence_teardown() {
     local code=0
+    [[ -z ${KEEPER_PID:-} ]] || end_process "$KEEPER_PID" KILL || true
     [[ -z ${BATS_TEST_COMPLETED:-} || -z ${BROKER_PID:-} ]] || broker_ends_clean || code=$?
     e2e_teardown
     return "$code"

@@ -7,34 +7,12 @@ setup() {
     source "$BATS_TEST_DIRNAME/fence.bash"
     e2e_setup
     SIM_ARGUMENTS=(--scale 0.1)
-    KEEPER_PID=''
 }
-teardown() {
-    [[ -z $KEEPER_PID ]] || end_process "$KEEPER_PID" KILL || true
-    fence_teardown
-}
+teardown() { fence_teardown; }
 
 life_start() {
     sim_start
     broker_start fence.deadline=10s "$@"
-}
-
-# the broker with its sockets kept by somebody else, who starts it again when it ends
-keeper_start() {
-    sim_start
-    broker_configure fence.deadline=20s "$@"
-    spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- \
-        setpriv --pdeathsig KILL -- bash -c 'exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err"
-    KEEPER_PID=$SPAWNED
-    await 20 client -o monitor -q
-}
-kept_kill() { kill -s "$1" "$(<"$T/pid")"; }
-kept_ended() { grep -q '^ended' "$T/keeper"; }
-keeper_stop() {
-    local pid=$KEEPER_PID code=0
-    KEEPER_PID=''
-    end_process "$pid" TERM || code=$?
-    is "$code" 0
 }
 
 # even one whose answer was lost
