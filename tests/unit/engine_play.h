@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine_rooms.h"
+#include "property.h"
 #include "step_world.h"
 
 #define PLAY_GUESTS_MAX   5
@@ -19,7 +20,8 @@ enum trouble {
     SLOW = 8,
     UNSENT = 16,
     NO_MEMORY = 32,
-    TROUBLES_END = 64
+    GARBLED = 64,
+    TROUBLES_END = 128
 };
 
 /* A power call of ours, as it truly is. */
@@ -51,12 +53,14 @@ static struct {
     struct played_guest guests[PLAY_GUESTS_MAX]; /* VMIDs from WORLD_VMID on */
     int guest_count;
     unsigned troubles;
-    struct world dice; /* for chance only */
+    struct world dice;   /* for chance only */
+    struct world people; /* the same, of those who ask: they do as they do whatever becomes of calls */
 } play;
 
 static bool has(enum trouble trouble, unsigned percent)
 {
-    return (play.troubles & trouble) && world_chance(&play.dice, percent);
+    bool chosen = world_chance(&play.dice, percent); /* also when left out: the rest stays as it is */
+    return chosen && (play.troubles & trouble);
 }
 
 static struct played_guest *played(int vmid)
@@ -235,6 +239,21 @@ static void serve_lists(struct flight *flight, struct plan *plan)
     assert_true(flight->call != API_NODES || online == world_online(cluster, plan->endpoint));
 }
 
+/* A good answer that cannot be read, or is another guest's. */
+static void garble(const struct flight *flight, struct plan *plan)
+{
+    struct json_object *data = plan->result.data, *vmid = NULL;
+    if (flight->call == API_STATUS && json_object_object_get_ex(data, "vmid", &vmid)) {
+        bool runs = strcmp(json_object_get_string(json_object_object_get(data, "status")), "running") == 0;
+        json_put(data, "vmid", json_object_new_int(flight->vmid + 1));
+        json_put(data, "status", json_word(runs ? "stopped" : "running"));
+        json_object_object_del(data, "nics");
+        return;
+    }
+    json_object_put(data);
+    plan->result.data = json_object_new_object();
+}
+
 /* The moment at which a call takes effect, and at which a read sees what it sees. */
 static void serve(struct flight *flight, struct plan *plan)
 {
@@ -263,6 +282,8 @@ static void serve(struct flight *flight, struct plan *plan)
     } else {
         serve_lists(flight, plan);
     }
+    if (plan->result.outcome == API_OK && has(GARBLED, 15))
+        garble(flight, plan);
     if (plan->lost) {
         json_object_put(plan->result.data);
         plan->result.data = NULL;
@@ -328,15 +349,19 @@ static void plan_call(struct flight *flight)
     wait_until(flight->event, served_ms);
 }
 
-static void play_init(uint64_t seed)
+/* What comes from the seed, without what is to be left out. */
+static void play_init(const struct property_case *one)
 {
+    uint64_t seed = one->seed;
     memset(&play, 0, sizeof(play));
     play.dice.random = seed * UINT64_C(0xD1342543DE82EF95) + 1;
     for (int i = 0; i < 4; i++)
         world_random(&play.dice);
+    play.people.random = play.dice.random ^ UINT64_C(0x5851F42D4C957F2D);
     play.guest_count = (int)world_between(&play.dice, 1, PLAY_GUESTS_MAX);
     for (int i = 0; i < play.guest_count; i++) {
-        world_init(&play.guests[i].world, seed * PLAY_GUESTS_MAX + (uint64_t)i);
+        world_init(&play.guests[i].world, seed * PLAY_GUESTS_MAX + (uint64_t)i,
+                   (unsigned)one->without[PROPERTY_FAULTS], one->at_most[PROPERTY_WHIMS]);
         if (play.guest_count > 1)
             play.guests[i].world.faults &= ~(unsigned)WORLD_CUTS;
     }
@@ -345,5 +370,8 @@ static void play_init(uint64_t seed)
         play.guests[i].world.faults = 0;
     for (unsigned trouble = 1; !calm && trouble < TROUBLES_END; trouble <<= 1)
         play.troubles |= world_chance(&play.dice, 25) ? trouble : 0;
+    play.troubles &= ~(unsigned)one->without[PROPERTY_TROUBLES];
+    if ((unsigned)play.guest_count > one->at_most[PROPERTY_GUESTS])
+        play.guest_count = one->at_most[PROPERTY_GUESTS] > 0 ? (int)one->at_most[PROPERTY_GUESTS] : 1;
     loop.now_ms = play.guests[0].world.now_ms;
 }

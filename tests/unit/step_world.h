@@ -66,7 +66,8 @@ struct world {
     struct world_task tasks[WORLD_TASKS];
     unsigned task_count, task_number;
     int64_t now_ms, next_whim_ms;
-    bool foreign_kill; /* somebody else's stop came to SIGKILL: without nics nobody can tell */
+    unsigned whims, whims_max; /* so many there were; there will not be more */
+    bool foreign_kill;         /* somebody else's stop came to SIGKILL: without nics nobody can tell */
 };
 
 /* ---- chance ---- */
@@ -93,7 +94,8 @@ static bool world_chance(struct world *world, unsigned percent)
 
 static bool world_may(struct world *world, unsigned fault, unsigned percent)
 {
-    return (world->faults & fault) && world_chance(world, percent);
+    bool chosen = world_chance(world, percent); /* also when left out: the rest stays as it is */
+    return chosen && (world->faults & fault);
 }
 
 /* ---- views ---- */
@@ -327,6 +329,9 @@ static void world_whim(struct world *world)
 {
     struct world_process *process = &world->process[world->home];
     world->next_whim_ms = world->now_ms + world_between(world, 200, 20000);
+    if (world->whims == world->whims_max)
+        return;
+    world->whims++;
     if (world_may(world, WORLD_FOREIGN_STARTS, 30))
         world_begin_task(world, WORLD_START, world->home, false);
     if (world_may(world, WORLD_FOREIGN_STOPS, 20))
@@ -390,9 +395,13 @@ static int64_t world_next(const struct world *world)
     return next_ms <= world->now_ms ? world->now_ms + 1 : next_ms;
 }
 
-static void world_init(struct world *world, uint64_t seed)
+/* `without` : faults that do not happen, whatever the seed says. */
+static void world_init(struct world *world, uint64_t seed, unsigned without, unsigned whims_max)
 {
-    *world = (struct world){.random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1, .cut = -1, .migrating_to = -1};
+    *world = (struct world){.random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1,
+                            .whims_max = whims_max,
+                            .cut = -1,
+                            .migrating_to = -1};
     for (int i = 0; i < 4; i++)
         world_random(world);
     world->now_ms = 1000000;
@@ -400,6 +409,7 @@ static void world_init(struct world *world, uint64_t seed)
     if (!world_chance(world, 15)) {
         for (unsigned fault = 0; fault < WORLD_FAULTS; fault++)
             world->faults |= world_chance(world, 30) ? 1u << fault : 0;
+        world->faults &= ~without;
     }
     world->next_whim_ms = world->now_ms + world_between(world, 0, 3000);
     world->container = world_chance(world, 15);

@@ -2,7 +2,7 @@
  * The state machine against a small Proxmox that knows the truth (step_world.h), by the million: random
  * schedules, lost and late calls, people who interfere. Each invariant is one named check.
  *
- * SEED=n repeats the episode that failed, STEPS=n sets how many events to run, TRACE=1 prints an episode.
+ * How to repeat an episode that failed stands in property.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,288 +10,16 @@
 
 #include <cmocka.h>
 
-#include "fence/step.h"
-#include "step_world.h"
+#include "step_play.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
-
-#define STEPS_DEFAULT     1000000
-#define DEADLINE_MS       240000
-#define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
-#define ANSWER_TIMEOUT_MS 4000
-#define READ_RACE_MS      (ANSWER_TIMEOUT_MS + 2 * STEP_SLOW_READ_MS) /* between a guest's state and our stop */
-#define EVENTS_A_MS_MAX   60
-
-enum kind { POWER, STATUS, TASK, TASKS, HOSTS, LOCATE, KINDS };
-
-/* A call under way: it takes effect at `served_ms`, its answer comes at `due_ms`. */
-struct flight {
-    bool under_way, served;
-    int64_t asked_ms, served_ms, due_ms;
-    int endpoint;
-    const char *node;
-    char upid[PVE_UPID_MAX];
-    enum step_power power;
-    bool overrule, lost;
-    struct step_event event;
-    struct api_result result;
-    char reason[96];
-};
-
-/* Our own power calls, as they truly are. */
-struct own_call {
-    enum step_power power;
-    int host;
-    unsigned task; /* 0: no task yet */
-    int64_t sent_ms, carried_out_ms;
-    bool pending; /* written, and to be carried out at carried_out_ms */
-};
-#define OWN_CALLS_MAX 512
-
-enum trouble {
-    LOSSES = 1,
-    LATE = 2,
-    ERRORS_5XX = 4,
-    UNAUTHORISED = 8,
-    SLOW = 16,
-    UNSENT = 32,
-    LEAVE = 64,
-    JOIN = 128
-};
-
-struct episode {
-    struct world world;
-    struct step step;
-    struct step_params params;
-    struct flight flights[KINDS];
-    struct own_call own[OWN_CALLS_MAX];
-    unsigned own_count, resets, troubles, events_now;
-    uint64_t seed;
-    int64_t wake_ms, intent_ms, desert_ms, join_ms, last_ms;
-    int64_t verified_ms, newest_ms, hosts_asked_ms; /* newest_ms: of the newest request */
-    bool ended, old_proxmox, deserted, trace;
-    enum operation_outcome outcome;
-    struct error error;
-    uint64_t events;
-};
+#define STEPS_DEFAULT   4000000
+#define DEADLINE_MS     240000
+#define READ_RACE_MS    (ANSWER_TIMEOUT_MS + 2 * STEP_SLOW_READ_MS) /* between a guest's state and our stop */
+#define EVENTS_A_MS_MAX 60
 
 static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_late_stops;
 
-#define CHECK(episode, condition, promise)                                                                   \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            broken(episode, promise, #condition);                                                            \
-    } while (0)
-
-static void broken(const struct episode *episode, const char *promise, const char *condition)
-{
-    fail_msg("%s: not %s, at +%" PRId64 " ms (faults %x, troubles %x); SEED=%" PRIu64 " repeats it", promise,
-             condition, episode->world.now_ms - episode->params.requested_ms, episode->world.faults,
-             episode->troubles, episode->seed);
-}
-
-static bool has(struct episode *episode, enum trouble trouble, unsigned percent)
-{
-    return (episode->troubles & trouble) && world_chance(&episode->world, percent);
-}
-
-/* ---- Proxmox answers ---- */
-
-static void refuse(struct flight *flight, int status, enum error_code code, const char *reason)
-{
-    snprintf(flight->reason, sizeof(flight->reason), "%s", reason);
-    flight->result.outcome = API_REFUSED;
-    flight->result.http_status = status;
-    error_set(&flight->result.error, code, "%s", reason);
-}
-
-static void carry_out(struct episode *episode, struct own_call *own)
-{
-    static const enum world_task_kind kinds[] = {
-        [STEP_SEND_STOP] = WORLD_STOP, [STEP_SEND_START] = WORLD_START, [STEP_SEND_RESET] = WORLD_RESET};
-    own->pending = false;
-    struct world_task *task = world_begin_task(&episode->world, kinds[own->power], own->host, true);
-    own->task = task->number;
-}
-
-static struct world_task *find_task(struct world *world, unsigned number)
-{
-    for (unsigned i = 0; i < world->task_count; i++) {
-        if (world->tasks[i].number == number)
-            return &world->tasks[i];
-    }
-    return NULL;
-}
-
-/* A power call has no task on the host where a container does not run, nor a reset of a stopped guest. */
-static bool refuse_at_once(struct episode *episode, struct flight *flight, int host)
-{
-    struct world *world = &episode->world;
-    bool here = world_view(world, host) == host, running = world_reads_running(world, host);
-    char text[96];
-    if (flight->power == STEP_SEND_RESET && !here) {
-        snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
-                 flight->node);
-        refuse(flight, 500, ERROR_TASK_FAILED, text);
-    } else if (flight->power == STEP_SEND_RESET && !running) {
-        refuse(flight, 500, ERROR_TASK_FAILED, "VM 100 not running");
-    } else if (flight->power == STEP_SEND_STOP && world->container && !running) {
-        refuse(flight, 500, ERROR_TASK_FAILED, "CT 100 not running");
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static void serve_power(struct episode *episode, struct flight *flight)
-{
-    struct world *world = &episode->world;
-    int host = world_host_number(flight->node);
-    if (flight->overrule && episode->old_proxmox) {
-        static struct json_object *errors;
-        if (!errors) {
-            errors = json_object_new_object();
-            json_object_object_add(errors, "overrule-shutdown",
-                                   json_object_new_string("not defined in schema"));
-        }
-        refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
-        flight->result.errors = errors;
-        return;
-    }
-    if (refuse_at_once(episode, flight, host))
-        return;
-    bool hidden = flight->lost || has(episode, ERRORS_5XX, 15);
-    assert_true(episode->own_count < OWN_CALLS_MAX);
-    struct own_call *own = &episode->own[episode->own_count++];
-    *own = (struct own_call){
-        .power = flight->power, .host = host, .sent_ms = flight->asked_ms, .carried_out_ms = world->now_ms};
-    if (hidden && world_chance(world, 30)) { /* never carried out */
-        episode->own_count--;
-    } else if (hidden && (episode->troubles & LATE) && world_chance(world, 40)) {
-        own->pending = true;
-        own->carried_out_ms += world_between(world, 1, LATE_CALL_MS - ANSWER_TIMEOUT_MS);
-    } else {
-        carry_out(episode, own);
-    }
-    if (hidden && !flight->lost)
-        refuse(flight, world_chance(world, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
-    else if (!hidden)
-        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:qm:100:fence@pve!t:", flight->node,
-                 own->task);
-}
-
-static void serve_status(struct episode *episode, struct flight *flight)
-{
-    struct world *world = &episode->world;
-    int host = world_host_number(flight->node);
-    char text[96];
-    if (world_view(world, host) != host) {
-        snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
-                 flight->node);
-        refuse(flight, 500, ERROR_PROTOCOL, text);
-        return;
-    }
-    world_status(world, host, &flight->event.status);
-    flight->event.decoded = true;
-}
-
-static void serve_task(struct episode *episode, struct flight *flight)
-{
-    unsigned number = 0;
-    memcpy(flight->event.upid, flight->upid, PVE_UPID_MAX);
-    sscanf(flight->upid + 10, "%8X", &number);
-    struct world_task *task = find_task(&episode->world, number);
-    if (!task) {
-        refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
-        return;
-    }
-    flight->event.decoded = true;
-    flight->event.task.ended = task->state == WORLD_ENDED;
-    flight->event.task.ok = task->state == WORLD_ENDED && strcmp(task->exit, "OK") == 0;
-    if (task->state == WORLD_ENDED)
-        snprintf(flight->event.task.exit, PVE_EXIT_MAX, "%s", task->exit);
-}
-
-static void serve_lists(struct episode *episode, struct flight *flight, enum kind kind)
-{
-    struct world *world = &episode->world;
-    flight->event.decoded = true;
-    if (kind == LOCATE) {
-        flight->event.node = world_host_name(world_view(world, flight->endpoint));
-        flight->event.type = world->container ? PVE_LXC : PVE_QEMU;
-    } else if (kind == HOSTS) {
-        int host = world_host_number(flight->node);
-        flight->event.census =
-            (struct node_census){.online = world_online(world, flight->endpoint),
-                                 .known = WORLD_HOSTS,
-                                 .host_online = world_reaches(world, flight->endpoint, host)};
-    } else {
-        for (unsigned i = 0; i < world->task_count; i++) {
-            const struct world_task *task = &world->tasks[i];
-            if (!task->ours || task->kind != WORLD_STOP || task->host != world_host_number(flight->node))
-                continue;
-            flight->event.tasks.begun++;
-            flight->event.tasks.running += task->state != WORLD_ENDED;
-        }
-    }
-}
-
-/* The moment at which a call takes effect, and at which a read sees what it sees. */
-static void serve(struct episode *episode, struct flight *flight, enum kind kind)
-{
-    struct world *world = &episode->world;
-    flight->served = true;
-    if (flight->result.outcome == API_UNSENT)
-        return;
-    bool proxied = kind == POWER || kind == STATUS || kind == TASK || kind == TASKS;
-    if (has(episode, UNAUTHORISED, 20)) {
-        refuse(flight, 401, ERROR_NO_SESSION, "authentication failure");
-    } else if (proxied && !world_reaches(world, flight->endpoint, world_host_number(flight->node))) {
-        refuse(flight, 595, ERROR_NO_ENDPOINT, "No route to host");
-        flight->due_ms += 3000;
-    } else if (kind != POWER && has(episode, ERRORS_5XX, 15)) {
-        refuse(flight, 500, ERROR_PROTOCOL, "internal");
-    } else if (kind == POWER) {
-        serve_power(episode, flight);
-    } else if (kind == STATUS) {
-        serve_status(episode, flight);
-    } else if (kind == TASK) {
-        serve_task(episode, flight);
-    } else {
-        serve_lists(episode, flight, kind);
-    }
-    if (flight->lost) {
-        flight->result.outcome = API_LOST;
-        flight->result.http_status = 0;
-        flight->due_ms = flight->asked_ms + ANSWER_TIMEOUT_MS;
-        flight->event.decoded = false;
-        flight->event.upid[0] = '\0';
-        error_set(&flight->result.error, ERROR_NO_ENDPOINT, "no answer");
-    }
-}
-
-/* ---- effects become calls ---- */
-
-static void take_off(struct episode *episode, enum kind kind, const char *node)
-{
-    struct world *world = &episode->world;
-    struct flight *flight = &episode->flights[kind];
-    CHECK(episode, !flight->under_way, "P7: one call of each kind at a time");
-    *flight = (struct flight){.under_way = true, .asked_ms = world->now_ms};
-    flight->endpoint = (int)world_between(world, 0, WORLD_HOSTS - 1);
-    flight->node = *node ? world_host_name(world_host_number(node)) : "";
-    int64_t longest = has(episode, SLOW, 20) ? 3000 : 30;
-    flight->served_ms = world->now_ms + world_between(world, 1, longest / 2);
-    flight->due_ms = flight->served_ms + world_between(world, 1, longest / 2);
-    flight->lost = has(episode, LOSSES, 20);
-    flight->result.reason = "";
-    flight->result.endpoint_text = world_host_name(flight->endpoint);
-    if (has(episode, UNSENT, 15)) {
-        flight->result.outcome = API_UNSENT;
-        error_set(&flight->result.error, ERROR_NO_ENDPOINT, "no endpoint answers");
-    }
-}
+/* ---- the promises about power calls ---- */
 
 static void check_is_not_late(struct episode *episode)
 {
@@ -327,15 +55,16 @@ static void send_power(struct episode *episode, const struct step_effects *effec
     CHECK(episode, episode->step.may_send, "P5: nothing is sent before the intent is recorded");
     CHECK(episode, episode->step.node[0], "a power call has a host");
     if (effects->send == STEP_SEND_STOP) {
-        CHECK(episode, episode->params.action != FENCE_ON, "on sends no stop");
+        CHECK(episode, episode->params.action != FENCE_ON, "P2: an on sends no stop");
         CHECK(episode, !episode->verified_ms, "no stop after off was proven");
         check_is_not_late(episode);
     } else if (effects->send == STEP_SEND_START) {
         CHECK(episode, episode->params.action == FENCE_ON || episode->verified_ms,
               "no start before off is proven");
-        CHECK(episode, episode->params.action != FENCE_OFF, "off sends no start");
+        CHECK(episode, episode->params.action != FENCE_OFF, "P2: an off sends no start");
         check_no_stop_is_open(episode);
     } else {
+        CHECK(episode, episode->params.method == FENCE_CYCLE, "P2: a reset only for method=cycle");
         check_is_not_late(episode);
         CHECK(episode, ++episode->resets == 1, "rule 7: a reset is never sent twice");
         CHECK(episode, !episode->world.container, "a container knows no reset");
@@ -380,8 +109,10 @@ static void check_off_is_true(struct episode *episode)
 {
     const struct world *world = &episode->world;
     const struct step *step = &episode->step;
+    CHECK(episode, step->status_asked_ms >= episode->params.requested_ms,
+          "point 1: the proof is newer than the request");
     CHECK(episode, step->status_asked_ms >= episode->newest_ms,
-          "point 1: the proof is newer than the newest request");
+          "P6: who joined gets a proof that is newer than his request");
     CHECK(episode, episode->hosts_asked_ms >= step->status_received_ms,
           "point 5: the hosts were asked after it");
     for (unsigned i = 0; i < world->task_count && !is_unprovable(episode); i++) {
@@ -399,9 +130,11 @@ static void check_off_is_true(struct episode *episode)
     }
 }
 
-static void check_verified(struct episode *episode)
+static void check_verified(struct episode *episode, const struct step_event *event)
 {
     const struct step *step = &episode->step;
+    CHECK(episode, event->result && event->result->outcome == API_OK && event->decoded,
+          "P3: only an answer that came, whole, verifies");
     CHECK(episode, !episode->verified_ms, "the askers are answered once");
     episode->verified_ms = episode->world.now_ms;
     tally_verified++;
@@ -421,7 +154,20 @@ static void check_verified(struct episode *episode)
     }
 }
 
-static void check_end(struct episode *episode, const struct step_effects *effects)
+/* What fails before the deadline was told so: by Proxmox, in words that no second question would change. */
+static bool is_hopeless(enum error_code code, const struct step_event *event)
+{
+    const struct api_result *result = event->result;
+    if (code == ERROR_LOCKED || code == ERROR_SUSPENDED) /* after lock-wait, by the last read's word */
+        return true;
+    if (!result || result->outcome == API_LOST || result->outcome == API_UNSENT)
+        return false;
+    return code == ERROR_UNPROVEN || code == ERROR_NODE_OFFLINE ||
+           (code == ERROR_NO_SESSION && result->http_status == 401);
+}
+
+static void check_end(struct episode *episode, const struct step_event *event,
+                      const struct step_effects *effects)
 {
     episode->ended = true;
     episode->outcome = effects->outcome;
@@ -433,6 +179,10 @@ static void check_end(struct episode *episode, const struct step_effects *effect
     CHECK(episode, effects->outcome == OPERATION_DONE || !episode->verified_ms,
           "what was verified does not fail");
     CHECK(episode, effects->send == STEP_SEND_NONE, "the last word sends nothing");
+    CHECK(episode,
+          effects->error.code == ERROR_NONE || effects->outcome == OPERATION_ABANDONED ||
+              episode->world.now_ms >= episode->params.deadline_ms || is_hopeless(effects->error.code, event),
+          "P3: nothing fails while the truth can still be read");
 }
 
 static bool busy(const struct episode *episode, enum kind kind)
@@ -464,10 +214,11 @@ static void feed(struct episode *episode, struct step_event *event)
                                         "status", "task",   "tasks", "hosts",  "located"};
     struct step_effects effects;
     event->now_ms = episode->world.now_ms;
-    episode->events++;
+    ++*episode->events;
     step_handle(&episode->step, event, &effects);
-    if (episode->trace) {
-        printf(
+    if (property.trace) {
+        fprintf(
+            stderr,
             "+%6" PRId64
             " %-8s %s%s%s-> send %d overrule %d status %d task %d hosts %d tasks %d locate %d wake +%" PRId64
             "%s%s\n",
@@ -481,9 +232,9 @@ static void feed(struct episode *episode, struct step_event *event)
             effects.wake_ms - episode->params.requested_ms, effects.verified ? " VERIFIED" : "",
             effects.ended ? " ENDED" : "");
         for (unsigned i = 0; i < effects.note_count; i++)
-            printf("        %s\n", effects.notes[i]);
+            fprintf(stderr, "        %s\n", effects.notes[i]);
         if (effects.ended)
-            printf("        outcome %d: %s\n", effects.outcome, effects.error.message);
+            fprintf(stderr, "        outcome %d: %s\n", effects.outcome, effects.error.message);
     }
     CHECK(episode, episode->world.now_ms > episode->last_ms || ++episode->events_now < EVENTS_A_MS_MAX,
           "P7: no loop without time");
@@ -491,9 +242,9 @@ static void feed(struct episode *episode, struct step_event *event)
         episode->events_now = 0;
     episode->last_ms = episode->world.now_ms;
     if (effects.verified)
-        check_verified(episode);
+        check_verified(episode, event);
     if (effects.ended) {
-        check_end(episode, &effects);
+        check_end(episode, event, &effects);
         return;
     }
     episode->wake_ms = effects.wake_ms;
@@ -594,14 +345,15 @@ static void go_on(struct episode *episode, int64_t now_ms)
         feed_kind(episode, STEP_EVENT_WAKE);
 }
 
-static void begin(struct episode *episode, uint64_t seed)
+static void begin(struct episode *episode, const struct property_case *one)
 {
     struct world *world = &episode->world;
-    *episode = (struct episode){.seed = seed, .trace = getenv("TRACE") != NULL};
-    world_init(world, seed);
+    *episode = (struct episode){0};
+    world_init(world, one->seed, (unsigned)one->without[PROPERTY_FAULTS], one->at_most[PROPERTY_WHIMS]);
     if (world->faults || world_chance(world, 50)) {
         for (unsigned trouble = LOSSES; trouble <= JOIN; trouble <<= 1)
             episode->troubles |= world_chance(world, 25) ? trouble : 0;
+        episode->troubles &= ~(unsigned)one->without[PROPERTY_TROUBLES];
     }
     episode->old_proxmox = world_chance(world, 10);
     int64_t now = world->now_ms;
@@ -636,13 +388,17 @@ static void begin(struct episode *episode, uint64_t seed)
     step_begin(&episode->step, &episode->params);
 }
 
-static uint64_t run(uint64_t seed)
+static void play(struct property_case *one, uint64_t *events)
 {
     static struct episode episode;
-    begin(&episode, seed);
+    begin(&episode, one);
+    episode.events = events;
+    one->parts[PROPERTY_FAULTS] = episode.world.faults;
+    one->parts[PROPERTY_TROUBLES] = episode.troubles;
     feed_kind(&episode, STEP_EVENT_BEGIN);
     while (!episode.ended) {
         go_on(&episode, next_moment(&episode));
+        one->used[PROPERTY_WHIMS] = episode.world.whims;
         int64_t room_ms = episode.params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0;
         CHECK(&episode, episode.world.now_ms <= episode.params.deadline_ms + room_ms,
               "P7: every operation ends by its deadline");
@@ -654,29 +410,24 @@ static uint64_t run(uint64_t seed)
               episode.params.action == FENCE_ON || episode.verified_ms - episode.params.requested_ms < 5500,
               "without faults off is proven quickly");
     }
-    return episode.events;
 }
 
-static uint64_t number_from(const char *variable, uint64_t otherwise)
+/* All of an episode is overwritten by the next one. */
+static void forget(void)
 {
-    const char *text = getenv(variable);
-    return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
 static void test_promises_hold_whatever_proxmox_does(void **state)
 {
     (void)state;
-    uint64_t steps = number_from("STEPS", STEPS_DEFAULT), done = 0, episodes = 0;
-    if (getenv("SEED")) {
-        run(number_from("SEED", 1));
-        return;
-    }
-    for (uint64_t seed = number_from("FIRST", 1); done < steps; seed++, episodes++)
-        done += run(seed);
+    uint64_t steps = property_number("STEPS", STEPS_DEFAULT), done = 0;
+    uint64_t episodes = property_run(steps, play, forget, &done);
     print_message("%" PRIu64 " events, %" PRIu64 " operations: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64
                   " abandoned; %" PRIu64 " verified, %" PRIu64 " late stops\n",
                   done, episodes, tally[OPERATION_DONE], tally[OPERATION_FAILED], tally[OPERATION_ABANDONED],
                   tally_verified, tally_late_stops);
+    if (!episodes)
+        return;
     /* the model must not be so cruel that nothing is tested */
     assert_true(tally[OPERATION_DONE] > episodes / 3);
     if (steps >= STEPS_DEFAULT) {
