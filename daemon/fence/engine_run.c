@@ -541,7 +541,7 @@ void runner_joined(struct runner *runner, const char *request_id)
     note(runner, "joined by another request");
     if (runner->started) {
         runner->step.params.deadline_ms = runner->deadline_ms;
-        feed_kind(runner, STEP_EVENT_JOINED);
+        feed(runner, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = runner->newest_ms});
     }
 }
 

@@ -532,7 +532,9 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         step->may_send = true;
         break;
     case STEP_EVENT_JOINED:
-        step->floor_ms = after(event->now_ms, step->busy_status);
+        /* not of now: one that waited, or was repeated after a restart, is as old as it was (P4) */
+        if (step->floor_ms < after(event->asked_ms, step->busy_status))
+            step->floor_ms = after(event->asked_ms, step->busy_status);
         step->no_asker = false;
         if (step->status_asked_ms < step->floor_ms)
             step->off_read = false;

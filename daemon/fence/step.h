@@ -133,6 +133,7 @@ enum step_event_kind {
 struct step_event {
     enum step_event_kind kind;
     int64_t now_ms;
+    int64_t asked_ms;                /* JOINED: when the newest request came, which may have waited since */
     const struct api_result *result; /* POWER, STATUS, TASK, TASKS, HOSTS, LOCATED: how the call went */
     bool decoded; /* STATUS, TASK, TASKS, HOSTS: the member below is filled; else the answer was no such thing
                    */

@@ -55,7 +55,7 @@ static void handle(struct step_event *event)
 
 static void tell(enum step_event_kind kind)
 {
-    handle(&(struct step_event){.kind = kind});
+    handle(&(struct step_event){.kind = kind, .asked_ms = now_ms});
 }
 
 /* Let time pass, with all the wakes that were asked for. */

@@ -64,6 +64,15 @@ static struct {
             property_break(promise, "%s: not %s, at %" PRId64, promise, #condition, loop.now_ms);            \
     } while (0)
 
+#define TELL(...)                                                                                            \
+    do {                                                                                                     \
+        if (property.trace) {                                                                                \
+            fprintf(stderr, "%10" PRId64 " ", loop.now_ms);                                                  \
+            fprintf(stderr, __VA_ARGS__);                                                                    \
+            fputc('\n', stderr);                                                                             \
+        }                                                                                                    \
+    } while (0)
+
 static bool chance(unsigned percent)
 {
     return world_chance(&play.people, percent);
@@ -157,6 +166,11 @@ static void on_call(struct flight *flight)
 {
     if (flight->call == API_STOP || flight->call == API_START || flight->call == API_RESET) {
         const struct operation *operation = ((const struct runner *)flight->context)->operation;
+        TELL("  call: %s of guest %d to %s",
+             flight->call == API_STOP    ? "stop"
+             : flight->call == API_START ? "start"
+                                         : "reset",
+             flight->vmid, flight->node);
         CHECK(operation->vmid == flight->vmid, "P2: an operation powers its own guest");
         CHECK(!has_ended(operation), "P6: what has ended sends nothing");
         check_turn(flight, operation);
@@ -265,6 +279,7 @@ static void on_answer(void *context, const struct operation *operation, const st
           "P7: an answer comes within the asker's deadline");
     CHECK(error || (operation && operation->vmid == WORLD_VMID + player->guest),
           "a success names its operation");
+    TELL("  asker %td has its answer: %s", player - stage.players, error ? error->message : "done");
     player->state = ANSWERED;
     player->code = error ? error->code : ERROR_NONE;
     tally.codes[player->code]++;
@@ -304,6 +319,8 @@ static void submit(struct player *player)
     player->deadline_ms = loop.now_ms + stage.settings.deadline_ms;
     if (player->guest >= 0)
         stage.newest_ms[player->guest] = loop.now_ms;
+    TELL("  asker %td: %s of guest %s (%s), Request-Id \"%s\"", player - stage.players,
+         fence_action_name(player->action), plug, fence_method_name(player->method), player->request_id);
     stage.submitting = true;
     player->id = engine_submit(stage.engine, &request, on_answer, player, &error);
     stage.submitting = false;
@@ -386,6 +403,7 @@ static void leave_in_time(void)
             continue;
         engine_leave(stage.engine, player->id);
         player->state = LEFT;
+        TELL("  asker %u leaves", i);
         tally.left++;
         if (chance(40))
             ask_again(player);
@@ -416,6 +434,7 @@ static void learn_guests(void)
     rooms.inventory = inventory_builder_finish(builder, loop.now_ms);
     assert_non_null(rooms.inventory);
     stage.inventory_ms = loop.now_ms + 10000;
+    TELL("  the guests are listed");
     match_twins();
     stage.submitting = true;
     engine_round_ended(stage.engine);
@@ -446,6 +465,7 @@ static void restart(void)
     end_daemon();
     begin_daemon();
     stage.restarted_ms = loop.now_ms;
+    TELL("  the daemon was restarted");
     tally.restarts++;
     if (chance(50)) { /* the new one knows nothing yet */
         inventory_unref(rooms.inventory);

@@ -51,6 +51,24 @@ static void test_a_read_from_before_the_request_proves_nothing(void **state) /* 
     assert_true(effects.read_hosts);
 }
 
+static void test_a_read_asked_for_in_the_moment_before_a_join_proves_nothing(void **state) /* point 1, P6 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(10);
+    reads_running();
+    while (!step.busy_status)
+        go(now_ms - T0 + 1);
+    assert_int_equal(asked_ms[CALL_STATUS], now_ms); /* it may have been served before the request came */
+    tell(STEP_EVENT_JOINED);
+    go(now_ms - T0 + 5);
+    reads_stopped();
+    assert_false(effects.read_hosts);
+    go(now_ms - T0 + 100);
+    reads_stopped();
+    assert_true(effects.read_hosts);
+}
+
 static void test_a_join_between_read_and_hosts_reads_both_again(void **state) /* point 1, P6 */
 {
     (void)state;
@@ -611,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_off_sends_the_stop_at_once_and_reads_at_the_same_time),
         cmocka_unit_test(test_off_waits_for_stopped_before_success),
         cmocka_unit_test(test_a_read_from_before_the_request_proves_nothing),
+        cmocka_unit_test(test_a_read_asked_for_in_the_moment_before_a_join_proves_nothing),
         cmocka_unit_test(test_a_join_between_read_and_hosts_reads_both_again),
         cmocka_unit_test(test_another_guests_status_proves_nothing),
         cmocka_unit_test(test_stopped_with_network_devices_is_not_off),

@@ -316,10 +316,14 @@ static void ask(struct episode *episode, int64_t now_ms)
     } else if (episode->join_ms && now_ms >= episode->join_ms) {
         episode->join_ms = 0;
         if (step_can_join(&episode->step)) {
+            int64_t asked_ms = now_ms;
+            if (world_chance(&episode->world, 30)) /* it has waited already */
+                asked_ms -= world_between(&episode->world, 0, 40000);
             episode->step.params.deadline_ms = episode->params.deadline_ms = now_ms + DEADLINE_MS;
-            episode->newest_ms = now_ms;
+            if (episode->newest_ms < asked_ms)
+                episode->newest_ms = asked_ms;
             episode->deserted = false;
-            feed_kind(episode, STEP_EVENT_JOINED);
+            feed(episode, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = episode->newest_ms});
         }
     }
 }

@@ -466,6 +466,42 @@ static void test_a_new_asker_makes_the_stop_timely_again(void **state)
     assert_int_equal(stops, 2);
 }
 
+static void test_an_older_request_that_joins_makes_no_stop_timely(void **state) /* P4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40000);
+    if (step.busy_status)
+        reads_running();
+    /* it was repeated after a restart of the daemon, and is as old as it was */
+    handle(&(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = T0 - 5000});
+    go(41000);
+    if (step.busy_task)
+        task_is(STOP_UPID, "unexpected status");
+    go(42000);
+    status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
+    go(43000);
+    if (step.busy_status)
+        status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
+    assert_int_equal(stops, 1);
+    assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
+}
+
+static void test_a_guest_that_is_migrated_is_located_again(void **state) /* rule 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    status_is((struct pve_status){.running = false, .lock = "migrate"});
+    assert_going_on();
+    assert_string_equal(step.node, "");
+    assert_false(step.seen_running); /* that was elsewhere */
+    go(39 + STEP_MIGRATION_MS);
+    assert_false(effects.locate);
+    go(41 + STEP_MIGRATION_MS);
+    assert_true(effects.locate);
+}
+
 static void test_a_late_stop_is_not_sent_on_old_news(void **state)
 {
     (void)state;
@@ -574,6 +610,8 @@ int main(void)
         cmocka_unit_test(test_a_stop_nobody_waits_for_is_late_at_once),
         cmocka_unit_test(test_a_deserted_operation_is_verified_to_its_end),
         cmocka_unit_test(test_a_new_asker_makes_the_stop_timely_again),
+        cmocka_unit_test(test_an_older_request_that_joins_makes_no_stop_timely),
+        cmocka_unit_test(test_a_guest_that_is_migrated_is_located_again),
         cmocka_unit_test(test_a_late_stop_is_not_sent_on_old_news),
         cmocka_unit_test(test_a_late_operation_without_proof_is_abandoned),
         cmocka_unit_test(test_the_deadline_says_what_was_last_seen),
