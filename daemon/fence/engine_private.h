@@ -66,7 +66,7 @@ struct legacy {
     int64_t until_ms, since_realtime_ms;
     /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
      * before the guest was seen running again (point 7); 0: none */
-    int64_t killing_since_ms;
+    int64_t killing_since_ms, killing_until_ms;
     UT_hash_handle hh;
 };
 

@@ -19,6 +19,8 @@
 #define TASK_TIME_MS                                                                                         \
     2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
 
+#define LOCK_FILE_MS 10000 /* so long a task of Proxmox waits for a guest's lock file */
+
 static void feed(struct runner *runner, struct step_event *event);
 
 static void feed_kind(struct runner *runner, enum step_event_kind kind)
@@ -430,6 +432,29 @@ static int64_t killing_since(const struct runner *runner)
     return in_time ? 0 : stop->first_sent_ms;
 }
 
+static int64_t latest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's
+ * lock file or gave up; an open call as long as it may come. */
+static int64_t killing_until(const struct runner *runner)
+{
+    const struct step_call *stop = &runner->step.stop;
+    int64_t until_ms = runner->step.params.killing_until_ms;
+    if (stop->sent > 0)
+        until_ms = latest(until_ms, stop->settled_ms);
+    if (stop->state == STEP_CALL_TASK)
+        until_ms =
+            latest(until_ms, stop->last_sent_ms + runner->engine->settings.answer_timeout_ms + LOCK_FILE_MS);
+    if (stop->state == STEP_CALL_SENDING)
+        until_ms = latest(until_ms, stop->last_sent_ms + STEP_OPEN_CALL_MS);
+    if (stop->open > 0 && stop->last_open_ms >= stop->first_sent_ms) /* not only inherited ones */
+        until_ms = latest(until_ms, stop->last_open_ms + STEP_OPEN_CALL_MS);
+    return until_ms;
+}
+
 static void bequeath(struct runner *runner)
 {
     struct engine *engine = runner->engine;
@@ -440,7 +465,8 @@ static void bequeath(struct runner *runner)
                           .reset = runner->step.reset,
                           .until_ms = now + STEP_OPEN_CALL_MS,
                           .since_realtime_ms = runner->stops_since_ms,
-                          .killing_since_ms = killing_since(runner)};
+                          .killing_since_ms = killing_since(runner),
+                          .killing_until_ms = killing_until(runner)};
     leave_open(&left.stop, runner->step.stops_settled, now);
     leave_open(&left.reset, false, now);
     left.stop.sent += runner->inherited_stops;
@@ -507,8 +533,10 @@ static void begin(struct runner *runner)
         .min_online_nodes = engine->settings.min_online_nodes,
     };
     const struct legacy *legacy = find_legacy(engine, operation->vmid);
-    if (legacy)
+    if (legacy) {
         params.killing_since_ms = legacy->killing_since_ms;
+        params.killing_until_ms = legacy->killing_until_ms;
+    }
     runner->started = true;
     step_begin(&runner->step, &params);
     runner->step.floor_ms = runner->newest_ms;

@@ -70,8 +70,10 @@ struct step_params {
     bool ha_managed;  /* by the inventory's word */
     int release;      /* of Proxmox, 902 for 9.2; 0: unknown */
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
-    int min_online_nodes;     /* 0: majority */
-    int64_t killing_since_ms; /* when an earlier operation sent a stop whose effect was not proven; 0: none */
+    int min_online_nodes; /* 0: majority */
+    /* from the first stop of earlier operations whose effect was not proven until the last of them can have
+     * begun to kill; 0: none */
+    int64_t killing_since_ms, killing_until_ms;
 };
 
 struct step {

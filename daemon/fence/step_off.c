@@ -55,9 +55,9 @@ static bool may_be_undead(const struct step *step)
 
 static void on_running(struct step *step)
 {
-    /* an earlier operation's stop cannot have killed what was started after it; uptime is in whole seconds,
-     * cut */
-    if (step->params.killing_since_ms <= step->status_received_ms - (step->status.uptime_s + 1) * 1000)
+    /* an earlier operation's last stop cannot have killed what was started after it; uptime is in whole
+     * seconds, cut */
+    if (step->params.killing_until_ms <= step->status_received_ms - (step->status.uptime_s + 1) * 1000)
         step->params.killing_since_ms = 0;
     step->seen_running = true;
     step->told_stopped = false;

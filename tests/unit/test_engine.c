@@ -256,6 +256,27 @@ static void test_what_may_have_been_killed_unseen_stays_unproven_when_asked_agai
     assert_answered(third, ERROR_NONE);
 }
 
+static void test_what_the_last_of_several_stops_may_have_killed_stays_unproven(void **state) /* point 7 */
+{
+    (void)state;
+    struct staged_guest *guest = guest_of(101);
+    guest->no_nics = true;
+    stage.stop_takes_ms = 300000;
+    struct asker_record *first = ask(FENCE_OFF, "101");
+    run_for(5000);
+    guest->started_ms =
+        loop.now_ms; /* somebody has started it anew; then it hangs, and a second stop comes to it */
+    run_for(1000);
+    stage.task_ends_ms[0] = loop.now_ms;
+    run_for(DEADLINE_MS);
+    assert_answered(first, ERROR_DEADLINE);
+    assert_true(rooms.made[API_STOP] > 1);
+    stage.stop_takes_ms = 300;
+    struct asker_record *second = ask(FENCE_OFF, "101");
+    run_for(20000);
+    assert_answered(second, ERROR_UNPROVEN);
+}
+
 /* ---- askers ---- */
 
 static void test_each_asker_has_its_own_deadline(void **state)
@@ -526,6 +547,7 @@ int main(void)
         TEST(test_on_that_joined_a_power_on_fails_with_it),
         TEST(test_no_start_while_a_stop_of_an_earlier_operation_may_still_come),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_when_asked_again),
+        TEST(test_what_the_last_of_several_stops_may_have_killed_stays_unproven),
         TEST(test_each_asker_has_its_own_deadline),
         TEST(test_a_shorter_deadline_after_a_reload_shortens_no_operation),
         TEST(test_what_was_sent_goes_on_when_its_asker_has_left),

@@ -502,6 +502,29 @@ static void test_a_guest_that_is_migrated_is_located_again(void **state) /* rule
     assert_true(effects.locate);
 }
 
+static void test_each_lock_has_its_own_patience(void **state) /* rule 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    int64_t at = 40;
+    for (; at < 8500; at += 100) {
+        go(at);
+        if (!step.busy_status)
+            continue;
+        if (at < 4000)
+            status_is((struct pve_status){.lock = "suspending"});
+        else
+            status_is((struct pve_status){.lock = "rollback"});
+        assert_going_on();
+    }
+    for (; at < 10000 && step.phase != STEP_ENDED; at += 100) {
+        go(at);
+        if (step.busy_status)
+            status_is((struct pve_status){.lock = "rollback"});
+    }
+    assert_ended(OPERATION_FAILED, ERROR_LOCKED);
+}
+
 static void test_a_late_stop_is_not_sent_on_old_news(void **state)
 {
     (void)state;
@@ -612,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_a_new_asker_makes_the_stop_timely_again),
         cmocka_unit_test(test_an_older_request_that_joins_makes_no_stop_timely),
         cmocka_unit_test(test_a_guest_that_is_migrated_is_located_again),
+        cmocka_unit_test(test_each_lock_has_its_own_patience),
         cmocka_unit_test(test_a_late_stop_is_not_sent_on_old_news),
         cmocka_unit_test(test_a_late_operation_without_proof_is_abandoned),
         cmocka_unit_test(test_the_deadline_says_what_was_last_seen),
