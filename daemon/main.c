@@ -37,7 +37,7 @@ struct broker {
     struct settings *settings;
     struct event_base *base;
     struct endpoints *endpoints;
-    struct transport *fences, *polls;
+    struct transport *transport;
     struct session *session;
     struct poller *poller;
     struct history *history;
@@ -144,8 +144,7 @@ static struct server_parts parts_of(const struct broker *broker)
         .poller = broker->poller,
         .session = broker->session,
         .endpoints = broker->endpoints,
-        .fences = broker->fences,
-        .polls = broker->polls,
+        .transport = broker->transport,
         .min_online_nodes = broker->settings->config->min_online_nodes,
     };
 }
@@ -169,8 +168,7 @@ static void apply(struct broker *broker, struct settings *settings)
 {
     struct session_credentials credentials = credentials_of(settings);
     struct engine_settings engine_settings = engine_settings_of(settings->config);
-    bool good = transport_set_ca(broker->fences, settings->ca_pem) == 0;
-    good &= transport_set_ca(broker->polls, settings->ca_pem) == 0;
+    bool good = transport_set_ca(broker->transport, settings->ca_pem) == 0;
     good &= endpoints_reconfigure(broker->endpoints, settings->config->endpoints,
                                   settings->config->endpoint_count) == 0;
     good &= session_set_credentials(broker->session, &credentials);
@@ -262,8 +260,7 @@ static void tear_down(struct broker *broker)
     engine_free(broker->engine);
     poller_free(broker->poller);
     session_free(broker->session);
-    transport_free(broker->fences);
-    transport_free(broker->polls);
+    transport_free(broker->transport);
     endpoints_free(broker->endpoints);
     history_free(broker->history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
@@ -310,11 +307,9 @@ static bool make_rooms(struct broker *broker, struct error *error)
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
     broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
-    broker->fences = transport_new(broker->base, settings->ca_pem, 0);
-    broker->polls = transport_new(broker->base, settings->ca_pem, 1);
-    if (broker->endpoints && broker->fences && broker->polls)
-        broker->session =
-            session_new(broker->base, broker->fences, broker->polls, broker->endpoints, &credentials);
+    broker->transport = transport_new(broker->base, settings->ca_pem);
+    if (broker->endpoints && broker->transport)
+        broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
     secret_free(credentials.secret);
     if (!broker->session)
         return false;

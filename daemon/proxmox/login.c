@@ -280,8 +280,9 @@ static bool send_login(struct login *login)
         .username = login->identity,
         .password = secret_reveal(login->renewing ? login->ticket : login->password),
     };
-    login->transfer = transport_send(login->transport, endpoints_get(login->endpoints, (size_t)index),
-                                     (size_t)index, &request, NULL, LOGIN_ANSWER_MS, on_ticket, login);
+    login->transfer =
+        transport_send(login->transport, TRANSPORT_FENCES, endpoints_get(login->endpoints, (size_t)index),
+                       (size_t)index, &request, NULL, LOGIN_ANSWER_MS, on_ticket, login);
     return login->transfer != 0;
 }
 

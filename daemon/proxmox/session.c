@@ -44,7 +44,7 @@ struct call {
 
 struct session {
     struct event_base *base;
-    struct transport *fences, *polls;
+    struct transport *transport;
     struct endpoints *endpoints;
     struct login *login;
     struct call *calls;
@@ -62,11 +62,6 @@ static void call_free(struct call *call)
     free(call->pool);
     free(call->prefer);
     free(call);
-}
-
-static struct transport *transport_of(const struct call *call)
-{
-    return call->route.urgent ? call->session->fences : call->session->polls;
 }
 
 /* The one end of every call. */
@@ -127,7 +122,8 @@ static uint64_t send_to(struct call *call, size_t index, const struct transport_
         anew.last_address = NULL;
     call->tried |= UINT64_C(1) << index;
     call->cut_short = left_ms < call->route.answer_timeout_ms;
-    return transport_send(transport_of(call), &anew, index, &call->request, auth,
+    enum transport_lane lane = call->route.urgent ? TRANSPORT_FENCES : TRANSPORT_POLLS;
+    return transport_send(call->session->transport, lane, &anew, index, &call->request, auth,
                           call->cut_short ? left_ms : call->route.answer_timeout_ms, on_answer, call);
 }
 
@@ -347,22 +343,21 @@ void session_cancel(struct session *session, uint64_t id)
     if (!call)
         return;
     if (call->transfer)
-        transport_forget(transport_of(call), call->transfer);
+        transport_forget(session->transport, call->transfer);
     HASH_DEL(session->calls, call);
     call_free(call);
 }
 
-struct session *session_new(struct event_base *base, struct transport *fences, struct transport *polls,
-                            struct endpoints *endpoints, struct session_credentials *credentials)
+struct session *session_new(struct event_base *base, struct transport *transport, struct endpoints *endpoints,
+                            struct session_credentials *credentials)
 {
     struct session *session = calloc(1, sizeof(*session));
     if (!session)
         return NULL;
     session->base = base;
-    session->fences = fences;
-    session->polls = polls;
+    session->transport = transport;
     session->endpoints = endpoints;
-    session->login = login_new(base, fences, endpoints, on_login, session);
+    session->login = login_new(base, transport, endpoints, on_login, session);
     if (!session->login || !login_set_credentials(session->login, credentials)) {
         session_free(session);
         return NULL;
@@ -382,7 +377,7 @@ void session_free(struct session *session)
     struct call *call, *next;
     HASH_ITER (hh, session->calls, call, next) {
         if (call->transfer)
-            transport_forget(transport_of(call), call->transfer);
+            transport_forget(session->transport, call->transfer);
         HASH_DEL(session->calls, call);
         call_free(call);
     }

@@ -21,8 +21,8 @@
 struct session;
 struct transport;
 
-struct session *session_new(struct event_base *base, struct transport *fences, struct transport *polls,
-                            struct endpoints *endpoints, struct session_credentials *credentials);
+struct session *session_new(struct event_base *base, struct transport *transport, struct endpoints *endpoints,
+                            struct session_credentials *credentials);
 void session_free(struct session *session);
 /* After a reload: forget the old ticket, log in anew. false if memory ran out (then the old ones stay). */
 bool session_set_credentials(struct session *session, struct session_credentials *credentials);

@@ -2,17 +2,19 @@
  * libcurl's multi interface on libevent.
  *
  * Curl's callbacks only arm events; transfers are completed in one place (drain), where curl is not on the
- * stack. Each transfer belongs to a generation (a multi handle with its connections and TLS sessions): a
- * changed CA begins a new one, and the old one goes when its last transfer has ended.
+ * stack. Each transfer belongs to a generation (the lanes' connections, and TLS sessions that the lanes
+ * share): a changed CA begins a new one, and the old one goes when its last transfer has ended.
  */
 #include "proxmox/transport.h"
 
+#include "proxmox/trust.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #define HASH_NONFATAL_OOM 1
@@ -23,18 +25,24 @@
  */
 #define TRANSPORT_IDLE_MAX_S 3L
 
+/* Connections of one kind of asker. */
+struct lane {
+    struct generation *generation;
+    CURLM *multi;
+    struct event *timer;
+};
+
 struct generation {
     struct transport *transport;
-    CURLM *multi;
-    CURLSH *share; /* TLS sessions */
-    struct event *timer;
+    struct lane lanes[TRANSPORT_LANE_COUNT];
+    CURLSH *share; /* TLS sessions, so that a fence resumes what a poll began */
     unsigned active;
-    char *ca_pem;
+    X509_STORE *trusted; /* NULL: the system's */
 };
 
 struct transfer {
     uint64_t id;
-    struct generation *generation;
+    struct lane *lane;
     CURL *easy;
     struct curl_slist *headers, *connect_to;
     char *body;
@@ -55,7 +63,6 @@ struct transfer {
 
 struct transport {
     struct event_base *base;
-    long host_connections;
     struct generation *current;
     struct transfer *transfers;
     uint64_t last_id;
@@ -87,44 +94,44 @@ void transport_global_cleanup(void)
 
 /* ---- generations ---- */
 
-static void drain(struct generation *generation);
+static void drain(struct lane *lane);
 
 static void on_socket_event(evutil_socket_t fd, short what, void *context)
 {
-    struct generation *generation = context;
+    struct lane *lane = context;
     int action = ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
     int running = 0;
-    curl_multi_socket_action(generation->multi, fd, action, &running);
-    drain(generation);
+    curl_multi_socket_action(lane->multi, fd, action, &running);
+    drain(lane);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct generation *generation = context;
+    struct lane *lane = context;
     int running = 0;
-    curl_multi_socket_action(generation->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    drain(generation);
+    curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    drain(lane);
 }
 
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
 {
     (void)multi;
-    struct generation *generation = context;
+    struct lane *lane = context;
     if (timeout_ms < 0) {
-        event_del(generation->timer);
+        event_del(lane->timer);
         return 0;
     }
     struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
-    event_add(generation->timer, &tv);
+    event_add(lane->timer, &tv);
     return 0;
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
 {
     (void)easy;
-    struct generation *generation = context;
+    struct lane *lane = context;
     struct event *event = socket_context;
     if (event)
         event_free(event);
@@ -133,11 +140,11 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *context,
         short events = EV_PERSIST;
         events |= (what & CURL_POLL_IN) ? EV_READ : 0;
         events |= (what & CURL_POLL_OUT) ? EV_WRITE : 0;
-        event = event_new(generation->transport->base, fd, events, on_socket_event, generation);
+        event = event_new(lane->generation->transport->base, fd, events, on_socket_event, lane);
         if (event)
             event_add(event, NULL);
     }
-    curl_multi_assign(generation->multi, fd, event);
+    curl_multi_assign(lane->multi, fd, event);
     return 0;
 }
 
@@ -145,36 +152,54 @@ static void generation_free(struct generation *generation)
 {
     if (!generation)
         return;
-    if (generation->multi)
-        curl_multi_cleanup(generation->multi);
-    if (generation->share)
+    for (size_t i = 0; i < ARRAY_LEN(generation->lanes); i++) {
+        struct lane *lane = &generation->lanes[i];
+        if (lane->multi)
+            curl_multi_cleanup(lane->multi);
+        if (lane->timer)
+            event_free(lane->timer);
+    }
+    if (generation->share) /* after the lanes, whose connections use it */
         curl_share_cleanup(generation->share);
-    if (generation->timer)
-        event_free(generation->timer);
-    free(generation->ca_pem);
+    X509_STORE_free(generation->trusted);
     free(generation);
+}
+
+static bool lane_init(struct lane *lane, struct generation *generation, long host_connections)
+{
+    lane->generation = generation;
+    lane->multi = curl_multi_init();
+    lane->timer = event_new(generation->transport->base, -1, 0, on_timer, lane);
+    if (!lane->multi || !lane->timer)
+        return false;
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
+    curl_multi_setopt(lane->multi, CURLMOPT_MAX_HOST_CONNECTIONS, host_connections);
+    return true;
 }
 
 static struct generation *generation_new(struct transport *transport, const char *ca_pem)
 {
+    static const long host_connections[TRANSPORT_LANE_COUNT] = {
+        [TRANSPORT_FENCES] = 0, /* no limit: the engine has its own */
+        [TRANSPORT_POLLS] = 1,
+    };
     struct generation *generation = calloc(1, sizeof(*generation));
     if (!generation)
         return NULL;
     generation->transport = transport;
-    generation->multi = curl_multi_init();
     generation->share = curl_share_init();
-    generation->timer = event_new(transport->base, -1, 0, on_timer, generation);
-    generation->ca_pem = ca_pem ? strdup(ca_pem) : NULL;
-    if (!generation->multi || !generation->share || !generation->timer || (ca_pem && !generation->ca_pem)) {
+    generation->trusted = ca_pem ? trust_store_new(ca_pem) : NULL;
+    bool good = generation->share && (!ca_pem || generation->trusted);
+    for (size_t i = 0; good && i < ARRAY_LEN(generation->lanes); i++)
+        good = lane_init(&generation->lanes[i], generation, host_connections[i]);
+    if (!good) {
         generation_free(generation);
         return NULL;
     }
     curl_share_setopt(generation->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(generation->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(generation->multi, CURLMOPT_SOCKETDATA, generation);
-    curl_multi_setopt(generation->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(generation->multi, CURLMOPT_TIMERDATA, generation);
-    curl_multi_setopt(generation->multi, CURLMOPT_MAX_HOST_CONNECTIONS, transport->host_connections);
     return generation;
 }
 
@@ -191,9 +216,8 @@ static void wipe_headers(struct curl_slist *headers)
 /* Take a transfer off curl and free it. Its generation goes with it if it was the last of an old one. */
 static void transfer_free(struct transfer *transfer)
 {
-    struct generation *generation = transfer->generation;
     if (transfer->easy) {
-        curl_multi_remove_handle(generation->multi, transfer->easy);
+        curl_multi_remove_handle(transfer->lane->multi, transfer->easy);
         curl_easy_cleanup(transfer->easy);
     }
     wipe_headers(transfer->headers);
@@ -207,8 +231,8 @@ static void transfer_free(struct transfer *transfer)
         explicit_bzero(transfer->answer, transfer->answer_size);
     free(transfer->answer);
     free(transfer->endpoint_text);
+    transfer->lane->generation->active--;
     free(transfer);
-    generation->active--;
 }
 
 static void refuse(struct api_result *result, const struct transfer *transfer, struct json_object *document)
@@ -302,7 +326,7 @@ static void judge_failure(const struct transfer *transfer, CURLcode code, bool t
 /* The one end of every transfer. */
 static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
 {
-    struct transport *transport = transfer->generation->transport;
+    struct transport *transport = transfer->lane->generation->transport;
     _cleanup_(json_putp) struct json_object *document = NULL;
     struct api_result result = {
         .reason = transfer->reason,
@@ -333,13 +357,14 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
     transfer_free(transfer);
 }
 
-static void drain(struct generation *generation)
+static void drain(struct lane *lane)
 {
+    struct generation *generation = lane->generation;
     struct transport *transport = generation->transport;
     CURLMsg *message;
     int left = 0;
     generation->active++; /* keep it while a callback may begin a new generation */
-    while ((message = curl_multi_info_read(generation->multi, &left))) {
+    while ((message = curl_multi_info_read(lane->multi, &left))) {
         if (message->msg != CURLMSG_DONE)
             continue;
         CURLcode code = message->data.result; /* the message dies with its handle */
@@ -357,7 +382,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct transfer *transfer = context;
-    struct generation *generation = transfer->generation;
+    struct generation *generation = transfer->lane->generation;
     generation->active++;
     finish(transfer, CURLE_OPERATION_TIMEDOUT, true);
     if (--generation->active == 0 && generation != generation->transport->current)
@@ -450,23 +475,30 @@ static bool set_address(struct transfer *transfer, const struct endpoint *endpoi
            curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, transfer->connect_to) == CURLE_OK;
 }
 
+/* curl has made an empty store, which goes. */
+static CURLcode on_tls_context(CURL *easy, void *context, void *trusted)
+{
+    (void)easy;
+    SSL_CTX_set1_cert_store(context, trusted);
+    return CURLE_OK;
+}
+
 static bool set_tls(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
-    const char *ca_pem = transfer->generation->ca_pem;
+    X509_STORE *trusted = transfer->lane->generation->trusted;
     bool good = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    if (good && ca_pem) {
-        struct curl_blob blob = {
-            .data = (void *)(uintptr_t)ca_pem, .len = strlen(ca_pem), .flags = CURL_BLOB_NOCOPY};
-        good = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK;
-    }
+    if (good && trusted)
+        good = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context) == CURLE_OK &&
+               curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trusted) == CURLE_OK;
     /* A libcurl that was built with a directory of CAs trusts those beside the ones given, and reads it at
      * each handshake. */
-    if (ca_pem || curl_version_info(CURLVERSION_NOW)->cainfo)
+    if (trusted || curl_version_info(CURLVERSION_NOW)->cainfo)
         good = good && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
-    /* the system's store is read once a generation and then kept: no file is opened in a fence */
+    /* the system's store is read once a lane and then kept: no file is opened in a fence */
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, -1L);
     return good;
 }
@@ -475,7 +507,7 @@ static void set_behaviour(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_SHARE, transfer->generation->share);
+    curl_easy_setopt(easy, CURLOPT_SHARE, transfer->lane->generation->share);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* https_proxy in the environment is not for us */
@@ -517,7 +549,7 @@ static bool prepare(struct transfer *transfer, const struct endpoint *endpoint,
     _cleanup_(freep) char *path = NULL;
     transfer->easy = curl_easy_init();
     transfer->endpoint_text = strdup(endpoint->text);
-    transfer->timeout = event_new(transfer->generation->transport->base, -1, 0, on_timeout, transfer);
+    transfer->timeout = event_new(transfer->lane->generation->transport->base, -1, 0, on_timeout, transfer);
     if (!transfer->easy || !transfer->endpoint_text || !transfer->timeout ||
         !api_build(request, &path, &transfer->body))
         return false;
@@ -525,15 +557,16 @@ static bool prepare(struct transfer *transfer, const struct endpoint *endpoint,
     return set_address(transfer, endpoint, path) && set_tls(transfer) && set_headers(transfer, auth);
 }
 
-uint64_t transport_send(struct transport *transport, const struct endpoint *endpoint, size_t endpoint_index,
+uint64_t transport_send(struct transport *transport, enum transport_lane lane,
+                        const struct endpoint *endpoint, size_t endpoint_index,
                         const struct api_request *request, const struct transport_auth *auth,
                         int64_t timeout_ms, transport_done_fn *done, void *context)
 {
     struct transfer *transfer = calloc(1, sizeof(*transfer));
     if (!transfer)
         return 0;
-    transfer->generation = transport->current;
-    transfer->generation->active++;
+    transfer->lane = &transport->current->lanes[lane];
+    transport->current->active++;
     transfer->id = ++transport->last_id;
     transfer->call = request->call;
     transfer->endpoint = endpoint_index;
@@ -553,7 +586,7 @@ uint64_t transport_send(struct transport *transport, const struct endpoint *endp
     struct timeval tv = {.tv_sec = transfer->timeout_ms / 1000,
                          .tv_usec = (transfer->timeout_ms % 1000) * 1000};
     if (event_add(transfer->timeout, &tv) < 0 ||
-        curl_multi_add_handle(transfer->generation->multi, transfer->easy) != CURLM_OK) {
+        curl_multi_add_handle(transfer->lane->multi, transfer->easy) != CURLM_OK) {
         HASH_DEL(transport->transfers, transfer);
         transfer_free(transfer);
         return 0;
@@ -572,13 +605,12 @@ void transport_forget(struct transport *transport, uint64_t id)
 
 /* ---- the room itself ---- */
 
-struct transport *transport_new(struct event_base *base, const char *ca_pem, long host_connections)
+struct transport *transport_new(struct event_base *base, const char *ca_pem)
 {
     struct transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return NULL;
     transport->base = base;
-    transport->host_connections = host_connections;
     transport->current = generation_new(transport, ca_pem);
     if (!transport->current) {
         free(transport);
@@ -604,7 +636,7 @@ void transport_free(struct transport *transport)
         return;
     struct transfer *transfer, *next;
     HASH_ITER (hh, transport->transfers, transfer, next) {
-        struct generation *generation = transfer->generation;
+        struct generation *generation = transfer->lane->generation;
         HASH_DEL(transport->transfers, transfer);
         transfer_free(transfer);
         if (generation->active == 0 && generation != transport->current)

@@ -17,6 +17,14 @@
 
 struct transport;
 
+/* Two sets of connections, so that polls do not stand in a fence's way. What was agreed in a TLS handshake on
+ * one of them is resumed on the other. */
+enum transport_lane {
+    TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
+    TRANSPORT_POLLS,  /* one connection to an endpoint, requests wait for each other: one handshake a round */
+    TRANSPORT_LANE_COUNT,
+};
+
 struct transport_counters {
     uint64_t requests[API_CALL_COUNT];
     uint64_t lost[API_CALL_COUNT];
@@ -39,10 +47,8 @@ typedef void transport_done_fn(void *context, uint64_t id, const struct api_resu
 int transport_global_init(struct error *error);
 void transport_global_cleanup(void);
 
-/* `ca_pem` is the text of a CA file, or NULL for the system's store. With host_connections above 0 no more
- * connections than that are made to one endpoint, and requests wait for each other (polls: one TLS handshake
- * a round instead of one a question); 0 is no limit. */
-struct transport *transport_new(struct event_base *base, const char *ca_pem, long host_connections);
+/* `ca_pem` is the text of a CA file, or NULL for the system's store. */
+struct transport *transport_new(struct event_base *base, const char *ca_pem);
 /* Transfers under way end without a callback. */
 void transport_free(struct transport *transport);
 /* Another CA: connections and TLS sessions made under the old one are not used for new requests. 0 or
@@ -51,7 +57,8 @@ int transport_set_ca(struct transport *transport, const char *ca_pem);
 
 /* Send one call to one endpoint. Without an answer after timeout_ms it counts as lost (or unsent). Returns an
  * id, or 0 if the request cannot be built or memory ran out. */
-uint64_t transport_send(struct transport *transport, const struct endpoint *endpoint, size_t endpoint_index,
+uint64_t transport_send(struct transport *transport, enum transport_lane lane,
+                        const struct endpoint *endpoint, size_t endpoint_index,
                         const struct api_request *request, const struct transport_auth *auth,
                         int64_t timeout_ms, transport_done_fn *done, void *context);
 /* No callback any more; the transfer itself goes on to its end, because a power call cannot be taken back. */

@@ -40,8 +40,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .history = parts->history,
         .engine = engine_counters(parts->engine),
         .operations_running = engine_running(parts->engine),
-        .transport = {parts->fences ? transport_counters(parts->fences) : NULL,
-                      parts->polls ? transport_counters(parts->polls) : NULL},
+        .transport = parts->transport ? transport_counters(parts->transport) : NULL,
     };
     session_describe(parts->session, &facts->session);
     facts->readiness = (struct readiness_facts){

@@ -271,15 +271,11 @@ static void endpoint_failures(struct text *out, const char *name, const struct s
 
 static uint64_t call_count(const struct view_facts *view, enum api_call call, bool lost)
 {
-    uint64_t sum = 0;
+    const struct transport_counters *transport = view->transport;
 
-    for (size_t i = 0; i < ARRAY_LEN(view->transport); i++) {
-        const struct transport_counters *transport = view->transport[i];
-
-        if (transport)
-            sum += lost ? transport->lost[call] : transport->requests[call];
-    }
-    return sum;
+    if (!transport)
+        return 0;
+    return lost ? transport->lost[call] : transport->requests[call];
 }
 
 /* Rows of the same name are one sample: the same series twice is not valid. */
@@ -312,11 +308,9 @@ static void calls_lost(struct text *out, const char *name, const struct scrape *
 
 static void handshakes(struct text *out, const char *name, const struct scrape *scrape)
 {
-    uint64_t sum = 0;
+    const struct transport_counters *transport = scrape->view->transport;
 
-    for (size_t i = 0; i < ARRAY_LEN(scrape->view->transport); i++)
-        sum += scrape->view->transport[i] ? scrape->view->transport[i]->connections : 0;
-    put_count(out, name, NULL, NULL, sum);
+    put_count(out, name, NULL, NULL, transport ? transport->connections : 0);
 }
 
 /* ---- the table ---- */

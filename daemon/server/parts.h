@@ -17,6 +17,6 @@ struct server_parts {
     struct poller *poller;
     struct session *session;
     struct endpoints *endpoints;
-    struct transport *fences, *polls;
+    struct transport *transport;
     int min_online_nodes; /* 0: majority */
 };

@@ -34,7 +34,7 @@ struct view_facts {
     const struct history *history;        /* may be NULL */
     const struct engine_counters *engine; /* may be NULL */
     unsigned operations_running;
-    const struct transport_counters *transport[2]; /* of fences and polls; may be NULL */
+    const struct transport_counters *transport; /* may be NULL */
 };
 
 /* ---- errors ---- */

@@ -127,7 +127,7 @@ struct answer {
 
 struct world {
     struct event_base *base;
-    struct transport *fences, *polls;
+    struct transport *transport;
     struct endpoints *endpoints;
     struct session *session;
     struct cluster cluster;
@@ -169,10 +169,9 @@ static inline struct world *begin_as(struct session_credentials credentials)
         world->configured[i].port = world->hosts[i]->port;
     }
     world->base = event_base_new();
-    world->fences = transport_new(world->base, ca->pem, 0);
-    world->polls = transport_new(world->base, ca->pem, 1);
+    world->transport = transport_new(world->base, ca->pem);
     world->endpoints = endpoints_new(world->configured, HOSTS);
-    world->session = session_new(world->base, world->fences, world->polls, world->endpoints, &credentials);
+    world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     assert_non_null(world->session);
     return world;
 }
@@ -185,8 +184,7 @@ static inline struct world *begin(void)
 static inline void end(struct world *world)
 {
     session_free(world->session);
-    transport_free(world->fences);
-    transport_free(world->polls);
+    transport_free(world->transport);
     endpoints_free(world->endpoints);
     event_base_free(world->base);
     for (int i = 0; i < HOSTS; i++)

@@ -133,15 +133,13 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     struct endpoints *endpoints = fixture_endpoints();
     struct view_facts facts = fixture_facts(inventory, endpoints);
     struct engine_counters engine = {.joined = 4};
-    struct transport_counters fences = {.connections = 5}, polls = {.connections = 6};
+    struct transport_counters transport = {.connections = 11};
 
     (void)state;
     engine.answered[FENCE_REBOOT][ENGINE_RESULT_FAILED] = 7;
-    fences.requests[API_STOP] = 8;
-    polls.requests[API_STOP] = 1;
+    transport.requests[API_STOP] = 9;
     facts.engine = &engine;
-    facts.transport[0] = &fences;
-    facts.transport[1] = &polls;
+    facts.transport = &transport;
     facts.operations_running = 3;
     _cleanup_(text_clear) struct text out = expose(&facts);
     assert_line(&out, "fence_broker_guests{verdict=\"ready\"} 1");

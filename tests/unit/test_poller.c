@@ -96,7 +96,7 @@ static void pve(struct fake_exchange *exchange)
 
 struct world {
     struct event_base *base;
-    struct transport *fences, *polls;
+    struct transport *transport;
     struct endpoints *endpoints;
     struct session *session;
     struct poller *poller;
@@ -143,10 +143,9 @@ static struct world *begin(void)
                                     .poll_interval_ms = 60000,
                                     .answer_timeout_ms = 4000};
     world->base = event_base_new();
-    world->fences = transport_new(world->base, ca->pem, 0);
-    world->polls = transport_new(world->base, ca->pem, 1);
+    world->transport = transport_new(world->base, ca->pem);
     world->endpoints = endpoints_new(world->configured, 2);
-    world->session = session_new(world->base, world->fences, world->polls, world->endpoints, &credentials);
+    world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     world->poller =
         poller_new(world->base, world->session, world->endpoints, &world->config, on_round, world);
     assert_non_null(world->poller);
@@ -157,8 +156,7 @@ static void end(struct world *world)
 {
     poller_free(world->poller);
     session_free(world->session);
-    transport_free(world->fences);
-    transport_free(world->polls);
+    transport_free(world->transport);
     endpoints_free(world->endpoints);
     event_base_free(world->base);
     for (int i = 0; i < 2; i++)

@@ -103,7 +103,7 @@ static void test_a_call_that_cannot_be_built_is_not_begun(void **state)
 static void test_where_nobody_listens_nothing_was_sent(void **state)
 {
     (void)state;
-    struct world *world = begin_with(NULL, ca->pem, 0);
+    struct world *world = begin_with(NULL, ca->pem, TRANSPORT_FENCES);
     int held = fake_bind(&world->endpoint.port); /* bound, not listening: refused, and nobody else's */
     assert_says(ask(world, power(API_STOP)), API_UNSENT, ERROR_NO_ENDPOINT, "stop at pve1");
     close(held);

@@ -8,7 +8,7 @@
 
 static void assert_distrusted(const char *pem, struct fake_pve *fake, const char *words, const char *hint)
 {
-    struct world *world = begin_with(fake, pem, 0);
+    struct world *world = begin_with(fake, pem, TRANSPORT_FENCES);
     const struct answer *answer = ask(world, power(API_STOP));
     assert_says(answer, API_UNSENT, ERROR_CERTIFICATE, words);
     assert_holds(answer->error.hint, hint);
@@ -79,6 +79,22 @@ static void test_connections_are_kept_and_tls_sessions_resumed(void **state)
     end(world);
 }
 
+static void test_a_fence_has_its_own_connection_and_resumes_what_a_poll_began(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    world->lane = TRANSPORT_POLLS;
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    world->lane = TRANSPORT_FENCES;
+    assert_int_equal(ask(world, power(API_STOP))->outcome, API_OK);
+    assert_int_equal(fake_connections(world->fake), 2);
+    assert_int_equal(world->fake->resumed, 1);
+    world->lane = TRANSPORT_POLLS;
+    assert_int_equal(ask(world, version())->outcome, API_OK);
+    assert_int_equal(fake_connections(world->fake), 2);
+    end(world);
+}
+
 /* A connection that was kept dies with the next request. */
 static void die_on_reuse(struct fake_exchange *exchange)
 {
@@ -137,7 +153,7 @@ static void hundred_each(struct fake_exchange *exchange)
 static void test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed(void **state)
 {
     (void)state;
-    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hundred_each), ca->pem, 1);
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hundred_each), ca->pem, TRANSPORT_POLLS);
     for (int i = 0; i < 250; i++)
         assert_true(send_with(world, version(), NULL, PATIENCE_S * 1000) != 0);
     await(world, 250);
@@ -164,7 +180,7 @@ static void test_fences_do_not_wait_for_each_other(void **state)
 static void test_a_poll_that_hangs_keeps_the_next_one_only_for_its_own_time(void **state)
 {
     (void)state;
-    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hold), ca->pem, 1);
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hold), ca->pem, TRANSPORT_POLLS);
     send_with(world, version(), NULL, SOON_MS);
     send_with(world, version(), NULL, PATIENCE_S * 1000);
     await(world, 1);
@@ -243,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_a_changed_ca_counts_for_the_next_request),
         cmocka_unit_test(test_a_transfer_under_way_ends_well_under_the_old_ca),
         cmocka_unit_test(test_connections_are_kept_and_tls_sessions_resumed),
+        cmocka_unit_test(test_a_fence_has_its_own_connection_and_resumes_what_a_poll_began),
         cmocka_unit_test(test_a_kept_connection_that_dies_is_no_error),
         cmocka_unit_test(test_a_reset_is_written_once_on_a_connection_of_its_own),
         cmocka_unit_test(test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed),
