@@ -20,6 +20,7 @@
 #define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
 #define STEP_SLOW_READ_MS     500   /* after a read that failed */
 #define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
+#define STEP_RESEND_LOST_MS   50    /* the same after the first lost stop: another endpoint takes it */
 #define STEP_RESEND_LAST_MS   5000  /* … up to this */
 #define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
 #define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */

@@ -353,6 +353,25 @@ static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 
     assert_int_equal(pause, STEP_RESEND_LAST_MS);
 }
 
+static void test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_backs_off(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(1);
+    power_lost();
+    reads_running(); /* asked for before the loss: no news */
+    assert_int_equal(stops, 1);
+    go(30);
+    reads_running();
+    assert_int_equal(stops, 1);
+    go(99);
+    if (step.busy_status)
+        reads_running();
+    assert_int_equal(stops, 2);
+    power_lost();
+    assert_int_equal(step.next_power_ms - now_ms, STEP_RESEND_FIRST_MS);
+}
+
 static void test_a_stop_that_was_not_sent_does_not_count(void **state)
 {
     (void)state;
@@ -627,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_a_task_that_its_host_does_not_know_is_an_open_call),
         cmocka_unit_test(test_an_unreadable_task_is_read_again),
         cmocka_unit_test(test_resending_backs_off_up_to_five_seconds),
+        cmocka_unit_test(test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_backs_off),
         cmocka_unit_test(test_a_stop_that_was_not_sent_does_not_count),
         cmocka_unit_test(test_overrule_shutdown_is_left_out_where_proxmox_does_not_know_it),
         cmocka_unit_test(test_a_late_stop_needs_a_guest_that_ran_before_the_request),

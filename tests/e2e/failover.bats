@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# What a bad endpoint costs a fence: one that refuses or resets at most 100 ms, one that is known to be silent nothing, one that falls silent
+# in the middle answer-timeout, a dead resolver nothing. The bounds here only tell these apart on a busy machine: a lost answer-timeout
+# (3 s) or look-up (10 s) is seen. The figures are made by `make bench`. Guest 101 is on pve1, whose own endpoint is asked first.
+# shellcheck disable=SC2034,SC2154
+
+ANSWER_TIMEOUT=3000
+AT_ONCE=1500
+
+setup() {
+    source "$BATS_TEST_DIRNAME/fence.bash"
+    e2e_setup
+    SIM_ARGUMENTS=(--scale 0.1)
+}
+teardown() {
+    [[ -z ${RESOLVER_PID:-} ]] || end_process "$RESOLVER_PID" TERM || true
+    fence_teardown
+}
+
+# endpoint_is NUMBER 0|1: down or up by the broker's own words
+endpoint_is() {
+    ask GET /metrics | grep '^fence_broker_proxmox_endpoint_up{' | sed -n "$1p" | grep -q " $2\$"
+}
+
+# off VMID: took is how long it was
+off() {
+    fence "$1" -o off -n "vm$1"
+    succeeded
+    guest_dead "$1"
+}
+
+put_back() {
+    sim_ctl clear
+    sim_ctl start 101
+    sim_ctl wait 101 running
+    await 20 endpoint_is 1 1
+}
+
+endpoints_start() {
+    sim_start
+    broker_start "proxmox.answer-timeout=$((ANSWER_TIMEOUT / 1000))s" fence.deadline=20s "$@"
+    await 20 endpoint_is 1 1
+    await 20 endpoint_is 2 1
+}
+
+@test "an endpoint that refuses or resets costs a fence no time, over open connections and over new ones" {
+    endpoints_start proxmox.poll-interval=1s
+    for name in "refuse" "reset" "reset call=stop" "reset call=status" "reset call=resources"; do
+        client -o status -n vm101      # so that a connection is open
+        sim_ctl fault $name endpoint=pve1
+        off 101
+        at_most "$took" "$AT_ONCE" "$name, open"
+        put_back
+        sim_ctl idle-ms 20
+        sim_ctl fault $name endpoint=pve1
+        off 101
+        at_most "$took" "$AT_ONCE" "$name, new"
+        sim_ctl idle-ms 5000
+        put_back
+    done
+}
+
+@test "an endpoint that is known to be silent costs a fence nothing" {
+    endpoints_start proxmox.poll-interval=1s
+    sim_ctl fault silent endpoint=pve1
+    await 20 endpoint_is 1 0
+    off 101
+    at_most "$took" "$AT_ONCE"
+    # its own host's endpoint for pve2's guest is the other one, and stays the first
+    off 102
+    at_most "$took" "$AT_ONCE"
+}
+
+@test "an endpoint that falls silent in the middle costs answer-timeout, once, whichever call it swallows" {
+    endpoints_start proxmox.poll-interval=1s
+    for name in "" call=stop call=status call=resources; do
+        client -o status -n vm101
+        sim_ctl fault silent endpoint=pve1 $name
+        off 101
+        at_least "$took" $((ANSWER_TIMEOUT - 1000)) "$name"
+        at_most "$took" $((ANSWER_TIMEOUT + AT_ONCE)) "$name"
+        put_back
+    done
+}
+
+# ---- the resolver ----
+
+# own_resolver: in this process's mount namespace names are found in $T/hosts, and then asked of a server that never answers
+own_resolver() {
+    local address=127.$((RANDOM % 250 + 2)).$((RANDOM % 250 + 2)).$((RANDOM % 250 + 2))
+    spawn "$T/resolver.log" "$BATS_TEST_DIRNAME/silent-resolver" "$address" "$T/asked"
+    RESOLVER_PID=$SPAWNED
+    await 5 test -e "$T/asked"
+    printf 'hosts: files dns\n' >"$T/nsswitch.conf"
+    printf 'nameserver %s\n' "$address" >"$T/resolv.conf"
+    printf '127.0.0.1 localhost pve1 pve2\n' >"$T/hosts"
+}
+
+# broker_spawn in a namespace of its own; lib.bash's broker_start calls it
+with_own_resolver() {
+    broker_spawn() {
+        # shellcheck disable=SC2016
+        spawn "$T/broker.log" unshare --mount sh -ec '
+            for file in nsswitch.conf resolv.conf hosts; do mount --bind "$1/$file" "/etc/$file"; done
+            exec "$2" -c "$3"' sh "$T" "$BUILD/fence_brokerd" "$CONFIG"
+        BROKER_PID=$SPAWNED
+        ln -sf broker.log.err "$T/broker.err"
+        await 10 broker_listens
+    }
+}
+
+# NAME:PORT of an endpoint
+by_name() { sed -nE "s/^$1 127.0.0.1:/$1:/p" "$SIM/endpoints"; }
+
+resolver_dies() { printf '127.0.0.1 localhost\n' >"$T/hosts"; }
+
+@test "a resolver that dies after the first contact costs nothing, and no name is asked for" {
+    unshare --mount true 2>/dev/null || missing "mount namespaces are not to be had here"
+    own_resolver
+    with_own_resolver
+    sim_start
+    sim_ctl idle-ms 20                 # every request makes a connection
+    broker_start proxmox.answer-timeout=3s fence.deadline=20s proxmox.poll-interval=1s "proxmox.endpoint=$(by_name pve1)" \
+        "proxmox.endpoint=$(by_name pve2)"
+    await 20 endpoint_is 1 1
+    await 20 endpoint_is 2 1
+    resolver_dies
+    sim_ctl stats reset
+    await 10 three_rounds
+    off 101
+    at_most "$took" "$AT_ONCE"
+    broker_reload                      # the same endpoints keep what they learnt
+    off 102
+    at_most "$took" "$AT_ONCE"
+    is "$(cat "$T/asked")" ""
+    # one that is down is looked up anew now and then, by polls: never in a fence's way
+    sim_ctl fault silent endpoint=pve1
+    await 20 endpoint_is 1 0
+    await 20 grep -q pve1 "$T/asked"
+    off 103
+    at_most "$took" "$AT_ONCE"
+}
+three_rounds() { (($(sim_calls resources) >= 6)); }
+
+@test "an endpoint whose name was never resolved costs nothing while another one is known" {
+    unshare --mount true 2>/dev/null || missing "mount namespaces are not to be had here"
+    own_resolver
+    with_own_resolver
+    resolver_dies
+    sim_start
+    broker_start proxmox.answer-timeout=3s fence.deadline=20s "proxmox.endpoint=$(by_name pve1)" "proxmox.endpoint=$(sed -n 's/^pve2 //p' "$SIM/endpoints")"
+    off 101
+    at_most "$took" "$AT_ONCE"
+    grep -q pve1 "$T/asked"
+}
