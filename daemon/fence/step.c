@@ -205,7 +205,7 @@ static void settle(const struct step *step, struct step_call *call, enum step_ca
 static void read_status_now(struct step *step, int64_t now_ms)
 {
     step->next_status_ms = now_ms;
-    step->status_gap_ms = STEP_STATUS_FIRST_MS;
+    step->reads_since_ms = now_ms;
 }
 
 /* Proxmox does not take our credentials, and the session could not mend that: three 401s in a row (of 3 s
@@ -410,6 +410,17 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
         step_lose_node(step, event->now_ms);
 }
 
+/* What a fence takes beyond the guest's own time is mostly this gap, so it is a share of that time. A host
+ * that answers slowly gets as much rest as it took for the answer. */
+static int64_t status_gap(const struct step *step, const struct api_result *result)
+{
+    int64_t gap_ms = (result->received_ms - step->reads_since_ms) / STEP_STATUS_SHARE;
+    int64_t took_ms = result->asked_ms >= step->reads_since_ms ? result->received_ms - result->asked_ms : 0;
+    gap_ms = took_ms > gap_ms ? took_ms : gap_ms;
+    gap_ms = gap_ms > STEP_STATUS_FIRST_MS ? gap_ms : STEP_STATUS_FIRST_MS;
+    return gap_ms < STEP_STATUS_LAST_MS ? gap_ms : STEP_STATUS_LAST_MS;
+}
+
 static void on_status(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     step->busy_status = false;
@@ -427,10 +438,7 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->status_received_ms = event->result->received_ms;
     if (step->status.lock[0] == '\0') /* another lock, later, has a patience of its own */
         step->lock_since_ms = 0;
-    step->next_status_ms = event->now_ms + step->status_gap_ms;
-    step->status_gap_ms += step->status_gap_ms / 2;
-    if (step->status_gap_ms > STEP_STATUS_LAST_MS)
-        step->status_gap_ms = STEP_STATUS_LAST_MS;
+    step->next_status_ms = event->now_ms + status_gap(step, event->result);
     step_off_status(step, effects);
 }
 
@@ -619,7 +627,8 @@ void step_begin(struct step *step, const struct step_params *params)
         snprintf(step->node, sizeof(step->node), "%s", params->node);
     step->params.node = NULL;
     step->floor_ms = params->requested_ms;
-    step->status_gap_ms = step->task_gap_ms = STEP_STATUS_FIRST_MS;
+    step->reads_since_ms = params->requested_ms;
+    step->task_gap_ms = STEP_STATUS_FIRST_MS;
     step->resend_gap_ms = STEP_RESEND_FIRST_MS;
     if (params->action == FENCE_ON)
         step->phase = STEP_POWERING_ON;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define STEP_STATUS_FIRST_MS  20    /* between two reads of the status, growing … */
+#define STEP_STATUS_SHARE     100   /* … with the time waited so far, a hundredth of it, … */
 #define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
 #define STEP_SLOW_READ_MS     500   /* after a read that failed */
 #define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
@@ -88,7 +89,7 @@ struct step {
 
     bool busy_status, busy_task, busy_hosts, busy_tasks, busy_locate, busy_power;
     enum step_power sending;
-    int64_t next_status_ms, status_gap_ms;
+    int64_t next_status_ms, reads_since_ms;
     int64_t next_task_ms, task_gap_ms;
     int64_t next_hosts_ms, next_tasks_ms, next_locate_ms, next_power_ms, resend_gap_ms;
 

@@ -164,6 +164,8 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         step->phase = STEP_POWERING_ON;
         step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
         step->next_power_ms = 0;
+        step->next_task_ms = event->now_ms; /* the start waits for the end of the stop's task */
+        step->task_gap_ms = STEP_STATUS_FIRST_MS;
         step->resend_gap_ms = STEP_RESEND_FIRST_MS;
         step->lock_since_ms = 0;
     } else {

@@ -38,7 +38,8 @@ struct asker_record {
 static struct {
     struct engine *engine;
     struct staged_guest guests[200]; /* by VMID - 100 */
-    int64_t task_ends_ms[STAGE_TASKS_MAX];
+    int64_t task_begins_ms[STAGE_TASKS_MAX], task_ends_ms[STAGE_TASKS_MAX];
+    int stop_task_of[STAGE_TASKS_MAX]; /* VMID; 0: no stop's */
     unsigned tasks, held;
     bool lose_stops; /* the answer to a stop is lost; it is never carried out */
     int64_t stop_takes_ms, start_takes_ms;
@@ -72,6 +73,8 @@ static struct json_object *begin_task(const struct flight *flight, int64_t takes
     char upid[PVE_UPID_MAX];
     assert_true(stage.tasks < STAGE_TASKS_MAX);
     snprintf(upid, sizeof(upid), "UPID:%s:%08X:t:%d:fence@pve!t:", flight->node, stage.tasks, flight->vmid);
+    stage.task_begins_ms[stage.tasks] = loop.now_ms;
+    stage.stop_task_of[stage.tasks] = flight->call == API_STOP ? flight->vmid : 0;
     stage.task_ends_ms[stage.tasks++] = loop.now_ms + takes_ms;
     return json_word(upid);
 }
@@ -108,6 +111,17 @@ static struct json_object *list_hosts(void)
     return list;
 }
 
+static struct json_object *list_stops(const struct flight *flight)
+{
+    struct json_object *list = json_object_new_array();
+    for (unsigned i = 0; i < stage.tasks; i++) {
+        if (stage.stop_task_of[i] == flight->vmid)
+            json_object_array_add(
+                list, listed_task("qmstop", stage.task_begins_ms[i], loop.now_ms >= stage.task_ends_ms[i]));
+    }
+    return list;
+}
+
 static struct json_object *answer_of(const struct flight *flight)
 {
     unsigned number = 0;
@@ -124,7 +138,7 @@ static struct json_object *answer_of(const struct flight *flight)
     case API_NODES:
         return list_hosts();
     case API_TASKS:
-        return json_object_new_array();
+        return list_stops(flight);
     case API_GUESTS:
     case API_VERSION:
     case API_TICKET:

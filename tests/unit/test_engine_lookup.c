@@ -71,6 +71,7 @@ static struct asker_record *reboot_interrupted_after_its_proof(void)
     struct asker_record *first = ask_as(FENCE_REBOOT, "101", "r1");
     hold(HELD(API_START));
     run_until_answered(first, 5000);
+    run_until_made(API_START, 1);
     stage.held = 0;
     restart_daemon();
     return first;

@@ -107,17 +107,37 @@ static void test_reads_come_at_growing_intervals_one_at_a_time(void **state) /* 
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_is(STOP_UPID, NULL);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 100; i++) {
         go(now_ms - T0 + 600);
         assert_true(step.busy_status);
         tell(STEP_EVENT_WAKE);
         assert_false(effects.read_status);
+        asked_ms[CALL_STATUS] = now_ms; /* the host answers at once */
         reads_running();
         gap = step.next_status_ms - now_ms;
         assert_true(gap >= last_gap && gap >= STEP_STATUS_FIRST_MS && gap <= STEP_STATUS_LAST_MS);
         last_gap = gap;
     }
     assert_int_equal(last_gap, STEP_STATUS_LAST_MS);
+}
+
+static void test_a_read_comes_late_by_a_hundredth_of_the_time_waited_at_most(void **state) /* rule 2 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    for (int64_t at_ms = 300; at_ms <= 6000; at_ms += 300) {
+        go(at_ms);
+        assert_true(step.busy_status);
+        asked_ms[CALL_STATUS] = now_ms; /* the host answers at once */
+        reads_running();
+        int64_t gap = step.next_status_ms - now_ms, share = at_ms / STEP_STATUS_SHARE;
+        assert_in_range(gap, STEP_STATUS_FIRST_MS,
+                        share > STEP_STATUS_FIRST_MS ? share : STEP_STATUS_FIRST_MS);
+    }
+    go(6600);
+    asked_ms[CALL_STATUS] = now_ms - 300; /* a slow one gets as much rest as it took */
+    reads_running();
+    assert_int_equal(step.next_status_ms - now_ms, 300);
 }
 
 static void test_a_moved_guest_is_located_and_stopped_there(void **state) /* rule 1 */
@@ -632,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_a_host_offline_by_a_majoritys_word_is_hopeless),
         cmocka_unit_test(test_a_host_offline_by_a_minoritys_word_is_tried_again),
         cmocka_unit_test(test_reads_come_at_growing_intervals_one_at_a_time),
+        cmocka_unit_test(test_a_read_comes_late_by_a_hundredth_of_the_time_waited_at_most),
         cmocka_unit_test(test_a_moved_guest_is_located_and_stopped_there),
         cmocka_unit_test(test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_ones),
         cmocka_unit_test(test_a_stop_that_fails_because_the_guest_moved_locates_it),
