@@ -73,7 +73,8 @@ static void on_power(struct runner *runner, const struct api_result *result)
     struct step_event event = {.kind = STEP_EVENT_POWER, .result = result};
     if (result->outcome == API_OK && !api_decode_upid(result->data, event.upid))
         event.upid[0] = '\0';
-    if (result->http_status >= 595 && result->endpoint_text[0])
+    /* a lost one, too: answers to reads that were under way must not lead the next stop there again */
+    if ((result->http_status >= 595 || result->outcome == API_LOST) && result->endpoint_text[0])
         runner->avoid |= UINT64_C(1) << result->endpoint;
     if (result->http_status == 403)
         poller_reread_privileges(runner->engine->poller);

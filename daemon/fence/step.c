@@ -366,10 +366,12 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
         step->last_error = result->error;
         step_note(effects, "%s: no answer from %s, reading the state", name, result->endpoint_text);
         read_status_now(step, now);
-        if (call == &step->stop && call->open == 1)
+        if (call == &step->stop && !step->lost_before) {
+            step->lost_before = true;
             step->next_power_ms = now + STEP_RESEND_LOST_MS;
-        else
+        } else {
             step_back_off(step, now);
+        }
         break;
     case API_UNSENT:
         settle(step, call, STEP_CALL_FAILED, now);

@@ -85,6 +85,7 @@ struct step {
     int64_t floor_ms;  /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
     bool may_send;     /* the intent is on disk, or has been waited for long enough (P5) */
     bool no_asker;     /* nobody waits any more (P4) */
+    bool lost_before;  /* a stop of this operation's own */
     bool cycle_failed; /* the reset did not work: power off and on instead */
 
     bool busy_status, busy_task, busy_hosts, busy_tasks, busy_locate, busy_power;
