@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What a bad endpoint costs a fence: one that refuses or resets at most 100 ms, one that is known to be silent nothing, one that falls silent
 # in the middle answer-timeout, a dead resolver nothing. The bounds here only tell these apart on a busy machine: a lost answer-timeout
-# (3 s) or look-up (10 s) is seen. The figures are made by `make bench`. Guest 101 is on pve1, whose own endpoint is asked first.
+# (3 s) or look-up (10 s) is seen. The figures are made by `make bench`. The endpoint of pve1 is configured first.
 # shellcheck disable=SC2034,SC2154
 
 ANSWER_TIMEOUT=3000
@@ -66,7 +66,7 @@ endpoints_start() {
     await 20 endpoint_is 1 0
     off 101
     at_most "$took" "$AT_ONCE"
-    # its own host's endpoint for pve2's guest is the other one, and stays the first
+    # a guest of another host likewise
     off 102
     at_most "$took" "$AT_ONCE"
 }
