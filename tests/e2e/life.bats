@@ -91,7 +91,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 
 @test "P4: the agent is killed, the fence goes on and is recorded as done" {
     life_start
-    sim_ctl set 101 stop-ms=1000
+    sim_ctl set 101 stop-ms=3000
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
     kill -KILL "$(agent_of one)"
@@ -111,6 +111,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
     await 5 stop_was_asked
     kill -KILL "$(agent_of one)"
     fence_end one
+    await 5 operation_says "nobody waits any more"
     # somebody else fences it and starts it again, and the broker does not see it off meanwhile
     sim_ctl fault reply-lost-before call=status guest=101
     sim_ctl kill 101
