@@ -69,7 +69,8 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast check-san demo bench install uninstall clean help format check-format check-layers \
+.PHONY: all deps deps-build deps-demo check check-fast check-san check-mutations demo bench install uninstall clean \
+        help format check-format check-layers \
         unit
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -177,6 +178,10 @@ bench: deps
 
 check-layers:
 	@tests/check-layers
+# each deliberate bug of tests/mutations/list must make a test fail; make check tries a few of them
+check-mutations: deps
+	+@$(MAKE) --no-print-directory unit
+	@BUILD=$(B) prove tests/mutations/run
 check-format:
 	@clang-format --dry-run --Werror $(C_FILES)
 format:
@@ -226,4 +231,5 @@ help:
 	@echo 'make check       all tests (installs deps)   make check-fast  the quick ones'
 	@echo 'make check-san   all tests with sanitizers'
 	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
+	@echo 'make check-mutations  that the tests see every bug of a list'
 	@echo 'make deps        install what is missing     make clean       remove build/'

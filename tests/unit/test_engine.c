@@ -11,6 +11,8 @@
 
 #include "engine_stage.h"
 
+#include "fence/step.h"
+
 /* ---- joining (P6) ---- */
 
 static void test_an_equal_request_joins_and_gets_its_own_answer(void **state)
@@ -275,6 +277,22 @@ static void test_what_the_last_of_several_stops_may_have_killed_stays_unproven(v
     struct asker_record *second = ask(FENCE_OFF, "101");
     run_for(20000);
     assert_answered(second, ERROR_UNPROVEN);
+}
+
+static void test_a_stop_under_way_at_the_deadline_holds_back_the_next_start(void **state) /* rule 6 */
+{
+    (void)state;
+    hold(HELD(API_STOP));
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(DEADLINE_MS + 300);
+    assert_answered(off, ERROR_DEADLINE);
+    guest_of(101)->running = false;
+    struct asker_record *on = ask(FENCE_ON, "101");
+    run_for(STEP_OPEN_CALL_MS - 5000);
+    assert_int_equal(rooms.made[API_START], 0);
+    run_for(10000);
+    assert_int_equal(rooms.made[API_START], 1);
+    assert_answered(on, ERROR_NONE);
 }
 
 /* ---- askers ---- */
@@ -548,6 +566,7 @@ int main(void)
         TEST(test_no_start_while_a_stop_of_an_earlier_operation_may_still_come),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_when_asked_again),
         TEST(test_what_the_last_of_several_stops_may_have_killed_stays_unproven),
+        TEST(test_a_stop_under_way_at_the_deadline_holds_back_the_next_start),
         TEST(test_each_asker_has_its_own_deadline),
         TEST(test_a_shorter_deadline_after_a_reload_shortens_no_operation),
         TEST(test_what_was_sent_goes_on_when_its_asker_has_left),
