@@ -80,16 +80,14 @@ static void ask(struct reading *reading)
 /* Stopped: does it hold as "off"? Points 2 and 3. */
 static bool is_off(const struct reading *reading, const struct pve_status *status, struct error *error)
 {
-    bool alive = reading->type == PVE_LXC ? status->traffic : status->nics;
-    if (alive) {
+    if (step_shows_life(reading->type, status)) {
         error_set(
             error, ERROR_UNPROVEN,
             "guest %d reads stopped on %s, but a process of it is still there (its network devices are)",
             reading->vmid, reading->node);
         return false;
     }
-    if (strcmp(status->lock, "migrate") == 0 || strcmp(status->lock, "suspended") == 0 ||
-        strcmp(status->lock, "suspending") == 0 || strcmp(status->lock, "rollback") == 0) {
+    if (step_lock_hides_the_truth(status->lock)) {
         error_set(error, strncmp(status->lock, "suspend", 7) == 0 ? ERROR_SUSPENDED : ERROR_LOCKED,
                   "guest %d reads stopped on %s with the lock %s, which proves nothing", reading->vmid,
                   reading->node, status->lock);

@@ -172,4 +172,9 @@ void step_handle(struct step *step, const struct step_event *event, struct step_
 bool step_can_join(const struct step *step);
 /* A reboot whose power-on was not sent yet: it can still be left off (an `off` supersedes it). */
 bool step_can_leave_off(const struct step *step);
+/* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
+ * a container's counters as long as it runs. */
+bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
+/* Point 3: a guest with such a lock may run elsewhere, or come back with its old memory. */
+bool step_lock_hides_the_truth(const char *lock);
 enum operation_state step_state(const struct step *step);

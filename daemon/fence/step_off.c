@@ -12,17 +12,20 @@ static bool is_container(const struct step *step)
     return step->params.type == PVE_LXC;
 }
 
-/* The host's side of the guest is still there: tap devices live as long as any thread of QEMU does (point 2).
- */
-static bool shows_life(const struct step *step)
+bool step_shows_life(enum pve_guest_type type, const struct pve_status *status)
 {
-    return is_container(step) ? step->status.traffic : step->status.nics;
+    return type == PVE_LXC ? status->traffic : status->nics;
 }
 
-static bool lock_hides_the_truth(const char *lock)
+bool step_lock_hides_the_truth(const char *lock)
 {
     return strcmp(lock, "migrate") == 0 || strcmp(lock, "suspended") == 0 ||
            strcmp(lock, "suspending") == 0 || strcmp(lock, "rollback") == 0;
+}
+
+static bool shows_life(const struct step *step)
+{
+    return step_shows_life(step->params.type, &step->status);
 }
 
 /* Point 4: it was seen running here, or our own stop has ended before S was asked for. */
@@ -96,7 +99,7 @@ void step_off_status(struct step *step, struct step_effects *effects)
         step->announced = true;
         return;
     }
-    if (lock_hides_the_truth(step->status.lock)) { /* point 3 */
+    if (step_lock_hides_the_truth(step->status.lock)) { /* point 3 */
         step_locked(step, effects, step->status.lock, step->status_received_ms, step->params.lock_wait_ms);
         return;
     }
@@ -217,7 +220,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
     if (!fresh_status(step))
         return false;
     if (!step->status.running) {
-        if (shows_life(step) || lock_hides_the_truth(step->status.lock))
+        if (shows_life(step) || step_lock_hides_the_truth(step->status.lock))
             return false; /* another stop would not help */
         if (step->stop.state == STEP_CALL_OK || step->container_not_running)
             return false; /* the next read will do */
