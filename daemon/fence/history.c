@@ -18,13 +18,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define FILE_NAME     "history.jsonl"
 #define RECORDER_NAME "fence-history"
 #define SLOTS_FIRST                                                                                          \
     (2 * HISTORY_KEPT) /* so many are ended and running ones in all practice: then no allocation */
-#define LOADED_MAX (2 * HISTORY_KEPT) /* operations held while reading */
+#define HANDOVER_LOOK_MS 10
+#define LOADED_MAX       (2 * HISTORY_KEPT) /* operations held while reading */
 
 struct slot {
     uint64_t number; /* of the id */
@@ -52,6 +55,7 @@ struct history {
 
     struct recorder *recorder;
     struct recorder_file file;
+    int lock; /* on the directory, shared with the recorder's child; -1: none */
     struct event *retry;
     struct waiter *waiters;
     int write_error;
@@ -512,6 +516,28 @@ static char *file_path(const char *directory)
     return asprintf(&path, "%s/%s", resolved ? resolved : directory, FILE_NAME) < 0 ? NULL : path;
 }
 
+/* The recorder of a daemon that was killed may still be bringing records to a slow disk, and what is read
+ * without them is a history with a hole. Its lock ends with it. One that is stuck for good holds up nobody
+ * for longer than HISTORY_HANDOVER_MS. The lock is then ours, for our own recorder's child. */
+static int take_over(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int left_ms = HISTORY_HANDOVER_MS;
+
+    if (fd < 0)
+        return -1;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && left_ms > 0) {
+        nanosleep(&(struct timespec){.tv_nsec = HANDOVER_LOOK_MS * 1000000L}, NULL);
+        left_ms -= HANDOVER_LOOK_MS;
+    }
+    if (left_ms <= 0)
+        log_warning("the recorder of an earlier daemon still writes to %s, or is stuck there: what it was "
+                    "given last may not be shown",
+                    directory);
+    (void)flock(fd, LOCK_SH | LOCK_NB);
+    return fd;
+}
+
 static void history_freep(struct history **history)
 {
     history_free(*history, 0);
@@ -527,12 +553,13 @@ struct history *history_new_sized(const char *directory, int64_t file_bytes, str
             (struct recorder_file){.path = file_path(directory), .max_bytes = file_bytes, .fd = -1};
         history->slots = calloc(SLOTS_FIRST, sizeof(*history->slots));
         history->capacity = SLOTS_FIRST;
+        history->lock = take_over(directory);
     }
     if (!history || !history->file.path || !history->slots) {
         error_set(error, ERROR_INTERNAL, "no memory for the history");
         return NULL;
     }
-    history->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &history->file);
+    history->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &history->file, history->lock);
     if (!history->recorder) {
         error_set(error, ERROR_INTERNAL, "cannot start the recorder of the history: %s", strerror(errno));
         error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
@@ -594,5 +621,7 @@ void history_free(struct history *history, int64_t wait_ms)
         operation_free(history->slots[i].operation);
     free(history->slots);
     free(history->file.path);
+    if (history->lock >= 0)
+        close(history->lock);
     free(history);
 }

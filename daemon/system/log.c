@@ -165,7 +165,7 @@ int log_start(void)
     if (logger.recorder)
         return -EALREADY;
     logger.to_journal = stderr_is_journal();
-    logger.recorder = recorder_new("fence-log", &log_sink, NULL);
+    logger.recorder = recorder_new("fence-log", &log_sink, NULL, -1);
     if (!logger.recorder) {
         logger.to_journal = false;
         return -errno;

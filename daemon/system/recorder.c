@@ -26,6 +26,7 @@
 #define RECORDER_RESTART_MS    1000              /* at most one new child in so long */
 #define RECORDER_ANSWERS_BURST 64 /* answers a turn of the loop, so that nothing else starves */
 #define RECORDER_CHILD_FD      3
+#define RECORDER_HELD_FD       4
 
 struct record_head {
     uint64_t id;
@@ -48,7 +49,8 @@ struct recorder {
     char name[RECORDER_NAME_MAX];
     const struct recorder_sink *sink;
     void *state;
-    int fd; /* -1: no child */
+    int fd;      /* -1: no child */
+    int held_fd; /* the child's as long as it lives; -1: none */
     pid_t child;
     int64_t started_ms;
     struct event_base *base;
@@ -76,18 +78,20 @@ static void child_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Keeps stderr and the socket. Somebody waits for the end of our stdout, perhaps: it must not last as long as
- * a writer on a frozen file system. */
-static bool child_descriptors(int fd)
+/* Keeps stderr, the socket and what it is to hold. Somebody waits for the end of our stdout, perhaps: it must
+ * not last as long as a writer on a frozen file system. */
+static bool child_descriptors(int fd, int held_fd)
 {
-    if (dup2(fd, RECORDER_CHILD_FD) < 0)
+    /* out of the way first: any of them may have the number that another is to get */
+    int held = held_fd >= 0 ? fcntl(held_fd, F_DUPFD, RECORDER_HELD_FD + 1) : -1;
+    if (dup2(fd, RECORDER_CHILD_FD) < 0 || (held >= 0 && dup2(held, RECORDER_HELD_FD) < 0))
         return false;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0) {
         (void)dup2(null, STDIN_FILENO);
         (void)dup2(null, STDOUT_FILENO);
     }
-    (void)close_range(RECORDER_CHILD_FD + 1, ~0U, 0);
+    (void)close_range(held >= 0 ? RECORDER_HELD_FD + 1 : RECORDER_HELD_FD, ~0U, 0);
     return true;
 }
 
@@ -148,7 +152,7 @@ static void __attribute__((noreturn)) child_run(const struct recorder *recorder,
     static struct batch batch;
     child_signals();
     (void)prctl(PR_SET_NAME, recorder->name);
-    if (!child_descriptors(fd) || chdir("/") != 0)
+    if (!child_descriptors(fd, recorder->held_fd) || chdir("/") != 0)
         _exit(1);
 
     const struct recorder_sink *sink = recorder->sink;
@@ -211,7 +215,7 @@ static int start_child(struct recorder *recorder)
     return 0;
 }
 
-struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state)
+struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state, int held_fd)
 {
     struct recorder *recorder = calloc(1, sizeof(*recorder));
     if (!recorder)
@@ -220,6 +224,7 @@ struct recorder *recorder_new(const char *name, const struct recorder_sink *sink
     recorder->sink = sink;
     recorder->state = state;
     recorder->fd = -1;
+    recorder->held_fd = held_fd;
     int result = start_child(recorder);
     if (result < 0) {
         free(recorder);

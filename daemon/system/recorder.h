@@ -41,8 +41,11 @@ typedef void recorder_done_fn(void *context, uint64_t id, int result);
  * is not used, so that records handed over survive a kill -9 of the daemon), closes every descriptor it does
  * not need, ignores SIGINT/SIGTERM/SIGHUP/SIGABRT (a Ctrl-C reaches the whole process group; the child must
  * see the daemon's end first), and is named `name` in ps. `sink` and `state` must outlive the recorder. Call
- * before any thread exists. NULL and errno on failure. */
-struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state);
+ * before any thread exists. NULL and errno on failure.
+ * held_fd: a descriptor that the child keeps for as long as it lives, be it longer than the daemon: a lock
+ * that says when all is written. -1: none; else it must stay open as long as the recorder, for a child that
+ * comes later. */
+struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state, int held_fd);
 /* From here on results are delivered through this loop. */
 int recorder_attach(struct recorder *recorder, struct event_base *base);
 /* Hand a record over, without waiting. Returns its id (> 0; done is called once with it), or 0 if it was lost

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -489,6 +490,61 @@ static char *two_operations(struct fixture *fixture, size_t *length)
     return get_file(fixture->file, length);
 }
 
+/* A recorder whose daemon was killed, and that is not done yet: holds the directory's lock until it is. */
+static pid_t late_recorder(const struct fixture *fixture, int64_t late_ms, const char *line)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int directory = open(fixture->directory, O_RDONLY | O_DIRECTORY);
+        if (directory < 0 || flock(directory, LOCK_SH) != 0 || write(ready[1], "", 1) != 1)
+            _exit(1);
+        usleep((useconds_t)late_ms * 1000);
+        int file = open(fixture->file, O_WRONLY | O_APPEND | O_CREAT, 0640);
+        _exit(write(file, line, strlen(line)) != (ssize_t)strlen(line));
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+static void test_what_the_killed_daemons_recorder_still_writes_is_waited_for(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history = open_history(fixture);
+    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
+    char *bytes;
+    size_t length;
+
+    history_write_intent(history, operation, NULL, NULL);
+    history_free(history, WAIT_MS);
+    bytes = get_file(fixture->file, &length);
+    unlink(fixture->file);
+
+    pid_t child = late_recorder(fixture, 300, bytes);
+    history = open_history(fixture);
+    assert_int_equal(history_count(history), 1);
+    assert_int_equal(history_get(history, 0)->outcome, OPERATION_INTERRUPTED);
+    history_free(history, WAIT_MS);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    free(bytes);
+}
+
+static void test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time(void **state)
+{
+    const struct fixture *fixture = *state;
+    pid_t child = late_recorder(fixture, 60000, "");
+
+    history_free(open_history(fixture), WAIT_MS); /* before the other's end, which would fail the kill */
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static void test_a_file_cut_at_any_byte_still_reads(void **state)
 {
     struct fixture *fixture = *state;
@@ -646,6 +702,8 @@ int main(void)
         TEST(test_an_off_that_was_proven_stays_proven_when_interrupted),
         TEST(test_a_power_on_that_nobody_follows_up_is_said_to_have_failed_once),
         TEST(test_what_was_handed_over_survives_kill_9),
+        TEST(test_what_the_killed_daemons_recorder_still_writes_is_waited_for),
+        TEST(test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time),
         TEST(test_a_file_cut_at_any_byte_still_reads),
         TEST(test_bytes_flipped_anywhere_never_end_the_daemon),
         TEST(test_ten_thousand_operations_keep_memory_bounded_and_running_ones_alive),

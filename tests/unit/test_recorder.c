@@ -98,7 +98,7 @@ static void await(size_t count)
 
 static struct recorder *start(const struct recorder_sink *sink, void *state)
 {
-    struct recorder *recorder = recorder_new("test-recorder", sink, state);
+    struct recorder *recorder = recorder_new("test-recorder", sink, state, -1);
     assert_non_null(recorder);
     assert_int_equal(recorder_attach(recorder, base), 0);
     forget();
@@ -484,7 +484,7 @@ static void test_records_survive_a_kill_of_the_daemon(void **state)
     sink.close = gate_close;
     pid_t daemon_pid = fork();
     if (daemon_pid == 0) {
-        struct recorder *recorder = recorder_new("test-recorder", &sink, &file);
+        struct recorder *recorder = recorder_new("test-recorder", &sink, &file, -1);
         for (int i = 0; i < 100; i++) {
             if (!recorder || recorder_write(recorder, "record", 6, NULL, NULL) == 0)
                 _exit(1);
@@ -509,7 +509,7 @@ static void test_records_before_the_end_are_written_before_the_end(void **state)
     struct recorder_file file = {.path = file_path, .fd = -1};
     (void)state;
     struct recorder *recorder =
-        recorder_new("test-recorder", &recorder_file_sink, &file); /* never attached */
+        recorder_new("test-recorder", &recorder_file_sink, &file, -1); /* never attached */
     assert_non_null(recorder);
     for (int i = 0; i < 200; i++)
         assert_true(recorder_write(recorder, "record", 6, NULL, NULL) > 0);
