@@ -470,11 +470,11 @@ static void bequeath(struct runner *runner)
                           .killing_until_ms = killing_until(runner)};
     leave_open(&left.stop, runner->step.stops_settled, now);
     leave_open(&left.reset, false, now);
-    left.stop.sent += runner->inherited_stops;
+    left.stop.tasks += runner->inherited_stops;
     if (legacy)
         forget_legacy(engine, legacy);
     if (!is_left_open(&left.stop) && !is_left_open(&left.reset))
-        left.until_ms = left.stop.sent ? now + TASK_TIME_MS : 0;
+        left.until_ms = left.stop.tasks ? now + TASK_TIME_MS : 0;
     if (!left.until_ms && !left.killing_since_ms)
         return;
     legacy = malloc(sizeof(*legacy));
@@ -505,7 +505,7 @@ static void inherit_calls(struct runner *runner, const struct legacy *legacy)
         step->reset = legacy->reset;
         return;
     }
-    runner->inherited_stops = legacy->stop.sent;
+    runner->inherited_stops = legacy->stop.tasks;
     inherit_open(&step->stop, &legacy->stop);
     inherit_open(&step->reset, &legacy->reset);
 }

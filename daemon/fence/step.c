@@ -65,6 +65,7 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
                                                         : &step->reset;
     if (call->sent++ == 0)
         call->first_sent_ms = now_ms;
+    call->tasks++;
     call->last_sent_ms = now_ms;
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
@@ -202,6 +203,13 @@ static void settle(const struct step *step, struct step_call *call, enum step_ca
     }
 }
 
+/* The call was certainly not carried out, and made no task: nobody will find it in a task list. */
+static void settle_unmade(const struct step *step, struct step_call *call, int64_t now_ms)
+{
+    settle(step, call, STEP_CALL_FAILED, now_ms);
+    call->tasks--;
+}
+
 static void read_status_now(struct step *step, int64_t now_ms)
 {
     step->next_status_ms = now_ms;
@@ -242,12 +250,19 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", call_name(step, call),
               step->params.vmid, step_host(step), words);
     step->last_error = error;
-    settle(step, call, STEP_CALL_FAILED, now_ms);
+    /* a server error of unknown kind may hide a call that was carried out (rule 6) */
+    if (in_task)
+        settle(step, call, STEP_CALL_FAILED, now_ms);
+    else if (refusal == PVE_REFUSAL_OTHER)
+        settle(step, call, STEP_CALL_OPEN, now_ms);
+    else
+        settle_unmade(step, call, now_ms);
     step_note(effects, "%s failed: %.120s", call_name(step, call), words);
     read_status_now(step, now_ms);
 
     switch (refusal) {
     case PVE_REFUSAL_MOVED:
+        call->tasks -= in_task; /* it is in another host's list */
         step_lose_node(step, now_ms);
         step->next_power_ms = now_ms;
         return;
@@ -277,9 +292,6 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     case PVE_REFUSAL_PERMISSION:
         break;
     }
-    /* without a task, a server error of unknown kind may hide a call that was carried out (rule 6) */
-    if (!in_task && refusal == PVE_REFUSAL_OTHER)
-        settle(step, call, STEP_CALL_OPEN, now_ms);
     step_back_off(step, now_ms);
 }
 
@@ -288,7 +300,7 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
                               const struct api_result *result, int64_t now_ms)
 {
     struct json_object *ignored = NULL;
-    settle(step, call, STEP_CALL_FAILED, now_ms);
+    settle_unmade(step, call, now_ms);
     step->last_error = result->error;
     if (result->http_status == 401) {
         step_back_off(step, now_ms);
@@ -339,7 +351,7 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
     if (refused_credentials(step, effects, result, now))
         return;
     if (went_elsewhere(step, call)) {
-        settle(step, call, STEP_CALL_FAILED, now);
+        settle_unmade(step, call, now); /* if it made one, that is in another host's list */
         step_note(effects, "%s went to %s, but the guest is on %s", name, call->node, step_host(step));
         return;
     }
@@ -351,7 +363,7 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
         if (result->http_status < 500) {
             take_client_error(step, effects, call, result, now);
         } else if (result->http_status == 595) { /* nobody reached the guest's host */
-            settle(step, call, STEP_CALL_FAILED, now);
+            settle_unmade(step, call, now);
             step->last_error = result->error;
             step->host_suspect = true;
             step_note(effects, "%s: %s could not be reached by %s", name, step_host(step),
@@ -374,7 +386,7 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
         }
         break;
     case API_UNSENT:
-        settle(step, call, STEP_CALL_FAILED, now);
+        settle_unmade(step, call, now);
         call->sent--; /* nothing was written */
         step->last_error = result->error;
         step_note(effects, "%s could not be sent: %.140s", name, result->error.message);
@@ -502,7 +514,7 @@ static void on_tasks(struct step *step, const struct step_event *event)
     step->busy_tasks = false;
     step->next_tasks_ms = event->now_ms + STEP_MIGRATION_MS;
     if (event->result->outcome == API_OK && event->decoded && event->tasks.running == 0 &&
-        event->tasks.begun >= step->stop.sent)
+        event->tasks.begun >= step->stop.tasks)
         step->stops_settled = true;
 }
 

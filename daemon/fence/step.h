@@ -60,6 +60,7 @@ struct step_call {
     int64_t first_sent_ms, settled_ms; /* of the first one sent; of the last change to OK, FAILED or OPEN */
     int64_t last_sent_ms;
     unsigned sent, open; /* how many were sent; how many of them are open */
+    unsigned tasks;      /* how many of those sent can have left a task in the guest's host's list */
     int64_t last_open_ms;
 };
 

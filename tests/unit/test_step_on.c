@@ -107,6 +107,29 @@ static void test_a_start_goes_once_the_open_stop_is_seen_to_have_ended(void **st
     assert_int_equal(starts, 1);
 }
 
+static void test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks(void **state) /* rule 6 */
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    reads_running();
+    go(30);
+    power_lost();
+    for (int64_t at = 100; step.stop.sent < 2; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    power_refused(500, "cluster not ready - no quorum?"); /* certainly no task */
+    if (!step.busy_status)
+        go(1000);
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_int_equal(starts, 0);
+    tasks_are(1, 0); /* the lost one has come and gone */
+    assert_int_equal(starts, 1);
+}
+
 static void test_a_start_waits_for_the_task_of_our_stop(void **state) /* rule 6 */
 {
     (void)state;
@@ -572,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_a_guest_that_somebody_started_meanwhile_is_done),
         cmocka_unit_test(test_a_start_waits_while_a_stop_of_ours_is_open),
         cmocka_unit_test(test_a_start_goes_once_the_open_stop_is_seen_to_have_ended),
+        cmocka_unit_test(test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks),
         cmocka_unit_test(test_a_start_waits_for_the_task_of_our_stop),
         cmocka_unit_test(test_how_our_stop_ended_is_of_no_interest_after_the_proof),
         cmocka_unit_test(test_what_delayed_the_proof_is_not_blamed_for_the_start),
