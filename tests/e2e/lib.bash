@@ -30,9 +30,9 @@ e2e_setup() {
 e2e_teardown() {
     [[ -z ${BROKER_PID:-} ]] || end_process "$BROKER_PID" KILL || true
     [[ -z ${SIM_PID:-} ]] || end_process "$SIM_PID" TERM || true
-    if [[ -z ${BATS_TEST_COMPLETED:-} && -n ${BATS_TEST_DIRNAME:-} && -s ${T:-}/broker.log ]]; then
+    if [[ -z ${BATS_TEST_COMPLETED:-} && -n ${BATS_TEST_DIRNAME:-} && -s ${T:-}/broker.log.err ]]; then
         printf -- '--- the broker said\n' >&2
-        tail -n 40 "$T/broker.log" >&2
+        tail -n 60 "$T/broker.log.err" >&2
     fi
     [[ -z ${T:-} ]] || rm -rf "$T"
     return 0
