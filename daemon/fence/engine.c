@@ -655,6 +655,7 @@ struct engine *engine_new(struct event_base *base, struct session *session, stru
         free(engine);
         return NULL;
     }
+    engine->legacies = history_take_legacies(history);
     return engine;
 }
 
@@ -664,7 +665,7 @@ void engine_free(struct engine *engine)
         return;
     interrupt_all(engine);
     engine_readings_free(engine);
-    legacies_free(engine);
+    legacies_free(&engine->legacies);
     event_free(engine->drain_timer);
     free(engine);
 }

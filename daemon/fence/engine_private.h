@@ -4,6 +4,7 @@
 
 #include "fence/engine.h"
 #include "fence/history.h"
+#include "fence/legacy.h"
 #include "fence/step.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
@@ -58,18 +59,6 @@ struct runner {
     struct runner *prev, *next;
 };
 
-/* What an ended operation leaves to the next one of its guest. */
-struct legacy {
-    int vmid;
-    /* stops and resets that may still be carried out, until then: no start before (rule 6) */
-    struct step_call stop, reset;
-    int64_t until_ms, since_realtime_ms;
-    /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
-     * before the guest was seen running again (point 7); 0: none */
-    int64_t killing_since_ms, killing_until_ms;
-    UT_hash_handle hh;
-};
-
 struct guest_queue {
     int vmid;
     struct runner *runners; /* the head runs */
@@ -87,7 +76,7 @@ struct engine {
     struct asker *askers;       /* by id */
     struct guest_queue *queues; /* by vmid */
     struct reading *readings;   /* by id */
-    struct legacy *legacies;    /* by vmid */
+    struct legacy *legacies;    /* by vmid; of running operations as they stand */
     uint64_t last_id;           /* of askers and readings */
     unsigned running;
     bool draining;
@@ -113,7 +102,6 @@ void runner_deserted(struct runner *runner);
 void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
-void legacies_free(struct engine *engine);
 
 /* engine_read.c */
 void engine_readings_resolve(struct engine *engine);

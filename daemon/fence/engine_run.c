@@ -16,11 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TASK_TIME_MS                                                                                         \
-    2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
-
-#define LOCK_FILE_MS 10000 /* so long a task of Proxmox waits for a guest's lock file */
-
 static void feed(struct runner *runner, struct step_event *event);
 
 static void feed_kind(struct runner *runner, enum step_event_kind kind)
@@ -308,6 +303,8 @@ static void feed(struct runner *runner, struct step_event *event)
         note(runner, effects.notes[i]);
     if (effects.verified)
         on_verified(runner);
+    if (!effects.ended)
+        bequeath(runner);
     if (effects.ended) {
         end(runner, effects.outcome, &effects.error);
         return;
@@ -378,136 +375,23 @@ static void on_intent_late(evutil_socket_t fd, short what, void *context)
 
 /* ---- what an operation leaves to the next one of its guest ---- */
 
-/* It may still be carried out, as far as anybody knows. */
-static void leave_open(struct step_call *call, bool settled, int64_t now_ms)
-{
-    if (call->state == STEP_CALL_SENDING) {
-        call->state = STEP_CALL_OPEN;
-        call->open++;
-        call->last_open_ms = now_ms;
-    }
-    if (settled || (call->open > 0 && now_ms >= call->last_open_ms + STEP_OPEN_CALL_MS))
-        call->open = 0;
-}
-
-static bool is_left_open(const struct step_call *call)
-{
-    return call->open > 0 || call->state == STEP_CALL_TASK;
-}
-
-static void forget_legacy(struct engine *engine, struct legacy *legacy)
-{
-    HASH_DEL(engine->legacies, legacy);
-    free(legacy);
-}
-
-void legacies_free(struct engine *engine)
-{
-    struct legacy *legacy, *next;
-    HASH_ITER (hh, engine->legacies, legacy, next) {
-        forget_legacy(engine, legacy);
-    }
-}
-
-static struct legacy *find_legacy(struct engine *engine, int vmid)
-{
-    struct legacy *legacy = NULL;
-    HASH_FIND_INT(engine->legacies, &vmid, legacy);
-    return legacy;
-}
-
-/* Since when a stop may have killed what nothing would have shown (point 7). */
-static int64_t killing_since(const struct runner *runner)
-{
-    const struct step *step = &runner->step;
-    const struct step_call *stop = &step->stop;
-    int64_t patience_ms = step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
-    bool fence = runner->operation->action != FENCE_ON;
-    if (step->seen_nics || (fence && step->verified_ms))
-        return 0;
-    if (step->params.killing_since_ms)
-        return step->params.killing_since_ms;
-    if (!fence || stop->sent == 0)
-        return 0;
-    bool in_time = stop->state == STEP_CALL_OK && stop->settled_ms - stop->first_sent_ms <= patience_ms;
-    return in_time ? 0 : stop->first_sent_ms;
-}
-
-static int64_t latest(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's
- * lock file or gave up; an open call as long as it may come. */
-static int64_t killing_until(const struct runner *runner)
-{
-    const struct step_call *stop = &runner->step.stop;
-    int64_t until_ms = runner->step.params.killing_until_ms;
-    if (stop->sent > 0)
-        until_ms = latest(until_ms, stop->settled_ms);
-    if (stop->state == STEP_CALL_TASK)
-        until_ms =
-            latest(until_ms, stop->last_sent_ms + runner->engine->settings.answer_timeout_ms + LOCK_FILE_MS);
-    if (stop->state == STEP_CALL_SENDING)
-        until_ms = latest(until_ms, stop->last_sent_ms + STEP_OPEN_CALL_MS);
-    if (stop->open > 0 && stop->last_open_ms >= stop->first_sent_ms) /* not only inherited ones */
-        until_ms = latest(until_ms, stop->last_open_ms + STEP_OPEN_CALL_MS);
-    return until_ms;
-}
-
+/* Kept for the next operation, and recorded whenever it changes: before a call is sent, in case it is the
+ * last thing this daemon does. */
 static void bequeath(struct runner *runner)
 {
     struct engine *engine = runner->engine;
-    int64_t now = clock_now_ms();
-    struct legacy *legacy = find_legacy(engine, runner->operation->vmid);
-    struct legacy left = {.vmid = runner->operation->vmid,
-                          .stop = runner->step.stop,
-                          .reset = runner->step.reset,
-                          .until_ms = now + STEP_OPEN_CALL_MS,
-                          .since_realtime_ms = runner->stops_since_ms,
-                          .killing_since_ms = killing_since(runner),
-                          .killing_until_ms = killing_until(runner)};
-    leave_open(&left.stop, runner->step.stops_settled, now);
-    leave_open(&left.reset, false, now);
-    left.stop.tasks += runner->inherited_stops;
-    if (legacy)
-        forget_legacy(engine, legacy);
-    if (!is_left_open(&left.stop) && !is_left_open(&left.reset))
-        left.until_ms = left.stop.tasks ? now + TASK_TIME_MS : 0;
-    if (!left.until_ms && !left.killing_since_ms)
+    int vmid = runner->operation->vmid;
+    struct legacy left;
+    struct legacy_facts facts = {.now_ms = clock_now_ms(),
+                                 .answer_timeout_ms = engine->settings.answer_timeout_ms,
+                                 .inherited_stops = runner->inherited_stops,
+                                 .stops_since_ms = runner->stops_since_ms};
+    const struct legacy *former = legacies_find(&engine->legacies, vmid);
+    bool open = legacy_derive(&left, &runner->step, &facts);
+    if (open ? former && legacy_equal(former, &left) : !former)
         return;
-    legacy = malloc(sizeof(*legacy));
-    if (!legacy)
-        return; /* then the next operation knows as little as after a restart */
-    *legacy = left;
-    HASH_ADD_INT(engine->legacies, vmid, legacy);
-    if (!legacy->hh.tbl)
-        free(legacy);
-}
-
-/* A call of another operation: its task is not followed up, but counts as open. */
-static void inherit_open(struct step_call *call, const struct step_call *left)
-{
-    bool task = left->state == STEP_CALL_TASK;
-    call->open = left->open + task;
-    call->last_open_ms = left->last_open_ms;
-    if (task && call->last_open_ms < left->last_sent_ms)
-        call->last_open_ms = left->last_sent_ms;
-}
-
-static void inherit_calls(struct runner *runner, const struct legacy *legacy)
-{
-    struct step *step = &runner->step;
-    runner->stops_since_ms = legacy->since_realtime_ms;
-    if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
-        step->stop = legacy->stop;
-        step->reset = legacy->reset;
-        return;
-    }
-    runner->inherited_stops = legacy->stop.tasks;
-    inherit_open(&step->stop, &legacy->stop);
-    inherit_open(&step->reset, &legacy->reset);
+    history_write_open(engine->history, runner->operation, open ? &left : NULL);
+    legacies_put(&engine->legacies, vmid, open ? &left : NULL);
 }
 
 static void begin(struct runner *runner)
@@ -533,18 +417,17 @@ static void begin(struct runner *runner)
         .stop_timeout_ms = engine->settings.stop_timeout_ms,
         .min_online_nodes = engine->settings.min_online_nodes,
     };
-    const struct legacy *legacy = find_legacy(engine, operation->vmid);
-    if (legacy) {
-        params.killing_since_ms = legacy->killing_since_ms;
-        params.killing_until_ms = legacy->killing_until_ms;
-    }
     runner->started = true;
     step_begin(&runner->step, &params);
     runner->step.floor_ms = runner->newest_ms;
     runner->step.no_asker = runner->askers == NULL;
     runner->stops_since_ms = clock_realtime_ms(); /* not of the request: it may have waited its turn */
-    if (legacy && clock_now_ms() < legacy->until_ms)
-        inherit_calls(runner, legacy);
+    const struct legacy *legacy = legacies_find(&engine->legacies, operation->vmid);
+    if (legacy) {
+        runner->inherited_stops = legacy_inherit(legacy, &runner->step, clock_now_ms());
+        if (clock_now_ms() < legacy->until_ms)
+            runner->stops_since_ms = legacy->since_realtime_ms;
+    }
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
     if (runner->intent) {
         struct timeval tv = {.tv_usec = ENGINE_INTENT_WAIT_MS * 1000};

@@ -58,6 +58,7 @@ struct history {
     int lock; /* on the directory, shared with the recorder's child; -1: none */
     struct event *retry;
     struct waiter *waiters;
+    struct legacy *legacies; /* of the former daemon */
     int write_error;
     size_t unreadable;
 };
@@ -405,6 +406,17 @@ static void bound_loaded(struct history *history)
     }
 }
 
+/* The last one of a guest counts. */
+static void read_open(struct history *history, struct json_object *document)
+{
+    struct legacy legacy;
+    int64_t now_ms = clock_now_ms();
+    bool open = legacy_read(&legacy, document, clock_realtime_ms() - now_ms, now_ms);
+
+    if (legacy.vmid)
+        legacies_put(&history->legacies, legacy.vmid, open ? &legacy : NULL);
+}
+
 static void read_line(void *context, const char *line, size_t length)
 {
     struct history *history = context;
@@ -415,7 +427,9 @@ static void read_line(void *context, const char *line, size_t length)
         history->unreadable++;
         return;
     }
-    if (record.kind != RECORD_START) {
+    if (record.kind == RECORD_OPEN) {
+        read_open(history, record.document);
+    } else if (record.kind != RECORD_START) {
         slot = slot_of(history, &record);
         if (slot && !record_apply(&record, slot->operation))
             history->unreadable++;
@@ -578,6 +592,17 @@ struct history *history_new(const char *directory, struct error *error)
     return history_new_sized(directory, HISTORY_FILE_BYTES, error);
 }
 
+void history_write_open(struct history *history, const struct operation *operation,
+                        const struct legacy *legacy)
+{
+    hand_over(history, record_open(operation, legacy, clock_realtime_ms()), on_written, history);
+}
+
+struct legacy *history_take_legacies(struct history *history)
+{
+    return TAKE(history->legacies);
+}
+
 void history_retry(struct history *history)
 {
     if (history->write_error != 0)
@@ -619,6 +644,7 @@ void history_free(struct history *history, int64_t wait_ms)
         waiter_free(history->waiters);
     for (size_t i = 0; i < history->count; i++)
         operation_free(history->slots[i].operation);
+    legacies_free(&history->legacies);
     free(history->slots);
     free(history->file.path);
     if (history->lock >= 0)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "fence/legacy.h"
 #include "fence/operation.h"
 #include "system/recorder.h"
 
@@ -48,6 +49,12 @@ void history_write_transition(struct history *history, const struct operation *o
 void history_write_join(struct history *history, const struct operation *operation, const char *request_id);
 void history_write_verified(struct history *history, const struct operation *operation);
 void history_write_outcome(struct history *history, const struct operation *operation); /* it has ended */
+
+/* What is open of the power calls of the operation's guest; NULL: nothing any more. */
+void history_write_open(struct history *history, const struct operation *operation,
+                        const struct legacy *legacy);
+/* What was open when the former daemon ended, by VMID: the caller's from now on. */
+struct legacy *history_take_legacies(struct history *history);
 
 /* Write again what was not written: an empty record, to see whether the disk takes any, and outcomes that did
  * not get there. Done every HISTORY_RETRY_MS once attached. */

@@ -26,6 +26,7 @@ static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 static const char *const kind_names[] = {
     [RECORD_START] = "start", [RECORD_INTENT] = "intent",     [RECORD_TRANSITION] = "transition",
     [RECORD_JOIN] = "join",   [RECORD_VERIFIED] = "verified", [RECORD_OUTCOME] = "outcome",
+    [RECORD_OPEN] = "open",
 };
 
 void record_id(uint64_t number, char id[static OPERATION_ID_LEN])
@@ -234,6 +235,15 @@ char *record_outcome(const struct operation *operation)
     return finish(object);
 }
 
+char *record_open(const struct operation *operation, const struct legacy *legacy, int64_t realtime_ms)
+{
+    struct json_object *object = operation_head(RECORD_OPEN, operation, realtime_ms);
+
+    if (object && legacy && !legacy_write(legacy, realtime_ms - clock_now_ms(), object))
+        json_object_put(TAKE(object));
+    return finish(object);
+}
+
 /* ---- reading ---- */
 
 static bool read_kind(struct json_object *document, enum record_kind *kind)
@@ -432,6 +442,7 @@ bool record_apply(const struct record *record, struct operation *operation)
 
     switch (record->kind) {
     case RECORD_START:
+    case RECORD_OPEN:
         return true;
     case RECORD_INTENT:
         return apply_description(record->document, operation);

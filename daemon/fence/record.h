@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "fence/legacy.h"
 #include "fence/operation.h"
 
 #include <json-c/json.h>
@@ -23,6 +24,7 @@ enum record_kind {
     RECORD_JOIN,
     RECORD_VERIFIED,
     RECORD_OUTCOME,
+    RECORD_OPEN, /* what is open of the guest's power calls: concerns no operation, the last one counts */
 };
 
 /* The line, without newline, malloc'd; NULL without memory. Texts that are not UTF-8 have '?' in place of the
@@ -33,6 +35,7 @@ char *record_transition(const struct operation *operation, const struct operatio
 char *record_join(const struct operation *operation, const char *request_id, int64_t realtime_ms);
 char *record_verified(const struct operation *operation);
 char *record_outcome(const struct operation *operation);
+char *record_open(const struct operation *operation, const struct legacy *legacy, int64_t realtime_ms);
 
 struct record {
     enum record_kind kind;

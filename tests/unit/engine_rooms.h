@@ -71,6 +71,7 @@ static struct {
     unsigned joins, verified, outcomes;
     void (*on_outcome)(const struct operation *operation);
     void (*on_added)(const struct operation *operation);
+    struct json_object *left; /* by VMID: what is open of its calls, as the file has it */
 } rooms;
 
 static void flight_free(struct flight *flight)
@@ -266,6 +267,37 @@ void history_write_outcome(struct history *history, const struct operation *oper
         rooms.on_outcome(operation);
 }
 
+void history_write_open(struct history *history, const struct operation *operation,
+                        const struct legacy *legacy)
+{
+    (void)history;
+    struct json_object *document = json_object_new_object();
+    char vmid[16];
+    if (!rooms.left)
+        rooms.left = json_object_new_object();
+    snprintf(vmid, sizeof(vmid), "%d", operation->vmid);
+    json_object_object_add(document, "vmid", json_object_new_int(operation->vmid));
+    if (legacy)
+        assert_true(legacy_write(legacy, clock_realtime_ms() - clock_now_ms(), document));
+    json_object_object_add(rooms.left, vmid, document);
+}
+
+struct legacy *history_take_legacies(struct history *history)
+{
+    (void)history;
+    struct legacy *legacies = NULL;
+    if (!rooms.left)
+        return NULL;
+    json_object_object_foreach(rooms.left, vmid, document)
+    {
+        struct legacy legacy;
+        (void)vmid;
+        if (legacy_read(&legacy, document, clock_realtime_ms() - clock_now_ms(), clock_now_ms()))
+            legacies_put(&legacies, legacy.vmid, &legacy);
+    }
+    return legacies;
+}
+
 size_t history_count(const struct history *history)
 {
     (void)history;
@@ -326,6 +358,7 @@ static void rooms_free(void)
     for (size_t i = 0; i < rooms.operation_count; i++)
         operation_free(rooms.operations[i]);
     inventory_unref(rooms.inventory);
+    json_object_put(rooms.left);
     memset(&rooms, 0, sizeof(rooms));
 }
 

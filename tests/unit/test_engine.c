@@ -258,6 +258,55 @@ static void test_what_may_have_been_killed_unseen_stays_unproven_when_asked_agai
     assert_answered(third, ERROR_NONE);
 }
 
+/* What an operation left is in the history, and a daemon that was killed has left no less. */
+static void test_open_calls_outlive_the_daemon(void **state) /* rule 6 */
+{
+    (void)state;
+    stage.lose_stops = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_until_made(API_STATUS, 3);
+    guest_of(101)->running = false;
+    run_until_answered(off, 60000);
+    int64_t sent_ms = off->at_ms;
+    restart_daemon();
+    struct asker_record *on = ask(FENCE_ON, "101");
+    run_until_made(API_START, 1);
+    assert_true(loop.now_ms - sent_ms > 50000 && loop.now_ms - sent_ms <= 61000);
+    run_for(3000);
+    assert_answered(on, ERROR_NONE);
+}
+
+static void test_a_stop_that_was_being_sent_when_the_daemon_died_is_open(void **state) /* rule 6 */
+{
+    (void)state;
+    hold(HELD(API_STOP));
+    ask(FENCE_OFF, "101");
+    run_for(100);
+    restart_daemon();
+    guest_of(101)->running = false;
+    hold(0);
+    struct asker_record *on = ask(FENCE_ON, "101");
+    run_for(STEP_OPEN_CALL_MS - 5000);
+    assert_int_equal(rooms.made[API_START], 0);
+    run_for(10000);
+    assert_answered(on, ERROR_NONE);
+}
+
+static void test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart(void **state) /* point 7 */
+{
+    (void)state;
+    stage.stop_takes_ms = 15000;
+    guest_of(101)->no_nics = true;
+    ask(FENCE_OFF, "101");
+    run_for(14000);
+    restart_daemon();
+    run_for(2000);
+    stage.stop_takes_ms = 300;
+    struct asker_record *second = ask(FENCE_OFF, "101");
+    run_for(20000);
+    assert_answered(second, ERROR_UNPROVEN);
+}
+
 static void test_what_the_last_of_several_stops_may_have_killed_stays_unproven(void **state) /* point 7 */
 {
     (void)state;
@@ -565,6 +614,9 @@ int main(void)
         TEST(test_on_that_joined_a_power_on_fails_with_it),
         TEST(test_no_start_while_a_stop_of_an_earlier_operation_may_still_come),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_when_asked_again),
+        TEST(test_open_calls_outlive_the_daemon),
+        TEST(test_a_stop_that_was_being_sent_when_the_daemon_died_is_open),
+        TEST(test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart),
         TEST(test_what_the_last_of_several_stops_may_have_killed_stays_unproven),
         TEST(test_a_stop_under_way_at_the_deadline_holds_back_the_next_start),
         TEST(test_each_asker_has_its_own_deadline),

@@ -153,11 +153,8 @@ static void check_no_stop_is_open(const struct flight *flight)
         const struct own_call *own = &guest->own[i];
         const struct world_task *task = own->task ? task_numbered(&guest->world, own->task) : NULL;
         bool under_way = own->pending || (task && task->state != WORLD_ENDED);
-        /* a restart forgets them so far, and takes those of before for its own */
-        bool known =
-            !stage.restarted_ms || loop.now_ms - stage.restarted_ms > LATE_CALL_MS + STEP_OPEN_CALL_MS;
         CHECK(own->call == API_START || own->host != world_host_number(flight->node) || !under_way ||
-                  !known || loop.now_ms - own->sent_ms > STEP_OPEN_CALL_MS,
+                  loop.now_ms - own->sent_ms > STEP_OPEN_CALL_MS,
               "rule 6: no start while a stop or reset of ours may still come");
     }
 }
@@ -245,7 +242,7 @@ static bool is_unprovable(const struct world *world, int host, int64_t since_ms)
     /* a host that was cut off goes on with what its old view told it */
     bool strayed = (world->faults & WORLD_CUTS) && host != world->home;
     /* somebody else's SIGKILL, or ours before a restart, and no device that shows it */
-    bool killed_unseen = (world->foreign_kill || stage.restarted_ms) && !world->has_nics;
+    bool killed_unseen = world->foreign_kill && !world->has_nics;
     return strayed || killed_unseen ||
            (world->rejoined_ms && world->rejoined_ms >= since_ms - ANSWER_TIMEOUT_MS);
 }

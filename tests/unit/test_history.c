@@ -24,120 +24,7 @@
 
 #define WAIT_MS 20000 /* for the recorder's end: it comes at once unless something is broken */
 
-struct fixture {
-    char directory[64], file[96], older[96];
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    log_set_level(LOG_CRIT);
-    snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/test-history-XXXXXX");
-    assert_non_null(mkdtemp(fixture->directory));
-    snprintf(fixture->file, sizeof(fixture->file), "%s/history.jsonl", fixture->directory);
-    snprintf(fixture->older, sizeof(fixture->older), "%s/history.jsonl.1", fixture->directory);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-
-    unlink(fixture->file);
-    unlink(fixture->older);
-    rmdir(fixture->directory);
-    free(fixture);
-    return 0;
-}
-
-static struct history *open_history(const struct fixture *fixture)
-{
-    struct error error = {.code = ERROR_NONE};
-    struct history *history = history_new(fixture->directory, &error);
-
-    assert_non_null(history);
-    assert_int_equal(error.code, ERROR_NONE);
-    return history;
-}
-
-static void put_file(const char *path, const char *bytes, size_t length)
-{
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
-static char *get_file(const char *path, size_t *length)
-{
-    FILE *file = fopen(path, "re");
-    char *bytes;
-    long size;
-
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    size = ftell(file);
-    rewind(file);
-    bytes = malloc((size_t)size + 1);
-    *length = fread(bytes, 1, (size_t)size, file);
-    bytes[*length] = '\0';
-    fclose(file);
-    return bytes;
-}
-
-static size_t occurrences(const char *text, const char *part)
-{
-    size_t count = 0;
-
-    for (; (text = strstr(text, part)); text += strlen(part))
-        count++;
-    return count;
-}
-
-/* An operation that is under way: asked for at `now_ms` of the monotonic clock. */
-static struct operation *begin(struct history *history, enum fence_action action, const char *plug,
-                               const char *request_id)
-{
-    struct operation *operation = operation_new();
-
-    operation->action = action;
-    operation->plug = strdup(plug);
-    operation->guest = strdup("web1.example.com");
-    operation->node = strdup("pve1");
-    operation->vmid = 101;
-    operation->type = PVE_LXC;
-    operation->peer = (struct operation_peer){.uid = 189, .gid = 4294967294U, .pid = 4711};
-    operation->requested_ms = 50000;
-    operation->requested_realtime_ms = clock_realtime_ms();
-    if (request_id)
-        assert_true(operation_add_request_id(operation, request_id));
-    history_add(history, operation);
-    return operation;
-}
-
-static void note(struct history *history, struct operation *operation, int64_t offset_ms, const char *text)
-{
-    history_write_transition(history, operation,
-                             operation_note(operation, operation->requested_ms + offset_ms, text));
-}
-
-static void verify(struct history *history, struct operation *operation, int64_t offset_ms)
-{
-    operation->verified_ms = operation->requested_ms + offset_ms;
-    history_write_verified(history, operation);
-}
-
-static void end(struct history *history, struct operation *operation, enum operation_outcome outcome,
-                int64_t offset_ms)
-{
-    operation->state = OPERATION_ENDED;
-    operation->outcome = outcome;
-    operation->ended_ms = operation->requested_ms + offset_ms;
-    history_write_outcome(history, operation);
-}
+#include "history_fixture.h"
 
 /* ---- what was written is read back ---- */
 
@@ -490,61 +377,6 @@ static char *two_operations(struct fixture *fixture, size_t *length)
     return get_file(fixture->file, length);
 }
 
-/* A recorder whose daemon was killed, and that is not done yet: holds the directory's lock until it is. */
-static pid_t late_recorder(const struct fixture *fixture, int64_t late_ms, const char *line)
-{
-    int ready[2];
-    char byte;
-    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        int directory = open(fixture->directory, O_RDONLY | O_DIRECTORY);
-        if (directory < 0 || flock(directory, LOCK_SH) != 0 || write(ready[1], "", 1) != 1)
-            _exit(1);
-        usleep((useconds_t)late_ms * 1000);
-        int file = open(fixture->file, O_WRONLY | O_APPEND | O_CREAT, 0640);
-        _exit(write(file, line, strlen(line)) != (ssize_t)strlen(line));
-    }
-    assert_true(child > 0);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    close(ready[1]);
-    return child;
-}
-
-static void test_what_the_killed_daemons_recorder_still_writes_is_waited_for(void **state)
-{
-    const struct fixture *fixture = *state;
-    struct history *history = open_history(fixture);
-    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    char *bytes;
-    size_t length;
-
-    history_write_intent(history, operation, NULL, NULL);
-    history_free(history, WAIT_MS);
-    bytes = get_file(fixture->file, &length);
-    unlink(fixture->file);
-
-    pid_t child = late_recorder(fixture, 300, bytes);
-    history = open_history(fixture);
-    assert_int_equal(history_count(history), 1);
-    assert_int_equal(history_get(history, 0)->outcome, OPERATION_INTERRUPTED);
-    history_free(history, WAIT_MS);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    free(bytes);
-}
-
-static void test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time(void **state)
-{
-    const struct fixture *fixture = *state;
-    pid_t child = late_recorder(fixture, 60000, "");
-
-    history_free(open_history(fixture), WAIT_MS); /* before the other's end, which would fail the kill */
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-}
-
 static void test_a_file_cut_at_any_byte_still_reads(void **state)
 {
     struct fixture *fixture = *state;
@@ -702,8 +534,6 @@ int main(void)
         TEST(test_an_off_that_was_proven_stays_proven_when_interrupted),
         TEST(test_a_power_on_that_nobody_follows_up_is_said_to_have_failed_once),
         TEST(test_what_was_handed_over_survives_kill_9),
-        TEST(test_what_the_killed_daemons_recorder_still_writes_is_waited_for),
-        TEST(test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time),
         TEST(test_a_file_cut_at_any_byte_still_reads),
         TEST(test_bytes_flipped_anywhere_never_end_the_daemon),
         TEST(test_ten_thousand_operations_keep_memory_bounded_and_running_ones_alive),

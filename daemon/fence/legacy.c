@@ -1,0 +1,329 @@
+/*
+ * Open calls and doubts, from one operation of a guest to its next. A call that was sent and not settled may
+ * come for STEP_OPEN_CALL_MS; the task of one whose end nobody saw, too.
+ */
+#include "fence/legacy.h"
+
+#include "system/json.h"
+
+#include <string.h>
+
+#define TASK_TIME_MS                                                                                         \
+    2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
+#define LOCK_FILE_MS 10000   /* so long a task of Proxmox waits for a guest's lock file */
+#define CALLS_MAX    1000000 /* a bound on what is believed of a file */
+
+static int64_t latest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- from the state machine ---- */
+
+/* Nobody waits for its answer any more: it may still be carried out, as far as anybody knows. */
+static void give_up_sending(struct step_call *call, int64_t now_ms)
+{
+    if (call->state != STEP_CALL_SENDING)
+        return;
+    call->state = STEP_CALL_OPEN;
+    call->open++;
+    call->last_open_ms = now_ms;
+}
+
+static void forget_settled(struct step_call *call, bool settled, int64_t now_ms)
+{
+    if (settled || (call->open > 0 && now_ms >= call->last_open_ms + STEP_OPEN_CALL_MS))
+        call->open = 0;
+    if (settled && call->state == STEP_CALL_TASK) /* it has ended, one way or the other */
+        call->state = STEP_CALL_FAILED;
+}
+
+static bool is_left_open(const struct step_call *call)
+{
+    return call->open > 0 || call->state == STEP_CALL_TASK || call->state == STEP_CALL_SENDING;
+}
+
+static int64_t open_until(const struct step_call *call, int64_t now_ms)
+{
+    int64_t until_ms = call->open > 0 ? call->last_open_ms + STEP_OPEN_CALL_MS : 0;
+    if (call->state == STEP_CALL_TASK)
+        until_ms = latest(until_ms, call->last_sent_ms + STEP_OPEN_CALL_MS);
+    if (call->state == STEP_CALL_SENDING)
+        until_ms = now_ms + STEP_OPEN_CALL_MS;
+    return until_ms;
+}
+
+static int64_t calls_until(const struct legacy *legacy, int64_t now_ms)
+{
+    int64_t until_ms = latest(open_until(&legacy->stop, now_ms),
+                              latest(open_until(&legacy->start, now_ms), open_until(&legacy->reset, now_ms)));
+    return until_ms > now_ms ? until_ms : 0;
+}
+
+/* Since when a stop may have killed what nothing would have shown (point 7). */
+static int64_t killing_since(const struct step *step)
+{
+    const struct step_call *stop = &step->stop;
+    int64_t patience_ms = step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
+    bool fence = step->params.action != FENCE_ON;
+    if (step->seen_nics || (fence && step->verified_ms))
+        return 0;
+    if (step->params.killing_since_ms)
+        return step->params.killing_since_ms;
+    if (!fence || stop->sent == 0)
+        return 0;
+    bool in_time = stop->state == STEP_CALL_OK && stop->settled_ms - stop->first_sent_ms <= patience_ms;
+    return in_time ? 0 : stop->first_sent_ms;
+}
+
+/* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's
+ * lock file or gave up; an open call as long as it may come. */
+static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
+{
+    const struct step_call *stop = &step->stop;
+    int64_t until_ms = step->params.killing_until_ms;
+    if (stop->sent > 0)
+        until_ms = latest(until_ms, stop->settled_ms);
+    if (stop->state == STEP_CALL_TASK)
+        until_ms = latest(until_ms, stop->last_sent_ms + answer_timeout_ms + LOCK_FILE_MS);
+    if (stop->state == STEP_CALL_SENDING)
+        until_ms = latest(until_ms, stop->last_sent_ms + STEP_OPEN_CALL_MS);
+    if (stop->open > 0 && stop->last_open_ms >= stop->first_sent_ms) /* not only inherited ones */
+        until_ms = latest(until_ms, stop->last_open_ms + STEP_OPEN_CALL_MS);
+    return until_ms;
+}
+
+bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
+{
+    int64_t now_ms = facts->now_ms;
+    *legacy = (struct legacy){.vmid = step->params.vmid,
+                              .stop = step->stop,
+                              .start = step->start,
+                              .reset = step->reset,
+                              .since_realtime_ms = facts->stops_since_ms,
+                              .killing_since_ms = killing_since(step)};
+    if (legacy->killing_since_ms)
+        legacy->killing_until_ms = killing_until(step, facts->answer_timeout_ms);
+    if (step->phase == STEP_ENDED) {
+        give_up_sending(&legacy->stop, now_ms);
+        give_up_sending(&legacy->start, now_ms);
+        give_up_sending(&legacy->reset, now_ms);
+    }
+    forget_settled(&legacy->stop, step->stops_settled, now_ms);
+    forget_settled(&legacy->start, false, now_ms);
+    forget_settled(&legacy->reset, false, now_ms);
+    legacy->stop.tasks += facts->inherited_stops;
+    legacy->until_ms = calls_until(legacy, now_ms);
+    /* the next operation's stops are counted in the same list */
+    if (legacy->stop.tasks && !legacy->until_ms)
+        legacy->until_ms = latest(legacy->stop.last_sent_ms, legacy->stop.settled_ms) + TASK_TIME_MS;
+    if (legacy->until_ms <= now_ms)
+        legacy->until_ms = 0;
+    return legacy->until_ms || legacy->killing_since_ms;
+}
+
+static bool calls_equal(const struct step_call *one, const struct step_call *other)
+{
+    return one->state == other->state && one->open == other->open && one->tasks == other->tasks &&
+           one->last_sent_ms == other->last_sent_ms && one->last_open_ms == other->last_open_ms &&
+           strcmp(one->upid, other->upid) == 0;
+}
+
+bool legacy_equal(const struct legacy *one, const struct legacy *other)
+{
+    return calls_equal(&one->stop, &other->stop) && calls_equal(&one->start, &other->start) &&
+           calls_equal(&one->reset, &other->reset) && one->killing_since_ms == other->killing_since_ms &&
+           one->killing_until_ms == other->killing_until_ms && !one->until_ms == !other->until_ms;
+}
+
+/* ---- to the next one ---- */
+
+/* A call of another operation: its task is not followed up, but counts as open. */
+static void inherit_open(struct step_call *call, const struct step_call *left)
+{
+    bool task = left->state == STEP_CALL_TASK;
+    call->open = left->open + task;
+    call->last_open_ms = left->last_open_ms;
+    if (task && call->last_open_ms < left->last_sent_ms)
+        call->last_open_ms = left->last_sent_ms;
+}
+
+unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
+{
+    step->params.killing_since_ms = legacy->killing_since_ms;
+    step->params.killing_until_ms = legacy->killing_until_ms;
+    if (now_ms >= legacy->until_ms)
+        return 0;
+    inherit_open(&step->start, &legacy->start);
+    if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
+        step->stop = legacy->stop;
+        step->reset = legacy->reset;
+        return 0;
+    }
+    inherit_open(&step->stop, &legacy->stop);
+    inherit_open(&step->reset, &legacy->reset);
+    return legacy->stop.tasks;
+}
+
+/* ---- in the history ---- */
+
+static const char *const state_names[] = {
+    [STEP_CALL_NONE] = "none", [STEP_CALL_SENDING] = "sending", [STEP_CALL_TASK] = "task",
+    [STEP_CALL_OK] = "ok",     [STEP_CALL_FAILED] = "failed",   [STEP_CALL_OPEN] = "open",
+};
+
+static bool add(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (value && json_object_object_add(object, key, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+static bool add_moment(struct json_object *object, const char *key, int64_t moment_ms, int64_t offset_ms)
+{
+    return !moment_ms || add(object, key, json_object_new_int64(moment_ms + offset_ms));
+}
+
+static bool add_call(struct json_object *document, const char *key, const struct step_call *call,
+                     int64_t offset_ms)
+{
+    if (!is_left_open(call) && !call->tasks)
+        return true;
+    struct json_object *object = json_object_new_object();
+    return add(document, key, object) &&
+           add(object, "state", json_object_new_string(state_names[call->state])) &&
+           add(object, "sent", json_object_new_int64(call->sent)) &&
+           add(object, "open", json_object_new_int64(call->open)) &&
+           add(object, "tasks", json_object_new_int64(call->tasks)) &&
+           add(object, "upid", json_object_new_string(call->upid)) &&
+           add(object, "node", json_object_new_string(call->node)) &&
+           add_moment(object, "first_sent_ms", call->first_sent_ms, offset_ms) &&
+           add_moment(object, "last_sent_ms", call->last_sent_ms, offset_ms) &&
+           add_moment(object, "settled_ms", call->settled_ms, offset_ms) &&
+           add_moment(object, "last_open_ms", call->last_open_ms, offset_ms);
+}
+
+bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_object *document)
+{
+    if (legacy->until_ms && !(add(document, "since_ms", json_object_new_int64(legacy->since_realtime_ms)) &&
+                              add_moment(document, "until_ms", legacy->until_ms, offset_ms) &&
+                              add_call(document, "stop", &legacy->stop, offset_ms) &&
+                              add_call(document, "start", &legacy->start, offset_ms) &&
+                              add_call(document, "reset", &legacy->reset, offset_ms)))
+        return false;
+    return add_moment(document, "killing_since_ms", legacy->killing_since_ms, offset_ms) &&
+           add_moment(document, "killing_until_ms", legacy->killing_until_ms, offset_ms);
+}
+
+/* A moment of the past; one that lies ahead (the clock was set back) is now. */
+static int64_t get_moment(struct json_object *object, const char *key, int64_t offset_ms, int64_t now_ms)
+{
+    int64_t moment_ms = 0;
+    if (!json_get_int(object, key, 1, INT64_MAX / 2, &moment_ms))
+        return 0;
+    moment_ms -= offset_ms;
+    if (moment_ms == 0) /* "never" */
+        moment_ms = 1;
+    return moment_ms < now_ms ? moment_ms : now_ms;
+}
+
+static unsigned get_count(struct json_object *object, const char *key)
+{
+    int64_t count = 0;
+    (void)json_get_int(object, key, 0, CALLS_MAX, &count);
+    return (unsigned)count;
+}
+
+static void get_word(struct json_object *object, const char *key, char *out, size_t size)
+{
+    const char *word = "";
+    (void)json_get_string(object, key, &word);
+    if (strlen(word) < size)
+        memcpy(out, word, strlen(word) + 1);
+}
+
+static void read_call(struct step_call *call, struct json_object *document, const char *key,
+                      int64_t offset_ms, int64_t now_ms)
+{
+    struct json_object *object;
+    const char *state = "";
+    if (!json_get_object(document, key, &object))
+        return;
+    (void)json_get_string(object, "state", &state);
+    for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++) {
+        if (strcmp(state, state_names[i]) == 0)
+            call->state = (enum step_call_state)i;
+    }
+    call->sent = get_count(object, "sent");
+    call->open = get_count(object, "open");
+    call->tasks = get_count(object, "tasks");
+    get_word(object, "upid", call->upid, sizeof(call->upid));
+    get_word(object, "node", call->node, sizeof(call->node));
+    call->first_sent_ms = get_moment(object, "first_sent_ms", offset_ms, now_ms);
+    call->last_sent_ms = get_moment(object, "last_sent_ms", offset_ms, now_ms);
+    call->settled_ms = get_moment(object, "settled_ms", offset_ms, now_ms);
+    call->last_open_ms = get_moment(object, "last_open_ms", offset_ms, now_ms);
+    if (call->state == STEP_CALL_TASK && strncmp(call->upid, "UPID:", 5) != 0)
+        call->state = STEP_CALL_OPEN; /* nothing to follow up */
+    give_up_sending(call, now_ms);    /* of a daemon that ended meanwhile */
+}
+
+bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t offset_ms, int64_t now_ms)
+{
+    int64_t vmid = 0;
+    *legacy = (struct legacy){0};
+    if (!json_get_int(document, "vmid", 1, INT32_MAX, &vmid))
+        return false;
+    legacy->vmid = (int)vmid;
+    (void)json_get_int(document, "since_ms", 0, INT64_MAX / 2, &legacy->since_realtime_ms);
+    read_call(&legacy->stop, document, "stop", offset_ms, now_ms);
+    read_call(&legacy->start, document, "start", offset_ms, now_ms);
+    read_call(&legacy->reset, document, "reset", offset_ms, now_ms);
+    legacy->until_ms = calls_until(legacy, now_ms);
+    legacy->killing_since_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms);
+    int64_t until_ms = 0;
+    if (legacy->killing_since_ms && json_get_int(document, "killing_until_ms", 1, INT64_MAX / 2, &until_ms))
+        legacy->killing_until_ms = until_ms - offset_ms;
+    return legacy->until_ms || legacy->killing_since_ms;
+}
+
+/* ---- by guest ---- */
+
+static struct legacy *find(struct legacy *legacies, int vmid)
+{
+    struct legacy *legacy = NULL;
+    HASH_FIND_INT(legacies, &vmid, legacy);
+    return legacy;
+}
+
+const struct legacy *legacies_find(struct legacy *const *legacies, int vmid)
+{
+    return find(*legacies, vmid);
+}
+
+void legacies_put(struct legacy **legacies, int vmid, const struct legacy *legacy)
+{
+    struct legacy *kept = find(*legacies, vmid);
+    if (kept) {
+        HASH_DEL(*legacies, kept);
+        free(kept);
+    }
+    kept = legacy ? malloc(sizeof(*kept)) : NULL;
+    if (!kept)
+        return; /* then the next operation knows nothing of this one */
+    *kept = *legacy;
+    kept->vmid = vmid;
+    HASH_ADD_INT(*legacies, vmid, kept);
+    if (!kept->hh.tbl)
+        free(kept);
+}
+
+void legacies_free(struct legacy **legacies)
+{
+    struct legacy *legacy, *next;
+    HASH_ITER (hh, *legacies, legacy, next) {
+        HASH_DEL(*legacies, legacy);
+        free(legacy);
+    }
+}

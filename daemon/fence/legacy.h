@@ -1,0 +1,52 @@
+/*
+ * What an operation leaves to the next one of its guest: power calls that may still be carried out (rule 6 of
+ * "A fence operation"), and a stop that may have killed what nothing would have shown (point 7 of the
+ * off-proof). Derived from the state machine while an operation runs and when it ends, kept per guest,
+ * written into the history whenever it changes, and taken up again after a restart.
+ *
+ * Knows no loop, no file and no call: it is data and what follows from it.
+ */
+#pragma once
+
+#include "fence/step.h"
+
+#include <json-c/json.h>
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct legacy {
+    int vmid;
+    struct step_call stop, start, reset; /* what of them is open, or a task that nobody saw the end of */
+    int64_t since_realtime_ms; /* since when these stops count in the host's task list (wall clock) */
+    int64_t until_ms;          /* so long the calls matter; 0: not at all */
+    /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
+     * before the guest was seen running again; 0: none */
+    int64_t killing_since_ms, killing_until_ms;
+    UT_hash_handle hh;
+};
+
+/* What there is to know besides the state machine. */
+struct legacy_facts {
+    int64_t now_ms, answer_timeout_ms;
+    unsigned inherited_stops; /* of earlier operations, in the same task list */
+    int64_t stops_since_ms;   /* wall clock */
+};
+/* What the operation leaves, as it stands or has ended. False: nothing. */
+bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts);
+/* They say the same. */
+bool legacy_equal(const struct legacy *one, const struct legacy *other);
+/* Give an operation that has just begun what an earlier one left: a power-on follows the calls up as if they
+ * were its own, anything else has them as open. Returns the stops to be set off in the task list. */
+unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms);
+
+/* Its members in a record of the history, with wall clock times; and back, with those of the monotonic clock
+ * (`offset_ms` is wall minus monotonic clock). False: no memory; no such thing, or nothing that still matters
+ * at `now_ms`. */
+bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_object *document);
+bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t offset_ms, int64_t now_ms);
+
+/* By VMID: a head pointer that begins as NULL. */
+const struct legacy *legacies_find(struct legacy *const *legacies, int vmid); /* borrowed, NULL: none */
+/* Put in the place of what the guest had; NULL: it has none any more. Without memory nothing is kept. */
+void legacies_put(struct legacy **legacies, int vmid, const struct legacy *legacy);
+void legacies_free(struct legacy **legacies);

@@ -1,0 +1,137 @@
+/* What one daemon leaves to the next: records on their way to the disk, and calls that are open. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fence/history.h"
+#include "fence/record.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WAIT_MS 20000 /* for the recorder's end: it comes at once unless something is broken */
+
+#include "history_fixture.h"
+
+/* A recorder whose daemon was killed, and that is not done yet: holds the directory's lock until it is. */
+static pid_t late_recorder(const struct fixture *fixture, int64_t late_ms, const char *line)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int directory = open(fixture->directory, O_RDONLY | O_DIRECTORY);
+        if (directory < 0 || flock(directory, LOCK_SH) != 0 || write(ready[1], "", 1) != 1)
+            _exit(1);
+        usleep((useconds_t)late_ms * 1000);
+        int file = open(fixture->file, O_WRONLY | O_APPEND | O_CREAT, 0640);
+        _exit(write(file, line, strlen(line)) != (ssize_t)strlen(line));
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+static void test_what_the_killed_daemons_recorder_still_writes_is_waited_for(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history = open_history(fixture);
+    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
+    char *bytes;
+    size_t length;
+
+    history_write_intent(history, operation, NULL, NULL);
+    history_free(history, WAIT_MS);
+    bytes = get_file(fixture->file, &length);
+    unlink(fixture->file);
+
+    pid_t child = late_recorder(fixture, 300, bytes);
+    history = open_history(fixture);
+    assert_int_equal(history_count(history), 1);
+    assert_int_equal(history_get(history, 0)->outcome, OPERATION_INTERRUPTED);
+    history_free(history, WAIT_MS);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    free(bytes);
+}
+
+static void test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time(void **state)
+{
+    const struct fixture *fixture = *state;
+    pid_t child = late_recorder(fixture, 60000, "");
+
+    history_free(open_history(fixture), WAIT_MS); /* before the other's end, which would fail the kill */
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history = open_history(fixture);
+    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
+    int64_t now_ms = clock_now_ms();
+    struct step_call stop = {
+        .state = STEP_CALL_SENDING, .sent = 2, .tasks = 1, .first_sent_ms = now_ms - 900};
+    struct legacy left = {.vmid = 101, .stop = stop, .until_ms = now_ms + 60000, .since_realtime_ms = 4711};
+    struct legacy *found;
+
+    left.killing_since_ms = now_ms - 500;
+    left.stop.last_sent_ms = now_ms - 300;
+    left.start = (struct step_call){.state = STEP_CALL_TASK, .sent = 1, .last_sent_ms = now_ms - 100};
+    snprintf(left.start.upid, sizeof(left.start.upid), "UPID:pve1:1:2:3:qmstart:101:u@pve:");
+    left.reset = (struct step_call){.open = 1, .sent = 1, .last_open_ms = now_ms - 61000};
+    history_write_intent(history, operation, NULL, NULL);
+    history_write_open(history, operation, &left);
+    history_free(history, WAIT_MS);
+
+    history = open_history(fixture);
+    found = history_take_legacies(history);
+    assert_non_null(found);
+    assert_int_equal(found->vmid, 101);
+    assert_int_equal(found->since_realtime_ms, 4711);
+    assert_int_equal(found->stop.state, STEP_CALL_OPEN); /* whoever was sending it is gone */
+    assert_int_equal(found->stop.open, 1);
+    assert_int_equal(found->stop.tasks, 1);
+    assert_in_range(found->stop.first_sent_ms, now_ms - 1000, now_ms - 800);
+    assert_int_equal(found->start.state, STEP_CALL_TASK);
+    assert_string_equal(found->start.upid, left.start.upid);
+    assert_in_range(found->killing_since_ms, now_ms - 600, now_ms - 400);
+    legacies_free(&found);
+    assert_null(history_take_legacies(history)); /* they are the caller's */
+    operation = (struct operation *)(uintptr_t)history_get(history, 0);
+    left = (struct legacy){.vmid = 101, .until_ms = 1, .reset = left.reset};
+    history_write_open(history, operation, &left);
+    history_free(history, WAIT_MS);
+
+    history = open_history(fixture); /* the last one counts, and it is over */
+    assert_null(history_take_legacies(history));
+    history_free(history, WAIT_MS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_the_killed_daemons_recorder_still_writes_is_waited_for),
+        TEST(test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time),
+        TEST(test_open_calls_are_taken_up_until_they_are_too_old),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
