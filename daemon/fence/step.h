@@ -20,6 +20,7 @@
 #define STEP_STATUS_SHARE     100   /* … with the time waited so far, a hundredth of it, … */
 #define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
 #define STEP_SLOW_READ_MS     500   /* after a read that failed */
+#define STEP_NEWS_MS          50    /* so old may be what a late power call is decided on (P4) */
 #define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
 #define STEP_RESEND_LOST_MS   50    /* the same after the first lost stop: another endpoint takes it */
 #define STEP_RESEND_LAST_MS   5000  /* … up to this */

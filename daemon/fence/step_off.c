@@ -192,7 +192,7 @@ static bool ran_before_request(const struct step *step)
 /* What a late call is decided on must be news: since an older read the guest may have been started anew. */
 static bool is_news(const struct step *step, int64_t now_ms)
 {
-    return now_ms - step->status_received_ms <= STEP_SLOW_READ_MS;
+    return now_ms - step->status_received_ms <= STEP_NEWS_MS;
 }
 
 static bool fresh_status(const struct step *step)

@@ -19,7 +19,8 @@
 #define ASKERS_MAX     400
 #define REQUESTS_MAX   40
 #define ASKER_GRACE_MS 250 /* after its deadline an answer may take so long */
-#define READ_RACE_MS   (ANSWER_TIMEOUT_MS + 2 * STEP_SLOW_READ_MS) /* between a guest's state and our stop */
+#define READ_RACE_MS                                                                                         \
+    (ANSWER_TIMEOUT_MS + STEP_NEWS_MS + 500) /* between a state and our stop, which then travels */
 #define TURNS_A_MS_MAX 1000
 #define ENDED_MAX      ROOMS_OPERATIONS_MAX
 

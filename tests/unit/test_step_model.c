@@ -12,9 +12,10 @@
 
 #include "step_play.h"
 
-#define STEPS_DEFAULT   4000000
-#define DEADLINE_MS     240000
-#define READ_RACE_MS    (ANSWER_TIMEOUT_MS + 2 * STEP_SLOW_READ_MS) /* between a guest's state and our stop */
+#define STEPS_DEFAULT 4000000
+#define DEADLINE_MS   240000
+#define READ_RACE_MS                                                                                         \
+    (ANSWER_TIMEOUT_MS + STEP_NEWS_MS + 500) /* between a state and our stop, which then travels */
 #define EVENTS_A_MS_MAX 60
 
 static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_late_stops;
