@@ -8,7 +8,11 @@ setup() {
     e2e_setup
     SIM_ARGUMENTS=(--scale 0.1)
 }
-teardown() { fence_teardown; }
+teardown() {
+    thaw
+    [[ -z ${FROZEN:-} ]] || umount -l "$FROZEN" || true
+    fence_teardown
+}
 
 life_start() {
     sim_start
@@ -314,3 +318,52 @@ unwritable_history() {
     for child in $(pgrep -P "$BROKER_PID"); do kill -CONT "$child"; done
     broker_ends_clean
 }
+
+# A file system of the state directory's own, to be frozen. Where none can be mounted, the recorders are stopped instead, which is what a
+# frozen file system does to them; then it says so.
+freezable() {
+    FROZEN=''
+    truncate -s 16M "$T/disk"
+    if mkfs.ext4 -q "$T/disk" && mount -o loop "$T/disk" "$STATE" 2>"$T/mount.err"; then
+        FROZEN=$STATE
+    else
+        printf '# no file system to freeze here (%s): the recorders are stopped instead\n' "$(<"$T/mount.err")" >&3
+    fi
+    THAW=()
+}
+freeze() {
+    if [[ -n $FROZEN ]]; then
+        fsfreeze -f "$FROZEN"
+        THAW=(fsfreeze -u "$FROZEN")
+    else
+        # shellcheck disable=SC2046
+        kill -STOP $(pgrep -P "$BROKER_PID")
+        # shellcheck disable=SC2207
+        THAW=(kill -CONT $(pgrep -P "$BROKER_PID"))
+    fi
+}
+thaw() {
+    [[ -z ${THAW:-} ]] || "${THAW[@]}" 2>/dev/null || true
+    THAW=()
+}
+
+@test "a frozen state directory: fences, the daemon's end and its next start go on, and status says so" {
+    freezable
+    sim_start
+    broker_start fence.deadline=10s
+    freeze
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    await 15 history_not_written
+    broker_stop                        # the writer cannot be killed; the daemon ends all the same
+    broker_spawn
+    await 20 client -o monitor -q
+    fence 102 -o off -n vm102
+    succeeded
+    guest_dead 102
+    thaw
+    await 15 written_again
+    broker_ends_clean
+}
+written_again() { ! grep -q history-not-written <(client status) && grep -q '"vm102"' "$STATE/history.jsonl"; }
