@@ -556,9 +556,14 @@ bool engine_dry_run(struct engine *engine, const struct engine_request *request,
         error_set(error, ERROR_NO_POWER_RIGHT, "%s may not power guest %d", session.identity, guest->vmid);
         return false;
     }
-    if (guest->template || guest->hastate) {
-        error_set(error, guest->template ? ERROR_TEMPLATE : ERROR_HA_MANAGED, "guest %d %s", guest->vmid,
-                  guest->template ? "is a template" : "is managed by Proxmox HA");
+    if (guest->template) {
+        error_set(error, ERROR_TEMPLATE, "guest %d is a template", guest->vmid);
+        return false;
+    }
+    enum error_code ha = guest->hastate ? step_ha_hopeless(guest->hastate) : ERROR_NONE;
+    if (ha != ERROR_NONE) {
+        error_set(error, ha, "guest %d is managed by Proxmox HA, which takes no request for it (%s)",
+                  guest->vmid, guest->hastate);
         return false;
     }
     if (guest->lock) {

@@ -94,7 +94,7 @@ static void on_task(struct runner *runner, const struct api_result *result)
 static void on_tasks(struct runner *runner, const struct api_result *result)
 {
     struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result};
-    const char *type = runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
+    const char *type = runner->step.ha ? "hastop" : runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
     /* the host's clock counts whole seconds */
     int64_t since_s = runner->stops_since_ms / 1000 - 1;
     event.decoded = result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, &event.tasks);
@@ -129,8 +129,10 @@ static void on_located(struct runner *runner, const struct api_result *result)
         const char *type = NULL;
         int64_t vmid = 0;
         if (json_get_int_or_digits(entry, "vmid", 1, 999999999, &vmid) && vmid == runner->operation->vmid &&
-            json_get_string(entry, "type", &type) && json_get_string(entry, "node", &event.node))
+            json_get_string(entry, "type", &type) && json_get_string(entry, "node", &event.node)) {
             event.type = strcmp(type, "lxc") == 0 ? PVE_LXC : PVE_QEMU;
+            (void)json_get_string(entry, "hastate", &event.ha_state);
+        }
     }
     feed(runner, &event);
 }
@@ -191,9 +193,11 @@ static void send_power(struct runner *runner, const struct step_effects *effects
     request.call = effects->send == STEP_SEND_STOP    ? API_STOP
                    : effects->send == STEP_SEND_START ? API_START
                                                       : API_RESET;
+    request.node = effects->send_to;
     request.stop_timeout_s = (int)(engine->settings.stop_timeout_ms / 1000);
     request.overrule_shutdown = effects->overrule_shutdown;
-    if (runner->operation->type == PVE_LXC) /* a container's stop knows no timeout */
+    /* a container's stop knows no timeout, and the HA manager has its own */
+    if (runner->operation->type == PVE_LXC || effects->by_ha)
         request.stop_timeout_s = -1;
     call(runner, RUN_POWER, &request);
 }
@@ -225,6 +229,8 @@ static void make_calls(struct runner *runner, const struct step_effects *effects
         read_task(runner, effects->upid, request);
     if (effects->read_tasks) {
         request.call = API_TASKS;
+        if (step->ha && step->stop.node[0]) /* any host takes a hastop, and keeps its task */
+            request.node = step->stop.node;
         call(runner, RUN_TASKS, &request);
     }
     if (effects->read_hosts) {

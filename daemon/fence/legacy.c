@@ -1,6 +1,7 @@
 /*
  * Open calls and doubts, from one operation of a guest to its next. A call that was sent and not settled may
- * come for STEP_OPEN_CALL_MS; the task of one whose end nobody saw, too.
+ * come for STEP_OPEN_CALL_MS; the task of one whose end nobody saw, too. What the HA manager was asked for
+ * comes later than its task ends.
  */
 #include "fence/legacy.h"
 
@@ -11,6 +12,7 @@
 #define TASK_TIME_MS                                                                                         \
     2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
 #define LOCK_FILE_MS 10000   /* so long a task of Proxmox waits for a guest's lock file */
+#define HA_STOP_MS   180000  /* so long after a request Proxmox HA may still begin to stop a guest */
 #define CALLS_MAX    1000000 /* a bound on what is believed of a file */
 
 static int64_t latest(int64_t a, int64_t b)
@@ -72,7 +74,8 @@ static int64_t killing_since(const struct step *step)
         return step->params.killing_since_ms;
     if (!fence || stop->sent == 0)
         return 0;
-    bool in_time = stop->state == STEP_CALL_OK && stop->settled_ms - stop->first_sent_ms <= patience_ms;
+    bool in_time =
+        !step->ha && stop->state == STEP_CALL_OK && stop->settled_ms - stop->first_sent_ms <= patience_ms;
     return in_time ? 0 : stop->first_sent_ms;
 }
 
@@ -84,6 +87,8 @@ static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
     int64_t until_ms = step->params.killing_until_ms;
     if (stop->sent > 0)
         until_ms = latest(until_ms, stop->settled_ms);
+    if (stop->sent > 0 && step->ha)
+        until_ms = latest(until_ms, stop->last_sent_ms + HA_STOP_MS);
     if (stop->state == STEP_CALL_TASK)
         until_ms = latest(until_ms, stop->last_sent_ms + answer_timeout_ms + LOCK_FILE_MS);
     if (stop->state == STEP_CALL_SENDING)

@@ -5,6 +5,7 @@
  */
 #include "fence/readiness.h"
 
+#include "fence/step.h"
 #include "system/cleanup.h"
 
 #include <string.h>
@@ -48,10 +49,14 @@ static const struct reason_row {
     [REASON_HA_ERROR] =
         {"ha-error", VERDICT_BLOCKED, "its HA service is in the state error",
          "`ha-manager set vm:VMID --state disabled`, then `--state started` (ct:VMID for containers)"},
-    /* This version's engine refuses such guests, so "degraded" would be a promise that is not kept. */
+    [REASON_HA_FROZEN] = {"ha-frozen", VERDICT_BLOCKED, "its HA service is frozen: requests would be lost",
+                          "wait until pve-ha-lrm of its host is back: `ha-manager status`"},
+    [REASON_HA_UNSERVED] = {"ha-unserved", VERDICT_BLOCKED, "no HA manager serves it: requests would be lost",
+                            "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
     [REASON_HA_MANAGED] =
-        {"ha-managed", VERDICT_BLOCKED, "Proxmox HA runs it, and this version cannot fence such guests",
-         "let Pacemaker alone decide: `ha-manager remove vm:VMID` (ct:VMID for containers)"},
+        {"ha-managed", VERDICT_DEGRADED,
+         "Proxmox HA stops and starts it: a fence takes up to 95 s, and 180 s when its host died",
+         "give Pacemaker that time (pcmk_off_timeout), or let it alone decide: `ha-manager remove vm:VMID`"},
     [REASON_AMBIGUOUS_NAME] = {"ambiguous-name", VERDICT_DEGRADED,
                                "another guest of the pool has the same name: only VMID and aliases work",
                                "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
@@ -115,6 +120,16 @@ static reason_set lock_reasons(const char *lock)
     return bit(REASON_LOCKED);
 }
 
+static reason_set ha_reasons(const char *state)
+{
+    enum error_code code = step_ha_hopeless(state);
+
+    return bit(code == ERROR_HA_ERROR      ? REASON_HA_ERROR
+               : code == ERROR_HA_FROZEN   ? REASON_HA_FROZEN
+               : code == ERROR_HA_UNSERVED ? REASON_HA_UNSERVED
+                                           : REASON_HA_MANAGED);
+}
+
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest)
 {
     reason_set reasons = readiness_overall(facts);
@@ -124,8 +139,8 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     if (guest->template)
         reasons |= bit(REASON_TEMPLATE);
     reasons |= lock_reasons(guest->lock);
-    if (guest->hastate && *guest->hastate)
-        reasons |= bit(strcmp(guest->hastate, "error") ? REASON_HA_MANAGED : REASON_HA_ERROR);
+    if (guest->hastate)
+        reasons |= ha_reasons(guest->hastate);
     if (facts->inventory && guest->node && !inventory_node_online(facts->inventory, guest->node))
         reasons |= bit(REASON_NODE_OFFLINE);
     if (facts->inventory && inventory_name_ambiguous(facts->inventory, guest))

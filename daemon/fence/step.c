@@ -1,5 +1,5 @@
 /*
- * Events become facts here; what the facts call for is decided in step_off.c and step_on.c.
+ * Events become facts here; what the facts call for is decided in step_off.c, step_on.c and step_ha.c.
  *
  * The off-proof: a reply S of status/current from the guest's host proves "off" iff
  *  1. S was asked for after the request arrived, is the guest's, and says stopped;
@@ -8,7 +8,7 @@
  *  4. this operation has read running from that host before, or our stop's task ended OK before S was asked
  * for;
  *  5. a list of the hosts asked for after S shows that host, and enough others, online;
- *  6. (HA: not in this version, such guests are refused);
+ *  6. HA-managed: our hastop's task ended OK, and the service is stopped or being stopped (step_ha.c);
  *  7. the stop cannot have come to SIGKILL unless the guest showed nics while it ran.
  */
 #include "fence/step.h"
@@ -69,23 +69,28 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
     call->last_sent_ms = now_ms;
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
-    memcpy(call->node, step->node, sizeof(call->node));
+    memcpy(call->node, step->ha && step->host_offline ? step->other_host : step->node, sizeof(call->node));
     step->busy_power = true;
     step->sending = power;
     effects->send = power;
-    effects->overrule_shutdown = power == STEP_SEND_STOP && step->params.release >= 802 && !step->no_overrule;
+    effects->send_to = call->node;
+    effects->by_ha = step->ha;
+    effects->overrule_shutdown =
+        power == STEP_SEND_STOP && step->params.release >= 802 && !step->no_overrule && !step->ha;
 }
 
 void step_lose_node(struct step *step, int64_t now_ms)
 {
     step->node[0] = '\0';
     step->status_known = false;
-    step->seen_running = step->seen_nics = false;
+    step->seen_running = false;
+    step->seen_nics &= step->ha; /* its devices go with it when HA moves it */
     step->stopped_ms = 0;
     step->container_not_running = false;
     step->idle_container_ms = 0;
     step->off_read = false;
-    if (step->stop.state == STEP_CALL_OK) /* elsewhere it proves nothing (point 4) */
+    step->ha_stopping_seen = false;
+    if (step->stop.state == STEP_CALL_OK && !step->ha) /* elsewhere it proves nothing (point 4) */
         step->stop.state = STEP_CALL_FAILED;
     if (step->next_locate_ms < now_ms)
         step->next_locate_ms = now_ms;
@@ -179,10 +184,11 @@ static const char *call_name(const struct step *step, const struct step_call *ca
     return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
 }
 
-/* It went to a host that the guest is not on, as we know by now: there it can only fail. */
+/* It went to a host that the guest is not on, as we know by now: there it can only fail. The HA manager is
+ * the same on every host. */
 static bool went_elsewhere(const struct step *step, const struct step_call *call)
 {
-    return step->node[0] && strcmp(step->node, call->node) != 0;
+    return !step->ha && step->node[0] && strcmp(step->node, call->node) != 0;
 }
 
 /* From when on a read counts as asked for after this event: one that is under way was asked for before it,
@@ -192,8 +198,7 @@ static int64_t after(int64_t now_ms, bool under_way)
     return now_ms + under_way;
 }
 
-static void settle(const struct step *step, struct step_call *call, enum step_call_state state,
-                   int64_t now_ms)
+void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms)
 {
     call->state = state;
     call->settled_ms = after(now_ms, step->busy_status);
@@ -206,7 +211,7 @@ static void settle(const struct step *step, struct step_call *call, enum step_ca
 /* The call was certainly not carried out, and made no task: nobody will find it in a task list. */
 static void settle_unmade(const struct step *step, struct step_call *call, int64_t now_ms)
 {
-    settle(step, call, STEP_CALL_FAILED, now_ms);
+    step_settle(step, call, STEP_CALL_FAILED, now_ms);
     call->tasks--;
 }
 
@@ -252,9 +257,9 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     step->last_error = error;
     /* a server error of unknown kind may hide a call that was carried out (rule 6) */
     if (in_task)
-        settle(step, call, STEP_CALL_FAILED, now_ms);
+        step_settle(step, call, STEP_CALL_FAILED, now_ms);
     else if (refusal == PVE_REFUSAL_OTHER)
-        settle(step, call, STEP_CALL_OPEN, now_ms);
+        step_settle(step, call, STEP_CALL_OPEN, now_ms);
     else
         settle_unmade(step, call, now_ms);
     step_note(effects, "%s failed: %.120s", call_name(step, call), words);
@@ -283,8 +288,8 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         step_fail(step, effects, &error);
         return;
     case PVE_REFUSAL_HA:
-        error_set(&error, ERROR_HA_MANAGED, "%s", error.message);
-        step_fail(step, effects, &error);
+        step_ha_managed(step, effects, true, now_ms);
+        step_back_off(step, now_ms);
         return;
     case PVE_REFUSAL_OTHER:
     case PVE_REFUSAL_RUNNING:
@@ -327,13 +332,15 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
                       const struct step_event *event)
 {
     if (event->upid[0]) {
+        /* the task's type stands there: hastop, hastart */
+        step_ha_managed(step, effects, strstr(event->upid, ":hast") != NULL, event->now_ms);
         call->state = STEP_CALL_TASK;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
         step->next_task_ms = event->now_ms;
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
         step_note(effects, "%s sent to %s", call_name(step, call), call->node);
     } else {
-        settle(step, call, STEP_CALL_OPEN, event->now_ms);
+        step_settle(step, call, STEP_CALL_OPEN, event->now_ms);
         step_note(effects, "%s: the answer names no task", call_name(step, call));
         step_back_off(step, event->now_ms);
     }
@@ -374,7 +381,7 @@ static void on_power(struct step *step, struct step_effects *effects, const stru
         }
         break;
     case API_LOST:
-        settle(step, call, STEP_CALL_OPEN, now);
+        step_settle(step, call, STEP_CALL_OPEN, now);
         step->last_error = result->error;
         step_note(effects, "%s: no answer from %s, reading the state", name, result->endpoint_text);
         read_status_now(step, now);
@@ -450,6 +457,7 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->status = event->status;
     step->status_asked_ms = event->result->asked_ms;
     step->status_received_ms = event->result->received_ms;
+    step_ha_status(step, effects);
     if (step->status.lock[0] == '\0') /* another lock, later, has a patience of its own */
         step->lock_since_ms = 0;
     step->next_status_ms = event->now_ms + status_gap(step, event->result);
@@ -473,16 +481,20 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
     int64_t now = event->now_ms;
     if (step->phase == STEP_POWERING_ON && call != &step->start) {
         /* off is proven; of interest is only that it does not come any more (rule 6) */
-        settle(step, call, event->task.ok ? STEP_CALL_OK : STEP_CALL_FAILED, now);
+        step_settle(step, call, event->task.ok ? STEP_CALL_OK : STEP_CALL_FAILED, now);
         return;
     }
     if (!event->task.ok) {
         take_refusal(step, effects, call, event->task.exit, true, now);
         return;
     }
-    settle(step, call, STEP_CALL_OK, now);
-    if (call == &step->stop && !step->stopped_ms)
+    step_settle(step, call, STEP_CALL_OK, now);
+    if (call == &step->stop && step->ha) {
+        if (!step->ha_taken_ms)
+            step->ha_taken_ms = call->settled_ms;
+    } else if (call == &step->stop && !step->stopped_ms) {
         step->stopped_ms = now;
+    }
     step_note(effects, "%s: task OK", call_name(step, call));
     read_status_now(step, now);
 }
@@ -499,11 +511,13 @@ static void on_task(struct step *step, struct step_effects *effects, const struc
     if (step->task_gap_ms > STEP_STATUS_LAST_MS)
         step->task_gap_ms = STEP_STATUS_LAST_MS;
     if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
-        settle(step, call, STEP_CALL_OPEN, now); /* that host does not know the task (any more) */
+        step_settle(step, call, STEP_CALL_OPEN, now); /* that host does not know the task (any more) */
         step_back_off(step, now);
         read_status_now(step, now);
     } else if (event->result->outcome != API_OK) {
         step->next_task_ms = now + STEP_SLOW_READ_MS;
+        if (step->ha && now - call->last_sent_ms >= STEP_HA_ROUND_MS) /* it died with the host that took it */
+            step_settle(step, call, STEP_CALL_OPEN, now);
     } else if (event->decoded && event->task.ended) {
         take_task_end(step, effects, call, event);
     }
@@ -535,15 +549,18 @@ static void on_located(struct step *step, struct step_effects *effects, const st
         step_fail(step, effects, &error);
         return;
     }
+    step_ha_listed(step, effects, event);
+    if (strcmp(step->node, event->node) == 0)
+        return; /* asked for its HA state only */
     snprintf(step->node, sizeof(step->node), "%s", event->node);
     step->params.type = event->type;
+    step->host_offline = step->host_suspect = false;
     step_note(effects, "located on %s", step->node);
-    if (step->stop.state == STEP_CALL_TASK && went_elsewhere(step, &step->stop))
-        settle(step, &step->stop, STEP_CALL_FAILED, event->now_ms);
-    if (step->reset.state == STEP_CALL_TASK && went_elsewhere(step, &step->reset))
-        settle(step, &step->reset, STEP_CALL_FAILED, event->now_ms);
-    if (step->start.state == STEP_CALL_TASK && went_elsewhere(step, &step->start))
-        settle(step, &step->start, STEP_CALL_FAILED, event->now_ms);
+    struct step_call *calls[] = {&step->stop, &step->reset, &step->start};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i]))
+            step_settle(step, calls[i], STEP_CALL_FAILED, event->now_ms);
+    }
     read_status_now(step, event->now_ms);
 }
 
@@ -640,6 +657,7 @@ void step_begin(struct step *step, const struct step_params *params)
     if (params->node)
         snprintf(step->node, sizeof(step->node), "%s", params->node);
     step->params.node = NULL;
+    step->ha = params->ha_managed;
     step->floor_ms = params->requested_ms;
     step->reads_since_ms = params->requested_ms;
     step->task_gap_ms = STEP_STATUS_FIRST_MS;

@@ -31,6 +31,7 @@
 #define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
 #define STEP_REFUSED_MS       10000 /* so long a login may be refused */
+#define STEP_HA_ROUND_MS      15000 /* within this the HA manager has acted on a request (rule 5) */
 #define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
 #define STEP_NOTES_MAX        6
 #define STEP_NOTE_LEN         200
@@ -71,7 +72,7 @@ struct step_params {
     int vmid;
     enum pve_guest_type type;
     const char *node; /* where the inventory saw the guest; NULL: to be located */
-    bool ha_managed;  /* by the inventory's word */
+    bool ha_managed;  /* by the inventory's word; its host has the last one */
     int release;      /* of Proxmox, 902 for 9.2; 0: unknown */
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
     int min_online_nodes; /* 0: majority */
@@ -106,6 +107,20 @@ struct step {
     int64_t idle_container_ms; /* "CT n not running": the first read that held after it (point 4) */
     bool container_not_running;
     bool host_suspect; /* a read failed on the way to the guest's host: ask whether it is online (rule 8) */
+
+    /* Proxmox HA (rule 5) */
+    bool ha;               /* it manages the guest, by the newest word */
+    bool ha_moved;         /* its service was read in another state than stopped */
+    bool ha_stopping_seen; /* it was read running while its service was in request_stop */
+    bool ha_waits;         /* it was noted that the HA manager is waited for */
+    bool ha_fenced;        /* its host was offline, and HA set out to recover it: it resets that host */
+    bool ha_changed;       /* a stop was sent before or after HA managed it: ha_calm_ms is not for that one */
+    int64_t ha_calm_ms;    /* what stops it has begun after this (point 7): 0: nothing is known */
+    int64_t ha_taken_ms;   /* a hastop of ours has ended OK: reads asked for since then count; 0: none */
+    bool host_offline;     /* by the word of a majority: requests go to `other_host` */
+    char other_host[PVE_NODE_MAX]; /* "" : there is none */
+    char ha_listed[PVE_HA_MAX];    /* the state in the list of guests, for want of the host's own word */
+    int64_t ha_listed_ms;          /* when that was asked for; 0: never */
 
     bool off_read; /* a read holds for points 1–4, 6 and 7; only the hosts' word is missing */
     int64_t off_received_ms;
@@ -151,11 +166,14 @@ struct step_event {
     char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read */
     const char *node;        /* STATUS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
     enum pve_guest_type type; /* LOCATED */
+    const char *ha_state;     /* LOCATED: NULL: none */
 };
 
 struct step_effects {
     enum step_power send;
+    const char *send_to;    /* with send: the host whose API path it goes to */
     bool overrule_shutdown; /* with STEP_SEND_STOP */
+    bool by_ha;             /* with STEP_SEND_STOP: the HA manager takes it, and no timeout */
     bool read_status, read_task, read_hosts, read_tasks, locate;
     const char *upid; /* with read_task */
     int64_t wake_ms;  /* absolute; send STEP_EVENT_WAKE then */
@@ -169,6 +187,9 @@ struct step_effects {
 
 void step_begin(struct step *step, const struct step_params *params);
 void step_handle(struct step *step, const struct step_event *event, struct step_effects *effects);
+
+/* A service of Proxmox HA in this state takes no request, now or ever: why. ERROR_NONE: it does, or will. */
+enum error_code step_ha_hopeless(const char *state);
 
 /* An equal request may join: what is still to be verified would be verified for it too (P6). */
 bool step_can_join(const struct step *step);

@@ -52,6 +52,8 @@ static bool may_be_undead(const struct step *step)
         since_ms = step->stop.first_sent_ms;
     if (step->seen_nics || since_ms == 0)
         return false;
+    if (since_ms < step->ha_calm_ms)
+        since_ms = step->ha_calm_ms;
     int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
     return ended_ms - since_ms > step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
 }
@@ -103,7 +105,7 @@ void step_off_status(struct step *step, struct step_effects *effects)
         step_locked(step, effects, step->status.lock, step->status_received_ms, step->params.lock_wait_ms);
         return;
     }
-    if (!is_ours_to_believe(step))
+    if (step->ha ? !step_ha_proves_off(step) : !is_ours_to_believe(step))
         return;
     if (may_be_undead(step)) {
         error_set(&error, ERROR_UNPROVEN,
@@ -130,8 +132,8 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     step->busy_hosts = false;
     step->next_hosts_ms = event->now_ms + STEP_SLOW_READ_MS;
     /* a power-on after a proven off goes on: its host may come back */
-    if ((step->phase == STEP_POWERING_ON && step->verified_ms) || !step->node[0] || !event->node ||
-        strcmp(event->node, step->node) != 0)
+    if ((step->phase == STEP_POWERING_ON && step->verified_ms && !step->ha) || !step->node[0] ||
+        !event->node || strcmp(event->node, step->node) != 0)
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
         if (event->result->outcome != API_OK)
@@ -149,6 +151,10 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
         return;
     }
+    if (!census->host_online && step->ha) { /* any host takes the request, and HA may bring it up elsewhere */
+        step_ha_host_offline(step, effects, census, event->now_ms);
+        return;
+    }
     if (!census->host_online) {
         error_set(&error, ERROR_NODE_OFFLINE,
                   "the host %s of guest %d is offline by the word of %u of %u hosts", step_host(step),
@@ -157,7 +163,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         step_fail(step, effects, &error);
         return;
     }
-    step->host_suspect = false;
+    step->host_suspect = step->host_offline = false;
     if (!step->off_read || event->result->asked_ms < step->off_received_ms)
         return;
     step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
@@ -165,6 +171,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     step_verify(step, effects, event->now_ms);
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
+        step->off_read = false;
         step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
         step->next_power_ms = 0;
         step->next_task_ms = event->now_ms; /* the start waits for the end of the stop's task */
@@ -178,19 +185,19 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
 
 /* ---- sending stops ---- */
 
-static bool is_late(const struct step *step, int64_t now_ms)
+bool step_is_late(const struct step *step, int64_t now_ms)
 {
     return step->no_asker || now_ms - step->floor_ms > STEP_LATE_MS;
 }
 
 /* It has certainly run since before the request, and a moment ago. The host counts whole seconds, cut. */
-static bool ran_before_request(const struct step *step)
+bool step_ran_before_request(const struct step *step)
 {
     return step->status.running && step->status.uptime_s * 1000 > step->status_received_ms - step->floor_ms;
 }
 
 /* What a late call is decided on must be news: since an older read the guest may have been started anew. */
-static bool is_news(const struct step *step, int64_t now_ms)
+bool step_is_news(const struct step *step, int64_t now_ms)
 {
     return now_ms - step->status_received_ms <= STEP_NEWS_MS;
 }
@@ -201,7 +208,7 @@ static bool fresh_status(const struct step *step)
            (step->stop.sent == 0 || step->status_asked_ms >= step->stop.settled_ms);
 }
 
-static void abandon(struct step *step, struct step_effects *effects)
+void step_abandon(struct step *step, struct step_effects *effects)
 {
     error_set(&effects->error, ERROR_ABANDONED,
               "guest %d %s; a stop that comes this late could hit a healthy node", step->params.vmid,
@@ -215,7 +222,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
 {
     if (step->busy_power || step->off_read || step->stop.state == STEP_CALL_TASK)
         return false;
-    if (step->stop.state == STEP_CALL_NONE && !is_late(step, now_ms))
+    if (step->stop.state == STEP_CALL_NONE && !step_is_late(step, now_ms))
         return true; /* rule 1: at once; a wrong host says so */
     if (!fresh_status(step))
         return false;
@@ -229,12 +236,12 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         step_wake_at(effects, step->next_power_ms);
         return false;
     }
-    if (!is_late(step, now_ms))
+    if (!step_is_late(step, now_ms))
         return true;
-    if (!is_news(step, now_ms))
+    if (!step_is_news(step, now_ms))
         return false;
-    if (!ran_before_request(step)) {
-        abandon(step, effects);
+    if (!step_ran_before_request(step)) {
+        step_abandon(step, effects);
         return false;
     }
     return true;
@@ -260,11 +267,8 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    struct error error = {0};
-    if (step->params.ha_managed || (step->status_known && step->status.ha_managed)) {
-        error_set(&error, ERROR_HA_MANAGED,
-                  "guest %d is managed by Proxmox HA, which this version cannot fence", step->params.vmid);
-        step_fail(step, effects, &error);
+    if (step->ha) {
+        step_ha_off_decide(step, effects, now_ms);
         return;
     }
     step_read_hosts(step, effects, now_ms);
@@ -286,8 +290,12 @@ void step_off_deadline(const struct step *step, struct error *error)
     if (step->phase == STEP_POWERING_ON) {
         error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
                   step->last_error.code ? step->last_error.message : "the start was not confirmed in time");
-        error_hint(error, "look at its tasks on %s, and start it there: %s start %d", step_host(step),
-                   is_container(step) ? "pct" : "qm", step->params.vmid);
+        const char *starter = step->ha             ? "ha-manager set --state started"
+                              : is_container(step) ? "pct start"
+                                                   : "qm start";
+        const char *prefix = !step->ha ? "" : is_container(step) ? "ct:" : "vm:";
+        error_hint(error, "look at its tasks on %s, and start it there: %s %s%d", step_host(step), starter,
+                   prefix, step->params.vmid);
         return;
     }
     if (known && !step->status.running && shows_life(step)) {
@@ -327,9 +335,9 @@ static void fall_back(struct step *step, struct step_effects *effects)
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     bool fresh = step->status_known && step->status_asked_ms >= step->floor_ms;
-    if (step->params.ha_managed || (fresh && step->status.ha_managed) || (fresh && !step->status.running) ||
-        is_container(step)) {
-        /* a guest that does not run is started instead, once it is proven off; HA guests are refused there */
+    if (step->ha || (fresh && !step->status.running) || is_container(step)) {
+        /* a guest that does not run is started instead, once it is proven off; the HA manager knows no reset
+         */
         step->phase = STEP_POWERING_OFF;
         return;
     }
@@ -349,12 +357,12 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
         return;
     step_read_hosts(step, effects, now_ms);
     if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
-        bool late = is_late(step, now_ms);
-        if (late && is_news(step, now_ms) && !ran_before_request(step)) {
-            abandon(step, effects);
+        bool late = step_is_late(step, now_ms);
+        if (late && step_is_news(step, now_ms) && !step_ran_before_request(step)) {
+            step_abandon(step, effects);
             return;
         }
-        if (!late || is_news(step, now_ms))
+        if (!late || step_is_news(step, now_ms))
             step_send(step, effects, STEP_SEND_RESET, now_ms);
     }
     if (step->reset.state == STEP_CALL_TASK)

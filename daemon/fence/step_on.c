@@ -32,8 +32,8 @@ static void read_tasks(struct step *step, struct step_effects *effects, int64_t 
         step_wake_at(effects, step->next_tasks_ms);
 }
 
-/* A stop or reset of ours that may still be carried out would hit the guest just started (rule 6). */
-static bool is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms)
+/* It would hit the guest just started. */
+bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     int64_t stop_ms = step->stops_settled ? 0 : may_come_until(&step->stop);
     int64_t reset_ms = may_come_until(&step->reset);
@@ -82,7 +82,7 @@ static bool wants_start(struct step *step, struct step_effects *effects, int64_t
         step_wake_at(effects, step->next_power_ms);
         return false;
     }
-    return !is_held_back(step, effects, now_ms);
+    return !step_is_held_back(step, effects, now_ms);
 }
 
 /* A hibernated guest would come back with its old memory: as a cluster member that is a zombie (point 3). */
@@ -99,24 +99,23 @@ static bool would_resume(struct step *step, struct step_effects *effects)
 
 void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    struct error error = {0};
-    if (step->params.ha_managed || (step->status_known && step->status.ha_managed)) {
-        error_set(&error, ERROR_HA_MANAGED,
-                  "guest %d is managed by Proxmox HA, which this version cannot power", step->params.vmid);
-        step_fail(step, effects, &error);
-        return;
-    }
     int64_t since_ms = step->verified_ms ? step->verified_ms : step->floor_ms;
-    if (step->status_known && step->status_asked_ms >= since_ms && step->status.running) {
+    if (step->status_known && step->status_asked_ms >= since_ms && step->status.running &&
+        (!step->ha || step_ha_keeps_running(step))) {
         finish_running(step, effects, now_ms);
         return;
     }
     if (would_resume(step, effects))
         return;
-    if (!step->verified_ms) /* rule 8: a host that is offline by the word of the others is hopeless */
+    /* rule 8: a host that is offline by the word of the others is hopeless, but not to HA */
+    if (!step->verified_ms || step->ha)
         step_read_hosts(step, effects, now_ms);
-    if (wants_start(step, effects, now_ms))
+    if (step->ha)
+        step_ha_on_decide(step, effects, now_ms);
+    else if (wants_start(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_START, now_ms);
+    if (step->phase == STEP_ENDED || !step->node[0])
+        return;
 
     if (step->start.state == STEP_CALL_TASK)
         step_read_task(step, effects, &step->start, now_ms);

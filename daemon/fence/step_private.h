@@ -1,5 +1,5 @@
 /* What the files of the state machine share: step.c (events, dispatch), step_off.c (the off-proof),
- * step_on.c. */
+ * step_on.c, step_ha.c (guests of Proxmox HA). */
 #pragma once
 
 #include "fence/step.h"
@@ -13,6 +13,8 @@ void step_end(struct step *step, struct step_effects *effects, enum operation_ou
 void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms);
 /* Wake at this time if nothing comes earlier. */
 void step_wake_at(struct step_effects *effects, int64_t at_ms);
+/* The state of a call changes for good; reads that are under way were asked for before it. */
+void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms);
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
 /* The guest's configuration is not where we asked: find it again. */
 void step_lose_node(struct step *step, int64_t now_ms);
@@ -39,3 +41,26 @@ void step_off_deadline(const struct step *step, struct error *error);
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 int64_t step_on_deadline(const struct step *step);
+
+/* step_off.c: rule 7 */
+bool step_is_late(const struct step *step, int64_t now_ms);
+bool step_is_news(const struct step *step, int64_t now_ms);
+bool step_ran_before_request(const struct step *step);
+void step_abandon(struct step *step, struct step_effects *effects);
+/* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
+void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* step_on.c: a stop or reset of ours that may still come (rule 6) */
+bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms);
+
+/* step_ha.c: does the HA manager decide? What was done before it did, or since it does not, proves nothing.
+ */
+void step_ha_managed(struct step *step, struct step_effects *effects, bool managed, int64_t now_ms);
+void step_ha_status(struct step *step, struct step_effects *effects);
+/* The list of guests names its host, and its service's state if it has one: the host may be a new one. */
+void step_ha_listed(struct step *step, struct step_effects *effects, const struct step_event *event);
+void step_ha_host_offline(struct step *step, struct step_effects *effects, const struct node_census *census,
+                          int64_t now_ms);
+bool step_ha_proves_off(const struct step *step);    /* points 4 and 6 */
+bool step_ha_keeps_running(const struct step *step); /* what it runs it will not stop again */
+void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+void step_ha_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);

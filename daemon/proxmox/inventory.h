@@ -92,6 +92,7 @@ struct node_census {
     unsigned known;  /* listed now, or remembered: a host that the list leaves out still counts against the
                         majority */
     bool host_online;
+    char other[PVE_NODE_MAX]; /* a host that is online and not `host`; "" if there is none */
 };
 
 /* `data` is that of cluster/resources?type=node. False, and *census untouched, if it is not such a list (an

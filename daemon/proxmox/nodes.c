@@ -1,6 +1,6 @@
 /*
  * The hosts' word within a fence: how many are online, of how many that exist, and is the guest's own among
- * them (point 5 of the off-proof). Pure: a document and a memory in, three numbers out. Whether that is
+ * them (point 5 of the off-proof). Pure: a document and a memory in, a few facts out. Whether that is
  * enough is decided by step.
  */
 #include "proxmox/inventory_private.h"
@@ -64,6 +64,8 @@ bool nodes_take_census(const struct inventory *previous, struct json_object *dat
             taken.online++;
         if (list[i].online && host && strcmp(list[i].name, host) == 0)
             taken.host_online = true;
+        else if (list[i].online && strlen(list[i].name) < sizeof(taken.other) && !taken.other[0])
+            memcpy(taken.other, list[i].name, strlen(list[i].name) + 1);
         if (!previous || !inventory_node(previous, list[i].name))
             taken.known++;
     }

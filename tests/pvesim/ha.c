@@ -88,9 +88,13 @@ static void act_cb(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     if (!ha_managed(guest))
         return;
-    if (in_state(guest, "fence") && guest->config.node->state != NODE_ONLINE) {
+    bool offline = guest->config.node->state != NODE_ONLINE;
+    if (in_state(guest, "fence") && offline) {
         recover(guest);
-    } else if (drops_requests(guest) || guest->config.node->state != NODE_ONLINE) {
+    } else if (in_state(guest, "stopped") && offline && strcmp(guest->config.ha_request, "started") == 0) {
+        set_state(guest, "fence");
+        act_later(guest, RECOVERY_MS);
+    } else if (drops_requests(guest) || offline) {
         return;
     } else if (strcmp(guest->config.ha_request, "stopped") == 0) {
         if (in_state(guest, "request_stop"))

@@ -362,6 +362,7 @@ static void play_init(const struct property_case *one)
     for (int i = 0; i < play.guest_count; i++) {
         world_init(&play.guests[i].world, seed * PLAY_GUESTS_MAX + (uint64_t)i,
                    (unsigned)one->without[PROPERTY_FAULTS], one->at_most[PROPERTY_WHIMS]);
+        play.guests[i].world.ha.managed = false; /* test_step_model.c plays with HA */
         if (play.guest_count > 1)
             play.guests[i].world.faults &= ~(unsigned)WORLD_CUTS;
     }

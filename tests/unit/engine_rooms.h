@@ -387,6 +387,12 @@ static struct json_object *status_document(const struct pve_status *status)
     }
     if (status->lock[0])
         json_put(data, "lock", json_word(status->lock));
+    if (status->ha_managed) {
+        struct json_object *ha = json_object_new_object();
+        json_put(ha, "managed", json_object_new_int(1));
+        json_put(ha, "state", json_word(status->ha_state));
+        json_put(data, "ha", ha);
+    }
     return data;
 }
 

@@ -11,7 +11,8 @@
 #define STAGE_ASKERS_MAX 1024
 #define STAGE_TASKS_MAX  1024
 #define DEADLINE_MS      240000
-#define CALL_MS          5 /* every call takes so long */
+#define CALL_MS          5   /* every call takes so long */
+#define HA_TASK_MS       100 /* a hastop or hastart; what it asks for comes later */
 #define HELD(call)       (1u << (call))
 
 struct staged_guest {
@@ -22,6 +23,8 @@ struct staged_guest {
     char lock[PVE_LOCK_MAX];
     bool undead; /* reads stopped, and shows its network devices */
     bool no_nics;
+    const char *ha;    /* the state of its service; NULL: HA does not manage it */
+    const char *moved; /* the host that it is on; NULL: pve1 */
 };
 
 struct asker_record {
@@ -40,8 +43,11 @@ static struct {
     struct staged_guest guests[200]; /* by VMID - 100 */
     int64_t task_begins_ms[STAGE_TASKS_MAX], task_ends_ms[STAGE_TASKS_MAX];
     int stop_task_of[STAGE_TASKS_MAX]; /* VMID; 0: no stop's */
+    char task_hosts[STAGE_TASKS_MAX][PVE_NODE_MAX];
     unsigned tasks, held;
-    bool lose_stops; /* the answer to a stop is lost; it is never carried out */
+    bool lose_stops;         /* the answer to a stop is lost; it is never carried out … */
+    bool lose_answers;       /* … or it is */
+    struct flight last_stop; /* as it was asked for */
     int64_t stop_takes_ms, start_takes_ms;
     struct asker_record askers[STAGE_ASKERS_MAX];
     size_t asker_count;
@@ -56,6 +62,11 @@ static inline struct staged_guest *guest_of(int vmid)
     return &stage.guests[vmid - 100];
 }
 
+static inline const char *host_of(int vmid)
+{
+    return guest_of(vmid)->moved ? guest_of(vmid)->moved : "pve1";
+}
+
 /* ---- Proxmox ---- */
 
 static inline void guest_goes_on(struct staged_guest *guest)
@@ -66,13 +77,17 @@ static inline void guest_goes_on(struct staged_guest *guest)
         guest->started_ms = guest->turns_ms;
     guest->running = guest->turns_on;
     guest->turns_ms = 0;
+    if (guest->ha)
+        guest->ha = guest->running ? "started" : "stopped";
 }
 
 static struct json_object *begin_task(const struct flight *flight, int64_t takes_ms)
 {
     char upid[PVE_UPID_MAX];
     assert_true(stage.tasks < STAGE_TASKS_MAX);
-    snprintf(upid, sizeof(upid), "UPID:%s:%08X:t:%d:fence@pve!t:", flight->node, stage.tasks, flight->vmid);
+    snprintf(upid, sizeof(upid), "UPID:%s:%08X:%s:%d:fence@pve!t:", flight->node, stage.tasks,
+             guest_of(flight->vmid)->ha ? "hastop" : "qmstop", flight->vmid);
+    snprintf(stage.task_hosts[stage.tasks], PVE_NODE_MAX, "%s", flight->node);
     stage.task_begins_ms[stage.tasks] = loop.now_ms;
     stage.stop_task_of[stage.tasks] = flight->call == API_STOP ? flight->vmid : 0;
     stage.task_ends_ms[stage.tasks++] = loop.now_ms + takes_ms;
@@ -89,7 +104,9 @@ static struct json_object *carry_out(const struct flight *flight)
         guest->turns_ms = loop.now_ms + takes_ms;
         guest->turns_on = flight->call == API_START;
     }
-    return begin_task(flight, takes_ms);
+    if (guest->ha && flight->call == API_STOP)
+        guest->ha = "request_stop";
+    return begin_task(flight, guest->ha ? HA_TASK_MS : takes_ms);
 }
 
 static struct json_object *read_status(const struct flight *flight)
@@ -100,6 +117,8 @@ static struct json_object *read_status(const struct flight *flight)
     status.nics = (guest->running || guest->undead) && !guest->no_nics;
     status.uptime_s = guest->running ? (loop.now_ms - guest->started_ms) / 1000 : 0;
     memcpy(status.lock, guest->lock, sizeof(status.lock));
+    status.ha_managed = guest->ha;
+    snprintf(status.ha_state, sizeof(status.ha_state), "%s", guest->ha ? guest->ha : "");
     return status_document(&status);
 }
 
@@ -115,9 +134,10 @@ static struct json_object *list_stops(const struct flight *flight)
 {
     struct json_object *list = json_object_new_array();
     for (unsigned i = 0; i < stage.tasks; i++) {
-        if (stage.stop_task_of[i] == flight->vmid)
-            json_object_array_add(
-                list, listed_task("qmstop", stage.task_begins_ms[i], loop.now_ms >= stage.task_ends_ms[i]));
+        if (stage.stop_task_of[i] == flight->vmid && strcmp(stage.task_hosts[i], flight->node) == 0)
+            json_object_array_add(list,
+                                  listed_task(guest_of(flight->vmid)->ha ? "hastop" : "qmstop",
+                                              stage.task_begins_ms[i], loop.now_ms >= stage.task_ends_ms[i]));
     }
     return list;
 }
@@ -149,7 +169,8 @@ static struct json_object *answer_of(const struct flight *flight)
         break;
     }
     struct json_object *list = json_object_new_array();
-    json_object_array_add(list, listed_guest(101, "qemu", "pve1"));
+    for (int vmid = 101; vmid <= 108; vmid++)
+        json_object_array_add(list, listed_guest(vmid, "qemu", host_of(vmid)));
     return list;
 }
 
@@ -158,8 +179,19 @@ static inline void on_landing(evutil_socket_t fd, short what, void *context)
     struct flight *flight = context;
     (void)fd;
     (void)what;
-    if (flight->call == API_STOP && stage.lose_stops) {
+    if (flight->call == API_STATUS && strcmp(flight->node, host_of(flight->vmid)) != 0) {
+        struct api_result elsewhere = {
+            .outcome = API_REFUSED,
+            .http_status = 500,
+            .reason = "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"};
+        error_set(&elsewhere.error, ERROR_PROTOCOL, "%s", elsewhere.reason);
+        flight_land(flight, &elsewhere);
+        return;
+    }
+    if (flight->call == API_STOP && (stage.lose_stops || stage.lose_answers)) {
         struct api_result lost = {.outcome = API_LOST};
+        if (stage.lose_answers)
+            json_object_put(carry_out(flight));
         error_set(&lost.error, ERROR_NO_ENDPOINT, "no answer");
         flight_land(flight, &lost);
         return;
@@ -171,6 +203,8 @@ static inline void on_landing(evutil_socket_t fd, short what, void *context)
 static inline void on_call(struct flight *flight)
 {
     struct timeval after = {.tv_usec = CALL_MS * 1000};
+    if (flight->call == API_STOP)
+        stage.last_stop = *flight;
     flight->held = stage.held & HELD(flight->call);
     flight->event = event_new(NULL, -1, 0, on_landing, flight);
     if (!flight->held)
@@ -295,10 +329,10 @@ static inline void learn_guests(void)
         const char *name;
         const char *hastate;
         bool template, powerless;
-    } known[] = {{101, "web1", NULL, false, false},    {102, "web2", NULL, false, false},
-                 {103, "twin", NULL, false, false},    {104, "twin", NULL, false, false},
-                 {105, "ha", "started", false, false}, {106, "tpl", NULL, true, false},
-                 {107, "foreign", NULL, false, true}};
+    } known[] = {{101, "web1", NULL, false, false},   {102, "web2", NULL, false, false},
+                 {103, "twin", NULL, false, false},   {104, "twin", NULL, false, false},
+                 {105, "ha", "error", false, false},  {106, "tpl", NULL, true, false},
+                 {107, "foreign", NULL, false, true}, {108, "havm", "started", false, false}};
     struct inventory_builder *builder = inventory_builder_new(NULL);
     for (int vmid = 101; vmid < 300; vmid++) {
         struct guest guest = {
@@ -343,6 +377,8 @@ static inline int set_up(void **state)
     stage.stop_takes_ms = stage.start_takes_ms = 300;
     for (size_t i = 0; i < sizeof(stage.guests) / sizeof(stage.guests[0]); i++)
         stage.guests[i] = (struct staged_guest){.running = true, .started_ms = loop.now_ms - 500000};
+    guest_of(105)->ha = "error";
+    guest_of(108)->ha = "started";
     learn_guests();
     begin_daemon();
     return 0;

@@ -92,8 +92,11 @@ static void carry_out(struct episode *episode, struct own_call *own)
 {
     static const enum world_task_kind kinds[] = {
         [STEP_SEND_STOP] = WORLD_STOP, [STEP_SEND_START] = WORLD_START, [STEP_SEND_RESET] = WORLD_RESET};
+    enum world_task_kind kind = kinds[own->power];
     own->pending = false;
-    struct world_task *task = world_begin_task(&episode->world, kinds[own->power], own->host, true);
+    if (episode->world.ha.managed && kind != WORLD_RESET)
+        kind = kind == WORLD_STOP ? WORLD_HASTOP : WORLD_HASTART;
+    struct world_task *task = world_begin_task(&episode->world, kind, own->host, true);
     own->task = task->number;
 }
 
@@ -118,7 +121,7 @@ static bool refuse_at_once(struct episode *episode, struct flight *flight, int h
         refuse(flight, 500, ERROR_TASK_FAILED, text);
     } else if (flight->power == STEP_SEND_RESET && !running) {
         refuse(flight, 500, ERROR_TASK_FAILED, "VM 100 not running");
-    } else if (flight->power == STEP_SEND_STOP && world->container && !running) {
+    } else if (flight->power == STEP_SEND_STOP && world->container && !running && !world->ha.managed) {
         refuse(flight, 500, ERROR_TASK_FAILED, "CT 100 not running");
     } else {
         return false;
@@ -130,15 +133,17 @@ static void serve_power(struct episode *episode, struct flight *flight)
 {
     struct world *world = &episode->world;
     int host = world_host_number(flight->node);
-    if (flight->overrule && episode->old_proxmox) {
-        static struct json_object *errors;
-        if (!errors) {
-            errors = json_object_new_object();
-            json_object_object_add(errors, "overrule-shutdown",
-                                   json_object_new_string("not defined in schema"));
+    if (flight->overrule && (episode->old_proxmox || world->ha.managed)) {
+        static struct json_object *errors[2];
+        bool ha = !episode->old_proxmox;
+        if (!errors[ha]) {
+            errors[ha] = json_object_new_object();
+            json_object_object_add(
+                errors[ha], "overrule-shutdown",
+                json_object_new_string(ha ? "Not applicable for HA resources." : "not defined in schema"));
         }
         refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
-        flight->result.errors = errors;
+        flight->result.errors = errors[ha];
         return;
     }
     if (refuse_at_once(episode, flight, host))
@@ -159,8 +164,8 @@ static void serve_power(struct episode *episode, struct flight *flight)
     if (hidden && !flight->lost)
         refuse(flight, world_chance(world, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     else if (!hidden)
-        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:qm:100:fence@pve!t:", flight->node,
-                 own->task);
+        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:%s:100:fence@pve!t:", flight->node,
+                 own->task, world->ha.managed ? "hastop" : "qmstop");
 }
 
 static void serve_status(struct episode *episode, struct flight *flight)
@@ -202,16 +207,23 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
     if (kind == LOCATE) {
         flight->event.node = world_host_name(world_view(world, flight->endpoint));
         flight->event.type = world->container ? PVE_LXC : PVE_QEMU;
+        if (world->ha.managed && world->ha.state != WORLD_HA_UNSERVED)
+            flight->event.ha_state = world_ha_state_name(world->ha.state);
     } else if (kind == HOSTS) {
         int host = world_host_number(flight->node);
         flight->event.census =
             (struct node_census){.online = world_online(world, flight->endpoint),
                                  .known = WORLD_HOSTS,
                                  .host_online = world_reaches(world, flight->endpoint, host)};
+        for (int other = 0; other < WORLD_HOSTS; other++) {
+            if (other != host && world_reaches(world, flight->endpoint, other))
+                snprintf(flight->event.census.other, PVE_NODE_MAX, "%s", world_host_name(other));
+        }
     } else {
         for (unsigned i = 0; i < world->task_count; i++) {
             const struct world_task *task = &world->tasks[i];
-            if (!task->ours || task->kind != WORLD_STOP || task->host != world_host_number(flight->node))
+            enum world_task_kind kind_of_stop = world->ha.managed ? WORLD_HASTOP : WORLD_STOP;
+            if (!task->ours || task->kind != kind_of_stop || task->host != world_host_number(flight->node))
                 continue;
             flight->event.tasks.begun++;
             flight->event.tasks.running += task->state != WORLD_ENDED;

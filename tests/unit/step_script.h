@@ -22,7 +22,8 @@
 enum script_call { CALL_POWER, CALL_STATUS, CALL_TASK, CALL_TASKS, CALL_HOSTS, CALL_LOCATE, CALLS };
 
 static struct step step;
-static struct step_effects effects; /* of the last event */
+static struct step_effects effects;   /* of the last event */
+static struct step_effects last_sent; /* of the last one that sent a power call */
 static int64_t now_ms, asked_ms[CALLS];
 static unsigned stops, starts, resets; /* sent so far */
 static bool verified;
@@ -47,6 +48,8 @@ static void handle(struct step_event *event)
         memcpy(status_node, step.node, sizeof(status_node));
     if (effects.read_hosts)
         memcpy(hosts_node, step.node, sizeof(hosts_node));
+    if (asked[CALL_POWER])
+        last_sent = effects;
     stops += effects.send == STEP_SEND_STOP;
     starts += effects.send == STEP_SEND_START;
     resets += effects.send == STEP_SEND_RESET;
@@ -140,14 +143,14 @@ static void power_taken(const char *upid)
     power_is(&result, upid);
 }
 
-static void power_refused(int status, const char *reason)
+__attribute__((unused)) static void power_refused(int status, const char *reason)
 {
     struct api_result result = refusal(CALL_POWER, status, reason);
     result.errors = status == 400 ? parameter_errors : NULL;
     power_is(&result, "");
 }
 
-static void power_lost(void)
+__attribute__((unused)) static void power_lost(void)
 {
     struct api_result result = nothing(CALL_POWER, API_LOST);
     power_is(&result, "");
@@ -167,23 +170,23 @@ static void status_is(struct pve_status status)
                                 .node = status_node});
 }
 
-static void status_fails(struct api_result result)
+__attribute__((unused)) static void status_fails(struct api_result result)
 {
     assert_true(step.busy_status);
     handle(&(struct step_event){.kind = STEP_EVENT_STATUS, .result = &result, .node = status_node});
 }
 
-static void reads_running(void)
+__attribute__((unused)) static void reads_running(void)
 {
     status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000});
 }
 
-static void reads_stopped(void)
+__attribute__((unused)) static void reads_stopped(void)
 {
     status_is((struct pve_status){.running = false});
 }
 
-static void reads_stopped_locked(const char *lock)
+__attribute__((unused)) static void reads_stopped_locked(const char *lock)
 {
     struct pve_status status = {.running = false};
     snprintf(status.lock, sizeof(status.lock), "%s", lock);
@@ -224,11 +227,11 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS,
                                 .result = &result,
                                 .decoded = true,
-                                .census = {online, known, host_online},
+                                .census = {online, known, host_online, "pve2"},
                                 .node = hosts_node});
 }
 
-static void located_on(const char *node)
+__attribute__((unused)) static void located_on(const char *node)
 {
     struct api_result result = result_of(CALL_LOCATE);
     assert_true(step.busy_locate);

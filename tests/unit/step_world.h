@@ -26,21 +26,52 @@ enum world_fault {
     WORLD_HUNG = 1 << 6, /* the guest hangs in the kernel: killed, and still there */
     WORLD_SLOW_STOPS = 1 << 7,
     WORLD_TASK_ERRORS = 1 << 8,
-    WORLD_FAULTS = 9,
+    WORLD_HA_TROUBLE = 1 << 9, /* its service goes to error, freeze, migrate and back */
+    WORLD_FAULTS = 10,
 };
 
-enum world_task_kind { WORLD_STOP, WORLD_START, WORLD_RESET };
+enum world_task_kind { WORLD_STOP, WORLD_START, WORLD_RESET, WORLD_HASTOP, WORLD_HASTART };
 enum world_task_state { WORLD_WAITING, WORLD_RUNNING, WORLD_ENDED };
 
 struct world_task {
     enum world_task_kind kind;
     enum world_task_state state;
     bool ours;
-    bool kills; /* the stop came to SIGKILL */
+    bool for_us; /* the HA manager's own, after our request */
+    bool kills;  /* the stop came to SIGKILL */
     int host;
     unsigned number;
     int64_t begun_ms, run_ms, end_ms;
     char exit[96];
+};
+
+/* The states of an HA service that matter; a request is dropped in all behind `stopped`. */
+enum world_ha_state {
+    WORLD_HA_STARTED,
+    WORLD_HA_REQUEST_STOP,
+    WORLD_HA_STOPPED,
+    WORLD_HA_FENCE,
+    WORLD_HA_MIGRATE,
+    WORLD_HA_FREEZE,
+    WORLD_HA_ERROR,
+    WORLD_HA_UNSERVED,
+};
+
+#define WORLD_HA_ROUND_MS 10000  /* CRM and LRM each have a round within this */
+#define WORLD_HA_FENCE_MS 60000  /* a host that is cut off resets itself */
+#define WORLD_HA_GONE_MS  120000 /* … and then its services are brought up elsewhere */
+
+/* The HA manager: what it was asked, what it believes, and when it looks next. */
+struct world_ha {
+    bool managed;
+    enum world_ha_state state, cut_state;
+    int64_t since_ms;             /* in this state */
+    bool stop_wanted;             /* its configuration, which requests change */
+    bool wish_is_ours;            /* the request that changed it last was */
+    int64_t wished_ms;            /* when it came */
+    int64_t crm_ms, lrm_ms;       /* next rounds */
+    unsigned task;                /* the LRM's worker: one at a time */
+    bool worker_ended, worker_ok; /* in this state */
 };
 
 /* The guest's process on one host. */
@@ -66,6 +97,8 @@ struct world {
     struct world_task tasks[WORLD_TASKS];
     unsigned task_count, task_number;
     int64_t now_ms, next_whim_ms;
+    struct world_ha ha;
+    int64_t cut_ms;
     unsigned whims, whims_max; /* so many there were; there will not be more */
     bool foreign_kill;         /* somebody else's stop came to SIGKILL: without nics nobody can tell */
 };
@@ -174,7 +207,8 @@ static bool world_lock_file_is_held(const struct world *world, int host)
     if (host == world->home && world->now_ms < world->flock_until_ms)
         return true;
     for (unsigned i = 0; i < world->task_count; i++) {
-        if (world->tasks[i].state == WORLD_RUNNING && world->tasks[i].host == host)
+        const struct world_task *task = &world->tasks[i];
+        if (task->state == WORLD_RUNNING && task->host == host && task->kind <= WORLD_RESET)
             return true;
     }
     return false;
@@ -199,6 +233,18 @@ static int64_t world_stop_ms(struct world *world, struct world_task *task)
 static int64_t world_start_ms(struct world *world)
 {
     return world_between(world, 100, world->container ? 1800 : 8000);
+}
+
+/* A request to the HA manager arrives, once its task has ended. */
+static void world_ha_wish(struct world *world, bool stop, bool ours)
+{
+    struct world_ha *ha = &world->ha;
+    if (ha->state > WORLD_HA_STOPPED)
+        return; /* dropped */
+    if (ha->stop_wanted != stop)
+        ha->wish_is_ours = ours;
+    ha->stop_wanted = stop;
+    ha->wished_ms = world->now_ms;
 }
 
 /* It has the lock file: does it go on? */
@@ -240,7 +286,7 @@ static void world_finish_task(struct world *world, struct world_task *task)
             task->end_ms = world->now_ms + world_between(world, 14000, 16000);
             return;
         }
-        if (process->alive && task->kills && !task->ours)
+        if (process->alive && task->kills && !task->ours && !task->for_us)
             world->foreign_kill = true;
         world_kill(world, process, world->now_ms);
         break;
@@ -252,6 +298,14 @@ static void world_finish_task(struct world *world, struct world_task *task)
     case WORLD_RESET:
         process->reset_ms = world->now_ms;
         break;
+    case WORLD_HASTOP:
+    case WORLD_HASTART:
+        if (task->host == world->cut) {
+            world_end_task(world, task, "cluster not ready - no quorum?");
+            return;
+        }
+        world_ha_wish(world, task->kind == WORLD_HASTOP, task->ours);
+        break;
     }
     world_end_task(world, task, "OK");
 }
@@ -262,6 +316,11 @@ static void world_advance_task(struct world *world, struct world_task *task)
         world_finish_task(world, task);
     if (task->state != WORLD_WAITING)
         return;
+    if (task->kind >= WORLD_HASTOP) {
+        task->state = WORLD_RUNNING;
+        task->end_ms = world->now_ms + world_between(world, 500, 1500);
+        return;
+    }
     if (!world_lock_file_is_held(world, task->host))
         world_run_task(world, task);
     else if (world->now_ms - task->begun_ms >= WORLD_FLOCK_MS)
@@ -296,11 +355,13 @@ static void world_cut(struct world *world)
     }
     world->cut = (int)world_between(world, 0, WORLD_HOSTS - 1);
     world->cut_home = world->home;
+    world->cut_ms = world->now_ms;
+    world->ha.cut_state = world->ha.state;
     if (world->migrating_to >= 0) {
         world->migrating_to = -1;
         world->lock[0] = '\0';
     }
-    if (world->cut == world->home && world_chance(world, 50)) {
+    if (world->cut == world->home && !world->ha.managed && world_chance(world, 50)) {
         /* it has rebooted alone, and its guest is brought up elsewhere */
         for (unsigned i = 0; i < world->task_count; i++) {
             if (world->tasks[i].host == world->cut && world->tasks[i].state != WORLD_ENDED)
@@ -324,7 +385,103 @@ static void world_set_lock(struct world *world)
     world->lock_until_ms = world->now_ms + world_between(world, 500, world_chance(world, 50) ? 4000 : 60000);
 }
 
+/* ---- the HA manager ---- */
+
+static void world_ha_goes(struct world *world, enum world_ha_state state)
+{
+    world->ha.state = state;
+    world->ha.since_ms = world->now_ms;
+    world->ha.worker_ended = false;
+}
+
+static void world_ha_trouble(struct world *world)
+{
+    static const enum world_ha_state states[] = {WORLD_HA_MIGRATE, WORLD_HA_FREEZE, WORLD_HA_ERROR,
+                                                 WORLD_HA_UNSERVED};
+    if (world->ha.state <= WORLD_HA_STOPPED)
+        world_ha_goes(world, states[world_between(world, 0, 3)]);
+    else if (world->ha.state != WORLD_HA_FENCE)
+        world_ha_goes(world, world->ha.stop_wanted ? WORLD_HA_REQUEST_STOP : WORLD_HA_STARTED);
+}
+
+/* Its host is gone for good as far as the others know: it has reset itself, and the service moves. */
+static void world_ha_recover(struct world *world)
+{
+    world->home = (world->cut + 1) % WORLD_HOSTS;
+    world->lock[0] = '\0';
+    world_ha_goes(world, WORLD_HA_STARTED);
+}
+
+/* The CRM's round: one state to the next. */
+static void world_ha_crm(struct world *world)
+{
+    struct world_ha *ha = &world->ha;
+    bool alone = world->cut >= 0 && world->cut == world->home;
+    int64_t gone_ms = alone ? world->now_ms - world->cut_ms : 0;
+    if (ha->state == WORLD_HA_FENCE) {
+        if (!alone)
+            world_ha_goes(world, WORLD_HA_STARTED);
+        else if (gone_ms > WORLD_HA_GONE_MS)
+            world_ha_recover(world);
+    } else if (ha->state > WORLD_HA_STOPPED) {
+        return;
+    } else if (alone) {
+        if (gone_ms > WORLD_HA_FENCE_MS)
+            world_ha_goes(world, WORLD_HA_FENCE);
+    } else if (ha->state == WORLD_HA_STARTED && ha->stop_wanted) {
+        world_ha_goes(world, WORLD_HA_REQUEST_STOP);
+    } else if (ha->state == WORLD_HA_REQUEST_STOP && ha->worker_ended) {
+        world_ha_goes(world, ha->worker_ok ? WORLD_HA_STOPPED : WORLD_HA_ERROR);
+    } else if (ha->state == WORLD_HA_STOPPED && !ha->stop_wanted) {
+        world_ha_goes(world, WORLD_HA_STARTED);
+    }
+}
+
+/* The LRM's round on the service's host: one worker at a time. */
+static void world_ha_lrm(struct world *world)
+{
+    struct world_ha *ha = &world->ha;
+    bool running = world_reads_running(world, world->home);
+    for (unsigned i = 0; i < world->task_count; i++) {
+        const struct world_task *task = &world->tasks[i];
+        if (task->number == ha->task && task->state != WORLD_ENDED)
+            return;
+    }
+    if (world->cut == world->home || ha->state > WORLD_HA_STOPPED || world->migrating_to >= 0)
+        return;
+    enum world_task_kind kind = ha->state == WORLD_HA_STARTED ? WORLD_START : WORLD_STOP;
+    if (ha->state == WORLD_HA_REQUEST_STOP ? ha->worker_ended : running == (kind == WORLD_START))
+        return;
+    struct world_task *task = world_begin_task(world, kind, world->home, false);
+    task->for_us = ha->wish_is_ours;
+    ha->task = task->number;
+}
+
+static void world_ha_advance(struct world *world)
+{
+    struct world_ha *ha = &world->ha;
+    for (unsigned i = 0; i < world->task_count && ha->task; i++) {
+        const struct world_task *task = &world->tasks[i];
+        if (task->number != ha->task || task->state != WORLD_ENDED)
+            continue;
+        ha->worker_ended = ha->state == WORLD_HA_REQUEST_STOP && task->kind == WORLD_STOP;
+        ha->worker_ok = strcmp(task->exit, "OK") == 0;
+        ha->task = 0;
+    }
+    if (world->cut >= 0 && world->now_ms - world->cut_ms > WORLD_HA_FENCE_MS)
+        world->process[world->cut] = (struct world_process){0}; /* its watchdog */
+    if (world->now_ms >= ha->crm_ms) {
+        ha->crm_ms = world->now_ms + world_between(world, 1000, WORLD_HA_ROUND_MS);
+        world_ha_crm(world);
+    }
+    if (world->now_ms >= ha->lrm_ms) {
+        ha->lrm_ms = world->now_ms + world_between(world, 1000, WORLD_HA_ROUND_MS);
+        world_ha_lrm(world);
+    }
+}
+
 /* Something that nobody asked the broker for. */
+
 static void world_whim(struct world *world)
 {
     struct world_process *process = &world->process[world->home];
@@ -332,10 +489,13 @@ static void world_whim(struct world *world)
     if (world->whims == world->whims_max)
         return;
     world->whims++;
+    bool ha = world->ha.managed;
     if (world_may(world, WORLD_FOREIGN_STARTS, 30))
-        world_begin_task(world, WORLD_START, world->home, false);
+        world_begin_task(world, ha ? WORLD_HASTART : WORLD_START, world->home, false);
     if (world_may(world, WORLD_FOREIGN_STOPS, 20))
-        world_begin_task(world, WORLD_STOP, world->home, false);
+        world_begin_task(world, ha ? WORLD_HASTOP : WORLD_STOP, world->home, false);
+    if (ha && world_may(world, WORLD_HA_TROUBLE, 30))
+        world_ha_trouble(world);
     if (world_may(world, WORLD_LOCKS, 30))
         world_set_lock(world);
     if (world_may(world, WORLD_FLOCKS, 30))
@@ -370,12 +530,18 @@ static void world_advance(struct world *world, int64_t now_ms)
     }
     for (unsigned i = 0; i < world->task_count; i++)
         world_advance_task(world, &world->tasks[i]);
+    if (world->ha.managed)
+        world_ha_advance(world);
 }
 
 /* When something happens by itself next. */
 static int64_t world_next(const struct world *world)
 {
     int64_t next_ms = world->next_whim_ms;
+    if (world->ha.managed && world->ha.crm_ms < next_ms)
+        next_ms = world->ha.crm_ms;
+    if (world->ha.managed && world->ha.lrm_ms < next_ms)
+        next_ms = world->ha.lrm_ms;
     if (world->lock[0] && world->lock_until_ms < next_ms)
         next_ms = world->lock_until_ms;
     if (world->flock_until_ms > world->now_ms && world->flock_until_ms < next_ms)
@@ -417,9 +583,23 @@ static void world_init(struct world *world, uint64_t seed, unsigned without, uns
     world->home = (int)world_between(world, 0, WORLD_HOSTS - 1);
     if (world_chance(world, 80))
         world_boot(world, world->home, world->now_ms - world_between(world, 1, 100000));
+    world->ha.managed = world_chance(world, 20);
+    if (world->ha.managed && !world->process[world->home].alive) {
+        world->ha.state = WORLD_HA_STOPPED;
+        world->ha.stop_wanted = true;
+    }
+    world->ha.crm_ms = world->now_ms + world_between(world, 0, WORLD_HA_ROUND_MS);
+    world->ha.lrm_ms = world->now_ms + world_between(world, 0, WORLD_HA_ROUND_MS);
 }
 
 /* ---- what the API shows ---- */
+
+static const char *world_ha_state_name(enum world_ha_state state)
+{
+    static const char *const names[] = {"started", "request_stop", "stopped", "fence",
+                                        "migrate", "freeze",       "error",   ""};
+    return names[state];
+}
 
 static void world_status(const struct world *world, int host, struct pve_status *status)
 {
@@ -431,4 +611,8 @@ static void world_status(const struct world *world, int host, struct pve_status 
     status->uptime_s = status->running ? (world->now_ms - process->started_ms) / 1000 : 0;
     if (host == world->home)
         memcpy(status->lock, world->lock, sizeof(status->lock));
+    status->ha_managed = world->ha.managed;
+    if (world->ha.managed)
+        snprintf(status->ha_state, sizeof(status->ha_state), "%s",
+                 world_ha_state_name(host == world->cut ? world->ha.cut_state : world->ha.state));
 }

@@ -443,8 +443,8 @@ static void test_nobody_is_called_back_from_inside_submit(void **state)
     for (size_t i = 0; i < 4; i++) /* on_answer() fails the test if it is called too early */
         askers[i] = ask(FENCE_OFF, i < 2 ? "105" : "nobody");
     run_for(100);
-    assert_answered(askers[0], ERROR_HA_MANAGED);
-    assert_answered(askers[1], ERROR_HA_MANAGED);
+    assert_answered(askers[0], ERROR_HA_ERROR);
+    assert_answered(askers[1], ERROR_HA_ERROR);
     assert_answered(askers[2], ERROR_UNKNOWN_PLUG);
     assert_answered(askers[3], ERROR_UNKNOWN_PLUG);
 }

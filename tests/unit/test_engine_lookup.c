@@ -143,10 +143,10 @@ static void test_a_failure_is_answered_from_history_as_well(void **state)
     (void)state;
     struct asker_record *first = ask_as(FENCE_OFF, "105", "r1");
     run_for(100);
-    assert_answered(first, ERROR_HA_MANAGED);
+    assert_answered(first, ERROR_HA_ERROR);
     struct asker_record *again = ask_as(FENCE_OFF, "105", "r1");
     run_for(100);
-    assert_answered(again, ERROR_HA_MANAGED);
+    assert_answered(again, ERROR_HA_ERROR);
     assert_int_equal(rooms.operation_count, 1);
 }
 
@@ -230,7 +230,7 @@ static void test_a_dry_run_says_what_would_be_and_does_nothing(void **state)
         enum error_code code;
     } bad[] = {{"nobody", ERROR_UNKNOWN_PLUG},
                {"twin", ERROR_AMBIGUOUS_NAME},
-               {"105", ERROR_HA_MANAGED},
+               {"105", ERROR_HA_ERROR},
                {"106", ERROR_TEMPLATE},
                {"107", ERROR_NO_POWER_RIGHT}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -423,14 +423,17 @@ static void test_a_census_counts_the_listed_and_the_remembered(void **state)
     assert_int_equal(result.online, 2);
     assert_int_equal(result.known, 4);
     assert_true(result.host_online);
+    assert_string_equal(result.other, "pve4");
     assert_true(census(NULL, "[" NODE("pve2", "online") "," NODE("pve1", "unknown") "]", "pve1", &result));
     assert_int_equal(result.online, 1);
     assert_int_equal(result.known, 2);
     assert_false(result.host_online);
+    assert_string_equal(result.other, "pve2");
     assert_true(census(inventory, "[]", "pve1", &result));
     assert_int_equal(result.online, 0);
     assert_int_equal(result.known, 3);
     assert_false(result.host_online);
+    assert_string_equal(result.other, "");
     assert_true(census(NULL, "[" NODE("pve1", "online") "]", NULL, &result));
     assert_false(result.host_online);
     inventory_unref(inventory);

@@ -1,25 +1,7 @@
 /* Powering off, by script: the rules that the real API forces, what comes late (P4), the deadline (P7). */
 #include "step_script.h"
 
-/* ---- HA, templates, rights: hopeless (rule 8) ---- */
-
-static void test_an_ha_guest_is_refused_before_anything_is_sent(void **state)
-{
-    struct step_params wanted = params(FENCE_OFF);
-    (void)state;
-    wanted.ha_managed = true;
-    begin_with(wanted);
-    assert_int_equal(stops, 0);
-    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
-}
-
-static void test_an_ha_guest_is_refused_when_its_status_says_so(void **state)
-{
-    (void)state;
-    begin(FENCE_OFF);
-    status_is((struct pve_status){.running = true, .nics = true, .ha_managed = true});
-    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
-}
+/* ---- templates, rights: hopeless (rule 8) ---- */
 
 static void test_a_template_is_refused(void **state)
 {
@@ -427,12 +409,6 @@ static void test_overrule_shutdown_is_left_out_where_proxmox_does_not_know_it(vo
     assert_false(effects.overrule_shutdown);
     power_refused(400, "Parameter verification failed."); /* then it is something else */
     assert_true(effects.ended);
-
-    json_object_object_add(parameter_errors, "overrule-shutdown",
-                           json_object_new_string("Not applicable for HA resources."));
-    begin(FENCE_OFF);
-    power_refused(400, "Parameter verification failed.");
-    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
     json_object_put(parameter_errors);
     parameter_errors = NULL;
 }
@@ -643,8 +619,6 @@ static void test_an_ended_operation_does_nothing_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_ha_guest_is_refused_before_anything_is_sent),
-        cmocka_unit_test(test_an_ha_guest_is_refused_when_its_status_says_so),
         cmocka_unit_test(test_a_template_is_refused),
         cmocka_unit_test(test_a_403_is_hopeless_at_once),
         cmocka_unit_test(test_a_guest_that_proxmox_does_not_list_any_more_is_hopeless),

@@ -350,15 +350,6 @@ static void test_on_of_a_template_fails_at_once(void **state)
     assert_non_null(strstr(effects.error.hint, "template"));
 }
 
-static void test_on_of_an_ha_guest_is_refused(void **state)
-{
-    (void)state;
-    begin(FENCE_ON);
-    status_is((struct pve_status){.ha_managed = true});
-    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
-    assert_int_equal(starts, 0);
-}
-
 static void test_on_locates_a_guest_that_moved(void **state)
 {
     (void)state;
@@ -554,15 +545,6 @@ static void test_cycle_joins_only_before_its_reset_is_sent(void **state) /* P6 *
     assert_false(step_can_join(&step));
 }
 
-static void test_cycle_of_an_ha_guest_is_refused(void **state)
-{
-    (void)state;
-    begin_with(cycle());
-    status_is((struct pve_status){.running = true, .nics = true, .ha_managed = true});
-    assert_ended(OPERATION_FAILED, ERROR_HA_MANAGED);
-    assert_int_equal(resets + stops, 0);
-}
-
 static void test_cycle_on_a_dead_host_is_hopeless_at_once(void **state) /* rule 8 */
 {
     (void)state;
@@ -610,7 +592,6 @@ int main(void)
         cmocka_unit_test(test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless),
         cmocka_unit_test(test_the_power_on_of_a_reboot_waits_for_a_host_that_went_offline),
         cmocka_unit_test(test_on_of_a_template_fails_at_once),
-        cmocka_unit_test(test_on_of_an_ha_guest_is_refused),
         cmocka_unit_test(test_on_locates_a_guest_that_moved),
         cmocka_unit_test(test_a_missing_disk_is_not_taken_for_a_moved_guest),
         cmocka_unit_test(test_cycle_is_done_when_the_resets_task_is_ok_and_the_guest_runs),
@@ -621,7 +602,6 @@ int main(void)
         cmocka_unit_test(test_a_container_has_no_reset),
         cmocka_unit_test(test_a_late_reset_needs_a_guest_that_ran_before_the_request),
         cmocka_unit_test(test_cycle_joins_only_before_its_reset_is_sent),
-        cmocka_unit_test(test_cycle_of_an_ha_guest_is_refused),
         cmocka_unit_test(test_cycle_on_a_dead_host_is_hopeless_at_once),
         cmocka_unit_test(test_cycle_does_not_spin_while_it_waits),
     };

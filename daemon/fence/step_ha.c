@@ -1,0 +1,307 @@
+/*
+ * Guests of Proxmox HA (rule 5): power calls go to a manager that takes them in a second and acts on them
+ * when its turn comes. What its service's state says of a guest, when it may be asked, and when it is waited
+ * for. It refuses to believe a task's OK: that says only that the request was written down.
+ */
+#include "fence/step_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is(const char *state, const char *name)
+{
+    return strcmp(state, name) == 0;
+}
+
+/* A request would be dropped now, and the manager may bring the guest up elsewhere: it ends by itself. */
+static bool drops_requests(const char *state)
+{
+    return is(state, "fence") || is(state, "recovery") || is(state, "migrate") || is(state, "relocate");
+}
+
+static bool recovers(const char *state)
+{
+    return is(state, "fence") || is(state, "recovery");
+}
+
+/* The state of the service by a word asked for since then: of the guest's host, or while that is offline of
+ * the list of guests. NULL: there is none yet; "" : no manager serves it. */
+static const char *service_state(const struct step *step, int64_t since_ms)
+{
+    if (step->host_offline)
+        return step->ha_listed_ms >= since_ms ? step->ha_listed : NULL;
+    bool known = step->status_known && step->status_asked_ms >= since_ms && step->status.ha_managed;
+    return known ? step->status.ha_state : NULL;
+}
+
+void step_ha_managed(struct step *step, struct step_effects *effects, bool managed, int64_t now_ms)
+{
+    if (step->ha == managed)
+        return;
+    step->ha = managed;
+    step->ha_changed |= step->stop.sent > 0 || step->params.killing_since_ms;
+    step->ha_calm_ms = 0;
+    step_note(effects, managed ? "managed by Proxmox HA" : "not managed by Proxmox HA");
+    /* what the other one was told is no proof; it may still come */
+    if (step->stop.state == STEP_CALL_OK)
+        step_settle(step, &step->stop, STEP_CALL_FAILED, now_ms);
+    else if (step->stop.state == STEP_CALL_TASK)
+        step_settle(step, &step->stop, STEP_CALL_OPEN, now_ms);
+    step->ha_taken_ms = 0;
+    step->ha_moved = step->ha_stopping_seen = false;
+    step->host_offline = false;
+    step->off_read = false;
+}
+
+/* A fresh status came in. */
+void step_ha_status(struct step *step, struct step_effects *effects)
+{
+    const char *state = step->status.ha_state;
+    step_ha_managed(step, effects, step->status.ha_managed, step->status_received_ms);
+    step->host_offline = false;
+    if (!step->ha)
+        return;
+    step->ha_moved |= !is(state, "stopped");
+    step->ha_fenced = false;
+    /* its host stops a service in request_stop alone, and the manager leaves that when it has stopped */
+    if (is(state, "started") && step->status.running && !step->ha_changed)
+        step->ha_calm_ms = step->status_asked_ms;
+    step->ha_stopping_seen = is(state, "request_stop") && (step->status.running || step->ha_stopping_seen);
+}
+
+/* What a task there was about is not told any more. */
+static void leave_host(struct step *step, int64_t now_ms)
+{
+    struct step_call *calls[] = {&step->stop, &step->start};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (calls[i]->state == STEP_CALL_TASK && strcmp(calls[i]->node, step->node) == 0)
+            step_settle(step, calls[i], STEP_CALL_OPEN, now_ms);
+    }
+}
+
+/* It is not where it was. Nothing of it is left on a host that HA has fenced: that has reset itself before
+ * the guest's configuration leaves it. */
+static void is_listed_elsewhere(struct step *step, int64_t now_ms)
+{
+    if (step->ha_fenced) {
+        step->params.killing_since_ms = 0;
+        step->ha_calm_ms = now_ms;
+        step->ha_fenced = step->ha_changed = false;
+    }
+    if (step->node[0]) { /* a dead host */
+        leave_host(step, now_ms);
+        step_lose_node(step, now_ms);
+    }
+}
+
+void step_ha_listed(struct step *step, struct step_effects *effects, const struct step_event *event)
+{
+    if (event->ha_state && !step->status_known && !step->ha) /* its host has the last word */
+        step_ha_managed(step, effects, true, event->now_ms);
+    snprintf(step->ha_listed, sizeof(step->ha_listed), "%s", event->ha_state ? event->ha_state : "");
+    step->ha_listed_ms = event->result->asked_ms;
+    if (strcmp(step->node, event->node) != 0)
+        is_listed_elsewhere(step, event->now_ms);
+    else
+        step->ha_fenced |= step->ha && step->host_offline && recovers(step->ha_listed);
+}
+
+void step_ha_host_offline(struct step *step, struct step_effects *effects, const struct node_census *census,
+                          int64_t now_ms)
+{
+    if (!step->host_offline)
+        step_note(effects, "%s is offline: asking the HA manager at %s", step_host(step),
+                  census->other[0] ? census->other : "no other host");
+    leave_host(step, now_ms);
+    step->host_offline = true;
+    memcpy(step->other_host, census->other, sizeof(step->other_host));
+    step->off_read = false;
+}
+
+/* Our request was taken down, and the manager has acted on it. A guest that was never seen in another state
+ * than stopped may have been asked to start just before us: the manager's next round shows it. In
+ * request_stop it is stopped by its host, which may still be ending a start of before unless it was seen
+ * running. */
+bool step_ha_proves_off(const struct step *step)
+{
+    const char *state = step->status.ha_state;
+    if (!step->ha_taken_ms || step->status_asked_ms < step->ha_taken_ms)
+        return false;
+    if (is(state, "request_stop"))
+        return step->ha_stopping_seen;
+    return is(state, "stopped") &&
+           (step->ha_moved || step->status_asked_ms >= step->ha_taken_ms + STEP_HA_ROUND_MS);
+}
+
+bool step_ha_keeps_running(const struct step *step)
+{
+    return !is(step->status.ha_state, "request_stop") && !is(step->status.ha_state, "stopped");
+}
+
+enum error_code step_ha_hopeless(const char *state)
+{
+    return *state == '\0'        ? ERROR_HA_UNSERVED
+           : is(state, "error")  ? ERROR_HA_ERROR
+           : is(state, "freeze") ? ERROR_HA_FROZEN
+                                 : ERROR_NONE;
+}
+
+/* A request would be lost, or ruin the service: true if the operation ended for it. */
+static bool is_hopeless(struct step *step, struct step_effects *effects, const char *state)
+{
+    struct error error = {0};
+    enum error_code code = step_ha_hopeless(state);
+    if (code == ERROR_NONE)
+        return false;
+    if (step->host_offline && code == ERROR_HA_UNSERVED) /* by the list that names no state: nor is it HA's */
+        error_set(&error, ERROR_NODE_OFFLINE,
+                  "the host %s of guest %d is offline, and no HA manager serves it", step_host(step),
+                  step->params.vmid);
+    else
+        error_set(&error, code, "guest %d is managed by Proxmox HA, and %s%s: a request would be lost",
+                  step->params.vmid, *state ? "its service is in the state " : "no manager serves it", state);
+    step_fail(step, effects, &error);
+    return true;
+}
+
+/* A service may change its state at any time: what is sent is decided on news. */
+static bool is_recent(const struct step *step, int64_t now_ms)
+{
+    return step->host_offline ? now_ms - step->ha_listed_ms <= 2 * STEP_MIGRATION_MS
+                              : step_is_news(step, now_ms);
+}
+
+/* May the manager be asked now? False also if the operation ended. */
+static bool may_ask(struct step *step, struct step_effects *effects, const char *state, int64_t now_ms)
+{
+    if (is_hopeless(step, effects, state))
+        return false;
+    if (drops_requests(state)) {
+        error_set(&step->last_error, ERROR_HA_MANAGED,
+                  "its HA service is in the state %s, in which requests are lost", state);
+        if (!step->ha_waits)
+            step_note(effects, "waiting for the HA manager: its service is in the state %s", state);
+        step->ha_waits = true;
+        return false;
+    }
+    if (step->ha_waits)
+        step->last_error = (struct error){0};
+    step->ha_waits = false;
+    if (!is_recent(step, now_ms))
+        return false;
+    /* a stop that fails for a lock puts the service into error for good */
+    if (!step->host_offline && step->status.lock[0]) {
+        step_locked(step, effects, step->status.lock, now_ms,
+                    step->verified_ms ? INT64_MAX : step->params.lock_wait_ms);
+        return false;
+    }
+    return true;
+}
+
+/* The last request was taken, and the manager has its time to act on it. */
+static bool is_being_done(const struct step_call *call, struct step_effects *effects, int64_t now_ms)
+{
+    int64_t until_ms = call->settled_ms + STEP_HA_ROUND_MS;
+    if (call->state != STEP_CALL_OK || now_ms >= until_ms)
+        return false;
+    step_wake_at(effects, until_ms);
+    return true;
+}
+
+/* Is the manager at it, or done? The guest's next reads tell. */
+static bool is_stopping(const struct step *step, const char *state)
+{
+    if (step->stop.state != STEP_CALL_OK)
+        return false;
+    return is(state, "request_stop") ||
+           (is(state, "stopped") && !step->host_offline && !step->status.running);
+}
+
+static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    int64_t since_ms =
+        step->stop.sent && step->stop.settled_ms > step->floor_ms ? step->stop.settled_ms : step->floor_ms;
+    const char *state = service_state(step, since_ms);
+    if (!state || step->off_read || step->busy_power || !may_ask(step, effects, state, now_ms))
+        return false;
+    if (step->stop.state == STEP_CALL_TASK || is_stopping(step, state) ||
+        is_being_done(&step->stop, effects, now_ms))
+        return false;
+    if (step->host_offline && !step->other_host[0])
+        return false;
+    if (now_ms < step->next_power_ms) {
+        step_wake_at(effects, step->next_power_ms);
+        return false;
+    }
+    if (!step_is_late(step, now_ms))
+        return true;
+    if (step->host_offline) /* nobody can say since when it runs */
+        return false;
+    if (!step_ran_before_request(step)) {
+        step_abandon(step, effects);
+        return false;
+    }
+    return true;
+}
+
+/* A guest whose host is gone is shown, and brought up, elsewhere. */
+static void look_elsewhere(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_locate || !(step->host_offline || step->host_suspect))
+        return;
+    if (now_ms >= step->next_locate_ms)
+        effects->locate = step->busy_locate = true;
+    else
+        step_wake_at(effects, step->next_locate_ms);
+}
+
+/* The lock of a migration was read: it is looked for a little later. */
+static bool lost_node(const struct step *step, struct step_effects *effects)
+{
+    if (step->node[0])
+        return false;
+    step_wake_at(effects, step->next_locate_ms);
+    return true;
+}
+
+void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->may_send && wants_stop(step, effects, now_ms))
+        step_send(step, effects, STEP_SEND_STOP, now_ms);
+    if (step->phase == STEP_ENDED || lost_node(step, effects))
+        return;
+    step_read_hosts(step, effects, now_ms);
+    look_elsewhere(step, effects, now_ms);
+    if (!step->off_read)
+        step_read_status(step, effects, now_ms);
+    if (step->stop.state == STEP_CALL_TASK)
+        step_read_task(step, effects, &step->stop, now_ms);
+}
+
+/* A service that is started is brought up by the manager itself; only one that is stopped is asked to start.
+ */
+static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    int64_t since_ms = step->verified_ms ? step->verified_ms : step->floor_ms;
+    if (step->start.sent && step->start.settled_ms > since_ms)
+        since_ms = step->start.settled_ms;
+    const char *state = service_state(step, since_ms);
+    if (!state || step->busy_power || !may_ask(step, effects, state, now_ms))
+        return false;
+    if (!is(state, "stopped") || step->start.state == STEP_CALL_TASK ||
+        is_being_done(&step->start, effects, now_ms) || (step->host_offline && !step->other_host[0]))
+        return false;
+    if (now_ms < step->next_power_ms) {
+        step_wake_at(effects, step->next_power_ms);
+        return false;
+    }
+    return !step_is_held_back(step, effects, now_ms);
+}
+
+void step_ha_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->may_send && wants_start(step, effects, now_ms))
+        step_send(step, effects, STEP_SEND_START, now_ms);
+    if (step->phase != STEP_ENDED && !lost_node(step, effects))
+        look_elsewhere(step, effects, now_ms);
+}
