@@ -288,7 +288,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         step_fail(step, effects, &error);
         return;
     case PVE_REFUSAL_HA:
-        step_ha_managed(step, effects, true, now_ms);
+        step_ha_refused(step, effects, now_ms);
         step_back_off(step, now_ms);
         return;
     case PVE_REFUSAL_OTHER:

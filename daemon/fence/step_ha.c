@@ -53,6 +53,13 @@ void step_ha_managed(struct step *step, struct step_effects *effects, bool manag
     step->off_read = false;
 }
 
+void step_ha_refused(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    step_ha_managed(step, effects, true, now_ms);
+    if (step->stop.tasks == 0) /* no stop of ours has reached the guest's host */
+        step->ha_changed = step->params.killing_since_ms != 0;
+}
+
 /* A fresh status came in. */
 void step_ha_status(struct step *step, struct step_effects *effects)
 {

@@ -55,6 +55,8 @@ bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t 
 /* step_ha.c: does the HA manager decide? What was done before it did, or since it does not, proves nothing.
  */
 void step_ha_managed(struct step *step, struct step_effects *effects, bool managed, int64_t now_ms);
+/* A call that was not for HA was refused because HA manages the guest. */
+void step_ha_refused(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_ha_status(struct step *step, struct step_effects *effects);
 /* The list of guests names its host, and its service's state if it has one: the host may be a new one. */
 void step_ha_listed(struct step *step, struct step_effects *effects, const struct step_event *event);

@@ -158,14 +158,41 @@ static void keeps_bare(int64_t until_ms, bool running, const char *state)
     }
 }
 
-static void bare_guest(int64_t begins_ms, int64_t ends_ms)
+static void ha_stops_a_bare_guest(int64_t begins_ms, int64_t ends_ms)
 {
-    begin_with(managed(FENCE_OFF));
-    reads_bare(true, "started");
     power_taken(HASTOP_UPID);
     keeps_bare(begins_ms, true, "started");
     keeps_bare(ends_ms, true, "request_stop");
     keeps_bare(ends_ms + 1000, false, "request_stop");
+}
+
+static void bare_guest(int64_t begins_ms, int64_t ends_ms)
+{
+    begin_with(managed(FENCE_OFF));
+    reads_bare(true, "started");
+    ha_stops_a_bare_guest(begins_ms, ends_ms);
+}
+
+static void test_a_stop_that_was_refused_for_ha_cannot_have_killed(void **state)
+{
+    (void)state;
+    parameter_errors = json_object_new_object();
+    json_object_object_add(parameter_errors, "overrule-shutdown",
+                           json_object_new_string("Not applicable for HA resources."));
+    begin(FENCE_OFF);
+    reads_bare(true, "started");
+    power_refused(400, "Parameter verification failed.");
+    json_object_put(parameter_errors);
+    parameter_errors = NULL;
+    for (int64_t at = 10; at < 2000 && stops == 1; at += 10) {
+        go(at);
+        if (step.busy_status)
+            reads_bare(true, "started");
+    }
+    ha_stops_a_bare_guest(14000, 20000);
+    assert_true(step.off_read);
+    hosts_confirm();
+    assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
 static void test_a_stop_that_ha_begins_late_is_not_taken_for_one_that_killed(void **state)
@@ -292,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_a_host_that_is_offline_without_ha_is_hopeless),
         cmocka_unit_test(test_a_hastop_whose_task_is_not_heard_of_again_is_an_open_call),
         cmocka_unit_test(test_a_guest_that_is_listed_with_ha_is_read_first),
+        cmocka_unit_test(test_a_stop_that_was_refused_for_ha_cannot_have_killed),
         cmocka_unit_test(test_a_stop_that_ha_begins_late_is_not_taken_for_one_that_killed),
         cmocka_unit_test(test_a_stop_that_takes_ha_so_long_may_have_killed),
         cmocka_unit_test(test_a_stop_of_before_ha_may_have_killed),
