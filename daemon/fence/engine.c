@@ -362,6 +362,8 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
      * now */
     if (request->action == FENCE_OFF && last && last->started && step_can_leave_off(&last->step))
         runner_leave_off(last);
+    else if (last && last->step.phase == STEP_WATCHING)
+        runner_yield(last);
     return true;
 }
 
@@ -627,12 +629,23 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
     drained(engine);
 }
 
+/* They have had their answers. */
+static void end_watches(struct engine *engine)
+{
+    struct guest_queue *queue, *next;
+    HASH_ITER (hh, engine->queues, queue, next) {
+        if (queue->runners && queue->runners->step.phase == STEP_WATCHING)
+            runner_yield(queue->runners);
+    }
+}
+
 void engine_drain(struct engine *engine, int64_t wait_ms, engine_drained_fn *callback, void *context)
 {
     struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = (wait_ms % 1000) * 1000};
     engine->draining = true;
     engine->drained = callback;
     engine->drained_context = context;
+    end_watches(engine);
     if (engine->running == 0)
         event_active(engine->drain_timer, EV_TIMEOUT, 0);
     else

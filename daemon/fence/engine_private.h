@@ -100,6 +100,7 @@ void runner_start(struct runner *runner); /* with the loop's next turn */
 void runner_joined(struct runner *runner, const char *request_id);
 void runner_deserted(struct runner *runner);
 void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
+void runner_yield(struct runner *runner);       /* what is only watched ends */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
 

@@ -95,9 +95,13 @@ static void on_tasks(struct runner *runner, const struct api_result *result)
 {
     struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result};
     const char *type = runner->step.ha ? "hastop" : runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
+    const char *start_type = runner->operation->type == PVE_LXC ? "vzstart" : "qmstart";
+    const char *last = runner->step.last_upid;
     /* the host's clock counts whole seconds */
     int64_t since_s = runner->stops_since_ms / 1000 - 1;
-    event.decoded = result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, &event.tasks);
+    event.decoded =
+        result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, last, &event.tasks);
+    event.decoded = event.decoded && api_decode_tasks(result->data, start_type, since_s, last, &event.starts);
     if (event.tasks.begun < runner->inherited_stops)
         event.tasks.running++; /* one of them is still to come */
     else
@@ -176,12 +180,16 @@ static void call(struct runner *runner, enum run_call kind, const struct api_req
 {
     struct engine *engine = runner->engine;
     bool starting = runner->step.phase == STEP_POWERING_ON;
+    bool watched = runner->step.phase == STEP_WATCHING || runner->step.repaired;
+    int64_t watched_ms = watched ? runner->step.watch_until_ms + STEP_START_ROOM_MS : 0;
     struct session_route route = {
         .urgent = true,
         .deadline_ms = runner->deadline_ms + (starting ? STEP_START_ROOM_MS : 0),
         .answer_timeout_ms = engine->settings.answer_timeout_ms,
         .avoid = runner->avoid,
     };
+    if (route.deadline_ms < watched_ms)
+        route.deadline_ms = watched_ms;
     runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
     if (!runner->calls[kind])
         runner->unmade |= 1u << kind;
@@ -268,6 +276,14 @@ static void on_verified(struct runner *runner)
     engine_answer_askers(runner, NULL, false);
 }
 
+/* Those who joined a power-on have what they asked for; whatever else happens is only watched. */
+static void on_running(struct runner *runner)
+{
+    if (runner->operation->power_on == POWER_ON_PENDING)
+        runner->operation->power_on = POWER_ON_DONE;
+    engine_answer_askers(runner, NULL, true);
+}
+
 static void bequeath(struct runner *runner);
 
 static void end(struct runner *runner, enum operation_outcome outcome, const struct error *error)
@@ -309,6 +325,10 @@ static void feed(struct runner *runner, struct step_event *event)
         note(runner, effects.notes[i]);
     if (effects.verified)
         on_verified(runner);
+    if (effects.running)
+        on_running(runner);
+    if (effects.left_off)
+        runner->operation->power_on = POWER_ON_NONE;
     if (!effects.ended)
         bequeath(runner);
     if (effects.ended) {
@@ -320,7 +340,9 @@ static void feed(struct runner *runner, struct step_event *event)
         event_add(runner->wake, &tv);
     }
     make_calls(runner, &effects);
-    if (runner->unmade) /* not before event_add(), which would take it back */
+    /* others wait for what is only watched */
+    bool yields = runner->step.phase == STEP_WATCHING && runner->next;
+    if (runner->unmade || yields) /* not before event_add(), which would take it back */
         event_active(runner->wake, EV_TIMEOUT, 0);
 }
 
@@ -339,7 +361,8 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
         report_unmade(runner, (enum run_call)kind);
         return;
     }
-    feed_kind(runner, STEP_EVENT_WAKE);
+    bool yields = runner->step.phase == STEP_WATCHING && runner->next;
+    feed_kind(runner, yields ? STEP_EVENT_YIELD : STEP_EVENT_WAKE);
 }
 
 /* ---- the intent (P5) ---- */
@@ -475,6 +498,12 @@ void runner_asked_again(struct runner *runner)
 {
     note(runner, "asked for again, its connection having ended");
     runner->step.no_asker = false;
+}
+
+void runner_yield(struct runner *runner)
+{
+    if (runner->started)
+        feed_kind(runner, STEP_EVENT_YIELD);
 }
 
 void runner_leave_off(struct runner *runner)

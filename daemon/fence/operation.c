@@ -22,7 +22,8 @@ static const char *const method_names[] = {
 };
 static const char *const state_names[] = {
     [OPERATION_QUEUED] = "queued",       [OPERATION_LOCATING] = "locating", [OPERATION_STOPPING] = "stopping",
-    [OPERATION_VERIFYING] = "verifying", [OPERATION_STARTING] = "starting", [OPERATION_ENDED] = "ended",
+    [OPERATION_VERIFYING] = "verifying", [OPERATION_STARTING] = "starting", [OPERATION_WATCHING] = "watching",
+    [OPERATION_ENDED] = "ended",
 };
 static const char *const outcome_names[] = {
     [OPERATION_RUNNING] = "running",         [OPERATION_DONE] = "done",

@@ -27,6 +27,7 @@ enum operation_state {
     OPERATION_STOPPING,
     OPERATION_VERIFYING,
     OPERATION_STARTING,
+    OPERATION_WATCHING, /* done and answered; a call that is open could still undo it */
     OPERATION_ENDED,
 };
 

@@ -82,6 +82,7 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
 void step_lose_node(struct step *step, int64_t now_ms)
 {
     step->node[0] = '\0';
+    step->last_upid[0] = '\0';
     step->status_known = false;
     step->seen_running = false;
     step->seen_nics &= step->ha; /* its devices go with it when HA moves it */
@@ -336,6 +337,7 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
         step_ha_managed(step, effects, strstr(event->upid, ":hast") != NULL, event->now_ms);
         call->state = STEP_CALL_TASK;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
+        memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
         step->next_task_ms = event->now_ms;
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
         step_note(effects, "%s sent to %s", call_name(step, call), call->node);
@@ -523,15 +525,6 @@ static void on_task(struct step *step, struct step_effects *effects, const struc
     }
 }
 
-static void on_tasks(struct step *step, const struct step_event *event)
-{
-    step->busy_tasks = false;
-    step->next_tasks_ms = event->now_ms + STEP_MIGRATION_MS;
-    if (event->result->outcome == API_OK && event->decoded && event->tasks.running == 0 &&
-        event->tasks.begun >= step->stop.tasks)
-        step->stops_settled = true;
-}
-
 static void on_located(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     struct error error = {0};
@@ -584,6 +577,12 @@ static void take_event(struct step *step, struct step_effects *effects, const st
     case STEP_EVENT_DESERTED:
         step->no_asker = true;
         break;
+    case STEP_EVENT_YIELD:
+        if (step->phase == STEP_WATCHING) {
+            step_note(effects, "no longer watched: something newer is to be done");
+            step_end(step, effects, OPERATION_DONE);
+        }
+        break;
     case STEP_EVENT_POWER:
         on_power(step, effects, event);
         break;
@@ -594,7 +593,7 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         on_task(step, effects, event);
         break;
     case STEP_EVENT_TASKS:
-        on_tasks(step, event);
+        step_take_tasks(step, event);
         break;
     case STEP_EVENT_HOSTS:
         step_off_hosts(step, effects, event);
@@ -617,6 +616,8 @@ static void miss_deadline(struct step *step, struct step_effects *effects)
 static void decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     int64_t deadline_ms = step->phase == STEP_POWERING_ON ? step_on_deadline(step) : step->params.deadline_ms;
+    if (step->phase == STEP_WATCHING || step->repaired)
+        deadline_ms = step->watch_until_ms + STEP_START_ROOM_MS;
     if (now_ms >= deadline_ms) {
         miss_deadline(step, effects);
         return;
@@ -639,6 +640,8 @@ static void decide(struct step *step, struct step_effects *effects, int64_t now_
         step_on_decide(step, effects, now_ms);
     else if (step->phase == STEP_POWERING_OFF && phase == STEP_CYCLING)
         step_off_decide(step, effects, now_ms);
+    if (step->phase == STEP_WATCHING)
+        step_watch_decide(step, effects, now_ms);
 }
 
 void step_handle(struct step *step, const struct step_event *event, struct step_effects *effects)
@@ -687,6 +690,8 @@ enum operation_state step_state(const struct step *step)
 {
     if (step->phase == STEP_ENDED)
         return OPERATION_ENDED;
+    if (step->phase == STEP_WATCHING)
+        return OPERATION_WATCHING;
     if (!step->node[0])
         return OPERATION_LOCATING;
     if (step->phase == STEP_POWERING_ON)

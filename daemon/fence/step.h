@@ -29,6 +29,8 @@
 #define STEP_KILL_AFTER_MS    10000 /* what Proxmox waits beyond stop-timeout before SIGKILL (point 7) */
 #define STEP_CONTAINER_GAP_MS 2000  /* between two reads of a container that did not run (point 4) */
 #define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
+#define STEP_WATCH_MS         1000  /* between two reads of a guest that is watched (rule 6) */
+#define STEP_TASK_LISTS_MAX   3     /* so many unreadable task lists hold back a start (rule 6) */
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
 #define STEP_REFUSED_MS       10000 /* so long a login may be refused */
 #define STEP_HA_ROUND_MS      15000 /* within this the HA manager has acted on a request (rule 5) */
@@ -42,6 +44,7 @@ enum step_phase {
     STEP_POWERING_OFF, /* until off is proven */
     STEP_CYCLING,      /* method=cycle: until the reset's task ended OK and the guest reads running */
     STEP_POWERING_ON,
+    STEP_WATCHING, /* done and answered, but a call of ours may still undo it (rule 6) */
     STEP_ENDED,
 };
 
@@ -127,8 +130,14 @@ struct step {
     int64_t verified_ms;
 
     struct step_call stop, start, reset;
-    bool no_overrule;   /* this Proxmox does not know overrule-shutdown */
-    bool stops_settled; /* the task list shows that every stop of ours has ended */
+    bool no_overrule;             /* this Proxmox does not know overrule-shutdown */
+    char last_upid[PVE_UPID_MAX]; /* our newest task on the guest's host, "": none is known */
+    int64_t tasks_asked_ms;       /* of the last task list that could be read */
+    unsigned task_lists_failed;
+    unsigned newer_stops, newer_starts; /* in that list: of our identity, since `last_upid` */
+    int64_t watch_until_ms;             /* a call of ours may still undo what was done; 0: none */
+    bool repaired;                      /* what one of them undid was done once more */
+    bool stops_settled;                 /* the task list shows that every stop of ours has ended */
     int64_t lock_since_ms;
     char lock[PVE_LOCK_MAX];
     unsigned refusals;        /* 401s in a row */
@@ -144,6 +153,7 @@ enum step_event_kind {
     STEP_EVENT_WAKE,
     STEP_EVENT_JOINED,   /* an equal request joined */
     STEP_EVENT_DESERTED, /* no asker is left */
+    STEP_EVENT_YIELD,    /* a newer request, or the daemon's end: what is only watched is done */
     STEP_EVENT_POWER,    /* the answer to the power call */
     STEP_EVENT_STATUS,
     STEP_EVENT_TASK,
@@ -161,7 +171,8 @@ struct step_event {
                    */
     struct pve_status status;
     struct pve_task task;
-    struct pve_task_count tasks; /* of stops since the request */
+    struct pve_task_count tasks;  /* TASKS: of stops since the request */
+    struct pve_task_count starts; /* the same of starts */
     struct node_census census;
     char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read */
     const char *node;        /* STATUS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
@@ -178,6 +189,8 @@ struct step_effects {
     const char *upid; /* with read_task */
     int64_t wake_ms;  /* absolute; send STEP_EVENT_WAKE then */
     bool verified;    /* now: off is proven (off, reboot), or the guest runs (on, cycle): answer the askers */
+    bool running;     /* now: the guest runs; what follows is only watched */
+    bool left_off;    /* with `ended`: the power-on was left to somebody else */
     bool ended;
     enum operation_outcome outcome;
     struct error error;                        /* of the outcome; after `verified` it is the power-on's */

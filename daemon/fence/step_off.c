@@ -178,6 +178,9 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
         step->resend_gap_ms = STEP_RESEND_FIRST_MS;
         step->lock_since_ms = 0;
+    } else if (!step->ha && step_may_come_until(&step->start) > event->now_ms) {
+        step->watch_until_ms = step_may_come_until(&step->start);
+        step_watch(step, effects, "start");
     } else {
         step_end(step, effects, OPERATION_DONE);
     }
@@ -278,6 +281,9 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         return;
     if (!step->off_read)
         step_read_status(step, effects, now_ms);
+    else if (step->params.action == FENCE_REBOOT && step_compares_stops(step) &&
+             step->tasks_asked_ms < step->off_received_ms)
+        step_read_tasks(step, effects, now_ms); /* for the start, while the hosts are asked */
     if (wants_task(step))
         step_read_task(step, effects, &step->stop, now_ms);
 }

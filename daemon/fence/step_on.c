@@ -14,7 +14,7 @@ int64_t step_on_deadline(const struct step *step)
 
 /* Until when a call may still be carried out: one whose task waits for the guest's lock file, or an open one.
  */
-static int64_t may_come_until(const struct step_call *call)
+int64_t step_may_come_until(const struct step_call *call)
 {
     int64_t until_ms = call->open > 0 ? call->last_open_ms + STEP_OPEN_CALL_MS : 0;
     if (call->state == STEP_CALL_TASK && call->last_sent_ms + STEP_OPEN_CALL_MS > until_ms)
@@ -22,27 +22,17 @@ static int64_t may_come_until(const struct step_call *call)
     return until_ms;
 }
 
-static void read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms)
-{
-    if (step->busy_tasks)
-        return;
-    if (now_ms >= step->next_tasks_ms)
-        effects->read_tasks = step->busy_tasks = true;
-    else
-        step_wake_at(effects, step->next_tasks_ms);
-}
-
 /* It would hit the guest just started. */
 bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t stop_ms = step->stops_settled ? 0 : may_come_until(&step->stop);
-    int64_t reset_ms = may_come_until(&step->reset);
+    int64_t stop_ms = step->stops_settled ? 0 : step_may_come_until(&step->stop);
+    int64_t reset_ms = step_may_come_until(&step->reset);
     if (now_ms < stop_ms) {
         step_wake_at(effects, stop_ms);
         if (step->stop.state == STEP_CALL_TASK)
             step_read_task(step, effects, &step->stop, now_ms);
         else
-            read_tasks(step, effects, now_ms);
+            step_read_tasks(step, effects, now_ms);
     }
     if (now_ms < reset_ms) {
         step_wake_at(effects, reset_ms);
@@ -67,7 +57,11 @@ static void finish_running(struct step *step, struct step_effects *effects, int6
     step_note(effects, "running on %s", step_host(step));
     if (!step->verified_ms)
         step_verify(step, effects, now_ms);
-    step_end(step, effects, OPERATION_DONE);
+    effects->running = true;
+    if (now_ms < step->watch_until_ms && !step->repaired)
+        step_watch(step, effects, "stop");
+    else
+        step_end(step, effects, OPERATION_DONE);
 }
 
 static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
@@ -82,7 +76,7 @@ static bool wants_start(struct step *step, struct step_effects *effects, int64_t
         step_wake_at(effects, step->next_power_ms);
         return false;
     }
-    return !step_is_held_back(step, effects, now_ms);
+    return !step_is_held_back(step, effects, now_ms) && !step_is_superseded(step, effects, now_ms);
 }
 
 /* A hibernated guest would come back with its old memory: as a cluster member that is a zombie (point 3). */
@@ -112,8 +106,10 @@ void step_on_decide(struct step *step, struct step_effects *effects, int64_t now
         step_read_hosts(step, effects, now_ms);
     if (step->ha)
         step_ha_on_decide(step, effects, now_ms);
-    else if (wants_start(step, effects, now_ms))
+    else if (wants_start(step, effects, now_ms)) {
+        step_start_at_risk(step, now_ms);
         step_send(step, effects, STEP_SEND_START, now_ms);
+    }
     if (step->phase == STEP_ENDED || !step->node[0])
         return;
 

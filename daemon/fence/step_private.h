@@ -39,6 +39,21 @@ void step_off_status(struct step *step, struct step_effects *effects);
 void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event);
 void step_off_deadline(const struct step *step, struct error *error);
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* step_watch.c: the task list (rule 6) */
+void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms);
+void step_take_tasks(struct step *step, const struct step_event *event);
+/* Stops of our identity that are newer than our last call can be told. */
+bool step_compares_stops(const struct step *step);
+/* No start now: the task list is being asked, or (the operation ends) has a newer stop than our last call. */
+bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* A start is about to be sent although a stop may still come: the guest is watched afterwards. */
+void step_start_at_risk(struct step *step, int64_t now_ms);
+/* The askers have their answer; go on looking until watch_until_ms. */
+void step_watch(struct step *step, struct step_effects *effects, const char *call);
+void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* step_on.c: until when a call may still be carried out: one whose task waits for the guest's lock file, or
+ * an open one. */
+int64_t step_may_come_until(const struct step_call *call);
 void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 int64_t step_on_deadline(const struct step *step);
 

@@ -338,7 +338,26 @@ enum pve_refusal api_classify(const char *text, char lock[static PVE_LOCK_MAX])
     return PVE_REFUSAL_OTHER;
 }
 
-bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s,
+/* UPID:node:pid:pstart:starttime:type:id:user: with hexadecimal numbers; pstart counts from the host's boot.
+ */
+static bool read_upid(const char *upid, unsigned *started_s, unsigned *ticks)
+{
+    return sscanf(upid, "UPID:%*[^:]:%*x:%x:%x:", ticks, started_s) == 2;
+}
+
+int api_upid_compare(const char *one, const char *other)
+{
+    unsigned started_s[2] = {0}, ticks[2] = {0};
+    if (read_upid(one, &started_s[0], &ticks[0]) && read_upid(other, &started_s[1], &ticks[1])) {
+        if (started_s[0] != started_s[1])
+            return started_s[0] < started_s[1] ? -1 : 1;
+        if (ticks[0] != ticks[1])
+            return ticks[0] < ticks[1] ? -1 : 1;
+    }
+    return strcmp(one, other);
+}
+
+bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s, const char *after_upid,
                       struct pve_task_count *count)
 {
     *count = (struct pve_task_count){0};
@@ -346,18 +365,20 @@ bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_
         return false;
     for (size_t i = 0; i < json_object_array_length(data); i++) {
         struct json_object *entry = json_object_array_get_idx(data, i);
-        const char *text = NULL;
+        const char *text = NULL, *upid = NULL;
         int64_t began_s = 0, ended_s = 0;
         if (!json_get_string(entry, "type", &text) ||
             !json_get_int_or_digits(entry, "starttime", 0, INT64_MAX, &began_s))
             return false;
-        if (strcmp(text, type) != 0 || began_s < since_s)
+        if (strcmp(text, type) != 0)
+            continue;
+        if (after_upid[0] && json_get_string(entry, "upid", &upid) && api_upid_compare(upid, after_upid) > 0)
+            count->newer++;
+        if (began_s < since_s)
             continue;
         count->begun++;
         if (!json_get_int_or_digits(entry, "endtime", 0, INT64_MAX, &ended_s))
             count->running++;
-        if (began_s > count->newest_s)
-            count->newest_s = began_s;
     }
     return true;
 }

@@ -110,13 +110,16 @@ struct pve_task {
 };
 bool api_decode_task(struct json_object *data, struct pve_task *task);
 /* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) a task list holds that began at or after
- * since_s (the host's clock), how many of them still run, and when the newest one began. */
+ * since_s (the host's clock), how many of them still run, and how many began after the task `after_upid` of
+ * the same host ("": of these there are none). */
 struct pve_task_count {
-    unsigned begun, running;
-    int64_t newest_s;
+    unsigned begun, running, newer;
 };
-bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s,
+bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s, const char *after_upid,
                       struct pve_task_count *count);
+/* Which of two tasks of one host began first: <0, 0, >0. By the start of their processes, which has
+ * hundredths of seconds; where that is equal, two who compare agree all the same. */
+int api_upid_compare(const char *one, const char *other);
 bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX]); /* of a power call */
 
 /* Proxmox's error texts, wherever they stand (reason phrase or a task's exit status). */

@@ -8,6 +8,7 @@
 #include "property.h"
 #include "step_world.h"
 
+#define PLAY_UPID         "UPID:%s:%08X:t:%d:fence@pve!t:" /* node, number, VMID */
 #define PLAY_GUESTS_MAX   5
 #define PLAY_CALLS_MAX    1024
 #define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
@@ -176,7 +177,7 @@ static void serve_power(struct flight *flight, struct plan *plan)
     if (hidden && !plan->lost) {
         refuse(plan, world_chance(&play.dice, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     } else if (!hidden) {
-        snprintf(upid, sizeof(upid), "UPID:%s:%08X:t:%d:fence@pve!t:", flight->node, own->task, flight->vmid);
+        snprintf(upid, sizeof(upid), PLAY_UPID, flight->node, own->task, flight->vmid);
         plan->result.data = json_word(upid);
     }
 }
@@ -212,10 +213,15 @@ static void serve_tasks(struct flight *flight, struct plan *plan)
     plan->result.data = json_object_new_array();
     for (unsigned i = 0; i < world->task_count; i++) {
         const struct world_task *task = &world->tasks[i];
-        if (!task->ours || task->kind != WORLD_STOP || task->host != world_host_number(flight->node))
+        bool stop = task->kind == WORLD_STOP;
+        char upid[PVE_UPID_MAX];
+        if (!task->ours || (!stop && task->kind != WORLD_START) ||
+            task->host != world_host_number(flight->node))
             continue;
-        json_object_array_add(plan->result.data, listed_task(world->container ? "vzstop" : "qmstop",
-                                                             task->begun_ms, task->state == WORLD_ENDED));
+        snprintf(upid, sizeof(upid), PLAY_UPID, flight->node, task->number, flight->vmid);
+        const char *type = world->container ? (stop ? "vzstop" : "vzstart") : stop ? "qmstop" : "qmstart";
+        json_object_array_add(plan->result.data,
+                              listed_task(upid, type, task->begun_ms, task->state == WORLD_ENDED));
     }
 }
 

@@ -38,12 +38,17 @@ struct asker_record {
     bool asks_again; /* from inside its answer */
 };
 
+struct staged_task {
+    int vmid;
+    const char *type;
+    char host[PVE_NODE_MAX], upid[PVE_UPID_MAX];
+    int64_t begins_ms, ends_ms;
+};
+
 static struct {
     struct engine *engine;
     struct staged_guest guests[200]; /* by VMID - 100 */
-    int64_t task_begins_ms[STAGE_TASKS_MAX], task_ends_ms[STAGE_TASKS_MAX];
-    int stop_task_of[STAGE_TASKS_MAX]; /* VMID; 0: no stop's */
-    char task_hosts[STAGE_TASKS_MAX][PVE_NODE_MAX];
+    struct staged_task task[STAGE_TASKS_MAX];
     unsigned tasks, held;
     bool lose_stops;         /* the answer to a stop is lost; it is never carried out … */
     bool lose_answers;       /* … or it is */
@@ -81,17 +86,22 @@ static inline void guest_goes_on(struct staged_guest *guest)
         guest->ha = guest->running ? "started" : "stopped";
 }
 
+static inline const char *task_type(const struct flight *flight)
+{
+    bool ha = guest_of(flight->vmid)->ha;
+    return flight->call == API_STOP ? (ha ? "hastop" : "qmstop") : ha ? "hastart" : "qmstart";
+}
+
 static struct json_object *begin_task(const struct flight *flight, int64_t takes_ms)
 {
-    char upid[PVE_UPID_MAX];
     assert_true(stage.tasks < STAGE_TASKS_MAX);
-    snprintf(upid, sizeof(upid), "UPID:%s:%08X:%s:%d:fence@pve!t:", flight->node, stage.tasks,
-             guest_of(flight->vmid)->ha ? "hastop" : "qmstop", flight->vmid);
-    snprintf(stage.task_hosts[stage.tasks], PVE_NODE_MAX, "%s", flight->node);
-    stage.task_begins_ms[stage.tasks] = loop.now_ms;
-    stage.stop_task_of[stage.tasks] = flight->call == API_STOP ? flight->vmid : 0;
-    stage.task_ends_ms[stage.tasks++] = loop.now_ms + takes_ms;
-    return json_word(upid);
+    struct staged_task *task = &stage.task[stage.tasks];
+    *task = (struct staged_task){.vmid = flight->vmid, .type = task_type(flight), .begins_ms = loop.now_ms};
+    task->ends_ms = loop.now_ms + takes_ms;
+    snprintf(task->host, sizeof(task->host), "%s", flight->node);
+    snprintf(task->upid, sizeof(task->upid), "UPID:%s:%08X:%s:%d:fence@pve!t:", flight->node, stage.tasks++,
+             task->type, flight->vmid);
+    return json_word(task->upid);
 }
 
 static struct json_object *carry_out(const struct flight *flight)
@@ -130,14 +140,14 @@ static struct json_object *list_hosts(void)
     return list;
 }
 
-static struct json_object *list_stops(const struct flight *flight)
+static struct json_object *list_tasks(const struct flight *flight)
 {
     struct json_object *list = json_object_new_array();
     for (unsigned i = 0; i < stage.tasks; i++) {
-        if (stage.stop_task_of[i] == flight->vmid && strcmp(stage.task_hosts[i], flight->node) == 0)
-            json_object_array_add(list,
-                                  listed_task(guest_of(flight->vmid)->ha ? "hastop" : "qmstop",
-                                              stage.task_begins_ms[i], loop.now_ms >= stage.task_ends_ms[i]));
+        const struct staged_task *task = &stage.task[i];
+        if (task->vmid == flight->vmid && strcmp(task->host, flight->node) == 0)
+            json_object_array_add(
+                list, listed_task(task->upid, task->type, task->begins_ms, loop.now_ms >= task->ends_ms));
     }
     return list;
 }
@@ -154,11 +164,11 @@ static struct json_object *answer_of(const struct flight *flight)
         return read_status(flight);
     case API_TASK:
         sscanf(flight->upid, "UPID:%*4s:%8X", &number);
-        return task_document(loop.now_ms >= stage.task_ends_ms[number], "OK");
+        return task_document(loop.now_ms >= stage.task[number].ends_ms, "OK");
     case API_NODES:
         return list_hosts();
     case API_TASKS:
-        return list_stops(flight);
+        return list_tasks(flight);
     case API_GUESTS:
     case API_VERSION:
     case API_TICKET:

@@ -220,13 +220,20 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
                 snprintf(flight->event.census.other, PVE_NODE_MAX, "%s", world_host_name(other));
         }
     } else {
+        unsigned last = 0;
+        if (episode->step.last_upid[0])
+            sscanf(episode->step.last_upid + 10, "%8X", &last);
         for (unsigned i = 0; i < world->task_count; i++) {
             const struct world_task *task = &world->tasks[i];
             enum world_task_kind kind_of_stop = world->ha.managed ? WORLD_HASTOP : WORLD_STOP;
-            if (!task->ours || task->kind != kind_of_stop || task->host != world_host_number(flight->node))
+            struct pve_task_count *count =
+                task->kind == WORLD_START ? &flight->event.starts : &flight->event.tasks;
+            if (!task->ours || (task->kind != kind_of_stop && task->kind != WORLD_START) ||
+                task->host != world_host_number(flight->node))
                 continue;
-            flight->event.tasks.begun++;
-            flight->event.tasks.running += task->state != WORLD_ENDED;
+            count->begun++;
+            count->running += task->state != WORLD_ENDED;
+            count->newer += last && task->number > last;
         }
     }
 }

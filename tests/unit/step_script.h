@@ -220,6 +220,19 @@ __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
         .kind = STEP_EVENT_TASKS, .result = &result, .decoded = true, .tasks = {begun, running, 0}});
 }
 
+/* The list has so many stops and starts of our identity that are newer than our last call. */
+__attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned stops_since,
+                                                    unsigned starts_since)
+{
+    struct api_result result = result_of(CALL_TASKS);
+    assert_true(step.busy_tasks);
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .result = &result,
+                                .decoded = true,
+                                .tasks = {begun, 0, stops_since},
+                                .starts = {starts_since, 0, starts_since}});
+}
+
 static void hosts_are(unsigned online, unsigned known, bool host_online)
 {
     struct api_result result = result_of(CALL_HOSTS);
@@ -229,6 +242,9 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
                                 .decoded = true,
                                 .census = {online, known, host_online, "pve2"},
                                 .node = hosts_node});
+    /* asked for with the hosts, for the start: nobody else has stopped it */
+    if (step.busy_tasks && step.stop.open == 0)
+        tasks_are(step.stop.tasks, step.stop.state == STEP_CALL_TASK);
 }
 
 __attribute__((unused)) static void located_on(const char *node)

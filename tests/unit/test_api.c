@@ -476,13 +476,12 @@ static void visit_tasks(const struct recording *recording, void *context)
     if (strcmp(recording->name, "task list of a guest, own") != 0)
         return;
     ++*seen;
-    assert_true(api_decode_tasks(data_of(recording), "qmstop", 0, &count));
+    assert_true(api_decode_tasks(data_of(recording), "qmstop", 0, "", &count));
     assert_int_equal(count.begun, 2);
     assert_int_equal(count.running, 0);
-    assert_int_equal(count.newest_s, 1795349883);
-    assert_true(api_decode_tasks(data_of(recording), "qmstop", 1795349884, &count));
+    assert_true(api_decode_tasks(data_of(recording), "qmstop", 1795349884, "", &count));
     assert_int_equal(count.begun, 0);
-    assert_true(api_decode_tasks(data_of(recording), "qmstart", 0, &count));
+    assert_true(api_decode_tasks(data_of(recording), "qmstart", 0, "", &count));
     assert_int_equal(count.begun, 0);
 }
 
@@ -501,10 +500,31 @@ static void test_a_task_without_an_end_counts_as_running(void **state)
         "[{\"type\":\"qmstop\",\"starttime\":20},{\"type\":\"qmstop\",\"starttime\":\"10\",\"endtime\":11},"
         "{\"type\":\"vzstop\",\"starttime\":30},{\"type\":\"qmstop\",\"starttime\":9,\"endtime\":12}]");
     (void)state;
-    assert_true(api_decode_tasks(data, "qmstop", 10, &count));
+    assert_true(api_decode_tasks(data, "qmstop", 10, "", &count));
     assert_int_equal(count.begun, 2);
     assert_int_equal(count.running, 1);
-    assert_int_equal(count.newest_s, 20);
+}
+
+static void test_newer_tasks_are_told_from_older_ones_of_the_same_second(void **state)
+{
+    struct pve_task_count count;
+    _cleanup_(json_putp) struct json_object *data =
+        parse("[{\"type\":\"qmstop\",\"starttime\":20,\"upid\":\"UPID:pve1:00000009:00000100:00000014:qmstop:"
+              "1:u@pve:\"},"
+              "{\"type\":\"qmstop\",\"starttime\":20,\"upid\":\"UPID:pve1:00000008:00000101:00000014:qmstop:"
+              "1:u@pve:\"},"
+              "{\"type\":\"qmstop\",\"starttime\":21,\"upid\":\"UPID:pve1:00000001:00000001:00000015:qmstop:"
+              "1:u@pve:\"},"
+              "{\"type\":\"qmstop\",\"starttime\":20}]");
+    (void)state;
+    assert_true(
+        api_decode_tasks(data, "qmstop", 0, "UPID:pve1:00000009:00000100:00000014:qmstop:1:u@pve:", &count));
+    assert_int_equal(count.begun, 4);
+    assert_int_equal(count.newer, 2);
+    assert_true(api_decode_tasks(data, "qmstop", 0, "", &count));
+    assert_int_equal(count.newer, 0);
+    assert_true(api_upid_compare("UPID:a:1:2:3:x:1:u:", "UPID:a:2:2:3:x:1:u:") < 0); /* some order */
+    assert_int_equal(api_upid_compare("UPID:a:1:2:3:x:1:u:", "UPID:a:1:2:3:x:1:u:"), 0);
 }
 
 static void test_a_task_list_that_is_none_says_nothing(void **state)
@@ -513,10 +533,10 @@ static void test_a_task_list_that_is_none_says_nothing(void **state)
                                         "[{\"type\":\"qmstop\",\"starttime\":\"x\"}]"};
     struct pve_task_count count;
     (void)state;
-    assert_false(api_decode_tasks(NULL, "qmstop", 0, &count));
+    assert_false(api_decode_tasks(NULL, "qmstop", 0, "", &count));
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         _cleanup_(json_putp) struct json_object *data = parse(texts[i]);
-        assert_false(api_decode_tasks(data, "qmstop", 0, &count));
+        assert_false(api_decode_tasks(data, "qmstop", 0, "", &count));
     }
 }
 
@@ -625,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_upid_is_not_taken),
         cmocka_unit_test(test_the_recorded_task_list_is_counted),
         cmocka_unit_test(test_a_task_without_an_end_counts_as_running),
+        cmocka_unit_test(test_newer_tasks_are_told_from_older_ones_of_the_same_second),
         cmocka_unit_test(test_a_task_list_that_is_none_says_nothing),
         cmocka_unit_test(test_proxmoxs_words_are_understood),
         cmocka_unit_test(test_recorded_refusals_are_told_by_their_words),

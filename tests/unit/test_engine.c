@@ -132,7 +132,7 @@ static void test_cycle_is_joined_only_before_its_reset(void **state)
 static struct asker_record *reboot_up_to_its_power_on(void)
 {
     struct asker_record *reboot = ask(FENCE_REBOOT, "101");
-    hold(HELD(API_TASK));
+    hold(HELD(API_TASK) | HELD(API_TASKS));
     run_until_answered(reboot, 5000);
     assert_answered(reboot, ERROR_NONE);
     assert_int_equal(rooms.made[API_START], 0);
@@ -258,6 +258,31 @@ static void test_what_may_have_been_killed_unseen_stays_unproven_when_asked_agai
     assert_answered(third, ERROR_NONE);
 }
 
+static void test_who_asks_for_a_guest_that_is_only_watched_does_not_wait(void **state) /* rule 6, P6 */
+{
+    (void)state;
+    guest_of(101)->running = false;
+    hold(HELD(API_START));
+    ask(FENCE_ON, "101");
+    run_until_made(API_START, 1);
+    run_for(DEADLINE_MS); /* it is given up: the start may still come */
+    stage.start_takes_ms = 1000000;
+    release();
+    guest_of(101)->turns_ms = 0;
+    guest_of(101)->running = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_until_answered(off, 5000);
+    assert_answered(off, ERROR_NONE);
+    run_for(1500);
+    assert_int_equal(operation_at(1)->state, OPERATION_WATCHING);
+    guest_of(101)->running = true;
+    unsigned stops = rooms.made[API_STOP];
+    ask(FENCE_REBOOT, "101");
+    run_for(10);
+    assert_int_equal(operation_at(1)->outcome, OPERATION_DONE);
+    assert_int_equal(rooms.made[API_STOP], stops + 1);
+}
+
 /* What an operation left is in the history, and a daemon that was killed has left no less. */
 static void test_open_calls_outlive_the_daemon(void **state) /* rule 6 */
 {
@@ -318,7 +343,7 @@ static void test_what_the_last_of_several_stops_may_have_killed_stays_unproven(v
     guest->started_ms =
         loop.now_ms; /* somebody has started it anew; then it hangs, and a second stop comes to it */
     run_for(1000);
-    stage.task_ends_ms[0] = loop.now_ms;
+    stage.task[0].ends_ms = loop.now_ms;
     run_for(DEADLINE_MS);
     assert_answered(first, ERROR_DEADLINE);
     assert_true(rooms.made[API_STOP] > 1);
@@ -614,6 +639,7 @@ int main(void)
         TEST(test_on_that_joined_a_power_on_fails_with_it),
         TEST(test_no_start_while_a_stop_of_an_earlier_operation_may_still_come),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_when_asked_again),
+        TEST(test_who_asks_for_a_guest_that_is_only_watched_does_not_wait),
         TEST(test_open_calls_outlive_the_daemon),
         TEST(test_a_stop_that_was_being_sent_when_the_daemon_died_is_open),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart),

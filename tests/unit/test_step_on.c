@@ -38,6 +38,8 @@ static void test_a_failed_power_on_is_tried_again_until_its_own_deadline(void **
             power_taken(START_UPID);
         if (step.busy_task)
             task_is(START_UPID, "start failed: QEMU exited with code 1");
+        if (step.busy_tasks)
+            tasks_are(1, 0);
         if (step.busy_status)
             reads_stopped();
     }
@@ -229,6 +231,8 @@ static void test_a_locked_guest_is_started_when_the_lock_is_gone(void **state) /
             power_taken(START_UPID);
         if (step.busy_task)
             task_is(START_UPID, "VM is locked (backup)");
+        if (step.busy_tasks)
+            tasks_are(1, 0);
         if (step.busy_status)
             reads_stopped_locked("backup");
     }

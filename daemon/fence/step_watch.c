@@ -1,0 +1,172 @@
+/*
+ * The task list of the guest's host, and what it tells about calls that nobody answered for (rule 6): whether
+ * a stop may still come, whether another broker with our identity has stopped the guest since, and, after an
+ * operation was answered, whether a call of ours has undone it. Guests of Proxmox HA are not watched: their
+ * manager keeps them in the state that was asked for last.
+ */
+#include "fence/step_private.h"
+
+#include <string.h>
+
+void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_tasks)
+        return;
+    if (now_ms >= step->next_tasks_ms)
+        effects->read_tasks = step->busy_tasks = true;
+    else
+        step_wake_at(effects, step->next_tasks_ms);
+}
+
+void step_take_tasks(struct step *step, const struct step_event *event)
+{
+    step->busy_tasks = false;
+    step->next_tasks_ms = event->now_ms + STEP_MIGRATION_MS;
+    if (event->result->outcome != API_OK || !event->decoded) {
+        step->task_lists_failed++;
+        return;
+    }
+    step->task_lists_failed = 0;
+    step->tasks_asked_ms = event->result->asked_ms;
+    step->newer_stops = event->tasks.newer;
+    step->newer_starts = step->last_upid[0] ? event->starts.newer : event->starts.begun;
+    if (event->tasks.running == 0 && event->tasks.begun >= step->stop.tasks)
+        step->stops_settled = true;
+}
+
+/* ---- before a start ---- */
+
+bool step_compares_stops(const struct step *step)
+{
+    return step->last_upid[0] && !step->ha && step->task_lists_failed < STEP_TASK_LISTS_MAX;
+}
+
+static void leave_off(struct step *step, struct step_effects *effects)
+{
+    step_note(effects, "left off: another broker with our identity has stopped it on %s since",
+              step_host(step));
+    if (step->params.action == FENCE_REBOOT) {
+        effects->left_off = true;
+        step_end(step, effects, OPERATION_DONE);
+        return;
+    }
+    error_set(&effects->error, ERROR_ABANDONED,
+              "guest %d is not started: another broker with our identity has powered it off on %s since",
+              step->params.vmid, step_host(step));
+    step_end(step, effects, OPERATION_ABANDONED);
+}
+
+bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    int64_t since_ms = step->start.sent > 0 ? step->start.settled_ms : step->off_received_ms;
+    if (!step_compares_stops(step))
+        return false;
+    if (step->tasks_asked_ms < since_ms) {
+        step_read_tasks(step, effects, now_ms);
+        return true;
+    }
+    if (step->newer_stops <= step->stop.open) /* those may be ours */
+        return false;
+    leave_off(step, effects);
+    return true;
+}
+
+/* ---- after the answer ---- */
+
+void step_watch(struct step *step, struct step_effects *effects, const char *call)
+{
+    step->phase = STEP_WATCHING;
+    step_note(effects, "watched for a while: a %s whose answer was lost may still come", call);
+}
+
+static bool may_have_come(const struct step *step)
+{
+    bool stop = step->stop.open > 0 || step->stop.state == STEP_CALL_TASK;
+    return (stop && !step->stops_settled) || step->reset.open > 0 || step->reset.state == STEP_CALL_TASK;
+}
+
+void step_start_at_risk(struct step *step, int64_t now_ms)
+{
+    if (!step->ha && !step->repaired && may_have_come(step))
+        step->watch_until_ms = now_ms + STEP_OPEN_CALL_MS;
+}
+
+static void end_watch(struct step *step, struct step_effects *effects, const char *why)
+{
+    step_note(effects, "%s", why);
+    step_end(step, effects, OPERATION_DONE);
+}
+
+/* What the last read shows is to be explained by a task list that was asked for after it. */
+static bool explained(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->tasks_asked_ms >= step->status_received_ms)
+        return true;
+    step_read_tasks(step, effects, now_ms);
+    return false;
+}
+
+static void watch_running(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (!step->status_known || step->status.running || step_lock_hides_the_truth(step->status.lock) ||
+        !explained(step, effects, now_ms))
+        return;
+    if (step->newer_stops == 0 || step->newer_stops > step->stop.open) {
+        end_watch(step, effects, "off again, and not by a call of ours: left so");
+        return;
+    }
+    step_note(effects, "stopped by a call whose answer was lost: started again");
+    step->repaired = step->stops_settled = true;
+    step->next_power_ms = now_ms;
+    step->phase = STEP_POWERING_ON;
+    step_on_decide(step, effects, now_ms);
+}
+
+static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->busy_power || !step->status_known)
+        return;
+    if (step->stop.state == STEP_CALL_TASK && step->repaired) {
+        step_read_task(step, effects, &step->stop, now_ms);
+        return;
+    }
+    if (!step->status.running) {
+        if (step->repaired)
+            end_watch(step, effects, "stopped again");
+        return;
+    }
+    if (step->repaired && step->status_asked_ms < step->stop.settled_ms)
+        return;
+    if (!step->repaired && !explained(step, effects, now_ms))
+        return;
+    if (!step->repaired && (step->newer_starts == 0 || step->newer_starts > step->start.open)) {
+        end_watch(step, effects, "runs again, and not by a call of ours: left so");
+        return;
+    }
+    if (now_ms < step->next_power_ms) {
+        step_wake_at(effects, step->next_power_ms);
+        return;
+    }
+    if (!step->repaired)
+        step_note(effects, "started by a call whose answer was lost: stopped again");
+    step->repaired = true;
+    step_send(step, effects, STEP_SEND_STOP, now_ms);
+}
+
+void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (now_ms >= step->watch_until_ms) {
+        end_watch(step, effects, "no such call came");
+        return;
+    }
+    step_wake_at(effects, step->watch_until_ms);
+    if (step->params.action == FENCE_OFF)
+        watch_off(step, effects, now_ms);
+    else
+        watch_running(step, effects, now_ms);
+    if (step->phase != STEP_WATCHING)
+        return;
+    if (step->next_status_ms < step->status_received_ms + STEP_WATCH_MS && !step->repaired)
+        step->next_status_ms = step->status_received_ms + STEP_WATCH_MS;
+    step_read_status(step, effects, now_ms);
+}

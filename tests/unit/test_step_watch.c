@@ -1,0 +1,263 @@
+/* Rule 6: what another broker has done since, and what a call whose answer was lost can still undo. */
+#include "step_script.h"
+
+/* Up to the question who has stopped it: the hosts are about to say that off is proven. */
+static void ask_who_stopped_it(void)
+{
+    stop_a_running_guest(FENCE_REBOOT);
+    go(300);
+    task_is(STOP_UPID, "OK");
+    reads_stopped();
+    assert_true(step.busy_hosts && step.busy_tasks); /* one wait, not two */
+}
+
+static void test_a_newer_stop_of_our_identity_leaves_a_reboot_off(void **state)
+{
+    (void)state;
+    ask_who_stopped_it();
+    newer_tasks_are(2, 1, 0);
+    hosts_are(3, 3, true);
+    assert_true(verified);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_true(effects.left_off);
+    assert_int_equal(starts, 0);
+}
+
+static void test_the_start_waits_for_the_list_and_not_for_one_from_before_the_proof(void **state)
+{
+    (void)state;
+    ask_who_stopped_it();
+    struct api_result lost = nothing(CALL_TASKS, API_LOST);
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .result = &lost});
+    hosts_are(3, 3, true);
+    assert_int_equal(starts, 0);
+    go(2000);
+    newer_tasks_are(1, 0, 0);
+    assert_int_equal(starts, 1);
+}
+
+static void test_a_list_that_cannot_be_read_holds_back_no_start_for_long(void **state)
+{
+    (void)state;
+    ask_who_stopped_it();
+    int64_t at = 300;
+    for (int tries = 0; tries < STEP_TASK_LISTS_MAX; at += 100) {
+        go(at);
+        if (step.busy_tasks) {
+            struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
+            handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .result = &refused});
+            tries++;
+        }
+        if (step.busy_hosts)
+            hosts_are(3, 3, true);
+    }
+    assert_int_equal(starts, 1);
+    assert_true(at < 10000);
+}
+
+static void test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop(void **state)
+{
+    (void)state;
+    begin(FENCE_ON);
+    go(10);
+    reads_stopped();
+    assert_int_equal(starts, 1); /* nothing of ours is known there to be newer than */
+    power_taken(START_UPID);
+    go(100);
+    task_is(START_UPID, "start failed: QEMU exited with code 1");
+    for (int64_t at = 200; !step.busy_tasks; at += 100) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    newer_tasks_are(0, 1, 0);
+    assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
+    assert_int_equal(starts, 1);
+}
+
+/* ---- a start that a lost stop may still hit ---- */
+
+/* The only stop is lost, the guest is seen to stop, and the start goes after a minute. */
+static void start_at_risk(void)
+{
+    begin(FENCE_REBOOT);
+    go(10);
+    reads_running();
+    go(30);
+    power_lost();
+    if (step.busy_status)
+        reads_stopped();
+    hosts_are(3, 3, true);
+    for (int64_t at = 100; starts == 0; at += 1000) {
+        go(at);
+        if (step.busy_tasks && starts == 0)
+            tasks_are(0, 0);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    power_taken(START_UPID);
+    go(62000);
+    task_is(START_UPID, "OK");
+    reads_running();
+    assert_true(effects.running);
+    assert_going_on();
+    assert_int_equal(step_state(&step), OPERATION_WATCHING);
+}
+
+static void watch_until(int64_t at_ms, bool running)
+{
+    for (int64_t at = now_ms - T0; at < at_ms && step.phase == STEP_WATCHING; at += 500) {
+        go(at);
+        if (step.busy_status && running)
+            reads_running();
+        else if (step.busy_status)
+            reads_stopped();
+        if (step.busy_tasks)
+            return;
+    }
+}
+
+static void test_a_start_at_risk_is_watched_for_a_minute(void **state)
+{
+    (void)state;
+    start_at_risk();
+    watch_until(200000, true);
+    go(200000);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(starts, 1);
+    assert_true(now_ms - T0 > 62000 + STEP_OPEN_CALL_MS - 2000);
+}
+
+static void test_what_the_lost_stop_stopped_is_started_once_more(void **state)
+{
+    (void)state;
+    start_at_risk();
+    watch_until(90000, false);
+    newer_tasks_are(1, 1, 0); /* it has come */
+    assert_int_equal(starts, 2);
+    power_taken(START_UPID);
+    go(92000);
+    task_is(START_UPID, "OK");
+    if (!step.busy_status)
+        go(93000);
+    reads_running();
+    assert_ended(OPERATION_DONE, ERROR_NONE); /* not watched again */
+}
+
+static void test_what_somebody_else_stopped_is_left_off(void **state)
+{
+    (void)state;
+    start_at_risk();
+    watch_until(90000, false);
+    newer_tasks_are(0, 0, 0);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(starts, 1);
+}
+
+static void test_a_stop_beyond_the_lost_one_is_another_brokers(void **state)
+{
+    (void)state;
+    start_at_risk();
+    watch_until(90000, false);
+    newer_tasks_are(2, 2, 0);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(starts, 1);
+}
+
+/* ---- an off that a lost start may still undo ---- */
+
+static void off_with_an_open_start(void)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    begin_with(wanted);
+    step.start.open = 1; /* of an earlier operation */
+    step.start.last_open_ms = T0 - 5000;
+    go(10);
+    reads_running();
+    go(20);
+    power_taken(STOP_UPID);
+    go(300);
+    task_is(STOP_UPID, "OK");
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_true(verified); /* the asker need not wait */
+    assert_going_on();
+    assert_int_equal(step.phase, STEP_WATCHING);
+}
+
+static void test_what_the_lost_start_started_is_stopped_again(void **state)
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(20000, false);
+    watch_until(30000, true);
+    newer_tasks_are(1, 0, 1);
+    assert_int_equal(stops, 2);
+    power_taken(STOP2_UPID);
+    go(31000);
+    task_is(STOP2_UPID, "OK");
+    if (!step.busy_status)
+        go(31500);
+    reads_stopped();
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+static void test_what_somebody_else_started_is_left_running(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(30000, true);
+    newer_tasks_are(1, 0, 0);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_starts_beyond_the_lost_one_are_another_brokers(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(30000, true);
+    newer_tasks_are(1, 0, 2);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_the_watch_ends_when_the_start_can_come_no_more(void **state)
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(STEP_OPEN_CALL_MS, false);
+    go(STEP_OPEN_CALL_MS);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_true(now_ms - T0 >= STEP_OPEN_CALL_MS - 5000);
+    assert_int_equal(stops, 1);
+}
+
+static void test_what_is_watched_gives_way_to_a_newer_request(void **state) /* P6 */
+{
+    (void)state;
+    off_with_an_open_start();
+    go(2000);
+    tell(STEP_EVENT_YIELD);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_newer_stop_of_our_identity_leaves_a_reboot_off),
+        cmocka_unit_test(test_the_start_waits_for_the_list_and_not_for_one_from_before_the_proof),
+        cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
+        cmocka_unit_test(test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop),
+        cmocka_unit_test(test_a_start_at_risk_is_watched_for_a_minute),
+        cmocka_unit_test(test_what_the_lost_stop_stopped_is_started_once_more),
+        cmocka_unit_test(test_what_somebody_else_stopped_is_left_off),
+        cmocka_unit_test(test_a_stop_beyond_the_lost_one_is_another_brokers),
+        cmocka_unit_test(test_what_the_lost_start_started_is_stopped_again),
+        cmocka_unit_test(test_what_somebody_else_started_is_left_running),
+        cmocka_unit_test(test_starts_beyond_the_lost_one_are_another_brokers),
+        cmocka_unit_test(test_the_watch_ends_when_the_start_can_come_no_more),
+        cmocka_unit_test(test_what_is_watched_gives_way_to_a_newer_request),
+    };
+    return cmocka_run_group_tests_name("step, rule 6", tests, NULL, NULL);
+}
