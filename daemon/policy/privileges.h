@@ -44,6 +44,9 @@ struct privileges_scope {
     size_t pool_count;
     const struct privileges_guest *guests; /* of these pools, ordered by VMID */
     size_t guest_count;
+    const int
+        *others; /* VMIDs of other guests that we see, ascending: a pool may list some that are no more */
+    size_t other_count;
     bool members_unknown; /* a pool does not tell its members: guests were found by our privileges */
     int release;          /* of Proxmox VE: 902; 0: not known */
 };

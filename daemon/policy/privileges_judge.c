@@ -75,6 +75,19 @@ static const struct privileges_guest *own_guest(const struct judge *judge, int v
                : NULL;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+static bool other_guest(const struct judge *judge, int vmid)
+{
+    const struct privileges_scope *scope = judge->scope;
+    return vmid && scope->other_count &&
+           bsearch(&vmid, scope->others, scope->other_count, sizeof(*scope->others), compare_numbers);
+}
+
 static bool is_minimal(const char *privilege)
 {
     return strcmp(privilege, POWER) == 0 || strcmp(privilege, AUDIT) == 0 ||
@@ -82,7 +95,8 @@ static bool is_minimal(const char *privilege)
 }
 
 /* Part of what fencing takes, or an inevitable shadow of it: what is granted on a pool lands on its storages,
- * where these privileges mean nothing. */
+ * where these privileges mean nothing, and on
+ * guests that it lists though they are no more. */
 static bool allowed(const struct judge *judge, const char *path, const char *privilege, bool propagates)
 {
     int vmid = vmid_of(path);
@@ -90,7 +104,10 @@ static bool allowed(const struct judge *judge, const char *path, const char *pri
         return false;
     if (own_pool(judge, path) || own_guest(judge, vmid))
         return true;
-    return !propagates && (strncmp(path, "/storage/", 9) == 0 || (vmid && judge->scope->members_unknown));
+    if (propagates)
+        return false;
+    return vmid ? judge->scope->members_unknown || !other_guest(judge, vmid)
+                : strncmp(path, "/storage/", 9) == 0;
 }
 
 /* It comes from above, and is blamed there. */

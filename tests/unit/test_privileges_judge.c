@@ -67,6 +67,7 @@ static struct json_object *permissions_of(const char *user_cfg, int version, con
 
 static const char *const pools[] = {"nfs"};
 static const struct privileges_guest guests[] = {{101, "nfs"}, {102, "nfs"}};
+static const int others[] = {110, 111, 200, 201};
 
 static struct privileges_scope usual_scope(int version)
 {
@@ -75,6 +76,8 @@ static struct privileges_scope usual_scope(int version)
                                      .pool_count = 1,
                                      .guests = guests,
                                      .guest_count = 2,
+                                     .others = others,
+                                     .other_count = 4,
                                      .release = version * 100 + 2};
 }
 
@@ -280,6 +283,16 @@ static void test_guests_of_a_pool_below_ours_are_told_together(void **state)
     finds(HEAD "pool:nfs/sub::110,111::\nacl:0:/pool/nfs:fence@pve," TOKEN ":Fence:\n", 9, "");
 }
 
+static void test_guests_that_are_no_more_are_nobodys(void **state)
+{
+    struct privileges_scope scope = usual_scope(9);
+    (void)state;
+    scope.guest_count = 1; /* the pool still lists 102 */
+    finds_in(HEAD MINIMAL, &scope, "");
+    finds_in(HEAD MINIMAL GRANT("/vms/102", "Fence"), &scope,
+             "excess /vms/102 Pool.Audit VM.Audit VM.PowerMgmt");
+}
+
 static void test_a_privilege_that_nobody_knows_yet_is_excess(void **state)
 {
     static const char text[] =
@@ -441,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_another_pool_is_one_finding_whatever_guests_it_has),
         cmocka_unit_test(test_another_guest_is_named),
         cmocka_unit_test(test_guests_of_a_pool_below_ours_are_told_together),
+        cmocka_unit_test(test_guests_that_are_no_more_are_nobodys),
         cmocka_unit_test(test_a_privilege_that_nobody_knows_yet_is_excess),
         cmocka_unit_test(test_paths_from_the_network_are_one_word_for_the_shell),
         cmocka_unit_test(test_a_token_without_a_grant_of_its_own_gets_the_line_that_is_missing),
