@@ -9,6 +9,7 @@
 #include "fence/history.h"
 #include "fence/readiness.h"
 #include "proxmox/endpoints.h"
+#include "proxmox/grants.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
@@ -39,6 +40,7 @@ struct broker {
     struct endpoints *endpoints;
     struct transport *transport;
     struct session *session;
+    struct grants *grants;
     struct poller *poller;
     struct history *history;
     struct engine *engine;
@@ -66,12 +68,22 @@ static void tell_status(struct broker *broker)
         .poll_interval_ms = poller_interval_ms(broker->poller),
         .min_online_nodes = broker->settings->config->min_online_nodes,
         .history_failing = history_write_error(broker->history) != 0,
+        .grants = grants_state(broker->grants),
     };
     size_t count = inventory ? inventory_count(inventory) : 0, good = 0;
     for (size_t i = 0; i < count; i++)
         good += readiness_verdict(readiness_guest(&facts, inventory_get(inventory, i))) != VERDICT_BLOCKED;
-    if (error->code != ERROR_NONE)
+    if (facts.grants == GRANTS_REFUSED)
+        notify_status("not ready: excess-privileges: %s; %s", grants_excess(broker->grants)->message,
+                      grants_excess(broker->grants)->hint);
+    else if (error->code != ERROR_NONE)
         notify_status("%zu/%zu targets ready; %s", good, count, error->message);
+    else if (facts.grants == GRANTS_TOLERATED)
+        notify_status("%zu/%zu targets ready; excess-privileges: %s", good, count,
+                      grants_excess(broker->grants)->message);
+    else if (grants_missing(broker->grants)->code != ERROR_NONE)
+        notify_status("%zu/%zu targets ready; no-power-right: %s", good, count,
+                      grants_missing(broker->grants)->message);
     else
         notify_status("%zu/%zu targets ready; %u of %u endpoints up", good, count, facts.endpoints_up,
                       facts.endpoints_total);
@@ -94,7 +106,7 @@ static void on_round(void *context)
     engine_round_ended(broker->engine);
     server_round_ended(broker->server);
     tell_status(broker);
-    if (poller_error(broker->poller)->code == ERROR_NONE)
+    if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)
         become_ready(broker);
 }
 
@@ -102,8 +114,14 @@ static void on_ready_wait(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
+    struct broker *broker = context;
+    if (grants_state(broker->grants) == GRANTS_REFUSED) {
+        log_error("not ready: %s; %s", grants_excess(broker->grants)->message,
+                  grants_excess(broker->grants)->hint);
+        return;
+    }
     log_warning("Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
-    become_ready(context);
+    become_ready(broker);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *context)
@@ -262,6 +280,7 @@ static void tear_down(struct broker *broker)
     session_free(broker->session);
     transport_free(broker->transport);
     endpoints_free(broker->endpoints);
+    grants_free(broker->grants, RECORDER_WAIT_MS);
     history_free(broker->history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
     free_events(broker);
@@ -313,7 +332,8 @@ static bool make_rooms(struct broker *broker, struct error *error)
     secret_free(credentials.secret);
     if (!broker->session)
         return false;
-    broker->poller = poller_new(broker->base, broker->session, broker->endpoints, config, on_round, broker);
+    broker->poller = poller_new(broker->base, broker->session, broker->endpoints, broker->grants, config,
+                                on_round, broker);
     if (!broker->poller)
         return false;
     broker->engine =
@@ -362,7 +382,10 @@ static bool start(struct broker *broker, struct error *error)
         return false;
     }
     broker->history = history_new(broker->settings->config->state_directory, error);
-    if (!broker->history || transport_global_init(error) < 0)
+    if (!broker->history)
+        return false;
+    broker->grants = grants_new(broker->settings->config->state_directory, error);
+    if (!broker->grants || transport_global_init(error) < 0)
         return false;
     broker->base = event_base_new();
     if (!broker->base) {
@@ -371,6 +394,7 @@ static bool start(struct broker *broker, struct error *error)
     }
     log_attach(broker->base);
     history_attach(broker->history, broker->base);
+    grants_attach(broker->grants, broker->base);
     if (!make_events(broker)) {
         error_set(error, ERROR_INTERNAL, "no memory at the start");
         return false;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ enum reason {
     REASON_EMPTY_POOL,
     REASON_STALE,
     REASON_MINORITY,
+    REASON_EXCESS_REFUSED, /* both are "excess-privileges": this one blocks, */
     REASON_NO_POWER_RIGHT,
     REASON_TEMPLATE,
     REASON_SUSPENDED,
@@ -30,6 +32,7 @@ enum reason {
     REASON_HA_FROZEN,
     REASON_HA_UNSERVED,
     REASON_HA_MANAGED,
+    REASON_EXCESS_PRIVILEGES, /* and with this one we fence all the same */
     REASON_AMBIGUOUS_NAME,
     REASON_ONE_ENDPOINT,
     REASON_HISTORY_NOT_WRITTEN,
@@ -46,6 +49,7 @@ struct readiness_facts {
     int64_t poll_interval_ms;
     int min_online_nodes; /* 0: majority */
     bool history_failing;
+    enum grants_state grants;
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */

@@ -53,6 +53,7 @@ enum access_what {
     ACCESS_WHAT_GUESTS,
     ACCESS_WHAT_OPERATIONS,
     ACCESS_WHAT_STATUS,
+    ACCESS_WHAT_PRIVILEGES,
     ACCESS_WHAT_METRICS,
 };
 /* The one question a route asks before its handler runs. `guest` is the plug as asked, NULL if the request

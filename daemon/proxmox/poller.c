@@ -6,6 +6,7 @@
  */
 #include "proxmox/poller_private.h"
 
+#include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
 
@@ -28,16 +29,42 @@ static void log_changes(struct poller *poller)
     }
 }
 
+static bool same_guests(const struct inventory *a, const struct inventory *b)
+{
+    bool same = inventory_count(a) == inventory_count(b);
+    for (size_t i = 0; same && i < inventory_count(a); i++)
+        same = inventory_get(a, i)->vmid == inventory_get(b, i)->vmid;
+    return same;
+}
+
+/* What the round has taught, own privileges judged with it; NULL if it has failed. */
+static struct inventory *learn(struct poller *poller)
+{
+    _cleanup_(inventory_unrefp) struct inventory *made = NULL;
+    bool complete = poller->guests && poller->nodes && poller->permissions;
+    bool fine = poller->round_error.code == ERROR_NONE && complete;
+    if (fine)
+        made = poller_make_inventory(poller);
+    bool judged = !poller->permissions_read || !(made || poller->pool_hidden) || poller_judge(poller, made);
+    /* a pool that does not tell its members may be all that is wrong with our privileges */
+    if (poller->pool_hidden && grants_missing(poller->grants)->code != ERROR_NONE)
+        error_hint(&poller->round_error, "check pool in fence-broker.conf; if it is right: %s",
+                   grants_missing(poller->grants)->hint);
+    if (fine && (!made || !judged)) {
+        error_set(&poller->round_error, ERROR_INTERNAL, "no memory for the inventory");
+        return NULL;
+    }
+    return TAKE(made);
+}
+
 static void end_round(struct poller *poller)
 {
-    struct inventory *made = NULL;
-    bool complete = poller->guests && poller->nodes && poller->permissions;
-    if (poller->round_error.code == ERROR_NONE && complete) {
-        made = poller_make_inventory(poller);
-        if (!made)
-            error_set(&poller->round_error, ERROR_INTERNAL, "no memory for the inventory");
-    }
+    struct inventory *made = learn(poller);
     if (made) {
+        /* other guests than the privileges were read for: those of a new one are not known, and one that has
+         * left would be blamed on us */
+        if (poller->inventory && !poller->permissions_read && !same_guests(poller->inventory, made))
+            poller->permissions_due = poller->again = true;
         inventory_unref(poller->inventory);
         poller->inventory = made;
         log_changes(poller);
@@ -77,8 +104,14 @@ static void on_answer(void *context, uint64_t id, const struct api_result *resul
 
 static bool permissions_are_due(const struct poller *poller)
 {
+    const struct privileges_report *report = grants_report(poller->grants);
+    int64_t interval_ms = POLLER_PRIVILEGES_MS;
+    if (grants_state(poller->grants) == GRANTS_TOLERATED)
+        interval_ms = POLLER_EXCESS_MS;
+    if (grants_state(poller->grants) == GRANTS_REFUSED || (report && report->missing))
+        interval_ms = 0; /* somebody is at work on it, and wants to see the end of it */
     return !poller->permissions || poller->permissions_due ||
-           clock_now_ms() - poller->permissions_ms >= POLLER_PRIVILEGES_MS;
+           clock_now_ms() - poller->permissions_ms >= interval_ms;
 }
 
 /* The request for the question that the round is at; false if there is nothing more to ask. */
@@ -142,6 +175,7 @@ static void start_round(struct poller *poller)
     poller->running = true;
     poller->round_error = (struct error){0};
     poller->question = ASK_VERSION;
+    poller->permissions_read = poller->pool_hidden = false;
     poller->pool = 0;
     for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
         if ((int)i != asked && !poller->probes[i])
@@ -212,6 +246,11 @@ static void cancel_round(struct poller *poller)
     poller->running = poller->again = false;
 }
 
+static const char *identity_of(const struct config *config)
+{
+    return config->token_id ? config->token_id : config->user ? config->user : "";
+}
+
 static bool copy_config(struct poller *poller, const struct config *config)
 {
     poller->interval_ms = config->poll_interval_ms;
@@ -239,7 +278,8 @@ static bool copy_config(struct poller *poller, const struct config *config)
 }
 
 struct poller *poller_new(struct event_base *base, struct session *session, struct endpoints *endpoints,
-                          const struct config *config, poller_round_fn *round, void *context)
+                          struct grants *grants, const struct config *config, poller_round_fn *round,
+                          void *context)
 {
     struct poller *poller = calloc(1, sizeof(*poller));
     if (!poller)
@@ -247,10 +287,12 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
     poller->base = base;
     poller->session = session;
     poller->endpoints = endpoints;
+    poller->grants = grants;
     poller->round = round;
     poller->context = context;
     poller->timer = event_new(base, -1, 0, on_timer, poller);
-    if (!poller->timer || !copy_config(poller, config)) {
+    if (!poller->timer || !copy_config(poller, config) ||
+        !grants_set_policy(grants, identity_of(config), !config->excess_tolerated)) {
         poller_free(poller);
         return NULL;
     }
@@ -282,10 +324,15 @@ bool poller_set_config(struct poller *poller, const struct config *config)
     poller->pools = NULL;
     poller->aliases = NULL;
     poller->pool_count = poller->alias_count = 0;
-    bool copied = copy_config(poller, config);
+    bool same_identity = strcmp(identity_of(config), grants_identity(poller->grants)) == 0;
+    bool copied = copy_config(poller, config) &&
+                  grants_set_policy(poller->grants, identity_of(config), !config->excess_tolerated);
     if (copied) {
-        if (!same_scope(poller,
-                        &old)) { /* a guest of a pool that is no longer ours must not be touched (P2) */
+        if (!same_identity) /* what another one may do says nothing */
+            poller_put_json(&poller->permissions);
+        /* a guest of a pool that is no longer ours must not be touched (P2), nor one by an identity that was
+         * not judged yet (P8) */
+        if (!same_identity || !same_scope(poller, &old)) {
             inventory_unref(poller->inventory);
             poller->inventory = NULL;
         }
@@ -334,6 +381,17 @@ int64_t poller_interval_ms(const struct poller *poller)
 const struct error *poller_error(const struct poller *poller)
 {
     return &poller->error;
+}
+
+const struct grants *poller_grants(const struct poller *poller)
+{
+    return poller->grants;
+}
+
+const struct error *poller_refusal(const struct poller *poller)
+{
+    static const struct error none = {.code = ERROR_NONE};
+    return grants_state(poller->grants) == GRANTS_REFUSED ? grants_excess(poller->grants) : &none;
 }
 
 int poller_release(const struct poller *poller)

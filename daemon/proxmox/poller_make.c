@@ -146,3 +146,51 @@ struct inventory *poller_make_inventory(const struct poller *poller)
     }
     return inventory_builder_finish(TAKE(builder), poller->guests_ms);
 }
+
+/* ---- own privileges against what they are for ---- */
+
+static void add_scope_guests(const struct inventory *made, struct privileges_guest *guests)
+{
+    for (size_t i = 0; made && i < inventory_count(made); i++) {
+        const struct guest *guest = inventory_get(made, i);
+        guests[i] = (struct privileges_guest){.vmid = guest->vmid, .pool = guest->pool};
+    }
+}
+
+/* Those that the resource list shows, and that are none of ours. */
+static size_t add_scope_others(const struct poller *poller, const struct inventory *made, int *others)
+{
+    size_t count = 0;
+    for (size_t i = 0; poller->guests && i < json_object_array_length(poller->guests); i++) {
+        struct guest guest;
+        if (parse_guest(json_object_array_get_idx(poller->guests, i), &guest) &&
+            (!made || !inventory_by_vmid(made, guest.vmid)))
+            others[count++] = guest.vmid;
+    }
+    return count;
+}
+
+bool poller_judge(struct poller *poller, const struct inventory *made)
+{
+    size_t count = made ? inventory_count(made) : 0;
+    _cleanup_(freep) const char **pools = calloc(poller->pool_count, sizeof(*pools));
+    _cleanup_(freep) struct privileges_guest *guests = calloc(count ? count : 1, sizeof(*guests));
+    size_t listed = poller->guests ? json_object_array_length(poller->guests) : 0;
+    _cleanup_(freep) int *others = calloc(listed ? listed : 1, sizeof(*others));
+    struct privileges_scope scope = {.pools = pools,
+                                     .pool_count = poller->pool_count,
+                                     .guests = guests,
+                                     .guest_count = count,
+                                     .others = others,
+                                     .members_unknown = !made,
+                                     .release = poller->release};
+    if (!pools || !guests || !others)
+        return false;
+    scope.other_count = add_scope_others(poller, made, others);
+    add_scope_guests(made, guests);
+    for (size_t i = 0; i < poller->pool_count; i++) {
+        pools[i] = poller->pools[i].name;
+        scope.members_unknown |= poller->pools[i].by_privileges;
+    }
+    return grants_take(poller->grants, poller->permissions, &scope, poller->permissions_ms);
+}

@@ -22,6 +22,7 @@ struct poller {
     struct event_base *base;
     struct session *session;
     struct endpoints *endpoints;
+    struct grants *grants;
     struct event *timer;
     poller_round_fn *round;
     void *context;
@@ -39,6 +40,8 @@ struct poller {
     uint64_t call;
     uint64_t probes[ENDPOINTS_MAX]; /* 0: not under way; one that hangs outlives its round */
     struct json_object *guests, *nodes;
+    bool permissions_read; /* in this round */
+    bool pool_hidden;      /* a pool does not tell its members, and our privileges do not either */
     int64_t guests_ms;
     struct error round_error;
 
@@ -60,6 +63,9 @@ int poller_compare_entries(const void *a, const void *b);
 /* Of the round's answers; NULL: no memory. */
 struct inventory *poller_make_inventory(const struct poller *poller);
 
+/* Own privileges against what they are for: the guests of `made`, or none if that is NULL. False: no memory.
+ */
+bool poller_judge(struct poller *poller, const struct inventory *made);
 /* poller_take.c */
 /* Keeps the answer to the question that the round is at, or its error, and goes on to the next question. */
 void poller_take_answer(struct poller *poller, const struct api_result *result);

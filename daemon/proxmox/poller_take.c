@@ -78,6 +78,7 @@ static void take_permissions(struct poller *poller, const struct api_result *res
         poller_put_json(&poller->permissions);
         poller->permissions = json_object_get(result->data);
         poller->permissions_ms = result->received_ms;
+        poller->permissions_read = true;
     }
 }
 
@@ -92,6 +93,7 @@ static void take_pool_by_privileges(struct poller *poller, struct pool_answer *p
         names && privileges_stand_for_pool(poller->permissions, pool->name, names, poller->pool_count);
     if (pool->by_privileges)
         return;
+    poller->pool_hidden = true;
     error_set(&error, ERROR_EMPTY_POOL, "pool %s does not exist, or we may not see its members", pool->name);
     error_hint(
         &error,

@@ -203,6 +203,25 @@ static void hosts_known(struct text *out, const char *name, const struct scrape 
 
 /* ---- session, endpoints, calls ---- */
 
+/* Nothing before the first reading: 0 would be a promise. */
+static void missing_privileges(struct text *out, const char *name, const struct scrape *scrape)
+{
+    const struct privileges_report *report =
+        scrape->view->grants ? grants_report(scrape->view->grants) : NULL;
+
+    if (report)
+        put_count(out, name, NULL, NULL, report->missing);
+}
+
+static void excess_privileges(struct text *out, const char *name, const struct scrape *scrape)
+{
+    const struct privileges_report *report =
+        scrape->view->grants ? grants_report(scrape->view->grants) : NULL;
+
+    if (report)
+        put_count(out, name, NULL, NULL, report->excess);
+}
+
 static void session_ready(struct text *out, const char *name, const struct scrape *scrape)
 {
     put_count(out, name, NULL, NULL, scrape->view->session.ready);
@@ -341,6 +360,12 @@ static const struct family {
      inventory_age},
     {"fence_broker_proxmox_nodes_online", "gauge", "Proxmox hosts that are online.", hosts_online},
     {"fence_broker_proxmox_nodes_known", "gauge", "Proxmox hosts that were ever seen.", hosts_known},
+    {"fence_broker_missing_privileges", "gauge",
+     "Privileges that a fence takes and the broker lacks; no sample before they were read.",
+     missing_privileges},
+    {"fence_broker_excess_privileges", "gauge",
+     "Privileges beyond the minimal set, counted where they are granted; no sample before they were read.",
+     excess_privileges},
     {"fence_broker_session_ready", "gauge",
      "1 if Proxmox accepted the credentials with its last word on them.", session_ready},
     {"fence_broker_session_logins_total", "counter", "Logins that succeeded.", session_logins},

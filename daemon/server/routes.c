@@ -35,6 +35,7 @@ static const struct route routes[] = {
     {HTTP_GET, "v1/operations", ACCESS_READ, ACCESS_WHAT_OPERATIONS, false, {NULL}, request_operations},
     {HTTP_GET, "v1/operations/*", ACCESS_READ, ACCESS_WHAT_OPERATIONS, false, {NULL}, request_operation},
     {HTTP_GET, "v1/status", ACCESS_READ, ACCESS_WHAT_STATUS, false, {"view", "strict"}, request_status},
+    {HTTP_GET, "v1/permissions", ACCESS_READ, ACCESS_WHAT_PRIVILEGES, false, {NULL}, request_permissions},
     {HTTP_GET, "metrics", ACCESS_READ, ACCESS_WHAT_METRICS, true, {NULL}, request_metrics},
 };
 
@@ -101,9 +102,10 @@ const struct route *route_find(const struct http_request *request, bool metrics_
     } else {
         error_set(error, ERROR_NOT_FOUND, "there is no such path on this socket");
         error_hint(error, "%s",
-                   metrics_socket ? "this socket serves GET /metrics only"
-                                  : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
-                                    "/v1/status, /metrics; POST /v1/guests/PLUG/{off,on,reboot}");
+                   metrics_socket
+                       ? "this socket serves GET /metrics only"
+                       : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
+                         "/v1/status, /v1/permissions, /metrics; POST /v1/guests/PLUG/{off,on,reboot}");
     }
     return NULL;
 }

@@ -71,6 +71,20 @@ static void put_reason_lines(struct text *out, const struct view_facts *facts, r
     }
 }
 
+static void put_privileges(struct text *table, const struct view_facts *facts)
+{
+    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
+
+    text_puts(table, "\nPrivileges\t");
+    if (!report)
+        text_puts(table, "not known yet");
+    else if (!report->count)
+        text_puts(table, "what fencing takes, and no more");
+    else
+        text_printf(table, "%zu too many, %zu missing, %zu hints; see fence_broker permissions",
+                    report->excess, report->missing, report->hints);
+}
+
 static void put_session(struct text *table, const struct view_facts *facts)
 {
     const struct session_description *session = &facts->session;
@@ -83,6 +97,7 @@ static void put_session(struct text *table, const struct view_facts *facts)
     if (session->expires_ms)
         text_printf(table, ", ticket expires in %s",
                     clock_age(session->expires_ms - facts->boottime_ms, age));
+    put_privileges(table, facts);
     text_puts(table, "\nProxmox VE\t");
     view_put_cell(table, facts->pve_version);
     text_puts(table, "\n");
@@ -235,6 +250,20 @@ static struct json_object *session_object(const struct view_facts *facts)
     return object;
 }
 
+static struct json_object *privileges_object(const struct view_facts *facts)
+{
+    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
+    struct json_object *object = report ? json_object_new_object() : NULL;
+
+    if (!report)
+        return NULL;
+    view_add_string(object, "judgement", grants_state_name(grants_state(facts->grants)));
+    view_add_int(object, "excess", (int64_t)report->excess);
+    view_add_int(object, "missing", (int64_t)report->missing);
+    view_add_int(object, "hints", (int64_t)report->hints);
+    return object;
+}
+
 static int64_t monotonic_to_realtime(const struct view_facts *facts, int64_t monotonic_ms)
 {
     return monotonic_ms ? facts->realtime_ms - (facts->now_ms - monotonic_ms) : 0;
@@ -309,6 +338,7 @@ static void status_json(struct text *out, const struct view_facts *facts)
     view_add_string(object, "verdict", verdict_name(overall_verdict(facts, &counts)));
     view_add_reasons(object, counts.reasons);
     view_add(object, "session", session_object(facts));
+    view_add(object, "privileges", privileges_object(facts));
     view_add_string(object, "proxmox_version", facts->pve_version);
     view_add(object, "endpoints", endpoints_array(facts));
     view_add(object, "guests", guests_object(&counts));

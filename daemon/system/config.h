@@ -41,7 +41,8 @@ struct config {
     size_t pool_count;
     int64_t poll_interval_ms;
     int64_t answer_timeout_ms;
-    int min_online_nodes; /* 0: majority */
+    int min_online_nodes;  /* 0: majority */
+    bool excess_tolerated; /* least-privilege = warn */
     /* [fence] */
     int64_t deadline_ms;
     int64_t lock_wait_ms;

@@ -155,6 +155,16 @@ static int set_online_nodes(struct config *config, const struct config_key *key,
     return config_value_online_nodes(value, &config->min_online_nodes, problem);
 }
 
+static int set_least_privilege(struct config *config, const struct config_key *key, const char *value,
+                               struct config_problem *problem)
+{
+    (void)key;
+    config->excess_tolerated = strcmp(value, "warn") == 0;
+    if (config->excess_tolerated || strcmp(value, "enforce") == 0)
+        return 0;
+    return bad(problem, "is not allowed here; allowed: enforce, warn");
+}
+
 static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
                           struct config_problem *problem)
 {
@@ -186,9 +196,9 @@ const struct config_key config_keys[] = {
     {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
      .max = 60 * SECOND, .step = MS},
     {CONFIG_PROXMOX, "min-online-nodes", set_online_nodes, .fallback = "majority"},
+    {CONFIG_PROXMOX, "least-privilege", set_least_privilege, .fallback = "enforce"},
     {CONFIG_PROXMOX, "totp-file", .set = NULL},
     {CONFIG_PROXMOX, "fingerprint", .set = NULL},
-    {CONFIG_PROXMOX, "least-privilege", .set = NULL},
     {CONFIG_PROXMOX, "rehearse-interval", .set = NULL},
     {CONFIG_FENCE, "deadline", set_duration, AT(deadline_ms), .fallback = "240s", .min = 5 * SECOND,
      .max = HOUR, .step = MS},

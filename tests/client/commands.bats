@@ -22,6 +22,7 @@ targets|GET /v1/guests
 targets 101|GET /v1/guests/101
 history|GET /v1/operations
 explain 42|GET /v1/operations/42
+permissions|GET /v1/permissions
 metrics|GET /metrics
 off node1|POST /v1/guests/node1/off
 on node1|POST /v1/guests/node1/on
@@ -89,7 +90,7 @@ END
 }
 
 @test "commands of later versions say so" {
-    for name in doctor permissions rehearse whoami can; do
+    for name in doctor rehearse whoami can; do
         client "$name"
         fails_with "the command '$name' is not in this version"
     done

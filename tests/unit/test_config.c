@@ -68,6 +68,7 @@ static void test_the_smallest_configuration_has_the_documented_defaults(void **s
     assert_int_equal(config->poll_interval_ms, 10000);
     assert_int_equal(config->answer_timeout_ms, 4000);
     assert_int_equal(config->min_online_nodes, 0);
+    assert_false(config->excess_tolerated);
     assert_int_equal(config->deadline_ms, 240000);
     assert_int_equal(config->lock_wait_ms, 5000);
     assert_int_equal(config->stop_timeout_ms, 3000);
@@ -88,7 +89,7 @@ static void test_every_key_arrives_where_it_belongs(void **state)
                "  [ proxmox ]\t\n"
                "endpoint=pve1.example.com\n\tendpoint =  192.0.2.12:8007\tas  pve2  \n"
                "user = fence@pve\nsecret-file = /s\nca-file = /c a\npool = a/b/c\npool = d\n"
-               "poll-interval = 1s\nanswer-timeout = 500ms\nmin-online-nodes = 1\n"
+               "poll-interval = 1s\nanswer-timeout = 500ms\nmin-online-nodes = 1\nleast-privilege = warn\n"
                "[fence]\ndeadline = 1h\nlock-wait = 0s\nstop-timeout = 1min\n"
                "[nodes]\nnode1 = 101\nnode-2.example.com = web.2\n"
                "[socket]\npath = /p\nmetrics-path = /m\ngroup = _g-1.x\n"
@@ -108,6 +109,7 @@ static void test_every_key_arrives_where_it_belongs(void **state)
     assert_int_equal(config->poll_interval_ms, 1000);
     assert_int_equal(config->answer_timeout_ms, 500);
     assert_int_equal(config->min_online_nodes, 1);
+    assert_true(config->excess_tolerated);
     assert_int_equal(config->deadline_ms, 3600000);
     assert_int_equal(config->lock_wait_ms, 0);
     assert_int_equal(config->stop_timeout_ms, 60000);
@@ -198,6 +200,7 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"answer-timeout = 499ms", "from 500ms to 1min"},
         {"answer-timeout = 61s", "from 500ms to 1min"},
         {"min-online-nodes = 0", "majority"},
+        {"least-privilege = no", "allowed: enforce, warn"},
         {"min-online-nodes = half", "majority"},
         {"min-online-nodes = 01", "majority"},
         {"min-online-nodes =", "no value"},
@@ -284,14 +287,9 @@ static void test_what_is_required_is_named(void **state)
 
 static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
 {
-    static const char *const lines[] = {"totp-file = /x",
-                                        "fingerprint = AB:CD",
-                                        "least-privilege = warn",
-                                        "rehearse-interval = 60s",
-                                        "[role operator]",
-                                        "[group dbas]",
-                                        "[user bob]",
-                                        "[access]\nenable-acl = yes"};
+    static const char *const lines[] = {
+        "totp-file = /x", "fingerprint = AB:CD", "rehearse-interval = 60s",   "[role operator]",
+        "[group dbas]",   "[user bob]",          "[access]\nenable-acl = yes"};
     char text[512];
     (void)state;
     for (size_t i = 0; i < LEN(lines); i++) {
@@ -418,6 +416,7 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
     assert_int_equal(config->poll_interval_ms, defaults->poll_interval_ms);
     assert_int_equal(config->answer_timeout_ms, defaults->answer_timeout_ms);
     assert_int_equal(config->min_online_nodes, defaults->min_online_nodes);
+    assert_int_equal(config->excess_tolerated, defaults->excess_tolerated);
     assert_int_equal(config->deadline_ms, defaults->deadline_ms);
     assert_int_equal(config->lock_wait_ms, defaults->lock_wait_ms);
     assert_int_equal(config->stop_timeout_ms, defaults->stop_timeout_ms);
