@@ -25,6 +25,8 @@ struct judge {
     const char **paths; /* sorted */
     size_t path_count;
     struct json_object *by_pool; /* the names of excess privileges on pools and above them */
+    char *folder;                /* the one that `above` is about */
+    struct json_object *above;   /* the names of excess privileges that come to it from above */
     const char **privileges;     /* room for those of one path */
     size_t room;
     bool failed;
@@ -110,25 +112,49 @@ static bool allowed(const struct judge *judge, const char *path, const char *pri
                 : strncmp(path, "/storage/", 9) == 0;
 }
 
-/* It comes from above, and is blamed there. */
-static bool from_above(const struct judge *judge, const char *path, const char *privilege)
+static bool add_name(struct json_object *names, const char *name)
 {
-    char above[256];
-    size_t length = strlen(path);
-    if (length < 2 || length >= sizeof(above))
-        return false;
-    memcpy(above, path, length + 1);
-    do {
-        char *slash = strrchr(above, '/');
-        if (!slash)
-            return false;
-        slash[slash == above] = '\0';
+    return json_object_object_add(names, name, json_object_new_boolean(1)) == 0;
+}
+
+/* Adds what propagates from there, and is blamed there. */
+static bool add_blamed(const struct judge *judge, const char *path, struct json_object *names)
+{
+    struct json_object *held = listed(judge, path);
+    if (!held)
+        return true;
+    json_object_object_foreach(held, privilege, value)
+    {
         bool propagates = false;
-        if (json_get_flag(listed(judge, above), privilege, &propagates) && propagates &&
-            !allowed(judge, above, privilege, true))
-            return true;
-    } while (above[1]);
-    return false;
+        (void)value;
+        if (json_get_flag(held, privilege, &propagates) && propagates &&
+            !allowed(judge, path, privilege, true) && !add_name(names, privilege))
+            return false;
+    }
+    return true;
+}
+
+/* The names of what comes from above to all that lies in the path's folder: the same for 10,000 guests. */
+static struct json_object *from_above(struct judge *judge, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = !slash || !path[1] ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (judge->folder && strlen(judge->folder) == length && strncmp(judge->folder, path, length) == 0)
+        return judge->above;
+    json_object_put(judge->above);
+    free(judge->folder);
+    judge->above = json_object_new_object();
+    judge->folder = strndup(path, length);
+    _cleanup_(freep) char *above = strndup(path, length);
+    judge->failed |= !judge->above || !judge->folder || !above;
+    while (!judge->failed && *above) {
+        judge->failed |= !add_blamed(judge, above, judge->above);
+        char *end = strrchr(above, '/');
+        if (!end || !above[1])
+            break;
+        end[end == above] = '\0';
+    }
+    return judge->above;
 }
 
 /* It comes from a pool that is blamed for it. Such privileges do not propagate. */
@@ -141,13 +167,15 @@ static bool from_pool(const struct judge *judge, const char *path, const char *p
 /* Puts the excess of a path that it is to be blamed for into judge->privileges; its number. */
 static size_t excess_on(struct judge *judge, const char *path, struct json_object *held)
 {
+    struct json_object *above = from_above(judge, path);
     size_t count = 0;
     json_object_object_foreach(held, privilege, value)
     {
         bool propagates = false;
         (void)value;
-        if (!json_get_flag(held, privilege, &propagates) || allowed(judge, path, privilege, propagates) ||
-            from_above(judge, path, privilege) || from_pool(judge, path, privilege, propagates))
+        if (json_object_object_get_ex(above, privilege, NULL) ||
+            !json_get_flag(held, privilege, &propagates) || allowed(judge, path, privilege, propagates) ||
+            from_pool(judge, path, privilege, propagates))
             continue;
         if (count == judge->room) {
             size_t room = judge->room ? judge->room * 2 : 64;
@@ -246,12 +274,13 @@ static void add_excess(struct judge *judge, const char *path, struct json_object
 
 /* Guests that are none of ours, with what fencing takes, and not by a grant of their own: some pool gives it,
  * and none is listed for it. That is how pools below a configured one look. */
-static bool by_unlisted_pool(const struct judge *judge, const char *path, struct json_object *held)
+static bool by_unlisted_pool(struct judge *judge, const char *path, struct json_object *held)
 {
     bool propagates = false;
     int vmid = vmid_of(path);
     return vmid && !own_guest(judge, vmid) && json_get_flag(held, POWER, &propagates) && !propagates &&
-           !allowed(judge, path, POWER, false) && !from_above(judge, path, POWER) &&
+           !allowed(judge, path, POWER, false) &&
+           !json_object_object_get_ex(from_above(judge, path), POWER, NULL) &&
            !from_pool(judge, path, POWER, false);
 }
 
@@ -290,8 +319,7 @@ static void find_excess(struct judge *judge)
         struct json_object *held = is_pool_or_above(judge->paths[i]) ? listed(judge, judge->paths[i]) : NULL;
         size_t count = held ? excess_on(judge, judge->paths[i], held) : 0;
         for (size_t k = 0; k < count; k++)
-            judge->failed |=
-                json_object_object_add(judge->by_pool, judge->privileges[k], json_object_new_boolean(1)) != 0;
+            judge->failed |= !add_name(judge->by_pool, judge->privileges[k]);
     }
     for (size_t i = 0; i < judge->path_count; i++) {
         struct json_object *held = listed(judge, judge->paths[i]);
@@ -480,6 +508,8 @@ struct privileges_report *privileges_judge(struct json_object *permissions,
     free(judge.paths);
     free(judge.privileges);
     json_object_put(judge.by_pool);
+    json_object_put(judge.above);
+    free(judge.folder);
     return judge.failed ? NULL : TAKE(report);
 }
 
