@@ -384,6 +384,18 @@ static void test_a_live_read_that_is_refused_for_good_fails_at_once(void **state
     run_for(1);
     assert_int_equal(asker->answers, 1);
     assert_true(asker->code != ERROR_NONE);
+    assert_int_equal(rooms.privileges_reread, 1);
+}
+
+static void test_a_fences_read_that_is_refused_has_the_privileges_read_again(void **state)
+{
+    (void)state;
+    hold(HELD(API_STATUS));
+    ask_as(FENCE_OFF, "101", NULL);
+    run_until_made(API_STATUS, 1);
+    refuse_held(API_STATUS, 403, "Permission check failed (/vms/101, VM.Audit)");
+    run_for(1);
+    assert_int_equal(rooms.privileges_reread, 1);
 }
 
 static void test_a_live_read_fails_at_its_deadline_with_the_last_words(void **state)
@@ -441,6 +453,7 @@ int main(void)
         TEST(test_a_live_read_follows_a_guest_that_moved),
         TEST(test_a_live_read_asks_again_after_an_answer_of_no_use),
         TEST(test_a_live_read_that_is_refused_for_good_fails_at_once),
+        TEST(test_a_fences_read_that_is_refused_has_the_privileges_read_again),
         TEST(test_a_live_read_fails_at_its_deadline_with_the_last_words),
         TEST(test_a_live_read_waits_for_the_inventory_within_its_deadline),
     };
