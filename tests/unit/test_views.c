@@ -9,6 +9,7 @@
 #include "server_fixture.h"
 #include "system/cleanup.h"
 #include "system/json.h"
+#include "system/log.h"
 
 #include <stdio.h>
 
@@ -278,6 +279,7 @@ static struct grants *grants_of(struct room *room, bool enforce, const char *tex
     const struct privileges_scope scope = {
         .pools = pools, .pool_count = 1, .guests = guests, .guest_count = 3, .release = 902};
     struct error error = {0};
+    log_set_level(LOG_CRIT); /* what it says about them is test_grants' */
     struct grants *grants = grants_new(NULL, &error);
     assert_true(grants_set_policy(grants, "fence@pve!broker", enforce));
     if (text) {
