@@ -92,8 +92,9 @@ static void put_session(struct text *table, const struct view_facts *facts)
 
     text_puts(table, "Identity\t");
     view_put_cell(table, session->identity);
-    text_printf(table, " (%s), %s", session->is_token ? "token" : "password",
-                session->ready ? "accepted" : "not accepted");
+    text_printf(table, " (%s), %s%s", session->is_token ? "token" : "password",
+                session->ready ? "accepted" : "not accepted",
+                facts->readiness.grants == GRANTS_REFUSED ? " by Proxmox, and not by the broker" : "");
     if (session->expires_ms)
         text_printf(table, ", ticket expires in %s",
                     clock_age(session->expires_ms - facts->boottime_ms, age));

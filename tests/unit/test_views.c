@@ -341,6 +341,7 @@ static void test_the_status_says_excess_blocked_or_degraded_with_its_cause(void 
     struct grants *grants = grants_of(room, true, LISTING(",\"/access\":{\"User.Modify\":1}"));
     view_status(&room->out, HTTP_TEXT, &room->facts);
     assert_has(room, "  excess-privileges (blocked): ");
+    assert_has(room, "Identity    fence@pve!broker (token), accepted by Proxmox, and not by the broker\n");
     assert_has(room, "    cause: fence@pve!broker: more than fencing takes on /access: User.Modify\n"
                      "    hint: on a Proxmox host: pveum acl delete /access ");
     assert_has(room, "Privileges  1 too many, 0 missing, 0 hints; see fence_broker permissions\n");
