@@ -29,6 +29,8 @@ void server_update(struct sim *sim);
 /* NULL if the host has no endpoint. */
 const char *server_fingerprint(const struct server *server, const struct node *node);
 
+/* A login that answers a challenge with a code. */
+void server_count_code(struct sim *sim);
 void server_idle_ms(struct sim *sim, int64_t ms);
 void server_stats(struct sim *sim, struct evbuffer *to);
 void server_stats_reset(struct sim *sim);
