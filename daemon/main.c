@@ -133,6 +133,7 @@ static struct session_credentials credentials_of(struct settings *settings)
         .token_id = settings->config->token_id,
         .user = settings->config->user,
         .secret = TAKE(settings->secret),
+        .totp = TAKE(settings->totp),
     };
 }
 
@@ -176,6 +177,7 @@ static void apply(struct broker *broker, struct settings *settings)
     if (!good)
         log_error("no memory to take over all of the new configuration; reload again");
     secret_free(credentials.secret);
+    totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
     warn_about_restart(broker->settings->config, settings->config);
     settings_free(broker->settings);
@@ -200,6 +202,9 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
     if (settings) {
         apply(broker, settings);
         log_notice("reloaded %s", broker->config_path);
+        if (settings->credential_secrets)
+            log_notice(
+                "a changed credential of systemd's counts from the next restart on, not from a reload");
     } else {
         log_error("not reloaded, everything stays as it was: %s%s%s", error.message,
                   error.hint[0] ? "; " : "", error.hint);
@@ -311,6 +316,7 @@ static bool make_rooms(struct broker *broker, struct error *error)
     if (broker->endpoints && broker->transport)
         broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
     secret_free(credentials.secret);
+    totp_free(credentials.totp);
     if (!broker->session)
         return false;
     broker->poller = poller_new(broker->base, broker->session, broker->endpoints, config, on_round, broker);

@@ -17,6 +17,7 @@ const char *pve_guest_type_name(enum pve_guest_type type); /* "qemu", "lxc" */
 enum api_call {
     API_VERSION,
     API_TICKET,
+    API_DOMAINS, /* the realms, for anybody */
     API_PERMISSIONS,
     API_GUESTS,      /* cluster/resources?type=vm */
     API_NODES,       /* cluster/resources?type=node */
@@ -53,6 +54,8 @@ struct api_request {
     bool overrule_shutdown; /* Proxmox >= 8.2, not HA */
     /* API_TICKET */
     const char *username, *password;
+    const char *challenge; /* of a second factor, which `password` answers; or NULL */
+    bool new_format;       /* PVE 7 must be told that we know its new challenges; later ones ignore it */
 };
 
 /* Path with query ("/api2/json/…"), and the form body ("" for none, NULL for GET). Both malloc'd. False if a

@@ -524,8 +524,8 @@ static void set_behaviour(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     /* curl sends a request again when a reused connection turns out dead; harmless for what is idempotent,
-     * not for reset */
-    if (transfer->call == API_RESET)
+     * not for reset, and not for a code, which is good once */
+    if (transfer->call == API_RESET || transfer->call == API_TICKET)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (transfer->body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);

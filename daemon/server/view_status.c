@@ -71,6 +71,13 @@ static void put_reason_lines(struct text *out, const struct view_facts *facts, r
     }
 }
 
+static const char *how_logged_in(const struct session_description *session)
+{
+    if (session->is_token)
+        return "token";
+    return session->second_factor ? "password and TOTP" : "password";
+}
+
 static void put_session(struct text *table, const struct view_facts *facts)
 {
     const struct session_description *session = &facts->session;
@@ -78,8 +85,7 @@ static void put_session(struct text *table, const struct view_facts *facts)
 
     text_puts(table, "Identity\t");
     view_put_cell(table, session->identity);
-    text_printf(table, " (%s), %s", session->is_token ? "token" : "password",
-                session->ready ? "accepted" : "not accepted");
+    text_printf(table, " (%s), %s", how_logged_in(session), session->ready ? "accepted" : "not accepted");
     if (session->expires_ms)
         text_printf(table, ", ticket expires in %s",
                     clock_age(session->expires_ms - facts->boottime_ms, age));

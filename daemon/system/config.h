@@ -36,6 +36,7 @@ struct config {
     char
         *user; /* "user@realm" or NULL; exactly one of the two is set; root@pam (and its tokens) is refused */
     char *secret_file; /* NULL: credential "proxmox-secret" */
+    char *totp_file;   /* NULL: credential "proxmox-totp", if there is one */
     char *ca_file;     /* NULL: the system's CA store */
     char **pools;
     size_t pool_count;

@@ -9,6 +9,7 @@
 
 #include "system/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct secret;
@@ -28,3 +29,4 @@ size_t secret_length(const struct secret *secret);
 struct secret *secret_from_file(const char *path, struct error *error);
 /* The same from a systemd credential ($CREDENTIALS_DIRECTORY/NAME; systemd has already restricted it). */
 struct secret *secret_from_credential(const char *name, struct error *error);
+bool secret_credential_exists(const char *name);

@@ -206,7 +206,7 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"token-id = a@pve!bb", "there already, in line 3"},
         {"pol = p", "did you mean \"pool\""},
         {"deadline = 5s", "belongs into [fence]"},
-        {"frobnicate = 1", "allowed: endpoint, token-id, user, secret-file, ca-file, pool"},
+        {"frobnicate = 1", "allowed: endpoint, token-id, user, secret-file, totp-file, ca-file, pool"},
         {"[fence", "no ']'"},
         {"[fence] # rules", "behind the ']'"},
         {"[]", "no name"},
@@ -279,19 +279,17 @@ static void test_what_is_required_is_named(void **state)
     refuse("[proxmox]\nendpoint=a\npool=p\n", "no token-id and no user");
     refuse("[proxmox]\nendpoint=a\nuser=a@pve\n", "no pool");
     refuse(MINIMAL "user = a@pve\n", "both token-id and user");
+    refuse(MINIMAL "totp-file = /x\n", "both token-id and totp-file");
+    config_free(accept("[proxmox]\nendpoint=pve1\npool=p\nuser=a@pve\ntotp-file=/x\n"));
     refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
 }
 
 static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
 {
-    static const char *const lines[] = {"totp-file = /x",
-                                        "fingerprint = AB:CD",
-                                        "least-privilege = warn",
-                                        "rehearse-interval = 60s",
-                                        "[role operator]",
-                                        "[group dbas]",
-                                        "[user bob]",
-                                        "[access]\nenable-acl = yes"};
+    static const char *const lines[] = {
+        "fingerprint = AB:CD",       "least-privilege = warn", "rehearse-interval = 60s",
+        "[role operator]",           "[group dbas]",           "[user bob]",
+        "[access]\nenable-acl = yes"};
     char text[512];
     (void)state;
     for (size_t i = 0; i < LEN(lines); i++) {
@@ -387,14 +385,21 @@ static char *read_whole(const char *path)
     return text.data;
 }
 
-/* The annotated file with "#key = value" lines switched on, but for one of token-id and user. */
-static char *switched_on(const char *annotated)
+static bool begins_with_one_of(const char *line, const char *const *words)
+{
+    while (*words && strncmp(line, *words, strlen(*words)) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* The annotated file with "#key = value" lines switched on, but for those that exclude others. */
+static char *switched_on(const char *annotated, const char *const *left_out)
 {
     struct text text = {0};
     for (const char *line = annotated; *line;) {
         size_t length = strcspn(line, "\n");
         bool setting = line[0] == '#' && line[1] != ' ' && line[1] != '\0' && line[1] != '\n';
-        if (setting && strncmp(line, "#user", 5) != 0)
+        if (setting && !begins_with_one_of(line, left_out))
             text_append(&text, line + 1, length - 1);
         else
             text_append(&text, line, length);
@@ -408,8 +413,13 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
 {
     (void)state;
     char *annotated = read_whole("conf/fence-broker.conf");
-    char *text = switched_on(annotated);
+    char *text = switched_on(annotated, (const char *const[]){"#token-id", NULL});
     struct config *config = accept(text);
+    assert_non_null(config->totp_file);
+    config_free(config);
+    free(text);
+    text = switched_on(annotated, (const char *const[]){"#user", "#totp-file", NULL});
+    config = accept(text);
     struct config *defaults = accept(MINIMAL);
     assert_int_equal(config->endpoint_count, 2);
     assert_int_equal(config->alias_count, 1);
