@@ -50,6 +50,7 @@ const char pvesim_help[] =
     "  set VMID KEY=VALUE…             the keys above, and node=NODE (a migration), name=NAME, nic=0|1\n"
     "  node NAME online|dead|cut       dead: no power · cut: alone, goes on with what it knew\n"
     "  node NAME hastate=STATE         maintenance, say; shown by cluster/resources\n"
+    "  certificate NODE [days=N] [name=NAME]  a new one, whose fingerprint is printed; days=-1 has expired\n"
     "  scale FACTOR · 401-delay MS (-1: usual) · idle-ms MS · clock +SECONDS · ticket-life SECONDS · reload\n"
     "  stats [reset] · log · tasks     requests, handshakes, connections, logins, codes of second factors, "
     "calls by name; a line a "

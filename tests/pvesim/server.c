@@ -299,11 +299,31 @@ int server_announce(const struct sim *sim)
     return 0;
 }
 
-const char *server_fingerprint(const struct server *server, const struct node *node)
+static struct endpoint *endpoint_of(const struct server *server, const struct node *node)
 {
-    const struct endpoint *endpoint = server->endpoints;
+    struct endpoint *endpoint = server->endpoints;
     while (endpoint && endpoint->node != node)
         endpoint = endpoint->next;
+    return endpoint;
+}
+
+int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name, long days)
+{
+    struct endpoint *endpoint = endpoint_of(sim->server, node);
+    int error = endpoint ? tls_renew(sim->dir, node->name, shown_name, days) : -ENOENT;
+    SSL_CTX *fresh = error ? NULL : tls_server(sim->dir, node->name);
+    if (!fresh)
+        return error ? error : -EIO;
+    SSL_CTX_free(endpoint->tls);
+    endpoint->tls = fresh;
+    tls_fingerprint(fresh, endpoint->fingerprint);
+    connection_cut_all(sim, endpoint->node); /* pveproxy restarts */
+    return 0;
+}
+
+const char *server_fingerprint(const struct server *server, const struct node *node)
+{
+    const struct endpoint *endpoint = endpoint_of(server, node);
     return endpoint ? endpoint->fingerprint : NULL;
 }
 
