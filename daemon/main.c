@@ -65,6 +65,7 @@ static void tell_status(struct broker *broker)
         .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
         .poll_interval_ms = poller_interval_ms(broker->poller),
         .min_online_nodes = broker->settings->config->min_online_nodes,
+        .certificate_expires = endpoints_certificate_expires(broker->endpoints, clock_realtime_ms()),
         .history_failing = history_write_error(broker->history) != 0,
     };
     size_t count = inventory ? inventory_count(inventory) : 0, good = 0;
@@ -137,6 +138,15 @@ static struct session_credentials credentials_of(struct settings *settings)
     };
 }
 
+static struct trust_source trust_of(const struct settings *settings)
+{
+    return (struct trust_source){
+        .ca_pem = settings->ca_pem,
+        .fingerprints = settings->config->fingerprints,
+        .fingerprint_count = settings->config->fingerprint_count,
+    };
+}
+
 static struct server_parts parts_of(const struct broker *broker)
 {
     return (struct server_parts){
@@ -169,7 +179,8 @@ static void apply(struct broker *broker, struct settings *settings)
 {
     struct session_credentials credentials = credentials_of(settings);
     struct engine_settings engine_settings = engine_settings_of(settings->config);
-    bool good = transport_set_ca(broker->transport, settings->ca_pem) == 0;
+    struct trust_source trust = trust_of(settings);
+    bool good = transport_set_trust(broker->transport, &trust) == 0;
     good &= endpoints_reconfigure(broker->endpoints, settings->config->endpoints,
                                   settings->config->endpoint_count) == 0;
     good &= session_set_credentials(broker->session, &credentials);
@@ -312,7 +323,8 @@ static bool make_rooms(struct broker *broker, struct error *error)
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
     broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
-    broker->transport = transport_new(broker->base, settings->ca_pem);
+    struct trust_source trust = trust_of(settings);
+    broker->transport = transport_new(broker->base, &trust);
     if (broker->endpoints && broker->transport)
         broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
     secret_free(credentials.secret);

@@ -82,6 +82,8 @@ struct api_result {
     const char *endpoint_text;  /* its text; "" if none was reached */
     int64_t asked_ms;           /* monotonic: when the request that was answered began to be sent */
     int64_t received_ms;
+    int64_t
+        certificate_expires_ms; /* time of day; 0: it was not shown (a kept connection, a resumed session) */
 };
 
 /* ---- answers, decoded; each returns false if the document is not what the call gives ---- */

@@ -317,6 +317,8 @@ static void note_endpoint(struct login *login, const struct api_result *result, 
 {
     if (login->layout != endpoints_layout(login->endpoints))
         return;
+    endpoints_certificate(login->endpoints, result->endpoint, result->certificate_expires_ms,
+                          clock_realtime_ms());
     if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(login->endpoints, result->endpoint, address, result->received_ms);
     else

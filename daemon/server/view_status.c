@@ -94,6 +94,20 @@ static void put_session(struct text *table, const struct view_facts *facts)
     text_puts(table, "\n");
 }
 
+static void put_certificate(struct text *table, const struct view_facts *facts,
+                            const struct endpoint *endpoint)
+{
+    int64_t left_ms = endpoint->certificate_expires_ms - facts->realtime_ms;
+    char age[CLOCK_AGE_LEN];
+
+    if (!endpoint->certificate_expires_ms)
+        text_puts(table, "-");
+    else if (left_ms <= 0)
+        text_puts(table, "expired");
+    else
+        text_puts(table, clock_age(left_ms, age));
+}
+
 static void put_endpoint(struct text *table, const struct view_facts *facts, const struct endpoint *endpoint)
 {
     char age[CLOCK_AGE_LEN];
@@ -105,6 +119,8 @@ static void put_endpoint(struct text *table, const struct view_facts *facts, con
     text_puts(table, "\t");
     text_puts(table, endpoint->last_ok_ms ? clock_age(facts->now_ms - endpoint->last_ok_ms, age) : "never");
     text_puts(table, "\t");
+    put_certificate(table, facts, endpoint);
+    text_puts(table, "\t");
     view_put_cell(table, endpoint->error.code == ERROR_NONE ? NULL : endpoint->error.message);
     text_puts(table, "\n");
 }
@@ -114,7 +130,7 @@ static void put_endpoints(struct text *out, const struct view_facts *facts)
     _cleanup_(text_clear) struct text table = {0};
     size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
 
-    text_puts(&table, "ENDPOINT\tSTATE\tFOR\tANSWERED\tERROR\n");
+    text_puts(&table, "ENDPOINT\tSTATE\tFOR\tANSWERED\tCERTIFICATE\tERROR\n");
     for (size_t i = 0; i < count; i++)
         put_endpoint(&table, facts, endpoints_get(facts->endpoints, i));
     text_append_table(out, table.data ? table.data : "");
@@ -259,6 +275,7 @@ static struct json_object *endpoints_array(const struct view_facts *facts)
         view_add_string(one, "state", endpoint_state_name(endpoint->state));
         view_add_time(one, "since", monotonic_to_realtime(facts, endpoint->since_ms), facts);
         view_add_time(one, "answered", monotonic_to_realtime(facts, endpoint->last_ok_ms), facts);
+        view_add_time(one, "certificate_expires", endpoint->certificate_expires_ms, facts);
         view_add_int(one, "requests", (int64_t)endpoint->requests);
         view_add_int(one, "failures", (int64_t)endpoint->failures);
         view_add(one, "error",

@@ -342,6 +342,13 @@ static int check_whole(struct parse *parse)
         error_hint(parse->error, "keep the one whose secret is in secret-file; a token is recommended");
         return -EINVAL;
     }
+    if (config->ca_file && config->fingerprint_count) {
+        error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both ca-file and fingerprint in [proxmox]",
+                  config->path);
+        error_hint(parse->error,
+                   "keep one: with fingerprints each certificate is known by itself, and no CA is asked");
+        return -EINVAL;
+    }
     if (config->token_id && config->totp_file) {
         error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both token-id and totp-file in [proxmox]",
                   config->path);
@@ -465,6 +472,7 @@ void config_free(struct config *config)
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         free(strings[i]);
     free(config->endpoints);
+    free(config->fingerprints);
     free(config->pools);
     free(config->aliases);
     free(config);

@@ -177,7 +177,7 @@ static inline struct world *begin_as(struct session_credentials credentials)
         world->configured[i].port = world->hosts[i]->port;
     }
     world->base = event_base_new();
-    world->transport = transport_new(world->base, ca->pem);
+    world->transport = transport_new(world->base, &(struct trust_source){.ca_pem = ca->pem});
     world->endpoints = endpoints_new(world->configured, HOSTS);
     world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     assert_non_null(world->session);

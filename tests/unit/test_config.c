@@ -206,7 +206,8 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"token-id = a@pve!bb", "there already, in line 3"},
         {"pol = p", "did you mean \"pool\""},
         {"deadline = 5s", "belongs into [fence]"},
-        {"frobnicate = 1", "allowed: endpoint, token-id, user, secret-file, totp-file, ca-file, pool"},
+        {"frobnicate = 1",
+         "allowed: endpoint, token-id, user, secret-file, totp-file, ca-file, fingerprint, pool"},
         {"[fence", "no ']'"},
         {"[fence] # rules", "behind the ']'"},
         {"[]", "no name"},
@@ -238,6 +239,27 @@ static void test_durations_of_a_fence_have_their_ranges(void **state)
         snprintf(text, sizeof(text), "[fence]\n%s\n" MINIMAL, right[i]);
         config_free(accept(text));
     }
+}
+
+static void test_fingerprints_are_as_proxmox_shows_them(void **state)
+{
+#define PAIRS "D1:DE:F1:D9:22:C5:32:F9:E1:C6:CA:CA:41:3E:5C:41:0D:8A:57:1B:8C:80:D7:71:BF:72:B6:9B:18:6F:47"
+    static const char *const wrong[] = {"AB:CD",       PAIRS,       PAIRS ":B0:", PAIRS ":B0:11",
+                                        PAIRS ":BG",   PAIRS " B0", PAIRS ":B",   "sha256:" PAIRS ":B0",
+                                        PAIRS ":B0 x", PAIRS ":-1"};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < LEN(wrong); i++) {
+        snprintf(text, sizeof(text), "fingerprint = %s", wrong[i]);
+        refuse_line(text, "no SHA-256 fingerprint");
+        refuse_line(text, "pvenode cert info");
+    }
+    struct config *config = accept(MINIMAL "fingerprint = " PAIRS ":B0\nfingerprint = " PAIRS ":0a\n");
+    assert_int_equal(config->fingerprint_count, 2);
+    assert_int_equal(config->fingerprints[0].sha256[0], 0xd1);
+    assert_int_equal(config->fingerprints[0].sha256[31], 0xb0);
+    assert_int_equal(config->fingerprints[1].sha256[31], 0x0a);
+    config_free(config);
 }
 
 static void test_identities_are_checked_and_root_is_refused(void **state)
@@ -279,6 +301,7 @@ static void test_what_is_required_is_named(void **state)
     refuse("[proxmox]\nendpoint=a\npool=p\n", "no token-id and no user");
     refuse("[proxmox]\nendpoint=a\nuser=a@pve\n", "no pool");
     refuse(MINIMAL "user = a@pve\n", "both token-id and user");
+    refuse(MINIMAL "ca-file = /x\nfingerprint = " PAIRS ":B0\n", "both ca-file and fingerprint");
     refuse(MINIMAL "totp-file = /x\n", "both token-id and totp-file");
     config_free(accept("[proxmox]\nendpoint=pve1\npool=p\nuser=a@pve\ntotp-file=/x\n"));
     refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
@@ -286,10 +309,12 @@ static void test_what_is_required_is_named(void **state)
 
 static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
 {
-    static const char *const lines[] = {
-        "fingerprint = AB:CD",       "least-privilege = warn", "rehearse-interval = 60s",
-        "[role operator]",           "[group dbas]",           "[user bob]",
-        "[access]\nenable-acl = yes"};
+    static const char *const lines[] = {"least-privilege = warn",
+                                        "rehearse-interval = 60s",
+                                        "[role operator]",
+                                        "[group dbas]",
+                                        "[user bob]",
+                                        "[access]\nenable-acl = yes"};
     char text[512];
     (void)state;
     for (size_t i = 0; i < LEN(lines); i++) {
@@ -413,12 +438,13 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
 {
     (void)state;
     char *annotated = read_whole("conf/fence-broker.conf");
-    char *text = switched_on(annotated, (const char *const[]){"#token-id", NULL});
+    char *text = switched_on(annotated, (const char *const[]){"#token-id", "#ca-file", NULL});
     struct config *config = accept(text);
     assert_non_null(config->totp_file);
+    assert_int_equal(config->fingerprint_count, 1);
     config_free(config);
     free(text);
-    text = switched_on(annotated, (const char *const[]){"#user", "#totp-file", NULL});
+    text = switched_on(annotated, (const char *const[]){"#user", "#totp-file", "#fingerprint", NULL});
     config = accept(text);
     struct config *defaults = accept(MINIMAL);
     assert_int_equal(config->endpoint_count, 2);
@@ -543,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_endpoints_of_all_forms),
         cmocka_unit_test(test_bad_values_are_refused_with_line_and_cause),
         cmocka_unit_test(test_durations_of_a_fence_have_their_ranges),
+        cmocka_unit_test(test_fingerprints_are_as_proxmox_shows_them),
         cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
         cmocka_unit_test(test_what_is_required_is_named),
         cmocka_unit_test(test_settings_of_other_versions_are_refused_not_ignored),
