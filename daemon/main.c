@@ -463,6 +463,7 @@ int main(int argc, char **argv)
     const char *config_path = DEFAULT_CONFIG;
     bool check_only = false;
     int option;
+    secret_protect_process();
     while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
         switch (option) {
         case 'c':

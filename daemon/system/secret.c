@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 struct secret {
@@ -77,6 +78,11 @@ const char *secret_reveal(const struct secret *secret)
 size_t secret_length(const struct secret *secret)
 {
     return secret->length;
+}
+
+void secret_protect_process(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L); /* has no way to fail */
 }
 
 static bool group_is_ours(gid_t group)
