@@ -114,6 +114,8 @@ static void fail_code(struct login *login, const struct api_result *result)
     login->stopped = login->codes_refused >= LOGIN_CODES_REFUSED_MAX;
     login->stopped_at_ahead_ms = clock_realtime_ms() - clock_boottime_ms();
     login_words_code(login->identity, login->stopped, result, &error);
+    if (login->stopped)
+        login->error = (struct error){0}; /* this one is news, though its code is not */
     login_drop(login);
     if (getrandom(&any, sizeof(any), GRND_NONBLOCK) != sizeof(any))
         any = 0;
@@ -225,7 +227,7 @@ static void send_code(struct login *login)
 
 static void take_challenge(struct login *login, struct json_object *data)
 {
-    const char *challenge = NULL;
+    const char *challenge = NULL, *csrf = NULL;
     struct error error = {0};
     if (!login->totp || (json_get_string(data, "ticket", &challenge) && !offers_totp(challenge))) {
         login_words_factor(login->identity, login->totp != NULL, &error);
@@ -234,6 +236,8 @@ static void take_challenge(struct login *login, struct json_object *data)
     }
     login->challenge = challenge ? secret_new(challenge, strlen(challenge)) : NULL;
     wipe_text(challenge);
+    if (json_get_string(data, "CSRFPreventionToken", &csrf))
+        wipe_text(csrf);
     if (!login->challenge) {
         error_set(&error, ERROR_PROTOCOL, "Proxmox asks %s for a second factor without a challenge",
                   login->identity);

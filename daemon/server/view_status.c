@@ -247,6 +247,7 @@ static struct json_object *session_object(const struct view_facts *facts)
 
     view_add_string(object, "identity", session->identity);
     view_add_bool(object, "token", session->is_token);
+    view_add_bool(object, "second_factor", session->second_factor);
     view_add_bool(object, "ready", session->ready);
     /* the ticket's age runs on CLOCK_BOOTTIME; shown on the wall clock */
     view_add_time(object, "expires", session->expires_ms ? facts->realtime_ms + left_ms : 0, facts);
