@@ -14,6 +14,7 @@ teardown() { fence_teardown; }
 AS_USER=(proxmox.token-id= proxmox.user=operator@pve)
 secret_file() { (umask 077; printf '%s\n' "$2" >"$T/$1"); }
 monitor_says() { client -o monitor 2>&1 | grep -qF -- "$1"; }
+session_error() { ask GET /v1/status | json "session.error.$1"; }
 monitor_passes() { client -o monitor -q; }
 
 # two_factors [TOTP SECRET]: a person who has one, and a broker that knows this
@@ -187,8 +188,8 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     failed no-session "pveum user token add fence@sso broker"
     broker_reload fence.deadline=5s proxmox.token-id= proxmox.user=fence@nowhere
     await 10 broker_said "no realm nowhere"
-    fence 101 -o off -n vm101
-    failed no-session "it has: pam, pve, sso"
+    like "$(session_error message)" "*it has: pam, pve, sso"
+    like "$(session_error hint)" "mend user =*"
     guest_alive 101
 }
 
@@ -203,13 +204,14 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     secret_file secret "$OPERATOR_PASSWORD"
     broker_configure fence.deadline=5s "${AS_USER[@]}" proxmox.poll-interval=1s
     broker_spawn
-    await 10 monitor_says "authentication failure"
-    monitor_says "expired user: check \`pveum user list\` for operator@pve"
+    await 10 broker_said "authentication failure"
+    like "$(session_error hint)" "*expired user: check \`pveum user list\` for operator@pve*"
     secret_file secret "$TOKEN_SECRET"
     broker_reload fence.deadline=5s proxmox.poll-interval=1s
-    await 10 monitor_says "expired token"
+    await 10 broker_said "does not accept the token"
+    like "$(session_error hint)" "*expired token*pveum user token list fence@pve*"
     fence 101 -o off -n vm101
-    failed no-session "pveum user token list fence@pve"
+    failed no-session
     guest_alive 101
     sed -i 's/^token:fence@pve!broker:1000000000/token:fence@pve!broker:0/' "$SIM/user.cfg"
     sim_ctl reload
