@@ -44,6 +44,7 @@ struct broker {
     struct engine *engine;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush;
+    int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
     bool ready, stopping;
     int64_t flush_until_ms;
 };
@@ -128,8 +129,25 @@ static struct engine_settings engine_settings_of(const struct config *config)
     };
 }
 
-static struct session_credentials credentials_of(struct settings *settings)
+/* A restart must not use a code again: Proxmox would count it as a failure, and locks a second factor for a
+ * few of those. */
+static void remember_codes(struct broker *broker, struct totp *totp)
 {
+    if (broker->codes < 0)
+        broker->codes = notify_take_stored("totp-used");
+    if (broker->codes < 0) {
+        broker->codes = totp_memory_new();
+        if (broker->codes >= 0 && !notify_store("totp-used", broker->codes))
+            log_debug("nobody keeps the memory of used TOTP codes over a restart");
+    }
+    if (broker->codes >= 0)
+        totp_remember_in(totp, broker->codes);
+}
+
+static struct session_credentials credentials_of(struct broker *broker, struct settings *settings)
+{
+    if (settings->totp)
+        remember_codes(broker, settings->totp);
     return (struct session_credentials){
         .token_id = settings->config->token_id,
         .user = settings->config->user,
@@ -177,7 +195,7 @@ static void warn_about_restart(const struct config *old, const struct config *ne
 
 static void apply(struct broker *broker, struct settings *settings)
 {
-    struct session_credentials credentials = credentials_of(settings);
+    struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(settings->config);
     struct trust_source trust = trust_of(settings);
     bool good = transport_set_trust(broker->transport, &trust) == 0;
@@ -284,6 +302,8 @@ static void tear_down(struct broker *broker)
     if (broker->base)
         event_base_free(broker->base);
     settings_free(broker->settings);
+    if (broker->codes >= 0)
+        close(broker->codes);
     transport_global_cleanup();
     libevent_global_shutdown();
 }
@@ -318,7 +338,7 @@ static bool make_rooms(struct broker *broker, struct error *error)
 {
     struct settings *settings = broker->settings;
     struct config *config = settings->config;
-    struct session_credentials credentials = credentials_of(settings);
+    struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(config);
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
@@ -404,7 +424,7 @@ static void print_error(const struct error *error)
 
 static int run(const char *config_path)
 {
-    struct broker broker = {.config_path = config_path};
+    struct broker broker = {.config_path = config_path, .codes = -1};
     struct error error = {0};
     broker.settings = settings_load(config_path, &error);
     if (!broker.settings) {

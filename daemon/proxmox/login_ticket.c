@@ -213,6 +213,8 @@ static void send_code(struct login *login)
     if (wait_ms > 0) {
         struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
         login->stage = LOGIN_NEXT_CODE;
+        log_info("the TOTP code of now was used already: waiting %lld s for the next one",
+                 (long long)(wait_ms + 999) / 1000);
         event_add(login->code_event, &tv);
         return;
     }

@@ -25,5 +25,11 @@ int64_t totp_wait_ms(const struct totp *totp, int64_t realtime_ms);
 /* "totp:123456", what Proxmox wants for a password; owned by the caller. It counts as given away. NULL if the
  * code of now was before, or if memory ran out. */
 struct secret *totp_take(struct totp *totp, int64_t realtime_ms);
+/* Memory of the codes that were given away, in a descriptor that may outlive this process: of a new one, or
+ * -errno. */
+int totp_memory_new(void);
+/* Remember them there from now on, with what is there already. The descriptor stays the caller's. One that is
+ * not fit changes nothing. */
+void totp_remember_in(struct totp *totp, int memory);
 /* What the older one gave away is not given away again by this one, which replaces it. */
 void totp_inherit(struct totp *totp, const struct totp *older);

@@ -20,8 +20,8 @@ void secret_freep(struct secret **secret);
 const char *secret_reveal(const struct secret *secret); /* NUL-terminated */
 size_t secret_length(const struct secret *secret);
 
-/* This process and its children leave no core behind, and no other process of the same user may look into them:
- * libraries have copies of secrets that are out of our reach. Before the first secret is read. */
+/* This process and its children leave no core behind, and no other process of the same user may look into
+ * them: libraries have copies of secrets that are out of our reach. Before the first secret is read. */
 void secret_protect_process(void);
 
 /* Read a secret from a file: one trailing newline removed, no NUL inside, not empty, at most SECRET_FILE_MAX

@@ -88,6 +88,34 @@ renewed() { [[ $(ask GET /v1/status | json session.logins) -ge $1 ]]; }
     is "$(sim_stat codes)" 2
 }
 
+# as systemd does it: the broker finds what it had it keep
+with_kept_memory() {
+    head -c 4096 /dev/zero >"$T/used"
+    BROKER_COMMAND=(bash -c 'exec 3<>"$1"; shift; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=totp-used; exec "$@"' -
+        "$T/used" "${BROKER_COMMAND[@]}")
+}
+
+@test "a broker that is killed and started again uses no code twice" {
+    two_factors
+    with_shifted_clock
+    with_kept_memory
+    sim_start
+    # the beginning of a step, there and here: time enough for both
+    pass $((30 - $(date +%s) % 30))
+    broker_start "${WITH_TOTP[@]}"
+    is "$(sim_stat codes)" 1
+    broker_kill
+    broker_spawn
+    await 10 broker_said "the TOTP code of now was used already"
+    is "$(sim_stat codes)" 1
+    broker_kill
+    pass 30
+    broker_spawn
+    await 20 monitor_passes
+    is "$(sim_stat codes)" 2
+    is "$(ask GET /v1/status | json session.login_failures)" 0
+}
+
 @test "the second factor of Proxmox VE 7 is understood" {
     two_factors
     sim_guests

@@ -8,7 +8,9 @@
 
 #include "proxmox/totp.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* "12345678901234567890", the secret of RFC 6238's examples */
 #define RFC_SECRET "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -81,6 +83,44 @@ static void test_a_new_secret_does_not_forget_what_the_old_one_gave_away(void **
     totp_free(new);
 }
 
+static void test_what_was_given_away_is_remembered_over_a_restart(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    int memory = totp_memory_new();
+    assert_true(memory >= 0);
+    struct totp *totp = make(RFC_SECRET, &error);
+    expect_code(totp, 59000, "totp:287082");
+    totp_remember_in(totp, memory); /* what it knows moves along */
+    totp_remember_in(totp, memory);
+    struct secret *taken = totp_take(totp, 90000);
+    assert_non_null(taken);
+    secret_free(taken);
+    totp_free(totp);
+
+    totp = make(RFC_SECRET, &error); /* the next process */
+    totp_remember_in(totp, memory);
+    assert_int_equal(totp_wait_ms(totp, 59000), 1000);
+    assert_int_equal(totp_wait_ms(totp, 90000), 30000);
+    assert_int_equal(totp_wait_ms(totp, 60000), 0);
+    totp_free(totp);
+    close(memory);
+}
+
+static void test_memory_that_is_not_fit_is_not_used(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct totp *totp = make(RFC_SECRET, &error);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    totp_remember_in(totp, nothing);
+    totp_remember_in(totp, -1);
+    expect_code(totp, 59000, "totp:287082");
+    assert_int_equal(totp_wait_ms(totp, 59000), 1000);
+    totp_free(totp);
+    close(nothing);
+}
+
 static void test_a_secret_is_taken_as_people_write_it(void **state)
 {
     (void)state;
@@ -122,6 +162,8 @@ int main(void)
         cmocka_unit_test(test_the_codes_are_those_of_the_rfc),
         cmocka_unit_test(test_no_code_is_given_away_twice),
         cmocka_unit_test(test_a_new_secret_does_not_forget_what_the_old_one_gave_away),
+        cmocka_unit_test(test_what_was_given_away_is_remembered_over_a_restart),
+        cmocka_unit_test(test_memory_that_is_not_fit_is_not_used),
         cmocka_unit_test(test_a_secret_is_taken_as_people_write_it),
         cmocka_unit_test(test_what_is_no_secret_is_said_without_a_byte_of_it),
     };
