@@ -240,6 +240,8 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
     slot->endpoint.requests++;
     slot->endpoint.failures++;
     slot->last_failed_ms = now_ms;
+    if (error && error->code == ERROR_CERTIFICATE && slot->endpoint.error.code != ERROR_CERTIFICATE)
+        log_warning("%s; %s", error->message, error->hint);
     if (error)
         slot->endpoint.error = *error;
     else

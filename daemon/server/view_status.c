@@ -135,6 +135,12 @@ static void put_endpoints(struct text *out, const struct view_facts *facts)
         put_endpoint(&table, facts, endpoints_get(facts->endpoints, i));
     text_append_table(out, table.data ? table.data : "");
     out->failed |= table.failed;
+    for (size_t i = 0; i < count; i++) {
+        const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
+
+        if (endpoint->error.code == ERROR_CERTIFICATE)
+            text_printf(out, "hint for %s: %s\n", endpoint->text, endpoint->error.hint);
+    }
 }
 
 static void put_inventory(struct text *table, const struct view_facts *facts, const struct counts *counts)

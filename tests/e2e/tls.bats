@@ -48,6 +48,8 @@ with_fingerprints() {
     await 10 endpoint_is 0 down
     like "$(endpoint_message 0)" "*its fingerprint is $(fingerprint_of pve1)"
     like "$(endpoint_hint 0)" "*pvenode cert info*fingerprint = $(fingerprint_of pve1)"
+    broker_said "fingerprint = $(fingerprint_of pve1)"
+    status_says "^hint for .*fingerprint = $(fingerprint_of pve1)"
     fence 101 -o off -n vm101
     succeeded
     guest_dead 101
