@@ -46,6 +46,7 @@ struct broker {
     struct engine *engine;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush;
+    int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
     bool ready, stopping;
     int64_t flush_until_ms;
 };
@@ -67,6 +68,7 @@ static void tell_status(struct broker *broker)
         .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
         .poll_interval_ms = poller_interval_ms(broker->poller),
         .min_online_nodes = broker->settings->config->min_online_nodes,
+        .certificate_expires = endpoints_certificate_expires(broker->endpoints, clock_realtime_ms()),
         .history_failing = history_write_error(broker->history) != 0,
         .grants = grants_state(broker->grants),
     };
@@ -145,12 +147,39 @@ static struct engine_settings engine_settings_of(const struct config *config)
     };
 }
 
-static struct session_credentials credentials_of(struct settings *settings)
+/* A restart must not use a code again: Proxmox would count it as a failure, and locks a second factor for a
+ * few of those. */
+static void remember_codes(struct broker *broker, struct totp *totp)
 {
+    if (broker->codes < 0)
+        broker->codes = notify_take_stored("totp-used");
+    if (broker->codes < 0) {
+        broker->codes = totp_memory_new();
+        if (broker->codes >= 0 && !notify_store("totp-used", broker->codes))
+            log_debug("nobody keeps the memory of used TOTP codes over a restart");
+    }
+    if (broker->codes >= 0)
+        totp_remember_in(totp, broker->codes);
+}
+
+static struct session_credentials credentials_of(struct broker *broker, struct settings *settings)
+{
+    if (settings->totp)
+        remember_codes(broker, settings->totp);
     return (struct session_credentials){
         .token_id = settings->config->token_id,
         .user = settings->config->user,
         .secret = TAKE(settings->secret),
+        .totp = TAKE(settings->totp),
+    };
+}
+
+static struct trust_source trust_of(const struct settings *settings)
+{
+    return (struct trust_source){
+        .ca_pem = settings->ca_pem,
+        .fingerprints = settings->config->fingerprints,
+        .fingerprint_count = settings->config->fingerprint_count,
     };
 }
 
@@ -184,9 +213,10 @@ static void warn_about_restart(const struct config *old, const struct config *ne
 
 static void apply(struct broker *broker, struct settings *settings)
 {
-    struct session_credentials credentials = credentials_of(settings);
+    struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(settings->config);
-    bool good = transport_set_ca(broker->transport, settings->ca_pem) == 0;
+    struct trust_source trust = trust_of(settings);
+    bool good = transport_set_trust(broker->transport, &trust) == 0;
     good &= endpoints_reconfigure(broker->endpoints, settings->config->endpoints,
                                   settings->config->endpoint_count) == 0;
     good &= session_set_credentials(broker->session, &credentials);
@@ -194,6 +224,7 @@ static void apply(struct broker *broker, struct settings *settings)
     if (!good)
         log_error("no memory to take over all of the new configuration; reload again");
     secret_free(credentials.secret);
+    totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
     warn_about_restart(broker->settings->config, settings->config);
     settings_free(broker->settings);
@@ -218,6 +249,9 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
     if (settings) {
         apply(broker, settings);
         log_notice("reloaded %s", broker->config_path);
+        if (settings->credential_secrets)
+            log_notice(
+                "a changed credential of systemd's counts from the next restart on, not from a reload");
     } else {
         log_error("not reloaded, everything stays as it was: %s%s%s", error.message,
                   error.hint[0] ? "; " : "", error.hint);
@@ -287,6 +321,8 @@ static void tear_down(struct broker *broker)
     if (broker->base)
         event_base_free(broker->base);
     settings_free(broker->settings);
+    if (broker->codes >= 0)
+        close(broker->codes);
     transport_global_cleanup();
     libevent_global_shutdown();
 }
@@ -321,15 +357,17 @@ static bool make_rooms(struct broker *broker, struct error *error)
 {
     struct settings *settings = broker->settings;
     struct config *config = settings->config;
-    struct session_credentials credentials = credentials_of(settings);
+    struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(config);
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
     broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
-    broker->transport = transport_new(broker->base, settings->ca_pem);
+    struct trust_source trust = trust_of(settings);
+    broker->transport = transport_new(broker->base, &trust);
     if (broker->endpoints && broker->transport)
         broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
     secret_free(credentials.secret);
+    totp_free(credentials.totp);
     if (!broker->session)
         return false;
     broker->poller = poller_new(broker->base, broker->session, broker->endpoints, broker->grants, config,
@@ -410,7 +448,7 @@ static void print_error(const struct error *error)
 
 static int run(const char *config_path)
 {
-    struct broker broker = {.config_path = config_path};
+    struct broker broker = {.config_path = config_path, .codes = -1};
     struct error error = {0};
     broker.settings = settings_load(config_path, &error);
     if (!broker.settings) {
@@ -469,6 +507,7 @@ int main(int argc, char **argv)
     const char *config_path = DEFAULT_CONFIG;
     bool check_only = false;
     int option;
+    secret_protect_process();
     while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
         switch (option) {
         case 'c':

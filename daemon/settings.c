@@ -74,6 +74,31 @@ static void resolve_gate(struct settings *settings)
     settings->gate.overflow_uid = overflow;
 }
 
+/* From its file, or from systemd. */
+static struct secret *load_secret(struct settings *settings, const char *file, const char *credential,
+                                  struct error *error)
+{
+    settings->credential_secrets |= !file;
+    return file ? secret_from_file(file, error) : secret_from_credential(credential, error);
+}
+
+static bool load_secrets(struct settings *settings, struct error *error)
+{
+    const struct config *config = settings->config;
+    settings->secret = load_secret(settings, config->secret_file, "proxmox-secret", error);
+    if (!settings->secret)
+        return false;
+    if (config->token_id || (!config->totp_file && !secret_credential_exists("proxmox-totp")))
+        return true;
+    _cleanup_(secret_freep) struct secret *base32 =
+        load_secret(settings, config->totp_file, "proxmox-totp", error);
+    if (!base32)
+        return false;
+    settings->totp =
+        totp_new(base32, config->totp_file ? config->totp_file : "the credential \"proxmox-totp\"", error);
+    return settings->totp != NULL;
+}
+
 struct settings *settings_load(const char *path, struct error *error)
 {
     _cleanup_(settings_freep) struct settings *settings = calloc(1, sizeof(*settings));
@@ -84,9 +109,7 @@ struct settings *settings_load(const char *path, struct error *error)
     settings->config = config_load(path, error);
     if (!settings->config)
         return NULL;
-    const char *file = settings->config->secret_file;
-    settings->secret = file ? secret_from_file(file, error) : secret_from_credential("proxmox-secret", error);
-    if (!settings->secret)
+    if (!load_secrets(settings, error))
         return NULL;
     if (settings->config->ca_file) {
         settings->ca_pem = read_ca(settings->config->ca_file, error);
@@ -103,6 +126,7 @@ void settings_free(struct settings *settings)
         return;
     config_free(settings->config);
     secret_free(settings->secret);
+    totp_free(settings->totp);
     free(settings->ca_pem);
     free(settings);
 }

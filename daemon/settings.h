@@ -1,10 +1,11 @@
 /*
- * All that is read from outside at start and at reload, and checked before any of it counts: the configuration file, the
- * secret, the CA, and the numbers of the group and user that decide who may ask.
+ * All that is read from outside at start and at reload, and checked before any of it counts: the
+ * configuration file, the secret, the CA, and the numbers of the group and user that decide who may ask.
  */
 #pragma once
 
 #include "policy/access.h"
+#include "proxmox/totp.h"
 #include "system/config.h"
 #include "system/error.h"
 #include "system/secret.h"
@@ -12,7 +13,9 @@
 struct settings {
     struct config *config;
     struct secret *secret;
-    char *ca_pem; /* NULL: the system's store */
+    struct totp *totp;       /* NULL: no second factor */
+    bool credential_secrets; /* some of them came from systemd, which passes them once, at the start */
+    char *ca_pem;            /* NULL: the system's store */
     struct access_gate gate;
     bool group_missing; /* no such group here: only root and hacluster may ask */
 };

@@ -70,6 +70,11 @@ static const struct reason_row {
     [REASON_ONE_ENDPOINT] = {"one-endpoint", VERDICT_DEGRADED,
                              "only one Proxmox endpoint answers: with it the fence would be lost",
                              "mend the others, or add `endpoint = HOST` lines to the configuration"},
+    [REASON_CERTIFICATE_EXPIRES] =
+        {"certificate-expires", VERDICT_DEGRADED,
+         "the certificate of an endpoint expires within 30 days, or has expired",
+         "see the endpoints in `/usr/sbin/fence_broker status`; on that host: `pvecm updatecerts --force` "
+         "(with fingerprint lines: add the new one, `pvenode cert info`)"},
     [REASON_HISTORY_NOT_WRITTEN] = {"history-not-written", VERDICT_DEGRADED,
                                     "the history does not reach the disk: a restart would forget it",
                                     "see `df -h /var/lib/fence-broker` and the owner of that directory"},
@@ -103,6 +108,8 @@ reason_set readiness_overall(const struct readiness_facts *facts)
         reasons |= bit(REASON_NO_ENDPOINT);
     else if (facts->endpoints_up == 1)
         reasons |= bit(REASON_ONE_ENDPOINT);
+    if (facts->certificate_expires)
+        reasons |= bit(REASON_CERTIFICATE_EXPIRES);
     if (facts->history_failing)
         reasons |= bit(REASON_HISTORY_NOT_WRITTEN);
     if (facts->grants == GRANTS_REFUSED)

@@ -35,6 +35,7 @@ enum reason {
     REASON_EXCESS_PRIVILEGES, /* and with this one we fence all the same */
     REASON_AMBIGUOUS_NAME,
     REASON_ONE_ENDPOINT,
+    REASON_CERTIFICATE_EXPIRES,
     REASON_HISTORY_NOT_WRITTEN,
     REASON_COUNT,
 };
@@ -47,7 +48,8 @@ struct readiness_facts {
     const struct inventory *inventory; /* may be NULL */
     int64_t inventory_age_ms;
     int64_t poll_interval_ms;
-    int min_online_nodes; /* 0: majority */
+    int min_online_nodes;     /* 0: majority */
+    bool certificate_expires; /* an endpoint's, within 30 days */
     bool history_failing;
     enum grants_state grants;
 };

@@ -288,6 +288,20 @@ static void endpoint_failures(struct text *out, const char *name, const struct s
     each_endpoint(out, name, scrape, failures_of);
 }
 
+/* No sample before a certificate was seen: 0 would read as expired long ago. */
+static void certificate_expiry(struct text *out, const char *name, const struct scrape *scrape)
+{
+    size_t count = scrape->view->endpoints ? endpoints_count(scrape->view->endpoints) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct endpoint *endpoint = endpoints_get(scrape->view->endpoints, i);
+
+        if (endpoint->certificate_expires_ms > 0)
+            put_count(out, name, "endpoint", endpoint->text,
+                      (uint64_t)endpoint->certificate_expires_ms / 1000);
+    }
+}
+
 static uint64_t call_count(const struct view_facts *view, enum api_call call, bool lost)
 {
     const struct transport_counters *transport = view->transport;
@@ -377,6 +391,8 @@ static const struct family {
      endpoint_requests},
     {"fence_broker_proxmox_endpoint_failures_total", "counter", "Requests that the endpoint did not answer.",
      endpoint_failures},
+    {"fence_broker_certificate_expiry_timestamp_seconds", "gauge",
+     "When the certificate of the endpoint expires; no sample before it was seen.", certificate_expiry},
     {"fence_broker_proxmox_calls_total", "counter", "Proxmox calls sent.", calls},
     {"fence_broker_proxmox_calls_lost_total", "counter",
      "Proxmox calls without an answer that could be read.", calls_lost},

@@ -22,6 +22,12 @@ struct config_endpoint {
     char *text;    /* as written: "192.0.2.12 as pve2"; used in messages and labels */
 };
 
+#define CONFIG_SHA256_LENGTH 32
+
+struct config_fingerprint {
+    unsigned char sha256[CONFIG_SHA256_LENGTH]; /* of the host's certificate */
+};
+
 struct config_alias {
     char *node;   /* Pacemaker node name, at the left of '=' in [nodes] */
     char *target; /* VMID or guest name */
@@ -36,7 +42,10 @@ struct config {
     char
         *user; /* "user@realm" or NULL; exactly one of the two is set; root@pam (and its tokens) is refused */
     char *secret_file; /* NULL: credential "proxmox-secret" */
-    char *ca_file;     /* NULL: the system's CA store */
+    char *totp_file;   /* NULL: credential "proxmox-totp", if there is one */
+    char *ca_file;     /* NULL: the system's CA store, or fingerprints */
+    struct config_fingerprint *fingerprints;
+    size_t fingerprint_count;
     char **pools;
     size_t pool_count;
     int64_t poll_interval_ms;

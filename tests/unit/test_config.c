@@ -209,7 +209,8 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"token-id = a@pve!bb", "there already, in line 3"},
         {"pol = p", "did you mean \"pool\""},
         {"deadline = 5s", "belongs into [fence]"},
-        {"frobnicate = 1", "allowed: endpoint, token-id, user, secret-file, ca-file, pool"},
+        {"frobnicate = 1",
+         "allowed: endpoint, token-id, user, secret-file, totp-file, ca-file, fingerprint, pool"},
         {"[fence", "no ']'"},
         {"[fence] # rules", "behind the ']'"},
         {"[]", "no name"},
@@ -241,6 +242,27 @@ static void test_durations_of_a_fence_have_their_ranges(void **state)
         snprintf(text, sizeof(text), "[fence]\n%s\n" MINIMAL, right[i]);
         config_free(accept(text));
     }
+}
+
+static void test_fingerprints_are_as_proxmox_shows_them(void **state)
+{
+#define PAIRS "D1:DE:F1:D9:22:C5:32:F9:E1:C6:CA:CA:41:3E:5C:41:0D:8A:57:1B:8C:80:D7:71:BF:72:B6:9B:18:6F:47"
+    static const char *const wrong[] = {"AB:CD",       PAIRS,       PAIRS ":B0:", PAIRS ":B0:11",
+                                        PAIRS ":BG",   PAIRS " B0", PAIRS ":B",   "sha256:" PAIRS ":B0",
+                                        PAIRS ":B0 x", PAIRS ":-1"};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < LEN(wrong); i++) {
+        snprintf(text, sizeof(text), "fingerprint = %s", wrong[i]);
+        refuse_line(text, "no SHA-256 fingerprint");
+        refuse_line(text, "pvenode cert info");
+    }
+    struct config *config = accept(MINIMAL "fingerprint = " PAIRS ":B0\nfingerprint = " PAIRS ":0a\n");
+    assert_int_equal(config->fingerprint_count, 2);
+    assert_int_equal(config->fingerprints[0].sha256[0], 0xd1);
+    assert_int_equal(config->fingerprints[0].sha256[31], 0xb0);
+    assert_int_equal(config->fingerprints[1].sha256[31], 0x0a);
+    config_free(config);
 }
 
 static void test_identities_are_checked_and_root_is_refused(void **state)
@@ -282,14 +304,16 @@ static void test_what_is_required_is_named(void **state)
     refuse("[proxmox]\nendpoint=a\npool=p\n", "no token-id and no user");
     refuse("[proxmox]\nendpoint=a\nuser=a@pve\n", "no pool");
     refuse(MINIMAL "user = a@pve\n", "both token-id and user");
+    refuse(MINIMAL "ca-file = /x\nfingerprint = " PAIRS ":B0\n", "both ca-file and fingerprint");
+    refuse(MINIMAL "totp-file = /x\n", "both token-id and totp-file");
+    config_free(accept("[proxmox]\nendpoint=pve1\npool=p\nuser=a@pve\ntotp-file=/x\n"));
     refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
 }
 
 static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
 {
-    static const char *const lines[] = {
-        "totp-file = /x", "fingerprint = AB:CD", "rehearse-interval = 60s",   "[role operator]",
-        "[group dbas]",   "[user bob]",          "[access]\nenable-acl = yes"};
+    static const char *const lines[] = {"rehearse-interval = 60s", "[role operator]", "[group dbas]",
+                                        "[user bob]", "[access]\nenable-acl = yes"};
     char text[512];
     (void)state;
     for (size_t i = 0; i < LEN(lines); i++) {
@@ -385,14 +409,21 @@ static char *read_whole(const char *path)
     return text.data;
 }
 
-/* The annotated file with "#key = value" lines switched on, but for one of token-id and user. */
-static char *switched_on(const char *annotated)
+static bool begins_with_one_of(const char *line, const char *const *words)
+{
+    while (*words && strncmp(line, *words, strlen(*words)) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* The annotated file with "#key = value" lines switched on, but for those that exclude others. */
+static char *switched_on(const char *annotated, const char *const *left_out)
 {
     struct text text = {0};
     for (const char *line = annotated; *line;) {
         size_t length = strcspn(line, "\n");
         bool setting = line[0] == '#' && line[1] != ' ' && line[1] != '\0' && line[1] != '\n';
-        if (setting && strncmp(line, "#user", 5) != 0)
+        if (setting && !begins_with_one_of(line, left_out))
             text_append(&text, line + 1, length - 1);
         else
             text_append(&text, line, length);
@@ -406,8 +437,14 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
 {
     (void)state;
     char *annotated = read_whole("conf/fence-broker.conf");
-    char *text = switched_on(annotated);
+    char *text = switched_on(annotated, (const char *const[]){"#token-id", "#ca-file", NULL});
     struct config *config = accept(text);
+    assert_non_null(config->totp_file);
+    assert_int_equal(config->fingerprint_count, 1);
+    config_free(config);
+    free(text);
+    text = switched_on(annotated, (const char *const[]){"#user", "#totp-file", "#fingerprint", NULL});
+    config = accept(text);
     struct config *defaults = accept(MINIMAL);
     assert_int_equal(config->endpoint_count, 2);
     assert_int_equal(config->alias_count, 1);
@@ -532,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_endpoints_of_all_forms),
         cmocka_unit_test(test_bad_values_are_refused_with_line_and_cause),
         cmocka_unit_test(test_durations_of_a_fence_have_their_ranges),
+        cmocka_unit_test(test_fingerprints_are_as_proxmox_shows_them),
         cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
         cmocka_unit_test(test_what_is_required_is_named),
         cmocka_unit_test(test_settings_of_other_versions_are_refused_not_ignored),

@@ -160,6 +160,8 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     struct engine_counters engine = {.joined = 4};
     struct transport_counters transport = {.connections = 11};
 
+    endpoints_certificate(endpoints, 0, INT64_C(1800000000999), INT64_C(1763812800000));
+
     (void)state;
     engine.answered[FENCE_REBOOT][ENGINE_RESULT_FAILED] = 7;
     transport.requests[API_STOP] = 9;
@@ -173,6 +175,8 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     assert_line(&out, "fence_broker_target_ready{target=\"102\"} 0");
     assert_line(&out, "fence_broker_proxmox_endpoint_up{endpoint=\"pve1\"} 1");
     assert_line(&out, "fence_broker_proxmox_endpoint_up{endpoint=\"192.0.2.12 as pve2\"} 0");
+    assert_line(&out, "fence_broker_certificate_expiry_timestamp_seconds{endpoint=\"pve1\"} 1800000000");
+    assert_null(strstr(out.data, "expiry_timestamp_seconds{endpoint=\"192.0.2.12 as pve2\"}")); /* not seen */
     assert_line(&out, "fence_broker_requests_total{action=\"reboot\",result=\"failed\"} 7");
     assert_line(&out, "fence_broker_requests_in_flight 3");
     assert_line(&out, "fence_broker_joined_total 4");

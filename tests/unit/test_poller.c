@@ -147,7 +147,7 @@ static struct world *begin(void)
                                     .poll_interval_ms = 60000,
                                     .answer_timeout_ms = 4000};
     world->base = event_base_new();
-    world->transport = transport_new(world->base, ca->pem);
+    world->transport = transport_new(world->base, &(struct trust_source){.ca_pem = ca->pem});
     world->endpoints = endpoints_new(world->configured, 2);
     world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     world->grants = grants_new(NULL, &error);

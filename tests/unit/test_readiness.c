@@ -66,6 +66,10 @@ static void test_each_lack_of_evidence_is_its_reason(void **state)
     facts.grants = GRANTS_REFUSED;
     assert_int_equal(readiness_overall(&facts), BIT(REASON_EXCESS_REFUSED));
     assert_int_equal(readiness_verdict(readiness_overall(&facts)), VERDICT_BLOCKED);
+    facts = good_facts(inventory);
+    facts.certificate_expires = true;
+    assert_int_equal(readiness_overall(&facts), BIT(REASON_CERTIFICATE_EXPIRES));
+    assert_int_equal(readiness_verdict(readiness_overall(&facts)), VERDICT_DEGRADED);
     facts = good_facts(NULL);
     assert_int_equal(readiness_overall(&facts), BIT(REASON_NO_INVENTORY));
     facts = good_facts(empty);

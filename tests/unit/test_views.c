@@ -421,6 +421,45 @@ static void test_a_node_that_leads_to_no_guest_is_shown(void **state)
     assert_string_equal(string_at(object, "/unresolved_aliases/0/node"), "node1");
 }
 
+static void test_the_status_screen_says_when_certificates_expire(void **state)
+{
+    struct room *room = *state;
+    const int64_t day_ms = INT64_C(86400000);
+
+    endpoints_certificate(room->endpoints, 0, FIXTURE_REALTIME_MS + 12 * day_ms + 1000, FIXTURE_REALTIME_MS);
+    endpoints_certificate(room->endpoints, 1, FIXTURE_REALTIME_MS - day_ms, FIXTURE_REALTIME_MS);
+    room->facts.readiness.certificate_expires = true;
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "certificate-expires (degraded)");
+    assert_has(room, "pvecm updatecerts --force");
+    assert_has(room, "  12 d ");
+    assert_has(room, "  expired ");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/endpoints/1/certificate_expires_at"), "2025-11-21T12:00:00.000Z");
+}
+
+static void test_the_status_screen_says_what_mends_an_endpoint(void **state)
+{
+    struct room *room = *state;
+    struct error error = {0};
+
+    error_set(&error, ERROR_CERTIFICATE, "the certificate of 192.0.2.12 as pve2 is strange");
+    error_hint(&error, "add fingerprint = AB:CD");
+    endpoints_failed(room->endpoints, 1, &error, FIXTURE_NOW_MS);
+    room->facts.readiness.endpoints_up = 1;
+    room->facts.session.is_token = false;
+    room->facts.session.second_factor = true;
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "one-endpoint (degraded)");
+    assert_has(
+        room,
+        "    cause: the certificate of 192.0.2.12 as pve2 is strange\n    hint: add fingerprint = AB:CD\n");
+    assert_has(room, "hint for 192.0.2.12 as pve2: add fingerprint = AB:CD\n");
+    assert_has(room, "(password and TOTP), accepted");
+}
+
 static void test_the_status_is_json_for_programs(void **state)
 {
     struct room *room = *state;
@@ -530,6 +569,8 @@ int main(void)
         VIEW_TEST(test_the_status_screen_says_the_verdict_and_what_it_rests_on),
         VIEW_TEST(test_the_status_has_the_cause_in_its_own_words),
         VIEW_TEST(test_a_node_that_leads_to_no_guest_is_shown),
+        VIEW_TEST(test_the_status_screen_says_when_certificates_expire),
+        VIEW_TEST(test_the_status_screen_says_what_mends_an_endpoint),
         VIEW_TEST(test_the_status_is_json_for_programs),
         VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
