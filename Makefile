@@ -51,8 +51,7 @@ pkg_cflags = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 
 # ---- what is built from what --------------------------------------------------------------------------
-USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
-DAEMON_SRC := $(filter-out $(USERCFG_SRC),$(wildcard daemon/*.c daemon/*/*.c))
+DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
 CLIENT_SRC := $(wildcard client/*.c)
 PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(wildcard daemon/policy/usercfg*.c) daemon/system/json.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
@@ -62,7 +61,7 @@ DAEMON_OBJ := $(call obj,$(DAEMON_SRC))
 CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
 PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
 # everything but main, for the unit tests
-ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ)) $(call obj,$(USERCFG_SRC))
+ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 # short lines; V=1 shows the commands
