@@ -25,7 +25,8 @@ struct place_pool {
     size_t plain_count;
     size_t *special; /* places: guests that a grant names, and storages */
     size_t special_count, special_room;
-    unsigned walk;
+    unsigned walk,
+        mentioned; /* the last one that looked at its plain guests; whose class is granted something on it */
 };
 
 struct usercfg_places {
@@ -235,6 +236,8 @@ struct walk {
     struct usercfg_places *places;
     const struct usercfg_class *class;
     const struct usercfg_walker *walker;
+    struct usercfg_privileges common; /* see held_on_plain() */
+    bool knows_common;
 };
 
 static struct usercfg_privileges held_on(const struct walk *walk, const char *path)
@@ -247,9 +250,7 @@ static void look_at(const struct walk *walk, struct place *place)
     if (place->walk == walk->places->walk)
         return;
     place->walk = walk->places->walk;
-    struct usercfg_privileges set = held_on(walk, place->path);
-    if (set.held)
-        walk->walker->path(walk->walker->context, place->path, set);
+    walk->walker->path(walk->walker->context, place->path, held_on(walk, place->path));
 }
 
 /* the first one at or behind `path` */
@@ -288,8 +289,8 @@ static void look_below(const struct walk *walk, const char *top)
 }
 
 /* Pools below `top` that it may give something to, or to whose members it may. */
-static void each_pool_below(const struct walk *walk, const char *top,
-                            void (*look)(const struct walk *walk, struct place_pool *pool))
+static void each_pool_below(struct walk *walk, const char *top,
+                            void (*look)(struct walk *walk, struct place_pool *pool))
 {
     struct usercfg_places *places = walk->places;
     bool all = strcmp(top, "/") == 0 || strcmp(top, "/vms") == 0;
@@ -298,22 +299,41 @@ static void each_pool_below(const struct walk *walk, const char *top,
         look(walk, &places->pools[at]);
 }
 
-static void look_at_specials(const struct walk *walk, struct place_pool *pool)
+static void look_at_specials(struct walk *walk, struct place_pool *pool)
 {
     for (size_t i = 0; i < pool->special_count; i++)
         look_at(walk, &walk->places->places[pool->special[i]]);
 }
 
-static void look_at_plain(const struct walk *walk, struct place_pool *pool)
+static void mention(struct walk *walk, struct place_pool *pool)
+{
+    pool->mentioned = walk->places->walk;
+}
+
+/* Pools that no grant of the class names, or one above them but /, /vms and /pool, give the same to their
+ * guests. */
+static struct usercfg_privileges held_on_plain(struct walk *walk, const struct place_pool *pool)
 {
     char path[sizeof("/vms/") + 20];
+    bool mentioned = pool->mentioned == walk->places->walk;
+    if (!mentioned && walk->knows_common)
+        return walk->common;
+    snprintf(path, sizeof(path), "/vms/%lld", (long long)pool->plain[0]);
+    struct usercfg_privileges set = held_on(walk, path);
+    if (!mentioned) {
+        walk->common = set;
+        walk->knows_common = true;
+    }
+    return set;
+}
+
+static void look_at_plain(struct walk *walk, struct place_pool *pool)
+{
     if (pool->walk == walk->places->walk || !pool->plain_count)
         return;
     pool->walk = walk->places->walk;
-    snprintf(path, sizeof(path), "/vms/%lld", (long long)pool->plain[0]);
-    struct usercfg_privileges set = held_on(walk, path);
-    if (set.held)
-        walk->walker->guests(walk->walker->context, &pool->pool, pool->plain, pool->plain_count, set);
+    walk->walker->guests(walk->walker->context, &pool->pool, pool->plain, pool->plain_count,
+                         held_on_plain(walk, pool));
 }
 
 void usercfg_places_walk(struct usercfg_places *places, const struct usercfg_class *class,
@@ -324,8 +344,11 @@ void usercfg_places_walk(struct usercfg_places *places, const struct usercfg_cla
     const char *const *tops = class->root ? everywhere : (const char *const *)class->paths;
     size_t count = class->root ? 1 : class->path_count;
     places->walk++;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         look_below(&walk, tops[i]);
+        if (strncmp(tops[i], "/pool/", strlen("/pool/")) == 0)
+            each_pool_below(&walk, tops[i], mention);
+    }
     for (size_t i = 0; i < count; i++)
         each_pool_below(&walk, tops[i], look_at_specials);
     for (size_t i = 0; i < count; i++)

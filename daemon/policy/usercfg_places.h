@@ -18,7 +18,7 @@ static inline void usercfg_places_freep(struct usercfg_places **places)
     usercfg_places_free(*places);
 }
 
-/* What the walk tells, never an empty set. */
+/* What the walk tells. A set may be empty: what comes from above may end there. */
 struct usercfg_walker {
     void (*path)(void *context, const char *path, struct usercfg_privileges set);
     /* the pool's guests that no grant names, at least one: each holds `set` on /vms/ID */
