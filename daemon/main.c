@@ -6,6 +6,7 @@
  * rooms borrow before them. The end is the reverse, with Proxmox transfers before the event loop.
  */
 #include "admin/audit.h"
+#include "admin/provision.h"
 #include "fence/engine.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
@@ -433,6 +434,7 @@ static void usage(FILE *out)
           "  -V, --version      print the version\n"
           "  -h, --help         print this\n"
           "       fence_brokerd audit --help       who could fence what, from a copy of user.cfg\n"
+          "       fence_brokerd provision --help   make what fencing takes in Proxmox\n"
           "Runs in the foreground. SIGHUP reloads; SIGTERM ends it.\n",
           out);
 }
@@ -448,7 +450,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *word;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"audit", audit_main}};
+    } commands[] = {{"audit", audit_main}, {"provision", provision_main}};
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].word) == 0)
             return commands[i].run(argc - 1, argv + 1);
