@@ -144,6 +144,11 @@ static int make_token(const struct application *application, const struct provis
     }
     if (result) {
         unlink(path);
+        if (result == -EIO && error->code != ERROR_PROTOCOL) /* no answer: it may be there all the same */
+            error_hint(error,
+                       "look for it and remove it, its secret is lost, then run this again: pveum user token "
+                       "remove '%s' '%s'",
+                       application->wish->user, step->parts.token);
         return result;
     }
     if (!write_all(fd, value, strlen(value)) || !write_all(fd, "\n", 1) || fsync(fd) != 0) {

@@ -379,8 +379,8 @@ static void plan_token(const struct provision_wish *wish, const struct provision
         step->token = index;
         return;
     }
-    provision_plan_add(plan, PROVISION_KEEP, "the token %s!%s (its secret is where it was put then)",
-                       wish->user, name);
+    provision_plan_add(plan, PROVISION_KEEP, "the token %s!%s (its secret cannot be shown again)", wish->user,
+                       name);
     if (json_get_flag(token, "privsep", &privsep) && !privsep) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s can do all that %s can", wish->user, name,
                            wish->user);

@@ -150,15 +150,16 @@ static bool second_factor(struct provision_session *session, struct json_object 
     const char *challenge = NULL;
     char question[256];
     _cleanup_(json_putp) struct json_object *data = NULL;
+    if (!json_get_string(first, "ticket", &challenge) || !strstr(challenge, "totp")) {
+        error_set(error, ERROR_NO_SESSION,
+                  "%s has a second factor that is no TOTP, and no other can be given here", way->as);
+        error_hint(error, "add TOTP to it: Datacenter > Permissions > Two Factor > Add > TOTP");
+        return false;
+    }
     snprintf(question, sizeof(question), "code of the second factor (TOTP) of %s", way->as);
     _cleanup_(secret_freep) struct secret *code = prompt_secret(question, way->totp_fd, "--totp-fd", error);
     if (!code)
         return false;
-    if (!json_get_string(first, "ticket", &challenge)) {
-        error_set(error, ERROR_NO_SESSION, "%s wants a second factor and gives no challenge",
-                  way->endpoint.text);
-        return false;
-    }
     struct provision_parts parts = {.as = way->as, .password = secret_reveal(code), .challenge = challenge};
     if (provision_call(session, PROVISION_TICKET_TOTP, &parts, &data, error)) {
         error_hint(

@@ -88,6 +88,28 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     is "$(lines_of "$SIM/user.cfg")" "$(lines_of "$T/before")"
 }
 
+@test "Proxmox VE 7 and 8 too, with VM.Monitor where it is wished for, and a nested pool where there are any" {
+    sim_guests
+    sed -i 's/^version .*/version 7.4.19/' "$SIM/cluster.conf"
+    sim_start
+    provision --secret-file "$T/made" --with-vm-monitor
+    is "$status" 0
+    grep -q '^role:FenceBroker:VM.PowerMgmt,VM.Audit,Pool.Audit,VM.Monitor:' "$SIM/user.cfg"
+    provision --remove
+    is "$status" 0
+    sim_stop
+    sed -i 's/^version .*/version 8.4.1/' "$SIM/cluster.conf"
+    sim_start
+    run "$BUILD/fence_brokerd" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --secret-file "$T/nested" \
+        --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
+    is "$status" 0
+    says "fence@pve!broker: just what fencing takes"
+    run "$BUILD/fence_brokerd" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --remove \
+        --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
+    is "$status" 0
+    not grep -q 'other/nfs\|fence@pve\|FenceBroker' "$SIM/user.cfg"
+}
+
 @test "each node its own token: two secrets in two files, and no group" {
     sim_start
     provision --token node2 --secret-file "$T/made"
@@ -143,6 +165,16 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     says "$T/made exists already"
     is "$(<"$T/made")" mine
     not grep -q 'fence@pve' "$SIM/user.cfg"
+}
+
+@test "a token that was made although its answer was lost: its secret has no file, and the line to remove it is named" {
+    sim_start
+    sim_ctl fault reply-lost-after call=create-token count=1
+    provision --secret-file "$T/made"
+    is "$status" 1
+    says "pveum user token remove 'fence@pve' 'broker'"
+    [[ ! -e $T/made ]]
+    grep -q '^token:fence@pve!broker:' "$SIM/user.cfg"
 }
 
 @test "an administrator without the rights is told which one is missing, and a wrong password says so" {
