@@ -181,6 +181,7 @@ check-san: deps
 bench: deps
 	+@$(MAKE) --no-print-directory all
 	@BUILD=$(B) $(SUDO) tests/bench/run
+	@BUILD=$(B) tests/bench/audit
 
 check-layers:
 	@tests/check-layers

@@ -5,6 +5,8 @@
  * Order at the start: what forks (recorders) before what may have threads (libcurl's resolver), what other
  * rooms borrow before them. The end is the reverse, with Proxmox transfers before the event loop.
  */
+#include "admin/audit.h"
+#include "admin/provision.h"
 #include "fence/engine.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
@@ -493,6 +495,8 @@ static void usage(FILE *out)
           "  -v, --verbose      log at the debug level\n"
           "  -V, --version      print the version\n"
           "  -h, --help         print this\n"
+          "       fence_brokerd audit --help       who could fence what, from a copy of user.cfg\n"
+          "       fence_brokerd provision --help   make what fencing takes in Proxmox\n"
           "Runs in the foreground. SIGHUP reloads; SIGTERM ends it.\n",
           out);
 }
@@ -504,6 +508,15 @@ int main(int argc, char **argv)
         {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
+    /* commands that run and end, each with options of its own */
+    static const struct {
+        const char *word;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"audit", audit_main}, {"provision", provision_main}};
+    for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i].word) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
     const char *config_path = DEFAULT_CONFIG;
     bool check_only = false;
     int option;
@@ -530,8 +543,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    if (optind < argc && (strcmp(argv[optind], "audit") == 0 || strcmp(argv[optind], "provision") == 0 ||
-                          strcmp(argv[optind], "doctor") == 0)) {
+    if (optind < argc && strcmp(argv[optind], "doctor") == 0) {
         fprintf(stderr, "fence_brokerd: %s is not in this version (" FENCE_BROKER_VERSION ")\n",
                 argv[optind]);
         return 2;

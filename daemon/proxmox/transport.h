@@ -1,5 +1,5 @@
 /*
- * HTTPS to Proxmox: the only room that knows libcurl.
+ * HTTPS to Proxmox: the running daemon's only room that knows libcurl (commands that end have admin/https).
  *
  * Takes rows of the closed list (api.h) and nothing else. Tells apart what certainly was not sent
  * (API_UNSENT) from what may have been (API_LOST). Knows no sessions, chooses no endpoint, repeats nothing.
