@@ -326,7 +326,7 @@ static void join(struct runner *runner, struct asker *asker)
     if (runner->newest_ms < asker->asked_ms)
         runner->newest_ms = asker->asked_ms;
     attach(asker, runner);
-    runner_joined(runner, asker->request.request_id);
+    runner_joined(runner, &asker->request);
 }
 
 /* Give the request its place; false and *error if it has none. */

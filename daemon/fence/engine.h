@@ -36,6 +36,7 @@ struct engine_request {
     const char *plug;
     const char *request_id; /* may be NULL */
     struct operation_peer peer;
+    bool privileged; /* root's and hacluster's: goes before the others, and has room kept for it */
 };
 
 /* The answer to one asker, exactly once, never from inside engine_submit(): `error` NULL means that what was

@@ -97,7 +97,7 @@ void engine_runner_ended(struct runner *runner);
 struct runner *runner_new(struct engine *engine, struct operation *operation);
 void runner_free(struct runner *runner);  /* nothing is under way any more; no callback comes */
 void runner_start(struct runner *runner); /* with the loop's next turn */
-void runner_joined(struct runner *runner, const char *request_id);
+void runner_joined(struct runner *runner, const struct engine_request *request);
 void runner_deserted(struct runner *runner);
 void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
 void runner_yield(struct runner *runner);       /* what is only watched ends */

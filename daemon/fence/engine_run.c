@@ -472,14 +472,20 @@ void runner_start(struct runner *runner)
     event_active(runner->wake, EV_TIMEOUT, 0);
 }
 
-void runner_joined(struct runner *runner, const char *request_id)
+void runner_joined(struct runner *runner, const struct engine_request *request)
 {
+    const struct operation_peer *peer = &request->peer;
+    const char *request_id = request->request_id;
+    char text[OPERATION_USER_MAX + OPERATION_RULE_MAX + 96];
     runner->engine->counters.joined++;
     if (request_id) {
         operation_add_request_id(runner->operation, request_id);
         history_write_join(runner->engine->history, runner->operation, request_id);
     }
-    note(runner, "joined by another request");
+    snprintf(text, sizeof(text), "joined by another request, of uid %lu%s%s%s, pid %ld%s%s",
+             (unsigned long)peer->uid, peer->user[0] ? " (" : "", peer->user, peer->user[0] ? ")" : "",
+             (long)peer->pid, peer->rule[0] ? "; allowed: " : "", peer->rule);
+    note(runner, text);
     if (runner->started) {
         runner->step.params.deadline_ms = runner->deadline_ms;
         feed(runner, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = runner->newest_ms});

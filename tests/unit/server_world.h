@@ -152,6 +152,13 @@ static struct {
 static const struct access_gate open_gate = {
     .group = ACCESS_NO_GID, .hacluster = ACCESS_NOBODY, .overflow_uid = 65534};
 
+static inline void set_gate(const struct access_gate *gate)
+{
+    const struct access_policy policy = {.gate = *gate};
+
+    server_set_policy(world.server, &policy);
+}
+
 static inline int set_up(void **state)
 {
     const struct guest guests[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL)};
@@ -167,13 +174,14 @@ static inline int set_up(void **state)
     snprintf(world.path, sizeof(world.path), "%s/run/broker.sock", world.directory);
     snprintf(world.metrics_path, sizeof(world.metrics_path), "%s/run/metrics.sock", world.directory);
 
+    const struct access_policy policy = {.gate = open_gate};
     const struct server_parts parts = {.endpoints = world.endpoints, .history = fixture_history()};
     world.base = event_base_new();
-    world.server = server_new(world.base, &parts, &open_gate);
+    world.server = server_new(world.base, &parts, &policy);
     assert_non_null(world.server);
     struct access_gate gate = open_gate;
     gate.hacluster = geteuid(); /* whoever runs the tests is privileged */
-    server_set_gate(world.server, &gate);
+    set_gate(&gate);
     assert_int_equal(server_listen_at(world.server, SERVER_BROKER, world.path, ACCESS_NO_GID, &error), 0);
     assert_int_equal(
         server_listen_at(world.server, SERVER_METRICS, world.metrics_path, ACCESS_NO_GID, &error), 0);

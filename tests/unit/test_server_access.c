@@ -42,11 +42,11 @@ static void test_a_right_that_was_taken_meanwhile_is_gone(void **state)
 
     (void)state;
     gate.hacluster = STRANGER;
-    server_set_gate(world.server, &gate);
+    set_gate(&gate);
     if (!connect_as(STRANGER, world.path, &fd))
         skip();
     run_until(one_is_there, NULL);
-    server_set_gate(world.server, &open_gate);
+    set_gate(&open_gate);
     say(fd, TEXT_REQUEST("POST /v1/guests/web1/off"));
     expect(fd, "HTTP/1.1 403 Forbidden\r\n", "denied: ");
     assert_int_equal(rooms.asker, 0);
@@ -76,7 +76,7 @@ static void test_one_user_cannot_hold_all_connections(void **state)
 
     (void)state;
     gate.group = getegid();
-    server_set_gate(world.server, &gate);
+    set_gate(&gate);
     if (!connect_as(STRANGER, world.path, &held[0]))
         skip();
     for (size_t i = 1; i < ARRAY_LEN(held); i++)
