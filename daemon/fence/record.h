@@ -24,7 +24,7 @@ enum record_kind {
     RECORD_JOIN,
     RECORD_VERIFIED,
     RECORD_OUTCOME,
-    RECORD_OPEN, /* what is open of the guest's power calls: concerns no operation, the last one counts */
+    RECORD_OPEN,   /* what is open of the guest's power calls: concerns no operation, the last one counts */
     RECORD_DENIED, /* somebody was refused something: concerns no operation, see denials.h */
 };
 
