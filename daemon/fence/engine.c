@@ -302,6 +302,7 @@ static bool enqueue(struct engine *engine, struct guest_queue *queue, const stru
     runner->queue = queue;
     runner->deadline_ms = asker ? asker->deadline_ms : asked_ms + engine->settings.deadline_ms;
     runner->newest_ms = asked_ms;
+    runner->privileged = request->privileged;
     DL_APPEND(queue->runners, runner);
     engine->running++;
     if (asker)
@@ -311,20 +312,13 @@ static bool enqueue(struct engine *engine, struct guest_queue *queue, const stru
     return true;
 }
 
-static unsigned queue_length(const struct guest_queue *queue)
-{
-    const struct runner *runner;
-    unsigned count = 0;
-    DL_COUNT(queue->runners, runner, count);
-    return count;
-}
-
 static void join(struct runner *runner, struct asker *asker)
 {
     if (runner->deadline_ms < asker->deadline_ms) /* a reload may have made deadlines shorter */
         runner->deadline_ms = asker->deadline_ms;
     if (runner->newest_ms < asker->asked_ms)
         runner->newest_ms = asker->asked_ms;
+    runner->privileged |= asker->request.privileged;
     attach(asker, runner);
     runner_joined(runner, &asker->request);
 }
@@ -338,6 +332,8 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
         error_set(error, ERROR_INTERNAL, "no memory for an operation");
         return false;
     }
+    if (request->privileged)
+        engine_overtake(engine, queue);
     struct runner *last = queue->runners ? queue->runners->prev : NULL;
     if (last && would_satisfy(last, request)) {
         join(last, asker);
@@ -348,9 +344,7 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
         attach(asker, last);
         return true;
     }
-    if (queue_length(queue) >= ENGINE_QUEUE_MAX || engine->running >= ENGINE_OPERATIONS_MAX) {
-        error_set(error, ERROR_TOO_MANY, "%u operations wait already, %u of them for guest %d",
-                  engine->running, queue_length(queue), guest->vmid);
+    if (!engine_has_room(engine, queue, request, error)) {
         drop_empty_queue(engine, queue);
         return false;
     }

@@ -524,18 +524,32 @@ void runner_leave_off(struct runner *runner)
     end(runner, OPERATION_DONE, &(struct error){0});
 }
 
+static void cut_short(struct runner *runner, enum operation_outcome outcome, const struct error *error)
+{
+    operation_note(runner->operation, clock_now_ms(), error->message);
+    runner->step.phase = STEP_ENDED;
+    runner->operation->state = OPERATION_ENDED;
+    runner->operation->outcome = outcome;
+    runner->operation->ended_ms = clock_now_ms();
+    runner->operation->error = *error;
+    history_write_outcome(runner->engine->history, runner->operation);
+    log_operation(runner->operation, LOG_ERR, error->message);
+}
+
 void runner_interrupt(struct runner *runner)
 {
     struct error error = {0};
     error_set(&error, ERROR_INTERRUPTED, "the daemon ended before this operation did");
-    operation_note(runner->operation, clock_now_ms(), error.message);
-    runner->step.phase = STEP_ENDED;
-    runner->operation->state = OPERATION_ENDED;
-    runner->operation->outcome = OPERATION_INTERRUPTED;
-    runner->operation->ended_ms = clock_now_ms();
-    runner->operation->error = error;
-    history_write_outcome(runner->engine->history, runner->operation);
-    log_operation(runner->operation, LOG_ERR, error.message);
+    cut_short(runner, OPERATION_INTERRUPTED, &error);
+}
+
+void runner_overtaken(struct runner *runner)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_ABANDONED,
+              "a request of root's or hacluster's for this guest came before it had begun");
+    cut_short(runner, OPERATION_ABANDONED, &error);
+    engine_answer_askers(runner, &error, true);
 }
 
 struct runner *runner_new(struct engine *engine, struct operation *operation)
