@@ -86,6 +86,8 @@ static void give_answer(struct asker *asker)
 /* A request that never becomes an operation leaves no history: the log has it. */
 static void log_refused(const struct asker *asker, const struct error *error)
 {
+    if (!asker->request.privileged)
+        return; /* those of others cost them nothing: the audit trail has them, measured */
     char uid[24];
     snprintf(uid, sizeof(uid), "%lu", (unsigned long)asker->request.peer.uid);
     const struct log_field fields[] = {

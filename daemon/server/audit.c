@@ -26,14 +26,15 @@ struct bucket {
 
 struct measured {
     uid_t uid;
-    struct bucket bucket;
+    struct bucket denials, powers;
     UT_hash_handle hh;
 };
 
 struct audit {
     struct history *history;
     const struct names *names;
-    struct bucket all, strangers; /* strangers: of the uids for which there is no place */
+    struct bucket all;
+    struct measured strangers; /* the uids for which there is no place */
     struct measured *uids;
     uint64_t unrecorded;
     uid_t last_unrecorded;
@@ -65,20 +66,21 @@ static void forget_full(struct audit *audit, int64_t now)
     struct measured *one, *next;
 
     HASH_ITER (hh, audit->uids, one, next) {
-        if (now - one->bucket.refilled_ms < (int64_t)AUDIT_UID_BURST * AUDIT_UID_MS)
+        if (now - one->denials.refilled_ms < (int64_t)AUDIT_UID_BURST * AUDIT_UID_MS ||
+            now - one->powers.refilled_ms < (int64_t)AUDIT_POWER_BURST * AUDIT_POWER_MS)
             continue;
         HASH_DEL(audit->uids, one);
         free(one);
     }
 }
 
-static struct bucket *bucket_of(struct audit *audit, uid_t uid, int64_t now)
+static struct measured *measure_of(struct audit *audit, uid_t uid, int64_t now)
 {
     struct measured *found;
 
     HASH_FIND(hh, audit->uids, &uid, sizeof(uid), found);
     if (found)
-        return &found->bucket;
+        return found;
     if (HASH_COUNT(audit->uids) >= AUDIT_UIDS_MAX)
         forget_full(audit, now);
     if (HASH_COUNT(audit->uids) >= AUDIT_UIDS_MAX || !(found = calloc(1, sizeof(*found))))
@@ -88,7 +90,7 @@ static struct bucket *bucket_of(struct audit *audit, uid_t uid, int64_t now)
     struct measured *added;
     HASH_FIND(hh, audit->uids, &uid, sizeof(uid), added);
     if (added)
-        return &added->bucket;
+        return added;
     free(found); /* the table could not grow */
     return &audit->strangers;
 }
@@ -98,7 +100,7 @@ static bool may_record(struct audit *audit, uid_t uid)
 {
     int64_t now = clock_now_ms();
 
-    return take(bucket_of(audit, uid, now), AUDIT_UID_BURST, AUDIT_UID_MS, now) &&
+    return take(&measure_of(audit, uid, now)->denials, AUDIT_UID_BURST, AUDIT_UID_MS, now) &&
            take(&audit->all, AUDIT_BURST, AUDIT_MS, now);
 }
 
@@ -155,24 +157,31 @@ static void on_rest(evutil_socket_t fd, short what, void *context)
     (void)what;
     if (audit->unrecorded == 0)
         return;
-    log_warning("denied: %" PRIu64 " more, the last of them uid %lu, were not recorded one by one",
+    log_warning("a flood of requests: %" PRIu64
+                " more, the last of them of uid %lu, were not recorded one by one",
                 audit->unrecorded, (unsigned long)audit->last_unrecorded);
     audit->unrecorded = 0;
+}
+
+static void leave_out(struct audit *audit, uid_t uid)
+{
+    const struct timeval rest = {.tv_sec = AUDIT_REST_MS / 1000};
+
+    audit->unrecorded++;
+    audit->last_unrecorded = uid;
+    if (!event_pending(audit->rest, EV_TIMEOUT, NULL))
+        event_add(audit->rest, &rest);
 }
 
 void audit_denied(struct audit *audit, const struct access_peer *peer, enum access_verdict verdict,
                   const char *rule, const char *asked)
 {
     _cleanup_(text_clear) struct text text = {0};
-    const struct timeval rest = {.tv_sec = AUDIT_REST_MS / 1000};
     const char *reason = access_verdict_name(verdict);
     struct denial denial = {.realtime_ms = clock_realtime_ms()};
 
     if (!may_record(audit, peer->uid)) {
-        audit->unrecorded++;
-        audit->last_unrecorded = peer->uid;
-        if (!event_pending(audit->rest, EV_TIMEOUT, NULL))
-            event_add(audit->rest, &rest);
+        leave_out(audit, peer->uid);
         return;
     }
     audit_peer(audit, peer, rule, &denial.peer);
@@ -184,7 +193,8 @@ void audit_denied(struct audit *audit, const struct access_peer *peer, enum acce
     put_peer(&text, &denial.peer);
     text_printf(&text, ", %s: %s", denial.request, denial.peer.rule);
     if (denial.unrecorded)
-        text_printf(&text, " (%" PRIu64 " more before this were not recorded one by one)", denial.unrecorded);
+        text_printf(&text, " (%" PRIu64 " more requests before this were not recorded one by one)",
+                    denial.unrecorded);
     log_text(
         LOG_WARNING, &denial.peer,
         (const struct log_field[]){{"FENCE_DENIED", reason}, {"FENCE_REQUEST", denial.request}, {NULL, NULL}},
@@ -193,17 +203,24 @@ void audit_denied(struct audit *audit, const struct access_peer *peer, enum acce
         history_add_denial(audit->history, &denial);
 }
 
-void audit_asked(struct audit *audit, const struct operation_peer *peer, const char *action, const char *plug)
+bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool privileged, const char *action,
+                 const char *plug)
 {
     _cleanup_(text_clear) struct text text = {0};
+    int64_t now = clock_now_ms();
 
-    (void)audit;
+    if (!privileged &&
+        !take(&measure_of(audit, peer->uid, now)->powers, AUDIT_POWER_BURST, AUDIT_POWER_MS, now)) {
+        leave_out(audit, peer->uid);
+        return false;
+    }
     text_printf(&text, "%s of %s asked by ", action, plug);
     put_peer(&text, peer);
     text_printf(&text, "; allowed: %s", peer->rule);
     log_text(LOG_INFO, peer,
              (const struct log_field[]){{"FENCE_ACTION", action}, {"FENCE_TARGET", plug}, {NULL, NULL}},
              &text);
+    return true;
 }
 
 void audit_answered(struct audit *audit, const struct operation_peer *peer, const char *action,

@@ -22,7 +22,11 @@ struct names;
 #define AUDIT_BURST     60
 #define AUDIT_MS        10000
 #define AUDIT_REST_MS   60000
-#define AUDIT_UIDS_MAX  256 /* remembered apart; beyond, uids share one measure */
+/* Power requests of a uid that is not privileged: so many lines of the journal at once, then one in
+ * AUDIT_POWER_MS. Whatever becomes an operation is in the history in any case. */
+#define AUDIT_POWER_BURST 64
+#define AUDIT_POWER_MS    1000
+#define AUDIT_UIDS_MAX    256 /* remembered apart; beyond, uids share one measure */
 
 struct audit *audit_new(struct event_base *base); /* NULL: no memory */
 void audit_free(struct audit *audit);
@@ -31,9 +35,11 @@ void audit_set_rooms(struct audit *audit, struct history *history, const struct 
 
 void audit_denied(struct audit *audit, const struct access_peer *peer, enum access_verdict verdict,
                   const char *rule, const char *asked);
-/* A power request was let in, and how it ended for its asker (error NULL: done; `operation` may be NULL). */
-void audit_asked(struct audit *audit, const struct operation_peer *peer, const char *action,
+/* A power request was let in. False if it is one of a flood, and was not recorded: then its answer is not,
+ * either. */
+bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool privileged, const char *action,
                  const char *plug);
+/* How it ended for its asker (error NULL: done; `operation` may be NULL). */
 void audit_answered(struct audit *audit, const struct operation_peer *peer, const char *action,
                     const char *plug, const char *operation, const struct error *error);
 /* A peer as the records have it, with its name as known since the configuration was loaded. */

@@ -38,6 +38,7 @@ struct exchange {
     uint64_t asker;
     char *plug;         /* of a live read or a power request, and */
     const char *action; /* of the latter */
+    bool audited;       /* that it was asked */
     bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;
     void (*resume)(struct exchange *exchange);

@@ -68,6 +68,8 @@ static void audit_power(struct exchange *exchange, const struct operation *opera
 {
     struct operation_peer peer;
 
+    if (!exchange->audited)
+        return;
     audit_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &peer);
     audit_answered(exchange->all->audit, &peer, exchange->action, exchange->plug,
                    operation ? operation->id : NULL, error);
@@ -149,7 +151,8 @@ void request_power(struct exchange *exchange, const struct http_request *request
         answer_error(exchange, &error);
         return;
     }
-    audit_asked(exchange->all->audit, &ask.peer, exchange->action, exchange->plug);
+    exchange->audited =
+        audit_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
     exchange->asker = engine_submit(exchange->all->parts.engine, &ask, on_operation_answer, exchange, &error);
     if (exchange->asker) {
         exchange->wait = WAIT_ENGINE;

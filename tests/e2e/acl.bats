@@ -348,7 +348,7 @@ END
     broker_stop
     at_least "$(grep -c '"kind":"denied".*"user":"bob"' "$STATE/history.jsonl")" 5
     at_most "$(grep -c '"kind":"denied"' "$STATE/history.jsonl")" 12
-    grep -q 'denied: 5[0-9] more, the last of them uid 1001, were not recorded one by one' "$T/broker.log.err"
+    grep -q 'a flood of requests: 5[0-9] more, the last of them of uid 1001, were not recorded one by one' "$T/broker.log.err"
     # they are there after a restart, for those who may see all
     broker_spawn
     await 20 client -o monitor -q
