@@ -256,7 +256,12 @@ void server_set_parts(struct server *server, const struct server_parts *parts)
 
 void server_set_policy(struct server *server, const struct access_policy *policy)
 {
+    int result = listener_set_group(server->sockets[SERVER_BROKER].listener, policy->gate.group);
+
     server->all->policy = *policy;
+    if (result < 0)
+        log_warning("the socket cannot be given to group %lu: %s", (unsigned long)policy->gate.group,
+                    strerror(-result));
 }
 
 unsigned server_connections(const struct server *server)

@@ -312,6 +312,34 @@ END
     is "$status" 1
 }
 
+@test "a name service that hangs from the start leaves root's fences alone, and the others wait for it" {
+    group dbas 2001
+    user bob 1001 1001 haclient
+    sim_start
+    mkfifo "$T/hangs"
+    broker_configure socket.group=haclient fence.deadline=5s
+    RULES=$RULES_BOB
+    rules_write
+    spawn "$T/broker.log" unshare --mount bash -c \
+        'mount --bind "$1/hangs" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"' - "$T" "$BUILD/fence_brokerd" -c "$CONFIG"
+    BROKER_PID=$SPAWNED
+    await 20 broker_listens
+    await 20 client -o monitor -q
+    broker_said "the name service does not answer: only root may ask"
+    fence 101 -o off -n vm101
+    succeeded
+    chmod 0666 "$SOCKET"
+    run client_as bob status
+    is "$status" 1
+    # it comes back
+    in_users umount --lazy /etc/passwd
+    in_users mount --bind "$T/passwd" /etc/passwd
+    kill -HUP "$BROKER_PID"
+    await 10 grep -q reloaded "$T/broker.log.err"
+    is "$(stat -c %g "$SOCKET")" 990
+    client_as bob status >/dev/null
+}
+
 @test "what is odd about the rules is told at load, and by --check" {
     bob_start
     rules_change $'[access]\nenable-acl = yes\n[user ghost]\nrule = read guest:*\n[user bob]\nrule = deny guest:*\nrule = write guest:101\nrule = read what:operations tag:gold\n[role idle]\nrule = read guest:*'
