@@ -51,7 +51,7 @@ struct broker {
     struct history *history;
     struct engine *engine;
     struct server *server;
-    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush;
+    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
     bool ready, stopping;
     int64_t flush_until_ms;
 };
@@ -268,6 +268,20 @@ static void on_names(void *context, struct names *names)
     warn_about(broker->settings);
 }
 
+/* A reload that waits for the name service is no reason for systemd to wait. */
+static void on_names_wait(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct broker *broker = context;
+    if (!broker->names || !broker->coming)
+        return;
+    log_warning("the name service does not answer: the new configuration counts when it does, until then the "
+                "old one");
+    if (broker->ready)
+        notify_ready();
+}
+
 /* False without memory: then it does not answer. */
 static bool ask_names(struct broker *broker, const struct settings *settings)
 {
@@ -292,8 +306,10 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
     notify_reloading();
     struct settings *settings = settings_load(broker->config_path, &error);
     if (settings && ask_names(broker, settings)) {
+        const struct timeval wait = {.tv_sec = NAMES_WAIT_MS / 1000};
         settings_free(broker->coming);
         broker->coming = settings;
+        event_add(broker->on_names_wait, &wait);
         return;
     }
     if (settings)
@@ -343,8 +359,9 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
 
 static void free_events(struct broker *broker)
 {
-    struct event *events[] = {broker->on_term,     broker->on_int,        broker->on_hup,
-                              broker->on_watchdog, broker->on_ready_wait, broker->on_flush};
+    struct event *events[] = {broker->on_term,      broker->on_int,        broker->on_hup,
+                              broker->on_watchdog,  broker->on_ready_wait, broker->on_flush,
+                              broker->on_names_wait};
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         if (events[i])
             event_free(events[i]);
@@ -382,8 +399,9 @@ static bool make_events(struct broker *broker)
     broker->on_watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, broker);
     broker->on_ready_wait = event_new(base, -1, 0, on_ready_wait, broker);
     broker->on_flush = event_new(base, -1, 0, on_flush, broker);
+    broker->on_names_wait = event_new(base, -1, 0, on_names_wait, broker);
     if (!broker->on_term || !broker->on_int || !broker->on_hup || !broker->on_watchdog ||
-        !broker->on_ready_wait || !broker->on_flush)
+        !broker->on_ready_wait || !broker->on_flush || !broker->on_names_wait)
         return false;
     evsignal_add(broker->on_term, NULL);
     evsignal_add(broker->on_int, NULL);
