@@ -41,7 +41,7 @@ OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=al
 LDHARDEN := -pie -fsanitize=$(SAN)
 endif
 
-PKGS_DAEMON := libevent_core libcurl json-c libsystemd openssl
+PKGS_DAEMON := libevent_core libcurl json-c libsystemd openssl liboath
 PKGS_PVESIM := libevent_core libevent_openssl json-c openssl
 PKGS_UNIT   := $(PKGS_DAEMON) cmocka
 
@@ -52,9 +52,9 @@ pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 
 # ---- what is built from what --------------------------------------------------------------------------
 USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
-DAEMON_SRC := $(filter-out $(USERCFG_SRC),$(wildcard daemon/*.c daemon/*/*.c))
+DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
 CLIENT_SRC := $(wildcard client/*.c)
-PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(wildcard daemon/policy/usercfg*.c) daemon/system/json.c
+PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(USERCFG_SRC) daemon/system/json.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -62,7 +62,7 @@ DAEMON_OBJ := $(call obj,$(DAEMON_SRC))
 CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
 PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
 # everything but main, for the unit tests
-ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ)) $(call obj,$(USERCFG_SRC))
+ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 # short lines; V=1 shows the commands
@@ -78,6 +78,12 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 all: $(B)/fence_broker $(B)/fence_brokerd $(B)/pvesim
 
 $(B)/fence_brokerd: $(DAEMON_OBJ)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+# the same with a clock that tests can set
+SHIFTED_OBJ := $(filter-out $(B)/obj/daemon/system/clock.o,$(DAEMON_OBJ)) $(B)/obj/tests/e2e/shifted_clock.o
+$(B)/shifted/fence_brokerd: $(SHIFTED_OBJ)
+	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
 $(B)/fence_broker: $(CLIENT_OBJ)
@@ -110,19 +116,19 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
--include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(call obj,$(UNIT_SRC)))
+-include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)))
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(B)/shifted/fence_brokerd
 
 # ---- what must be there -----------------------------------------------------------------------------------
 # Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.
-APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev libjson-c-dev libsystemd-dev libssl-dev \
+APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev libjson-c-dev libsystemd-dev libssl-dev liboath-dev \
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
              pacemaker pacemaker-cli-utils fence-agents man-db
 # Fedora's names for the same; not tried by the tests.
-DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel uthash-devel
+DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
              pacemaker pacemaker-cli fence-agents-all man-db
@@ -175,6 +181,7 @@ check-san: deps
 bench: deps
 	+@$(MAKE) --no-print-directory all
 	@BUILD=$(B) $(SUDO) tests/bench/run
+	@BUILD=$(B) tests/bench/audit
 
 # libFuzzer (clang): FUZZ_RUNS inputs each; findings go to tests/fuzz/corpus, where make check runs them for ever
 FUZZ_RUNS ?= 10000000

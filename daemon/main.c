@@ -5,12 +5,14 @@
  * Order at the start: what forks (recorders) before what may have threads (libcurl's resolver), what other
  * rooms borrow before them. The end is the reverse, with Proxmox transfers before the event loop.
  */
-#include "admin/can.h"
+#include "admin/audit.h"
+#include "admin/provision.h"
 #include "fence/engine.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
 #include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
+#include "proxmox/grants.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
@@ -47,11 +49,13 @@ struct broker {
     struct endpoints *endpoints;
     struct transport *transport;
     struct session *session;
+    struct grants *grants;
     struct poller *poller;
     struct history *history;
     struct engine *engine;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
+    int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
     bool ready, stopping;
     int64_t flush_until_ms;
 };
@@ -73,13 +77,24 @@ static void tell_status(struct broker *broker)
         .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
         .poll_interval_ms = poller_interval_ms(broker->poller),
         .min_online_nodes = broker->settings->config->min_online_nodes,
+        .certificate_expires = endpoints_certificate_expires(broker->endpoints, clock_realtime_ms()),
         .history_failing = history_write_error(broker->history) != 0,
+        .grants = grants_state(broker->grants),
     };
     size_t count = inventory ? inventory_count(inventory) : 0, good = 0;
     for (size_t i = 0; i < count; i++)
         good += readiness_verdict(readiness_guest(&facts, inventory_get(inventory, i))) != VERDICT_BLOCKED;
-    if (error->code != ERROR_NONE)
+    if (facts.grants == GRANTS_REFUSED)
+        notify_status("not ready: excess-privileges: %s; %s", grants_excess(broker->grants)->message,
+                      grants_excess(broker->grants)->hint);
+    else if (error->code != ERROR_NONE)
         notify_status("%zu/%zu targets ready; %s", good, count, error->message);
+    else if (facts.grants == GRANTS_TOLERATED)
+        notify_status("%zu/%zu targets ready; excess-privileges: %s", good, count,
+                      grants_excess(broker->grants)->message);
+    else if (grants_missing(broker->grants)->code != ERROR_NONE)
+        notify_status("%zu/%zu targets ready; no-power-right: %s", good, count,
+                      grants_missing(broker->grants)->message);
     else
         notify_status("%zu/%zu targets ready; %u of %u endpoints up", good, count, facts.endpoints_up,
                       facts.endpoints_total);
@@ -129,7 +144,7 @@ static void on_round(void *context)
     server_round_ended(broker->server);
     tell_status(broker);
     lint_guests(broker);
-    if (poller_error(broker->poller)->code == ERROR_NONE)
+    if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)
         become_ready(broker);
 }
 
@@ -137,8 +152,14 @@ static void on_ready_wait(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
+    struct broker *broker = context;
+    if (grants_state(broker->grants) == GRANTS_REFUSED) {
+        log_error("not ready: %s; %s", grants_excess(broker->grants)->message,
+                  grants_excess(broker->grants)->hint);
+        return;
+    }
     log_warning("Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
-    become_ready(context);
+    become_ready(broker);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *context)
@@ -162,12 +183,39 @@ static struct engine_settings engine_settings_of(const struct config *config)
     };
 }
 
-static struct session_credentials credentials_of(struct settings *settings)
+/* A restart must not use a code again: Proxmox would count it as a failure, and locks a second factor for a
+ * few of those. */
+static void remember_codes(struct broker *broker, struct totp *totp)
 {
+    if (broker->codes < 0)
+        broker->codes = notify_take_stored("totp-used");
+    if (broker->codes < 0) {
+        broker->codes = totp_memory_new();
+        if (broker->codes >= 0 && !notify_store("totp-used", broker->codes))
+            log_debug("nobody keeps the memory of used TOTP codes over a restart");
+    }
+    if (broker->codes >= 0)
+        totp_remember_in(totp, broker->codes);
+}
+
+static struct session_credentials credentials_of(struct broker *broker, struct settings *settings)
+{
+    if (settings->totp)
+        remember_codes(broker, settings->totp);
     return (struct session_credentials){
         .token_id = settings->config->token_id,
         .user = settings->config->user,
         .secret = TAKE(settings->secret),
+        .totp = TAKE(settings->totp),
+    };
+}
+
+static struct trust_source trust_of(const struct settings *settings)
+{
+    return (struct trust_source){
+        .ca_pem = settings->ca_pem,
+        .fingerprints = settings->config->fingerprints,
+        .fingerprint_count = settings->config->fingerprint_count,
     };
 }
 
@@ -219,9 +267,10 @@ static void use_policy(struct broker *broker)
 
 static void apply(struct broker *broker, struct settings *settings)
 {
-    struct session_credentials credentials = credentials_of(settings);
+    struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(settings->config);
-    bool good = transport_set_ca(broker->transport, settings->ca_pem) == 0;
+    struct trust_source trust = trust_of(settings);
+    bool good = transport_set_trust(broker->transport, &trust) == 0;
     good &= endpoints_reconfigure(broker->endpoints, settings->config->endpoints,
                                   settings->config->endpoint_count) == 0;
     good &= session_set_credentials(broker->session, &credentials);
@@ -229,6 +278,7 @@ static void apply(struct broker *broker, struct settings *settings)
     if (!good)
         log_error("no memory to take over all of the new configuration; reload again");
     secret_free(credentials.secret);
+    totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
     warn_about_restart(broker->settings->config, settings->config);
     struct settings *old = broker->settings;
@@ -244,6 +294,8 @@ static void take_over(struct broker *broker)
 {
     apply(broker, TAKE(broker->coming));
     log_notice("reloaded %s", broker->config_path);
+    if (broker->settings->credential_secrets)
+        log_notice("a changed credential of systemd's counts from the next restart on, not from a reload");
     if (broker->ready)
         notify_ready();
 }
@@ -376,6 +428,7 @@ static void tear_down(struct broker *broker)
     session_free(broker->session);
     transport_free(broker->transport);
     endpoints_free(broker->endpoints);
+    grants_free(broker->grants, RECORDER_WAIT_MS);
     history_free(broker->history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
     names_abandon(TAKE(broker->names));
@@ -384,6 +437,8 @@ static void tear_down(struct broker *broker)
     if (broker->base)
         event_base_free(broker->base);
     settings_free(broker->settings);
+    if (broker->codes >= 0)
+        close(broker->codes);
     transport_global_cleanup();
     libevent_global_shutdown();
 }
@@ -419,18 +474,21 @@ static bool make_rooms(struct broker *broker, struct error *error)
 {
     struct settings *settings = broker->settings;
     struct config *config = settings->config;
-    struct session_credentials credentials = credentials_of(settings);
+    struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(config);
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
     broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
-    broker->transport = transport_new(broker->base, settings->ca_pem);
+    struct trust_source trust = trust_of(settings);
+    broker->transport = transport_new(broker->base, &trust);
     if (broker->endpoints && broker->transport)
         broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
     secret_free(credentials.secret);
+    totp_free(credentials.totp);
     if (!broker->session)
         return false;
-    broker->poller = poller_new(broker->base, broker->session, broker->endpoints, config, on_round, broker);
+    broker->poller = poller_new(broker->base, broker->session, broker->endpoints, broker->grants, config,
+                                on_round, broker);
     if (!broker->poller)
         return false;
     broker->engine =
@@ -479,7 +537,10 @@ static bool start(struct broker *broker, struct error *error)
         return false;
     }
     broker->history = history_new(broker->settings->config->state_directory, error);
-    if (!broker->history || transport_global_init(error) < 0)
+    if (!broker->history)
+        return false;
+    broker->grants = grants_new(broker->settings->config->state_directory, error);
+    if (!broker->grants || transport_global_init(error) < 0)
         return false;
     broker->base = event_base_new();
     if (!broker->base) {
@@ -488,6 +549,7 @@ static bool start(struct broker *broker, struct error *error)
     }
     log_attach(broker->base);
     history_attach(broker->history, broker->base);
+    grants_attach(broker->grants, broker->base);
     if (!make_events(broker)) {
         error_set(error, ERROR_INTERNAL, "no memory at the start");
         return false;
@@ -499,18 +561,13 @@ static bool start(struct broker *broker, struct error *error)
     return make_rooms(broker, error) && listen_everywhere(broker, error);
 }
 
-static void print_error(const struct error *error)
-{
-    fprintf(stderr, "fence_brokerd: %s%s%s\n", error->message, error->hint[0] ? "; " : "", error->hint);
-}
-
 static int run(const char *config_path)
 {
-    struct broker broker = {.config_path = config_path};
+    struct broker broker = {.config_path = config_path, .codes = -1};
     struct error error = {0};
     broker.settings = settings_load(config_path, &error);
     if (!broker.settings) {
-        print_error(&error);
+        settings_print_error(&error);
         return 1;
     }
     bool started = start(&broker, &error);
@@ -520,52 +577,10 @@ static int run(const char *config_path)
         event_base_dispatch(broker.base);
         log_notice("ended");
     } else {
-        print_error(&error);
+        settings_print_error(&error);
     }
     tear_down(&broker);
     return started ? 0 : 1;
-}
-
-static void print_note(void *context, size_t line, const char *text)
-{
-    (void)context;
-    if (line)
-        printf("warning: line %zu: %s\n", line, text);
-    else
-        printf("warning: %s\n", text);
-}
-
-static bool look_up_names(struct settings *settings)
-{
-    struct names_wanted wanted;
-    if (!settings_wanted_names(settings, &wanted))
-        return false;
-    settings_take_names(settings, names_look_up(&wanted));
-    settings_wanted_clear(&wanted);
-    return settings->names != NULL;
-}
-
-/* `can`: USER ACTION PLUG …, NULL-terminated; NULL without --can. */
-static int check(const char *config_path, char *const *can)
-{
-    struct error error = {0};
-    _cleanup_(settings_freep) struct settings *settings = settings_load(config_path, &error);
-    if (settings && !look_up_names(settings))
-        error_set(&error, ERROR_INTERNAL, "no memory for the names of users and groups");
-    if (!settings || !settings->names) {
-        print_error(&error);
-        return 1;
-    }
-    if (can)
-        return can_run(settings->config, &settings->policy, can);
-    printf("%s: ok; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
-           settings->config->endpoint_count, settings->config->pool_count, settings->config->alias_count,
-           settings->config->token_id ? settings->config->token_id : settings->config->user);
-    if (settings->group_missing)
-        printf("warning: there is no group %s here; only root and hacluster may ask\n",
-               settings->config->socket_group);
-    access_lint(&settings->policy, settings->config, print_note, NULL);
-    return 0;
 }
 
 static void usage(FILE *out)
@@ -580,6 +595,8 @@ static void usage(FILE *out)
           "  -v, --verbose      log at the debug level\n"
           "  -V, --version      print the version\n"
           "  -h, --help         print this\n"
+          "       fence_brokerd audit --help       who could fence what, from a copy of user.cfg\n"
+          "       fence_brokerd provision --help   make what fencing takes in Proxmox\n"
           "Runs in the foreground. SIGHUP reloads; SIGTERM ends it.\n",
           out);
 }
@@ -595,9 +612,19 @@ int main(int argc, char **argv)
         {"can", no_argument, NULL, 'a'},
         {NULL, 0, NULL, 0},
     };
+    /* commands that run and end, each with options of its own */
+    static const struct {
+        const char *word;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"audit", audit_main}, {"provision", provision_main}};
+    for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i].word) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
     const char *config_path = DEFAULT_CONFIG;
     bool check_only = false, can = false;
     int option;
+    secret_protect_process();
     while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
         switch (option) {
         case 'c':
@@ -629,9 +656,8 @@ int main(int argc, char **argv)
         return 2;
     }
     if (can)
-        return check(config_path, argv + optind);
-    if (optind < argc && (strcmp(argv[optind], "audit") == 0 || strcmp(argv[optind], "provision") == 0 ||
-                          strcmp(argv[optind], "doctor") == 0)) {
+        return settings_check(config_path, argv + optind);
+    if (optind < argc && strcmp(argv[optind], "doctor") == 0) {
         fprintf(stderr, "fence_brokerd: %s is not in this version (" FENCE_BROKER_VERSION ")\n",
                 argv[optind]);
         return 2;
@@ -641,5 +667,5 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
-    return check_only ? check(config_path, NULL) : run(config_path);
+    return check_only ? settings_check(config_path, NULL) : run(config_path);
 }

@@ -3,6 +3,8 @@
  */
 #include "settings.h"
 
+#include "admin/can.h"
+#include "policy/access_lint.h"
 #include "system/cleanup.h"
 
 #include <errno.h>
@@ -132,6 +134,31 @@ void settings_take_names(struct settings *settings, struct names *names)
     }
 }
 
+/* From its file, or from systemd. */
+static struct secret *load_secret(struct settings *settings, const char *file, const char *credential,
+                                  struct error *error)
+{
+    settings->credential_secrets |= !file;
+    return file ? secret_from_file(file, error) : secret_from_credential(credential, error);
+}
+
+static bool load_secrets(struct settings *settings, struct error *error)
+{
+    const struct config *config = settings->config;
+    settings->secret = load_secret(settings, config->secret_file, "proxmox-secret", error);
+    if (!settings->secret)
+        return false;
+    if (config->token_id || (!config->totp_file && !secret_credential_exists("proxmox-totp")))
+        return true;
+    _cleanup_(secret_freep) struct secret *base32 =
+        load_secret(settings, config->totp_file, "proxmox-totp", error);
+    if (!base32)
+        return false;
+    settings->totp =
+        totp_new(base32, config->totp_file ? config->totp_file : "the credential \"proxmox-totp\"", error);
+    return settings->totp != NULL;
+}
+
 struct settings *settings_load(const char *path, struct error *error)
 {
     _cleanup_(settings_freep) struct settings *settings = calloc(1, sizeof(*settings));
@@ -142,9 +169,7 @@ struct settings *settings_load(const char *path, struct error *error)
     settings->config = config_load(path, error);
     if (!settings->config)
         return NULL;
-    const char *file = settings->config->secret_file;
-    settings->secret = file ? secret_from_file(file, error) : secret_from_credential("proxmox-secret", error);
-    if (!settings->secret)
+    if (!load_secrets(settings, error))
         return NULL;
     if (settings->config->ca_file) {
         settings->ca_pem = read_ca(settings->config->ca_file, error);
@@ -170,6 +195,7 @@ void settings_free(struct settings *settings)
     names_free(settings->names);
     config_free(settings->config);
     secret_free(settings->secret);
+    totp_free(settings->totp);
     free(settings->ca_pem);
     free(settings);
 }
@@ -178,4 +204,52 @@ void settings_freep(struct settings **settings)
 {
     settings_free(*settings);
     *settings = NULL;
+}
+
+/* ---- fence_brokerd --check ---- */
+
+void settings_print_error(const struct error *error)
+{
+    fprintf(stderr, "fence_brokerd: %s%s%s\n", error->message, error->hint[0] ? "; " : "", error->hint);
+}
+
+static void print_note(void *context, size_t line, const char *text)
+{
+    (void)context;
+    if (line)
+        printf("warning: line %zu: %s\n", line, text);
+    else
+        printf("warning: %s\n", text);
+}
+
+static bool look_up_names(struct settings *settings)
+{
+    struct names_wanted wanted;
+    if (!settings_wanted_names(settings, &wanted))
+        return false;
+    settings_take_names(settings, names_look_up(&wanted));
+    settings_wanted_clear(&wanted);
+    return settings->names != NULL;
+}
+
+int settings_check(const char *config_path, char *const *can)
+{
+    struct error error = {0};
+    _cleanup_(settings_freep) struct settings *settings = settings_load(config_path, &error);
+    if (settings && !look_up_names(settings))
+        error_set(&error, ERROR_INTERNAL, "no memory for the names of users and groups");
+    if (!settings || !settings->names) {
+        settings_print_error(&error);
+        return 1;
+    }
+    if (can)
+        return can_run(settings->config, &settings->policy, can);
+    printf("%s: ok; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
+           settings->config->endpoint_count, settings->config->pool_count, settings->config->alias_count,
+           settings->config->token_id ? settings->config->token_id : settings->config->user);
+    if (settings->group_missing)
+        printf("warning: there is no group %s here; only root and hacluster may ask\n",
+               settings->config->socket_group);
+    access_lint(&settings->policy, settings->config, print_note, NULL);
+    return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "policy/access.h"
 #include "policy/access_rules.h"
+#include "proxmox/totp.h"
 #include "system/config.h"
 #include "system/error.h"
 #include "system/names.h"
@@ -15,6 +16,8 @@
 struct settings {
     struct config *config;
     struct secret *secret;
+    struct totp *totp;           /* NULL: no second factor */
+    bool credential_secrets;     /* some of them came from systemd, which passes them once, at the start */
     char *ca_pem;                /* NULL: the system's store */
     struct access_rules *rules;  /* of config */
     struct names *names;         /* NULL: the name service has not answered yet */
@@ -32,3 +35,8 @@ void settings_wanted_clear(struct names_wanted *wanted);
 void settings_take_names(struct settings *settings, struct names *names);
 void settings_free(struct settings *settings); /* NULL is fine */
 void settings_freep(struct settings **settings);
+
+void settings_print_error(const struct error *error); /* on stderr */
+/* fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit status. `can` (NULL without
+ * --can): USER ACTION PLUG ..., NULL-terminated, see admin/can.h. */
+int settings_check(const char *path, char *const *can);

@@ -329,6 +329,10 @@ static void join(struct runner *runner, struct asker *asker)
 static bool place(struct engine *engine, const struct guest *guest, struct asker *asker, struct error *error)
 {
     const struct engine_request *request = &asker->request;
+    if (poller_refusal(engine->poller)->code != ERROR_NONE) { /* P8 */
+        *error = *poller_refusal(engine->poller);
+        return false;
+    }
     struct guest_queue *queue = queue_of(engine, guest->vmid);
     if (!queue) {
         error_set(error, ERROR_INTERNAL, "no memory for an operation");
@@ -403,6 +407,8 @@ static void resume_power_on(struct engine *engine, const struct operation *opera
 {
     struct inventory *inventory = poller_inventory(engine->poller);
     const struct guest *guest = inventory ? inventory_by_vmid(inventory, operation->vmid) : NULL;
+    if (poller_refusal(engine->poller)->code != ERROR_NONE)
+        return;
     if (!guest || engine->running >= ENGINE_OPERATIONS_MAX || !is_newest_of_its_guest(engine, operation))
         return;
     struct guest_queue *queue = queue_of(engine, guest->vmid);
@@ -548,6 +554,10 @@ bool engine_dry_run(struct engine *engine, const struct engine_request *request,
         *error = session.error;
         if (error->code == ERROR_NONE)
             error_set(error, ERROR_NO_SESSION, "there is no Proxmox session");
+        return false;
+    }
+    if (poller_refusal(engine->poller)->code != ERROR_NONE) {
+        *error = *poller_refusal(engine->poller);
         return false;
     }
     if (!guest->may_power) {

@@ -203,6 +203,8 @@ static void on_result(void *context, uint64_t id, const struct api_result *resul
     if (reading->call != id)
         return;
     reading->call = 0;
+    if (result->http_status == 403) /* our privileges are others than we know */
+        poller_reread_privileges(reading->engine->poller);
     switch (reading->question) {
     case ASK_STATUS:
         take_status(reading, result);

@@ -71,8 +71,6 @@ static void on_power(struct runner *runner, const struct api_result *result)
     /* a lost one, too: answers to reads that were under way must not lead the next stop there again */
     if ((result->http_status >= 595 || result->outcome == API_LOST) && result->endpoint_text[0])
         runner->avoid |= UINT64_C(1) << result->endpoint;
-    if (result->http_status == 403)
-        poller_reread_privileges(runner->engine->poller);
     feed(runner, &event);
 }
 
@@ -148,6 +146,8 @@ static void on_result(void *context, uint64_t id, const struct api_result *resul
         [RUN_TASKS] = on_tasks, [RUN_HOSTS] = on_hosts,   [RUN_LOCATE] = on_located,
     };
     struct runner *runner = context;
+    if (result->http_status == 403) /* our privileges are others than we know */
+        poller_reread_privileges(runner->engine->poller);
     for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
         if (runner->calls[i] == id) {
             runner->calls[i] = 0;

@@ -32,8 +32,15 @@ static const struct reason_row {
     [REASON_MINORITY] = {"minority", VERDICT_BLOCKED,
                          "too few Proxmox hosts are online to prove that a guest is off",
                          "on a Proxmox host: `pvecm status`; two hosts with a QDevice: min-online-nodes = 1"},
+    [REASON_EXCESS_REFUSED] = {"excess-privileges", VERDICT_BLOCKED,
+                               "the broker's identity holds more than fencing takes, and is not accepted",
+                               "`/usr/sbin/fence_broker permissions` has the lines that mend it; to use it "
+                               "all the same: least-privilege = warn"},
+    [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED,
+                                  "the broker's identity holds more than fencing takes",
+                                  "`/usr/sbin/fence_broker permissions` has the lines that mend it"},
     [REASON_NO_POWER_RIGHT] =
-        {"no-power-right", VERDICT_BLOCKED, "Proxmox does not grant VM.PowerMgmt on the guest",
+        {"no-power-right", VERDICT_BLOCKED, "Proxmox does not grant VM.PowerMgmt and VM.Audit on the guest",
          "on a Proxmox host: `pveum acl modify /pool/POOL --roles ROLE --users USER@REALM` (and "
          "--tokens for a token with privilege separation)"},
     [REASON_TEMPLATE] = {"template", VERDICT_BLOCKED, "it is a template and never runs",
@@ -63,6 +70,11 @@ static const struct reason_row {
     [REASON_ONE_ENDPOINT] = {"one-endpoint", VERDICT_DEGRADED,
                              "only one Proxmox endpoint answers: with it the fence would be lost",
                              "mend the others, or add `endpoint = HOST` lines to the configuration"},
+    [REASON_CERTIFICATE_EXPIRES] =
+        {"certificate-expires", VERDICT_DEGRADED,
+         "the certificate of an endpoint expires within 30 days, or has expired",
+         "see the endpoints in `/usr/sbin/fence_broker status`; on that host: `pvecm updatecerts --force` "
+         "(with fingerprint lines: add the new one, `pvenode cert info`)"},
     [REASON_HISTORY_NOT_WRITTEN] = {"history-not-written", VERDICT_DEGRADED,
                                     "the history does not reach the disk: a restart would forget it",
                                     "see `df -h /var/lib/fence-broker` and the owner of that directory"},
@@ -96,8 +108,14 @@ reason_set readiness_overall(const struct readiness_facts *facts)
         reasons |= bit(REASON_NO_ENDPOINT);
     else if (facts->endpoints_up == 1)
         reasons |= bit(REASON_ONE_ENDPOINT);
+    if (facts->certificate_expires)
+        reasons |= bit(REASON_CERTIFICATE_EXPIRES);
     if (facts->history_failing)
         reasons |= bit(REASON_HISTORY_NOT_WRITTEN);
+    if (facts->grants == GRANTS_REFUSED)
+        reasons |= bit(REASON_EXCESS_REFUSED);
+    if (facts->grants == GRANTS_TOLERATED)
+        reasons |= bit(REASON_EXCESS_PRIVILEGES);
     if (!facts->inventory)
         return reasons | bit(REASON_NO_INVENTORY);
     if (inventory_count(facts->inventory) == 0)
@@ -134,7 +152,7 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
 {
     reason_set reasons = readiness_overall(facts);
 
-    if (!guest->may_power)
+    if (!guest->may_power || !guest->may_audit)
         reasons |= bit(REASON_NO_POWER_RIGHT);
     if (guest->template)
         reasons |= bit(REASON_TEMPLATE);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ enum reason {
     REASON_EMPTY_POOL,
     REASON_STALE,
     REASON_MINORITY,
+    REASON_EXCESS_REFUSED, /* both are "excess-privileges": this one blocks, */
     REASON_NO_POWER_RIGHT,
     REASON_TEMPLATE,
     REASON_SUSPENDED,
@@ -30,8 +32,10 @@ enum reason {
     REASON_HA_FROZEN,
     REASON_HA_UNSERVED,
     REASON_HA_MANAGED,
+    REASON_EXCESS_PRIVILEGES, /* and with this one we fence all the same */
     REASON_AMBIGUOUS_NAME,
     REASON_ONE_ENDPOINT,
+    REASON_CERTIFICATE_EXPIRES,
     REASON_HISTORY_NOT_WRITTEN,
     REASON_COUNT,
 };
@@ -44,8 +48,10 @@ struct readiness_facts {
     const struct inventory *inventory; /* may be NULL */
     int64_t inventory_age_ms;
     int64_t poll_interval_ms;
-    int min_online_nodes; /* 0: majority */
+    int min_online_nodes;     /* 0: majority */
+    bool certificate_expires; /* an endpoint's, within 30 days */
     bool history_failing;
+    enum grants_state grants;
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */

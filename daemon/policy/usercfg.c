@@ -13,13 +13,6 @@
 
 /* ---- effective privileges ----------------------------------------------------------------------------- */
 
-/* The roles that hold on a path, already added up. NoAccess is kept apart because it beats all others. */
-struct roles {
-    struct usercfg_privileges sum;
-    struct usercfg_privileges no_access_sum; /* somebody may have added privileges to that role, too */
-    bool no_access;
-};
-
 static void add_role(struct roles *roles, const struct role *role, bool propagate)
 {
     struct usercfg_privileges *sum = &roles->sum;
@@ -55,26 +48,31 @@ static bool is_member(const struct usercfg *cfg, const char *group_name, const c
     return member != NULL;
 }
 
+bool usercfg_visit(const struct usercfg *cfg, const struct acl *acl, const char *id, bool is_token,
+                   bool final, struct roles *roles)
+{
+    struct subject *subject = NULL, *next = NULL;
+
+    HASH_FIND_STR(acl->subjects[is_token ? SUBJECT_TOKEN : SUBJECT_USER], id, subject);
+    bool any = add_subject(roles, subject, final);
+    if (!any && !is_token) {
+        HASH_ITER (hh, acl->subjects[SUBJECT_GROUP], subject, next) {
+            if (is_member(cfg, subject->name, id))
+                any |= add_subject(roles, subject, final);
+        }
+    }
+    return any;
+}
+
 /* What one node of the tree says about the identity replaces what came from above. */
 static void visit(const struct usercfg *cfg, const char *id, bool is_token, const char *path, size_t length,
                   bool final, struct roles *roles)
 {
     struct acl *acl = NULL;
-    struct subject *subject = NULL, *next = NULL;
     struct roles here = {0};
 
     HASH_FIND(hh, cfg->acls, path, length, acl);
-    if (!acl)
-        return;
-    HASH_FIND_STR(acl->subjects[is_token ? SUBJECT_TOKEN : SUBJECT_USER], id, subject);
-    bool any = add_subject(&here, subject, final);
-    if (!any && !is_token) {
-        HASH_ITER (hh, acl->subjects[SUBJECT_GROUP], subject, next) {
-            if (is_member(cfg, subject->name, id))
-                any |= add_subject(&here, subject, final);
-        }
-    }
-    if (any)
+    if (acl && usercfg_visit(cfg, acl, id, is_token, final, &here))
         *roles = here;
 }
 
@@ -180,6 +178,21 @@ bool usercfg_may_log_in(const struct usercfg *cfg, const char *id, int64_t now_s
     return user->enabled && (!user->expire || user->expire > now_s);
 }
 
+bool usercfg_identity(const struct usercfg *cfg, const char *id, struct usercfg_identity *out)
+{
+    struct token *token = NULL;
+    struct user *user = NULL;
+    HASH_FIND_STR(cfg->users, id, user);
+    if (!user)
+        HASH_FIND_STR(cfg->tokens, id, token);
+    if (!user && !token)
+        return false;
+    *out = (struct usercfg_identity){.enabled = user ? user->enabled : token->user->enabled,
+                                     .expire = user ? user->expire : token->expire,
+                                     .privsep = token && token->privsep};
+    return true;
+}
+
 /* ---- what is there ------------------------------------------------------------------------------------ */
 
 size_t usercfg_warning_count(const struct usercfg *cfg)
@@ -262,6 +275,54 @@ int usercfg_each_acl_path(const struct usercfg *cfg, usercfg_each_f *each, void 
     int result = 0;
     for (const struct acl *acl = cfg->acls; acl && !result; acl = acl->hh.next)
         result = each(acl->path, context);
+    return result;
+}
+
+static bool is_known(const struct usercfg *cfg, int kind, const char *name)
+{
+    struct user *user = NULL;
+    struct group *group = NULL;
+    if (kind == SUBJECT_USER)
+        HASH_FIND_STR(cfg->users, name, user);
+    else if (kind == SUBJECT_GROUP)
+        HASH_FIND_STR(cfg->groups, name, group);
+    return user || group || kind == SUBJECT_TOKEN; /* grants to unknown tokens are not kept */
+}
+
+int usercfg_each_grant(const struct usercfg *cfg, usercfg_each_grant_f *each, void *context)
+{
+    static const enum usercfg_subject kinds[SUBJECT_KINDS] = {
+        [SUBJECT_TOKEN] = USERCFG_TOKEN, [SUBJECT_USER] = USERCFG_USER, [SUBJECT_GROUP] = USERCFG_GROUP};
+    int result = 0;
+    for (const struct acl *acl = cfg->acls; acl; acl = acl->hh.next) {
+        for (int kind = 0; kind < SUBJECT_KINDS; kind++) {
+            for (const struct subject *subject = acl->subjects[kind]; subject; subject = subject->hh.next) {
+                struct usercfg_grant grant = {.path = acl->path,
+                                              .kind = kinds[kind],
+                                              .subject = subject->name,
+                                              .known = is_known(cfg, kind, subject->name)};
+                for (const struct grant *one = subject->grants; one && !result; one = one->next) {
+                    grant.role = one->role->name;
+                    grant.propagate = one->propagate;
+                    result = each(&grant, context);
+                }
+                if (result)
+                    return result;
+            }
+        }
+    }
+    return 0;
+}
+
+int usercfg_each_member(const struct usercfg *cfg, const char *group_name, usercfg_each_f *each,
+                        void *context)
+{
+    struct group *group = NULL;
+    int result = 0;
+    HASH_FIND_STR(cfg->groups, group_name, group);
+    for (const struct member *member = group ? group->members : NULL; member && !result;
+         member = member->hh.next)
+        result = each(member->user, context);
     return result;
 }
 

@@ -51,6 +51,14 @@ struct usercfg_privileges usercfg_privileges(const struct usercfg *cfg, const ch
  * its user to be so. */
 bool usercfg_may_log_in(const struct usercfg *cfg, const char *id, int64_t now_s);
 
+/* What the file says about a user or token itself; false if it has no line. */
+struct usercfg_identity {
+    bool enabled;   /* a token's: its user's */
+    int64_t expire; /* Unix seconds; 0: never */
+    bool privsep;   /* a token with privileges of its own */
+};
+bool usercfg_identity(const struct usercfg *cfg, const char *id, struct usercfg_identity *out);
+
 /* "a!b@pve!tok" is token "tok" of "a!b@pve": the length of the user's part, or 0 if `id` is no token id. */
 size_t usercfg_token_user_length(const char *id);
 
@@ -83,3 +91,19 @@ int usercfg_each_acl_path(const struct usercfg *cfg, usercfg_each_f *each, void 
 /* every path that GET /access/permissions looks at: top-level ones, grants', pools and their members; a path
  * that is more than one of these comes more than once */
 int usercfg_each_path(const struct usercfg *cfg, usercfg_each_f *each, void *context);
+
+/* One grant of one role. All borrowed. */
+enum usercfg_subject { USERCFG_TOKEN, USERCFG_USER, USERCFG_GROUP };
+struct usercfg_grant {
+    const char *path;
+    enum usercfg_subject kind;
+    const char *subject; /* without '@' */
+    const char *role;
+    bool propagate;
+    bool known; /* there is such a user, token or group; Proxmox keeps grants to others */
+};
+/* 0 to go on; anything else ends the iteration and is returned. Paths in file order. */
+typedef int usercfg_each_grant_f(const struct usercfg_grant *grant, void *context);
+int usercfg_each_grant(const struct usercfg *cfg, usercfg_each_grant_f *each, void *context);
+/* members of a group, unknown users included; nothing for an unknown group */
+int usercfg_each_member(const struct usercfg *cfg, const char *group, usercfg_each_f *each, void *context);

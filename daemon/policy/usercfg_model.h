@@ -1,5 +1,5 @@
 /*
- * What usercfg_parse.c builds and usercfg.c reads; for these two files alone.
+ * What usercfg_parse.c builds and the others read; for the files of this room alone.
  *
  * Everything is found by name through hash tables, because an audit looks at 10,000 users and 100,000 guests.
  */
@@ -98,6 +98,18 @@ struct usercfg {
     char **warnings;
     size_t warning_count, warning_room;
 };
+
+/* The roles that hold on a path, already added up. NoAccess is kept apart because it beats all others. */
+struct roles {
+    struct usercfg_privileges sum;
+    struct usercfg_privileges no_access_sum; /* somebody may have added privileges to that role, too */
+    bool no_access;
+};
+
+/* What one node of the tree says about a user or token, for itself (`final`) or for what lies below it. False
+ * if it says nothing: what came from above counts. */
+bool usercfg_visit(const struct usercfg *cfg, const struct acl *acl, const char *id, bool is_token,
+                   bool final, struct roles *roles);
 
 /* Whether the first `length` bytes of `text` are a user id as PVE::Auth::Plugin::verify_username has it. */
 bool usercfg_is_user(const char *text, size_t length);

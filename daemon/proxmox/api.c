@@ -21,6 +21,7 @@ struct call_row {
 static const struct call_row calls[API_CALL_COUNT] = {
     [API_VERSION] = {{"version", "GET", false, false, true}, "/version"},
     [API_TICKET] = {{"ticket", "POST", false, true, true}, "/access/ticket"},
+    [API_DOMAINS] = {{"domains", "GET", false, false, true}, "/access/domains"},
     [API_PERMISSIONS] = {{"permissions", "GET", false, false, true}, "/access/permissions"},
     [API_GUESTS] = {{"guests", "GET", false, false, true}, "/cluster/resources?type=vm"},
     [API_NODES] = {{"nodes", "GET", false, false, true}, "/cluster/resources?type=node"},
@@ -141,6 +142,12 @@ static bool put_body(FILE *out, const struct api_request *request)
         put_encoded(out, request->username);
         fputs("&password=", out);
         put_encoded(out, request->password);
+        if (request->challenge) {
+            fputs("&tfa-challenge=", out);
+            put_encoded(out, request->challenge);
+        }
+        if (request->new_format)
+            fputs("&new-format=1", out);
         return true;
     case API_STOP:
         if (request->stop_timeout_s >= 0)
@@ -149,6 +156,7 @@ static bool put_body(FILE *out, const struct api_request *request)
             fprintf(out, "%soverrule-shutdown=1", request->stop_timeout_s >= 0 ? "&" : "");
         return true;
     case API_VERSION:
+    case API_DOMAINS:
     case API_PERMISSIONS:
     case API_GUESTS:
     case API_NODES:

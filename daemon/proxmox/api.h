@@ -17,6 +17,7 @@ const char *pve_guest_type_name(enum pve_guest_type type); /* "qemu", "lxc" */
 enum api_call {
     API_VERSION,
     API_TICKET,
+    API_DOMAINS, /* the realms, for anybody */
     API_PERMISSIONS,
     API_GUESTS,      /* cluster/resources?type=vm */
     API_NODES,       /* cluster/resources?type=node */
@@ -53,6 +54,8 @@ struct api_request {
     bool overrule_shutdown; /* Proxmox >= 8.2, not HA */
     /* API_TICKET */
     const char *username, *password;
+    const char *challenge; /* of a second factor, which `password` answers; or NULL */
+    bool new_format;       /* PVE 7 must be told that we know its new challenges; later ones ignore it */
 };
 
 /* Path with query ("/api2/json/…"), and the form body ("" for none, NULL for GET). Both malloc'd. False if a
@@ -79,6 +82,8 @@ struct api_result {
     const char *endpoint_text;  /* its text; "" if none was reached */
     int64_t asked_ms;           /* monotonic: when the request that was answered began to be sent */
     int64_t received_ms;
+    int64_t
+        certificate_expires_ms; /* time of day; 0: it was not shown (a kept connection, a resumed session) */
 };
 
 /* ---- answers, decoded; each returns false if the document is not what the call gives ---- */

@@ -8,15 +8,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct totp;
+
 struct session_credentials {
     const char *token_id;  /* or NULL */
     const char *user;      /* or NULL */
     struct secret *secret; /* taken over by session_new() and session_set_credentials() */
+    struct totp *totp;     /* likewise; NULL: no second factor */
 };
 
 struct session_description {
     const char *identity; /* "fence@pve!broker" or "fence@pve" */
     bool is_token;
+    bool second_factor; /* a TOTP secret is configured */
     bool ready;         /* Proxmox accepted these credentials with its last word on them */
     int64_t expires_ms; /* CLOCK_BOOTTIME; ticket only, else 0 */
     uint64_t logins, login_failures;

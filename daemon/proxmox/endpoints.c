@@ -8,6 +8,8 @@
 #include "proxmox/endpoints.h"
 
 #include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 struct slot {
     struct endpoint endpoint;
     int64_t last_failed_ms; /* the newest failure: since_ms is the first of a row */
+    bool expiry_logged;     /* of the present certificate */
     bool literal;           /* the name is a numeric address: it has no first label */
 };
 
@@ -237,9 +240,44 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
     slot->endpoint.requests++;
     slot->endpoint.failures++;
     slot->last_failed_ms = now_ms;
+    if (error && error->code == ERROR_CERTIFICATE && slot->endpoint.error.code != ERROR_CERTIFICATE)
+        log_warning("%s; %s", error->message, error->hint);
     if (error)
         slot->endpoint.error = *error;
     else
         error_set(&slot->endpoint.error, ERROR_NO_ENDPOINT, "%s gave no answer", slot->endpoint.text);
     set_state(&slot->endpoint, ENDPOINT_DOWN, now_ms);
+}
+
+static bool expires_soon(const struct endpoint *endpoint, int64_t realtime_ms)
+{
+    return endpoint->certificate_expires_ms &&
+           endpoint->certificate_expires_ms - realtime_ms < ENDPOINTS_CERTIFICATE_SOON_MS;
+}
+
+void endpoints_certificate(struct endpoints *endpoints, size_t index, int64_t expires_ms, int64_t realtime_ms)
+{
+    char end[CLOCK_RFC3339_LEN];
+
+    if (index >= endpoints->count || expires_ms == 0)
+        return;
+    struct slot *slot = &endpoints->slots[index];
+    if (slot->endpoint.certificate_expires_ms != expires_ms)
+        slot->expiry_logged = false;
+    slot->endpoint.certificate_expires_ms = expires_ms;
+    if (slot->expiry_logged || !expires_soon(&slot->endpoint, realtime_ms))
+        return;
+    slot->expiry_logged = true;
+    log_warning("the certificate of %s %s at %s; renew it on that host: pvecm updatecerts --force",
+                slot->endpoint.text, expires_ms > realtime_ms ? "expires" : "has expired",
+                clock_rfc3339(expires_ms, end));
+}
+
+bool endpoints_certificate_expires(const struct endpoints *endpoints, int64_t realtime_ms)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        if (expires_soon(&endpoints->slots[i].endpoint, realtime_ms))
+            return true;
+    }
+    return false;
 }

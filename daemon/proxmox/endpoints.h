@@ -51,3 +51,13 @@ int endpoints_choose(const struct endpoints *endpoints, const char *prefer_node,
  * request. `address` and `error` may be NULL; without memory for a new address the last one stays. */
 void endpoints_answered(struct endpoints *endpoints, size_t index, const char *address, int64_t now_ms);
 void endpoints_failed(struct endpoints *endpoints, size_t index, const struct error *error, int64_t now_ms);
+
+#define ENDPOINTS_CERTIFICATE_SOON_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
+
+/* The certificate that it has shown, by its end (time of day; 0: it has shown none). Logged when that is
+ * near.
+ */
+void endpoints_certificate(struct endpoints *endpoints, size_t index, int64_t expires_ms,
+                           int64_t realtime_ms);
+/* One of them expires soon, or has expired. */
+bool endpoints_certificate_expires(const struct endpoints *endpoints, int64_t realtime_ms);

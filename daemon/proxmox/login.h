@@ -1,6 +1,7 @@
 /*
- * Who we are to Proxmox: an API token, or a ticket that is fetched, renewed at half its life and fetched anew
- * after a 401. Knows no calls but the ticket's; the session asks it before each of its own.
+ * Who we are to Proxmox: an API token, or a ticket that is fetched with password and second factor, renewed
+ * with itself at half its life and fetched anew after a 401. Knows no calls but the ticket's and the realms';
+ * the session asks it before each of its own.
  */
 #pragma once
 
@@ -11,8 +12,12 @@
 #define LOGIN_ANSWER_MS            8000                 /* a refusal takes 3 s by design */
 #define LOGIN_REFUSED_PAUSE_MS     5000 /* doubled after each refusal: no account is locked out by hammering */
 #define LOGIN_REFUSED_PAUSE_MAX_MS 60000
-#define LOGIN_UNREACHED_PAUSE_MS   500   /* nobody answered; calls that waited end, their askers try again */
-#define LOGIN_RENEWAL_PAUSE_MS     60000 /* the old ticket is good for an hour more */
+/* Realms other than pve: somebody else's accounts, with rules of their own for refused logins. */
+#define LOGIN_STRANGE_REALM_PAUSE_MS     30000
+#define LOGIN_STRANGE_REALM_PAUSE_MAX_MS (15 * 60 * 1000)
+#define LOGIN_CODES_REFUSED_MAX          5 /* in a row; after eight Proxmox locks the second factor */
+#define LOGIN_UNREACHED_PAUSE_MS         500 /* nobody answered; calls that waited end, their askers try again */
+#define LOGIN_RENEWAL_PAUSE_MS           60000 /* the old ticket is good for an hour more */
 
 struct login;
 
@@ -22,7 +27,7 @@ typedef void login_ended_fn(void *context);
 struct login *login_new(struct event_base *base, struct transport *transport, struct endpoints *endpoints,
                         login_ended_fn *ended, void *context);
 void login_free(struct login *login);
-/* Takes the secret over; who waits for a login looks again. false without memory: then nothing changed. */
+/* Takes the secrets over; who waits for a login looks again. false without memory: then nothing changed. */
 bool login_set_credentials(struct login *login, struct session_credentials *credentials);
 
 /* What to send along. `*credential` tells this login from later ones. LOGIN_UNDER_WAY: wait for the callback.

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 #include "proxmox/session.h"
 #include "system/config.h"
@@ -15,12 +16,16 @@
 struct poller;
 
 #define POLLER_PRIVILEGES_MS (10 * 60 * 1000) /* own privileges are re-read so often, and after any 403 */
+#define POLLER_EXCESS_MS     (60 * 1000) /* the same while they are too many, and we fence all the same */
 
 /* A round ended: learnt or failed (then the old inventory stays). From the loop. */
 typedef void poller_round_fn(void *context);
 
+/* Borrows all rooms. `grants` gets its policy from `config`, and each reading of the own privileges. While
+ * they are such that nothing, or not everything, could be fenced they are re-read with every round. */
 struct poller *poller_new(struct event_base *base, struct session *session, struct endpoints *endpoints,
-                          const struct config *config, poller_round_fn *round, void *context);
+                          struct grants *grants, const struct config *config, poller_round_fn *round,
+                          void *context);
 void poller_free(struct poller *poller);
 /* After a reload: copies what it needs, polls at once. false if memory ran out. */
 bool poller_set_config(struct poller *poller, const struct config *config);
@@ -33,6 +38,9 @@ bool poller_had_round(const struct poller *poller); /* at least one round has en
 int64_t poller_interval_ms(const struct poller *poller);
 const struct error *
 poller_error(const struct poller *poller); /* of the last round; code ERROR_NONE if it was fine */
+const struct grants *poller_grants(const struct poller *poller);
+/* Why nothing may be powered; code ERROR_NONE if it may. */
+const struct error *poller_refusal(const struct poller *poller);
 /* Proxmox's release, "9.2" → 902; 0 before the first answer. */
 int poller_release(const struct poller *poller);
 const char *poller_version(const struct poller *poller); /* "9.2.11" or NULL */

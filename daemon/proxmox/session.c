@@ -189,6 +189,7 @@ static void note_endpoint(struct call *call, const struct api_result *result, co
     struct endpoints *endpoints = call->session->endpoints;
     if (call->layout != endpoints_layout(endpoints))
         return; /* a reload came in between: the index speaks of another endpoint */
+    endpoints_certificate(endpoints, result->endpoint, result->certificate_expires_ms, clock_realtime_ms());
     if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
     else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)

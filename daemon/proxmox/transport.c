@@ -7,7 +7,6 @@
  */
 #include "proxmox/transport.h"
 
-#include "proxmox/trust.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json.h"
@@ -37,7 +36,7 @@ struct generation {
     struct lane lanes[TRANSPORT_LANE_COUNT];
     CURLSH *share; /* TLS sessions, so that a fence resumes what a poll began */
     unsigned active;
-    X509_STORE *trusted; /* NULL: the system's */
+    struct trust *trust;
 };
 
 struct transfer {
@@ -53,7 +52,8 @@ struct transfer {
     int64_t asked_ms, timeout_ms;
     char *answer;
     size_t answer_length, answer_size;
-    bool too_long; /* the answer: more than TRANSPORT_BODY_MAX */
+    bool too_long;          /* the answer: more than TRANSPORT_BODY_MAX */
+    struct trust_seen seen; /* if there was a full handshake */
     char reason[TRANSPORT_REASON_MAX];
     char curl_error[CURL_ERROR_SIZE];
     transport_done_fn *done;
@@ -69,6 +69,9 @@ struct transport {
     struct transport_counters counters;
 };
 
+/* OpenSSL's place for the id of the transfer that a handshake is for; the connection may outlive it. */
+static int transfer_index = -1;
+
 int transport_global_init(struct error *error)
 {
     unsetenv("SSLKEYLOGFILE"); /* libcurl would write our sessions' keys there (P9) */
@@ -83,6 +86,12 @@ int transport_global_init(struct error *error)
                   info->ssl_version ? info->ssl_version : "nothing");
         error_hint(error, "install the OpenSSL flavour of libcurl (Debian: libcurl4)");
         return -ENOTSUP;
+    }
+    if (transfer_index < 0)
+        transfer_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (transfer_index < 0) {
+        error_set(error, ERROR_INTERNAL, "OpenSSL has no memory at the start");
+        return -ENOMEM;
     }
     return 0;
 }
@@ -161,7 +170,7 @@ static void generation_free(struct generation *generation)
     }
     if (generation->share) /* after the lanes, whose connections use it */
         curl_share_cleanup(generation->share);
-    X509_STORE_free(generation->trusted);
+    trust_free(generation->trust);
     free(generation);
 }
 
@@ -180,7 +189,7 @@ static bool lane_init(struct lane *lane, struct generation *generation, long hos
     return true;
 }
 
-static struct generation *generation_new(struct transport *transport, const char *ca_pem)
+static struct generation *generation_new(struct transport *transport, const struct trust_source *source)
 {
     static const long host_connections[TRANSPORT_LANE_COUNT] = {
         [TRANSPORT_FENCES] = 0, /* no limit: the engine has its own */
@@ -191,8 +200,8 @@ static struct generation *generation_new(struct transport *transport, const char
         return NULL;
     generation->transport = transport;
     generation->share = curl_share_init();
-    generation->trusted = ca_pem ? trust_store_new(ca_pem) : NULL;
-    bool good = generation->share && (!ca_pem || generation->trusted);
+    generation->trust = trust_new(source);
+    bool good = generation->share && generation->trust;
     for (size_t i = 0; good && i < ARRAY_LEN(generation->lanes); i++)
         good = lane_init(&generation->lanes[i], generation, host_connections[i]);
     if (!good) {
@@ -276,25 +285,6 @@ static bool is_certificate_error(CURLcode code)
            code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CERTPROBLEM;
 }
 
-static void describe_certificate_error(const struct transfer *transfer, struct error *error)
-{
-    const char *words = transfer->curl_error[0] ? transfer->curl_error : "the certificate was not accepted";
-    error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", transfer->endpoint_text,
-              words);
-    if (strstr(words, "subject name"))
-        error_hint(error, "name the host that the certificate is for: endpoint = ADDRESS as NAME");
-    else if (strstr(words, "not yet valid"))
-        error_hint(error, "this machine's clock is behind the certificate's: check it with timedatectl");
-    else if (strstr(words, "expired"))
-        error_hint(
-            error,
-            "renew it on the Proxmox host: pvecm updatecerts --force; and check this clock: timedatectl");
-    else
-        error_hint(error,
-                   "copy /etc/pve/pve-root-ca.pem from a Proxmox host and name it in fence-broker.conf: "
-                   "ca-file = /etc/fence-broker/pve-root-ca.pem");
-}
-
 static void judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
                           struct api_result *result)
 {
@@ -307,7 +297,9 @@ static void judge_failure(const struct transfer *transfer, CURLcode code, bool t
 
     const char *call = api_row(transfer->call)->name;
     if (is_certificate_error(code))
-        describe_certificate_error(transfer, &result->error);
+        trust_explain(&transfer->seen, transfer->endpoint_text,
+                      transfer->curl_error[0] ? transfer->curl_error : "the certificate was not accepted",
+                      &result->error);
     else if (transfer->too_long)
         error_set(&result->error, ERROR_PROTOCOL,
                   "Proxmox at %s answered %s with more than the %d MiB that are read of one answer",
@@ -334,6 +326,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
         .endpoint_text = transfer->endpoint_text,
         .asked_ms = transfer->asked_ms,
         .received_ms = clock_now_ms(),
+        .certificate_expires_ms = transfer->seen.expires_ms,
     };
     long status = 0, connects = 0;
     char *address = NULL;
@@ -475,28 +468,47 @@ static bool set_address(struct transfer *transfer, const struct endpoint *endpoi
            curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, transfer->connect_to) == CURLE_OK;
 }
 
-/* curl has made an empty store, which goes. */
-static CURLcode on_tls_context(CURL *easy, void *context, void *trusted)
+static int on_certificate(X509_STORE_CTX *context, void *argument)
+{
+    const struct generation *generation = argument;
+    struct transfer *transfer = NULL;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
+    uint64_t id = ssl ? (uintptr_t)SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), transfer_index) : 0;
+    HASH_FIND(hh, generation->transport->transfers, &id, sizeof(id), transfer);
+    return trust_judge(generation->trust, context, transfer ? &transfer->seen : NULL);
+}
+
+/* If the store is ours, the one that curl has made is empty, and goes. */
+static CURLcode on_tls_context(CURL *easy, void *context, void *argument)
 {
     (void)easy;
-    SSL_CTX_set1_cert_store(context, trusted);
+    const struct transfer *transfer = argument;
+    struct generation *generation = transfer->lane->generation;
+    X509_STORE *store = trust_store(generation->trust);
+    if (store)
+        SSL_CTX_set1_cert_store(context, store);
+    if (SSL_CTX_set_ex_data(context, transfer_index, (void *)(uintptr_t)transfer->id) != 1)
+        return CURLE_OUT_OF_MEMORY;
+    SSL_CTX_set_cert_verify_callback(context, on_certificate, generation);
     return CURLE_OK;
 }
 
 static bool set_tls(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
-    X509_STORE *trusted = transfer->lane->generation->trusted;
-    bool good = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    if (good && trusted)
-        good = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK &&
-               curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context) == CURLE_OK &&
-               curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trusted) == CURLE_OK;
+    const struct trust *trust = transfer->lane->generation->trust;
+    bool good =
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+        /* a fingerprint stands for the name, too */
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, trust_by_fingerprint(trust) ? 0L : 2L) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer) == CURLE_OK;
+    if (good && trust_store(trust))
+        good = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK;
     /* A libcurl that was built with a directory of CAs trusts those beside the ones given, and reads it at
      * each handshake. */
-    if (trusted || curl_version_info(CURLVERSION_NOW)->cainfo)
+    if (trust_store(trust) || curl_version_info(CURLVERSION_NOW)->cainfo)
         good = good && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
     /* the system's store is read once a lane and then kept: no file is opened in a fence */
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, -1L);
@@ -524,8 +536,8 @@ static void set_behaviour(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     /* curl sends a request again when a reused connection turns out dead; harmless for what is idempotent,
-     * not for reset */
-    if (transfer->call == API_RESET)
+     * not for reset, and not for a code, which is good once */
+    if (transfer->call == API_RESET || transfer->call == API_TICKET)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (transfer->body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -605,13 +617,13 @@ void transport_forget(struct transport *transport, uint64_t id)
 
 /* ---- the room itself ---- */
 
-struct transport *transport_new(struct event_base *base, const char *ca_pem)
+struct transport *transport_new(struct event_base *base, const struct trust_source *trust)
 {
     struct transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return NULL;
     transport->base = base;
-    transport->current = generation_new(transport, ca_pem);
+    transport->current = generation_new(transport, trust);
     if (!transport->current) {
         free(transport);
         return NULL;
@@ -619,9 +631,9 @@ struct transport *transport_new(struct event_base *base, const char *ca_pem)
     return transport;
 }
 
-int transport_set_ca(struct transport *transport, const char *ca_pem)
+int transport_set_trust(struct transport *transport, const struct trust_source *trust)
 {
-    struct generation *next = generation_new(transport, ca_pem), *old = transport->current;
+    struct generation *next = generation_new(transport, trust), *old = transport->current;
     if (!next)
         return -ENOMEM;
     transport->current = next;

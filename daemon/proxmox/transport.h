@@ -1,5 +1,5 @@
 /*
- * HTTPS to Proxmox: the only room that knows libcurl.
+ * HTTPS to Proxmox: the running daemon's only room that knows libcurl (commands that end have admin/https).
  *
  * Takes rows of the closed list (api.h) and nothing else. Tells apart what certainly was not sent
  * (API_UNSENT) from what may have been (API_LOST). Knows no sessions, chooses no endpoint, repeats nothing.
@@ -8,6 +8,7 @@
 
 #include "proxmox/api.h"
 #include "proxmox/endpoints.h"
+#include "proxmox/trust.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -47,13 +48,12 @@ typedef void transport_done_fn(void *context, uint64_t id, const struct api_resu
 int transport_global_init(struct error *error);
 void transport_global_cleanup(void);
 
-/* `ca_pem` is the text of a CA file, or NULL for the system's store. */
-struct transport *transport_new(struct event_base *base, const char *ca_pem);
+struct transport *transport_new(struct event_base *base, const struct trust_source *trust);
 /* Transfers under way end without a callback. */
 void transport_free(struct transport *transport);
-/* Another CA: connections and TLS sessions made under the old one are not used for new requests. 0 or
+/* Believe others: connections and TLS sessions made under the old ones are not used for new requests. 0 or
  * -ENOMEM. */
-int transport_set_ca(struct transport *transport, const char *ca_pem);
+int transport_set_trust(struct transport *transport, const struct trust_source *trust);
 
 /* Send one call to one endpoint. Without an answer after timeout_ms it counts as lost (or unsent). Returns an
  * id, or 0 if the request cannot be built or memory ran out. */

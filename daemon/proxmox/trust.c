@@ -2,17 +2,32 @@
  * libcurl would decode the CA anew for each connection, which takes as long as half a resumed handshake. One
  * store is made for a generation of connections instead. Its flags are the ones that libcurl gives its own:
  * an intermediate certificate that was named is trusted by itself.
+ *
+ * A fingerprint is of the host's certificate itself. Nothing else of it is looked at then: who knows the
+ * certificate needs nobody to vouch for it.
  */
 #include "proxmox/trust.h"
 
+#include "system/cleanup.h"
+
+#include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
-#include <stdbool.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-X509_STORE *trust_store_new(const char *ca_pem)
+struct trust {
+    X509_STORE *store; /* NULL: the system's */
+    struct config_fingerprint *fingerprints;
+    size_t fingerprint_count;
+};
+
+static X509_STORE *store_new(const char *ca_pem)
 {
     X509_STORE *store = X509_STORE_new();
     BIO *bio = BIO_new_mem_buf(ca_pem, (int)strlen(ca_pem));
@@ -30,4 +45,149 @@ X509_STORE *trust_store_new(const char *ca_pem)
         return store;
     X509_STORE_free(store);
     return NULL;
+}
+
+struct trust *trust_new(const struct trust_source *source)
+{
+    struct trust *trust = calloc(1, sizeof(*trust));
+    if (!trust)
+        return NULL;
+    /* with fingerprints an empty one, so that the system's is not read for nothing */
+    const char *ca_pem = source->fingerprint_count ? "" : source->ca_pem;
+    if (ca_pem)
+        trust->store = store_new(ca_pem);
+    if (source->fingerprint_count)
+        trust->fingerprints = calloc(source->fingerprint_count, sizeof(*trust->fingerprints));
+    if ((ca_pem && !trust->store) || (source->fingerprint_count && !trust->fingerprints)) {
+        trust_free(trust);
+        return NULL;
+    }
+    for (; trust->fingerprint_count < source->fingerprint_count; trust->fingerprint_count++)
+        trust->fingerprints[trust->fingerprint_count] = source->fingerprints[trust->fingerprint_count];
+    return trust;
+}
+
+void trust_free(struct trust *trust)
+{
+    if (!trust)
+        return;
+    X509_STORE_free(trust->store);
+    free(trust->fingerprints);
+    free(trust);
+}
+
+X509_STORE *trust_store(const struct trust *trust)
+{
+    return trust->store;
+}
+
+bool trust_by_fingerprint(const struct trust *trust)
+{
+    return trust->fingerprint_count > 0;
+}
+
+/* ---- what a certificate is ---- */
+
+static void write_fingerprint(const unsigned char *digest, char text[static TRUST_FINGERPRINT_ROOM])
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < CONFIG_SHA256_LENGTH; i++) {
+        text[i * 3] = digits[digest[i] >> 4];
+        text[i * 3 + 1] = digits[digest[i] & 15];
+        text[i * 3 + 2] = ':';
+    }
+    text[TRUST_FINGERPRINT_ROOM - 1] = '\0';
+}
+
+static int64_t end_of(const X509 *certificate)
+{
+    struct tm end;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
+        return 0;
+    return (int64_t)timegm(&end) * 1000;
+}
+
+static void write_name(X509 *certificate, char name[static TRUST_NAME_ROOM])
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && !name[0]; i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
+        if (one->type != GEN_DNS)
+            continue;
+        const char *text = (const char *)ASN1_STRING_get0_data(one->d.dNSName);
+        int length = ASN1_STRING_length(one->d.dNSName);
+        if (length > 0 && length < TRUST_NAME_ROOM && !memchr(text, '\0', (size_t)length) &&
+            !(length == 9 && memcmp(text, "localhost", 9) == 0))
+            snprintf(name, TRUST_NAME_ROOM, "%.*s", length, text);
+    }
+    GENERAL_NAMES_free(names);
+}
+
+static bool is_ours(const struct trust *trust, const unsigned char *digest)
+{
+    for (size_t i = 0; i < trust->fingerprint_count; i++) {
+        if (memcmp(trust->fingerprints[i].sha256, digest, CONFIG_SHA256_LENGTH) == 0)
+            return true;
+    }
+    return false;
+}
+
+int trust_judge(const struct trust *trust, X509_STORE_CTX *context, struct trust_seen *seen)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    X509 *certificate = X509_STORE_CTX_get0_cert(context);
+    bool known = certificate && X509_digest(certificate, EVP_sha256(), digest, &length) == 1 &&
+                 length == CONFIG_SHA256_LENGTH;
+    if (known && seen) {
+        *seen = (struct trust_seen){.expires_ms = end_of(certificate)};
+        write_fingerprint(digest, seen->fingerprint);
+        write_name(certificate, seen->name);
+    }
+    if (!trust_by_fingerprint(trust))
+        return X509_verify_cert(context);
+    if (known && is_ours(trust, digest)) {
+        X509_STORE_CTX_set_error(context, X509_V_OK);
+        return 1;
+    }
+    if (seen)
+        seen->stranger = true;
+    X509_STORE_CTX_set_error(context, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
+/* Each with the line that mends it. */
+void trust_explain(const struct trust_seen *seen, const char *endpoint, const char *words,
+                   struct error *error)
+{
+    error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", endpoint, words);
+    if (seen->stranger) {
+        error_set(error, ERROR_CERTIFICATE,
+                  "the certificate of %s is none that fence-broker.conf names: its fingerprint is %s",
+                  endpoint, seen->fingerprint);
+        error_hint(
+            error,
+            "compare with `pvenode cert info` on that host; if it was renewed, add to [proxmox]: fingerprint "
+            "= %s",
+            seen->fingerprint);
+    } else if (strstr(words, "subject name") && seen->name[0]) {
+        error_hint(error, "it is for %s; write, if that is the host: endpoint = %.*s as %s", seen->name,
+                   (int)strcspn(endpoint, " "), endpoint, seen->name);
+    } else if (strstr(words, "subject name")) {
+        error_hint(error, "name the host that the certificate is for: endpoint = ADDRESS as NAME");
+    } else if (strstr(words, "not yet valid")) {
+        error_hint(error, "this machine's clock is behind the certificate's: check it with timedatectl");
+    } else if (strstr(words, "expired")) {
+        error_hint(
+            error,
+            "renew it on the Proxmox host: pvecm updatecerts --force; and check this clock: timedatectl");
+    } else {
+        error_hint(error,
+                   "copy /etc/pve/pve-root-ca.pem from a Proxmox host and name it in fence-broker.conf: "
+                   "ca-file = /etc/fence-broker/pve-root-ca.pem%s%s",
+                   seen->fingerprint[0] ? "; or instead, if `pvenode cert info` on that host shows the same: "
+                                          "fingerprint = "
+                                        : "",
+                   seen->fingerprint);
+    }
 }

@@ -1,11 +1,46 @@
 /*
- * Whom we believe: the CA file's text, read once for all connections. Knows OpenSSL, and no files and no
- * curl.
+ * Whom we believe: a CA file's text, fingerprints, or the system's store; and what a certificate is. Knows
+ * OpenSSL, and no files and no curl.
  */
 #pragma once
 
-#include <openssl/types.h>
+#include "system/config.h"
 
-/* A store of the PEM text's certificates and revocation lists, to be freed with X509_STORE_free(); text
- * without any makes one that trusts nobody. NULL: no memory. */
-X509_STORE *trust_store_new(const char *ca_pem);
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRUST_FINGERPRINT_ROOM (CONFIG_SHA256_LENGTH * 3)
+#define TRUST_NAME_ROOM        254
+
+/* What to believe; borrowed. Fingerprints replace chain and name; with neither the system's store counts. */
+struct trust_source {
+    const char *ca_pem; /* or NULL */
+    const struct config_fingerprint *fingerprints;
+    size_t fingerprint_count;
+};
+
+struct trust;
+
+/* Copies what it needs. Text without any certificate makes one that trusts nobody. NULL: no memory. */
+struct trust *trust_new(const struct trust_source *source);
+void trust_free(struct trust *trust);               /* NULL is fine */
+X509_STORE *trust_store(const struct trust *trust); /* borrowed; NULL: the system's */
+bool trust_by_fingerprint(const struct trust *trust);
+
+/* What a host has shown. */
+struct trust_seen {
+    char fingerprint[TRUST_FINGERPRINT_ROOM]; /* "AB:CD:…" as Proxmox shows it; "" if none was seen */
+    char name[TRUST_NAME_ROOM];               /* the first host name it is for but localhost, or "" */
+    int64_t expires_ms;                       /* time of day; 0: unknown */
+    bool stranger;                            /* its fingerprint is none of ours */
+};
+
+/* What a handshake that failed with these words (curl's) means, and the line that mends it. */
+void trust_explain(const struct trust_seen *seen, const char *endpoint, const char *words,
+                   struct error *error);
+
+/* The verdict during the handshake, in place of X509_verify_cert(): 1, or 0 with an error in the context.
+ * `seen` may be NULL. */
+int trust_judge(const struct trust *trust, X509_STORE_CTX *context, struct trust_seen *seen);

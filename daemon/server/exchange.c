@@ -40,6 +40,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .endpoints = parts->endpoints,
         .poll_error = poller_error(parts->poller),
         .pve_version = poller_version(parts->poller),
+        .grants = poller_grants(parts->poller),
         .history = parts->history,
         .engine = engine_counters(parts->engine),
         .operations_running = engine_running(parts->engine),
@@ -54,7 +55,9 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .inventory_age_ms = inventory ? facts->now_ms - inventory_taken_ms(inventory) : 0,
         .poll_interval_ms = poller_interval_ms(parts->poller),
         .min_online_nodes = parts->min_online_nodes,
+        .certificate_expires = endpoints_certificate_expires(parts->endpoints, facts->realtime_ms),
         .history_failing = history_write_error(parts->history) != 0,
+        .grants = facts->grants ? grants_state(facts->grants) : GRANTS_UNKNOWN,
     };
 }
 

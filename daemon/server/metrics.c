@@ -203,6 +203,25 @@ static void hosts_known(struct text *out, const char *name, const struct scrape 
 
 /* ---- session, endpoints, calls ---- */
 
+/* Nothing before the first reading: 0 would be a promise. */
+static void missing_privileges(struct text *out, const char *name, const struct scrape *scrape)
+{
+    const struct privileges_report *report =
+        scrape->view->grants ? grants_report(scrape->view->grants) : NULL;
+
+    if (report)
+        put_count(out, name, NULL, NULL, report->missing);
+}
+
+static void excess_privileges(struct text *out, const char *name, const struct scrape *scrape)
+{
+    const struct privileges_report *report =
+        scrape->view->grants ? grants_report(scrape->view->grants) : NULL;
+
+    if (report)
+        put_count(out, name, NULL, NULL, report->excess);
+}
+
 static void session_ready(struct text *out, const char *name, const struct scrape *scrape)
 {
     put_count(out, name, NULL, NULL, scrape->view->session.ready);
@@ -267,6 +286,20 @@ static void endpoint_requests(struct text *out, const char *name, const struct s
 static void endpoint_failures(struct text *out, const char *name, const struct scrape *scrape)
 {
     each_endpoint(out, name, scrape, failures_of);
+}
+
+/* No sample before a certificate was seen: 0 would read as expired long ago. */
+static void certificate_expiry(struct text *out, const char *name, const struct scrape *scrape)
+{
+    size_t count = scrape->view->endpoints ? endpoints_count(scrape->view->endpoints) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct endpoint *endpoint = endpoints_get(scrape->view->endpoints, i);
+
+        if (endpoint->certificate_expires_ms > 0)
+            put_count(out, name, "endpoint", endpoint->text,
+                      (uint64_t)endpoint->certificate_expires_ms / 1000);
+    }
 }
 
 static uint64_t call_count(const struct view_facts *view, enum api_call call, bool lost)
@@ -341,6 +374,12 @@ static const struct family {
      inventory_age},
     {"fence_broker_proxmox_nodes_online", "gauge", "Proxmox hosts that are online.", hosts_online},
     {"fence_broker_proxmox_nodes_known", "gauge", "Proxmox hosts that were ever seen.", hosts_known},
+    {"fence_broker_missing_privileges", "gauge",
+     "Privileges that a fence takes and the broker lacks; no sample before they were read.",
+     missing_privileges},
+    {"fence_broker_excess_privileges", "gauge",
+     "Privileges beyond the minimal set, counted where they are granted; no sample before they were read.",
+     excess_privileges},
     {"fence_broker_session_ready", "gauge",
      "1 if Proxmox accepted the credentials with its last word on them.", session_ready},
     {"fence_broker_session_logins_total", "counter", "Logins that succeeded.", session_logins},
@@ -352,6 +391,8 @@ static const struct family {
      endpoint_requests},
     {"fence_broker_proxmox_endpoint_failures_total", "counter", "Requests that the endpoint did not answer.",
      endpoint_failures},
+    {"fence_broker_certificate_expiry_timestamp_seconds", "gauge",
+     "When the certificate of the endpoint expires; no sample before it was seen.", certificate_expiry},
     {"fence_broker_proxmox_calls_total", "counter", "Proxmox calls sent.", calls},
     {"fence_broker_proxmox_calls_lost_total", "counter",
      "Proxmox calls without an answer that could be read.", calls_lost},

@@ -46,7 +46,9 @@ static const struct guest *blocked_guest(const struct view_facts *facts, enum re
 static bool any_may_be_powered(const struct inventory *inventory)
 {
     for (size_t i = 0; i < inventory_count(inventory); i++) {
-        if (inventory_get(inventory, i)->may_power)
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (guest->may_power && guest->may_audit)
             return true;
     }
     return false;

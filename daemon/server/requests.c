@@ -351,6 +351,17 @@ void request_status(struct exchange *exchange, const struct http_request *reques
     answer_view(exchange, &body);
 }
 
+void request_permissions(struct exchange *exchange, const struct http_request *request)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    (void)request;
+    exchanges_facts(exchange->all, &facts);
+    view_permissions(&body, exchange->form, &facts);
+    answer_view(exchange, &body);
+}
+
 void request_metrics(struct exchange *exchange, const struct http_request *request)
 {
     _cleanup_(text_clear) struct text body = {0};

@@ -111,6 +111,18 @@ const struct error *view_cause(const struct view_facts *facts, enum reason reaso
     if ((reason == REASON_STALE || reason == REASON_NO_INVENTORY || reason == REASON_NO_ENDPOINT) &&
         facts->poll_error && facts->poll_error->code != ERROR_NONE)
         return facts->poll_error;
+    if ((reason == REASON_EXCESS_REFUSED || reason == REASON_EXCESS_PRIVILEGES) && facts->grants)
+        return grants_excess(facts->grants);
+    if (reason == REASON_NO_POWER_RIGHT && facts->grants && grants_missing(facts->grants)->code != ERROR_NONE)
+        return grants_missing(facts->grants);
+    for (size_t i = 0; reason == REASON_ONE_ENDPOINT && facts->endpoints; i++) {
+        const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
+
+        if (!endpoint)
+            break;
+        if (endpoint->error.code != ERROR_NONE)
+            return &endpoint->error;
+    }
     return NULL;
 }
 

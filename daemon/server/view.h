@@ -13,6 +13,7 @@
 #include "fence/operation.h"
 #include "fence/readiness.h"
 #include "proxmox/endpoints.h"
+#include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
@@ -32,6 +33,7 @@ struct view_facts {
     const struct endpoints *endpoints;    /* may be NULL */
     const struct error *poll_error;       /* may be NULL */
     const char *pve_version;              /* may be NULL */
+    const struct grants *grants;          /* may be NULL */
     const struct history *history;        /* may be NULL */
     const struct engine_counters *engine; /* may be NULL */
     unsigned operations_running;
@@ -64,6 +66,9 @@ void view_done(struct text *out, enum http_form form, const struct view_facts *f
 
 /* ---- status (view_status.c) ---- */
 void view_status(struct text *out, enum http_form form, const struct view_facts *facts);
+
+/* ---- own privileges (view_permissions.c) ---- */
+void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts);
 
 /* ---- shared by the views (view.c) ---- */
 /* Serialises and releases; remembers an allocation failure in `out`. Ends with a newline. */

@@ -71,6 +71,27 @@ static void put_reason_lines(struct text *out, const struct view_facts *facts, r
     }
 }
 
+static void put_privileges(struct text *table, const struct view_facts *facts)
+{
+    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
+
+    text_puts(table, "\nPrivileges\t");
+    if (!report)
+        text_puts(table, "not known yet");
+    else if (!report->count)
+        text_puts(table, "what fencing takes, and no more");
+    else
+        text_printf(table, "%zu too many, %zu missing, %zu hints; see fence_broker permissions",
+                    report->excess, report->missing, report->hints);
+}
+
+static const char *how_logged_in(const struct session_description *session)
+{
+    if (session->is_token)
+        return "token";
+    return session->second_factor ? "password and TOTP" : "password";
+}
+
 static void put_session(struct text *table, const struct view_facts *facts)
 {
     const struct session_description *session = &facts->session;
@@ -78,14 +99,29 @@ static void put_session(struct text *table, const struct view_facts *facts)
 
     text_puts(table, "Identity\t");
     view_put_cell(table, session->identity);
-    text_printf(table, " (%s), %s", session->is_token ? "token" : "password",
-                session->ready ? "accepted" : "not accepted");
+    text_printf(table, " (%s), %s%s", how_logged_in(session), session->ready ? "accepted" : "not accepted",
+                facts->readiness.grants == GRANTS_REFUSED ? " by Proxmox, and not by the broker" : "");
     if (session->expires_ms)
         text_printf(table, ", ticket expires in %s",
                     clock_age(session->expires_ms - facts->boottime_ms, age));
+    put_privileges(table, facts);
     text_puts(table, "\nProxmox VE\t");
     view_put_cell(table, facts->pve_version);
     text_puts(table, "\n");
+}
+
+static void put_certificate(struct text *table, const struct view_facts *facts,
+                            const struct endpoint *endpoint)
+{
+    int64_t left_ms = endpoint->certificate_expires_ms - facts->realtime_ms;
+    char age[CLOCK_AGE_LEN];
+
+    if (!endpoint->certificate_expires_ms)
+        text_puts(table, "-");
+    else if (left_ms <= 0)
+        text_puts(table, "expired");
+    else
+        text_puts(table, clock_age(left_ms, age));
 }
 
 static void put_endpoint(struct text *table, const struct view_facts *facts, const struct endpoint *endpoint)
@@ -99,6 +135,8 @@ static void put_endpoint(struct text *table, const struct view_facts *facts, con
     text_puts(table, "\t");
     text_puts(table, endpoint->last_ok_ms ? clock_age(facts->now_ms - endpoint->last_ok_ms, age) : "never");
     text_puts(table, "\t");
+    put_certificate(table, facts, endpoint);
+    text_puts(table, "\t");
     view_put_cell(table, endpoint->error.code == ERROR_NONE ? NULL : endpoint->error.message);
     text_puts(table, "\n");
 }
@@ -108,11 +146,17 @@ static void put_endpoints(struct text *out, const struct view_facts *facts)
     _cleanup_(text_clear) struct text table = {0};
     size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
 
-    text_puts(&table, "ENDPOINT\tSTATE\tFOR\tANSWERED\tERROR\n");
+    text_puts(&table, "ENDPOINT\tSTATE\tFOR\tANSWERED\tCERTIFICATE\tERROR\n");
     for (size_t i = 0; i < count; i++)
         put_endpoint(&table, facts, endpoints_get(facts->endpoints, i));
     text_append_table(out, table.data ? table.data : "");
     out->failed |= table.failed;
+    for (size_t i = 0; i < count; i++) {
+        const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
+
+        if (endpoint->error.code == ERROR_CERTIFICATE)
+            text_printf(out, "hint for %s: %s\n", endpoint->text, endpoint->error.hint);
+    }
 }
 
 static void put_inventory(struct text *table, const struct view_facts *facts, const struct counts *counts)
@@ -235,6 +279,7 @@ static struct json_object *session_object(const struct view_facts *facts)
 
     view_add_string(object, "identity", session->identity);
     view_add_bool(object, "token", session->is_token);
+    view_add_bool(object, "second_factor", session->second_factor);
     view_add_bool(object, "ready", session->ready);
     /* the ticket's age runs on CLOCK_BOOTTIME; shown on the wall clock */
     view_add_time(object, "expires", session->expires_ms ? facts->realtime_ms + left_ms : 0, facts);
@@ -242,6 +287,20 @@ static struct json_object *session_object(const struct view_facts *facts)
     view_add_int(object, "login_failures", (int64_t)session->login_failures);
     view_add(object, "error",
              session->error.code == ERROR_NONE ? NULL : view_error_object(&session->error, NULL));
+    return object;
+}
+
+static struct json_object *privileges_object(const struct view_facts *facts)
+{
+    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
+    struct json_object *object = report ? json_object_new_object() : NULL;
+
+    if (!report)
+        return NULL;
+    view_add_string(object, "judgement", grants_state_name(grants_state(facts->grants)));
+    view_add_int(object, "excess", (int64_t)report->excess);
+    view_add_int(object, "missing", (int64_t)report->missing);
+    view_add_int(object, "hints", (int64_t)report->hints);
     return object;
 }
 
@@ -263,6 +322,7 @@ static struct json_object *endpoints_array(const struct view_facts *facts)
         view_add_string(one, "state", endpoint_state_name(endpoint->state));
         view_add_time(one, "since", monotonic_to_realtime(facts, endpoint->since_ms), facts);
         view_add_time(one, "answered", monotonic_to_realtime(facts, endpoint->last_ok_ms), facts);
+        view_add_time(one, "certificate_expires", endpoint->certificate_expires_ms, facts);
         view_add_int(one, "requests", (int64_t)endpoint->requests);
         view_add_int(one, "failures", (int64_t)endpoint->failures);
         view_add(one, "error",
@@ -319,6 +379,7 @@ static void status_json(struct text *out, const struct view_facts *facts)
     view_add_string(object, "verdict", verdict_name(overall_verdict(facts, &counts)));
     view_add_reasons(object, counts.reasons);
     view_add(object, "session", session_object(facts));
+    view_add(object, "privileges", privileges_object(facts));
     view_add_string(object, "proxmox_version", facts->pve_version);
     view_add(object, "endpoints", endpoints_array(facts));
     view_add(object, "guests", guests_object(&counts));

@@ -346,6 +346,19 @@ static int check_whole(struct parse *parse)
         error_hint(parse->error, "keep the one whose secret is in secret-file; a token is recommended");
         return -EINVAL;
     }
+    if (config->ca_file && config->fingerprint_count) {
+        error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both ca-file and fingerprint in [proxmox]",
+                  config->path);
+        error_hint(parse->error,
+                   "keep one: with fingerprints each certificate is known by itself, and no CA is asked");
+        return -EINVAL;
+    }
+    if (config->token_id && config->totp_file) {
+        error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both token-id and totp-file in [proxmox]",
+                  config->path);
+        error_hint(parse->error, "remove totp-file: a token needs no second factor");
+        return -EINVAL;
+    }
     if (config->pool_count == 0)
         return missing(parse, "pool", "pool = NAME, the resource pool of the cluster's guests");
     if (strcmp(config->socket_path, config->metrics_path) == 0) {
@@ -456,12 +469,14 @@ void config_free(struct config *config)
         free(config->aliases[i].node);
         free(config->aliases[i].target);
     }
-    char *strings[] = {config->path,         config->token_id,     config->user,
-                       config->secret_file,  config->ca_file,      config->socket_path,
-                       config->metrics_path, config->socket_group, config->state_directory};
+    char *strings[] = {config->path,           config->token_id,     config->user,
+                       config->secret_file,    config->totp_file,    config->ca_file,
+                       config->socket_path,    config->metrics_path, config->socket_group,
+                       config->state_directory};
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         free(strings[i]);
     free(config->endpoints);
+    free(config->fingerprints);
     free(config->pools);
     free(config->aliases);
     config_access_free(config);

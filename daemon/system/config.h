@@ -22,6 +22,12 @@ struct config_endpoint {
     char *text;    /* as written: "192.0.2.12 as pve2"; used in messages and labels */
 };
 
+#define CONFIG_SHA256_LENGTH 32
+
+struct config_fingerprint {
+    unsigned char sha256[CONFIG_SHA256_LENGTH]; /* of the host's certificate */
+};
+
 struct config_alias {
     char *node;   /* Pacemaker node name, at the left of '=' in [nodes] */
     char *target; /* VMID or guest name */
@@ -56,12 +62,16 @@ struct config {
     char
         *user; /* "user@realm" or NULL; exactly one of the two is set; root@pam (and its tokens) is refused */
     char *secret_file; /* NULL: credential "proxmox-secret" */
-    char *ca_file;     /* NULL: the system's CA store */
+    char *totp_file;   /* NULL: credential "proxmox-totp", if there is one */
+    char *ca_file;     /* NULL: the system's CA store, or fingerprints */
+    struct config_fingerprint *fingerprints;
+    size_t fingerprint_count;
     char **pools;
     size_t pool_count;
     int64_t poll_interval_ms;
     int64_t answer_timeout_ms;
-    int min_online_nodes; /* 0: majority */
+    int min_online_nodes;  /* 0: majority */
+    bool excess_tolerated; /* least-privilege = warn */
     /* [fence] */
     int64_t deadline_ms;
     int64_t lock_wait_ms;

@@ -12,8 +12,9 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define ENDPOINTS_MAX 64
-#define POOLS_MAX     256
+#define ENDPOINTS_MAX    64
+#define POOLS_MAX        256
+#define FINGERPRINTS_MAX 256 /* an old and a new one of each endpoint, and room */
 
 #define MS     INT64_C(1)
 #define SECOND (1000 * MS)
@@ -106,6 +107,21 @@ static int set_pool(struct config *config, const struct config_key *key, const c
     return 0;
 }
 
+static int set_fingerprint(struct config *config, const struct config_key *key, const char *value,
+                           struct config_problem *problem)
+{
+    (void)key;
+    struct config_fingerprint fingerprint;
+    int result = config_value_fingerprint(value, &fingerprint, problem);
+    if (result == 0 && config->fingerprint_count == FINGERPRINTS_MAX)
+        result = bad(problem, "is one too many: at most %d fingerprints", FINGERPRINTS_MAX);
+    if (result == 0)
+        result = config_grow((void **)&config->fingerprints, config->fingerprint_count, sizeof(fingerprint));
+    if (result == 0)
+        config->fingerprints[config->fingerprint_count++] = fingerprint;
+    return result;
+}
+
 static int set_token_id(struct config *config, const struct config_key *key, const char *value,
                         struct config_problem *problem)
 {
@@ -155,6 +171,16 @@ static int set_online_nodes(struct config *config, const struct config_key *key,
     return config_value_online_nodes(value, &config->min_online_nodes, problem);
 }
 
+static int set_least_privilege(struct config *config, const struct config_key *key, const char *value,
+                               struct config_problem *problem)
+{
+    (void)key;
+    config->excess_tolerated = strcmp(value, "warn") == 0;
+    if (config->excess_tolerated || strcmp(value, "enforce") == 0)
+        return 0;
+    return bad(problem, "is not allowed here; allowed: enforce, warn");
+}
+
 static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
                           struct config_problem *problem)
 {
@@ -174,16 +200,16 @@ const struct config_key config_keys[] = {
     {CONFIG_PROXMOX, "token-id", set_token_id, AT(token_id)},
     {CONFIG_PROXMOX, "user", set_user, AT(user)},
     {CONFIG_PROXMOX, "secret-file", set_path, AT(secret_file)},
+    {CONFIG_PROXMOX, "totp-file", set_path, AT(totp_file)},
     {CONFIG_PROXMOX, "ca-file", set_path, AT(ca_file)},
+    {CONFIG_PROXMOX, "fingerprint", set_fingerprint, .repeatable = true},
     {CONFIG_PROXMOX, "pool", set_pool, .repeatable = true},
     {CONFIG_PROXMOX, "poll-interval", set_duration, AT(poll_interval_ms), .fallback = "10s", .min = SECOND,
      .max = 10 * MINUTE, .step = MS},
     {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
      .max = 60 * SECOND, .step = MS},
     {CONFIG_PROXMOX, "min-online-nodes", set_online_nodes, .fallback = "majority"},
-    {CONFIG_PROXMOX, "totp-file", .set = NULL},
-    {CONFIG_PROXMOX, "fingerprint", .set = NULL},
-    {CONFIG_PROXMOX, "least-privilege", .set = NULL},
+    {CONFIG_PROXMOX, "least-privilege", set_least_privilege, .fallback = "enforce"},
     {CONFIG_PROXMOX, "rehearse-interval", .set = NULL},
     {CONFIG_FENCE, "deadline", set_duration, AT(deadline_ms), .fallback = "240s", .min = 5 * SECOND,
      .max = HOUR, .step = MS},

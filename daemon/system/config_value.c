@@ -194,6 +194,28 @@ int config_value_endpoint(const char *value, struct config_endpoint *out, struct
     return 0;
 }
 
+/* ---- fingerprints ------------------------------------------------------------------------------------ */
+
+static int hex_digit(char c)
+{
+    const char *at = c ? strchr("0123456789abcdef", c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c) : NULL;
+    return at ? (int)(at - "0123456789abcdef") : -1;
+}
+
+int config_value_fingerprint(const char *value, struct config_fingerprint *out,
+                             struct config_problem *problem)
+{
+    way_out(problem,
+            "write it as `pvenode cert info` on that Proxmox host shows it: 32 pairs as in AB:CD:...");
+    for (size_t i = 0; i < CONFIG_SHA256_LENGTH; i++, value += 3) {
+        int high = hex_digit(value[0]), low = high < 0 ? -1 : hex_digit(value[1]);
+        if (low < 0 || value[2] != (i + 1 < CONFIG_SHA256_LENGTH ? ':' : '\0'))
+            return bad(problem, "is no SHA-256 fingerprint");
+        out->sha256[i] = (unsigned char)(high << 4 | low);
+    }
+    return 0;
+}
+
 /* ---- durations --------------------------------------------------------------------------------------- */
 
 static const struct {

@@ -22,6 +22,9 @@ int config_value_endpoint(const char *value, struct config_endpoint *out,
 /* 10s, 500ms, 4min, 1h within the range, in whole units of step_ms. */
 int config_value_duration(const char *value, int64_t min_ms, int64_t max_ms, int64_t step_ms, int64_t *out_ms,
                           struct config_problem *problem) CONFIG_VALUE_CHECKED;
+/* "AB:CD:…", 32 pairs of hexadecimal digits. */
+int config_value_fingerprint(const char *value, struct config_fingerprint *out,
+                             struct config_problem *problem) CONFIG_VALUE_CHECKED;
 int config_value_user(const char *value, struct config_problem *problem) CONFIG_VALUE_CHECKED;
 int config_value_token_id(const char *value, struct config_problem *problem) CONFIG_VALUE_CHECKED;
 int config_value_pool(const char *value, struct config_problem *problem) CONFIG_VALUE_CHECKED;

@@ -43,6 +43,8 @@ static const struct {
                         "check that the endpoint is the API of Proxmox VE itself, not a proxy"},
     [ERROR_NO_POWER_RIGHT] = {"no-power-right", 502,
                               "grant VM.PowerMgmt and VM.Audit on the pool to this identity"},
+    [ERROR_EXCESS_PRIVILEGES] = {"excess-privileges", 502,
+                                 "fence_broker permissions has the line that takes them away"},
     [ERROR_LOCKED] = {"locked", 503, "wait for the task that holds the lock, or end it on the Proxmox host"},
     [ERROR_SUSPENDED] = {"suspended", 503, "resume the guest, or remove its saved state, in Proxmox"},
     [ERROR_TEMPLATE] = {"template", 502, "a template cannot run: take it out of the pool or of the cluster"},

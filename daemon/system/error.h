@@ -38,6 +38,7 @@ enum error_code {
     ERROR_PROTOCOL,
     /* Proxmox will not do it */
     ERROR_NO_POWER_RIGHT,
+    ERROR_EXCESS_PRIVILEGES,
     ERROR_LOCKED,
     ERROR_SUSPENDED,
     ERROR_TEMPLATE,

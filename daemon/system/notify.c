@@ -159,15 +159,23 @@ static void ask_for_sockets(void)
     passed.count = count > 0 ? count : 0;
 }
 
-int notify_take_socket(const char *name)
+/* The next descriptor of that name, which is given away; -1 if there is none. */
+static int take(const char *name)
 {
     if (!passed.asked)
         ask_for_sockets();
     for (int i = 0; i < passed.count; i++) {
         if (!passed.names[i] || strcmp(passed.names[i], name) != 0)
             continue;
-        int fd = SD_LISTEN_FDS_START + i;
         free(TAKE(passed.names[i]));
+        return SD_LISTEN_FDS_START + i;
+    }
+    return -1;
+}
+
+int notify_take_socket(const char *name)
+{
+    for (int fd; (fd = take(name)) >= 0;) {
         int flags = fcntl(fd, F_GETFL);
         if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0 || flags < 0)
             continue; /* a unit that passes something else: as if it had passed nothing */
@@ -176,4 +184,35 @@ int notify_take_socket(const char *name)
         return fd;
     }
     return -1;
+}
+
+int notify_take_stored(const char *name)
+{
+    int fd = take(name);
+    return fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -1;
+}
+
+bool notify_store(const char *name, int fd)
+{
+    char state[STATE_MAX];
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    int length = snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s", name);
+    if (notify.fd < 0 || length < 0 || (size_t)length >= sizeof(state))
+        return false;
+    struct iovec text = {.iov_base = state, .iov_len = (size_t)length};
+    struct msghdr message = {
+        .msg_name = &notify.address,
+        .msg_namelen = notify.address_length,
+        .msg_iov = &text,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    control.header = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    return sendmsg(notify.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 struct secret {
@@ -79,6 +80,11 @@ size_t secret_length(const struct secret *secret)
     return secret->length;
 }
 
+void secret_protect_process(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L); /* has no way to fail */
+}
+
 static bool group_is_ours(gid_t group)
 {
     if (group == 0 || group == getegid() || group == getgid())
@@ -136,8 +142,7 @@ static struct secret *read_secret(int fd, const char *path, struct error *error)
         secret->length += (size_t)count;
     }
     if (secret->length > SECRET_FILE_MAX) {
-        error_set(error, ERROR_NO_SESSION,
-                  "secret file %s is longer than %d bytes: this is no token secret or password", path,
+        error_set(error, ERROR_NO_SESSION, "secret file %s is longer than %d bytes: this is no secret", path,
                   SECRET_FILE_MAX);
         return NULL;
     }
@@ -161,7 +166,7 @@ static bool is_plausible(const struct secret *secret, const char *path, struct e
     if (!problem)
         return true;
     error_set(error, ERROR_NO_SESSION, "secret file %s %s", path, problem);
-    error_hint(error, "write the token's secret or the password, alone on one line, into '%s'", path);
+    error_hint(error, "write the secret alone on one line into '%s'", path);
     return false;
 }
 
@@ -177,13 +182,12 @@ static struct secret *load(const char *path, bool check_access, struct error *er
             error_hint(error, "let fence_brokerd read it: chgrp fence-broker '%s' && chmod 0640 '%s'", path,
                        path);
         else
-            error_hint(error, "write the token's secret or the password, alone on one line, into '%s'", path);
+            error_hint(error, "write the secret alone on one line into '%s'", path);
         return NULL;
     }
     if (!S_ISREG(file.st_mode)) {
         error_set(error, ERROR_NO_SESSION, "secret file %s is refused: it is no regular file", path);
-        error_hint(error,
-                   "secret-file must name a file; use the credential \"proxmox-secret\" for other sources");
+        error_hint(error, "name a plain file, or use a systemd credential for other sources");
         return NULL;
     }
     if (check_access && !is_private(path, &file, error))
@@ -197,6 +201,19 @@ static struct secret *load(const char *path, bool check_access, struct error *er
 struct secret *secret_from_file(const char *path, struct error *error)
 {
     return load(path, true, error);
+}
+
+bool secret_credential_exists(const char *name)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    _cleanup_(freep) char *path = NULL;
+    if (!directory || directory[0] != '/')
+        return false;
+    if (asprintf(&path, "%s/%s", directory, name) < 0) {
+        path = NULL;
+        return false;
+    }
+    return access(path, F_OK) == 0;
 }
 
 struct secret *secret_from_credential(const char *name, struct error *error)

@@ -9,6 +9,7 @@
 
 #include "system/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct secret;
@@ -19,6 +20,10 @@ void secret_freep(struct secret **secret);
 const char *secret_reveal(const struct secret *secret); /* NUL-terminated */
 size_t secret_length(const struct secret *secret);
 
+/* This process and its children leave no core behind, and no other process of the same user may look into
+ * them: libraries have copies of secrets that are out of our reach. Before the first secret is read. */
+void secret_protect_process(void);
+
 /* Read a secret from a file: one trailing newline removed, no NUL inside, not empty, at most SECRET_FILE_MAX
  * bytes. Refused if others may read or write it, or if its group may and is neither root's nor one of ours
  * (the process's), or if it is no regular file. Symbolic links are followed; the file they lead to is what is
@@ -28,3 +33,4 @@ size_t secret_length(const struct secret *secret);
 struct secret *secret_from_file(const char *path, struct error *error);
 /* The same from a systemd credential ($CREDENTIALS_DIRECTORY/NAME; systemd has already restricted it). */
 struct secret *secret_from_credential(const char *name, struct error *error);
+bool secret_credential_exists(const char *name);

@@ -178,7 +178,7 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
     broker_spawn
     run client -o monitor
     is "$status" 1
-    like "$output" "*no-power-right*"
+    like "$output" "*excess-privileges*/pool/nfs_cluster, a pool that is not configured*"
     run client -o off -n vm101
     is "$status" 1
     like "$output" "*unknown-plug*"
@@ -198,6 +198,7 @@ look_for_secrets() {
     local pid
     client status >"$T/look.status" 2>&1 || true
     client status --json >"$T/look.status.json" 2>&1 || true
+    client permissions --json >"$T/look.permissions" 2>&1 || true
     client targets >"$T/look.targets" 2>&1 || true
     client history --json >"$T/look.history" 2>&1 || true
     curl -sS --unix-socket "$METRICS" -o "$T/look.metrics" http://localhost/metrics

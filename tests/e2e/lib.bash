@@ -22,7 +22,7 @@ e2e_setup() {
     SIM=$T/sim SOCKET=$T/run/broker.sock METRICS=$T/run/metrics.sock STATE=$T/state CONFIG=$T/fence-broker.conf
     mkdir -m 755 "$SIM" "$T/run" "$T/seen"
     mkdir -m 750 "$STATE"
-    SIM_PID='' BROKER_PID='' SIM_ARGUMENTS=()
+    SIM_PID='' BROKER_PID='' SIM_ARGUMENTS=() BROKER_COMMAND=()
     [[ -x $BUILD/fence_broker && -x $BUILD/fence_brokerd && -x $BUILD/pvesim ]] || missing "nothing is built in $BUILD: make"
 }
 
@@ -210,9 +210,11 @@ state.directory=$STATE"
     chmod 640 "$CONFIG"
 }
 
-# broker_spawn: starts the broker with the configuration there is, and waits for its socket only
+# broker_spawn: starts the broker (BROKER_COMMAND, by default the one that was built) with the configuration there is, and waits for its
+# socket only
 broker_spawn() {
-    spawn "$T/broker.log" "$BUILD/fence_brokerd" -c "$CONFIG"
+    ((${#BROKER_COMMAND[@]})) || BROKER_COMMAND=("$BUILD/fence_brokerd")
+    spawn "$T/broker.log" "${BROKER_COMMAND[@]}" -c "$CONFIG"
     BROKER_PID=$SPAWNED
     ln -sf broker.log.err "$T/broker.err"
     await 10 broker_listens || { cat "$T/broker.log" "$T/broker.log.err" >&2; return 1; }

@@ -3,6 +3,8 @@
  */
 #include "api.h"
 #include "auth.h"
+#include "realms.h"
+#include "server.h"
 #include "system/cleanup.h"
 
 #include <stdio.h>
@@ -27,21 +29,21 @@ void api_version(struct sim *sim, struct call *call, struct reply *reply)
 
 void api_domains(struct sim *sim, struct call *call, struct reply *reply)
 {
-    static const struct {
-        const char *realm, *comment;
-    } realms[] = {{"pam", "Linux PAM standard authentication"}, {"pve", "Proxmox VE authentication server"}};
+    struct realm *realms = realms_load(sim);
     struct out out = api_data(reply);
-    (void)sim, (void)call;
+    (void)call;
     out_open(&out, "data", '[');
-    for (size_t i = 0; i < ARRAY_LEN(realms); i++) {
+    for (const struct realm *realm = realms; realm; realm = realm->next) {
         out_open(&out, NULL, '{');
-        out_string(&out, "realm", realms[i].realm);
-        out_string(&out, "type", realms[i].realm);
-        out_string(&out, "comment", realms[i].comment);
+        out_string(&out, "realm", realm->name);
+        out_string(&out, "type", realm->type);
+        if (realm->comment)
+            out_string(&out, "comment", realm->comment);
         out_close(&out, '}');
     }
     out_close(&out, ']');
     api_data_end(&out);
+    realms_free(realms);
 }
 
 /* ---- login -------------------------------------------------------------------------------------------- */
@@ -130,8 +132,12 @@ void api_ticket(struct sim *sim, struct call *call, struct reply *reply)
         api_error(sim, reply, 500, "out of memory");
         return;
     }
-    enum login login = auth_login(sim, user, call_param(call, "password"), call_param(call, "tfa-challenge"),
-                                  &ticket, &csrf);
+    const char *challenge = call_param(call, "tfa-challenge"), *new_format = call_param(call, "new-format");
+    if (challenge)
+        server_count_code(sim);
+    bool old_challenge = cluster_pve(sim->cluster) < 8 && (!new_format || strcmp(new_format, "1") != 0);
+    enum login login =
+        auth_login(sim, user, call_param(call, "password"), challenge, old_challenge, &ticket, &csrf);
     call->id = strdup(user);
     if (login == LOGIN_REFUSED) {
         api_error(sim, reply, 401, "authentication failure");

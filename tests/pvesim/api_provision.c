@@ -322,6 +322,49 @@ void api_change_group(struct sim *sim, struct call *call, struct reply *reply)
     change_done(&change, false);
 }
 
+void api_groups(struct sim *sim, struct call *call, struct reply *reply)
+{
+    _cleanup_(change_clear) struct change change = {.sim = sim, .reply = reply, .what = "read groups"};
+    (void)call;
+    if (!change_open(&change))
+        return;
+    struct out out = api_data(reply);
+    out_open(&out, "data", '[');
+    for (const struct usertext_line *line = change.text.lines; line; line = line->next) {
+        if (strcmp(line->field[0], "group") != 0)
+            continue;
+        _cleanup_(freep) char *comment = usertext_text(line, GROUP_COMMENT);
+        out_open(&out, NULL, '{');
+        out_string(&out, "groupid", line->field[GROUP_ID]);
+        out_string(&out, "users", line->field[GROUP_USERS]);
+        if (comment && *comment)
+            out_string(&out, "comment", comment);
+        out_close(&out, '}');
+    }
+    out_close(&out, ']');
+    api_data_end(&out);
+}
+
+/* membership, and nothing else of a user */
+void api_update_user(struct sim *sim, struct call *call, struct reply *reply)
+{
+    const char *name = call->segment[2], *append = call_param(call, "append");
+    _cleanup_(freep) char *groups = strdup(call_param(call, "groups") ? call_param(call, "groups") : "");
+    _cleanup_(change_clear) struct change change = {.sim = sim, .reply = reply, .what = "update user"};
+    if (!groups || !change_open(&change) || !need(&change, "user", name))
+        return;
+    for (struct usertext_line *line = change.text.lines; line; line = line->next) {
+        if (strcmp(line->field[0], "group") == 0 && !(append && *append == '1') && call_param(call, "groups"))
+            step(&change, usertext_list_remove(line, GROUP_USERS, name));
+    }
+    for (char *rest = groups, *group; !change.answered && (group = strsep(&rest, ", ;"));) {
+        struct usertext_line *its = *group ? need(&change, "group", group) : NULL;
+        if (its && !usertext_list_has(its->field[GROUP_USERS], name))
+            step(&change, usertext_list_add(its, GROUP_USERS, name));
+    }
+    change_done(&change, false);
+}
+
 void api_create_user(struct sim *sim, struct call *call, struct reply *reply)
 {
     const char *name = call_param(call, "userid"), *enable = call_param(call, "enable");

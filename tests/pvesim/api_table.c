@@ -81,6 +81,8 @@ static const struct param_rule user_create_params[] = {
     {"enable", PARAM_BOOLEAN, false, false, 0, 0},  {"expire", PARAM_INTEGER, false, false, 0, 0},
     {"comment", PARAM_STRING, false, false, 0, 0},  {"email", PARAM_STRING, false, false, 0, 0},
     {"password", PARAM_STRING, false, false, 0, 0}, {0}};
+static const struct param_rule user_update_params[] = {
+    {"groups", PARAM_STRING, false, false, 0, 0}, {"append", PARAM_BOOLEAN, false, false, 0, 0}, {0}};
 static const struct param_rule token_params[] = {{"privsep", PARAM_BOOLEAN, false, false, 0, 0},
                                                  {"expire", PARAM_INTEGER, false, false, 0, 0},
                                                  {"comment", PARAM_STRING, false, false, 0, 0},
@@ -141,6 +143,7 @@ const struct api_row api_rows[] = {
     {"update-pool", "PUT", "/pools/{poolid}", 0, NULL, NULL, pool_update_params, api_update_pool},
     {"delete-pool", "DELETE", "/pools", 0, NULL, NULL, pool_delete_params, api_delete_pool},
     {"delete-pool", "DELETE", "/pools/{poolid}", 0, NULL, NULL, no_params, api_delete_pool},
+    {"groups", "GET", "/access/groups", 0, "/access/groups", "User.Modify|Sys.Audit", no_params, api_groups},
     {"create-group", "POST", "/access/groups", 0, "/access/groups", "Group.Allocate", group_create_params,
      api_change_group},
     {"delete-group", "DELETE", "/access/groups/{groupid}", 0, "/access/groups", "Group.Allocate", no_params,
@@ -149,6 +152,8 @@ const struct api_row api_rows[] = {
      api_create_user},
     {"user", "GET", "/access/users/{userid}", 0, "/access/groups", "User.Modify|Sys.Audit", no_params,
      api_user},
+    {"update-user", "PUT", "/access/users/{userid}", 0, "/access/groups", "User.Modify", user_update_params,
+     api_update_user},
     {"delete-user", "DELETE", "/access/users/{userid}", 0, "/access/groups", "User.Modify", no_params,
      api_delete_user},
     {"create-token", "POST", "/access/users/{userid}/token/{tokenid}", 0, "/access/groups", "User.Modify",

@@ -2,6 +2,7 @@
 #include "auth.h"
 #include "call.h"
 #include "cluster.h"
+#include "realms.h"
 #include "system/cleanup.h"
 
 #include <errno.h>
@@ -16,12 +17,13 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define KEY_BYTES        32
-#define SIGNATURE_BYTES  256 /* as many as Proxmox's RSA keys give */
-#define TOTP_STEP_S      30
-#define TICKET_PREFIX    "PVE:"
-#define CHALLENGE_USER   "!tfa!{\"totp\"%3Atrue}"
-#define CLOCK_SKEW_MAX_S 300
+#define KEY_BYTES          32
+#define SIGNATURE_BYTES    256 /* as many as Proxmox's RSA keys give */
+#define TOTP_STEP_S        30
+#define TICKET_PREFIX      "PVE:"
+#define CHALLENGE_USER     "!tfa!{\"totp\"%3Atrue}"
+#define OLD_CHALLENGE_USER "tfa!totp"
+#define CLOCK_SKEW_MAX_S   300
 
 /* a password, token secret or TOTP secret: "p user@realm", "t user@realm" */
 struct secret {
@@ -399,11 +401,12 @@ static bool totp_accepted(const struct sim *sim, const char *user, const char *c
 /* ---- who is it ---------------------------------------------------------------------------------------- */
 
 enum login auth_login(struct sim *sim, const char *user, const char *password, const char *challenge,
-                      char **ticket, char **csrf)
+                      bool old_challenge, char **ticket, char **csrf)
 {
     struct auth *auth = sim->auth;
     bool full = true;
-    if (usercfg_token_user_length(user) || !usercfg_may_log_in(auth->usercfg, user, sim_wall_s(sim)))
+    if (usercfg_token_user_length(user) || !usercfg_may_log_in(auth->usercfg, user, sim_wall_s(sim)) ||
+        !realms_have_passwords(sim, user))
         return LOGIN_REFUSED;
     if (challenge) {
         _cleanup_(freep) char *of = ticket_user(sim, challenge, user);
@@ -421,7 +424,8 @@ enum login auth_login(struct sim *sim, const char *user, const char *password, c
         full = !find_secret(auth, 't', user);
     }
     /* a challenge is signed for its user only, though it does not name him */
-    *ticket = full ? ticket_make(sim, user, "") : ticket_make(sim, CHALLENGE_USER, user);
+    *ticket = full ? ticket_make(sim, user, "")
+                   : ticket_make(sim, old_challenge ? OLD_CHALLENGE_USER : CHALLENGE_USER, user);
     *csrf = csrf_at(auth, user, sim_wall_s(sim));
     return !*ticket || !*csrf ? LOGIN_REFUSED : full ? LOGIN_OK : LOGIN_NEEDS_TFA;
 }

@@ -29,9 +29,10 @@ bool auth_holds(const struct sim *sim, const char *id, const char *path, const c
 const char *auth_identify(struct sim *sim, struct call *call);
 
 enum login { LOGIN_OK, LOGIN_NEEDS_TFA, LOGIN_REFUSED };
-/* POST /access/ticket. On OK and NEEDS_TFA *ticket and *csrf are owned by the caller. */
+/* POST /access/ticket. On OK and NEEDS_TFA *ticket and *csrf are owned by the caller. `old_challenge`: a
+ * second factor is asked for as before PVE 7.1, and no `tfa-challenge` answers that. */
 enum login auth_login(struct sim *sim, const char *user, const char *password, const char *challenge,
-                      char **ticket, char **csrf);
+                      bool old_challenge, char **ticket, char **csrf);
 
 /* Add a password or token secret to DIR/secrets, which is read again. */
 int auth_add_secret(struct sim *sim, const char *id, const char *secret) __attribute__((warn_unused_result));

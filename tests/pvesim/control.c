@@ -171,6 +171,26 @@ static const char *do_node(struct peer *peer, char *rest)
     return "usage: node NAME online|dead|cut|hastate=STATE";
 }
 
+static const char *do_certificate(struct peer *peer, char *rest)
+{
+    const char *name = strsep(&rest, " "), *shown_name = NULL;
+    const struct node *node = name ? cluster_node(peer->sim->cluster, name) : NULL;
+    long days = 0;
+    for (char *word; (word = strsep(&rest, " "));) {
+        if (strncmp(word, "days=", 5) == 0)
+            days = strtol(word + 5, NULL, 10);
+        else if (strncmp(word, "name=", 5) == 0)
+            shown_name = word + 5;
+        else
+            node = NULL;
+    }
+    if (!node || server_renew_certificate(peer->sim, node, shown_name, days) < 0)
+        return "usage: certificate NODE [days=N] [name=NAME], of a host with an endpoint";
+    ok(peer);
+    evbuffer_add_printf(output(peer), "%s\n", server_fingerprint(peer->sim->server, node));
+    return NULL;
+}
+
 /* ---- faults ------------------------------------------------------------------------------------------- */
 
 /* a shutdown that goes on and holds the guest's lock until its time-out */
@@ -379,7 +399,7 @@ static const struct {
     {"faults", do_faults}, {"scale", do_scale},       {"401-delay", do_denied_delay},
     {"idle-ms", do_idle},  {"clock", do_clock},       {"ticket-life", do_ticket_life},
     {"stats", do_stats},   {"log", do_log},           {"tasks", do_tasks},
-    {"reload", do_reload}, {"wait", do_wait},
+    {"reload", do_reload}, {"wait", do_wait},         {"certificate", do_certificate},
 };
 
 static void read_cb(struct bufferevent *bev, void *context)

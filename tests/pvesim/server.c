@@ -41,7 +41,7 @@ struct server {
     struct connection *connections;
     struct late_call *late_calls;
     struct counter *counters;
-    uint64_t requests, handshakes, accepted, logins;
+    uint64_t requests, handshakes, accepted, logins, codes;
     char **log; /* a ring */
     size_t log_next, log_dropped;
     int64_t idle_ms;
@@ -52,6 +52,11 @@ struct server {
 void server_count_handshake(struct sim *sim)
 {
     sim->server->handshakes++;
+}
+
+void server_count_code(struct sim *sim)
+{
+    sim->server->codes++;
 }
 
 void server_count_call(struct sim *sim, const struct call *call)
@@ -98,9 +103,10 @@ void server_log(struct sim *sim, struct evbuffer *to)
 void server_stats(struct sim *sim, struct evbuffer *to)
 {
     const struct server *server = sim->server;
-    evbuffer_add_printf(to, "requests %llu\nhandshakes %llu\nconnections %llu\nlogins %llu\n",
+    evbuffer_add_printf(to, "requests %llu\nhandshakes %llu\nconnections %llu\nlogins %llu\ncodes %llu\n",
                         (unsigned long long)server->requests, (unsigned long long)server->handshakes,
-                        (unsigned long long)server->accepted, (unsigned long long)server->logins);
+                        (unsigned long long)server->accepted, (unsigned long long)server->logins,
+                        (unsigned long long)server->codes);
     for (const struct counter *counter = server->counters; counter; counter = counter->hh.next)
         evbuffer_add_printf(to, "call %s %llu\n", counter->name, (unsigned long long)counter->count);
 }
@@ -118,7 +124,7 @@ void server_stats_reset(struct sim *sim)
 {
     struct server *server = sim->server;
     free_counters(server);
-    server->requests = server->handshakes = server->accepted = server->logins = 0;
+    server->requests = server->handshakes = server->accepted = server->logins = server->codes = 0;
     for (size_t i = 0; i < SERVER_LOG_LINES_MAX; i++)
         free(TAKE(server->log[i]));
     server->log_dropped = 0;
@@ -293,11 +299,31 @@ int server_announce(const struct sim *sim)
     return 0;
 }
 
-const char *server_fingerprint(const struct server *server, const struct node *node)
+static struct endpoint *endpoint_of(const struct server *server, const struct node *node)
 {
-    const struct endpoint *endpoint = server->endpoints;
+    struct endpoint *endpoint = server->endpoints;
     while (endpoint && endpoint->node != node)
         endpoint = endpoint->next;
+    return endpoint;
+}
+
+int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name, long days)
+{
+    struct endpoint *endpoint = endpoint_of(sim->server, node);
+    int error = endpoint ? tls_renew(sim->dir, node->name, shown_name, days) : -ENOENT;
+    SSL_CTX *fresh = error ? NULL : tls_server(sim->dir, node->name);
+    if (!fresh)
+        return error ? error : -EIO;
+    SSL_CTX_free(endpoint->tls);
+    endpoint->tls = fresh;
+    tls_fingerprint(fresh, endpoint->fingerprint);
+    connection_cut_all(sim, endpoint->node); /* pveproxy restarts */
+    return 0;
+}
+
+const char *server_fingerprint(const struct server *server, const struct node *node)
+{
+    const struct endpoint *endpoint = endpoint_of(server, node);
     return endpoint ? endpoint->fingerprint : NULL;
 }
 

@@ -26,9 +26,14 @@ int server_announce(const struct sim *sim) __attribute__((warn_unused_result));
 
 /* Listen, or do not, as faults and host states now want it. */
 void server_update(struct sim *sim);
+/* A new certificate (tls.h) for connections from now on. 0 or a negative errno. */
+int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name, long days)
+    __attribute__((warn_unused_result));
 /* NULL if the host has no endpoint. */
 const char *server_fingerprint(const struct server *server, const struct node *node);
 
+/* A login that answers a challenge with a code. */
+void server_count_code(struct sim *sim);
 void server_idle_ms(struct sim *sim, int64_t ms);
 void server_stats(struct sim *sim, struct evbuffer *to);
 void server_stats_reset(struct sim *sim);

@@ -81,7 +81,7 @@ static X509 *new_certificate(const char *common_name, EVP_PKEY *key, long days, 
     BIGNUM *number = BN_bin2bn(serial, sizeof(serial), NULL);
     if (certificate && number && X509_set_version(certificate, X509_VERSION_3) &&
         BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) &&
-        X509_gmtime_adj(X509_getm_notBefore(certificate), -3600) &&
+        X509_gmtime_adj(X509_getm_notBefore(certificate), days < 0 ? days * 86400 * 2 : -3600) &&
         X509_gmtime_adj(X509_getm_notAfter(certificate), days * 86400) && X509_set_pubkey(certificate, key)) {
         X509_NAME *name = X509_get_subject_name(certificate);
         X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"pvesim", -1, -1, 0);
@@ -115,16 +115,19 @@ int tls_ca(const char *dir)
     return save(dir, CA_NAME, ca, key);
 }
 
-static int make_node(const char *dir, const char *name)
+static int make_node(const char *dir, const char *name, const char *shown_name, long days)
 {
     _cleanup_(x509_freep) X509 *ca = load_certificate(dir, CA_NAME);
     _cleanup_(pkey_freep) EVP_PKEY *ca_key = load_key(dir, CA_NAME);
     _cleanup_(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
     _cleanup_(freep) char *names = NULL;
-    if (!ca || !ca_key || !key || asprintf(&names, "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:%s", name) < 0)
+    if (!ca || !ca_key || !key ||
+        asprintf(&names,
+                 strcmp(name, shown_name) == 0 ? "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:%s" : "DNS:%s",
+                 shown_name) < 0)
         return -EIO;
     _cleanup_(x509_freep) X509 *certificate =
-        new_certificate(name, key, NODE_DAYS, X509_get_subject_name(ca));
+        new_certificate(shown_name, key, days, X509_get_subject_name(ca));
     if (!certificate || !add_extension(certificate, ca, NID_basic_constraints, "CA:FALSE") ||
         !add_extension(certificate, ca, NID_subject_alt_name, names) ||
         !add_extension(certificate, ca, NID_ext_key_usage, "serverAuth") ||
@@ -134,11 +137,17 @@ static int make_node(const char *dir, const char *name)
     return save(dir, name, certificate, key);
 }
 
+int tls_renew(const char *dir, const char *name, const char *shown_name, long days)
+{
+    return make_node(dir, name, shown_name ? shown_name : name, days ? days : NODE_DAYS);
+}
+
 SSL_CTX *tls_server(const char *dir, const char *name)
 {
     _cleanup_(freep) char *certificate = path_of(dir, name, "pem");
     _cleanup_(freep) char *key = path_of(dir, name, "key");
-    if (!certificate || !key || (access(certificate, R_OK) < 0 && make_node(dir, name) < 0)) {
+    if (!certificate || !key ||
+        (access(certificate, R_OK) < 0 && make_node(dir, name, name, NODE_DAYS) < 0)) {
         fprintf(stderr, "pvesim: cannot make a certificate for %s in %s\n", name, dir);
         return NULL;
     }

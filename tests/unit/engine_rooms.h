@@ -60,7 +60,7 @@ static struct {
     bool session_ready;
 
     struct inventory *inventory;
-    struct error poll_error;
+    struct error poll_error, refusal;
     unsigned privileges_reread;
 
     struct operation *operations[ROOMS_OPERATIONS_MAX];
@@ -149,6 +149,12 @@ struct inventory *poller_inventory(const struct poller *poller)
 {
     (void)poller;
     return rooms.inventory;
+}
+
+const struct error *poller_refusal(const struct poller *poller)
+{
+    (void)poller;
+    return &rooms.refusal;
 }
 
 const struct error *poller_error(const struct poller *poller)

@@ -172,6 +172,7 @@ static struct json_object *answer_of(const struct flight *flight)
     case API_GUESTS:
     case API_VERSION:
     case API_TICKET:
+    case API_DOMAINS:
     case API_PERMISSIONS:
     case API_POOL:
     case API_POOL_NESTED:

@@ -47,6 +47,12 @@ struct inventory *poller_inventory(const struct poller *poller)
     return rooms.inventory;
 }
 
+const struct grants *poller_grants(const struct poller *poller)
+{
+    (void)poller;
+    return NULL;
+}
+
 const struct error *poller_error(const struct poller *poller)
 {
     (void)poller;

@@ -27,7 +27,7 @@
 
 /* ---- what the rooms find instead of libc's ---- */
 
-static _Atomic int64_t boottime_ahead_ms, monotonic_ahead_ms;
+static _Atomic int64_t boottime_ahead_ms, monotonic_ahead_ms, realtime_ahead_ms;
 static atomic_uint resolved;
 
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -35,6 +35,10 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     int result = (int)syscall(SYS_clock_gettime, clock, now);
     if (clock == CLOCK_BOOTTIME)
         now->tv_sec += boottime_ahead_ms / 1000;
+    if (clock == CLOCK_REALTIME) {
+        int64_t ms = (int64_t)now->tv_sec * 1000 + now->tv_nsec / 1000000 + realtime_ahead_ms;
+        *now = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    }
     if (clock == CLOCK_MONOTONIC)
         now->tv_sec += monotonic_ahead_ms / 1000;
     return result;
@@ -58,10 +62,13 @@ struct cluster {
     const char *token;
     const char *ticket; /* what a login gets instead of a ticket; NULL: a ticket */
     fake_script *calls;
+    fake_script *logins; /* NULL: a ticket, or a refusal */
+    const char *realms;  /* NULL: nobody may see them */
 };
 
-static inline void give_ticket(struct fake_exchange *exchange, struct cluster *cluster)
+static inline void give_ticket(struct fake_exchange *exchange)
 {
+    struct cluster *cluster = exchange->fake->state;
     char answer[200];
     bool renewal = strstr(exchange->request->body, "&password=PVE%3A") != NULL;
     pthread_mutex_lock(&cluster->lock);
@@ -99,15 +106,16 @@ static inline bool is_known(const struct fake_exchange *exchange, const struct c
 static inline void pve(struct fake_exchange *exchange)
 {
     struct cluster *cluster = exchange->fake->state;
-    if (fake_is(exchange, "POST /api2/json/access/ticket")) {
-        give_ticket(exchange, cluster);
-        return;
-    }
     pthread_mutex_lock(&cluster->lock);
     bool known = is_known(exchange, cluster);
-    fake_script *calls = cluster->calls;
+    fake_script *calls = cluster->calls, *logins = cluster->logins ? cluster->logins : give_ticket;
+    const char *realms = cluster->realms;
     pthread_mutex_unlock(&cluster->lock);
-    if (!known)
+    if (fake_is(exchange, "POST /api2/json/access/ticket"))
+        logins(exchange);
+    else if (realms && fake_is(exchange, "GET /api2/json/access/domains"))
+        fake_data(exchange, realms);
+    else if (!known)
         fake_answer(exchange, 401, "No ticket", "");
     else if (calls)
         calls(exchange);
@@ -159,7 +167,7 @@ static inline struct world *begin_as(struct session_credentials credentials)
 {
     struct world *world = calloc(1, sizeof(*world));
     char alt[32];
-    boottime_ahead_ms = monotonic_ahead_ms = 0;
+    boottime_ahead_ms = monotonic_ahead_ms = realtime_ahead_ms = 0;
     pthread_mutex_init(&world->cluster.lock, NULL);
     for (int i = 0; i < HOSTS; i++) {
         snprintf(alt, sizeof(alt), "DNS:pve%d", i + 1);
@@ -169,7 +177,7 @@ static inline struct world *begin_as(struct session_credentials credentials)
         world->configured[i].port = world->hosts[i]->port;
     }
     world->base = event_base_new();
-    world->transport = transport_new(world->base, ca->pem);
+    world->transport = transport_new(world->base, &(struct trust_source){.ca_pem = ca->pem});
     world->endpoints = endpoints_new(world->configured, HOSTS);
     world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     assert_non_null(world->session);

@@ -107,6 +107,7 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
     } expected[API_CALL_COUNT] = {
         [API_VERSION] = {"/api2/json/version", NULL},
         [API_TICKET] = {"/api2/json/access/ticket", "username=fence%40pve&password=secret"},
+        [API_DOMAINS] = {"/api2/json/access/domains", NULL},
         [API_PERMISSIONS] = {"/api2/json/access/permissions", NULL},
         [API_GUESTS] = {"/api2/json/cluster/resources?type=vm", NULL},
         [API_NODES] = {"/api2/json/cluster/resources?type=node", NULL},
@@ -164,6 +165,20 @@ static void test_a_stop_carries_only_the_parameters_asked_for(void **state)
     assert_built(&request, "/api2/json/nodes/pve1/qemu/100/status/stop", "overrule-shutdown=1");
     request.call = API_RESET; /* they are the stop's alone */
     assert_built(&request, "/api2/json/nodes/pve1/qemu/100/status/reset", "");
+}
+
+static void test_the_answer_to_a_challenge_carries_it_encoded(void **state)
+{
+    struct api_request request = power(API_TICKET);
+    (void)state;
+    request.new_format = true;
+    assert_built(&request, "/api2/json/access/ticket", "username=fence%40pve&password=secret&new-format=1");
+    request.new_format = false;
+    request.password = "totp:123456";
+    request.challenge = "PVE:!tfa!{\"totp\"%3Atrue}:6B02D821::a+b=";
+    assert_built(&request, "/api2/json/access/ticket",
+                 "username=fence%40pve&password=totp%3A123456&tfa-challenge="
+                 "PVE%3A%21tfa%21%7B%22totp%22%253Atrue%7D%3A6B02D821%3A%3Aa%2Bb%3D");
 }
 
 static void test_a_login_survives_any_character(void **state)
@@ -627,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_only_start_stop_and_reset_change_a_guest_and_none_is_repeated),
         cmocka_unit_test(test_a_container_is_named_by_its_own_path),
         cmocka_unit_test(test_a_stop_carries_only_the_parameters_asked_for),
+        cmocka_unit_test(test_the_answer_to_a_challenge_carries_it_encoded),
         cmocka_unit_test(test_a_login_survives_any_character),
         cmocka_unit_test(test_nested_pools_are_one_parameter),
         cmocka_unit_test(test_a_host_that_is_no_host_name_is_refused),

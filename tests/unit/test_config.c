@@ -68,6 +68,7 @@ static void test_the_smallest_configuration_has_the_documented_defaults(void **s
     assert_int_equal(config->poll_interval_ms, 10000);
     assert_int_equal(config->answer_timeout_ms, 4000);
     assert_int_equal(config->min_online_nodes, 0);
+    assert_false(config->excess_tolerated);
     assert_int_equal(config->deadline_ms, 240000);
     assert_int_equal(config->lock_wait_ms, 5000);
     assert_int_equal(config->stop_timeout_ms, 3000);
@@ -88,7 +89,7 @@ static void test_every_key_arrives_where_it_belongs(void **state)
                "  [ proxmox ]\t\n"
                "endpoint=pve1.example.com\n\tendpoint =  192.0.2.12:8007\tas  pve2  \n"
                "user = fence@pve\nsecret-file = /s\nca-file = /c a\npool = a/b/c\npool = d\n"
-               "poll-interval = 1s\nanswer-timeout = 500ms\nmin-online-nodes = 1\n"
+               "poll-interval = 1s\nanswer-timeout = 500ms\nmin-online-nodes = 1\nleast-privilege = warn\n"
                "[fence]\ndeadline = 1h\nlock-wait = 0s\nstop-timeout = 1min\n"
                "[nodes]\nnode1 = 101\nnode-2.example.com = web.2\n"
                "[socket]\npath = /p\nmetrics-path = /m\ngroup = _g-1.x\n"
@@ -108,6 +109,7 @@ static void test_every_key_arrives_where_it_belongs(void **state)
     assert_int_equal(config->poll_interval_ms, 1000);
     assert_int_equal(config->answer_timeout_ms, 500);
     assert_int_equal(config->min_online_nodes, 1);
+    assert_true(config->excess_tolerated);
     assert_int_equal(config->deadline_ms, 3600000);
     assert_int_equal(config->lock_wait_ms, 0);
     assert_int_equal(config->stop_timeout_ms, 60000);
@@ -198,6 +200,7 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"answer-timeout = 499ms", "from 500ms to 1min"},
         {"answer-timeout = 61s", "from 500ms to 1min"},
         {"min-online-nodes = 0", "majority"},
+        {"least-privilege = no", "allowed: enforce, warn"},
         {"min-online-nodes = half", "majority"},
         {"min-online-nodes = 01", "majority"},
         {"min-online-nodes =", "no value"},
@@ -206,7 +209,8 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"token-id = a@pve!bb", "there already, in line 3"},
         {"pol = p", "did you mean \"pool\""},
         {"deadline = 5s", "belongs into [fence]"},
-        {"frobnicate = 1", "allowed: endpoint, token-id, user, secret-file, ca-file, pool"},
+        {"frobnicate = 1",
+         "allowed: endpoint, token-id, user, secret-file, totp-file, ca-file, fingerprint, pool"},
         {"[fence", "no ']'"},
         {"[fence] # rules", "behind the ']'"},
         {"[]", "no name"},
@@ -238,6 +242,27 @@ static void test_durations_of_a_fence_have_their_ranges(void **state)
         snprintf(text, sizeof(text), "[fence]\n%s\n" MINIMAL, right[i]);
         config_free(accept(text));
     }
+}
+
+static void test_fingerprints_are_as_proxmox_shows_them(void **state)
+{
+#define PAIRS "D1:DE:F1:D9:22:C5:32:F9:E1:C6:CA:CA:41:3E:5C:41:0D:8A:57:1B:8C:80:D7:71:BF:72:B6:9B:18:6F:47"
+    static const char *const wrong[] = {"AB:CD",       PAIRS,       PAIRS ":B0:", PAIRS ":B0:11",
+                                        PAIRS ":BG",   PAIRS " B0", PAIRS ":B",   "sha256:" PAIRS ":B0",
+                                        PAIRS ":B0 x", PAIRS ":-1"};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < LEN(wrong); i++) {
+        snprintf(text, sizeof(text), "fingerprint = %s", wrong[i]);
+        refuse_line(text, "no SHA-256 fingerprint");
+        refuse_line(text, "pvenode cert info");
+    }
+    struct config *config = accept(MINIMAL "fingerprint = " PAIRS ":B0\nfingerprint = " PAIRS ":0a\n");
+    assert_int_equal(config->fingerprint_count, 2);
+    assert_int_equal(config->fingerprints[0].sha256[0], 0xd1);
+    assert_int_equal(config->fingerprints[0].sha256[31], 0xb0);
+    assert_int_equal(config->fingerprints[1].sha256[31], 0x0a);
+    config_free(config);
 }
 
 static void test_identities_are_checked_and_root_is_refused(void **state)
@@ -279,15 +304,15 @@ static void test_what_is_required_is_named(void **state)
     refuse("[proxmox]\nendpoint=a\npool=p\n", "no token-id and no user");
     refuse("[proxmox]\nendpoint=a\nuser=a@pve\n", "no pool");
     refuse(MINIMAL "user = a@pve\n", "both token-id and user");
+    refuse(MINIMAL "ca-file = /x\nfingerprint = " PAIRS ":B0\n", "both ca-file and fingerprint");
+    refuse(MINIMAL "totp-file = /x\n", "both token-id and totp-file");
+    config_free(accept("[proxmox]\nendpoint=pve1\npool=p\nuser=a@pve\ntotp-file=/x\n"));
     refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
 }
 
 static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
 {
-    static const char *const lines[] = {"totp-file = /x",
-                                        "fingerprint = AB:CD",
-                                        "least-privilege = warn",
-                                        "rehearse-interval = 60s"};
+    static const char *const lines[] = {"rehearse-interval = 60s"};
     char text[512];
     (void)state;
     for (size_t i = 0; i < LEN(lines); i++) {
@@ -301,7 +326,7 @@ static void test_sections_of_rules_are_kept_in_the_order_of_the_file(void **stat
 {
     struct config *config =
         accept(MINIMAL "[access]\nenable-acl = yes\n[user bob]\nrole = b\nrule = deny what:*\nrole = a\n"
-                           "[role a]\nrule = read guest:*\n[ group  dom\\\\users ]\nrole=a\n");
+                       "[role a]\nrule = read guest:*\n[ group  dom\\\\users ]\nrole=a\n");
     (void)state;
     assert_true(config->enable_acl);
     assert_int_equal(config->access_count, 3);
@@ -418,14 +443,21 @@ static char *read_whole(const char *path)
     return text.data;
 }
 
-/* The annotated file with "#key = value" lines switched on, but for one of token-id and user. */
-static char *switched_on(const char *annotated)
+static bool begins_with_one_of(const char *line, const char *const *words)
+{
+    while (*words && strncmp(line, *words, strlen(*words)) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* The annotated file with "#key = value" lines switched on, but for those that exclude others. */
+static char *switched_on(const char *annotated, const char *const *left_out)
 {
     struct text text = {0};
     for (const char *line = annotated; *line;) {
         size_t length = strcspn(line, "\n");
         bool setting = line[0] == '#' && line[1] != ' ' && line[1] != '\0' && line[1] != '\n';
-        if (setting && strncmp(line, "#user", 5) != 0)
+        if (setting && !begins_with_one_of(line, left_out))
             text_append(&text, line + 1, length - 1);
         else
             text_append(&text, line, length);
@@ -439,8 +471,14 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
 {
     (void)state;
     char *annotated = read_whole("conf/fence-broker.conf");
-    char *text = switched_on(annotated);
+    char *text = switched_on(annotated, (const char *const[]){"#token-id", "#ca-file", NULL});
     struct config *config = accept(text);
+    assert_non_null(config->totp_file);
+    assert_int_equal(config->fingerprint_count, 1);
+    config_free(config);
+    free(text);
+    text = switched_on(annotated, (const char *const[]){"#user", "#totp-file", "#fingerprint", NULL});
+    config = accept(text);
     struct config *defaults = accept(MINIMAL);
     assert_int_equal(config->endpoint_count, 2);
     assert_int_equal(config->alias_count, 1);
@@ -449,6 +487,7 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
     assert_int_equal(config->poll_interval_ms, defaults->poll_interval_ms);
     assert_int_equal(config->answer_timeout_ms, defaults->answer_timeout_ms);
     assert_int_equal(config->min_online_nodes, defaults->min_online_nodes);
+    assert_int_equal(config->excess_tolerated, defaults->excess_tolerated);
     assert_int_equal(config->deadline_ms, defaults->deadline_ms);
     assert_int_equal(config->lock_wait_ms, defaults->lock_wait_ms);
     assert_int_equal(config->stop_timeout_ms, defaults->stop_timeout_ms);
@@ -564,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_endpoints_of_all_forms),
         cmocka_unit_test(test_bad_values_are_refused_with_line_and_cause),
         cmocka_unit_test(test_durations_of_a_fence_have_their_ranges),
+        cmocka_unit_test(test_fingerprints_are_as_proxmox_shows_them),
         cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
         cmocka_unit_test(test_what_is_required_is_named),
         cmocka_unit_test(test_settings_of_other_versions_are_refused_not_ignored),

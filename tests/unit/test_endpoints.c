@@ -193,6 +193,27 @@ static void test_the_last_bit_counts_and_one_more_is_refused(void **state)
     assert_int_equal(errno, E2BIG);
 }
 
+static void test_a_certificate_is_near_its_end_for_its_last_thirty_days(void **state)
+{
+    const int64_t end_ms = INT64_C(1800000000000), day_ms = INT64_C(86400000);
+    struct endpoints *endpoints = endpoints_new(four, 2);
+
+    (void)state;
+    assert_false(endpoints_certificate_expires(endpoints, end_ms)); /* none was seen */
+    endpoints_certificate(endpoints, 1, end_ms, end_ms - 100 * day_ms);
+    endpoints_certificate(endpoints, 1, 0, end_ms - 100 * day_ms); /* a kept connection shows none */
+    endpoints_certificate(endpoints, 7, end_ms, end_ms);
+    assert_true(endpoints_get(endpoints, 1)->certificate_expires_ms == end_ms);
+    assert_false(endpoints_certificate_expires(endpoints, end_ms - 30 * day_ms));
+    assert_true(endpoints_certificate_expires(endpoints, end_ms - 30 * day_ms + 1));
+    assert_true(endpoints_certificate_expires(endpoints, end_ms + day_ms));
+    assert_int_equal(endpoints_reconfigure(endpoints, four, 2), 0);
+    assert_true(endpoints_certificate_expires(endpoints, end_ms));
+    endpoints_certificate(endpoints, 1, end_ms + 700 * day_ms, end_ms); /* renewed */
+    assert_false(endpoints_certificate_expires(endpoints, end_ms));
+    endpoints_free(endpoints);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_an_answer_heals_and_a_failure_says_why),
         cmocka_unit_test(test_the_last_good_address_outlives_a_failure),
         cmocka_unit_test(test_an_index_that_does_not_exist_is_nothing),
+        cmocka_unit_test(test_a_certificate_is_near_its_end_for_its_last_thirty_days),
         cmocka_unit_test(test_the_last_bit_counts_and_one_more_is_refused),
     };
 

@@ -249,6 +249,46 @@ static void test_a_dry_run_says_what_would_be_and_does_nothing(void **state)
     assert_int_equal(rooms.last_call + rooms.operation_count, 0);
 }
 
+/* ---- an identity that is not accepted (P8) ---- */
+
+static void test_a_refused_identity_powers_nothing(void **state)
+{
+    (void)state;
+    char message[200] = "";
+    struct error error = {0};
+    struct engine_request request = {.action = FENCE_OFF, .plug = "101"};
+    error_set(&rooms.refusal, ERROR_EXCESS_PRIVILEGES, "fence@pve: more than fencing takes on /");
+    error_hint(&rooms.refusal, "pveum acl delete /");
+    struct asker_record *off = ask_as(FENCE_OFF, "101", NULL), *on = ask_as(FENCE_ON, "102", NULL);
+    struct asker_record *reboot = ask_as(FENCE_REBOOT, "101", "r1");
+    run_for(1000);
+    assert_answered(off, ERROR_EXCESS_PRIVILEGES);
+    assert_answered(on, ERROR_EXCESS_PRIVILEGES);
+    assert_answered(reboot, ERROR_EXCESS_PRIVILEGES);
+    assert_int_equal(rooms.last_call + rooms.operation_count, 0);
+    assert_false(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
+    assert_int_equal(error.code, ERROR_EXCESS_PRIVILEGES);
+    assert_string_equal(error.hint, "pveum acl delete /");
+    rooms.refusal = (struct error){0}; /* mended */
+    struct asker_record *again = ask_as(FENCE_OFF, "101", NULL);
+    run_for(3000);
+    assert_answered(again, ERROR_NONE);
+}
+
+static void test_what_runs_is_not_broken_off_by_a_refusal_and_what_is_proven_stays(void **state)
+{
+    (void)state;
+    struct asker_record *off = ask_as(FENCE_OFF, "101", "r1");
+    run_for(50);
+    error_set(&rooms.refusal, ERROR_EXCESS_PRIVILEGES, "fence@pve: more than fencing takes on /");
+    run_for(3000);
+    assert_answered(off, ERROR_NONE);
+    struct asker_record *repeated = ask_as(FENCE_OFF, "101", "r1"), *other = ask_as(FENCE_OFF, "102", NULL);
+    run_for(1000);
+    assert_answered(repeated, ERROR_NONE);
+    assert_answered(other, ERROR_EXCESS_PRIVILEGES);
+}
+
 /* ---- live reads ---- */
 
 static void on_power(void *context, enum engine_power power, const struct pve_status *status,
@@ -344,6 +384,18 @@ static void test_a_live_read_that_is_refused_for_good_fails_at_once(void **state
     run_for(1);
     assert_int_equal(asker->answers, 1);
     assert_true(asker->code != ERROR_NONE);
+    assert_int_equal(rooms.privileges_reread, 1);
+}
+
+static void test_a_fences_read_that_is_refused_has_the_privileges_read_again(void **state)
+{
+    (void)state;
+    hold(HELD(API_STATUS));
+    ask_as(FENCE_OFF, "101", NULL);
+    run_until_made(API_STATUS, 1);
+    refuse_held(API_STATUS, 403, "Permission check failed (/vms/101, VM.Audit)");
+    run_for(1);
+    assert_int_equal(rooms.privileges_reread, 1);
 }
 
 static void test_a_live_read_fails_at_its_deadline_with_the_last_words(void **state)
@@ -394,11 +446,14 @@ int main(void)
         TEST(test_without_an_inventory_the_deadline_says_why),
         TEST(test_no_stop_for_a_guest_started_while_its_request_waited_for_the_inventory),
         TEST(test_an_ambiguous_name_is_refused),
+        TEST(test_a_refused_identity_powers_nothing),
+        TEST(test_what_runs_is_not_broken_off_by_a_refusal_and_what_is_proven_stays),
         TEST(test_a_dry_run_says_what_would_be_and_does_nothing),
         TEST(test_a_live_read_says_on_or_off_and_never_guesses),
         TEST(test_a_live_read_follows_a_guest_that_moved),
         TEST(test_a_live_read_asks_again_after_an_answer_of_no_use),
         TEST(test_a_live_read_that_is_refused_for_good_fails_at_once),
+        TEST(test_a_fences_read_that_is_refused_has_the_privileges_read_again),
         TEST(test_a_live_read_fails_at_its_deadline_with_the_last_words),
         TEST(test_a_live_read_waits_for_the_inventory_within_its_deadline),
     };

@@ -8,6 +8,8 @@
 #include "server/metrics.h"
 #include "server_fixture.h"
 #include "system/cleanup.h"
+#include "system/json.h"
+#include "system/log.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -68,6 +70,29 @@ static void test_every_family_is_well_formed(void **state)
             assert_true(end != value && *end == '\0');
         }
     }
+}
+
+static void test_privileges_are_counted_once_they_were_read(void **state)
+{
+    static const char *const pools[] = {"p"};
+    static const char text[] = "{\"/\":{\"Sys.Audit\":1,\"Sys.Modify\":1}}";
+    const struct privileges_scope scope = {.pools = pools, .pool_count = 1, .release = 902};
+    _cleanup_(json_putp) struct json_object *permissions = json_parse(text, strlen(text));
+    struct view_facts facts = fixture_facts(NULL, NULL);
+    struct error error = {0};
+    struct grants *grants = grants_new(NULL, &error);
+
+    (void)state;
+    log_set_level(LOG_CRIT);
+    grants_set_policy(grants, "fence@pve", false);
+    facts.grants = grants;
+    _cleanup_(text_clear) struct text before = expose(&facts);
+    assert_null(strstr(before.data, "\nfence_broker_excess_privileges "));
+    grants_take(grants, permissions, &scope, 1);
+    _cleanup_(text_clear) struct text after = expose(&facts);
+    assert_line(&after, "fence_broker_excess_privileges 2");
+    assert_line(&after, "fence_broker_missing_privileges 2");
+    grants_free(grants, 0);
 }
 
 static void test_no_series_is_there_twice(void **state)
@@ -135,6 +160,8 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     struct engine_counters engine = {.joined = 4};
     struct transport_counters transport = {.connections = 11};
 
+    endpoints_certificate(endpoints, 0, INT64_C(1800000000999), INT64_C(1763812800000));
+
     (void)state;
     engine.answered[FENCE_REBOOT][ENGINE_RESULT_FAILED] = 7;
     transport.requests[API_STOP] = 9;
@@ -148,6 +175,8 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     assert_line(&out, "fence_broker_target_ready{target=\"102\"} 0");
     assert_line(&out, "fence_broker_proxmox_endpoint_up{endpoint=\"pve1\"} 1");
     assert_line(&out, "fence_broker_proxmox_endpoint_up{endpoint=\"192.0.2.12 as pve2\"} 0");
+    assert_line(&out, "fence_broker_certificate_expiry_timestamp_seconds{endpoint=\"pve1\"} 1800000000");
+    assert_null(strstr(out.data, "expiry_timestamp_seconds{endpoint=\"192.0.2.12 as pve2\"}")); /* not seen */
     assert_line(&out, "fence_broker_requests_total{action=\"reboot\",result=\"failed\"} 7");
     assert_line(&out, "fence_broker_requests_in_flight 3");
     assert_line(&out, "fence_broker_joined_total 4");
@@ -187,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_family_is_well_formed),
+        cmocka_unit_test(test_privileges_are_counted_once_they_were_read),
         cmocka_unit_test(test_no_series_is_there_twice),
         cmocka_unit_test(test_every_counter_is_there_at_zero),
         cmocka_unit_test(test_guests_and_endpoints_have_their_samples),

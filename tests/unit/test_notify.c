@@ -120,6 +120,28 @@ static void test_a_busy_manager_is_never_waited_for_and_ready_is_owed(void **sta
     expect_nothing();
 }
 
+static void test_a_descriptor_is_handed_over_to_be_kept(void **state)
+{
+    (void)state;
+    int ends[2] = {-1, -1}, kept = -1;
+    char text[64] = "", control[CMSG_SPACE(sizeof(int))], byte = 0;
+    struct iovec into = {.iov_base = text, .iov_len = sizeof(text) - 1};
+    struct msghdr message = {
+        .msg_iov = &into, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    assert_int_equal(pipe(ends), 0);
+    assert_true(notify_store("codes", ends[1]));
+    assert_true(recvmsg(manager, &message, 0) > 0);
+    assert_string_equal(text, "FDSTORE=1\nFDNAME=codes");
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    assert_true(header && header->cmsg_type == SCM_RIGHTS);
+    memcpy(&kept, CMSG_DATA(header), sizeof(kept));
+    assert_int_equal(write(kept, "x", 1), 1);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_an_abstract_address_works(void **state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -148,6 +170,7 @@ static void test_without_systemd_every_call_does_nothing(void **state)
     notify_status("x");
     notify_watchdog();
     notify_stopping();
+    assert_false(notify_store("codes", 0));
     expect_nothing();
     setenv("NOTIFY_SOCKET", "relative", 1);
     notify_init();
@@ -197,16 +220,19 @@ static int take_sockets(void)
         dup2(sockets[i], 3 + i);
     snprintf(pid, sizeof(pid), "%d", (int)getpid());
     setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "3", 1);
-    setenv("LISTEN_FDNAMES", "broker:metrics:other", 1);
+    dup2(sockets[2], 6);
+    setenv("LISTEN_FDS", "4", 1);
+    setenv("LISTEN_FDNAMES", "broker:metrics:other:deaf", 1);
     if (notify_take_socket("nobody") != -1)
         return 2;
     if (notify_take_socket("metrics") != 4 || notify_take_socket("broker") != 3)
         return 3;
     if (notify_take_socket("broker") != -1) /* given away */
         return 4;
-    if (notify_take_socket("other") != -1) /* not listening */
+    if (notify_take_stored("other") != 5 || notify_take_stored("other") != -1)
         return 5;
+    if (notify_take_socket("deaf") != -1) /* not listening */
+        return 8;
     if (!(fcntl(3, F_GETFL) & O_NONBLOCK) || !(fcntl(3, F_GETFD) & FD_CLOEXEC))
         return 6;
     return getenv("LISTEN_FDS") ? 7 : 0;
@@ -234,6 +260,7 @@ int main(void)
         ROOM(test_a_status_is_said_once_until_it_changes),
         ROOM(test_a_status_cannot_smuggle_in_another_assignment),
         ROOM(test_a_busy_manager_is_never_waited_for_and_ready_is_owed),
+        ROOM(test_a_descriptor_is_handed_over_to_be_kept),
         ROOM(test_an_abstract_address_works),
         ROOM(test_without_systemd_every_call_does_nothing),
         ROOM(test_the_watchdog_is_fed_at_half_its_time),

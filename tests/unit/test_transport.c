@@ -3,6 +3,8 @@
  */
 #include "transport_fixture.h"
 
+#include <errno.h>
+
 /* ---- the wire ---- */
 
 static void assert_request(struct world *world, unsigned index, const char *format)
@@ -96,6 +98,18 @@ static void test_a_call_that_cannot_be_built_is_not_begun(void **state)
     assert_int_equal(ask(world, version())->outcome, API_OK);
     assert_int_equal(fake_count(world->fake, ""), 1);
     end(world);
+}
+
+static void test_a_libcurl_that_is_not_openssls_is_refused(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    curl_claims_gnutls = true;
+    assert_int_equal(transport_global_init(&error), -ENOTSUP);
+    curl_claims_gnutls = false;
+    assert_holds(error.message, "GnuTLS/3.7.9");
+    assert_holds(error.hint, "OpenSSL flavour of libcurl");
+    transport_global_cleanup(); /* it counts */
 }
 
 /* ---- certainly not sent ---- */
@@ -352,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_a_read_carries_the_ticket_and_no_csrf_token),
         cmocka_unit_test(test_a_proxy_in_the_environment_is_not_used),
         cmocka_unit_test(test_a_call_that_cannot_be_built_is_not_begun),
+        cmocka_unit_test(test_a_libcurl_that_is_not_openssls_is_refused),
         cmocka_unit_test(test_where_nobody_listens_nothing_was_sent),
         cmocka_unit_test(test_a_connection_that_ends_before_the_handshake_sent_nothing),
         cmocka_unit_test(test_a_handshake_without_end_is_unsent_in_time),

@@ -22,7 +22,7 @@ static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void 
     unsigned before = system_certificates;
     assert_distrusted(other_ca->pem, fake_new(ca, "DNS:pve1", NULL), "unable to get local issuer", "ca-file");
     assert_distrusted(ca->pem, fake_new(ca, "DNS:pve2,IP:127.0.0.1", NULL), "subject name",
-                      "ADDRESS as NAME");
+                      "endpoint = pve1 as pve2");
     assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, -2 * FAKE_DAY_S, -FAKE_DAY_S), "expired",
                       "pvecm updatecerts");
     assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, FAKE_DAY_S, 2 * FAKE_DAY_S),
@@ -32,14 +32,100 @@ static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void 
     assert_int_equal(system_certificates, before);
 }
 
+/* ---- fingerprints ---- */
+
+static struct config_fingerprint fingerprint_of(const struct fake_pve *fake)
+{
+    struct config_fingerprint fingerprint;
+    unsigned length = 0;
+    assert_int_equal(
+        X509_digest(SSL_CTX_get0_certificate(fake->context), EVP_sha256(), fingerprint.sha256, &length), 1);
+    return fingerprint;
+}
+
+static void trust_these(struct world *world, const struct config_fingerprint *fingerprints, size_t count)
+{
+    struct trust_source source = {.fingerprints = fingerprints, .fingerprint_count = count};
+    assert_int_equal(transport_set_trust(world->transport, &source), 0);
+}
+
+static void test_a_fingerprint_stands_for_chain_name_and_dates(void **state)
+{
+    (void)state;
+    struct fake_pve *fakes[] = {
+        fake_new(ca, "DNS:pve1", NULL),
+        fake_new(other_ca, "DNS:elsewhere", NULL),
+        fake_new_dated(ca, "DNS:pve1", NULL, -2 * FAKE_DAY_S, -FAKE_DAY_S),
+    };
+    unsigned before = system_certificates;
+    for (size_t i = 0; i < sizeof(fakes) / sizeof(fakes[0]); i++) {
+        struct config_fingerprint both[2] = {{{0}}, fingerprint_of(fakes[i])};
+        struct world *world = begin_with(fakes[i], NULL, TRANSPORT_FENCES);
+        trust_these(world, both, 2);
+        assert_int_equal(ask(world, version())->outcome, API_OK);
+        end(world);
+    }
+    assert_int_equal(system_certificates, before);
+}
+
+static void test_another_certificate_is_refused_in_the_handshake_with_the_line_to_add(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    struct config_fingerprint strange = fingerprint_of(world->fake), own = strange;
+    char line[200] = "fingerprint = ";
+    strange.sha256[31] ^= 1;
+    trust_these(world, &strange, 1);
+    const struct answer *answer = ask(world, power(API_STOP));
+    assert_says(answer, API_UNSENT, ERROR_CERTIFICATE, "its fingerprint is ");
+    for (size_t i = 0; i < CONFIG_SHA256_LENGTH; i++)
+        snprintf(line + strlen(line), sizeof(line) - strlen(line), i ? ":%02X" : "%02X", own.sha256[i]);
+    assert_holds(answer->error.hint, line);
+    assert_int_equal(fake_count(world->fake, ""), 0);
+    trust_these(world, &own, 1);
+    assert_int_equal(ask(world, power(API_STOP))->outcome, API_OK);
+    /* and back again: what was agreed on before does not count */
+    trust_these(world, &strange, 1);
+    assert_says(ask(world, power(API_STOP)), API_UNSENT, ERROR_CERTIFICATE, "its fingerprint is ");
+    assert_int_equal(fake_count(world->fake, ""), 1);
+    assert_int_equal(world->fake->resumed, 0);
+    end(world);
+}
+
+static void test_a_ca_that_does_not_fit_is_said_with_the_fingerprint_to_add(void **state)
+{
+    (void)state;
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", NULL), other_ca->pem, TRANSPORT_FENCES);
+    struct config_fingerprint own = fingerprint_of(world->fake);
+    char tail[8];
+    const struct answer *answer = ask(world, version());
+    assert_holds(answer->error.hint, "ca-file = ");
+    assert_holds(answer->error.hint, "fingerprint = ");
+    snprintf(tail, sizeof(tail), ":%02X:%02X", own.sha256[30], own.sha256[31]);
+    assert_string_equal(answer->error.hint + strlen(answer->error.hint) - 6, tail);
+    end(world);
+}
+
+static void test_the_end_of_a_certificate_is_told_when_it_was_shown(void **state)
+{
+    (void)state;
+    struct world *world = begin(NULL);
+    int64_t expires_ms = ask(world, version())->certificate_expires_ms;
+    int64_t expected_ms = clock_realtime_ms() + FAKE_DAY_S * 1000;
+    assert_true(expires_ms > expected_ms - 60000 && expires_ms <= expected_ms);
+    assert_int_equal(ask(world, version())->certificate_expires_ms, 0); /* the same connection */
+    end(world);
+}
+
 static void test_a_changed_ca_counts_for_the_next_request(void **state)
 {
     (void)state;
     struct world *world = begin(NULL);
     assert_int_equal(ask(world, version())->outcome, API_OK);
-    assert_int_equal(transport_set_ca(world->transport, other_ca->pem), 0);
+    assert_int_equal(transport_set_trust(world->transport, &(struct trust_source){.ca_pem = other_ca->pem}),
+                     0);
     assert_says(ask(world, version()), API_UNSENT, ERROR_CERTIFICATE, "issuer");
-    assert_int_equal(transport_set_ca(world->transport, ca->pem), 0);
+    assert_int_equal(transport_set_trust(world->transport, &(struct trust_source){.ca_pem = ca->pem}), 0);
     assert_int_equal(ask(world, version())->outcome, API_OK);
     assert_int_equal(fake_connections(world->fake), 3);
     assert_int_equal(world->fake->resumed, 0);
@@ -53,8 +139,8 @@ static void test_a_transfer_under_way_ends_well_under_the_old_ca(void **state)
     send_with(world, power(API_STOP), NULL, 4000);
     while (fake_count(world->fake, "") == 0)
         event_base_loop(world->base, EVLOOP_NONBLOCK);
-    transport_set_ca(world->transport, other_ca->pem);
-    transport_set_ca(world->transport, other_ca->pem);
+    transport_set_trust(world->transport, &(struct trust_source){.ca_pem = other_ca->pem});
+    transport_set_trust(world->transport, &(struct trust_source){.ca_pem = other_ca->pem});
     fake_release(world->fake);
     await(world, 1);
     assert_int_equal(world->answers[0].outcome, API_OK);
@@ -216,7 +302,7 @@ static void test_the_end_takes_transfers_of_all_ages_along(void **state)
     send_with(world, version(), NULL, 4000);
     while (fake_count(world->fake, "") < 2)
         event_base_loop(world->base, EVLOOP_NONBLOCK);
-    transport_set_ca(world->transport, ca->pem);
+    transport_set_trust(world->transport, &(struct trust_source){.ca_pem = ca->pem});
     send_with(world, version(), NULL, 4000); /* half through its handshake */
     event_base_loop(world->base, EVLOOP_NONBLOCK);
     send_with(world, version(), NULL, 4000); /* not begun */
@@ -228,7 +314,7 @@ static void test_the_end_takes_transfers_of_all_ages_along(void **state)
 static void send_more(struct world *world)
 {
     if (world->answered == 1) {
-        transport_set_ca(world->transport, ca->pem);
+        transport_set_trust(world->transport, &(struct trust_source){.ca_pem = ca->pem});
         transport_forget(world->transport, send_with(world, version(), NULL, 4000));
         send_with(world, version(), NULL, 4000);
     }
@@ -256,6 +342,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_certificate_that_does_not_fit_is_refused_with_its_cause),
+        cmocka_unit_test(test_a_fingerprint_stands_for_chain_name_and_dates),
+        cmocka_unit_test(test_another_certificate_is_refused_in_the_handshake_with_the_line_to_add),
+        cmocka_unit_test(test_a_ca_that_does_not_fit_is_said_with_the_fingerprint_to_add),
+        cmocka_unit_test(test_the_end_of_a_certificate_is_told_when_it_was_shown),
         cmocka_unit_test(test_a_changed_ca_counts_for_the_next_request),
         cmocka_unit_test(test_a_transfer_under_way_ends_well_under_the_old_ca),
         cmocka_unit_test(test_connections_are_kept_and_tls_sessions_resumed),

@@ -9,6 +9,7 @@
 #include "server_fixture.h"
 #include "system/cleanup.h"
 #include "system/json.h"
+#include "system/log.h"
 
 #include <stdio.h>
 
@@ -263,6 +264,115 @@ static void test_an_error_is_a_code_a_message_and_a_hint(void **state)
     assert_string_equal(room->out.data, "locked: guest \"x\" is locked\n");
 }
 
+/* ---- own privileges ---- */
+
+#define ON_GUEST "{\"VM.PowerMgmt\":0,\"VM.Audit\":0}"
+#define LISTING(more)                                                                                        \
+    "{\"/pool/p\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1,\"Pool.Audit\":1},\"/vms/101\":" ON_GUEST               \
+    ",\"/vms/102\":" ON_GUEST ",\"/vms/103\":" ON_GUEST more "}"
+
+/* Own privileges as read 30 s ago. NULL: not yet. */
+static struct grants *grants_of(struct room *room, bool enforce, const char *text)
+{
+    static const char *const pools[] = {"p"};
+    static const struct privileges_guest guests[] = {{101, "p"}, {102, "p"}, {103, "p"}};
+    const struct privileges_scope scope = {
+        .pools = pools, .pool_count = 1, .guests = guests, .guest_count = 3, .release = 902};
+    struct error error = {0};
+    log_set_level(LOG_CRIT); /* what it says about them is test_grants' */
+    struct grants *grants = grants_new(NULL, &error);
+    assert_true(grants_set_policy(grants, "fence@pve!broker", enforce));
+    if (text) {
+        _cleanup_(json_putp) struct json_object *permissions = json_parse(text, strlen(text));
+        assert_true(grants_take(grants, permissions, &scope, FIXTURE_NOW_MS - 30000));
+    }
+    room->facts.grants = grants;
+    room->facts.readiness.grants = grants_state(grants);
+    return grants;
+}
+
+static void test_own_privileges_in_order_are_a_short_screen(void **state)
+{
+    struct room *room = *state;
+    struct grants *grants = grants_of(room, true, LISTING(""));
+    view_permissions(&room->out, HTTP_TEXT, &room->facts);
+    assert_string_equal(room->out.data, "Identity    fence@pve!broker (token)\n"
+                                        "Judgement   accepted\n"
+                                        "Privileges  0 too many, 0 missing; read 30 s ago\n"
+                                        "\n"
+                                        "PATH                 PRIVILEGES\n"
+                                        "/pool/p              Pool.Audit, VM.Audit, VM.PowerMgmt\n"
+                                        "/vms/101 and 2 more  VM.Audit, VM.PowerMgmt\n");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "Privileges  what fencing takes, and no more\n");
+    grants_free(grants, 0);
+}
+
+static void test_excess_is_shown_with_the_line_that_mends_it(void **state)
+{
+    struct room *room = *state;
+    struct grants *grants = grants_of(room, true, LISTING(",\"/access\":{\"User.Modify\":1}"));
+    view_permissions(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "Judgement   more than fencing takes: not accepted, nothing is fenced\n"
+                     "Privileges  1 too many, 0 missing; read 30 s ago\n");
+    assert_has(room,
+               "\nexcess: more than fencing takes on /access: User.Modify\n"
+               "  on a Proxmox host: pveum acl delete /access --roles ROLE --tokens 'fence@pve!broker'\n");
+    assert_has(room, "pveum acl list");
+    text_clear(&room->out);
+    view_permissions(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/judgement"), "refused");
+    assert_string_equal(string_at(object, "/least_privilege"), "enforce");
+    assert_string_equal(string_at(object, "/accepted_before"), "false");
+    assert_string_equal(string_at(object, "/read_age_s"), "30");
+    assert_string_equal(string_at(object, "/excess/0/path"), "/access");
+    assert_string_equal(string_at(object, "/excess/0/privileges/0"), "User.Modify");
+    assert_string_equal(string_at(object, "/excess/0/mend"),
+                        "pveum acl delete /access --roles ROLE --tokens 'fence@pve!broker'");
+    assert_string_equal(string_at(object, "/paths/~1access/User.Modify"), "1");
+    grants_free(grants, 0);
+}
+
+static void test_the_status_says_excess_blocked_or_degraded_with_its_cause(void **state)
+{
+    struct room *room = *state;
+    struct grants *grants = grants_of(room, true, LISTING(",\"/access\":{\"User.Modify\":1}"));
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "  excess-privileges (blocked): ");
+    assert_has(room, "Identity    fence@pve!broker (token), accepted by Proxmox, and not by the broker\n");
+    assert_has(room, "    cause: fence@pve!broker: more than fencing takes on /access: User.Modify\n"
+                     "    hint: on a Proxmox host: pveum acl delete /access ");
+    assert_has(room, "Privileges  1 too many, 0 missing, 0 hints; see fence_broker permissions\n");
+    grants_free(grants, 0);
+    text_clear(&room->out);
+    grants = grants_of(room, false, LISTING(",\"/access\":{\"User.Modify\":1}"));
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "  excess-privileges (degraded): ");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/privileges/judgement"), "tolerated");
+    assert_string_equal(string_at(object, "/privileges/excess"), "1");
+    grants_free(grants, 0);
+}
+
+static void test_own_privileges_that_were_not_read_yet_are_said_to_be_unknown(void **state)
+{
+    struct room *room = *state;
+    struct grants *grants = grants_of(room, true, NULL);
+    view_permissions(&room->out, HTTP_TEXT, &room->facts);
+    assert_string_equal(room->out.data, "Identity   fence@pve!broker (token)\nJudgement  not read yet\n");
+    text_clear(&room->out);
+    view_permissions(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/judgement"), "unknown");
+    assert_string_equal(string_at(object, "/read_at"), "null");
+    assert_string_equal(string_at(object, "/paths"), "null");
+    grants_free(grants, 0);
+}
+
 /* ---- status ---- */
 
 static void test_the_status_screen_says_the_verdict_and_what_it_rests_on(void **state)
@@ -309,6 +419,45 @@ static void test_a_node_that_leads_to_no_guest_is_shown(void **state)
     view_status(&room->out, HTTP_JSON, &room->facts);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/unresolved_aliases/0/node"), "node1");
+}
+
+static void test_the_status_screen_says_when_certificates_expire(void **state)
+{
+    struct room *room = *state;
+    const int64_t day_ms = INT64_C(86400000);
+
+    endpoints_certificate(room->endpoints, 0, FIXTURE_REALTIME_MS + 12 * day_ms + 1000, FIXTURE_REALTIME_MS);
+    endpoints_certificate(room->endpoints, 1, FIXTURE_REALTIME_MS - day_ms, FIXTURE_REALTIME_MS);
+    room->facts.readiness.certificate_expires = true;
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "certificate-expires (degraded)");
+    assert_has(room, "pvecm updatecerts --force");
+    assert_has(room, "  12 d ");
+    assert_has(room, "  expired ");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_string_equal(string_at(object, "/endpoints/1/certificate_expires_at"), "2025-11-21T12:00:00.000Z");
+}
+
+static void test_the_status_screen_says_what_mends_an_endpoint(void **state)
+{
+    struct room *room = *state;
+    struct error error = {0};
+
+    error_set(&error, ERROR_CERTIFICATE, "the certificate of 192.0.2.12 as pve2 is strange");
+    error_hint(&error, "add fingerprint = AB:CD");
+    endpoints_failed(room->endpoints, 1, &error, FIXTURE_NOW_MS);
+    room->facts.readiness.endpoints_up = 1;
+    room->facts.session.is_token = false;
+    room->facts.session.second_factor = true;
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_has(room, "one-endpoint (degraded)");
+    assert_has(
+        room,
+        "    cause: the certificate of 192.0.2.12 as pve2 is strange\n    hint: add fingerprint = AB:CD\n");
+    assert_has(room, "hint for 192.0.2.12 as pve2: add fingerprint = AB:CD\n");
+    assert_has(room, "(password and TOTP), accepted");
 }
 
 static void test_the_status_is_json_for_programs(void **state)
@@ -413,9 +562,15 @@ int main(void)
         VIEW_TEST(test_operations_are_json_for_programs),
         VIEW_TEST(test_an_asker_reads_what_was_done),
         VIEW_TEST(test_an_error_is_a_code_a_message_and_a_hint),
+        VIEW_TEST(test_own_privileges_in_order_are_a_short_screen),
+        VIEW_TEST(test_excess_is_shown_with_the_line_that_mends_it),
+        VIEW_TEST(test_the_status_says_excess_blocked_or_degraded_with_its_cause),
+        VIEW_TEST(test_own_privileges_that_were_not_read_yet_are_said_to_be_unknown),
         VIEW_TEST(test_the_status_screen_says_the_verdict_and_what_it_rests_on),
         VIEW_TEST(test_the_status_has_the_cause_in_its_own_words),
         VIEW_TEST(test_a_node_that_leads_to_no_guest_is_shown),
+        VIEW_TEST(test_the_status_screen_says_when_certificates_expire),
+        VIEW_TEST(test_the_status_screen_says_what_mends_an_endpoint),
         VIEW_TEST(test_the_status_is_json_for_programs),
         VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),

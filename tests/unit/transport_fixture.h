@@ -9,6 +9,8 @@
 #include "fake_pve.h"
 #include "system/clock.h"
 
+#include <curl/curl.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
@@ -58,6 +60,19 @@ int lstat(const char *restrict path, struct stat *restrict into)
     return fstatat(AT_FDCWD, path, into, AT_SYMLINK_NOFOLLOW);
 }
 
+static bool curl_claims_gnutls;
+
+curl_version_info_data *curl_version_info(CURLversion wanted)
+{
+    static curl_version_info_data claimed;
+    curl_version_info_data *(*real)(CURLversion) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "curl_version_info");
+    claimed = *real(wanted);
+    if (curl_claims_gnutls)
+        claimed.ssl_version = "GnuTLS/3.7.9";
+    return &claimed;
+}
+
 static inline void hang_resolver(bool hangs)
 {
     pthread_mutex_lock(&resolver_lock);
@@ -81,6 +96,7 @@ struct answer {
     enum api_outcome outcome;
     int status;
     struct error error;
+    int64_t certificate_expires_ms;
     char reason[600], data[200], errors[200], address[64];
 };
 
@@ -112,8 +128,11 @@ static inline void on_done(void *context, uint64_t id, const struct api_result *
 {
     struct world *world = context;
     struct answer *answer = &world->answers[world->answered++];
-    *answer = (struct answer){
-        .id = id, .outcome = result->outcome, .status = result->http_status, .error = result->error};
+    *answer = (struct answer){.id = id,
+                              .outcome = result->outcome,
+                              .status = result->http_status,
+                              .error = result->error,
+                              .certificate_expires_ms = result->certificate_expires_ms};
     snprintf(answer->reason, sizeof(answer->reason), "%s", result->reason);
     snprintf(answer->address, sizeof(answer->address), "%s", address);
     snprintf(answer->data, sizeof(answer->data), "%s",
@@ -131,7 +150,7 @@ static inline struct world *begin_with(struct fake_pve *fake, const char *ca_pem
     struct world *world = calloc(1, sizeof(*world));
     world->base = event_base_new();
     world->fake = fake;
-    world->transport = transport_new(world->base, ca_pem);
+    world->transport = transport_new(world->base, &(struct trust_source){.ca_pem = ca_pem});
     world->lane = lane;
     world->endpoint = (struct endpoint){.text = strdup("pve1"),
                                         .address = strdup("127.0.0.1"),

@@ -1,0 +1,248 @@
+/*
+ * The command: options, the file, and which form. What is computed is policy/usercfg's; what is told is in
+ * the files beside this one.
+ */
+#include "admin/audit.h"
+
+#include "admin/audit_private.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AUDIT_FILE_MAX (256 * 1024 * 1024) /* pmxcfs holds files of 1 MiB; whoever asks for more errs */
+
+struct audit_options {
+    const char *file;
+    bool json;
+    struct audit audit;
+};
+
+static void usage(FILE *out)
+{
+    fputs("usage: fence_brokerd audit --user-cfg FILE --pve {7|8|9} [--identity ID]… [--path PATH]…\n"
+          "                           [--pool NAME] [--json]\n"
+          "      --user-cfg FILE  a copy of /etc/pve/user.cfg; - is standard input\n"
+          "      --pve VERSION    of the Proxmox VE it comes from: 7, 8 or 9\n"
+          "      --identity ID    only this user or token (repeatable)\n"
+          "      --path PATH      only this path, e.g. /vms/101 (repeatable)\n"
+          "      --pool NAME      only the guests of this pool\n"
+          "      --json           for programs\n"
+          "Tells who could fence which guest, who can do more than that, and who cannot log in.\n",
+          out);
+}
+
+/* ---- what the forms share ---- */
+
+bool audit_asks_for(const struct audit *audit, const char *id)
+{
+    for (size_t i = 0; i < audit->identities.count; i++) {
+        if (strcmp(audit->identities.list[i], id) == 0)
+            return true;
+    }
+    return audit->identities.count == 0;
+}
+
+int64_t audit_vmid(const char *path)
+{
+    const char *digits = path + strlen("/vms/");
+    if (strncmp(path, "/vms/", strlen("/vms/")) != 0 || !*digits || digits[strspn(digits, "0123456789")])
+        return -1;
+    errno = 0;
+    long long vmid = strtoll(digits, NULL, 10);
+    return errno ? -1 : vmid;
+}
+
+bool audit_concerns(const struct audit *audit, const char *path)
+{
+    struct usercfg_pool pool;
+    if (!audit->pool)
+        return true;
+    if (strncmp(path, "/pool/", strlen("/pool/")) == 0)
+        return strcmp(path + strlen("/pool/"), audit->pool) == 0;
+    int64_t vmid = audit_vmid(path);
+    const char *of = vmid >= 0 ? usercfg_pool_of(audit->cfg, vmid) : NULL;
+    if (of)
+        return strcmp(of, audit->pool) == 0;
+    if (strncmp(path, "/storage/", strlen("/storage/")) != 0 || !usercfg_pool(audit->cfg, audit->pool, &pool))
+        return false;
+    for (size_t i = 0; i < pool.storage_count; i++) {
+        if (strcmp(pool.storage_paths[i], path) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *audit_why_not(const struct audit *audit, const char *id)
+{
+    struct usercfg_identity own, user;
+    char name[128];
+    size_t length = usercfg_token_user_length(id);
+    if (usercfg_may_log_in(audit->cfg, id, audit->now_s))
+        return NULL;
+    if (!usercfg_identity(audit->cfg, id, &own))
+        return "does not exist";
+    if (!own.enabled)
+        return length ? "its user is disabled" : "disabled";
+    if (own.expire && own.expire <= audit->now_s)
+        return "expired";
+    snprintf(name, sizeof(name), "%.*s", (int)length, id);
+    return length && usercfg_identity(audit->cfg, name, &user) ? "its user has expired" : "cannot log in";
+}
+
+static uint64_t audit_bit(const char *privilege)
+{
+    int number = usercfg_privilege_number(privilege);
+    return number < 0 ? 0 : UINT64_C(1) << number;
+}
+
+/* ---- the command ---- */
+
+static int add_word(struct audit_words *words, const char *word)
+{
+    const char **grown = reallocarray(words->list, words->count + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    words->list = grown;
+    words->list[words->count++] = word;
+    return 0;
+}
+
+/* -1: go on; else the exit status */
+static int parse_options(int argc, char **argv, struct audit_options *options)
+{
+    static const struct option known[] = {
+        {"user-cfg", required_argument, NULL, 'u'}, {"pve", required_argument, NULL, 'v'},
+        {"identity", required_argument, NULL, 'i'}, {"path", required_argument, NULL, 'p'},
+        {"pool", required_argument, NULL, 'o'},     {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    struct audit *audit = &options->audit;
+    int option, error = 0;
+    while (!error && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (option == 'u')
+            options->file = optarg;
+        else if (option == 'v' && strlen(optarg) == 1 && *optarg >= '7' && *optarg <= '9')
+            audit->version = *optarg - '0';
+        else if (option == 'i')
+            error = add_word(&audit->identities, optarg);
+        else if (option == 'p')
+            error = add_word(&audit->paths, optarg);
+        else if (option == 'o')
+            audit->pool = optarg;
+        else if (option == 'j')
+            options->json = true;
+        else if (option == 'h')
+            return usage(stdout), 0;
+        else if (option == 'v')
+            return fprintf(stderr, "fence_brokerd audit: --pve is 7, 8 or 9, not %s\n", optarg), 2;
+        else
+            return usage(stderr), 2;
+    }
+    if (error)
+        return fputs("fence_brokerd audit: no memory\n", stderr), 1;
+    if (optind < argc)
+        fprintf(stderr, "fence_brokerd audit: unexpected argument %s\n", argv[optind]);
+    else if (!options->file)
+        fputs("fence_brokerd audit: --user-cfg is missing: a copy of /etc/pve/user.cfg\n", stderr);
+    else if (!audit->version)
+        fputs("fence_brokerd audit: --pve is missing: 7, 8 or 9, what `pveversion` says\n", stderr);
+    else
+        return -1;
+    usage(stderr);
+    return 2;
+}
+
+/* The whole file; NULL and the cause on stderr. */
+static char *read_all(const char *path, size_t *length)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char chunk[16 * 1024];
+    struct text text = {0};
+    size_t got;
+    if (!file) {
+        fprintf(stderr, "fence_brokerd audit: %s: %s\n", path, strerror(errno));
+        return NULL;
+    }
+    text_append(&text, "", 0);
+    while (!text.failed && text.length <= AUDIT_FILE_MAX && (got = fread(chunk, 1, sizeof(chunk), file)) > 0)
+        text_append(&text, chunk, got);
+    const char *problem = ferror(file)                   ? strerror(errno)
+                          : text.failed                  ? "no memory"
+                          : text.length > AUDIT_FILE_MAX ? "is longer than any user.cfg"
+                                                         : NULL;
+    if (file != stdin)
+        fclose(file);
+    if (problem) {
+        fprintf(stderr, "fence_brokerd audit: %s: %s\n", path, problem);
+        text_clear(&text);
+        return NULL;
+    }
+    *length = text.length;
+    return text.data;
+}
+
+static bool pool_is_there(const struct audit *audit)
+{
+    struct usercfg_pool pool;
+    if (!audit->pool || usercfg_pool(audit->cfg, audit->pool, &pool))
+        return true;
+    fprintf(stderr, "fence_brokerd audit: there is no pool %s in this user.cfg\n", audit->pool);
+    return false;
+}
+
+static int answer(const struct audit *audit, bool json)
+{
+    struct text out = {0};
+    if (json)
+        audit_json(audit, &out);
+    else
+        audit_text(audit, &out);
+    if (out.length && !out.failed)
+        fwrite(out.data, 1, out.length, stdout);
+    const char *problem = out.failed                         ? "no memory"
+                          : fflush(stdout) || ferror(stdout) ? strerror(errno)
+                                                             : NULL;
+    text_clear(&out);
+    if (problem)
+        fprintf(stderr, "fence_brokerd audit: the answer could not be written: %s\n", problem);
+    return problem ? 1 : 0;
+}
+
+static int run(struct audit_options *options)
+{
+    struct audit *audit = &options->audit;
+    _cleanup_(usercfg_freep) struct usercfg *cfg = NULL;
+    _cleanup_(usercfg_classes_freep) struct usercfg_classes *classes = NULL;
+    _cleanup_(usercfg_places_freep) struct usercfg_places *places = NULL;
+    size_t length = 0;
+    _cleanup_(freep) char *text = read_all(options->file, &length);
+    if (!text)
+        return 1;
+    if (usercfg_parse(text, length, audit->version, &cfg) || usercfg_classes_new(cfg, &classes) ||
+        usercfg_places_new(cfg, &places)) {
+        fputs("fence_brokerd audit: no memory\n", stderr);
+        return 1;
+    }
+    audit->cfg = cfg;
+    audit->classes = classes;
+    audit->places = places;
+    audit->power = audit_bit("VM.PowerMgmt");
+    audit->minimal = audit->power | audit_bit("VM.Audit") | audit_bit("Pool.Audit") | audit_bit("VM.Monitor");
+    audit->now_s = clock_realtime_ms() / 1000;
+    return pool_is_there(audit) ? answer(audit, options->json) : 1;
+}
+
+int audit_main(int argc, char **argv)
+{
+    struct audit_options options = {0};
+    int status = parse_options(argc, argv, &options);
+    if (status < 0)
+        status = run(&options);
+    free(options.audit.identities.list);
+    free(options.audit.paths.list);
+    return status;
+}

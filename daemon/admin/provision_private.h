@@ -1,0 +1,133 @@
+/*
+ * What the parts of provision share: the wish (options, checked), the calls, the plan, and the session that
+ * carries it out.
+ */
+#pragma once
+
+#include "admin/https.h"
+#include "admin/provision_calls.h"
+#include "system/text.h"
+
+#include <json-c/json.h>
+
+/* The mark on what we make, in its comment; --remove takes away nothing without it. */
+#define PROVISION_MARK "made by fence_brokerd provision"
+
+/* What is wanted. Strings are argv's. */
+struct provision_wish {
+    const char *pool, *user, *group, *role;
+    int *guests; /* sorted, each once */
+    size_t guest_count;
+    const char **tokens; /* names, without the user */
+    size_t token_count;
+    bool with_vm_monitor, remove;
+    int version; /* of Proxmox VE: 7, 8, 9; 0: not known */
+};
+
+/* How it is to be carried out. */
+struct provision_way {
+    struct config_endpoint endpoint;
+    const char *as; /* user@realm */
+    const char *ca_file;
+    const char **fingerprints;
+    size_t fingerprint_count;
+    int password_fd, totp_fd; /* -1: the terminal */
+    const char *secret_file;
+    bool yes;
+};
+
+/* "VM.PowerMgmt,VM.Audit,Pool.Audit", with VM.Monitor where it is wished for */
+const char *provision_privileges(const struct provision_wish *wish);
+
+/* ---- provision_script.c: for a shell of a Proxmox VE host ---- */
+void provision_script(const struct provision_wish *wish, struct text *out);
+void provision_script_remove(const struct provision_wish *wish, struct text *out);
+/* an administrator who is not root; `as` is NULL or a user of the realm pam */
+void provision_script_admin(const char *as, struct text *out);
+
+/* ---- provision_session.c: logged in ---- */
+struct provision_session;
+
+/* Logs in; password and code are asked for. NULL and *error. The way must outlive it. */
+struct provision_session *provision_login(const struct provision_way *way, struct error *error);
+void provision_logout(struct provision_session *session); /* NULL is fine */
+static inline void provision_logoutp(struct provision_session **session)
+{
+    provision_logout(*session);
+}
+/* The answer's data (owned by the caller; NULL for a JSON null), or -EIO and *error. -ENOENT without an
+ * error: Proxmox says that it does not exist. */
+int provision_call(struct provision_session *session, enum provision_call call,
+                   const struct provision_parts *parts, struct json_object **data, struct error *error)
+    __attribute__((warn_unused_result));
+
+/* ---- provision_found.c: what is there ---- */
+struct provision_found {
+    int version; /* 7, 8, 9, … */
+    struct json_object *roles, *pools, *pool, *guests, *groups, *user,
+        *acl; /* pool, user: NULL if not there */
+};
+int provision_look(struct provision_session *session, const struct provision_wish *wish,
+                   struct provision_found *found, struct error *error) __attribute__((warn_unused_result));
+void provision_found_clear(struct provision_found *found);
+
+/* ---- provision_plan.c, provision_plan_remove.c: what is to be done; pure ---- */
+enum provision_step_kind {
+    PROVISION_KEEP,  /* is there as it should be */
+    PROVISION_DO,    /* a call */
+    PROVISION_TOKEN, /* a call whose answer is a token's secret */
+    PROVISION_NOTE,  /* worth knowing, not in the way */
+    PROVISION_STOP,  /* in the way: nothing is done at all */
+};
+struct provision_step {
+    enum provision_step_kind kind;
+    char *text; /* "create the pool nfs_cluster" */
+    char *mend; /* the way out of a STOP, the line for a NOTE; or NULL */
+    enum provision_call call;
+    struct provision_parts parts;
+    size_t token; /* of the wish, for PROVISION_TOKEN */
+};
+struct provision_plan {
+    struct provision_step *steps;
+    size_t count, room;
+    char **strings; /* that parts point to */
+    size_t string_count, string_room;
+    bool failed; /* no memory */
+};
+void provision_plan_make(const struct provision_wish *wish, const struct provision_found *found,
+                         struct provision_plan *plan);
+void provision_plan_remove(const struct provision_wish *wish, const struct provision_found *found,
+                           struct provision_plan *plan);
+size_t provision_plan_count(const struct provision_plan *plan, enum provision_step_kind kind);
+void provision_plan_clear(struct provision_plan *plan);
+
+/* for the two planners: a step with its text; parts may be set afterwards. Never NULL (a spare one without
+ * memory). */
+struct provision_step *provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind,
+                                          const char *format, ...) __attribute__((format(printf, 3, 4)));
+void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* a string that lives as long as the plan; "" without memory */
+const char *provision_plan_string(struct provision_plan *plan, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* the element of a list whose member `key` is `value`, or NULL; borrowed */
+struct json_object *provision_find(struct json_object *list, const char *key, const char *value);
+/* Has the comma-separated list the word? */
+bool provision_list_has(const char *list, const char *word);
+struct provision_subject {
+    const char *kind; /* "users", "groups", "tokens": the parameter */
+    const char *type; /* "user", "group", "token": in lists */
+    const char *name;
+};
+/* who is granted the role: the group or the user, then each token; index up to 1 + token_count, exclusive */
+struct provision_subject provision_subject(const struct provision_wish *wish, struct provision_plan *plan,
+                                           size_t index);
+bool provision_is_nested(const char *pool);
+
+/* ---- provision_apply.c ---- */
+/* The exit status. Tells on stdout what it does. */
+int provision_apply(const struct provision_wish *wish, const struct provision_way *way);
+/* ---- provision_check.c: the audit of what was made ---- */
+/* 0 all minimal, 1 something is missing or too much; -1 and *error */
+int provision_check(struct provision_session *session, const struct provision_wish *wish,
+                    struct error *error);

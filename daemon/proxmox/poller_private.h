@@ -1,0 +1,72 @@
+/*
+ * What the parts of the poller share: poller.c asks, poller_take.c takes the answers in, poller_make.c makes
+ * the inventory of them.
+ */
+#pragma once
+
+#include "proxmox/poller.h"
+
+#include <json-c/json.h>
+
+struct pool_answer {
+    char *name;
+    struct json_object *members; /* NULL: not known */
+    bool by_query;               /* asked by query: it is nested, or has refused to be asked by path */
+    bool by_privileges;          /* it does not tell its members: our privileges do */
+};
+
+/* In this order; what a round does not need is passed over. */
+enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_GUESTS, ASK_NODES, ASK_POOLS, ASK_NOTHING };
+
+struct poller {
+    struct event_base *base;
+    struct session *session;
+    struct endpoints *endpoints;
+    struct grants *grants;
+    struct event *timer;
+    poller_round_fn *round;
+    void *context;
+
+    int64_t interval_ms, answer_timeout_ms;
+    struct config_alias *aliases;
+    size_t alias_count;
+    struct pool_answer *pools;
+    size_t pool_count;
+
+    /* the round under way */
+    bool running, again;
+    enum question question;
+    size_t pool; /* which one ASK_POOLS is at */
+    uint64_t call;
+    uint64_t probes[ENDPOINTS_MAX]; /* 0: not under way; one that hangs outlives its round */
+    struct json_object *guests, *nodes;
+    bool permissions_read; /* in this round */
+    bool pool_hidden;      /* a pool does not tell its members, and our privileges do not either */
+    int64_t guests_ms;
+    struct error round_error;
+
+    /* what is known */
+    struct json_object *permissions;
+    int64_t permissions_ms;
+    bool permissions_due;
+    struct inventory *inventory;
+    bool had_round;
+    struct error error;
+    char *version;
+    int release;
+    size_t last_count;
+};
+
+/* poller_make.c */
+/* By VMID; for json_object_array_sort(). */
+int poller_compare_entries(const void *a, const void *b);
+/* Of the round's answers; NULL: no memory. */
+struct inventory *poller_make_inventory(const struct poller *poller);
+
+/* Own privileges against what they are for: the guests of `made`, or none if that is NULL. False: no memory.
+ */
+bool poller_judge(struct poller *poller, const struct inventory *made);
+/* poller_take.c */
+/* Keeps the answer to the question that the round is at, or its error, and goes on to the next question. */
+void poller_take_answer(struct poller *poller, const struct api_result *result);
+void poller_put_json(struct json_object **slot); /* releases; NULL is left behind */

@@ -1,0 +1,232 @@
+/*
+ * Own privileges: whether the identity may be used, what it holds too much or too little and the line that
+ * mends it, then what Proxmox has listed. Knows no rule of what is too much: it shows what was judged.
+ */
+#include "server/view.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHOWN_PRIVILEGES 6 /* of a path in the table; JSON has all */
+
+/* ---- the screen ---- */
+
+static const char *judgement(const struct grants *grants)
+{
+    switch (grants_state(grants)) {
+    case GRANTS_UNKNOWN:
+        return "not read yet";
+    case GRANTS_ACCEPTED:
+        return "accepted";
+    case GRANTS_TOLERATED:
+        return grants_enforced(grants) ? "more than fencing takes; used on, because it was accepted before"
+                                       : "more than fencing takes; used, because of least-privilege = warn";
+    case GRANTS_REFUSED:
+        return "more than fencing takes: not accepted, nothing is fenced";
+    }
+    return "unknown";
+}
+
+static void put_head(struct text *out, const struct view_facts *facts)
+{
+    const struct privileges_report *report = grants_report(facts->grants);
+    _cleanup_(text_clear) struct text table = {0};
+    char age[CLOCK_AGE_LEN];
+
+    text_puts(&table, "Identity\t");
+    view_put_cell(&table, grants_identity(facts->grants));
+    text_printf(&table, " (%s)\nJudgement\t%s\n", facts->session.is_token ? "token" : "password",
+                judgement(facts->grants));
+    if (report)
+        text_printf(&table, "Privileges\t%zu too many, %zu missing; read %s ago\n", report->excess,
+                    report->missing, clock_age(facts->now_ms - grants_read_ms(facts->grants), age));
+    text_append_table(out, table.data ? table.data : "");
+    out->failed |= table.failed;
+}
+
+static void put_finding(struct text *out, const struct privileges_finding *finding)
+{
+    text_printf(out, "\n%s: %s\n", privileges_kind_name(finding->kind), finding->message);
+    if (finding->privilege_count > SHOWN_PRIVILEGES) {
+        text_puts(out, "  all of it:");
+        for (size_t i = 0; i < finding->privilege_count; i++) {
+            text_puts(out, i ? ", " : " ");
+            view_put_cell(out, finding->privileges[i]);
+        }
+        text_puts(out, "\n");
+    }
+    text_printf(out, "  on a Proxmox host: %s\n", finding->mend);
+}
+
+static void put_findings(struct text *out, const struct privileges_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        put_finding(out, &report->findings[i]);
+    if (report->count)
+        text_puts(out,
+                  "\n`pveum acl list` on a Proxmox host names each ROLE, and tells what is granted to the "
+                  "token, to its user or to\na group: what --tokens does not take away is taken away by "
+                  "--users USER@REALM or --groups GROUP.\n");
+}
+
+/* ---- what is held ---- */
+
+struct line {
+    const char *path;
+    char *privileges;
+    bool guest;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Guests last, those with the same privileges side by side. */
+static int compare_lines(const void *a, const void *b)
+{
+    const struct line *left = a, *right = b;
+    int order = (int)left->guest - (int)right->guest;
+
+    if (order == 0 && left->guest)
+        order = strcmp(left->privileges, right->privileges);
+    return order ? order : strcmp(left->path, right->path);
+}
+
+static char *privileges_text(struct json_object *held)
+{
+    size_t count = (size_t)json_object_object_length(held), used = 0;
+    _cleanup_(freep) const char **names = calloc(count ? count : 1, sizeof(*names));
+    struct text text = {0};
+
+    text.failed = !names;
+    if (names && count) {
+        json_object_object_foreach(held, name, value)
+        {
+            (void)value;
+            names[used++] = name;
+        }
+        qsort(names, used, sizeof(*names), compare_names);
+    }
+    for (size_t i = 0; names && i < used && (i < SHOWN_PRIVILEGES || used <= SHOWN_PRIVILEGES + 1); i++) {
+        text_puts(&text, i ? ", " : "");
+        view_put_cell(&text, names[i]);
+    }
+    if (used > SHOWN_PRIVILEGES + 1)
+        text_printf(&text, " and %zu more", used - SHOWN_PRIVILEGES);
+    if (text.failed)
+        text_clear(&text);
+    return text.data;
+}
+
+static struct line *collect_lines(struct json_object *listing, size_t *count)
+{
+    size_t length = (size_t)json_object_object_length(listing);
+    struct line *lines = calloc(length ? length : 1, sizeof(*lines));
+
+    *count = 0;
+    if (!lines || !length)
+        return lines;
+    json_object_object_foreach(listing, path, held)
+    {
+        char *privileges = json_object_is_type(held, json_type_object) ? privileges_text(held) : NULL;
+
+        if (privileges)
+            lines[(*count)++] =
+                (struct line){.path = path, .privileges = privileges, .guest = !strncmp(path, "/vms/", 5)};
+    }
+    qsort(lines, *count, sizeof(*lines), compare_lines);
+    return lines;
+}
+
+static void put_listing(struct text *out, struct json_object *listing)
+{
+    _cleanup_(text_clear) struct text table = {0};
+    size_t count = 0;
+    _cleanup_(freep) struct line *lines = collect_lines(listing, &count);
+
+    text_puts(&table, "PATH\tPRIVILEGES\n");
+    for (size_t i = 0, next; lines && i < count; i = next) {
+        for (next = i + 1; next < count && lines[i].guest && lines[next].guest &&
+                           !strcmp(lines[i].privileges, lines[next].privileges);
+             next++)
+            ;
+        view_put_cell(&table, lines[i].path);
+        if (next - i > 1)
+            text_printf(&table, " and %zu more", next - i - 1);
+        text_printf(&table, "\t%s\n", lines[i].privileges);
+    }
+    text_puts(out, "\n");
+    text_append_table(out, table.data ? table.data : "");
+    out->failed |= table.failed || !lines;
+    for (size_t i = 0; lines && i < count; i++)
+        free(lines[i].privileges);
+}
+
+static void permissions_screen(struct text *out, const struct view_facts *facts)
+{
+    put_head(out, facts);
+    if (!grants_report(facts->grants))
+        return;
+    put_findings(out, grants_report(facts->grants));
+    if (json_object_is_type(grants_listing(facts->grants), json_type_object))
+        put_listing(out, grants_listing(facts->grants));
+}
+
+/* ---- JSON ---- */
+
+static struct json_object *finding_object(const struct privileges_finding *finding)
+{
+    struct json_object *object = json_object_new_object(), *privileges = json_object_new_array();
+
+    view_add_string(object, "path", finding->path);
+    for (size_t i = 0; privileges && i < finding->privilege_count; i++)
+        json_object_array_add(privileges, json_object_new_string(finding->privileges[i]));
+    view_add(object, "privileges", privileges);
+    view_add_string(object, "message", finding->message);
+    view_add_string(object, "mend", finding->mend);
+    return object;
+}
+
+static struct json_object *findings_array(const struct privileges_report *report, enum privileges_kind kind)
+{
+    struct json_object *array = json_object_new_array();
+
+    for (size_t i = 0; array && report && i < report->count; i++) {
+        if (report->findings[i].kind == kind)
+            json_object_array_add(array, finding_object(&report->findings[i]));
+    }
+    return array;
+}
+
+static void permissions_json(struct text *out, const struct view_facts *facts)
+{
+    const struct grants *grants = facts->grants;
+    const struct privileges_report *report = grants_report(grants);
+    struct json_object *object = json_object_new_object();
+    int64_t age_ms = facts->now_ms - grants_read_ms(grants);
+
+    view_add_string(object, "identity", grants_identity(grants));
+    view_add_bool(object, "token", facts->session.is_token);
+    view_add_string(object, "least_privilege", grants_enforced(grants) ? "enforce" : "warn");
+    view_add_string(object, "judgement", grants_state_name(grants_state(grants)));
+    view_add_bool(object, "accepted_before", grants_remembered(grants));
+    view_add_time(object, "read", report ? facts->realtime_ms - age_ms : 0, facts);
+    view_add(object, "excess", findings_array(report, PRIVILEGES_EXCESS));
+    view_add(object, "missing", findings_array(report, PRIVILEGES_MISSING));
+    view_add(object, "hints", findings_array(report, PRIVILEGES_HINT));
+    view_add(object, "paths", json_object_get(grants_listing(grants)));
+    view_put_json(out, object);
+}
+
+void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts)
+{
+    if (form == HTTP_TEXT)
+        permissions_screen(out, facts);
+    else
+        permissions_json(out, facts);
+}
