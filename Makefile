@@ -69,7 +69,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast check-san check-mutations demo bench install uninstall clean \
+.PHONY: all deps deps-build deps-demo check check-fast check-san check-mutations demo bench fuzz install uninstall clean \
         help format check-format check-layers \
         unit
 .DELETE_ON_ERROR:
@@ -183,6 +183,22 @@ bench: deps
 	@BUILD=$(B) $(SUDO) tests/bench/run
 	@BUILD=$(B) tests/bench/audit
 
+# libFuzzer (clang): FUZZ_RUNS inputs each; findings go to tests/fuzz/corpus, where make check runs them for ever
+FUZZ_RUNS ?= 10000000
+FUZZ_SEED ?= 20251122
+FUZZ_FLAGS = -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS)
+$(B)/fuzz/config: tests/fuzz/fuzz_config.c $(wildcard daemon/policy/access*.c daemon/system/config*.c) \
+    daemon/system/error.c daemon/system/text.c
+$(B)/fuzz/http: tests/fuzz/fuzz_http.c daemon/server/http.c daemon/system/error.c daemon/system/text.c
+$(B)/fuzz/%:
+	@mkdir -p $(@D)
+	$(call say,FUZZ)
+	$(Q)clang $(FUZZ_FLAGS) -o $@ $(filter %.c,$^)
+fuzz: $(B)/fuzz/config $(B)/fuzz/http
+	@for target in config http; do mkdir -p $(B)/fuzz/$$target.found && echo "$$target: $(FUZZ_RUNS) runs" && \
+	    $(B)/fuzz/$$target -runs=$(FUZZ_RUNS) -seed=$(FUZZ_SEED) -max_len=8300 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=tests/fuzz/corpus/$$target/found- $(B)/fuzz/$$target.found tests/fuzz/corpus/$$target || exit 1; done
+
 check-layers:
 	@tests/check-layers
 # each deliberate bug of tests/mutations/list must make a test fail; make check tries a few of them
@@ -239,4 +255,5 @@ help:
 	@echo 'make check-san   all tests with sanitizers'
 	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
 	@echo 'make check-mutations  that the tests see every bug of a list'
+	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
 	@echo 'make deps        install what is missing     make clean       remove build/'

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "can.h"
 #include "metadata.h"
 #include "request.h"
 #include "system/cleanup.h"
@@ -26,6 +27,7 @@ struct command {
     enum operand operand;
     bool power;     /* POST; takes --dry-run and --method */
     bool text_only; /* no JSON form */
+    bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
     bool later;     /* promised, and not there yet */
     const char *synopsis, *description;
 };
@@ -78,8 +80,15 @@ static const struct command commands[] = {
      .description = "off, proven, then on (or --method cycle)"},
     {.name = "doctor", .later = true},
     {.name = "rehearse", .later = true},
-    {.name = "whoami", .later = true},
-    {.name = "can", .later = true},
+    {.name = "whoami",
+     .path = "/v1/whoami%s",
+     .synopsis = "whoami",
+     .description = "whom the broker takes you for, and what its rules let you do"},
+    {.name = "can", /* its target is made of three operands, see can.c */
+     .path = "/v1/can%s",
+     .verdict = true,
+     .synopsis = "can USER ACTION [PLUG]",
+     .description = "may USER do this, and which rule says so"},
 };
 
 enum { OPTION_JSON = 256, OPTION_DRY_RUN };
@@ -115,8 +124,8 @@ void commands_print_help(void)
         "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
         "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
     metadata_print_options();
-    printf(
-        "\nExit status: 0 done (status: on), 2 off (status only), 1 everything else. See fence_broker(8).\n");
+    printf("\nExit status: 0 done (status: on; can: yes), 2 off (status) or no (can), 1 everything else. See "
+           "fence_broker(8).\n");
 }
 
 bool commands_wanted(int argc, char **argv)
@@ -189,8 +198,8 @@ static const struct command *find_command(const char *name, struct failure *fail
 static int check_call(const struct command *command, const struct call *call, int operands,
                       const char *operand, struct failure *failure)
 {
-    int most = command->operand == OPERAND_NONE ? 0 : 1;
-    int least = command->operand == OPERAND_NEEDED ? 1 : 0;
+    int most = command->verdict ? 3 : command->operand == OPERAND_NONE ? 0 : 1;
+    int least = command->verdict ? 2 : command->operand == OPERAND_NEEDED ? 1 : 0;
     if (operands < least)
         return failure_set(failure, HELP_HINT, "'%s' needs an argument: %s", command->name,
                            command->synopsis);
@@ -226,11 +235,15 @@ static char *make_target(const struct command *command, const struct call *call,
     return n < 0 ? NULL : target;
 }
 
-static int show(const struct command *command, const struct call *call, const char *operand,
+static int show(const struct command *command, const struct call *call, char *const *operands,
                 struct failure *failure)
 {
     struct answer answer = {0};
-    _cleanup_(freep) char *target = make_target(command, call, operand);
+    _cleanup_(freep) char *target = NULL;
+    if (command->verdict && can_make_target(operands, &target, failure) < 0)
+        return -1;
+    if (!command->verdict)
+        target = make_target(command, call, operands[0]);
     if (!target)
         return failure_set(failure, NULL, "out of memory");
     struct request request = {.socket = call->socket,
@@ -250,10 +263,11 @@ static int show(const struct command *command, const struct call *call, const ch
         if (rc == 0 && answer.length == 0 && command->power)
             puts("done");
     }
+    int said = rc == 0 && command->verdict && !can_is_yes(&answer) ? CAN_NO : 0;
     answer_clear(&answer);
     if (rc == 0 && !command->power)
         rc = say_finish(failure);
-    return rc;
+    return rc == 0 ? said : rc;
 }
 
 int commands_run(int argc, char **argv, struct failure *failure)
@@ -269,8 +283,9 @@ int commands_run(int argc, char **argv, struct failure *failure)
     const char *operand = argv[optind + 1];
     if (!command || check_call(command, &call, argc - optind - 1, operand, failure) < 0)
         return 1;
-    if (show(command, &call, operand, failure) == 0)
-        return 0;
+    int rc = show(command, &call, argv + optind + 1, failure);
+    if (rc >= 0)
+        return rc;
     failure_prefix(failure, "%s%s%s", command->name, operand ? " " : "", operand ? operand : "");
     return 1;
 }

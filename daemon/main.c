@@ -10,16 +10,19 @@
 #include "fence/engine.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
+#include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "server/server.h"
+#include "server/sight.h"
 #include "settings.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
+#include "system/names.h"
 #include "system/notify.h"
 
 #include <event2/event.h>
@@ -34,10 +37,14 @@
 #define DRAIN_WAIT_MS    5000  /* operations under way may end */
 #define FLUSH_WAIT_MS    1000  /* their answers may be written */
 #define RECORDER_WAIT_MS 1000  /* records may reach the disk */
+#define NAMES_WAIT_MS    5000  /* at the start; after it only root may ask, until the name service answers */
 
 struct broker {
     const char *config_path;
     struct settings *settings;
+    struct settings *coming; /* of a reload, until the name service has told who is who */
+    struct names_lookup *names;
+    bool guests_linted; /* the rules were held against the guests */
     struct event_base *base;
     struct endpoints *endpoints;
     struct transport *transport;
@@ -47,7 +54,7 @@ struct broker {
     struct history *history;
     struct engine *engine;
     struct server *server;
-    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush;
+    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
     int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
     bool ready, stopping;
     int64_t flush_until_ms;
@@ -93,6 +100,32 @@ static void tell_status(struct broker *broker)
                       facts.endpoints_total);
 }
 
+/* ---- oddities of the rules ---- */
+
+static void log_note(void *context, size_t line, const char *text)
+{
+    const struct config *config = context;
+    if (line)
+        log_warning("%s:%zu: %s", config->path, line, text);
+    else
+        log_warning("%s: %s", config->path, text);
+}
+
+/* Once for each load, when the guests are known. */
+static void lint_guests(struct broker *broker)
+{
+    const struct inventory *inventory = poller_inventory(broker->poller);
+    size_t count = inventory ? inventory_count(inventory) : 0;
+    if (broker->guests_linted || count == 0 || !broker->settings->policy.enable_acl)
+        return;
+    _cleanup_(freep) struct access_guest *guests = calloc(count, sizeof(*guests));
+    for (size_t i = 0; guests && i < count; i++)
+        sight_guest_of(inventory_get(inventory, i), &guests[i]);
+    if (guests)
+        access_lint_guests(broker->settings->rules, guests, count, log_note, broker->settings->config);
+    broker->guests_linted = guests != NULL;
+}
+
 static void become_ready(struct broker *broker)
 {
     if (broker->ready)
@@ -110,6 +143,7 @@ static void on_round(void *context)
     engine_round_ended(broker->engine);
     server_round_ended(broker->server);
     tell_status(broker);
+    lint_guests(broker);
     if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)
         become_ready(broker);
 }
@@ -194,6 +228,7 @@ static struct server_parts parts_of(const struct broker *broker)
         .session = broker->session,
         .endpoints = broker->endpoints,
         .transport = broker->transport,
+        .names = broker->settings->names,
         .min_online_nodes = broker->settings->config->min_online_nodes,
     };
 }
@@ -203,6 +238,14 @@ static void warn_about(const struct settings *settings)
     if (settings->group_missing)
         log_warning("there is no group %s here: only root and hacluster may ask",
                     settings->config->socket_group);
+    if (!settings->names)
+        log_warning("the name service does not answer: only root may ask, until it does");
+    else if (settings->policy.enable_acl && settings->rules->pending > 0)
+        log_warning(
+            "the name service failed for %zu users and groups of the rules: only root and hacluster may "
+            "ask, until a reload finds them",
+            settings->rules->pending);
+    access_lint(&settings->policy, settings->config, log_note, settings->config);
 }
 
 static void warn_about_restart(const struct config *old, const struct config *new)
@@ -211,6 +254,15 @@ static void warn_about_restart(const struct config *old, const struct config *ne
         strcmp(old->metrics_path, new->metrics_path) != 0 ||
         strcmp(old->state_directory, new->state_directory) != 0)
         log_warning("a changed socket path or state directory counts from the next restart on");
+}
+
+/* After each change of the settings' names or rules. */
+static void use_policy(struct broker *broker)
+{
+    struct server_parts parts = parts_of(broker);
+    server_set_parts(broker->server, &parts);
+    server_set_policy(broker->server, &broker->settings->policy);
+    broker->guests_linted = false;
 }
 
 static void apply(struct broker *broker, struct settings *settings)
@@ -229,15 +281,72 @@ static void apply(struct broker *broker, struct settings *settings)
     totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
     warn_about_restart(broker->settings->config, settings->config);
-    settings_free(broker->settings);
+    struct settings *old = broker->settings;
     broker->settings = settings;
-    struct server_parts parts = parts_of(broker);
-    server_set_parts(broker->server, &parts);
-    server_set_gate(broker->server, &settings->gate);
+    use_policy(broker);
+    settings_free(old); /* not before nobody has its rules any more */
     warn_about(settings);
 }
 
-/* A bad file changes nothing and is reported. */
+/* ---- names: asked for in a thread, because a directory may hang ---- */
+
+static void take_over(struct broker *broker)
+{
+    apply(broker, TAKE(broker->coming));
+    log_notice("reloaded %s", broker->config_path);
+    if (broker->settings->credential_secrets)
+        log_notice("a changed credential of systemd's counts from the next restart on, not from a reload");
+    if (broker->ready)
+        notify_ready();
+}
+
+static void on_names(void *context, struct names *names)
+{
+    struct broker *broker = context;
+    broker->names = NULL;
+    if (broker->stopping) {
+        names_free(names);
+        return;
+    }
+    if (!names)
+        log_error("no memory for the names of users and groups; reload again");
+    if (broker->coming) {
+        settings_take_names(broker->coming, names);
+        take_over(broker);
+        return;
+    }
+    settings_take_names(broker->settings, names); /* those of the start, late */
+    use_policy(broker);
+    warn_about(broker->settings);
+}
+
+/* A reload that waits for the name service is no reason for systemd to wait. */
+static void on_names_wait(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct broker *broker = context;
+    if (!broker->names || !broker->coming)
+        return;
+    log_warning("the name service does not answer: the new configuration counts when it does, until then the "
+                "old one");
+    if (broker->ready)
+        notify_ready();
+}
+
+/* False without memory: then it does not answer. */
+static bool ask_names(struct broker *broker, const struct settings *settings)
+{
+    struct names_wanted wanted;
+    names_abandon(TAKE(broker->names));
+    if (!settings_wanted_names(settings, &wanted))
+        return false;
+    broker->names = names_begin(broker->base, &wanted, on_names, broker);
+    settings_wanted_clear(&wanted);
+    return broker->names != NULL;
+}
+
+/* A bad file changes nothing and is reported. What is good counts as soon as its names are known. */
 static void on_hup(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -248,16 +357,18 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
         return;
     notify_reloading();
     struct settings *settings = settings_load(broker->config_path, &error);
-    if (settings) {
-        apply(broker, settings);
-        log_notice("reloaded %s", broker->config_path);
-        if (settings->credential_secrets)
-            log_notice(
-                "a changed credential of systemd's counts from the next restart on, not from a reload");
-    } else {
-        log_error("not reloaded, everything stays as it was: %s%s%s", error.message,
-                  error.hint[0] ? "; " : "", error.hint);
+    if (settings && ask_names(broker, settings)) {
+        const struct timeval wait = {.tv_sec = NAMES_WAIT_MS / 1000};
+        settings_free(broker->coming);
+        broker->coming = settings;
+        event_add(broker->on_names_wait, &wait);
+        return;
     }
+    if (settings)
+        error_set(&error, ERROR_INTERNAL, "no memory or thread to ask for users and groups");
+    settings_free(settings);
+    log_error("not reloaded, everything stays as it was: %s%s%s", error.message, error.hint[0] ? "; " : "",
+              error.hint);
     if (broker->ready)
         notify_ready();
 }
@@ -300,8 +411,9 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
 
 static void free_events(struct broker *broker)
 {
-    struct event *events[] = {broker->on_term,     broker->on_int,        broker->on_hup,
-                              broker->on_watchdog, broker->on_ready_wait, broker->on_flush};
+    struct event *events[] = {broker->on_term,      broker->on_int,        broker->on_hup,
+                              broker->on_watchdog,  broker->on_ready_wait, broker->on_flush,
+                              broker->on_names_wait};
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         if (events[i])
             event_free(events[i]);
@@ -319,6 +431,8 @@ static void tear_down(struct broker *broker)
     grants_free(broker->grants, RECORDER_WAIT_MS);
     history_free(broker->history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
+    names_abandon(TAKE(broker->names));
+    settings_free(TAKE(broker->coming));
     free_events(broker);
     if (broker->base)
         event_base_free(broker->base);
@@ -340,8 +454,9 @@ static bool make_events(struct broker *broker)
     broker->on_watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, broker);
     broker->on_ready_wait = event_new(base, -1, 0, on_ready_wait, broker);
     broker->on_flush = event_new(base, -1, 0, on_flush, broker);
+    broker->on_names_wait = event_new(base, -1, 0, on_names_wait, broker);
     if (!broker->on_term || !broker->on_int || !broker->on_hup || !broker->on_watchdog ||
-        !broker->on_ready_wait || !broker->on_flush)
+        !broker->on_ready_wait || !broker->on_flush || !broker->on_names_wait)
         return false;
     evsignal_add(broker->on_term, NULL);
     evsignal_add(broker->on_int, NULL);
@@ -381,7 +496,7 @@ static bool make_rooms(struct broker *broker, struct error *error)
     if (!broker->engine)
         return false;
     struct server_parts parts = parts_of(broker);
-    broker->server = server_new(broker->base, &parts, &settings->gate);
+    broker->server = server_new(broker->base, &parts, &settings->policy);
     return broker->server != NULL;
 }
 
@@ -404,7 +519,7 @@ static bool listen_everywhere(struct broker *broker, struct error *error)
                 return false;
             }
         } else if (server_listen_at(broker->server, sockets[i].kind, sockets[i].path,
-                                    broker->settings->gate.group, error) < 0) {
+                                    broker->settings->policy.gate.group, error) < 0) {
             return false;
         }
     }
@@ -439,13 +554,11 @@ static bool start(struct broker *broker, struct error *error)
         error_set(error, ERROR_INTERNAL, "no memory at the start");
         return false;
     }
+    struct names *names = NULL;
+    if (ask_names(broker, broker->settings) && names_await(&broker->names, NAMES_WAIT_MS, &names))
+        settings_take_names(broker->settings, names);
     warn_about(broker->settings);
     return make_rooms(broker, error) && listen_everywhere(broker, error);
-}
-
-static void print_error(const struct error *error)
-{
-    fprintf(stderr, "fence_brokerd: %s%s%s\n", error->message, error->hint[0] ? "; " : "", error->hint);
 }
 
 static int run(const char *config_path)
@@ -454,7 +567,7 @@ static int run(const char *config_path)
     struct error error = {0};
     broker.settings = settings_load(config_path, &error);
     if (!broker.settings) {
-        print_error(&error);
+        settings_print_error(&error);
         return 1;
     }
     bool started = start(&broker, &error);
@@ -464,34 +577,21 @@ static int run(const char *config_path)
         event_base_dispatch(broker.base);
         log_notice("ended");
     } else {
-        print_error(&error);
+        settings_print_error(&error);
     }
     tear_down(&broker);
     return started ? 0 : 1;
 }
 
-static int check(const char *config_path)
-{
-    struct error error = {0};
-    _cleanup_(settings_freep) struct settings *settings = settings_load(config_path, &error);
-    if (!settings) {
-        print_error(&error);
-        return 1;
-    }
-    printf("%s: ok; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
-           settings->config->endpoint_count, settings->config->pool_count, settings->config->alias_count,
-           settings->config->token_id ? settings->config->token_id : settings->config->user);
-    if (settings->group_missing)
-        printf("warning: there is no group %s here; only root and hacluster may ask\n",
-               settings->config->socket_group);
-    return 0;
-}
-
 static void usage(FILE *out)
 {
-    fputs("usage: fence_brokerd [-c FILE] [-v] [--check]\n"
+    fputs("usage: fence_brokerd [-c FILE] [-v] [--check [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]]\n"
           "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
           "      --check        read and check the configuration, the secret and the CA, and end\n"
+          "      --can          what the rules of the file say: may USER do ACTION (off, on, reboot, "
+          "rehearse, read)\n"
+          "                     to PLUG; pool=NAME, tag=NAME, name=NAME, vmid=NUMBER tell what the file does "
+          "not know\n"
           "  -v, --verbose      log at the debug level\n"
           "  -V, --version      print the version\n"
           "  -h, --help         print this\n"
@@ -504,9 +604,13 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'k'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {"can", no_argument, NULL, 'a'},
+        {NULL, 0, NULL, 0},
     };
     /* commands that run and end, each with options of its own */
     static const struct {
@@ -518,7 +622,7 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
     }
     const char *config_path = DEFAULT_CONFIG;
-    bool check_only = false;
+    bool check_only = false, can = false;
     int option;
     secret_protect_process();
     while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
@@ -528,6 +632,9 @@ int main(int argc, char **argv)
             break;
         case 'k':
             check_only = true;
+            break;
+        case 'a':
+            can = true;
             break;
         case 'v':
             log_set_level(LOG_DEBUG);
@@ -543,6 +650,13 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    if (can && !check_only) {
+        fputs("fence_brokerd: --can goes with --check; the running daemon is asked with fence_broker can\n",
+              stderr);
+        return 2;
+    }
+    if (can)
+        return settings_check(config_path, argv + optind);
     if (optind < argc && strcmp(argv[optind], "doctor") == 0) {
         fprintf(stderr, "fence_brokerd: %s is not in this version (" FENCE_BROKER_VERSION ")\n",
                 argv[optind]);
@@ -553,5 +667,5 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
-    return check_only ? check(config_path) : run(config_path);
+    return check_only ? settings_check(config_path, NULL) : run(config_path);
 }

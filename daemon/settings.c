@@ -3,16 +3,18 @@
  */
 #include "settings.h"
 
+#include "admin/can.h"
+#include "policy/access_lint.h"
 #include "system/cleanup.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <openssl/pem.h>
-#include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CA_FILE_MAX (1024 * 1024)
+#define HACLUSTER   "hacluster" /* Pacemaker's user */
 
 /* At least one certificate, and none that cannot be read: curl would take such a file for an empty one. */
 static bool is_pem(const char *text, size_t length)
@@ -55,15 +57,8 @@ static char *read_ca(const char *path, struct error *error)
     return strdup(text);
 }
 
-/* Names are resolved here and never during a request: a directory service may hang. */
-static void resolve_gate(struct settings *settings)
+static uid_t overflow_uid(void)
 {
-    const struct group *group = getgrnam(settings->config->socket_group);
-    settings->gate.group = group ? group->gr_gid : ACCESS_NO_GID;
-    settings->group_missing = group == NULL;
-    const struct passwd *user = getpwnam("hacluster");
-    settings->gate.hacluster = user ? user->pw_uid : ACCESS_NOBODY;
-
     unsigned overflow = 65534;
     FILE *file = fopen("/proc/sys/kernel/overflowuid", "re");
     if (file) {
@@ -71,7 +66,72 @@ static void resolve_gate(struct settings *settings)
             overflow = 65534;
         fclose(file);
     }
-    settings->gate.overflow_uid = overflow;
+    return overflow;
+}
+
+bool settings_wanted_names(const struct settings *settings, struct names_wanted *wanted)
+{
+    const struct access_rules *rules = settings->rules;
+    *wanted = (struct names_wanted){
+        .users = calloc(rules->user_count + 1, sizeof(char *)),
+        .groups = calloc(rules->group_count + 1, sizeof(char *)),
+    };
+    if (!wanted->users || !wanted->groups) {
+        settings_wanted_clear(wanted);
+        return false;
+    }
+    wanted->users[wanted->user_count++] = (char *)(uintptr_t)HACLUSTER;
+    wanted->groups[wanted->group_count++] = settings->config->socket_group;
+    for (size_t i = 0; i < rules->user_count; i++)
+        wanted->users[wanted->user_count++] = rules->users[i].config->name;
+    for (size_t i = 0; i < rules->group_count; i++)
+        wanted->groups[wanted->group_count++] = rules->groups[i].config->name;
+    return true;
+}
+
+void settings_wanted_clear(struct names_wanted *wanted)
+{
+    free(wanted->users);
+    free(wanted->groups);
+    *wanted = (struct names_wanted){0};
+}
+
+static enum access_name_state state_of(enum names_state state)
+{
+    switch (state) {
+    case NAMES_FOUND:
+        return ACCESS_NAME_KNOWN;
+    case NAMES_NONE:
+        return ACCESS_NAME_UNKNOWN;
+    case NAMES_FAILED:
+        break; /* as good as no answer: whether a "deny" is about somebody is open */
+    }
+    return ACCESS_NAME_PENDING;
+}
+
+void settings_take_names(struct settings *settings, struct names *names)
+{
+    struct access_rules *rules = settings->rules;
+    struct access_gate *gate = &settings->policy.gate;
+    uid_t uid = ACCESS_NOBODY;
+    gid_t gid = ACCESS_NO_GID;
+    if (names != settings->names)
+        names_free(settings->names);
+    settings->names = names;
+    if (!names)
+        return;
+    enum names_state group = names_group(names, settings->config->socket_group, &gid);
+    gate->group = group == NAMES_FOUND ? gid : ACCESS_NO_GID;
+    settings->group_missing = group != NAMES_FOUND;
+    gate->hacluster = names_user(names, HACLUSTER, &uid) == NAMES_FOUND ? uid : ACCESS_NOBODY;
+    for (size_t i = 0; i < rules->user_count; i++) {
+        enum names_state state = names_user(names, rules->users[i].config->name, &uid);
+        access_rules_set_user(rules, i, state_of(state), uid);
+    }
+    for (size_t i = 0; i < rules->group_count; i++) {
+        enum names_state state = names_group(names, rules->groups[i].config->name, &gid);
+        access_rules_set_group(rules, i, state_of(state), gid);
+    }
 }
 
 /* From its file, or from systemd. */
@@ -116,7 +176,14 @@ struct settings *settings_load(const char *path, struct error *error)
         if (!settings->ca_pem)
             return NULL;
     }
-    resolve_gate(settings);
+    settings->rules = access_rules_new(settings->config, error);
+    if (!settings->rules)
+        return NULL;
+    settings->policy = (struct access_policy){
+        .gate = {.group = ACCESS_NO_GID, .hacluster = ACCESS_NOBODY, .overflow_uid = overflow_uid()},
+        .enable_acl = settings->config->enable_acl,
+        .rules = settings->rules,
+    };
     return TAKE(settings);
 }
 
@@ -124,6 +191,8 @@ void settings_free(struct settings *settings)
 {
     if (!settings)
         return;
+    access_rules_free(settings->rules);
+    names_free(settings->names);
     config_free(settings->config);
     secret_free(settings->secret);
     totp_free(settings->totp);
@@ -135,4 +204,52 @@ void settings_freep(struct settings **settings)
 {
     settings_free(*settings);
     *settings = NULL;
+}
+
+/* ---- fence_brokerd --check ---- */
+
+void settings_print_error(const struct error *error)
+{
+    fprintf(stderr, "fence_brokerd: %s%s%s\n", error->message, error->hint[0] ? "; " : "", error->hint);
+}
+
+static void print_note(void *context, size_t line, const char *text)
+{
+    (void)context;
+    if (line)
+        printf("warning: line %zu: %s\n", line, text);
+    else
+        printf("warning: %s\n", text);
+}
+
+static bool look_up_names(struct settings *settings)
+{
+    struct names_wanted wanted;
+    if (!settings_wanted_names(settings, &wanted))
+        return false;
+    settings_take_names(settings, names_look_up(&wanted));
+    settings_wanted_clear(&wanted);
+    return settings->names != NULL;
+}
+
+int settings_check(const char *config_path, char *const *can)
+{
+    struct error error = {0};
+    _cleanup_(settings_freep) struct settings *settings = settings_load(config_path, &error);
+    if (settings && !look_up_names(settings))
+        error_set(&error, ERROR_INTERNAL, "no memory for the names of users and groups");
+    if (!settings || !settings->names) {
+        settings_print_error(&error);
+        return 1;
+    }
+    if (can)
+        return can_run(settings->config, &settings->policy, can);
+    printf("%s: ok; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
+           settings->config->endpoint_count, settings->config->pool_count, settings->config->alias_count,
+           settings->config->token_id ? settings->config->token_id : settings->config->user);
+    if (settings->group_missing)
+        printf("warning: there is no group %s here; only root and hacluster may ask\n",
+               settings->config->socket_group);
+    access_lint(&settings->policy, settings->config, print_note, NULL);
+    return 0;
 }

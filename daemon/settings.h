@@ -1,26 +1,42 @@
 /*
  * All that is read from outside at start and at reload, and checked before any of it counts: the
- * configuration file, the secret, the CA, and the numbers of the group and user that decide who may ask.
+ * configuration file, the secret, the CA; and the numbers of the groups and users that decide who may ask,
+ * when the name service has told them.
  */
 #pragma once
 
 #include "policy/access.h"
+#include "policy/access_rules.h"
 #include "proxmox/totp.h"
 #include "system/config.h"
 #include "system/error.h"
+#include "system/names.h"
 #include "system/secret.h"
 
 struct settings {
     struct config *config;
     struct secret *secret;
-    struct totp *totp;       /* NULL: no second factor */
-    bool credential_secrets; /* some of them came from systemd, which passes them once, at the start */
-    char *ca_pem;            /* NULL: the system's store */
-    struct access_gate gate;
-    bool group_missing; /* no such group here: only root and hacluster may ask */
+    struct totp *totp;           /* NULL: no second factor */
+    bool credential_secrets;     /* some of them came from systemd, which passes them once, at the start */
+    char *ca_pem;                /* NULL: the system's store */
+    struct access_rules *rules;  /* of config */
+    struct names *names;         /* NULL: the name service has not answered yet */
+    struct access_policy policy; /* who may ask; borrows rules */
+    bool group_missing;          /* no such group here: only root and hacluster may ask */
 };
 
-/* NULL and *error with the file, the cause and the way out. */
+/* NULL and *error with the file, the cause and the way out. All that needs the name service is open still. */
 struct settings *settings_load(const char *path, struct error *error);
+/* Whom to ask the name service about; borrowed from the settings, settings_wanted_clear() frees the lists
+ * only. */
+bool settings_wanted_names(const struct settings *settings, struct names_wanted *wanted);
+void settings_wanted_clear(struct names_wanted *wanted);
+/* What it said; taken over (NULL: it did not answer, and only root may ask). */
+void settings_take_names(struct settings *settings, struct names *names);
 void settings_free(struct settings *settings); /* NULL is fine */
 void settings_freep(struct settings **settings);
+
+void settings_print_error(const struct error *error); /* on stderr */
+/* fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit status. `can` (NULL without
+ * --can): USER ACTION PLUG ..., NULL-terminated, see admin/can.h. */
+int settings_check(const char *path, char *const *can);

@@ -86,6 +86,8 @@ static void give_answer(struct asker *asker)
 /* A request that never becomes an operation leaves no history: the log has it. */
 static void log_refused(const struct asker *asker, const struct error *error)
 {
+    if (!asker->request.privileged)
+        return; /* those of others cost them nothing: the audit trail has them, measured */
     char uid[24];
     snprintf(uid, sizeof(uid), "%lu", (unsigned long)asker->request.peer.uid);
     const struct log_field fields[] = {
@@ -304,6 +306,7 @@ static bool enqueue(struct engine *engine, struct guest_queue *queue, const stru
     runner->deadline_ms =
         asker ? asker->deadline_ms : asked_ms + engine->settings.deadline_ms + STEP_START_ROOM_MS;
     runner->newest_ms = asked_ms;
+    runner->privileged = request->privileged;
     DL_APPEND(queue->runners, runner);
     engine->running++;
     if (asker)
@@ -313,22 +316,15 @@ static bool enqueue(struct engine *engine, struct guest_queue *queue, const stru
     return true;
 }
 
-static unsigned queue_length(const struct guest_queue *queue)
-{
-    const struct runner *runner;
-    unsigned count = 0;
-    DL_COUNT(queue->runners, runner, count);
-    return count;
-}
-
 static void join(struct runner *runner, struct asker *asker)
 {
     if (runner->deadline_ms < asker->deadline_ms) /* a reload may have made deadlines shorter */
         runner->deadline_ms = asker->deadline_ms;
     if (runner->newest_ms < asker->asked_ms)
         runner->newest_ms = asker->asked_ms;
+    runner->privileged |= asker->request.privileged;
     attach(asker, runner);
-    runner_joined(runner, asker->request.request_id);
+    runner_joined(runner, &asker->request);
 }
 
 /* Give the request its place; false and *error if it has none. */
@@ -344,6 +340,8 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
         error_set(error, ERROR_INTERNAL, "no memory for an operation");
         return false;
     }
+    if (request->privileged)
+        engine_overtake(engine, queue);
     struct runner *last = queue->runners ? queue->runners->prev : NULL;
     if (last && would_satisfy(last, request)) {
         join(last, asker);
@@ -354,9 +352,7 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
         attach(asker, last);
         return true;
     }
-    if (queue_length(queue) >= ENGINE_QUEUE_MAX || engine->running >= ENGINE_OPERATIONS_MAX) {
-        error_set(error, ERROR_TOO_MANY, "%u operations wait already, %u of them for guest %d",
-                  engine->running, queue_length(queue), guest->vmid);
+    if (!engine_has_room(engine, queue, request, error)) {
         drop_empty_queue(engine, queue);
         return false;
     }

@@ -18,10 +18,14 @@ struct session;
 struct poller;
 struct history;
 
-#define ENGINE_QUEUE_MAX      16    /* operations per guest that wait or run */
-#define ENGINE_OPERATIONS_MAX 512   /* operations under way in all */
-#define ENGINE_BLIND_WAIT_MS  10000 /* a request waits so long for guests that Proxmox refuses to show */
-#define ENGINE_INTENT_WAIT_MS 250   /* how long a first power call waits for "on disk" (P5) */
+#define ENGINE_QUEUE_MAX      16  /* operations per guest that wait or run */
+#define ENGINE_OPERATIONS_MAX 512 /* operations under way in all */
+/* Of both, the rest for root's and hacluster's requests alone; and of one other user */
+#define ENGINE_QUEUE_RESERVE      4
+#define ENGINE_OPERATIONS_RESERVE 128
+#define ENGINE_OPERATIONS_PER_UID 64
+#define ENGINE_BLIND_WAIT_MS      10000 /* a request waits so long for guests that Proxmox refuses to show */
+#define ENGINE_INTENT_WAIT_MS     250   /* how long a first power call waits for "on disk" (P5) */
 /* A Request-Id means the same request only for so long beyond the deadline: later, somebody uses it again */
 #define ENGINE_REPEAT_ROOM_MS 60000
 
@@ -36,6 +40,9 @@ struct engine_request {
     const char *plug;
     const char *request_id; /* may be NULL */
     struct operation_peer peer;
+    /* Root's and hacluster's: has room kept for it, and ends what others asked for the guest that has not
+     * begun: what waited before it must not come after it. */
+    bool privileged;
 };
 
 /* The answer to one asker, exactly once, never from inside engine_submit(): `error` NULL means that what was

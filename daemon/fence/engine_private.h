@@ -42,6 +42,7 @@ struct runner {
     struct operation *operation; /* the history's */
     struct step step;
     bool started;
+    bool privileged; /* one of its askers is */
     struct asker *askers;
     struct event *wake;
     uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
@@ -97,12 +98,21 @@ void engine_runner_ended(struct runner *runner);
 struct runner *runner_new(struct engine *engine, struct operation *operation);
 void runner_free(struct runner *runner);  /* nothing is under way any more; no callback comes */
 void runner_start(struct runner *runner); /* with the loop's next turn */
-void runner_joined(struct runner *runner, const char *request_id);
+void runner_joined(struct runner *runner, const struct engine_request *request);
 void runner_deserted(struct runner *runner);
 void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
 void runner_yield(struct runner *runner);       /* what is only watched ends */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
+
+void runner_overtaken(struct runner *runner); /* it has not begun, and never will */
+
+/* engine_share.c */
+/* May one more operation wait in this queue? False and *error if not. */
+bool engine_has_room(const struct engine *engine, const struct guest_queue *queue,
+                     const struct engine_request *request, struct error *error);
+/* A privileged request came for this guest: end what waits of the others. */
+void engine_overtake(struct engine *engine, struct guest_queue *queue);
 
 /* engine_read.c */
 void engine_readings_resolve(struct engine *engine);

@@ -472,14 +472,20 @@ void runner_start(struct runner *runner)
     event_active(runner->wake, EV_TIMEOUT, 0);
 }
 
-void runner_joined(struct runner *runner, const char *request_id)
+void runner_joined(struct runner *runner, const struct engine_request *request)
 {
+    const struct operation_peer *peer = &request->peer;
+    const char *request_id = request->request_id;
+    char text[OPERATION_USER_MAX + OPERATION_RULE_MAX + 96];
     runner->engine->counters.joined++;
     if (request_id) {
         operation_add_request_id(runner->operation, request_id);
         history_write_join(runner->engine->history, runner->operation, request_id);
     }
-    note(runner, "joined by another request");
+    snprintf(text, sizeof(text), "joined by another request, of uid %lu%s%s%s, pid %ld%s%s",
+             (unsigned long)peer->uid, peer->user[0] ? " (" : "", peer->user, peer->user[0] ? ")" : "",
+             (long)peer->pid, peer->rule[0] ? "; allowed: " : "", peer->rule);
+    note(runner, text);
     if (runner->started) {
         runner->step.params.deadline_ms = runner->deadline_ms;
         feed(runner, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = runner->newest_ms});
@@ -518,18 +524,32 @@ void runner_leave_off(struct runner *runner)
     end(runner, OPERATION_DONE, &(struct error){0});
 }
 
+static void cut_short(struct runner *runner, enum operation_outcome outcome, const struct error *error)
+{
+    operation_note(runner->operation, clock_now_ms(), error->message);
+    runner->step.phase = STEP_ENDED;
+    runner->operation->state = OPERATION_ENDED;
+    runner->operation->outcome = outcome;
+    runner->operation->ended_ms = clock_now_ms();
+    runner->operation->error = *error;
+    history_write_outcome(runner->engine->history, runner->operation);
+    log_operation(runner->operation, LOG_ERR, error->message);
+}
+
 void runner_interrupt(struct runner *runner)
 {
     struct error error = {0};
     error_set(&error, ERROR_INTERRUPTED, "the daemon ended before this operation did");
-    operation_note(runner->operation, clock_now_ms(), error.message);
-    runner->step.phase = STEP_ENDED;
-    runner->operation->state = OPERATION_ENDED;
-    runner->operation->outcome = OPERATION_INTERRUPTED;
-    runner->operation->ended_ms = clock_now_ms();
-    runner->operation->error = error;
-    history_write_outcome(runner->engine->history, runner->operation);
-    log_operation(runner->operation, LOG_ERR, error.message);
+    cut_short(runner, OPERATION_INTERRUPTED, &error);
+}
+
+void runner_overtaken(struct runner *runner)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_ABANDONED,
+              "a request of root's or hacluster's for this guest came before it had begun");
+    cut_short(runner, OPERATION_ABANDONED, &error);
+    engine_answer_askers(runner, &error, true);
 }
 
 struct runner *runner_new(struct engine *engine, struct operation *operation)

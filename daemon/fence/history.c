@@ -52,6 +52,7 @@ struct history {
     uint64_t last_ended;
     uint64_t forgotten; /* the highest number that was dropped while reading: its stray lines mean nothing */
     size_t ended_count;
+    struct denials denials;
 
     struct recorder *recorder;
     struct recorder_file file;
@@ -354,6 +355,17 @@ void history_write_outcome(struct history *history, const struct operation *oper
     write_outcome(history, operation);
 }
 
+void history_add_denial(struct history *history, const struct denial *denial)
+{
+    denials_add(&history->denials, denial);
+    hand_over(history, denial_line(denial), on_written, history);
+}
+
+const struct denial *history_denial(const struct history *history, size_t index)
+{
+    return denials_get(&history->denials, index);
+}
+
 uint64_t history_lost(const struct history *history)
 {
     return recorder_lost(history->recorder) + recorder_failed(history->recorder);
@@ -429,6 +441,11 @@ static void read_line(void *context, const char *line, size_t length)
     }
     if (record.kind == RECORD_OPEN) {
         read_open(history, record.document);
+    } else if (record.kind == RECORD_DENIED) {
+        struct denial denial;
+
+        if (denial_read(record.document, &denial))
+            denials_add(&history->denials, &denial);
     } else if (record.kind != RECORD_START) {
         slot = slot_of(history, &record);
         if (slot && !record_apply(&record, slot->operation))

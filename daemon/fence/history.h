@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "fence/denials.h"
 #include "fence/legacy.h"
 #include "fence/operation.h"
 #include "system/recorder.h"
@@ -67,6 +68,10 @@ const struct operation *history_find(const struct history *history, const char *
 const struct operation *history_find_request(const struct history *history, const char *request_id);
 /* The newest off/reboot that ended done (or interrupted, but proven before), or NULL. */
 const struct operation *history_last_fence(const struct history *history);
+
+/* What was refused to whom: copied, written, and the last DENIALS_KEPT kept; newest first. */
+void history_add_denial(struct history *history, const struct denial *denial);
+const struct denial *history_denial(const struct history *history, size_t index); /* NULL beyond */
 
 uint64_t history_lost(const struct history *history); /* records that did not reach the disk */
 int history_write_error(

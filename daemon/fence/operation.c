@@ -8,6 +8,7 @@
 
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/text.h"
 
 #include <string.h>
 
@@ -116,6 +117,22 @@ bool operation_power_on_from_name(const char *name, enum operation_power_on *pow
         return false;
     *power_on = (enum operation_power_on)value;
     return true;
+}
+
+void operation_bound_text(char *out, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= size) {
+        length = size - sizeof("...");
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+        memcpy(out + length, "...", sizeof("..."));
+    } else {
+        out[length] = '\0';
+    }
+    memcpy(out, text, length);
+    text_make_printable(out);
 }
 
 struct operation *operation_new(void)

@@ -42,11 +42,18 @@ enum operation_outcome {
 /* How the power-on of a reboot went on after the askers had their answer. */
 enum operation_power_on { POWER_ON_NONE, POWER_ON_PENDING, POWER_ON_DONE, POWER_ON_FAILED };
 
+#define OPERATION_USER_MAX 64
+#define OPERATION_RULE_MAX 256
+
 struct operation_peer {
     uid_t uid;
     gid_t gid;
-    pid_t pid; /* information, not identity */
+    pid_t pid;                     /* information, not identity */
+    char user[OPERATION_USER_MAX]; /* as known when the configuration was loaded; "": not known */
+    char rule[OPERATION_RULE_MAX]; /* what decided that it may ask this */
 };
+/* Copies a text into one of a bounded length: one that is too long ends in "...", on a character's border. */
+void operation_bound_text(char *out, size_t size, const char *text);
 
 struct operation_transition {
     int64_t realtime_ms;

@@ -26,7 +26,7 @@ static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 static const char *const kind_names[] = {
     [RECORD_START] = "start", [RECORD_INTENT] = "intent",     [RECORD_TRANSITION] = "transition",
     [RECORD_JOIN] = "join",   [RECORD_VERIFIED] = "verified", [RECORD_OUTCOME] = "outcome",
-    [RECORD_OPEN] = "open",
+    [RECORD_OPEN] = "open",   [RECORD_DENIED] = "denied",
 };
 
 void record_id(uint64_t number, char id[static OPERATION_ID_LEN])
@@ -148,6 +148,8 @@ static void describe(struct json_object **object, const struct operation *operat
     put_int(object, "uid", (int64_t)operation->peer.uid);
     put_int(object, "gid", (int64_t)operation->peer.gid);
     put_int(object, "pid", (int64_t)operation->peer.pid);
+    put_text(object, "user", operation->peer.user);
+    put_text(object, "rule", operation->peer.rule);
     for (size_t i = 0; request_ids && i < operation->request_id_count; i++) {
         struct json_object *request_id = utf8(operation->request_ids[i]);
 
@@ -270,7 +272,7 @@ bool record_read(const char *line, size_t length, struct record *record)
     if (!document || !json_get_int(document, "v", 1, RECORD_VERSION, &version) ||
         !read_kind(document, &found.kind))
         return false;
-    if (found.kind != RECORD_START &&
+    if (found.kind != RECORD_START && found.kind != RECORD_DENIED &&
         (!json_get_string(document, "id", &id) || !record_number(id, &found.number) ||
          !json_get_int(document, "requested_ms", 0, REALTIME_MAX, &ms)))
         return false;
@@ -372,7 +374,13 @@ static bool apply_description(struct json_object *document, struct operation *op
     get_int(document, "gid", UINT32_MAX, &gid);
     get_int(document, "pid", INT32_MAX, &pid);
     operation->vmid = (int)vmid;
-    operation->peer = (struct operation_peer){.uid = (uid_t)uid, .gid = (gid_t)gid, .pid = (pid_t)pid};
+    operation->peer.uid = (uid_t)uid;
+    operation->peer.gid = (gid_t)gid;
+    operation->peer.pid = (pid_t)pid;
+    if (json_get_string(document, "user", &name))
+        operation_bound_text(operation->peer.user, sizeof(operation->peer.user), name);
+    if (json_get_string(document, "rule", &name))
+        operation_bound_text(operation->peer.rule, sizeof(operation->peer.rule), name);
     apply_request_ids(document, operation);
     return get_text(document, "guest", &operation->guest) && get_text(document, "node", &operation->node);
 }
@@ -443,6 +451,7 @@ bool record_apply(const struct record *record, struct operation *operation)
     switch (record->kind) {
     case RECORD_START:
     case RECORD_OPEN:
+    case RECORD_DENIED:
         return true;
     case RECORD_INTENT:
         return apply_description(record->document, operation);

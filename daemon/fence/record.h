@@ -24,7 +24,8 @@ enum record_kind {
     RECORD_JOIN,
     RECORD_VERIFIED,
     RECORD_OUTCOME,
-    RECORD_OPEN, /* what is open of the guest's power calls: concerns no operation, the last one counts */
+    RECORD_OPEN,   /* what is open of the guest's power calls: concerns no operation, the last one counts */
+    RECORD_DENIED, /* somebody was refused something: concerns no operation, see denials.h */
 };
 
 /* The line, without newline, malloc'd; NULL without memory. Texts that are not UTF-8 have '?' in place of the

@@ -20,6 +20,7 @@ struct guest {
     char *status;  /* "running", "stopped", "unknown": up to 10 s (300 s) old, never proof */
     char *lock;    /* NULL: none */
     char *hastate; /* NULL: not managed by HA */
+    char *tags;    /* as Proxmox writes them, "a;b"; NULL: none */
     bool template;
     bool may_power; /* our privileges: VM.PowerMgmt */
     bool may_audit; /* VM.Audit */

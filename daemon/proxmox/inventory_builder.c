@@ -30,6 +30,7 @@ void guest_clear(struct guest *guest)
     free(guest->status);
     free(guest->lock);
     free(guest->hastate);
+    free(guest->tags);
     for (size_t i = 0; i < guest->alias_count; i++)
         free(guest->aliases[i]);
     free(guest->aliases);
@@ -136,6 +137,7 @@ bool inventory_builder_guest(struct inventory_builder *builder, const struct gue
     ok = copy_text(&copy.status, guest->status) && ok;
     ok = copy_text(&copy.lock, guest->lock) && ok;
     ok = copy_text(&copy.hastate, guest->hastate) && ok;
+    ok = copy_text(&copy.tags, guest->tags) && ok;
     snprintf(copy.label, sizeof(copy.label), "%d", guest->vmid);
     guests = with_room(inventory->guests, inventory->guest_count, &builder->guest_capacity, sizeof(*guests));
     if (guests)

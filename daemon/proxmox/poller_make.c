@@ -29,6 +29,7 @@ static bool parse_guest(struct json_object *entry, struct guest *guest)
     guest->status = json_get_string(entry, "status", &text) ? (char *)(uintptr_t)text : NULL;
     guest->lock = json_get_string(entry, "lock", &text) ? (char *)(uintptr_t)text : NULL;
     guest->hastate = json_get_string(entry, "hastate", &text) ? (char *)(uintptr_t)text : NULL;
+    guest->tags = json_get_string(entry, "tags", &text) ? (char *)(uintptr_t)text : NULL;
     json_get_flag(entry, "template", &guest->template);
     return true;
 }

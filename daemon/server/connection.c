@@ -21,7 +21,8 @@ struct connection {
     struct connection_owner owner;
     enum connection_state state;
     struct event *readable, *writable, *timer;
-    struct http_reader *reader; /* only while reading */
+    struct http_reader *reader; /* while reading, and while a request is kept */
+    struct http_request *kept;  /* points into the reader */
     size_t stray;               /* bytes thrown away behind the head */
     bool clean;                 /* the whole request was read and nothing else: no need to drain */
     struct text answer;
@@ -101,7 +102,17 @@ static void read_complete(struct connection *connection, bool more_behind)
         connection->owner.request(connection->owner.context, connection, &request);
     else
         refuse(connection, request.form, &error);
-    free(TAKE(connection->reader));
+    if (!connection->kept)
+        free(TAKE(connection->reader));
+}
+
+const struct http_request *connection_keep(struct connection *connection, const struct http_request *request)
+{
+    if (!connection->kept)
+        connection->kept = malloc(sizeof(*connection->kept));
+    if (connection->kept)
+        *connection->kept = *request;
+    return connection->kept;
 }
 
 static void read_head(struct connection *connection)
@@ -276,6 +287,7 @@ void connection_free(struct connection *connection)
     if (connection->timer)
         event_free(connection->timer);
     free(connection->reader);
+    free(connection->kept);
     text_clear(&connection->answer);
     access_peer_clear(&connection->peer);
     close(connection->fd);

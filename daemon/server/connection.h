@@ -43,6 +43,10 @@ struct connection *connection_new(struct event_base *base, int fd, struct access
                                   const struct connection_owner *owner);
 void connection_free(struct connection *connection); /* NULL is fine; closes; calls nobody */
 
+/* From inside request(): keep the request until the answer is sent. The copy, owned by the connection; NULL
+ * without memory. */
+const struct http_request *connection_keep(struct connection *connection, const struct http_request *request);
+
 uint64_t connection_id(const struct connection *connection);
 const struct access_peer *connection_peer(const struct connection *connection);
 bool connection_answered(const struct connection *connection); /* an answer is on its way, or was written */

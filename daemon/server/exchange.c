@@ -3,6 +3,9 @@
  */
 #include "server/exchange.h"
 
+#include "server/audit.h"
+#include "server/monitor.h"
+
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
@@ -56,6 +59,23 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .history_failing = history_write_error(parts->history) != 0,
         .grants = facts->grants ? grants_state(facts->grants) : GRANTS_UNKNOWN,
     };
+}
+
+const struct access_subject *exchange_subject(struct exchange *exchange)
+{
+    struct access_subject *subject = &exchange->subject;
+
+    access_subject_clear(subject);
+    if (exchange->socket != SERVER_BROKER)
+        return NULL; /* for everybody, and what it shows is, too */
+    access_subject_init(subject, &exchange->all->policy, connection_peer(exchange->connection));
+    return access_allows(subject->gate) && !access_subject_is_ruled(subject) ? NULL : subject;
+}
+
+void exchange_facts(struct exchange *exchange, struct view_facts *facts)
+{
+    exchanges_facts(exchange->all, facts);
+    facts->subject = exchange_subject(exchange);
 }
 
 static int64_t resident_bytes(int statm)
@@ -131,6 +151,16 @@ void exchange_answer_error(struct exchange *exchange, int status, const char *al
                 http_content_type(exchange->form), allow, &body);
 }
 
+void exchange_note_denial(struct exchange *exchange, const struct access_decision *decision,
+                          const char *asked)
+{
+    char words[ACCESS_WORDS_MAX];
+
+    exchange->all->counters.denied[decision->verdict]++;
+    audit_denied(exchange->all->audit, connection_peer(exchange->connection), decision->verdict,
+                 access_decision_words(decision, words), asked);
+}
+
 /* ---- waiting for knowledge ---- */
 
 void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
@@ -143,6 +173,26 @@ void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
     exchange->resume = resume;
     if (!event_pending(exchange->all->hold_timer, EV_TIMEOUT, NULL))
         event_add(exchange->all->hold_timer, &check);
+}
+
+bool exchange_await_inventory(struct exchange *exchange, const struct view_facts *facts,
+                              void (*resume)(struct exchange *exchange))
+{
+    struct error error;
+    int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
+
+    if (facts->readiness.inventory)
+        return true;
+    if (left > 0) {
+        exchange_hold(exchange, facts->now_ms + left, resume);
+        return false;
+    }
+    if (facts->poll_error && facts->poll_error->code != ERROR_NONE)
+        error = *facts->poll_error;
+    else
+        error_set(&error, ERROR_NO_INVENTORY, "%s", reason_message(REASON_NO_INVENTORY));
+    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    return false;
 }
 
 /* Look again at those that wait: all of them after a round, else those whose time is up. */
@@ -219,6 +269,7 @@ void exchange_free(struct exchange *exchange)
         engine_leave(all->parts.engine, exchange->asker);
     HASH_DEL(all->table, exchange);
     all->counters.connections[exchange->socket]--;
+    access_subject_clear(&exchange->subject);
     connection_free(exchange->connection);
     free(exchange->plug);
     free(exchange);
@@ -233,10 +284,12 @@ struct exchanges *exchanges_new(struct event_base *base, const struct server_par
     *all = (struct exchanges){.base = base, .parts = *parts, .started_ms = clock_now_ms(), .statm = -1};
     all->counters.start_realtime_ms = clock_realtime_ms();
     all->hold_timer = event_new(base, -1, 0, on_hold_timer, all);
-    if (!all->hold_timer) {
-        free(all);
+    all->audit = audit_new(base);
+    if (!all->hold_timer || !all->audit) {
+        exchanges_free(all);
         return NULL;
     }
+    audit_set_rooms(all->audit, parts->history, parts->names);
     all->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     return all;
 }
@@ -245,7 +298,9 @@ void exchanges_free(struct exchanges *all)
 {
     if (!all)
         return;
-    event_free(all->hold_timer);
+    if (all->hold_timer)
+        event_free(all->hold_timer);
+    audit_free(all->audit);
     if (all->statm >= 0)
         close(all->statm);
     free(all);

@@ -18,6 +18,9 @@
 /* Answers held in memory for peers that read slowly; beyond it only the privileged get large ones. */
 #define SERVER_ANSWERS_BYTES_MAX (64 * 1024 * 1024)
 
+struct audit;
+struct route;
+
 enum exchange_wait {
     WAIT_NONE,
     WAIT_ENGINE, /* for engine_submit() or engine_read_power(): `asker` */
@@ -33,16 +36,24 @@ struct exchange {
     enum http_form form;
     enum exchange_wait wait;
     uint64_t asker;
-    char *plug; /* of a live read */
-    bool bare;  /* a live read's answer is the word alone; a list has the state; a monitor is strict */
+    char *plug;         /* of a live read or a power request, and */
+    const char *action; /* of the latter */
+    bool audited;       /* that it was asked */
+    bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;
     void (*resume)(struct exchange *exchange);
+    const struct route *route; /* of a request that waits to be permitted, and */
+    const struct http_request *kept;
+    struct access_subject subject; /* see exchange_subject() */
+    char rule[ACCESS_WORDS_MAX];   /* what permitted the request */
     UT_hash_handle hh;
 };
 
 struct exchanges {
     struct event_base *base;
     struct server_parts parts;
+    struct access_policy policy;
+    struct audit *audit;
     struct exchange *table; /* by id */
     uint64_t last_id;
     struct event *hold_timer;
@@ -57,8 +68,12 @@ typedef void exchange_handler_fn(struct exchange *exchange, const struct http_re
 
 struct exchanges *exchanges_new(struct event_base *base, const struct server_parts *parts);
 void exchanges_free(struct exchanges *all); /* the table must be empty; NULL is fine */
-/* Facts of this moment, for one answer. *poll_error etc. are borrowed from the rooms. */
+/* Facts of this moment, for an answer to all. *poll_error etc. are borrowed from the rooms. */
 void exchanges_facts(const struct exchanges *all, struct view_facts *facts);
+/* The same for this exchange's answer, which shows what its peer may see. */
+void exchange_facts(struct exchange *exchange, struct view_facts *facts);
+/* The peer and the rules of this moment; NULL if it may see and do all. Valid until the next call. */
+const struct access_subject *exchange_subject(struct exchange *exchange);
 void exchanges_write_metrics(const struct exchanges *all, struct text *out);
 int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
 /* The poller's round ended: look again at all that wait for it. */
@@ -76,7 +91,14 @@ void exchange_free(struct exchange *exchange);
 void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body);
 void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
                            const struct error *error, const char *operation);
+/* Its peer was refused this ("off web1"): count and record it; the answer is the caller's. */
+void exchange_note_denial(struct exchange *exchange, const struct access_decision *decision,
+                          const char *asked);
 /* Wait for the poller's next round, at most until hold_until_ms (monotonic); then resume() is called, which
  * answers or holds again. */
 void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
                    void (*resume)(struct exchange *exchange));
+/* True if there is an inventory; else the exchange waits for the first one just after the daemon's start, or
+ * has its error. */
+bool exchange_await_inventory(struct exchange *exchange, const struct view_facts *facts,
+                              void (*resume)(struct exchange *exchange));

@@ -245,6 +245,19 @@ struct listener *listener_new(struct event_base *base, int fd, const char *own_p
     return listener;
 }
 
+int listener_set_group(struct listener *listener, gid_t group)
+{
+    struct stat st;
+
+    if (!listener || !listener->own_path || group == ACCESS_NO_GID)
+        return 0;
+    if (lstat(listener->own_path, &st) < 0)
+        return -errno;
+    if (st.st_dev != listener->device || st.st_ino != listener->inode || st.st_gid == group)
+        return 0;
+    return lchown(listener->own_path, (uid_t)-1, group) < 0 ? -errno : 0;
+}
+
 void listener_free(struct listener *listener)
 {
     struct stat st;

@@ -29,6 +29,9 @@ int listener_open(const char *path, mode_t mode, gid_t group, struct error *erro
 struct listener *listener_new(struct event_base *base, int fd, const char *own_path,
                               listener_accept_fn *accept, void *context);
 void listener_free(struct listener *listener); /* NULL is fine */
+/* Let this group connect from now on, if the socket is our own (systemd's has its SocketGroup=);
+ * ACCESS_NO_GID leaves it. NULL is fine. 0 or -errno. */
+int listener_set_group(struct listener *listener, gid_t group);
 
 /* What the kernel knows of the other end: SO_PEERCRED and SO_PEERGROUPS. 0 or -errno. */
 int listener_peer(int fd, struct access_peer *peer);

@@ -4,6 +4,7 @@
  */
 #include "server/requests.h"
 
+#include "server/audit.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "system/cleanup.h"
@@ -61,6 +62,19 @@ static const char *const yes_no[] = {"0", "1", NULL};
 
 /* ---- off, on, reboot ---- */
 
+/* What the asker of a power request was told. */
+static void audit_power(struct exchange *exchange, const struct operation *operation,
+                        const struct error *error)
+{
+    struct operation_peer peer;
+
+    if (!exchange->audited)
+        return;
+    audit_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &peer);
+    audit_answered(exchange->all->audit, &peer, exchange->action, exchange->plug,
+                   operation ? operation->id : NULL, error);
+}
+
 static void on_operation_answer(void *context, const struct operation *operation, const struct error *error)
 {
     struct exchange *exchange = context;
@@ -68,11 +82,12 @@ static void on_operation_answer(void *context, const struct operation *operation
     struct view_facts facts;
 
     exchange->wait = WAIT_NONE;
+    audit_power(exchange, operation, error);
     if (error) {
         answer_engine_error(exchange, error, operation ? operation->id : NULL);
         return;
     }
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     if (operation)
         view_done(&body, exchange->form, &facts, operation);
     else
@@ -105,12 +120,11 @@ static void dry_run(struct exchange *exchange, const struct engine_request *ask)
 void request_power(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const methods[] = {"onoff", "cycle", NULL};
-    const struct access_peer *peer = connection_peer(exchange->connection);
     struct engine_request ask = {
         .method = FENCE_ONOFF,
         .plug = request->segments[2],
         .request_id = request->request_id,
-        .peer = {.uid = peer->uid, .gid = peer->gid, .pid = peer->pid},
+        .privileged = exchange->verdict == ACCESS_PRIVILEGED,
     };
     struct error error = {0};
     int method, dry;
@@ -129,44 +143,34 @@ void request_power(struct exchange *exchange, const struct http_request *request
         dry_run(exchange, &ask);
         return;
     }
+    audit_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &ask.peer);
+    exchange->action = fence_action_name(ask.action);
+    exchange->plug = strdup(ask.plug);
+    if (!exchange->plug) {
+        error_set(&error, ERROR_INTERNAL, "out of memory");
+        answer_error(exchange, &error);
+        return;
+    }
+    exchange->audited =
+        audit_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
     exchange->asker = engine_submit(exchange->all->parts.engine, &ask, on_operation_answer, exchange, &error);
-    if (exchange->asker)
+    if (exchange->asker) {
         exchange->wait = WAIT_ENGINE;
-    else
-        answer_engine_error(exchange, &error, NULL);
+        return;
+    }
+    audit_power(exchange, NULL, &error);
+    answer_engine_error(exchange, &error, NULL);
 }
 
 /* ---- guests ---- */
-
-/* True if there is an inventory; else the exchange waits for the first one just after the daemon's start, or
- * has its error. */
-static bool await_inventory(struct exchange *exchange, const struct view_facts *facts,
-                            void (*resume)(struct exchange *exchange))
-{
-    struct error error;
-    int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
-
-    if (facts->readiness.inventory)
-        return true;
-    if (left > 0) {
-        exchange_hold(exchange, facts->now_ms + left, resume);
-        return false;
-    }
-    if (facts->poll_error && facts->poll_error->code != ERROR_NONE)
-        error = *facts->poll_error;
-    else
-        error_set(&error, ERROR_NO_INVENTORY, "%s", reason_message(REASON_NO_INVENTORY));
-    answer_error(exchange, &error);
-    return false;
-}
 
 static void answer_list(struct exchange *exchange)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
-    exchanges_facts(exchange->all, &facts);
-    if (!await_inventory(exchange, &facts, answer_list))
+    exchange_facts(exchange, &facts);
+    if (!exchange_await_inventory(exchange, &facts, answer_list))
         return;
     view_guest_list(&body, exchange->form, &facts, exchange->bare);
     answer_view(exchange, &body);
@@ -186,7 +190,7 @@ void request_guests(struct exchange *exchange, const struct http_request *reques
         answer_list(exchange);
         return;
     }
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     view_guests(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }
@@ -207,7 +211,7 @@ static void on_power_read(void *context, enum engine_power power, const struct p
     if (exchange->bare && exchange->form == HTTP_TEXT) {
         text_puts(&body, power == ENGINE_POWER_ON ? "on\n" : "off\n");
     } else {
-        exchanges_facts(exchange->all, &facts);
+        exchange_facts(exchange, &facts);
         const struct inventory *inventory = facts.readiness.inventory;
         const struct guest *guest = inventory ? inventory_find(inventory, exchange->plug, &unknown) : NULL;
 
@@ -247,7 +251,7 @@ void request_operations(struct exchange *exchange, const struct http_request *re
     struct view_facts facts;
 
     (void)request;
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     view_operations(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }
@@ -259,6 +263,14 @@ void request_operation(struct exchange *exchange, const struct http_request *req
     struct view_facts facts;
     struct error error;
 
+    exchange_facts(exchange, &facts);
+    if (operation && !sight_of_operation(facts.subject, facts.readiness.inventory, operation)) {
+        const struct access_decision decision =
+            sight_decide_operation(facts.subject, facts.readiness.inventory, operation);
+
+        exchange_note_denial(exchange, &decision, operation->id);
+        operation = NULL; /* one that may not be seen is not there */
+    }
     if (!operation) {
         error_set(&error, ERROR_NOT_FOUND, "there is no operation '%s' in the history", request->segments[2]);
         error_hint(&error, "`/usr/sbin/fence_broker history` lists them; the oldest are dropped after %d",
@@ -266,7 +278,6 @@ void request_operation(struct exchange *exchange, const struct http_request *req
         answer_error(exchange, &error);
         return;
     }
-    exchanges_facts(exchange->all, &facts);
     view_operation(&body, exchange->form, &facts, operation);
     answer_view(exchange, &body);
 }
@@ -291,7 +302,7 @@ static void resume_monitor(struct exchange *exchange)
 {
     struct view_facts facts;
 
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     if (!facts.readiness.inventory && facts.now_ms < exchange->hold_until_ms &&
         exchanges_age_ms(exchange->all) < MONITOR_START_MS)
         return; /* a first round that failed: the network may just be coming up */
@@ -303,7 +314,7 @@ static void begin_monitor(struct exchange *exchange)
     struct view_facts facts;
     int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
 
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     if (!monitor_facts_old(&facts)) {
         answer_monitor(exchange, &facts);
     } else if (!facts.readiness.inventory && left > 0) {
@@ -335,7 +346,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         answer_error(exchange, &error);
         return;
     }
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     view_status(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }

@@ -4,39 +4,37 @@
 #include "server/routes.h"
 
 #include "server/requests.h"
+#include "server/requests_access.h"
 #include "system/cleanup.h"
 
 #include <string.h>
 
+#define POWER(action)                                                                                        \
+    {                                                                                                        \
+        .method = HTTP_POST, .path = "v1/guests/*/" action, .right = ACCESS_WRITE,                           \
+        .what = ACCESS_WHAT_GUESTS, .query = {"method", "dry-run"}, .handler = request_power                 \
+    }
+/* Rows of GET; behind what: the flags, the query's keys. */
+#define READ(where, about, handle, ...)                                                                      \
+    {                                                                                                        \
+        .method = HTTP_GET, .path = where, .right = ACCESS_READ, .what = about, .handler = handle,           \
+        __VA_ARGS__                                                                                          \
+    }
+
 static const struct route routes[] = {
-    {HTTP_POST,
-     "v1/guests/*/off",
-     ACCESS_WRITE,
-     ACCESS_WHAT_GUESTS,
-     false,
-     {"method", "dry-run"},
-     request_power},
-    {HTTP_POST,
-     "v1/guests/*/on",
-     ACCESS_WRITE,
-     ACCESS_WHAT_GUESTS,
-     false,
-     {"method", "dry-run"},
-     request_power},
-    {HTTP_POST,
-     "v1/guests/*/reboot",
-     ACCESS_WRITE,
-     ACCESS_WHAT_GUESTS,
-     false,
-     {"method", "dry-run"},
-     request_power},
-    {HTTP_GET, "v1/guests", ACCESS_READ, ACCESS_WHAT_GUESTS, false, {"view"}, request_guests},
-    {HTTP_GET, "v1/guests/*", ACCESS_READ, ACCESS_WHAT_GUESTS, false, {"view"}, request_guest},
-    {HTTP_GET, "v1/operations", ACCESS_READ, ACCESS_WHAT_OPERATIONS, false, {NULL}, request_operations},
-    {HTTP_GET, "v1/operations/*", ACCESS_READ, ACCESS_WHAT_OPERATIONS, false, {NULL}, request_operation},
-    {HTTP_GET, "v1/status", ACCESS_READ, ACCESS_WHAT_STATUS, false, {"view", "strict"}, request_status},
-    {HTTP_GET, "v1/permissions", ACCESS_READ, ACCESS_WHAT_PRIVILEGES, false, {NULL}, request_permissions},
-    {HTTP_GET, "metrics", ACCESS_READ, ACCESS_WHAT_METRICS, true, {NULL}, request_metrics},
+    POWER("off"),
+    POWER("on"),
+    POWER("reboot"),
+    READ("v1/guests", ACCESS_WHAT_GUESTS, request_guests, .filtered = true, .query = {"view"}),
+    READ("v1/guests/*", ACCESS_WHAT_GUESTS, request_guest, .query = {"view"}),
+    READ("v1/operations", ACCESS_WHAT_OPERATIONS, request_operations, .filtered = true),
+    READ("v1/operations/*", ACCESS_WHAT_OPERATIONS, request_operation, .filtered = true),
+    READ("v1/status", ACCESS_WHAT_STATUS, request_status, .query = {"view", "strict"}),
+    READ("v1/permissions", ACCESS_WHAT_PRIVILEGES, request_permissions, .query = {NULL}),
+    READ("v1/whoami", ACCESS_WHAT_ONESELF, request_whoami, .query = {NULL}),
+    READ("v1/can/*", ACCESS_WHAT_ONESELF, request_can, .query = {"uid", "gid", "groups"}),
+    READ("v1/can/*/*", ACCESS_WHAT_ONESELF, request_can, .query = {"uid", "gid", "groups"}),
+    READ("metrics", ACCESS_WHAT_METRICS, request_metrics, .on_metrics_socket = true),
 };
 
 /* One part of a pattern against one part of the path; *pattern moves on to the next, or becomes NULL. */
@@ -69,9 +67,10 @@ static bool query_known(const struct route *route, const struct http_request *re
         if (!known) {
             error_set(error, ERROR_BAD_REQUEST, "the query parameter '%s' is not known here",
                       request->query[i].key);
-            error_hint(error, route->query[0] ? "known here: %s%s%s" : "none is known here",
+            error_hint(error, route->query[0] ? "known here: %s%s%s%s%s" : "none is known here",
                        route->query[0] ? route->query[0] : "", route->query[1] ? ", " : "",
-                       route->query[1] ? route->query[1] : "");
+                       route->query[1] ? route->query[1] : "", route->query[2] ? ", " : "",
+                       route->query[2] ? route->query[2] : "");
             return false;
         }
     }
@@ -105,7 +104,8 @@ const struct route *route_find(const struct http_request *request, bool metrics_
                    metrics_socket
                        ? "this socket serves GET /metrics only"
                        : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
-                         "/v1/status, /v1/permissions, /metrics; POST /v1/guests/PLUG/{off,on,reboot}");
+                         "/v1/status, /v1/permissions, /v1/whoami, /v1/can/ACTION/PLUG, /metrics; POST "
+                         "/v1/guests/PLUG/{off,on,reboot}");
     }
     return NULL;
 }

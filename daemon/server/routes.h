@@ -17,7 +17,8 @@ struct route {
     const char *path; /* parts separated by '/'; "*" is any one part */
     enum access_right right;
     enum access_what what;
-    bool on_metrics_socket;              /* also there, where nobody's right is asked */
+    bool on_metrics_socket; /* also there, where nobody's right is asked */
+    bool filtered;          /* shows of a list what the peer may see: no right needed for all of it */
     const char *query[ROUTE_QUERY_KEYS]; /* known keys; an unknown one is refused */
     exchange_handler_fn *handler;
 };

@@ -5,9 +5,11 @@
  */
 #include "server/server.h"
 
+#include "server/audit.h"
 #include "server/exchange.h"
 #include "server/listener.h"
 #include "server/metrics.h"
+#include "server/permit.h"
 #include "server/quota.h"
 #include "server/routes.h"
 #include "system/cleanup.h"
@@ -27,7 +29,6 @@ _Static_assert((int)SERVER_SOCKET_COUNT == (int)METRICS_SOCKET_COUNT, "the socke
 struct server {
     struct event_base *base;
     struct exchanges *all;
-    struct access_gate gate;
     struct socket {
         struct server *server;
         enum server_socket kind;
@@ -49,39 +50,11 @@ static bool is_privileged(const struct exchange *exchange)
     return exchange->verdict == ACCESS_PRIVILEGED;
 }
 
-static void log_denied(const struct access_peer *peer, enum access_verdict verdict, const char *rule,
-                       const char *what)
-{
-    char uid[24], gid[24], pid[24];
-
-    snprintf(uid, sizeof(uid), "%lu", (unsigned long)peer->uid);
-    snprintf(gid, sizeof(gid), "%lu", (unsigned long)peer->gid);
-    snprintf(pid, sizeof(pid), "%ld", (long)peer->pid);
-    log_event(LOG_WARNING,
-              (const struct log_field[]){{"PEER_UID", uid},
-                                         {"PEER_GID", gid},
-                                         {"PEER_PID", pid},
-                                         {"FENCE_DENIED", access_verdict_name(verdict)},
-                                         {NULL, NULL}},
-              "denied: uid %s, gid %s, pid %s, %s: %s", uid, gid, pid, what, rule);
-}
-
-static void deny(struct exchange *exchange, enum access_verdict verdict, const char *rule, const char *what)
-{
-    const struct access_peer *peer = connection_peer(exchange->connection);
-    struct error error;
-
-    exchange->all->counters.denied[verdict]++;
-    log_denied(peer, verdict, rule, what);
-    error_set(&error, ERROR_DENIED, "uid %lu may not ask the broker: %s", (unsigned long)peer->uid, rule);
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
-}
-
 static void on_request(void *context, struct connection *connection, const struct http_request *request)
 {
     struct server *server = context;
     struct exchange *exchange = exchange_find(server->all, connection_id(connection));
-    const char *allow, *rule = "";
+    const char *allow;
     struct error error = {0};
 
     if (!exchange)
@@ -92,16 +65,10 @@ static void on_request(void *context, struct connection *connection, const struc
         exchange_answer_error(exchange, 0, allow, &error, NULL);
         return;
     }
-    if (exchange->socket == SERVER_BROKER) {
-        enum access_verdict verdict = access_request(connection_peer(connection), &server->gate, route->right,
-                                                     route->what, route_guest(route, request), &rule);
-
-        if (!access_allows(verdict)) {
-            deny(exchange, verdict, rule, route->path);
-            return;
-        }
-    }
-    route->handler(exchange, request);
+    if (exchange->socket == SERVER_BROKER)
+        permit_request(exchange, route, request);
+    else
+        route->handler(exchange, request);
 }
 
 /* The exchange ends, and its place is free again. */
@@ -167,7 +134,7 @@ static void on_accept(void *context, int fd, struct access_peer *peer)
     struct socket *socket = context;
     struct server *server = socket->server;
     const char *rule = "";
-    enum access_verdict verdict = access_gate(peer, &server->gate, &rule);
+    enum access_verdict verdict = access_gate(peer, &server->all->policy.gate, &rule);
     bool privileged = verdict == ACCESS_PRIVILEGED;
     uid_t uid = peer->uid;
 
@@ -184,7 +151,7 @@ static void on_accept(void *context, int fd, struct access_peer *peer)
     }
     /* Answered at once: what such a peer sends is thrown away unread. */
     if (socket->kind == SERVER_BROKER && !access_allows(verdict))
-        deny(exchange, verdict, rule, "connection");
+        permit_deny_connection(exchange, rule);
 }
 
 int server_listen(struct server *server, enum server_socket kind, int fd)
@@ -223,7 +190,7 @@ void server_close_listeners(struct server *server)
 /* ---- life ---- */
 
 struct server *server_new(struct event_base *base, const struct server_parts *parts,
-                          const struct access_gate *gate)
+                          const struct access_policy *policy)
 {
     static const struct quota_limits limits[SERVER_SOCKET_COUNT] = {
         [SERVER_BROKER] = {SERVER_CONNECTIONS_MAX, SERVER_CONNECTIONS_PER_UID, SERVER_CONNECTIONS_RESERVE},
@@ -234,8 +201,10 @@ struct server *server_new(struct event_base *base, const struct server_parts *pa
 
     if (!server)
         return NULL;
-    *server = (struct server){.base = base, .gate = *gate};
+    *server = (struct server){.base = base};
     server->all = exchanges_new(base, parts);
+    if (server->all)
+        server->all->policy = *policy;
     good = server->all != NULL;
     for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++) {
         server->sockets[i].server = server;
@@ -282,11 +251,17 @@ void server_free(struct server *server)
 void server_set_parts(struct server *server, const struct server_parts *parts)
 {
     server->all->parts = *parts;
+    audit_set_rooms(server->all->audit, parts->history, parts->names);
 }
 
-void server_set_gate(struct server *server, const struct access_gate *gate)
+void server_set_policy(struct server *server, const struct access_policy *policy)
 {
-    server->gate = *gate;
+    int result = listener_set_group(server->sockets[SERVER_BROKER].listener, policy->gate.group);
+
+    server->all->policy = *policy;
+    if (result < 0)
+        log_warning("the socket cannot be given to group %lu: %s", (unsigned long)policy->gate.group,
+                    strerror(-result));
 }
 
 unsigned server_connections(const struct server *server)

@@ -20,15 +20,17 @@ struct server;
 #define SERVER_METRICS_MAX     16
 #define SERVER_METRICS_PER_UID 2
 
-/* NULL and errno when memory or /proc is lacking. `gate` and `parts` are copied. */
+/* NULL and errno when memory or /proc is lacking. `policy` and `parts` are copied; the policy's rules are
+ * borrowed. */
 struct server *server_new(struct event_base *base, const struct server_parts *parts,
-                          const struct access_gate *gate);
+                          const struct access_policy *policy);
 /* Closes listeners and connections; engine askers leave. Call before the rooms in `parts` are freed. NULL is
  * fine. */
 void server_free(struct server *server);
 
 void server_set_parts(struct server *server, const struct server_parts *parts); /* after a reload */
-void server_set_gate(struct server *server, const struct access_gate *gate);    /* for requests to come */
+/* For requests to come; connections that are there keep their place. */
+void server_set_policy(struct server *server, const struct access_policy *policy);
 
 /* Serve at a socket that systemd passed (notify_take_socket("broker") or ("metrics")): takes `fd` over in any
  * case. 0 or -errno. */

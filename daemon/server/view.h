@@ -18,6 +18,7 @@
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "server/http.h"
+#include "server/sight.h"
 #include "system/error.h"
 #include "system/text.h"
 
@@ -37,6 +38,7 @@ struct view_facts {
     const struct engine_counters *engine; /* may be NULL */
     unsigned operations_running;
     const struct transport_counters *transport; /* may be NULL */
+    const struct access_subject *subject;       /* whose eyes these are; NULL: they see all */
 };
 
 /* ---- errors ---- */

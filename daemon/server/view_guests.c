@@ -50,17 +50,24 @@ static void guests_screen(struct text *out, const struct view_facts *facts)
     const struct inventory *inventory = facts->readiness.inventory;
     _cleanup_(text_clear) struct text table = {0};
     char age[CLOCK_AGE_LEN];
+    size_t shown = 0;
 
     if (!inventory) {
         text_printf(out, "%s.\n", reason_message(REASON_NO_INVENTORY));
         return;
     }
     text_puts(&table, "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tREASONS\n");
-    for (size_t i = 0; i < inventory_count(inventory); i++)
-        put_row(&table, facts, inventory_get(inventory, i));
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!sight_of_guest(facts->subject, guest))
+            continue;
+        put_row(&table, facts, guest);
+        shown++;
+    }
     text_append_table(out, table.data ? table.data : "");
     out->failed |= table.failed;
-    text_printf(out, "%zu guests, seen %s ago\n", inventory_count(inventory),
+    text_printf(out, "%zu guests%s, seen %s ago\n", shown, facts->subject ? " that you may see" : "",
                 clock_age(facts->readiness.inventory_age_ms, age));
 }
 
@@ -80,6 +87,7 @@ static struct json_object *guest_object(const struct view_facts *facts, const st
     view_add_string(object, "type", pve_guest_type_name(guest->type));
     view_add_string(object, "node", guest->node);
     view_add_string(object, "pool", guest->pool);
+    view_add_string(object, "tags", guest->tags);
     view_add_string(object, "status", guest->status);
     view_add_string(object, "lock", guest->lock);
     view_add_string(object, "ha_state", guest->hastate);
@@ -92,11 +100,17 @@ static struct json_object *guest_object(const struct view_facts *facts, const st
 static void guests_json(struct text *out, const struct view_facts *facts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
+    bool first = true;
 
     text_puts(out, "{\"guests\":[");
     for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
-        text_puts(out, i ? "," : "");
-        view_put_json(out, guest_object(facts, inventory_get(inventory, i)));
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!sight_of_guest(facts->subject, guest))
+            continue;
+        text_puts(out, first ? "" : ",");
+        view_put_json(out, guest_object(facts, guest));
+        first = false;
     }
     text_puts(out, "],\"inventory_age_s\":");
     if (inventory)
@@ -143,8 +157,9 @@ void view_guest_list(struct text *out, enum http_form form, const struct view_fa
         text_puts(out, "{\"targets\":[");
     for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
+        bool seen = sight_of_guest(facts->subject, guest);
 
-        for (size_t n = 0; n <= guest->alias_count; n++) {
+        for (size_t n = 0; seen && n <= guest->alias_count; n++) {
             const char *name = n == 0 ? guest_label(guest) : guest->aliases[n - 1];
 
             if (text) {

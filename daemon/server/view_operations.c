@@ -39,6 +39,8 @@ static void put_peer(struct text *out, const struct operation_peer *peer)
 {
     if (peer->uid == 0)
         text_printf(out, "root pid %ld", (long)peer->pid);
+    else if (peer->user[0])
+        text_printf(out, "%s (%lu) pid %ld", peer->user, (unsigned long)peer->uid, (long)peer->pid);
     else
         text_printf(out, "uid %lu pid %ld", (unsigned long)peer->uid, (long)peer->pid);
 }
@@ -76,6 +78,32 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
     text_puts(table, "\n");
 }
 
+/* Who was refused what: for those who may see all, and without a head of its own where there is none. */
+static void put_denials(struct text *out, const struct view_facts *facts)
+{
+    _cleanup_(text_clear) struct text table = {0};
+    const struct denial *denial;
+    char age[CLOCK_AGE_LEN];
+
+    for (size_t i = 0; !facts->subject && facts->history && (denial = history_denial(facts->history, i));
+         i++) {
+        text_printf(&table, "  %s ago\t", clock_age(facts->realtime_ms - denial->realtime_ms, age));
+        put_peer(&table, &denial->peer);
+        text_puts(&table, "\t");
+        view_put_cell(&table, denial->request);
+        text_puts(&table, "\t");
+        view_put_cell(&table, denial->peer.rule);
+        if (denial->unrecorded)
+            text_printf(&table, " (and %llu more before)", (unsigned long long)denial->unrecorded);
+        text_puts(&table, "\n");
+    }
+    if (table.length == 0)
+        return;
+    text_puts(out, "\nDenied:\n");
+    text_append_table(out, table.data);
+    out->failed |= table.failed;
+}
+
 static void operations_screen(struct text *out, const struct view_facts *facts)
 {
     _cleanup_(text_clear) struct text table = {0};
@@ -83,13 +111,19 @@ static void operations_screen(struct text *out, const struct view_facts *facts)
 
     if (count == 0) {
         text_puts(out, "No operation was asked for yet.\n");
+        put_denials(out, facts);
         return;
     }
     text_puts(&table, "ID\tWHEN\tGUEST\tACTION\tOUTCOME\tTIME\tASKED-BY\tREASON\n");
-    for (size_t i = 0; i < count; i++)
-        put_row(&table, facts, history_get(facts->history, i));
+    for (size_t i = 0; i < count; i++) {
+        const struct operation *operation = history_get(facts->history, i);
+
+        if (sight_of_operation(facts->subject, facts->readiness.inventory, operation))
+            put_row(&table, facts, operation);
+    }
     text_append_table(out, table.data ? table.data : "");
     out->failed |= table.failed;
+    put_denials(out, facts);
 }
 
 static void put_error_lines(struct text *out, const char *what, const struct error *error)
@@ -116,6 +150,8 @@ static void operation_screen(struct text *out, const struct view_facts *facts,
     text_printf(out, ", asked %s ago by ",
                 clock_age(facts->realtime_ms - operation->requested_realtime_ms, age));
     put_peer(out, &operation->peer);
+    if (operation->peer.rule[0])
+        text_printf(out, "\nallowed: %s", operation->peer.rule);
     text_printf(out, "\n%s", operation_outcome_name(operation->outcome));
     if (took_ms(operation) >= 0) {
         text_puts(out, operation->verified_ms ? ", verified after " : ", ended after ");
@@ -154,6 +190,8 @@ static struct json_object *peer_object(const struct operation_peer *peer)
     view_add_int(object, "uid", (int64_t)peer->uid);
     view_add_int(object, "gid", (int64_t)peer->gid);
     view_add_int(object, "pid", (int64_t)peer->pid);
+    view_add_string(object, "user", peer->user[0] ? peer->user : NULL);
+    view_add_string(object, "rule", peer->rule[0] ? peer->rule : NULL);
     return object;
 }
 
@@ -209,14 +247,39 @@ static void add_transitions(struct json_object *object, const struct view_facts 
     view_add(object, "transitions", array);
 }
 
+static struct json_object *denial_object(const struct view_facts *facts, const struct denial *denial)
+{
+    struct json_object *object = json_object_new_object();
+
+    view_add_time(object, "denied", denial->realtime_ms, facts);
+    view_add(object, "asked_by", peer_object(&denial->peer));
+    view_add_string(object, "request", denial->request);
+    view_add_string(object, "reason", denial->reason);
+    view_add_int(object, "unrecorded_before", (int64_t)denial->unrecorded);
+    return object;
+}
+
 static void operations_json(struct text *out, const struct view_facts *facts)
 {
     size_t count = facts->history ? history_count(facts->history) : 0;
+    bool first = true;
 
     text_puts(out, "{\"operations\":[");
     for (size_t i = 0; i < count; i++) {
+        const struct operation *operation = history_get(facts->history, i);
+
+        if (!sight_of_operation(facts->subject, facts->readiness.inventory, operation))
+            continue;
+        text_puts(out, first ? "" : ",");
+        view_put_json(out, operation_object(facts, operation));
+        first = false;
+    }
+    text_puts(out, "],\"denials\":[");
+    const struct denial *denial;
+    for (size_t i = 0; !facts->subject && facts->history && (denial = history_denial(facts->history, i));
+         i++) {
         text_puts(out, i ? "," : "");
-        view_put_json(out, operation_object(facts, history_get(facts->history, i)));
+        view_put_json(out, denial_object(facts, denial));
     }
     text_puts(out, "]}\n");
 }

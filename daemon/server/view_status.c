@@ -175,9 +175,17 @@ static void put_inventory(struct text *table, const struct view_facts *facts, co
                 inventory_nodes_known(inventory));
 }
 
-static void put_history(struct text *table, const struct view_facts *facts)
+/* NULL also if it was of a guest that the asker may not see. */
+static const struct operation *last_fence(const struct view_facts *facts)
 {
     const struct operation *last = facts->history ? history_last_fence(facts->history) : NULL;
+
+    return last && sight_of_operation(facts->subject, facts->readiness.inventory, last) ? last : NULL;
+}
+
+static void put_history(struct text *table, const struct view_facts *facts)
+{
+    const struct operation *last = last_fence(facts);
     char age[CLOCK_AGE_LEN];
 
     text_puts(table, "Last fence\t");
@@ -187,7 +195,7 @@ static void put_history(struct text *table, const struct view_facts *facts)
         text_printf(table, " %s ago, %s", clock_age(facts->realtime_ms - last->requested_realtime_ms, age),
                     operation_outcome_name(last->outcome));
     } else {
-        text_puts(table, "none");
+        text_puts(table, facts->subject ? "none that you may see" : "none");
     }
     text_printf(table, "\nUnder way\t%u operations\nHistory\t", facts->operations_running);
     if (!facts->history || !facts->readiness.history_failing)
@@ -203,8 +211,9 @@ static void put_history(struct text *table, const struct view_facts *facts)
 
 /* A line of [nodes] that leads to no guest is a node that cannot be fenced, and no guest's verdict shows it.
  */
-static void put_unresolved_aliases(struct text *out, const struct inventory *inventory)
+static void put_unresolved_aliases(struct text *out, const struct view_facts *facts)
 {
+    const struct inventory *inventory = facts->subject ? NULL : facts->readiness.inventory;
     size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -229,7 +238,7 @@ static void status_screen(struct text *out, const struct view_facts *facts)
 
     text_printf(out, "Verdict: %s\n", verdict_name(overall_verdict(facts, &counts)));
     put_reason_lines(out, facts, counts.reasons);
-    put_unresolved_aliases(out, facts->readiness.inventory);
+    put_unresolved_aliases(out, facts);
     text_puts(out, "\n");
     put_session(&table, facts);
     put_inventory(&table, facts, &counts);
@@ -244,8 +253,9 @@ static void status_screen(struct text *out, const struct view_facts *facts)
 
 /* ---- JSON ---- */
 
-static struct json_object *unresolved_aliases_array(const struct inventory *inventory)
+static struct json_object *unresolved_aliases_array(const struct view_facts *facts)
 {
+    const struct inventory *inventory = facts->subject ? NULL : facts->readiness.inventory;
     struct json_object *array = json_object_new_array();
     size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
 
@@ -334,7 +344,7 @@ static struct json_object *guests_object(const struct counts *counts)
 static struct json_object *history_object(const struct view_facts *facts)
 {
     struct json_object *object = json_object_new_object();
-    const struct operation *last = facts->history ? history_last_fence(facts->history) : NULL;
+    const struct operation *last = last_fence(facts);
 
     view_add_bool(object, "written", !facts->readiness.history_failing);
     view_add_int(object, "lost_records", facts->history ? (int64_t)history_lost(facts->history) : 0);
@@ -374,7 +384,7 @@ static void status_json(struct text *out, const struct view_facts *facts)
     view_add(object, "endpoints", endpoints_array(facts));
     view_add(object, "guests", guests_object(&counts));
     add_inventory(object, facts);
-    view_add(object, "unresolved_aliases", unresolved_aliases_array(facts->readiness.inventory));
+    view_add(object, "unresolved_aliases", unresolved_aliases_array(facts));
     view_add(object, "history", history_object(facts));
     view_add_int(object, "operations_running", (int64_t)facts->operations_running);
     view_add_string(object, "version", FENCE_BROKER_VERSION);

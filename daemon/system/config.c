@@ -6,6 +6,7 @@
 #include "system/config.h"
 
 #include "system/cleanup.h"
+#include "system/config_access.h"
 #include "system/config_ini.h"
 #include "system/config_keys.h"
 #include "system/text.h"
@@ -21,10 +22,8 @@
 #define CONFIG_FILE_MAX (1024 * 1024)
 #define QUOTE_MAX       60 /* bytes of somebody's text in a message, so that the rest of it is seen */
 #define GUESS_WORD_MAX  32
-#define GUESS_DISTANCE  2 /* letters wrong in what is still guessed */
-
-/* "[role NAME]" and its like: of the rules, which this version does not have */
-static const char *const unsupported_sections[] = {"role", "group", "user"};
+#define GUESS_DISTANCE  2                    /* letters wrong in what is still guessed */
+#define SECTION_RULES   CONFIG_SECTION_COUNT /* [role NAME] and its like: they have names of their own */
 
 /* ---- one file ---------------------------------------------------------------------------------------- */
 
@@ -32,7 +31,7 @@ struct parse {
     struct config *config;
     struct config_reader reader;
     struct error *error;
-    int section;                                /* -1 before the first */
+    int section;                                /* -1 before the first; SECTION_RULES */
     size_t section_line;                        /* of the one being read, */
     size_t section_keys;                        /* and how many keys it has so far */
     size_t sections_seen[CONFIG_SECTION_COUNT]; /* lines; 0: not seen */
@@ -117,8 +116,8 @@ static int unknown_word(struct parse *parse, const struct config_item *item)
         error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: unknown key \"%s\" in [%s]; allowed: %s",
                   parse->config->path, item->line, name, config_section_names[section], list);
     else
-        error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: unknown section [%s]; allowed: %s",
-                  parse->config->path, item->line, name, list);
+        error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: unknown section [%s]; allowed: %s, %s",
+                  parse->config->path, item->line, name, list, CONFIG_ACCESS_SECTIONS);
     text_clear(&words);
 
     for (size_t k = 0; is_key && k < config_key_count; k++) {
@@ -135,9 +134,7 @@ static int unsupported(struct parse *parse, const struct config_item *item)
 {
     char name[QUOTE_MAX + 4];
     quoted(item->name, name);
-    error_set(parse->error, ERROR_BAD_REQUEST,
-              item->kind == CONFIG_ITEM_KEY ? "%s:%zu: %s is not supported by this version"
-                                            : "%s:%zu: section [%s] is not supported by this version",
+    error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: %s is not supported by this version",
               parse->config->path, item->line, name);
     error_hint(parse->error, "remove it: the broker does not start with a setting that it would not obey");
     return -EINVAL;
@@ -160,8 +157,15 @@ static int end_section(struct parse *parse)
     /* an empty [proxmox] (the annotated file as delivered) is told what it lacks */
     if (parse->section < 0 || parse->section_keys > 0 || parse->section == CONFIG_PROXMOX)
         return 0;
-    error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: section [%s] is empty", parse->config->path,
-              parse->section_line, config_section_names[parse->section]);
+    const struct config *config = parse->config;
+    if (parse->section == SECTION_RULES) {
+        const struct config_access_section *rules = &config->access[config->access_count - 1];
+        error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: section [%s %s] is empty", config->path,
+                  rules->line, config_access_kind_name(rules->kind), rules->name);
+    } else {
+        error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: section [%s] is empty", config->path,
+                  parse->section_line, config_section_names[parse->section]);
+    }
     error_hint(parse->error, "put '#' before it, or write a key into it");
     return -EINVAL;
 }
@@ -171,12 +175,10 @@ static int begin_section(struct parse *parse, const struct config_item *item)
     int result = end_section(parse);
     if (result < 0)
         return result;
-    size_t word = 0;
-    while (word < item->name.length && item->name.bytes[word] != ' ' && item->name.bytes[word] != '\t')
-        word++;
-    for (size_t i = 0; i < ARRAY_LEN(unsupported_sections); i++) {
-        if (slice_is((struct config_slice){item->name.bytes, word}, unsupported_sections[i]))
-            return unsupported(parse, item);
+    if (config_access_is(item->name)) {
+        parse->section = SECTION_RULES;
+        parse->section_keys = 0;
+        return config_access_begin(parse->config, item, parse->error);
     }
     int section = 0;
     while (section < CONFIG_SECTION_COUNT && !slice_is(item->name, config_section_names[section]))
@@ -273,6 +275,8 @@ static int read_key(struct parse *parse, const struct config_item *item)
     parse->section_keys++;
     if (parse->section == CONFIG_NODES)
         return read_alias(parse, item);
+    if (parse->section == SECTION_RULES)
+        return config_access_entry(parse->config, item, parse->error);
 
     size_t k = 0;
     while (k < config_key_count &&
@@ -475,6 +479,7 @@ void config_free(struct config *config)
     free(config->fingerprints);
     free(config->pools);
     free(config->aliases);
+    config_access_free(config);
     free(config);
 }
 

@@ -33,6 +33,26 @@ struct config_alias {
     char *target; /* VMID or guest name */
 };
 
+/* [role NAME], [group NAME], [user NAME]: entries in the order of the file; what a rule says is
+ * policy/access's. */
+enum config_access_kind { CONFIG_ACCESS_ROLE, CONFIG_ACCESS_GROUP, CONFIG_ACCESS_USER };
+
+struct config_access_entry {
+    bool is_role; /* "role = NAME"; else "rule = …" */
+    char *value;
+    size_t line;
+};
+
+struct config_access_section {
+    enum config_access_kind kind;
+    char *name;
+    size_t line;
+    struct config_access_entry *entries;
+    size_t entry_count;
+};
+
+const char *config_access_kind_name(enum config_access_kind kind); /* "role" "group" "user" */
+
 struct config {
     char *path; /* where it came from */
     /* [proxmox] */
@@ -65,6 +85,10 @@ struct config {
     char *socket_group;
     /* [state] */
     char *state_directory;
+    /* [access], and the sections of rules in the order of the file */
+    bool enable_acl;
+    struct config_access_section *access;
+    size_t access_count;
 };
 
 /* Read, parse and validate. On failure returns NULL and fills *error (ERROR_BAD_REQUEST) with "FILE:LINE: …".

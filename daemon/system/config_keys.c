@@ -184,16 +184,11 @@ static int set_least_privilege(struct config *config, const struct config_key *k
 static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
                           struct config_problem *problem)
 {
-    (void)config, (void)key;
-    if (strcmp(value, "no") == 0)
+    (void)key;
+    config->enable_acl = strcmp(value, "yes") == 0;
+    if (config->enable_acl || strcmp(value, "no") == 0)
         return 0;
-    if (strcmp(value, "yes") == 0) {
-        /* to go on without the rules that somebody counts on would be the worst answer */
-        snprintf(problem->hint, sizeof(problem->hint),
-                 "write no: whoever is in the group of [socket] may do all");
-        return bad(problem, "is not supported by this version");
-    }
-    return bad(problem, "is not allowed here; allowed: no");
+    return bad(problem, "is not allowed here; allowed: yes, no");
 }
 
 /* ---- the table --------------------------------------------------------------------------------------- */

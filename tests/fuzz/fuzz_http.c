@@ -1,10 +1,7 @@
 /*
  * libFuzzer: bytes → request. The first byte chooses the size of the pieces in which the rest arrives;
- * whatever comes, reading ends, and a request that was taken keeps what http.h promises. See the head of
- * tests/unit/test_http.c for seeds.
- *
- * clang -fsanitize=fuzzer,address,undefined -Idaemon tests/fuzz/fuzz_http.c daemon/server/http.c
- * daemon/system/{error,text}.c
+ * whatever comes, reading ends, and a request that was taken keeps what http.h promises. `make fuzz` runs
+ * it.
  */
 #include "server/http.h"
 #include "system/text.h"

@@ -309,9 +309,15 @@ static inline struct asker_record *submit(const struct engine_request *request)
     return asker;
 }
 
+/* Root's, if nothing else is said. */
 static inline struct asker_record *ask(enum fence_action action, const char *plug)
 {
-    return submit(&(struct engine_request){.action = action, .plug = plug});
+    return submit(&(struct engine_request){.action = action, .plug = plug, .privileged = true});
+}
+
+static inline struct asker_record *ask_by(uid_t uid, enum fence_action action, const char *plug)
+{
+    return submit(&(struct engine_request){.action = action, .plug = plug, .peer = {.uid = uid}});
 }
 
 static inline struct asker_record *ask_as(enum fence_action action, const char *plug, const char *request_id)

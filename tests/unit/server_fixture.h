@@ -42,6 +42,22 @@ const struct operation *history_last_fence(const struct history *history)
     return history_count(history) ? history_get(history, 0) : NULL;
 }
 
+static struct denial fixture_denied;
+static unsigned fixture_denials;
+
+void history_add_denial(struct history *history, const struct denial *denial)
+{
+    (void)history;
+    fixture_denied = *denial;
+    fixture_denials++;
+}
+
+const struct denial *history_denial(const struct history *history, size_t index)
+{
+    (void)history;
+    return index == 0 && fixture_denials ? &fixture_denied : NULL;
+}
+
 uint64_t history_lost(const struct history *history)
 {
     (void)history;

@@ -79,18 +79,6 @@ static void test_the_last_of_very_many_groups_counts(void **state)
     access_peer_clear(&peer);
 }
 
-static void test_the_route_question_is_the_gate_in_this_version(void **state)
-{
-    const struct access_peer member = {.uid = 1000, .gid = GROUP}, stranger = {.uid = 1000, .gid = 1};
-    const char *rule = NULL;
-
-    (void)state;
-    assert_true(
-        access_allows(access_request(&member, &gate, ACCESS_WRITE, ACCESS_WHAT_GUESTS, "101", &rule)));
-    assert_false(
-        access_allows(access_request(&stranger, &gate, ACCESS_READ, ACCESS_WHAT_STATUS, NULL, &rule)));
-}
-
 static void test_verdicts_have_the_words_of_the_metrics(void **state)
 {
     (void)state;
@@ -154,7 +142,6 @@ int main(void)
         cmocka_unit_test(test_the_gate_lets_in_whom_design_names),
         cmocka_unit_test(test_a_hacluster_that_is_the_overflow_uid_is_nobody),
         cmocka_unit_test(test_the_last_of_very_many_groups_counts),
-        cmocka_unit_test(test_the_route_question_is_the_gate_in_this_version),
         cmocka_unit_test(test_verdicts_have_the_words_of_the_metrics),
         cmocka_unit_test(test_one_uid_cannot_take_more_than_its_share),
         cmocka_unit_test(test_no_flood_by_others_takes_the_reserve),

@@ -312,15 +312,49 @@ static void test_what_is_required_is_named(void **state)
 
 static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
 {
-    static const char *const lines[] = {"rehearse-interval = 60s", "[role operator]", "[group dbas]",
-                                        "[user bob]", "[access]\nenable-acl = yes"};
+    static const char *const lines[] = {"rehearse-interval = 60s"};
     char text[512];
     (void)state;
     for (size_t i = 0; i < LEN(lines); i++) {
-        snprintf(text, sizeof(text), MINIMAL "%s\nrule = read guest:*\n", lines[i]);
+        snprintf(text, sizeof(text), MINIMAL "%s\n", lines[i]);
         refuse(text, "not supported by this version");
     }
-    refuse(MINIMAL "[access]\nenable-acl = maybe\n", "allowed: no");
+    refuse(MINIMAL "[access]\nenable-acl = maybe\n", "allowed: yes, no");
+}
+
+static void test_sections_of_rules_are_kept_in_the_order_of_the_file(void **state)
+{
+    struct config *config =
+        accept(MINIMAL "[access]\nenable-acl = yes\n[user bob]\nrole = b\nrule = deny what:*\nrole = a\n"
+                       "[role a]\nrule = read guest:*\n[ group  dom\\\\users ]\nrole=a\n");
+    (void)state;
+    assert_true(config->enable_acl);
+    assert_int_equal(config->access_count, 3);
+    assert_int_equal(config->access[0].kind, CONFIG_ACCESS_USER);
+    assert_string_equal(config->access[0].name, "bob");
+    assert_int_equal(config->access[0].entry_count, 3);
+    assert_true(config->access[0].entries[0].is_role && !config->access[0].entries[1].is_role);
+    assert_string_equal(config->access[0].entries[1].value, "deny what:*");
+    assert_string_equal(config->access[0].entries[2].value, "a");
+    assert_int_equal(config->access[0].entries[2].line, config->access[0].line + 3);
+    assert_int_equal(config->access[2].kind, CONFIG_ACCESS_GROUP);
+    assert_string_equal(config->access[2].name, "dom\\\\users");
+    config_free(config);
+}
+
+static void test_sections_of_rules_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    refuse(MINIMAL "[role]\nrule = read guest:*\n", "names no role");
+    refuse(MINIMAL "[user bob smith]\nrule = read guest:*\n", "names no user");
+    refuse(MINIMAL "[group a,b]\nrule = read guest:*\n", "names no group");
+    refuse(MINIMAL "[user -x]\nrule = read guest:*\n", "names no user");
+    refuse(MINIMAL "[user bob]\n", "section [user bob] is empty");
+    refuse(MINIMAL "[user bob]\n[access]\nenable-acl = no\n", "section [user bob] is empty");
+    refuse(MINIMAL "[user bob]\nrule = read guest:*\n[user bob]\nrule = deny guest:*\n", "is there already");
+    refuse(MINIMAL "[user bob]\nallow = guest:*\n", "allowed: rule, role");
+    refuse(MINIMAL "[role a]\nrole = b\n", "a role in a role");
+    refuse(MINIMAL "[users bob]\nrule = read guest:*\n", "[role NAME], [group NAME], [user NAME]");
 }
 
 static void test_nodes_are_names_and_lead_to_guests(void **state)
@@ -573,6 +607,8 @@ int main(void)
         cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
         cmocka_unit_test(test_what_is_required_is_named),
         cmocka_unit_test(test_settings_of_other_versions_are_refused_not_ignored),
+        cmocka_unit_test(test_sections_of_rules_are_kept_in_the_order_of_the_file),
+        cmocka_unit_test(test_sections_of_rules_that_are_none_are_refused),
         cmocka_unit_test(test_nodes_are_names_and_lead_to_guests),
         cmocka_unit_test(test_bytes_that_an_editor_would_hide_are_errors),
         cmocka_unit_test(test_lines_of_any_length_are_read_whole),

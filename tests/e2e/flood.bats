@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# Five members of the group do their worst at once: root is admitted and right all the time, and afterwards nothing is left of it.
+# shellcheck disable=SC2034,SC2154
+
+setup() {
+    source "$BATS_TEST_DIRNAME/fence.bash"
+    source "$BATS_TEST_DIRNAME/users.bash"
+    e2e_setup
+    users_setup
+    SIM_ARGUMENTS=(--scale 0.1)
+    install -m 755 "$BATS_TEST_DIRNAME/socket-flood" "$T/bin/"
+}
+teardown() { fence_teardown; }
+
+metric() { curl -fsS --unix-socket "$METRICS" http://localhost/metrics | awk -v name="$1" '$1 == name { print $2 }'; }
+connections_are() { [[ $(metric 'fence_broker_connections{socket="broker"}') == "$1" ]]; }
+slots_full() { (($(metric 'fence_broker_connections{socket="broker"}') >= 150)); }
+files_are_at_most() { (($(open_files) <= $1)); }
+open_files() { find "/proc/$BROKER_PID/fd" -mindepth 1 | wc -l; }
+anonymous_kib() { awk '/^RssAnon:/ { print $2 }' "/proc/$BROKER_PID/status"; }
+
+# flood TOTAL HELD: by each of five users; HOLD keeps them going
+flood() {
+    local n
+    FLOODERS=()
+    rm -f "$T/flood.fifo" "$T"/flood.[1-5]
+    mkfifo "$T/flood.fifo"
+    exec {HOLD}<>"$T/flood.fifo"
+    for n in 1 2 3 4 5; do
+        # shellcheck disable=SC2094
+        as "member$n" setpriv --pdeathsig KILL -- "$T/bin/socket-flood" "$SOCKET" "$1" "$2" <"$T/flood.fifo" >"$T/flood.$n" 2>&1 3>&- {HOLD}>&- &
+        FLOODERS+=("$!")
+    done
+}
+all_say() { (($(cat "$T"/flood.[1-5] | grep -c "^$1") == 5)); }
+flood_end() {
+    exec {HOLD}>&-
+    wait "${FLOODERS[@]}" || true
+}
+
+@test "P7: five members with 10,000 connections keep nothing of root's waiting, and leave nothing behind" {
+    local n files memory answer
+    for n in 1 2 3 4 5; do user "member$n" "300$n" 990; done
+    sim_start
+    rules_start $'[access]\nenable-acl = no'
+    # what a daemon needs for good once it has served so many at a time
+    flood 300 40
+    await 20 all_say done
+    "$T/bin/socket-flood" "$SOCKET" ask 200 '/v1/guests?view=list' >/dev/null
+    flood_end
+    await 20 connections_are 0
+    fence 103 -o reboot -n vm103
+    fence 102 -o reboot -n vm102
+    files=$(open_files) memory=$(anonymous_kib)
+
+    flood 2000 40 # each over its 32
+    await 20 all_say full
+    read -r good _ <<<"$("$T/bin/socket-flood" "$SOCKET" ask 100 '/v1/guests?view=list')"
+    is "$good" 100
+    await 10 slots_full
+    fence 101 -o off -n vm101
+    succeeded
+    read -r good _ <<<"$("$T/bin/socket-flood" "$SOCKET" ask 100 '/v1/status?view=monitor')"
+    is "$good" 100
+    await 60 all_say "done 20"
+    fence 102 -o off -n vm102
+    succeeded
+    flood_end
+
+    await 20 connections_are 0
+    await 20 files_are_at_most "$files"
+    echo "# RssAnon $memory KiB before, $(anonymous_kib) KiB after" >&3
+    at_most "$(anonymous_kib)" $((memory + 1024)) "KiB, from $memory"
+    next_fence_works 103
+}
+
+@test "P7: a member that holds more connections than it may does not keep other members out" {
+    user member1 3001 990
+    user member2 3002 990
+    user member3 3003 990
+    user member4 3004 990
+    user member5 3005 990
+    user other 3006 990
+    sim_start
+    rules_start $'[access]\nenable-acl = no'
+    flood 100 40 # each over its 32
+    await 20 all_say done
+    as other "$T/bin/socket-flood" "$SOCKET" ask 20 '/v1/guests?view=list' >"$T/other"
+    read -r good _ <"$T/other"
+    is "$good" 20
+    at_least "$(curl -fsS --unix-socket "$METRICS" http://localhost/metrics | awk '/^fence_broker_connections_refused_total\{socket="broker"/ { print $2 }')" 1
+    flood_end
+}

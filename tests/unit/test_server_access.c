@@ -1,0 +1,107 @@
+/*
+ * The server: who may ask, and how much at once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "server_world.h"
+
+/* ---- who may ask ---- */
+
+static void test_a_stranger_is_refused_before_it_has_said_a_word(void **state)
+{
+    int fd;
+
+    (void)state;
+    if (!connect_as(STRANGER, world.path, &fd))
+        skip();
+    expect(fd, "HTTP/1.1 403 Forbidden\r\n", "denied: uid 54321 may not ask the broker");
+    expect(ask(TEXT_REQUEST("GET /metrics")), "HTTP/1.1 200 ",
+           "fence_broker_denied_total{reason=\"not-member\"} 1\n");
+}
+
+static void test_a_stranger_that_talks_is_not_listened_to(void **state)
+{
+    int fd;
+
+    (void)state;
+    if (!connect_as(STRANGER, world.path, &fd))
+        skip();
+    say(fd, TEXT_REQUEST("POST /v1/guests/web1/off"));
+    expect(fd, "HTTP/1.1 403 Forbidden\r\n", "denied: ");
+    assert_int_equal(rooms.asker, 0);
+}
+
+static void test_a_right_that_was_taken_meanwhile_is_gone(void **state)
+{
+    struct access_gate gate = open_gate;
+    int fd;
+
+    (void)state;
+    gate.hacluster = STRANGER;
+    set_gate(&gate);
+    if (!connect_as(STRANGER, world.path, &fd))
+        skip();
+    run_until(one_is_there, NULL);
+    set_gate(&open_gate);
+    say(fd, TEXT_REQUEST("POST /v1/guests/web1/off"));
+    expect(fd, "HTTP/1.1 403 Forbidden\r\n", "denied: ");
+    assert_int_equal(rooms.asker, 0);
+}
+
+static void test_the_metrics_socket_is_open_to_all_for_metrics_alone(void **state)
+{
+    int fd;
+
+    (void)state;
+    if (!connect_as(STRANGER, world.metrics_path, &fd))
+        fd = connect_to(world.metrics_path);
+    say(fd, TEXT_REQUEST("GET /metrics"));
+    expect(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4",
+           "# TYPE fence_broker_build_info gauge\n");
+    if (!connect_as(STRANGER, world.metrics_path, &fd))
+        fd = connect_to(world.metrics_path);
+    say(fd, TEXT_REQUEST("POST /v1/guests/web1/off"));
+    expect(fd, "HTTP/1.1 404 ", "this socket serves GET /metrics only");
+    assert_int_equal(rooms.asker, 0);
+}
+
+static void test_one_user_cannot_hold_all_connections(void **state)
+{
+    struct access_gate gate = open_gate;
+    int held[SERVER_CONNECTIONS_PER_UID], extra = -1;
+
+    (void)state;
+    gate.group = getegid();
+    set_gate(&gate);
+    if (!connect_as(STRANGER, world.path, &held[0]))
+        skip();
+    for (size_t i = 1; i < ARRAY_LEN(held); i++)
+        assert_true(connect_as(STRANGER, world.path, &held[i]));
+    assert_true(connect_as(STRANGER, world.path, &extra));
+    expect(extra, "HTTP/1.1 503 ", "too-many: ");
+    assert_true(connect_as(OTHER_USER, world.path, &extra));
+    say(extra, TEXT_REQUEST("GET /v1/guests?view=list"));
+    expect(extra, "HTTP/1.1 200 ", "101,web1");
+    expect(ask(TEXT_REQUEST("GET /v1/guests?view=list")), "HTTP/1.1 200 ", "101,web1");
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        close(held[i]);
+    run_until(nobody_is_there, NULL);
+}
+
+int main(void)
+{
+#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        SERVER_TEST(test_a_stranger_is_refused_before_it_has_said_a_word),
+        SERVER_TEST(test_a_stranger_that_talks_is_not_listened_to),
+        SERVER_TEST(test_a_right_that_was_taken_meanwhile_is_gone),
+        SERVER_TEST(test_the_metrics_socket_is_open_to_all_for_metrics_alone),
+        SERVER_TEST(test_one_user_cannot_hold_all_connections),
+    };
+
+    return cmocka_run_group_tests_name("server_access", tests, NULL, NULL);
+}
