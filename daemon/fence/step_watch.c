@@ -27,7 +27,8 @@ void step_take_tasks(struct step *step, const struct step_event *event)
         return;
     }
     step->task_lists_failed = 0;
-    step->tasks_asked_ms = event->result->asked_ms;
+    if (!step->busy_power) /* else it may show a task of ours whose UPID we are still to be told */
+        step->tasks_asked_ms = event->result->asked_ms;
     step->newer_stops = event->tasks.newer;
     step->newer_starts = step->last_upid[0] ? event->starts.newer : event->starts.begun;
     if (event->tasks.running == 0 && event->tasks.begun >= step->stop.tasks)

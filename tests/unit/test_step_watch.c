@@ -100,6 +100,40 @@ static void test_a_list_from_before_the_last_stop_settles_nothing(void **state)
     assert_int_equal(starts, 0);
 }
 
+static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
+{
+    struct step_params wanted = params(FENCE_REBOOT);
+    (void)state;
+    wanted.method = FENCE_CYCLE;
+    begin_with(wanted);
+    go(10);
+    reads_running();
+    go(20);
+    power_taken(RESET_UPID);
+    go(100);
+    task_is(RESET_UPID, "VM 100 not running");
+    for (int64_t at = 100; stops == 0; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    for (int64_t at = now_ms - T0; !step.busy_tasks; at += 20) { /* its answer takes longer than it does */
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    newer_tasks_are(1, 1, 0); /* newer than the reset: ours */
+    power_taken("UPID:pve1:00000005:00000005:00000005:qmstop:100:fence@pve!t:");
+    struct api_result hosts = result_of(CALL_HOSTS);
+    handle(&(struct step_event){.kind = STEP_EVENT_HOSTS,
+                                .result = &hosts,
+                                .decoded = true,
+                                .census = {3, 3, true, "pve2"},
+                                .node = hosts_node});
+    assert_true(verified);
+    assert_going_on();
+}
+
 static void test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop(void **state)
 {
     (void)state;
@@ -294,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_the_start_waits_for_the_list_and_not_for_one_from_before_the_proof),
         cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
         cmocka_unit_test(test_a_list_from_before_the_last_stop_settles_nothing),
+        cmocka_unit_test(test_our_own_stop_is_not_taken_for_another_brokers),
         cmocka_unit_test(test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop),
         cmocka_unit_test(test_a_start_at_risk_is_watched_for_a_minute),
         cmocka_unit_test(test_what_the_lost_stop_stopped_is_started_once_more),

@@ -173,6 +173,7 @@ static void test_an_address_that_answered_before_needs_no_resolver(void **state)
 {
     (void)state;
     struct world *world = begin(NULL);
+    await_quiet_resolver(); /* the threads of the test before */
     unsigned before = resolver_count();
     char last[] = "127.0.0.1";
     free(world->endpoint.address);

@@ -89,6 +89,16 @@ static inline unsigned resolver_count(void)
     return count;
 }
 
+/* Until nothing new was asked of it for a while: threads that were begun come late on a busy machine. */
+static inline void await_quiet_resolver(void)
+{
+    unsigned before;
+    do {
+        before = resolver_count();
+        usleep(300000);
+    } while (resolver_count() != before);
+}
+
 /* ---- the fixture ---- */
 
 struct answer {
