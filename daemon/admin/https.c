@@ -6,7 +6,6 @@
 
 #include "system/cleanup.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <openssl/ssl.h>
@@ -15,61 +14,22 @@
 
 struct https {
     const struct config_endpoint *endpoint;
-    struct https_trust trust;
+    const char *ca_file;
+    struct trust *trust;
     CURL *easy;
     struct curl_slist *connect_to;
-    char seen[HTTPS_SHA256_TEXT]; /* of the last handshake */
+    struct trust_seen seen; /* in the last handshake */
     char words[CURL_ERROR_SIZE];
 };
 
 /* ---- certificates ---- */
 
-static void print_fingerprint(const unsigned char *bytes, size_t count, char out[static HTTPS_SHA256_TEXT])
-{
-    for (size_t i = 0; i < count; i++)
-        snprintf(out + i * 3, i + 1 < count ? 4 : 3, i + 1 < count ? "%02X:" : "%02X", bytes[i]);
-}
-
-bool https_fingerprint(const char *text, char out[static HTTPS_SHA256_TEXT])
-{
-    unsigned char bytes[32];
-    size_t digits = 0;
-    memset(bytes, 0, sizeof(bytes));
-    for (; *text; text++) {
-        if (*text == ':' && digits % 2 == 0)
-            continue;
-        if (!isxdigit((unsigned char)*text) || digits >= sizeof(bytes) * 2)
-            return false;
-        int value = isdigit((unsigned char)*text) ? *text - '0' : tolower((unsigned char)*text) - 'a' + 10;
-        bytes[digits / 2] = (unsigned char)(bytes[digits / 2] << 4 | value);
-        digits++;
-    }
-    if (digits != sizeof(bytes) * 2)
-        return false;
-    print_fingerprint(bytes, sizeof(bytes), out);
-    return true;
-}
-
-/* In place of X509_verify_cert(): the same, or with fingerprints just these. */
+/* In place of X509_verify_cert(). */
 static int on_verify(X509_STORE_CTX *context, void *argument)
 {
     struct https *https = argument;
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    X509 *certificate = X509_STORE_CTX_get0_cert(context);
-    https->seen[0] = '\0';
-    if (certificate && X509_digest(certificate, EVP_sha256(), digest, &length) == 1 && length == 32)
-        print_fingerprint(digest, length, https->seen);
-    if (https->trust.fingerprint_count == 0)
-        return X509_verify_cert(context);
-    for (size_t i = 0; i < https->trust.fingerprint_count; i++) {
-        if (https->seen[0] && strcmp(https->seen, https->trust.fingerprints[i]) == 0) {
-            X509_STORE_CTX_set_error(context, X509_V_OK);
-            return 1;
-        }
-    }
-    X509_STORE_CTX_set_error(context, X509_V_ERR_CERT_REJECTED);
-    return 0;
+    https->seen = (struct trust_seen){0};
+    return trust_judge(https->trust, context, &https->seen);
 }
 
 static CURLcode on_tls_context(CURL *easy, void *context, void *argument)
@@ -99,15 +59,14 @@ static bool set_address(struct https *https)
 static bool set_trust(struct https *https)
 {
     CURL *easy = https->easy;
-    bool pinned = https->trust.fingerprint_count > 0;
+    bool pinned = trust_by_fingerprint(https->trust);
     bool good = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, pinned ? 0L : 2L) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context) == CURLE_OK &&
                 curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, https) == CURLE_OK;
-    if (pinned || https->trust.ca_file)
-        good = good &&
-               curl_easy_setopt(easy, CURLOPT_CAINFO, pinned ? NULL : https->trust.ca_file) == CURLE_OK &&
+    if (pinned || https->ca_file)
+        good = good && curl_easy_setopt(easy, CURLOPT_CAINFO, pinned ? NULL : https->ca_file) == CURLE_OK &&
                curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
     return good;
 }
@@ -134,10 +93,12 @@ struct https *https_new(const struct config_endpoint *endpoint, const struct htt
     struct https *https = calloc(1, sizeof(*https));
     if (https) {
         https->endpoint = endpoint;
-        https->trust = *trust;
+        https->ca_file = trust->ca_file;
+        https->trust = trust_new(&(struct trust_source){.fingerprints = trust->fingerprints,
+                                                        .fingerprint_count = trust->fingerprint_count});
         https->easy = curl_easy_init();
     }
-    if (https && https->easy && set_address(https) && set_trust(https)) {
+    if (https && https->easy && https->trust && set_address(https) && set_trust(https)) {
         set_behaviour(https);
         return https;
     }
@@ -153,6 +114,7 @@ void https_free(struct https *https)
     if (https->easy)
         curl_easy_cleanup(https->easy);
     curl_slist_free_all(https->connect_to);
+    trust_free(https->trust);
     free(https);
 }
 
@@ -232,13 +194,13 @@ static void explain(const struct https *https, CURLcode code, struct error *erro
                *where = https->endpoint->text;
     bool certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
                        code == CURLE_SSL_ISSUER_ERROR;
-    if (certificate && https->seen[0]) {
+    if (certificate && https->seen.fingerprint[0]) {
         error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", where, words);
         error_hint(
             error,
             "give --ca-file with a copy of /etc/pve/pve-root-ca.pem; or, if the host's `pvenode cert info` "
             "shows this one: --fingerprint %s",
-            https->seen);
+            https->seen.fingerprint);
     } else if (certificate) {
         error_set(error, ERROR_CERTIFICATE, "whom to trust is not clear: %s", words);
         error_hint(error, "give --ca-file with a copy of /etc/pve/pve-root-ca.pem");

@@ -5,17 +5,16 @@
  */
 #pragma once
 
-#include "system/config.h"
+#include "proxmox/trust.h"
 #include "system/error.h"
 #include "system/secret.h"
 
 #include <stddef.h>
 
-#define HTTPS_ANSWER_MAX  (32 * 1024 * 1024)
-#define HTTPS_ANSWER_MS   60000L /* creating a user may wait for a lock */
-#define HTTPS_CONNECT_MS  10000L
-#define HTTPS_REASON_MAX  512
-#define HTTPS_SHA256_TEXT 96 /* "AB:CD:…" and its NUL */
+#define HTTPS_ANSWER_MAX (32 * 1024 * 1024)
+#define HTTPS_ANSWER_MS  60000L /* creating a user may wait for a lock */
+#define HTTPS_CONNECT_MS 10000L
+#define HTTPS_REASON_MAX 512
 
 struct https;
 
@@ -23,12 +22,9 @@ struct https;
  * of them the system's store counts. Borrowed. */
 struct https_trust {
     const char *ca_file;
-    const char *const *fingerprints;
+    const struct config_fingerprint *fingerprints;
     size_t fingerprint_count;
 };
-
-/* "ab:cd…" or "ABCD…": 32 bytes in hex, in Proxmox's form. False if it is none. */
-bool https_fingerprint(const char *text, char out[static HTTPS_SHA256_TEXT]);
 
 /* NULL and *error. What it is given must outlive it. Libcurl must have been initialised. */
 struct https *https_new(const struct config_endpoint *endpoint, const struct https_trust *trust,

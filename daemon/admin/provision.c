@@ -113,14 +113,18 @@ static bool add_string(const char ***list, size_t *count, const char *string)
     return true;
 }
 
-static bool add_fingerprint(struct provision_way *way, const char *text)
+static int add_fingerprint(struct provision_way *way, const char *text)
 {
-    char *copy = malloc(HTTPS_SHA256_TEXT);
-    if (copy && https_fingerprint(text, copy) &&
-        add_string(&way->fingerprints, &way->fingerprint_count, copy))
-        return true;
-    free(copy);
-    return false;
+    struct config_problem problem = {0};
+    size_t count = way->fingerprint_count;
+    struct config_fingerprint *grown = reallocarray(way->fingerprints, count + 1, sizeof(*grown));
+    if (!grown)
+        return complain("no memory", "");
+    way->fingerprints = grown;
+    if (config_value_fingerprint(text, &grown[count], &problem) < 0)
+        return complain("--fingerprint is no SHA-256 fingerprint",
+                        "as `pvenode cert info` shows it: 32 pairs AB:CD:…");
+    return add_string(&way->fingerprint_texts, &way->fingerprint_count, text) ? 0 : complain("no memory", "");
 }
 
 static bool parse_fd(const char *text, int *fd)
@@ -182,9 +186,7 @@ static int take_option(struct provision_options *options, int option, const char
     case OPTION_TOKEN:
         return add_string(&wish->tokens, &wish->token_count, value) ? 0 : complain("no memory", "");
     case OPTION_FINGERPRINT:
-        return add_fingerprint(way, value) ? 0
-                                           : complain("--fingerprint is no SHA-256 fingerprint",
-                                                      "as `pvenode cert info` shows it: 32 pairs AB:CD:…");
+        return add_fingerprint(way, value);
     case OPTION_PVE:
         wish->version = strlen(value) == 1 && *value >= '7' && *value <= '9' ? *value - '0' : 0;
         return wish->version ? 0 : complain("--pve is 7, 8 or 9", "");
@@ -368,8 +370,7 @@ int provision_main(int argc, char **argv)
 {
     struct provision_options options = {.way = {.password_fd = -1, .totp_fd = -1}};
     int status = run(&options, argc, argv);
-    for (size_t i = 0; i < options.way.fingerprint_count; i++)
-        free((char *)options.way.fingerprints[i]);
+    free(options.way.fingerprint_texts);
     free(options.way.fingerprints);
     free(options.wish.tokens);
     free(options.wish.guests);

@@ -17,6 +17,7 @@ struct application {
     const struct provision_wish *wish;
     const struct provision_way *way;
     struct provision_session *session;
+    int version; /* of Proxmox VE */
 };
 
 static int complain(const struct error *error)
@@ -64,9 +65,9 @@ static void show_snippet(const struct application *application)
     for (size_t i = 0; i < wish->token_count; i++)
         printf("%stoken-id = %s!%s\n", i ? "# " : "", wish->user, wish->tokens[i]);
     puts("secret-file = /etc/fence-broker/secret");
-    if (way->fingerprint_count)
-        printf("fingerprint = %s\n", way->fingerprints[0]);
-    else if (way->ca_file)
+    for (size_t i = 0; i < way->fingerprint_count; i++)
+        printf("fingerprint = %s\n", way->fingerprint_texts[i]);
+    if (way->ca_file)
         puts("ca-file = /etc/fence-broker/pve-root-ca.pem");
     printf("pool = %s\n", wish->pool);
 }
@@ -224,7 +225,7 @@ static int apply_plan(struct application *application, struct provision_plan *pl
         return complain(error);
     if (application->wish->remove)
         return 0;
-    int verdict = provision_check(application->session, application->wish, error);
+    int verdict = provision_check(application->session, application->wish, application->version, error);
     if (verdict < 0)
         return complain(error);
     show_snippet(application);
@@ -243,6 +244,7 @@ int provision_apply(const struct provision_wish *wish, const struct provision_wa
     application.session = session;
     if (provision_look(session, wish, &found, &error))
         return complain(&error);
+    application.version = found.version;
     if (wish->remove)
         provision_plan_remove(wish, &found, &plan);
     else

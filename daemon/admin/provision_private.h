@@ -29,7 +29,8 @@ struct provision_way {
     struct config_endpoint endpoint;
     const char *as; /* user@realm */
     const char *ca_file;
-    const char **fingerprints;
+    struct config_fingerprint *fingerprints;
+    const char **fingerprint_texts; /* the same, as given */
     size_t fingerprint_count;
     int password_fd, totp_fd; /* -1: the terminal */
     const char *secret_file;
@@ -129,5 +130,5 @@ bool provision_is_nested(const char *pool);
 int provision_apply(const struct provision_wish *wish, const struct provision_way *way);
 /* ---- provision_check.c: the audit of what was made ---- */
 /* 0 all minimal, 1 something is missing or too much; -1 and *error */
-int provision_check(struct provision_session *session, const struct provision_wish *wish,
+int provision_check(struct provision_session *session, const struct provision_wish *wish, int version,
                     struct error *error);

@@ -302,7 +302,9 @@ static bool enqueue(struct engine *engine, struct guest_queue *queue, const stru
     }
     history_add(engine->history, operation);
     runner->queue = queue;
-    runner->deadline_ms = asker ? asker->deadline_ms : asked_ms + engine->settings.deadline_ms;
+    /* without one it is the power-on of a reboot, which has its room */
+    runner->deadline_ms =
+        asker ? asker->deadline_ms : asked_ms + engine->settings.deadline_ms + STEP_START_ROOM_MS;
     runner->newest_ms = asked_ms;
     runner->privileged = request->privileged;
     DL_APPEND(queue->runners, runner);

@@ -66,6 +66,8 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
     if (call->sent++ == 0)
         call->first_sent_ms = now_ms;
     call->tasks++;
+    if (power == STEP_SEND_STOP)
+        step->stops_settled = false; /* the list knew nothing of this one */
     call->last_sent_ms = now_ms;
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
@@ -578,10 +580,7 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         step->no_asker = true;
         break;
     case STEP_EVENT_YIELD:
-        if (step->phase == STEP_WATCHING) {
-            step_note(effects, "no longer watched: something newer is to be done");
-            step_end(step, effects, OPERATION_DONE);
-        }
+        step_yield(step, effects);
         break;
     case STEP_EVENT_POWER:
         on_power(step, effects, event);

@@ -295,7 +295,10 @@ void step_off_deadline(const struct step *step, struct error *error)
     bool known = step->status_known && step->status_asked_ms >= step->floor_ms;
     if (step->phase == STEP_POWERING_ON) {
         error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
-                  step->last_error.code ? step->last_error.message : "the start was not confirmed in time");
+                  step->last_error.code ? step->last_error.message
+                  : step->start.sent == 0
+                      ? "no start was sent, because a stop whose answer was lost may still be carried out"
+                      : "the start was not confirmed in time");
         const char *starter = step->ha             ? "ha-manager set --state started"
                               : is_container(step) ? "pct start"
                                                    : "qm start";

@@ -50,6 +50,8 @@ bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t
 void step_start_at_risk(struct step *step, int64_t now_ms);
 /* The askers have their answer; go on looking until watch_until_ms. */
 void step_watch(struct step *step, struct step_effects *effects, const char *call);
+/* Something newer is to be done: what is only watched is done. */
+void step_yield(struct step *step, struct step_effects *effects);
 void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 /* step_on.c: until when a call may still be carried out: one whose task waits for the guest's lock file, or
  * an open one. */

@@ -97,6 +97,12 @@ static void end_watch(struct step *step, struct step_effects *effects, const cha
     step_end(step, effects, OPERATION_DONE);
 }
 
+void step_yield(struct step *step, struct step_effects *effects)
+{
+    if (step->phase == STEP_WATCHING)
+        end_watch(step, effects, "no longer watched: something newer is to be done");
+}
+
 /* What the last read shows is to be explained by a task list that was asked for after it. */
 static bool explained(struct step *step, struct step_effects *effects, int64_t now_ms)
 {

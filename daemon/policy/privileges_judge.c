@@ -261,7 +261,7 @@ static void add_excess(struct judge *judge, const char *path, struct json_object
     if (vmid) {
         found.what = own_guest(judge, vmid) ? CASE_OWN_GUEST : CASE_OTHER_GUEST;
         found.vmids = &vmid;
-        found.vmid_count = found.vmid_total = 1;
+        found.vmid_count = 1;
     } else if (found.pool) {
         found.what = CASE_OWN_POOL;
     } else if (strncmp(path, "/pool/", 6) == 0) {
@@ -301,7 +301,6 @@ static void add_guests_by_pool(struct judge *judge)
             found.path = judge->paths[i];
         vmids[found.vmid_count++] = vmid_of(judge->paths[i]);
     }
-    found.vmid_total = found.vmid_count;
     judge->failed |= !vmids;
     if (found.vmid_count)
         add(judge, &found);
@@ -375,41 +374,42 @@ static bool count_lacking(const struct judge *judge, const char *pool, struct la
     return lack->vmids != NULL;
 }
 
+/* What a pool does not give is missing there; what it gives and a guest has not was taken away by NoAccess,
+ * which takes all away. */
 static void find_lack(struct judge *judge, const char *pool, const char *path)
 {
     struct lack lacks[] = {{.privilege = AUDIT}, {.privilege = POWER}};
-    const char *missing[ARRAY_LEN(lacks)];
-    struct privileges_case found = {.kind = PRIVILEGES_MISSING,
+    const char *on_pool[ARRAY_LEN(lacks)], *on_guests[ARRAY_LEN(lacks)];
+    char guest[32];
+    struct privileges_case whole = {.kind = PRIVILEGES_MISSING,
                                     .what = CASE_POOL_LACKS,
                                     .path = path,
                                     .pool = pool,
-                                    .privileges = missing,
+                                    .privileges = on_pool,
                                     .held = listed(judge, path)};
-    for (size_t i = 0; i < ARRAY_LEN(lacks); i++) {
-        judge->failed |= !count_lacking(judge, pool, &lacks[i]);
-        if (lacks[i].lacking == lacks[i].members && !holds(judge, pool, lacks[i].privilege))
-            missing[found.count++] = lacks[i].privilege;
-    }
-    found.vmid_total = lacks[0].members;
-    if (found.count)
-        add(judge, &found);
-    for (size_t i = 0; i < ARRAY_LEN(lacks); i++) {
-        char guest[32];
-        bool whole = lacks[i].lacking == lacks[i].members && !holds(judge, pool, lacks[i].privilege);
-        if (lacks[i].lacking && !whole) {
+    struct privileges_case some = {.kind = PRIVILEGES_MISSING,
+                                   .what = CASE_GUESTS_LACK,
+                                   .path = guest,
+                                   .pool = pool,
+                                   .privileges = on_guests};
+    for (size_t i = 0; i < ARRAY_LEN(lacks) && !judge->failed; i++) {
+        judge->failed = !count_lacking(judge, pool, &lacks[i]);
+        bool given = holds(judge, pool, lacks[i].privilege);
+        if (!given && (lacks[i].lacking || !lacks[i].members))
+            on_pool[whole.count++] = lacks[i].privilege;
+        if (given && lacks[i].lacking) {
+            on_guests[some.count++] = lacks[i].privilege;
+            some.vmids = lacks[i].vmids;
+            some.vmid_count = lacks[i].lacking;
             snprintf(guest, sizeof(guest), "/vms/%d", lacks[i].vmids[0]);
-            add(judge, &(struct privileges_case){.kind = PRIVILEGES_MISSING,
-                                                 .what = CASE_GUESTS_LACK,
-                                                 .path = guest,
-                                                 .pool = pool,
-                                                 .privileges = &lacks[i].privilege,
-                                                 .count = 1,
-                                                 .vmids = lacks[i].vmids,
-                                                 .vmid_count = lacks[i].lacking,
-                                                 .vmid_total = lacks[i].members});
         }
-        free(lacks[i].vmids);
     }
+    if (whole.count)
+        add(judge, &whole);
+    if (some.count)
+        add(judge, &some);
+    for (size_t i = 0; i < ARRAY_LEN(lacks); i++)
+        free(lacks[i].vmids);
 }
 
 /* ---- what could be better ---- */

@@ -27,7 +27,7 @@ struct privileges_case {
     const char *pool;         /* the configured one that it is about */
     struct json_object *held; /* all that is listed for the path; NULL: nothing */
     const int *vmids;         /* of the guests that it is about */
-    size_t vmid_count, vmid_total;
+    size_t vmid_count;
 };
 
 /* Message and mending line for it. False: no memory. */

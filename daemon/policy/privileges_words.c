@@ -240,9 +240,10 @@ static void put_message(struct text *out, const struct privileges_case *found,
         return;
     case CASE_GUESTS_LACK:
         put_privileges(out, found);
-        text_puts(out, " is missing on ");
+        text_puts(out, found->count > 1 ? " are missing on " : " is missing on ");
         put_guests(out, found);
-        text_printf(out, " of pool %s, in spite of the pool: a role NoAccess takes it away", found->pool);
+        text_printf(out, " in spite of /pool/%s: a role NoAccess there or above takes everything away",
+                    found->pool);
         return;
     case CASE_NO_POOL_AUDIT:
         text_printf(out,
@@ -309,7 +310,10 @@ static void put_mend(struct text *out, const struct privileges_case *found,
         put_grant(out, found->path, scope->identity);
         return;
     case CASE_GUESTS_LACK:
-        put_delete(out, found->path, "NoAccess", scope->identity);
+        text_puts(out, "pveum acl delete ");
+        put_word(out, found->path);
+        text_puts(out, " --roles NoAccess");
+        put_grantees(out, scope->identity); /* either would be enough to take it away */
         return;
     case CASE_NO_POOL_AUDIT:
         text_puts(out, "pveum role modify ROLE --append 1 --privs Pool.Audit");

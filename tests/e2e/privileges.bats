@@ -19,6 +19,9 @@ grants() {
 	user:fence@pve:1:0::::::
 	user:operator@pve:1:0::::::
 	token:fence@pve!broker:0:1::
+	user:admin@pve:1:0::::::
+	token:admin@pve!shell:0:0::
+	acl:1:/:admin@pve:Administrator:
 	pool:nfs_cluster::101,102,103,120:store:
 	pool:other::200::
 	role:Fence:VM.PowerMgmt,VM.Audit,Pool.Audit:
@@ -26,11 +29,13 @@ grants() {
 	END
     printf '%s\n' "$@" >>"$SIM/user.cfg.new"
     mv "$SIM/user.cfg.new" "$SIM/user.cfg"
-    printf '%s\n' "fence@pve not-used" "fence@pve!broker $TOKEN_SECRET" "operator@pve $OPERATOR_PASSWORD" >"$SIM/secrets"
+    printf '%s\n' "fence@pve not-used" "fence@pve!broker $TOKEN_SECRET" "operator@pve $OPERATOR_PASSWORD" \
+        "admin@pve!shell $ADMIN_SECRET" >"$SIM/secrets"
     [[ -z $SIM_PID ]] || sim_ctl reload
 }
 # grant PATH ROLE: to the user and its token
 grant() { echo "acl:1:$1:fence@pve,fence@pve!broker:$2:"; }
+ADMIN_SECRET=99999999-2222-3333-4444-555555555555
 MINIMAL='acl:1:/pool/nfs_cluster:fence@pve,fence@pve!broker:Fence:'
 
 # version N: of Proxmox VE
@@ -45,6 +50,25 @@ reasons() { ask GET /v1/status | perl -MJSON::PP -0777 -ne 'print "$_->{reason}:
 metric() { ask GET /metrics | sed -n "s/^$1 //p"; }
 # the daemon reads its privileges anew
 reread() { broker_reload "$@"; }
+
+# pveum KIND VERB NAME|PATH --KEY VALUE…: what pveum on a Proxmox host makes of such a line: a call of the API, as an administrator
+pveum() {
+    local verb="$1 $2" target=$3 call data=()
+    shift 3
+    while (($# > 0)); do
+        data+=(--data-urlencode "${1#--}=$2")
+        shift 2
+    done
+    case $verb in
+    "role add") call=(POST /access/roles) data+=(--data-urlencode "roleid=$target") ;;
+    "role modify") call=(PUT "/access/roles/$target") ;;
+    "acl modify") call=(PUT /access/acl) data+=(--data-urlencode "path=$target") ;;
+    "acl delete") call=(PUT /access/acl) data+=(--data-urlencode "path=$target" -d delete=1) ;;
+    *) printf 'pveum does not know: %s\n' "$verb" >&2; return 1 ;;
+    esac
+    curl -fsS --max-time 10 --cacert "$SIM/pve-root-ca.pem" -H "Authorization: PVEAPIToken=admin@pve!shell=$ADMIN_SECRET" \
+        -X "${call[0]}" "${data[@]}" "https://$(sed -n 's/^pve1 //p' "$SIM/endpoints")/api2/json${call[1]}" >/dev/null
+}
 
 # refused PATTERN: nothing is fenced, everything says why, with the line
 refused() {
@@ -211,6 +235,38 @@ broker_begin() {
     fence 103 -o off -n vm103
     failed excess-privileges "pveum acl delete / --roles Administrator --users operator@pve"
     guest_alive 103
+}
+
+@test "the lines that are shown mend what they are shown for" {
+    local found kind mend
+    sim_start "guest 201 qemu pve1 nested running=1"
+    broker_configure fence.deadline=5s proxmox.poll-interval=1s proxmox.least-privilege=warn
+    broker_spawn
+    # user.cfg's lines | the kind of finding | the role that is called ROLE, if there is one
+    while IFS='|' read -r lines kind role; do
+        # shellcheck disable=SC2086
+        IFS=';' eval 'grants $lines'
+        reread
+        found() { [[ $(permissions "$kind.0") != null ]]; }
+        mended() { [[ $(permissions excess) == "[]" && $(permissions missing) == "[]" && $(permissions judgement) == accepted ]]; }
+        await 10 found || { printf 'nothing found: %s\n' "$lines" >&2; return 1; }
+        mend=$(permissions "$kind.0.mend")
+        # as a shell does it: what fails does not keep the rest from being done
+        eval "${mend//ROLE/$role}" || true
+        reread
+        await 10 mended || { printf 'not mended: %s by: %s: %s\n' "$lines" "$mend" "$(ask GET /v1/permissions)" >&2; return 1; }
+    done <<-END
+	$(grant /pool/nfs_cluster PVEVMAdmin)|excess|
+	$(grant / Administrator);$MINIMAL|excess|
+	$(grant /pool/other Fence);$MINIMAL|excess|Fence
+	$(grant /vms/200 PVEVMUser);$MINIMAL|excess|
+	role:Mine:VM.PowerMgmt,VM.Audit,VM.Console:;$(grant /pool/nfs_cluster Mine)|excess|Mine
+	pool:nfs_cluster/sub::201::;$MINIMAL|excess|Fence
+	role:FenceBroker:VM.PowerMgmt,VM.Audit:;acl:1:/pool/nfs_cluster:fence@pve:FenceBroker:|missing|
+	role:FenceBroker:VM.PowerMgmt:;$(grant /pool/nfs_cluster FenceBroker)|missing|
+	role:Little:VM.Audit:;$(grant /pool/nfs_cluster Little)|missing|
+	$(grant /vms/102 NoAccess);$MINIMAL|missing|
+	END
 }
 
 @test "least-privilege = warn uses it from the start and says so; enforce refuses it again" {

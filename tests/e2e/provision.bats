@@ -154,6 +154,18 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     not grep -q 'fence@pve\|FenceBroker' "$SIM/user.cfg"
 }
 
+@test "what the user holds elsewhere is noted in the plan, and the audit at the end says what mends it" {
+    sed -i '/^user:helper/a user:fence@pve:1:0::::::' "$SIM/user.cfg"
+    echo 'acl:1:/:fence@pve:PVEAuditor:' >>"$SIM/user.cfg"
+    sim_start
+    provision --secret-file "$T/made"
+    is "$status" 1
+    says "note   fence@pve also holds PVEAuditor on /"
+    says "pveum acl delete '/' --users 'fence@pve' --roles 'PVEAuditor'"
+    says "fence@pve!broker: just what fencing takes"
+    not grep -qF 'fence@pve: just what fencing takes' <<<"$output"
+}
+
 @test "a secret has a place before a token is made, and is never written over another file" {
     sim_start
     provision

@@ -495,7 +495,7 @@ static void test_missing_privileges_are_read_again_with_each_round_until_they_ar
     SET(world, data[PERMISSIONS] = "{" MAY(101) "}");
     await_rounds(world, 1);
     assert_false(guest(world, 102)->may_power);
-    assert_non_null(strstr(grants_missing(world->grants)->message, "guest 102 of pool p"));
+    assert_non_null(strstr(grants_missing(world->grants)->message, "VM.Audit, VM.PowerMgmt are missing on"));
     SET(world, data[PERMISSIONS] = TIDY);
     poll_once(world);
     assert_int_equal(total(world, PERMISSIONS), 2);

@@ -369,11 +369,14 @@ static void test_a_role_that_gives_too_little_is_replaced(void **state)
 static void test_a_guest_that_is_taken_out_by_no_access_is_named(void **state)
 {
     (void)state;
-    finds(HEAD MINIMAL GRANT("/vms/102", "NoAccess"), 9,
-          "missing /vms/102 VM.Audit\nmissing /vms/102 VM.PowerMgmt");
+    finds(HEAD MINIMAL GRANT("/vms/102", "NoAccess"), 9, "missing /vms/102 VM.Audit VM.PowerMgmt");
     says(HEAD MINIMAL GRANT("/vms/102", "NoAccess"), 9,
-         "VM.Audit is missing on guest 102 of pool nfs, in spite of the pool: a role NoAccess takes it away",
-         "pveum acl delete /vms/102 --roles NoAccess " OF_TOKEN);
+         "VM.Audit, VM.PowerMgmt are missing on guest 102 in spite of /pool/nfs: a role NoAccess there or "
+         "above takes "
+         "everything away",
+         "pveum acl delete /vms/102 --roles NoAccess --users fence@pve " OF_TOKEN);
+    finds(HEAD GRANT("/vms/101", "Fence"), 9, /* nothing is taken away: the pool was never granted */
+          "missing /pool/nfs VM.Audit VM.PowerMgmt");
 }
 
 static void test_an_empty_pool_is_judged_by_the_pool_itself(void **state)

@@ -84,26 +84,6 @@ static void test_none_of_the_calls_powers_or_changes_a_guest(void **state)
     }
 }
 
-static void test_fingerprints_are_read_in_any_form(void **state)
-{
-    char out[HTTPS_SHA256_TEXT], plain[65], colons[HTTPS_SHA256_TEXT];
-    (void)state;
-    for (int i = 0; i < 32; i++) {
-        snprintf(plain + i * 2, 3, "%02x", i * 7);
-        snprintf(colons + i * 3, i < 31 ? 4 : 3, i < 31 ? "%02X:" : "%02X", i * 7);
-    }
-    assert_true(https_fingerprint(plain, out));
-    assert_string_equal(out, colons);
-    assert_true(https_fingerprint(colons, out));
-    assert_string_equal(out, colons);
-    plain[63] = '\0';
-    assert_false(https_fingerprint(plain, out));
-    assert_false(https_fingerprint("", out));
-    assert_false(https_fingerprint("AB:CD", out));
-    colons[4] = 'g';
-    assert_false(https_fingerprint(colons, out));
-}
-
 /* ---- plans ---- */
 
 static int guests[] = {101, 102};
@@ -241,7 +221,6 @@ int main(void)
         cmocka_unit_test(test_what_fills_a_call_is_encoded),
         cmocka_unit_test(test_a_call_that_lacks_a_part_is_not_built),
         cmocka_unit_test(test_none_of_the_calls_powers_or_changes_a_guest),
-        cmocka_unit_test(test_fingerprints_are_read_in_any_form),
         cmocka_unit_test(test_where_nothing_is_all_is_made_in_an_order_that_works),
         cmocka_unit_test(test_what_would_not_fence_or_would_harm_others_is_in_the_way),
         cmocka_unit_test(test_grants_elsewhere_are_noted_and_a_builtin_role_is_refused),

@@ -55,6 +55,51 @@ static void test_a_list_that_cannot_be_read_holds_back_no_start_for_long(void **
     assert_true(at < 10000);
 }
 
+static void test_a_list_from_before_the_last_stop_settles_nothing(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_REBOOT);
+    go(300);
+    task_is(STOP_UPID, "OK");
+    for (int64_t at = 300; stops < 2; at += 20) { /* somebody has started it */
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    power_lost();
+    for (int64_t at = now_ms - T0; !step.busy_hosts; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    newer_tasks_are(2, 1, 0); /* both have ended */
+    struct api_result lost = nothing(CALL_HOSTS, API_LOST);
+    handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &lost, .node = hosts_node});
+    for (int64_t at = now_ms - T0; stops < 3; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+        if (step.busy_hosts)
+            handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &lost, .node = hosts_node});
+    }
+    power_taken(STOP2_UPID);
+    if (step.busy_status)
+        reads_stopped();
+    hosts_are(3, 3, true);
+    assert_true(verified);
+    for (int64_t at = now_ms - T0, end = at + 5000; at < end;
+         at += 100) { /* the third one's task still runs */
+        go(at);
+        if (step.busy_task)
+            task_is(STOP2_UPID, NULL);
+        if (step.busy_tasks)
+            tasks_are(3, 1);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    assert_int_equal(starts, 0);
+}
+
 static void test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop(void **state)
 {
     (void)state;
@@ -248,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_a_newer_stop_of_our_identity_leaves_a_reboot_off),
         cmocka_unit_test(test_the_start_waits_for_the_list_and_not_for_one_from_before_the_proof),
         cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
+        cmocka_unit_test(test_a_list_from_before_the_last_stop_settles_nothing),
         cmocka_unit_test(test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop),
         cmocka_unit_test(test_a_start_at_risk_is_watched_for_a_minute),
         cmocka_unit_test(test_what_the_lost_stop_stopped_is_started_once_more),
