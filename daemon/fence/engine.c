@@ -362,7 +362,9 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
     }
     /* a newer request to power off overrides a power-on that was not sent yet; the queue has somebody else by
      * now */
-    if (request->action == FENCE_OFF && last && last->started && step_can_leave_off(&last->step))
+    bool overrides = request->action == FENCE_OFF ||
+                     (request->action == FENCE_REBOOT && last && last->operation->action == FENCE_ON);
+    if (overrides && last && last->started && step_can_leave_off(&last->step))
         runner_leave_off(last);
     else if (last && last->step.phase == STEP_WATCHING)
         runner_yield(last);

@@ -521,7 +521,8 @@ void runner_leave_off(struct runner *runner)
     note(runner, "left off: a newer request is to power it off");
     runner->operation->power_on = POWER_ON_NONE;
     runner->step.phase = STEP_ENDED;
-    end(runner, OPERATION_DONE, &(struct error){0});
+    bool on = runner->operation->action == FENCE_ON;
+    end(runner, on ? OPERATION_ABANDONED : OPERATION_DONE, on ? &error : &(struct error){0});
 }
 
 static void cut_short(struct runner *runner, enum operation_outcome outcome, const struct error *error)

@@ -681,8 +681,9 @@ bool step_can_join(const struct step *step)
 
 bool step_can_leave_off(const struct step *step)
 {
-    return step->params.action == FENCE_REBOOT && step->phase == STEP_POWERING_ON && step->verified_ms &&
-           step->start.sent == 0;
+    bool proven = step->params.action == FENCE_REBOOT && step->verified_ms;
+    return step->phase == STEP_POWERING_ON && step->start.sent == 0 &&
+           (proven || step->params.action == FENCE_ON);
 }
 
 enum operation_state step_state(const struct step *step)

@@ -206,7 +206,7 @@ enum error_code step_ha_hopeless(const char *state);
 
 /* An equal request may join: what is still to be verified would be verified for it too (P6). */
 bool step_can_join(const struct step *step);
-/* A reboot whose power-on was not sent yet: it can still be left off (an `off` supersedes it). */
+/* A power-on that was not sent yet: the guest can still be left off (a newer fence does not wait for it). */
 bool step_can_leave_off(const struct step *step);
 /* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
  * a container's counters as long as it runs. */

@@ -166,6 +166,29 @@ static void test_on_that_joined_a_superseded_power_on_is_no_success(void **state
     assert_int_equal(rooms.made[API_START], 0);
 }
 
+static void test_a_fence_does_not_wait_for_an_on_that_is_held_back(void **state)
+{
+    (void)state;
+    for (enum fence_action action = FENCE_OFF; action <= FENCE_REBOOT; action++) {
+        if (action == FENCE_ON)
+            continue;
+        stage.lose_stops = true;
+        guest_of(101)->running = true;
+        struct asker_record *off = ask(FENCE_OFF, "101");
+        run_until_made(API_STATUS, rooms.made[API_STATUS] + 3);
+        guest_of(101)->running = false;
+        run_until_answered(off, 60000);
+        stage.lose_stops = false;
+        struct asker_record *on = ask(FENCE_ON, "101"); /* waits for the lost stop */
+        run_for(1000);
+        struct asker_record *fence = ask(action, "101");
+        run_until_answered(fence, 5000);
+        assert_answered(fence, ERROR_NONE);
+        assert_answered(on, ERROR_ABANDONED);
+        run_for(200000);
+    }
+}
+
 static void test_off_after_the_start_was_sent_waits_its_turn(void **state)
 {
     (void)state;
@@ -634,6 +657,7 @@ int main(void)
         TEST(test_cycle_is_joined_only_before_its_reset),
         TEST(test_off_supersedes_a_power_on_that_was_not_sent),
         TEST(test_on_that_joined_a_superseded_power_on_is_no_success),
+        TEST(test_a_fence_does_not_wait_for_an_on_that_is_held_back),
         TEST(test_off_after_the_start_was_sent_waits_its_turn),
         TEST(test_on_joins_a_reboots_power_on_and_is_answered_when_it_runs),
         TEST(test_on_that_joined_a_power_on_fails_with_it),
