@@ -139,6 +139,27 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     unlike "$out$err" "*00000000-2222*"
 }
 
+@test "one-time codes: one is taken where no daemon is, and none from a daemon that is there" {
+    sim_users
+    echo "totp operator@pve JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" >>"$SIM/secrets"
+    (umask 077 && echo "$OPERATOR_PASSWORD" >"$T/secret" && echo JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP >"$T/totp")
+    sim_start
+    broker_configure "${POLLS[@]}" proxmox.token-id= proxmox.user=operator@pve proxmox.totp-file="$T/totp"
+    alone
+    ends 1
+    like "$out" "*Proxmox accepts operator@pve (password and TOTP)*hint: this took a one-time code*"
+    is "$(grep -c '^  failure' <<<"$out") $(sim_stat codes)" "1 1"
+    unlike "$out$err" "*$OPERATOR_PASSWORD*"
+    # a daemon that is there, whatever it has used
+    spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- setpriv --pdeathsig KILL -- sleep 60
+    KEEPER_PID=$SPAWNED
+    await 10 test -S "$SOCKET"
+    alone
+    ends 2
+    like "$out" "Verdict: a fence would work*unknown  not asked: a daemon is there*fence_broker doctor*"
+    is "$(sim_stat codes)" 1
+}
+
 @test "an error in the file is a finding with its line, and the rest is not known" {
     sim_start
     broker_configure "${POLLS[@]}" proxmox.pol=x
@@ -152,3 +173,25 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     ends 1
     like "$err" "*usage: fence_brokerd doctor*"
 }
+
+@test "who may not see a guest is told nothing of it, and who may not read what:doctor nothing at all" {
+    source "$BATS_TEST_DIRNAME/users.bash"
+    users_setup
+    user mona 1001 1001 haclient
+    user dave 1002 1002 haclient
+    sim_start "guest 104 qemu pve1 secretive running=1 lock=backup"
+    sed -i 's/101,102,103,120/101,102,103,104,120/' "$SIM/user.cfg"
+    sim_ctl reload
+    rules_start $'[access]\nenable-acl = yes\n[user mona]\nrule = read what:doctor\nrule = read guest:vm101\n[user dave]\nrule = read guest:*' \
+        "${POLLS[@]:1}" nodes.secretnode=vm999
+    await 20 doctor_exits 1
+    like "$out" "*secretnode = vm999*secretive (104): locked*"
+    await 20 mona_sees_all_well
+    unlike "$out" "*secret*"
+    like "$out" "*guests"$'\n'"  ok       1 of 1 guests*"
+    heard client_as dave doctor
+    ends 1
+    like "$err" "*denied*"
+    is "$out" ""
+}
+mona_sees_all_well() { heard client_as mona doctor; [[ $status == 0 ]]; }
