@@ -195,8 +195,8 @@ static void test_endpoints_one_down_is_a_warning_and_all_down_a_failure(void **s
     error_hint(&error, "start pveproxy");
     endpoints_failed(room->endpoints, 1, &error, FIXTURE_NOW_MS - 60000);
     room->facts.readiness.endpoints_up = 1;
-    expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, "192.0.2.12 as pve2 is down for 60 s: connection refused",
-           "start pveproxy");
+    expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING,
+           "192.0.2.12 as pve2 is down for 60 s: connection refused", "start pveproxy");
     endpoints_failed(room->endpoints, 0, &error, FIXTURE_NOW_MS - 5000);
     room->facts.readiness.endpoints_up = 0;
     expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_FAILURE, "pve1 is down", "start pveproxy");
