@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "can.h"
+#include "doctor.h"
 #include "metadata.h"
 #include "request.h"
 #include "system/cleanup.h"
@@ -28,6 +29,7 @@ struct command {
     bool power;     /* POST; takes --dry-run and --method */
     bool text_only; /* no JSON form */
     bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
+    bool doctor;    /* the exit status is in the answer; without a daemon somebody else answers */
     bool later;     /* promised, and not there yet */
     const char *synopsis, *description;
 };
@@ -51,6 +53,11 @@ static const struct command commands[] = {
      .operand = OPERAND_NEEDED,
      .synopsis = "explain ID",
      .description = "one operation, step by step"},
+    {.name = "doctor",
+     .path = "/v1/doctor%s",
+     .doctor = true,
+     .synopsis = "doctor",
+     .description = "would a fence work, and if not, why; works without a daemon, too"},
     {.name = "permissions",
      .path = "/v1/permissions%s",
      .synopsis = "permissions",
@@ -78,7 +85,6 @@ static const struct command commands[] = {
      .power = true,
      .synopsis = "reboot PLUG",
      .description = "off, proven, then on (or --method cycle)"},
-    {.name = "doctor", .later = true},
     {.name = "rehearse", .later = true},
     {.name = "whoami",
      .path = "/v1/whoami%s",
@@ -124,8 +130,9 @@ void commands_print_help(void)
         "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
         "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
     metadata_print_options();
-    printf("\nExit status: 0 done (status: on; can: yes), 2 off (status) or no (can), 1 everything else. See "
-           "fence_broker(8).\n");
+    printf("\nExit status: 0 done (status: on; can: yes), 2 off (status), no (can) or something is off "
+           "(doctor), 1 "
+           "everything else. See fence_broker(8).\n");
 }
 
 bool commands_wanted(int argc, char **argv)
@@ -252,6 +259,8 @@ static int show(const struct command *command, const struct call *call, char *co
                               .json = call->json,
                               .wait_s = command->power ? REQUEST_POWER_WAIT_S : REQUEST_READ_WAIT_S};
     int rc = request_perform(&request, &answer, failure);
+    if (rc < 0 && command->doctor && failure->no_daemon)
+        return doctor_run_alone(call->json, failure);
     if (rc == 0 && answer.status != 200)
         rc = answer_failure(&answer, failure);
     /* with --json the broker's error is an answer, too: the body goes where the caller parses, the line to
@@ -264,6 +273,8 @@ static int show(const struct command *command, const struct call *call, char *co
             puts("done");
     }
     int said = rc == 0 && command->verdict && !can_is_yes(&answer) ? CAN_NO : 0;
+    if (rc == 0 && command->doctor)
+        said = doctor_exit_status(&answer);
     answer_clear(&answer);
     if (rc == 0 && !command->power)
         rc = say_finish(failure);

@@ -117,13 +117,17 @@ static int connect_failure(const char *path, int error, struct failure *failure)
     switch (error) {
     case ENOENT:
     case ENOTDIR:
-        return failure_set(failure, START_HINT,
-                           "there is no socket %s: the broker is not running or not installed", path);
+        failure_set(failure, START_HINT, "there is no socket %s: the broker is not running or not installed",
+                    path);
+        failure->no_daemon = true;
+        return -1;
     case ECONNREFUSED:
         if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
             return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
                                "%s is not a socket", path);
-        return failure_set(failure, START_HINT, "the broker is not running: nobody listens on %s", path);
+        failure_set(failure, START_HINT, "the broker is not running: nobody listens on %s", path);
+        failure->no_daemon = true;
+        return -1;
     case EACCES:
     case EPERM:
         return failure_set(

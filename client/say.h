@@ -8,6 +8,7 @@
 struct failure {
     char *cause;
     char *hint;
+    bool no_daemon; /* there was nobody at the broker's socket */
 };
 
 void failure_clear(struct failure *failure);

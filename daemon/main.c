@@ -32,7 +32,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEFAULT_CONFIG   "/etc/fence-broker/fence-broker.conf"
 #define READY_WAIT_MS    15000 /* Pacemaker must not wait for the network's sake */
 #define DRAIN_WAIT_MS    5000  /* operations under way may end */
 #define FLUSH_WAIT_MS    1000  /* their answers may be written */
@@ -230,6 +229,7 @@ static struct server_parts parts_of(const struct broker *broker)
         .transport = broker->transport,
         .names = broker->settings->names,
         .min_online_nodes = broker->settings->config->min_online_nodes,
+        .config = broker->settings->config,
     };
 }
 
@@ -586,7 +586,7 @@ static int run(const char *config_path)
 static void usage(FILE *out)
 {
     fputs("usage: fence_brokerd [-c FILE] [-v] [--check [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]]\n"
-          "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
+          "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ")\n"
           "      --check        read and check the configuration, the secret and the CA, and end\n"
           "      --can          what the rules of the file say: may USER do ACTION (off, on, reboot, "
           "rehearse, read)\n"
@@ -597,6 +597,7 @@ static void usage(FILE *out)
           "  -h, --help         print this\n"
           "       fence_brokerd audit --help       who could fence what, from a copy of user.cfg\n"
           "       fence_brokerd provision --help   make what fencing takes in Proxmox\n"
+          "       fence_brokerd doctor [-c FILE] [--json]  why a fence would fail, without a daemon\n"
           "Runs in the foreground. SIGHUP reloads; SIGTERM ends it.\n",
           out);
 }
@@ -616,12 +617,12 @@ int main(int argc, char **argv)
     static const struct {
         const char *word;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"audit", audit_main}, {"provision", provision_main}};
+    } commands[] = {{"audit", audit_main}, {"provision", provision_main}, {"doctor", settings_doctor}};
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].word) == 0)
             return commands[i].run(argc - 1, argv + 1);
     }
-    const char *config_path = DEFAULT_CONFIG;
+    const char *config_path = SETTINGS_DEFAULT_PATH;
     bool check_only = false, can = false;
     int option;
     secret_protect_process();
@@ -657,11 +658,6 @@ int main(int argc, char **argv)
     }
     if (can)
         return settings_check(config_path, argv + optind);
-    if (optind < argc && strcmp(argv[optind], "doctor") == 0) {
-        fprintf(stderr, "fence_brokerd: %s is not in this version (" FENCE_BROKER_VERSION ")\n",
-                argv[optind]);
-        return 2;
-    }
     if (optind < argc) {
         fprintf(stderr, "fence_brokerd: unexpected argument %s\n", argv[optind]);
         usage(stderr);

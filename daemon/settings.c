@@ -4,7 +4,9 @@
 #include "settings.h"
 
 #include "admin/can.h"
+#include "admin/doctor.h"
 #include "policy/access_lint.h"
+#include "proxmox/transport.h"
 #include "system/cleanup.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #define CA_FILE_MAX (1024 * 1024)
+#define NAMES_MS    5000        /* of a command that ends */
 #define HACLUSTER   "hacluster" /* Pacemaker's user */
 
 /* At least one certificate, and none that cannot be read: curl would take such a file for an empty one. */
@@ -252,4 +255,69 @@ int settings_check(const char *config_path, char *const *can)
                settings->config->socket_group);
     access_lint(&settings->policy, settings->config, print_note, NULL);
     return 0;
+}
+
+/* ---- fence_brokerd doctor ---- */
+
+/* Whoever gives up waiting is not called back. */
+static void no_names(void *context, struct names *names)
+{
+    (void)context;
+    names_free(names);
+}
+
+/* A directory may hang, and then that is a finding. */
+static void ask_names(struct settings *settings)
+{
+    struct event_base *base = event_base_new();
+    struct names_lookup *lookup = NULL;
+    struct names_wanted wanted;
+    struct names *names = NULL;
+
+    if (base && settings_wanted_names(settings, &wanted)) {
+        lookup = names_begin(base, &wanted, no_names, NULL);
+        settings_wanted_clear(&wanted);
+    }
+    if (lookup && names_await(&lookup, NAMES_MS, &names))
+        settings_take_names(settings, names);
+    names_abandon(lookup);
+    if (base)
+        event_base_free(base);
+}
+
+int settings_doctor(int argc, char **argv)
+{
+    struct doctor_options options;
+    struct doctor_case patient = {0};
+    int status = doctor_read_options(argc, argv, SETTINGS_DEFAULT_PATH, &options);
+    if (status >= 0)
+        return status;
+    secret_protect_process();
+    if (transport_global_init(&patient.error) < 0) {
+        settings_print_error(&patient.error);
+        return 1;
+    }
+    _cleanup_(settings_freep) struct settings *settings = settings_load(options.config_path, &patient.error);
+    patient.json = options.json;
+    if (settings) {
+        ask_names(settings);
+        patient.config = settings->config;
+        patient.credentials = (struct session_credentials){.token_id = settings->config->token_id,
+                                                           .user = settings->config->user,
+                                                           .secret = settings->secret,
+                                                           .totp = settings->totp};
+        patient.trust = (struct trust_source){.ca_pem = settings->ca_pem,
+                                              .fingerprints = settings->config->fingerprints,
+                                              .fingerprint_count = settings->config->fingerprint_count};
+        patient.rules = settings->names ? &settings->policy : NULL;
+        patient.group_missing = settings->group_missing;
+        patient.names_unknown = !settings->names;
+    }
+    status = doctor_run(&patient);
+    if (settings) { /* what the session has taken over is gone from here */
+        settings->secret = patient.credentials.secret;
+        settings->totp = patient.credentials.totp;
+    }
+    transport_global_cleanup();
+    return status;
 }

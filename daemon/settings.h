@@ -13,6 +13,8 @@
 #include "system/names.h"
 #include "system/secret.h"
 
+#define SETTINGS_DEFAULT_PATH "/etc/fence-broker/fence-broker.conf"
+
 struct settings {
     struct config *config;
     struct secret *secret;
@@ -40,3 +42,6 @@ void settings_print_error(const struct error *error); /* on stderr */
 /* fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit status. `can` (NULL without
  * --can): USER ACTION PLUG ..., NULL-terminated, see admin/can.h. */
 int settings_check(const char *path, char *const *can);
+/* fence_brokerd doctor [-c FILE] [--json]: reads all and looks whether Proxmox could be used with it, see
+ * admin/doctor.h. The exit status. */
+int settings_doctor(int argc, char **argv);

@@ -334,7 +334,7 @@ const struct error *grants_missing(const struct grants *grants)
 
 /* ---- the room ---- */
 
-static bool open_memory(struct grants *grants, const char *directory, struct error *error)
+static bool open_memory(struct grants *grants, const char *directory, bool write, struct error *error)
 {
     _cleanup_(freep) char *resolved = realpath(directory, NULL); /* the recorder's child works in / */
     if (asprintf(&grants->file.path, "%s/" FILE_NAME, resolved ? resolved : directory) < 0) {
@@ -344,6 +344,8 @@ static bool open_memory(struct grants *grants, const char *directory, struct err
     }
     grants->file.max_bytes = FILE_BYTES;
     grants->file.fd = -1;
+    if (!write)
+        return load(grants);
     grants->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &grants->file, -1);
     if (!grants->recorder) {
         error_set(error, ERROR_INTERNAL, "cannot start the recorder of accepted identities: %s",
@@ -354,18 +356,28 @@ static bool open_memory(struct grants *grants, const char *directory, struct err
     return load(grants);
 }
 
-struct grants *grants_new(const char *directory, struct error *error)
+static struct grants *make(const char *directory, bool write, struct error *error)
 {
     struct grants *grants = calloc(1, sizeof(*grants));
     error_set(error, ERROR_INTERNAL, "no memory at the start");
     if (!grants)
         return NULL;
-    if (directory && !open_memory(grants, directory, error)) {
+    if (directory && !open_memory(grants, directory, write, error)) {
         grants_free(grants, 0);
         return NULL;
     }
     *error = (struct error){0};
     return grants;
+}
+
+struct grants *grants_new(const char *directory, struct error *error)
+{
+    return make(directory, true, error);
+}
+
+struct grants *grants_new_reading(const char *directory, struct error *error)
+{
+    return make(directory, false, error);
 }
 
 int grants_attach(struct grants *grants, struct event_base *base)

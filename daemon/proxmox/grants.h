@@ -26,6 +26,8 @@ enum grants_state {
  * threads exist. `directory` NULL remembers for this process only. NULL and *error when memory or a process
  * is lacking; a directory that cannot be used is warned about when it matters. */
 struct grants *grants_new(const char *directory, struct error *error);
+/* The same for a command that ends: what was accepted before counts, and nothing is written. */
+struct grants *grants_new_reading(const char *directory, struct error *error);
 int grants_attach(struct grants *grants, struct event_base *base);
 void grants_free(struct grants *grants, int64_t wait_ms); /* NULL is fine */
 

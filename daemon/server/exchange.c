@@ -45,6 +45,9 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .engine = engine_counters(parts->engine),
         .operations_running = engine_running(parts->engine),
         .transport = parts->transport ? transport_counters(parts->transport) : NULL,
+        .config = parts->config,
+        .policy = &all->policy,
+        .names_known = parts->names != NULL,
     };
     session_describe(parts->session, &facts->session);
     facts->readiness = (struct readiness_facts){

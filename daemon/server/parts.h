@@ -7,6 +7,7 @@
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
+#include "system/config.h"
 #include "system/names.h"
 
 enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
@@ -19,6 +20,7 @@ struct server_parts {
     struct session *session;
     struct endpoints *endpoints;
     struct transport *transport;
-    const struct names *names; /* of the users and groups of the configuration; NULL: not known yet */
-    int min_online_nodes;      /* 0: majority */
+    const struct names *names;   /* of the users and groups of the configuration; NULL: not known yet */
+    int min_online_nodes;        /* 0: majority */
+    const struct config *config; /* as loaded; may be NULL */
 };

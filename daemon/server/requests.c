@@ -351,6 +351,18 @@ void request_status(struct exchange *exchange, const struct http_request *reques
     answer_view(exchange, &body);
 }
 
+/* Whoever reads it sees the guests that it may read, as in status. */
+void request_doctor(struct exchange *exchange, const struct http_request *request)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    (void)request;
+    exchange_facts(exchange, &facts);
+    view_doctor(&body, exchange->form, &facts);
+    answer_view(exchange, &body);
+}
+
 void request_permissions(struct exchange *exchange, const struct http_request *request)
 {
     _cleanup_(text_clear) struct text body = {0};

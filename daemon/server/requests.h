@@ -12,5 +12,6 @@ exchange_handler_fn request_guest;       /* GET /v1/guests/PLUG */
 exchange_handler_fn request_operations;  /* GET /v1/operations */
 exchange_handler_fn request_operation;   /* GET /v1/operations/ID */
 exchange_handler_fn request_status;      /* GET /v1/status */
+exchange_handler_fn request_doctor;      /* GET /v1/doctor */
 exchange_handler_fn request_permissions; /* GET /v1/permissions */
 exchange_handler_fn request_metrics;     /* GET /metrics */

@@ -30,6 +30,7 @@ static const struct route routes[] = {
     READ("v1/operations", ACCESS_WHAT_OPERATIONS, request_operations, .filtered = true),
     READ("v1/operations/*", ACCESS_WHAT_OPERATIONS, request_operation, .filtered = true),
     READ("v1/status", ACCESS_WHAT_STATUS, request_status, .query = {"view", "strict"}),
+    READ("v1/doctor", ACCESS_WHAT_DOCTOR, request_doctor, .query = {NULL}),
     READ("v1/permissions", ACCESS_WHAT_PRIVILEGES, request_permissions, .query = {NULL}),
     READ("v1/whoami", ACCESS_WHAT_ONESELF, request_whoami, .query = {NULL}),
     READ("v1/can/*", ACCESS_WHAT_ONESELF, request_can, .query = {"uid", "gid", "groups"}),
@@ -100,12 +101,13 @@ const struct route *route_find(const struct http_request *request, bool metrics_
                   request->method_text);
     } else {
         error_set(error, ERROR_NOT_FOUND, "there is no such path on this socket");
-        error_hint(error, "%s",
-                   metrics_socket
-                       ? "this socket serves GET /metrics only"
-                       : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
-                         "/v1/status, /v1/permissions, /v1/whoami, /v1/can/ACTION/PLUG, /metrics; POST "
-                         "/v1/guests/PLUG/{off,on,reboot}");
+        error_hint(
+            error, "%s",
+            metrics_socket
+                ? "this socket serves GET /metrics only"
+                : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
+                  "/v1/status, /v1/doctor, /v1/permissions, /v1/whoami, /v1/can/ACTION/PLUG, /metrics; POST "
+                  "/v1/guests/PLUG/{off,on,reboot}");
     }
     return NULL;
 }

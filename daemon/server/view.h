@@ -19,6 +19,7 @@
 #include "proxmox/transport.h"
 #include "server/http.h"
 #include "server/sight.h"
+#include "system/config.h"
 #include "system/error.h"
 #include "system/text.h"
 
@@ -39,6 +40,9 @@ struct view_facts {
     unsigned operations_running;
     const struct transport_counters *transport; /* may be NULL */
     const struct access_subject *subject;       /* whose eyes these are; NULL: they see all */
+    const struct config *config;                /* may be NULL */
+    const struct access_policy *policy;         /* may be NULL */
+    bool names_known;                           /* the name service has answered */
 };
 
 /* ---- errors ---- */
@@ -66,6 +70,9 @@ void view_done(struct text *out, enum http_form form, const struct view_facts *f
 
 /* ---- status (view_status.c) ---- */
 void view_status(struct text *out, enum http_form form, const struct view_facts *facts);
+
+/* ---- the doctor's report (view_doctor.c) ---- */
+void view_doctor(struct text *out, enum http_form form, const struct view_facts *facts);
 
 /* ---- own privileges (view_permissions.c) ---- */
 void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts);

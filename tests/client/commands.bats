@@ -119,10 +119,46 @@ END
 }
 
 @test "commands of later versions say so" {
-    for name in doctor rehearse; do
-        client "$name"
-        fails_with "the command '$name' is not in this version"
-    done
+    client rehearse
+    fails_with "the command 'rehearse' is not in this version"
+}
+
+@test "doctor's exit status is what the report begins with, in both forms" {
+    while IFS='|' read -r code text; do
+        broker "$(reply text 200 text/plain "$text")" "$(reply json 200 application/json "{\"exit_status\":$code,\"verdict\":\"x\"}")"
+        client -s "$SOCKET" doctor
+        is "$status" "$code"
+        like "$out" "${text%%\\*}*"
+        client -s "$SOCKET" doctor --json
+        is "$status" "$code"
+        is "$(requests | sort -u)" "GET /v1/doctor HTTP/1.1"
+        kill "$BROKER_PID"
+        wait "$BROKER_PID" || true
+        rm -f "$SOCKET" "$LOG"
+    done <<-'END'
+	0|Verdict: fine\n
+	1|Verdict: a fence would fail\n
+	2|Verdict: a fence would work, but something is off\n
+	1|Verdict: finer than fine\n
+	END
+}
+
+@test "doctor without a daemon is fence_brokerd's, from the client's own directory, with its exit status" {
+    mkdir "$T/bin"
+    cp "$CLIENT" "$T/bin/fence_broker"
+    CLIENT=$T/bin/fence_broker
+    client doctor --socket "$SOCKET"
+    fails_with "cannot run $T/bin/fence_brokerd"
+    printf '%s\n' '#!/bin/sh' 'echo "ran: $*"' 'exit 2' >"$T/bin/fence_brokerd"
+    chmod 755 "$T/bin/fence_brokerd"
+    client doctor --socket "$SOCKET"
+    is "$status $out" "2 ran: doctor"
+    client doctor --json --socket "$SOCKET"
+    is "$status $out" "2 ran: doctor --json"
+    # somebody is there: what it says counts, and nothing else
+    broker "$(reply bad 403 text/plain 'denied: no rule matches\nhint: ask root\n')"
+    client doctor --socket "$SOCKET"
+    fails_with "denied: no rule matches; ask root"
 }
 
 @test "misuse is an error that says what is wrong" {

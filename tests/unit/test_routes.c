@@ -26,6 +26,7 @@ HANDLER(request_guest)
 HANDLER(request_operations)
 HANDLER(request_operation)
 HANDLER(request_status)
+HANDLER(request_doctor)
 HANDLER(request_permissions)
 HANDLER(request_metrics)
 
@@ -63,6 +64,7 @@ static void test_each_request_finds_its_row(void **state)
         {"GET /v1/operations", request_operations, ACCESS_READ, ACCESS_WHAT_OPERATIONS},
         {"GET /v1/operations/abc", request_operation, ACCESS_READ, ACCESS_WHAT_OPERATIONS},
         {"GET /v1/status?view=monitor&strict=1", request_status, ACCESS_READ, ACCESS_WHAT_STATUS},
+        {"GET /v1/doctor", request_doctor, ACCESS_READ, ACCESS_WHAT_DOCTOR},
         {"GET /v1/permissions", request_permissions, ACCESS_READ, ACCESS_WHAT_PRIVILEGES},
         {"GET /metrics", request_metrics, ACCESS_READ, ACCESS_WHAT_METRICS},
     };

@@ -548,6 +548,27 @@ static void test_the_monitor_trusts_knowledge_of_two_polls_at_most(void **state)
     assert_true(monitor_facts_old(&room->facts));
 }
 
+static void test_the_doctor_reports_what_the_facts_say_in_both_forms(void **state)
+{
+    struct room *room = *state;
+    struct json_object *findings;
+    int64_t said;
+
+    room->facts.names_known = true;
+    view_doctor(&room->out, HTTP_TEXT, &room->facts);
+    assert_non_null(strstr(room->out.data, "Verdict: a fence would fail\nAs the running daemon sees it.\n"));
+    assert_non_null(
+        strstr(room->out.data, "  warning  192.0.2.12 as pve2 is down for 60 s: connection refused"));
+    assert_non_null(strstr(room->out.data, "  failure  web2 (102): locked: "));
+    text_clear(&room->out);
+    view_doctor(&room->out, HTTP_JSON, &room->facts);
+    _cleanup_(json_putp) struct json_object *object = parse(room);
+    assert_true(json_get_int(object, "exit_status", 0, 2, &said));
+    assert_int_equal(said, 1);
+    assert_true(json_get_array(object, "findings", &findings));
+    assert_true(json_object_array_length(findings) > 8);
+}
+
 int main(void)
 {
 #define VIEW_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -572,6 +593,7 @@ int main(void)
         VIEW_TEST(test_the_status_screen_says_when_certificates_expire),
         VIEW_TEST(test_the_status_screen_says_what_mends_an_endpoint),
         VIEW_TEST(test_the_status_is_json_for_programs),
+        VIEW_TEST(test_the_doctor_reports_what_the_facts_say_in_both_forms),
         VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
         VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),

@@ -1,0 +1,318 @@
+/*
+ * The rooms of the daemon that ask Proxmox, on an event loop that ends after the first round. Nothing here
+ * judges: fence/diagnosis does. What the daemon alone may do (write its history, remember identities, keep
+ * track of one-time codes) is not done.
+ */
+#include "admin/doctor.h"
+
+#include "fence/diagnosis.h"
+#include "proxmox/poller.h"
+#include "proxmox/transport.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/log.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define LOOK_MS        50          /* for probes of other endpoints, after the round */
+#define STATE_BYTES    (64 * 1024) /* free in the state directory, or the history will not reach the disk */
+#define LISTENING_FLAG 0x10000     /* of /proc/net/unix: __SO_ACCEPTCON */
+
+struct doctor {
+    struct doctor_case *patient;
+    struct event_base *base;
+    struct endpoints *endpoints;
+    struct transport *transport;
+    struct session *session;
+    struct grants *grants;
+    struct poller *poller;
+    struct event *deadline, *look;
+};
+
+static void usage(FILE *out)
+{
+    fputs("usage: fence_brokerd doctor [-c FILE] [--json]\n"
+          "  -c, --config FILE  configuration\n"
+          "      --json         for programs\n"
+          "Would a fence work, and if not, why? Asks Proxmox without a daemon; fence_broker doctor asks the "
+          "daemon.\n"
+          "Exit status: 0 fine, 1 a fence would fail, 2 it would work but something is off.\n",
+          out);
+}
+
+int doctor_read_options(int argc, char **argv, const char *default_path, struct doctor_options *options)
+{
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    *options = (struct doctor_options){.config_path = default_path};
+    for (int option; (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            options->config_path = optarg;
+            break;
+        case 'j':
+            options->json = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 1;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "fence_brokerd: unexpected argument %s\n", argv[optind]);
+        usage(stderr);
+        return 1;
+    }
+    return -1;
+}
+
+/* ---- this node ---- */
+
+/* Without connecting: that could start the daemon, where systemd holds the socket. */
+static bool somebody_listens(const char *path)
+{
+    FILE *file = fopen("/proc/net/unix", "re");
+    _cleanup_(freep) char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+
+    for (ssize_t length; file && !found && (length = getline(&line, &size, file)) > 0;) {
+        unsigned flags = 0;
+        int at = 0;
+
+        line[strcspn(line, "\n")] = '\0';
+        if (sscanf(line, "%*[^:]: %*x %*x %x %*x %*x %*u %n", &flags, &at) == 1 && at > 0)
+            found = (flags & LISTENING_FLAG) && strcmp(line + at, path) == 0;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* As far as can be told without writing there. */
+static void check_state(const char *directory, struct error *error)
+{
+    struct stat st;
+    struct statvfs space;
+    const char *wrong = NULL;
+
+    *error = (struct error){0};
+    if (stat(directory, &st) < 0)
+        wrong = strerror(errno);
+    else if (!S_ISDIR(st.st_mode))
+        wrong = "it is no directory";
+    else if (access(directory, W_OK | X_OK) < 0)
+        wrong = strerror(errno);
+    else if (statvfs(directory, &space) == 0 && space.f_bavail * space.f_frsize < STATE_BYTES)
+        wrong = "its file system is full";
+    if (!wrong)
+        return;
+    error_set(error, ERROR_INTERNAL, "uid %lu cannot write to the state directory %s: %s",
+              (unsigned long)geteuid(), directory, wrong);
+    error_hint(
+        error,
+        "as root: install -d -m 0750 -o fence-broker -g fence-broker %s; and ask as the daemon's user: "
+        "sudo -u fence-broker /usr/sbin/fence_brokerd doctor",
+        directory);
+}
+
+/* ---- one round ---- */
+
+static bool all_endpoints_known(const struct endpoints *endpoints)
+{
+    for (size_t i = 0; i < endpoints_count(endpoints); i++) {
+        if (endpoints_get(endpoints, i)->state == ENDPOINT_UNKNOWN)
+            return false;
+    }
+    return true;
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    const struct timeval soon = {.tv_usec = LOOK_MS * 1000};
+    struct doctor *doctor = context;
+
+    (void)fd;
+    (void)what;
+    if (all_endpoints_known(doctor->endpoints))
+        event_base_loopexit(doctor->base, NULL);
+    else
+        event_add(doctor->look, &soon);
+}
+
+static void on_round(void *context)
+{
+    struct doctor *doctor = context;
+
+    event_active(doctor->look, EV_TIMEOUT, 0);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    struct doctor *doctor = context;
+
+    (void)fd;
+    (void)what;
+    event_base_loopexit(doctor->base, NULL);
+}
+
+/* False without memory. */
+static bool set_up(struct doctor *doctor, struct error *error)
+{
+    struct doctor_case *patient = doctor->patient;
+    const struct config *config = patient->config;
+
+    doctor->base = event_base_new();
+    doctor->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
+    doctor->grants = grants_new_reading(config->state_directory, error);
+    if (!doctor->base || !doctor->endpoints || !doctor->grants)
+        return false;
+    doctor->deadline = event_new(doctor->base, -1, 0, on_deadline, doctor);
+    doctor->look = event_new(doctor->base, -1, 0, on_look, doctor);
+    doctor->transport = transport_new(doctor->base, &patient->trust);
+    if (!doctor->deadline || !doctor->look || !doctor->transport)
+        return false;
+    doctor->session = session_new(doctor->base, doctor->transport, doctor->endpoints, &patient->credentials);
+    if (!doctor->session)
+        return false;
+    doctor->poller = poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants, config,
+                                on_round, doctor);
+    return doctor->poller != NULL;
+}
+
+static void tear_down(struct doctor *doctor)
+{
+    poller_free(doctor->poller);
+    session_free(doctor->session);
+    transport_free(doctor->transport);
+    endpoints_free(doctor->endpoints);
+    grants_free(doctor->grants, 0);
+    if (doctor->deadline)
+        event_free(doctor->deadline);
+    if (doctor->look)
+        event_free(doctor->look);
+    if (doctor->base)
+        event_base_free(doctor->base);
+}
+
+static void take_facts(const struct doctor *doctor, struct diagnosis_facts *facts)
+{
+    const struct inventory *inventory = poller_inventory(doctor->poller);
+
+    session_describe(doctor->session, &facts->session);
+    facts->endpoints = doctor->endpoints;
+    facts->poll_error = poller_error(doctor->poller);
+    facts->grants = doctor->grants;
+    facts->readiness = (struct readiness_facts){
+        .session_ready = facts->session.ready,
+        .endpoints_up = endpoints_up(doctor->endpoints),
+        .endpoints_total = (unsigned)endpoints_count(doctor->endpoints),
+        .inventory = inventory,
+        .inventory_age_ms = inventory ? facts->now_ms - inventory_taken_ms(inventory) : 0,
+        .poll_interval_ms = poller_interval_ms(doctor->poller),
+        .min_online_nodes = doctor->patient->config->min_online_nodes,
+        .certificate_expires = endpoints_certificate_expires(doctor->endpoints, facts->realtime_ms),
+        .history_failing = facts->state_error->code != ERROR_NONE,
+        .grants = grants_state(doctor->grants),
+    };
+}
+
+/* ---- the report ---- */
+
+static int print(const struct diagnosis_facts *facts, bool json)
+{
+    _cleanup_(diagnosis_clear) struct diagnosis diagnosis;
+    _cleanup_(text_clear) struct text out = {0};
+
+    diagnosis_make(&diagnosis, facts);
+    if (json)
+        diagnosis_put_json(&out, &diagnosis, false, facts->realtime_ms);
+    else
+        diagnosis_put_text(&out, &diagnosis, false);
+    if (out.failed) {
+        fputs("fence_brokerd: out of memory\n", stderr);
+        return 1;
+    }
+    fputs(out.data, stdout);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "fence_brokerd: the report could not be written: %s\n", strerror(errno));
+        return 1;
+    }
+    return diagnosis_exit_status(&diagnosis);
+}
+
+/* Proxmox takes a one-time code once, and the daemon keeps account of those that it has used. */
+static bool would_take_codes(const struct doctor_case *patient, const struct diagnosis_facts *facts)
+{
+    return patient->credentials.totp && !facts->nobody_listens;
+}
+
+static void take_clocks(struct diagnosis_facts *facts)
+{
+    facts->now_ms = clock_now_ms();
+    facts->boottime_ms = clock_boottime_ms();
+    facts->realtime_ms = clock_realtime_ms();
+}
+
+static int examine(struct doctor_case *patient, struct diagnosis_facts *facts)
+{
+    const struct timeval wait = {.tv_sec = DOCTOR_WAIT_MS / 1000};
+    struct doctor doctor = {.patient = patient};
+    struct error error = {0};
+    int status = 1;
+
+    if (set_up(&doctor, &error)) {
+        event_add(doctor.deadline, &wait);
+        event_base_dispatch(doctor.base);
+        take_clocks(facts);
+        take_facts(&doctor, facts);
+        status = print(facts, patient->json);
+    } else {
+        fprintf(stderr, "fence_brokerd: %s\n", error.message[0] ? error.message : "out of memory");
+    }
+    tear_down(&doctor);
+    return status;
+}
+
+int doctor_run(struct doctor_case *patient)
+{
+    struct error state_error = {0};
+    struct diagnosis_facts facts = {
+        .config = patient->config,
+        .config_error = &patient->error,
+        .rules = patient->rules,
+        .state_error = &state_error,
+        .group_missing = patient->group_missing,
+        .names_unknown = patient->names_unknown,
+    };
+
+    take_clocks(&facts);
+    if (patient->config) {
+        facts.nobody_listens = !somebody_listens(patient->config->socket_path);
+        check_state(patient->config->state_directory, &state_error);
+    }
+    if (!patient->config) {
+        facts.not_asked = "the configuration comes first";
+    } else if (would_take_codes(patient, &facts)) {
+        facts.not_asked = "a daemon is there, and a second login would take a one-time code from it; ask it: "
+                          "/usr/sbin/fence_broker doctor";
+    } else {
+        log_set_level(LOG_CRIT); /* the report says it all */
+        return examine(patient, &facts);
+    }
+    return print(&facts, patient->json);
+}

@@ -1,0 +1,246 @@
+/*
+ * The links of the chain that are about guests: the pool, names, and what stands in a single guest's way.
+ * What readiness says is said here, too, so that the doctor is never more hopeful than the verdicts:
+ * whatever reason no link has words of its own for comes with readiness' words.
+ */
+#include "fence/diagnosis_private.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static reason_set bit(enum reason reason)
+{
+    return (reason_set)1 << reason;
+}
+
+static bool sees(const struct diagnosis_facts *facts, const struct guest *guest)
+{
+    return !facts->sees || facts->sees(facts->sees_context, guest);
+}
+
+static enum diagnosis_level level_of(enum reason reason)
+{
+    return reason_severity(reason) == VERDICT_BLOCKED ? DIAGNOSIS_FAILURE : DIAGNOSIS_WARNING;
+}
+
+/* ---- the pool ---- */
+
+static const char *first_pool(const struct diagnosis_facts *facts)
+{
+    return facts->config && facts->config->pool_count ? facts->config->pools[0] : NULL;
+}
+
+static bool has_guests(const struct inventory *inventory, const char *pool)
+{
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!guest->pool || strcmp(guest->pool, pool) == 0)
+            return true; /* without a pool: Proxmox does not tell which one it is of */
+    }
+    return false;
+}
+
+static void add_poll_error(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
+                           enum diagnosis_level level, int64_t age_ms, enum reason reason)
+{
+    const struct error *error =
+        facts->poll_error && facts->poll_error->code != ERROR_NONE ? facts->poll_error : NULL;
+
+    diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, age_ms, "%s%s%s", reason_message(reason),
+                  error ? ": " : "", error ? error->message : "");
+    diagnosis_hint(diagnosis, error && error->hint[0] ? error->hint : reason_hint(reason));
+}
+
+static void add_hosts(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, reason_set overall)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    bool minority = overall & bit(REASON_MINORITY);
+
+    diagnosis_add(diagnosis, DIAGNOSIS_POOL, minority ? DIAGNOSIS_FAILURE : DIAGNOSIS_OK,
+                  facts->readiness.inventory_age_ms, "%u of %u Proxmox hosts are online%s",
+                  inventory_nodes_online(inventory), inventory_nodes_known(inventory),
+                  minority ? ": too few to prove that a guest is off" : "");
+    if (minority)
+        diagnosis_hint(diagnosis, reason_hint(REASON_MINORITY));
+}
+
+/* Reasons that a link has words of its own for; those of guests are found guest by guest. */
+static reason_set told(void)
+{
+    return bit(REASON_NO_ENDPOINT) | bit(REASON_NO_SESSION) | bit(REASON_NO_INVENTORY) |
+           bit(REASON_EMPTY_POOL) | bit(REASON_STALE) | bit(REASON_MINORITY) | bit(REASON_EXCESS_REFUSED) |
+           bit(REASON_EXCESS_PRIVILEGES) | bit(REASON_ONE_ENDPOINT) | bit(REASON_CERTIFICATE_EXPIRES) |
+           bit(REASON_HISTORY_NOT_WRITTEN);
+}
+
+static void add_untold(struct diagnosis *diagnosis, reason_set reasons)
+{
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        if (!(reasons & ~told() & bit(r)))
+            continue;
+        diagnosis_add(diagnosis, DIAGNOSIS_POOL, level_of(r), DIAGNOSIS_AGE_NONE, "%s: %s", reason_name(r),
+                      reason_message(r));
+        diagnosis_hint(diagnosis, reason_hint(r));
+    }
+}
+
+static void add_members(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, reason_set overall)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    int64_t age_ms = facts->readiness.inventory_age_ms;
+
+    if (overall & bit(REASON_EMPTY_POOL)) {
+        diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_FAILURE, age_ms, "%s",
+                      reason_message(REASON_EMPTY_POOL));
+        diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, first_pool(facts));
+    } else {
+        diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_OK, age_ms, "%zu guests are in it",
+                      inventory_count(inventory));
+    }
+    for (size_t i = 0; facts->config && i < facts->config->pool_count; i++) {
+        const char *pool = facts->config->pools[i];
+
+        if ((overall & bit(REASON_EMPTY_POOL)) || has_guests(inventory, pool))
+            continue;
+        diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_WARNING, age_ms,
+                      "the pool %s has no guest that the broker can see", pool);
+        diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, pool);
+    }
+}
+
+void diagnosis_add_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    reason_set overall = readiness_overall(&facts->readiness);
+
+    if (!facts->readiness.inventory) {
+        if (diagnosis_failure_or_unknown(diagnosis) == DIAGNOSIS_FAILURE && facts->endpoints)
+            add_poll_error(diagnosis, facts, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE, REASON_NO_INVENTORY);
+        else
+            diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "%s",
+                          reason_message(REASON_NO_INVENTORY));
+        return;
+    }
+    if (overall & bit(REASON_STALE))
+        add_poll_error(diagnosis, facts, DIAGNOSIS_FAILURE, facts->readiness.inventory_age_ms, REASON_STALE);
+    else if (facts->poll_error && facts->poll_error->code != ERROR_NONE)
+        add_poll_error(diagnosis, facts, DIAGNOSIS_WARNING, facts->readiness.inventory_age_ms, REASON_STALE);
+    add_members(diagnosis, facts, overall);
+    add_hosts(diagnosis, facts, overall);
+    add_untold(diagnosis, overall);
+}
+
+/* ---- names ---- */
+
+static size_t add_unresolved(struct diagnosis *diagnosis, const struct inventory *inventory)
+{
+    size_t count = inventory_unresolved_alias_count(inventory);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct unresolved_alias *alias = inventory_unresolved_alias_get(inventory, i);
+
+        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE,
+                      "[nodes] %s = %s: %s, so %s cannot be fenced", alias->node, alias->target,
+                      alias->ambiguous ? "several guests have this name" : "no such guest in the pool",
+                      alias->node);
+        diagnosis_hint(diagnosis, alias->ambiguous ? "write the VMID instead: `/usr/sbin/fence_broker "
+                                                     "targets` has it"
+                                                   : "mend the line, or put the guest into the pool");
+    }
+    return count;
+}
+
+static size_t add_ambiguous(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    size_t found = 0;
+    char vmid[16];
+
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!sees(facts, guest) || !inventory_name_ambiguous(inventory, guest))
+            continue;
+        found++;
+        snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
+        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, facts->readiness.inventory_age_ms,
+                      "%s (%d): %s", guest_label(guest), guest->vmid, reason_message(REASON_AMBIGUOUS_NAME));
+        diagnosis_hint_for(diagnosis, reason_hint(REASON_AMBIGUOUS_NAME), vmid, guest->pool);
+    }
+    return found;
+}
+
+void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+
+    if (!inventory) {
+        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE,
+                      "not known without the guests");
+        return;
+    }
+    /* who may not see all guests is told nothing of what the names of others lead to */
+    size_t found = facts->sees ? 0 : add_unresolved(diagnosis, inventory);
+    found += add_ambiguous(diagnosis, facts);
+    if (!found)
+        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
+                      "every name leads to one guest");
+}
+
+/* ---- guests ---- */
+
+/* What only this guest has, and the links before have not told. */
+static reason_set own_reasons(const struct diagnosis_facts *facts, const struct guest *guest)
+{
+    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
+    reason_set reasons = readiness_guest(&facts->readiness, guest) & ~readiness_overall(&facts->readiness) &
+                         ~bit(REASON_AMBIGUOUS_NAME);
+
+    if (report && report->missing)
+        reasons &= ~bit(REASON_NO_POWER_RIGHT);
+    return reasons;
+}
+
+static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
+                      const struct guest *guest, reason_set reasons)
+{
+    char vmid[16];
+
+    snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        bool locked = r == REASON_LOCKED && guest->lock;
+
+        if (!(reasons & bit(r)))
+            continue;
+        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, level_of(r), facts->readiness.inventory_age_ms,
+                      "%s (%s): %s: %s%s%s%s", guest_label(guest), vmid, reason_name(r), reason_message(r),
+                      locked ? " (" : "", locked ? guest->lock : "", locked ? ")" : "");
+        diagnosis_hint_for(diagnosis, reason_hint(r), vmid, guest->pool);
+    }
+}
+
+void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    size_t count = inventory ? inventory_count(inventory) : 0, seen = 0, free_of = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!sees(facts, guest))
+            continue;
+        reason_set reasons = own_reasons(facts, guest);
+
+        seen++;
+        free_of += reasons == 0;
+        add_guest(diagnosis, facts, guest, reasons);
+    }
+    if (!inventory)
+        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not known");
+    else
+        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
+                      "%zu of %zu guests have no lock, HA state or host in the way", free_of, seen);
+}

@@ -1,0 +1,44 @@
+/*
+ * The doctor's report as this daemon sees things: the facts of the answer become those of the diagnosis,
+ * which finds and words all of it. Knows no link of the chain.
+ */
+#include "server/view.h"
+
+#include "fence/diagnosis.h"
+#include "system/cleanup.h"
+
+static bool may_see(const void *context, const struct guest *guest)
+{
+    return sight_of_guest(context, guest);
+}
+
+void view_doctor(struct text *out, enum http_form form, const struct view_facts *facts)
+{
+    _cleanup_(diagnosis_clear) struct diagnosis diagnosis;
+    const struct access_policy *policy = facts->policy;
+    const struct diagnosis_facts seen = {
+        .now_ms = facts->now_ms,
+        .boottime_ms = facts->boottime_ms,
+        .realtime_ms = facts->realtime_ms,
+        .daemon = true,
+        .config = facts->config,
+        /* the rules are no business of those whom they keep from the rest */
+        .rules = facts->subject || !facts->names_known ? NULL : policy,
+        .readiness = facts->readiness,
+        .session = facts->session,
+        .endpoints = facts->endpoints,
+        .poll_error = facts->poll_error,
+        .grants = facts->grants,
+        .history = facts->history,
+        .group_missing = policy && policy->gate.group == ACCESS_NO_GID,
+        .names_unknown = !facts->names_known,
+        .sees = facts->subject ? may_see : NULL,
+        .sees_context = facts->subject,
+    };
+
+    diagnosis_make(&diagnosis, &seen);
+    if (form == HTTP_TEXT)
+        diagnosis_put_text(out, &diagnosis, true);
+    else
+        diagnosis_put_json(out, &diagnosis, true, facts->realtime_ms);
+}
