@@ -364,6 +364,10 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
     if (step->reset.state == STEP_CALL_OK && fresh && step->status.lock[0] &&
         step_locked(step, effects, step->status.lock, now_ms, step->params.lock_wait_ms))
         return;
+    if (!step->node[0]) { /* it is being migrated */
+        step_wake_at(effects, step->next_locate_ms);
+        return;
+    }
     step_read_hosts(step, effects, now_ms);
     if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
         bool late = step_is_late(step, now_ms);

@@ -80,7 +80,7 @@ static void put_in(struct input *input, const uint8_t *bytes, size_t length)
     if (input->length + length > INPUT_MAX)
         return;
     memmove(input->bytes + at + length, input->bytes + at, input->length - at);
-    memcpy(input->bytes + at, bytes, length);
+    memmove(input->bytes + at, bytes, length); /* the bytes may be its own */
     input->length += length;
 }
 

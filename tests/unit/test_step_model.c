@@ -98,6 +98,8 @@ static void send_power(struct episode *episode, const struct step_effects *effec
 
 static void make_calls(struct episode *episode, const struct step_effects *effects)
 {
+    bool named = effects->send || effects->read_status || effects->read_tasks;
+    CHECK(episode, !named || episode->step.node[0], "what is asked of the guest's host names it");
     if (effects->send != STEP_SEND_NONE)
         send_power(episode, effects);
     if (effects->read_status)
