@@ -105,6 +105,7 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: a stop that fails puts the service into error, and the fence says so" {
     ha_start
+    sim_ctl set 104 ha-ms=30000
     fence_begin off 104 -o off -n havm
     await 5 operation_says "stop: task OK" 104
     sim_ctl set 104 lock=backup
@@ -115,11 +116,12 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: a request that was dropped is sent again" {
     ha_start
+    sim_ctl set 104 ha-ms=40000
     fence_begin off 104 -o off -n havm
-    await 5 stop_was_sent 104
+    await 5 operation_says "stop: task OK" 104     # taken, and not acted on for a while
     sim_ctl set 104 ha=migrate
     await 5 operation_says "waiting for the HA manager" 104
-    sim_ctl set 104 ha=started
+    sim_ctl set 104 ha=started ha-ms=5000
     fence_end off
     succeeded
     guest_dead 104
