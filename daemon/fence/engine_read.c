@@ -7,7 +7,6 @@
 #include "fence/engine_private.h"
 
 #include "system/clock.h"
-#include "system/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -177,19 +176,13 @@ static void take_status(struct reading *reading, const struct api_result *result
 
 static void take_location(struct reading *reading, const struct api_result *result)
 {
-    bool is_list =
-        result->outcome == API_OK && result->data && json_object_is_type(result->data, json_type_array);
+    struct pve_location location;
+    bool is_list = result->outcome == API_OK && api_decode_location(result->data, reading->vmid, &location);
     reading->question = ASK_STATUS;
-    for (size_t i = 0; is_list && i < json_object_array_length(result->data); i++) {
-        struct json_object *entry = json_object_array_get_idx(result->data, i);
-        const char *node = NULL;
-        int64_t vmid = 0;
-        if (json_get_int_or_digits(entry, "vmid", 1, 999999999, &vmid) && vmid == reading->vmid &&
-            json_get_string(entry, "node", &node)) {
-            snprintf(reading->node, sizeof(reading->node), "%s", node);
-            ask(reading);
-            return;
-        }
+    if (is_list && location.node) {
+        snprintf(reading->node, sizeof(reading->node), "%s", location.node);
+        ask(reading);
+        return;
     }
     if (is_list || (result->outcome != API_OK && is_final(result)))
         finish(reading, ENGINE_POWER_OFF, NULL, is_list ? &reading->error : &result->error);

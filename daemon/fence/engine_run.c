@@ -9,7 +9,6 @@
 
 #include "system/cleanup.h"
 #include "system/clock.h"
-#include "system/json.h"
 #include "system/log.h"
 
 #include <inttypes.h>
@@ -123,18 +122,13 @@ static void on_hosts(struct runner *runner, const struct api_result *result)
 static void on_located(struct runner *runner, const struct api_result *result)
 {
     struct step_event event = {.kind = STEP_EVENT_LOCATED, .result = result};
+    struct pve_location location;
     event.decoded =
-        result->outcome == API_OK && result->data && json_object_is_type(result->data, json_type_array);
-    size_t count = event.decoded ? json_object_array_length(result->data) : 0;
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *entry = json_object_array_get_idx(result->data, i);
-        const char *type = NULL;
-        int64_t vmid = 0;
-        if (json_get_int_or_digits(entry, "vmid", 1, 999999999, &vmid) && vmid == runner->operation->vmid &&
-            json_get_string(entry, "type", &type) && json_get_string(entry, "node", &event.node)) {
-            event.type = strcmp(type, "lxc") == 0 ? PVE_LXC : PVE_QEMU;
-            (void)json_get_string(entry, "hastate", &event.ha_state);
-        }
+        result->outcome == API_OK && api_decode_location(result->data, runner->operation->vmid, &location);
+    if (event.decoded && location.node && location.type) {
+        event.node = location.node;
+        event.type = strcmp(location.type, "lxc") == 0 ? PVE_LXC : PVE_QEMU;
+        event.ha_state = location.ha_state;
     }
     feed(runner, &event);
 }

@@ -390,3 +390,21 @@ bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_
     }
     return true;
 }
+
+bool api_decode_location(struct json_object *data, int vmid, struct pve_location *location)
+{
+    *location = (struct pve_location){0};
+    if (!data || !json_object_is_type(data, json_type_array))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(data); i++) {
+        struct json_object *entry = json_object_array_get_idx(data, i);
+        int64_t listed = 0;
+        if (!json_get_int_or_digits(entry, "vmid", 1, 999999999, &listed) || listed != vmid)
+            continue;
+        (void)json_get_string(entry, "node", &location->node);
+        (void)json_get_string(entry, "type", &location->type);
+        (void)json_get_string(entry, "hastate", &location->ha_state);
+        return true;
+    }
+    return true;
+}

@@ -125,6 +125,12 @@ bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_
 /* Which of two tasks of one host began first: <0, 0, >0. By the start of their processes, which has
  * hundredths of seconds; where that is equal, two who compare agree all the same. */
 int api_upid_compare(const char *one, const char *other);
+/* Where a list of guests has one: members that are not there are NULL, all of them if it does not name the
+ * guest. Borrowed from `data`. False: no list. */
+struct pve_location {
+    const char *node, *type, *ha_state;
+};
+bool api_decode_location(struct json_object *data, int vmid, struct pve_location *location);
 bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX]); /* of a power call */
 
 /* Proxmox's error texts, wherever they stand (reason phrase or a task's exit status). */
