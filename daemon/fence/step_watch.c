@@ -163,7 +163,7 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
 void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (now_ms >= step->watch_until_ms) {
-        end_watch(step, effects, "no such call came");
+        end_watch(step, effects, step->repaired ? "watched to its end" : "no such call came");
         return;
     }
     step_wake_at(effects, step->watch_until_ms);
