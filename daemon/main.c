@@ -8,8 +8,9 @@
 #include "admin/audit.h"
 #include "admin/provision.h"
 #include "fence/engine.h"
+#include "fence/evidence.h"
 #include "fence/history.h"
-#include "fence/readiness.h"
+#include "fence/readiness_gather.h"
 #include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
@@ -51,6 +52,7 @@ struct broker {
     struct grants *grants;
     struct poller *poller;
     struct history *history;
+    struct evidence *evidence;
     struct engine *engine;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
@@ -63,23 +65,18 @@ struct broker {
 
 static void tell_status(struct broker *broker)
 {
-    struct session_description session;
-    struct inventory *inventory = poller_inventory(broker->poller);
-    const struct error *error = poller_error(broker->poller);
-    session_describe(broker->session, &session);
-
-    struct readiness_facts facts = {
-        .session_ready = session.ready,
-        .endpoints_up = endpoints_up(broker->endpoints),
-        .endpoints_total = (unsigned)endpoints_count(broker->endpoints),
-        .inventory = inventory,
-        .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
-        .poll_interval_ms = poller_interval_ms(broker->poller),
+    const struct readiness_sources sources = {
+        .session = broker->session,
+        .endpoints = broker->endpoints,
+        .poller = broker->poller,
+        .history = broker->history,
+        .evidence = broker->evidence,
         .min_online_nodes = broker->settings->config->min_online_nodes,
-        .certificate_expires = endpoints_certificate_expires(broker->endpoints, clock_realtime_ms()),
-        .history_failing = history_write_error(broker->history) != 0,
-        .grants = grants_state(broker->grants),
     };
+    struct readiness_facts facts;
+    readiness_gather(&facts, &sources);
+    const struct inventory *inventory = facts.inventory;
+    const struct error *error = poller_error(broker->poller);
     size_t count = inventory ? inventory_count(inventory) : 0, good = 0;
     for (size_t i = 0; i < count; i++)
         good += readiness_verdict(readiness_guest(&facts, inventory_get(inventory, i))) != VERDICT_BLOCKED;
@@ -139,6 +136,8 @@ static void on_round(void *context)
     struct broker *broker = context;
     if (broker->stopping)
         return;
+    if (poller_inventory(broker->poller))
+        evidence_keep(broker->evidence, poller_inventory(broker->poller));
     engine_round_ended(broker->engine);
     server_round_ended(broker->server);
     tell_status(broker);
@@ -223,6 +222,7 @@ static struct server_parts parts_of(const struct broker *broker)
     return (struct server_parts){
         .engine = broker->engine,
         .history = broker->history,
+        .evidence = broker->evidence,
         .poller = broker->poller,
         .session = broker->session,
         .endpoints = broker->endpoints,
@@ -425,6 +425,7 @@ static void tear_down(struct broker *broker)
     server_free(broker->server);
     engine_free(broker->engine);
     poller_free(broker->poller);
+    evidence_free(broker->evidence);
     session_free(broker->session);
     transport_free(broker->transport);
     endpoints_free(broker->endpoints);
@@ -478,10 +479,11 @@ static bool make_rooms(struct broker *broker, struct error *error)
     struct engine_settings engine_settings = engine_settings_of(config);
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
+    broker->evidence = evidence_new();
     broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
     struct trust_source trust = trust_of(settings);
     broker->transport = transport_new(broker->base, &trust);
-    if (broker->endpoints && broker->transport)
+    if (broker->evidence && broker->endpoints && broker->transport)
         broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
     secret_free(credentials.secret);
     totp_free(credentials.totp);

@@ -6,6 +6,7 @@
 #include "admin/doctor.h"
 
 #include "fence/diagnosis.h"
+#include "fence/readiness_gather.h"
 #include "proxmox/poller.h"
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
@@ -211,24 +212,19 @@ static void tear_down(struct doctor *doctor)
 
 static void take_facts(const struct doctor *doctor, struct diagnosis_facts *facts)
 {
-    const struct inventory *inventory = poller_inventory(doctor->poller);
+    const struct readiness_sources sources = {
+        .session = doctor->session,
+        .endpoints = doctor->endpoints,
+        .poller = doctor->poller,
+        .min_online_nodes = doctor->patient->config->min_online_nodes,
+    };
 
     session_describe(doctor->session, &facts->session);
     facts->endpoints = doctor->endpoints;
     facts->poll_error = poller_error(doctor->poller);
     facts->grants = doctor->grants;
-    facts->readiness = (struct readiness_facts){
-        .session_ready = facts->session.ready,
-        .endpoints_up = endpoints_up(doctor->endpoints),
-        .endpoints_total = (unsigned)endpoints_count(doctor->endpoints),
-        .inventory = inventory,
-        .inventory_age_ms = inventory ? facts->now_ms - inventory_taken_ms(inventory) : 0,
-        .poll_interval_ms = poller_interval_ms(doctor->poller),
-        .min_online_nodes = doctor->patient->config->min_online_nodes,
-        .certificate_expires = endpoints_certificate_expires(doctor->endpoints, facts->realtime_ms),
-        .history_failing = facts->state_error->code != ERROR_NONE,
-        .grants = grants_state(doctor->grants),
-    };
+    readiness_gather(&facts->readiness, &sources);
+    facts->readiness.history_failing = facts->state_error->code != ERROR_NONE;
 }
 
 /* ---- the report ---- */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "fence/evidence.h"
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 
@@ -42,7 +43,9 @@ enum reason {
 
 typedef uint32_t reason_set; /* bit REASON_x */
 
+/* Gathered by readiness_gather() and nobody else, but for tests. */
 struct readiness_facts {
+    int64_t boottime_ms; /* now, for the ages of evidence */
     bool session_ready;
     unsigned endpoints_up, endpoints_total;
     const struct inventory *inventory; /* may be NULL */
@@ -52,6 +55,7 @@ struct readiness_facts {
     bool certificate_expires; /* an endpoint's, within 30 days */
     bool history_failing;
     enum grants_state grants;
+    const struct evidence *evidence; /* NULL: none is collected, and none is missed */
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */

@@ -3,6 +3,7 @@
  */
 #include "server/exchange.h"
 
+#include "fence/readiness_gather.h"
 #include "server/audit.h"
 #include "server/monitor.h"
 
@@ -30,7 +31,6 @@ int64_t exchanges_age_ms(const struct exchanges *all)
 void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
 {
     const struct server_parts *parts = &all->parts;
-    const struct inventory *inventory = poller_inventory(parts->poller);
 
     *facts = (struct view_facts){
         .now_ms = clock_now_ms(),
@@ -50,18 +50,15 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .names_known = parts->names != NULL,
     };
     session_describe(parts->session, &facts->session);
-    facts->readiness = (struct readiness_facts){
-        .session_ready = facts->session.ready,
-        .endpoints_up = endpoints_up(parts->endpoints),
-        .endpoints_total = (unsigned)endpoints_count(parts->endpoints),
-        .inventory = inventory,
-        .inventory_age_ms = inventory ? facts->now_ms - inventory_taken_ms(inventory) : 0,
-        .poll_interval_ms = poller_interval_ms(parts->poller),
+    const struct readiness_sources sources = {
+        .session = parts->session,
+        .endpoints = parts->endpoints,
+        .poller = parts->poller,
+        .history = parts->history,
+        .evidence = parts->evidence,
         .min_online_nodes = parts->min_online_nodes,
-        .certificate_expires = endpoints_certificate_expires(parts->endpoints, facts->realtime_ms),
-        .history_failing = history_write_error(parts->history) != 0,
-        .grants = facts->grants ? grants_state(facts->grants) : GRANTS_UNKNOWN,
     };
+    readiness_gather(&facts->readiness, &sources);
 }
 
 const struct access_subject *exchange_subject(struct exchange *exchange)

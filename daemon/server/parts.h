@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fence/engine.h"
+#include "fence/evidence.h"
 #include "fence/history.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
@@ -16,6 +17,7 @@ enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
 struct server_parts {
     struct engine *engine;
     struct history *history;
+    const struct evidence *evidence;
     struct poller *poller;
     struct session *session;
     struct endpoints *endpoints;
