@@ -12,7 +12,9 @@
 #include "doctor.h"
 #include "metadata.h"
 #include "request.h"
+#include "screen.h"
 #include "system/cleanup.h"
+#include "watch.h"
 
 #define HELP_HINT "/usr/sbin/fence_broker --help lists what there is"
 
@@ -30,6 +32,7 @@ struct command {
     bool text_only; /* no JSON form */
     bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
     bool doctor;    /* the exit status is in the answer; without a daemon somebody else answers */
+    bool watched;   /* takes --watch */
     bool later;     /* promised, and not there yet */
     const char *synopsis, *description;
 };
@@ -37,11 +40,13 @@ struct command {
 static const struct command commands[] = {
     {.name = "status",
      .path = "/v1/status%s",
+     .watched = true,
      .synopsis = "status",
      .description = "the broker: session, endpoints, readiness"},
     {.name = "targets",
      .path = "/v1/guests%s",
      .operand = OPERAND_OPTIONAL,
+     .watched = true,
      .synopsis = "targets [PLUG]",
      .description = "the guests it can fence; with PLUG one of them, read now"},
     {.name = "history",
@@ -97,18 +102,24 @@ static const struct command commands[] = {
      .description = "may USER do this, and which rule says so"},
 };
 
-enum { OPTION_JSON = 256, OPTION_DRY_RUN };
+enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH };
 
 static const struct option options[] = {
-    {"socket", required_argument, NULL, 's'}, {"method", required_argument, NULL, 'm'},
-    {"json", no_argument, NULL, OPTION_JSON}, {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
-    {"help", no_argument, NULL, 'h'},         {0},
+    {"socket", required_argument, NULL, 's'},
+    {"method", required_argument, NULL, 'm'},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"help", no_argument, NULL, 'h'},
+    {"watch", optional_argument, NULL, OPTION_WATCH},
+    {0},
 };
 
 struct call {
     const char *socket;
     const char *method;
     bool json, dry_run, help;
+    bool watch;
+    int interval_ms; /* of watch */
 };
 
 void commands_print_version(void)
@@ -124,11 +135,12 @@ void commands_print_help(void)
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (!commands[i].later)
             printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
-    printf(
-        "  off, on and reboot take --dry-run (say what would be done); reboot takes --method onoff|cycle.\n\n"
-        "As a fence agent:\n"
-        "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
-        "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
+    printf("  status and targets take --watch[=SECONDS] (again and again); off, on and reboot take --dry-run "
+           "(say\n"
+           "  what would be done); reboot takes --method onoff|cycle.\n\n"
+           "As a fence agent:\n"
+           "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
+           "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
     metadata_print_options();
     printf("\nExit status: 0 done (status: on; can: yes), 2 off (status), no (can) or something is off "
            "(doctor), 1 "
@@ -138,11 +150,12 @@ void commands_print_help(void)
 bool commands_wanted(int argc, char **argv)
 {
     static const char *const with_value[] = {"-s", "--socket", "-m", "--method"};
-    static const char *const alone[] = {"--json", "--dry-run", "--help", "-h"};
+    static const char *const alone[] = {"--json", "--dry-run", "--watch", "--help", "-h"};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')
             return true;
-        bool ours = strncmp(argv[i], "--socket=", 9) == 0 || strncmp(argv[i], "--method=", 9) == 0;
+        bool ours = strncmp(argv[i], "--socket=", 9) == 0 || strncmp(argv[i], "--method=", 9) == 0 ||
+                    strncmp(argv[i], "--watch=", 8) == 0;
         for (size_t k = 0; k < ARRAY_LEN(alone); k++)
             ours = ours || strcmp(argv[i], alone[k]) == 0;
         for (size_t k = 0; k < ARRAY_LEN(with_value) && !ours; k++)
@@ -176,6 +189,11 @@ static int read_options(struct call *call, int argc, char **argv, struct failure
             break;
         case OPTION_DRY_RUN:
             call->dry_run = true;
+            break;
+        case OPTION_WATCH:
+            call->watch = true;
+            if (watch_read_interval(optarg, &call->interval_ms, failure) < 0)
+                return -1;
             break;
         case ':':
             return failure_set(failure, HELP_HINT, "option %s needs a value", argv[optind - 1]);
@@ -218,6 +236,9 @@ static int check_call(const struct command *command, const struct call *call, in
                            command->synopsis);
     if (call->json && command->text_only)
         return failure_set(failure, "leave out --json", "'%s' has no JSON form", command->name);
+    if (call->watch && !command->watched)
+        return failure_set(failure, HELP_HINT, "--watch goes with status and targets, not with '%s'",
+                           command->name);
     if (!command->power && (call->dry_run || call->method))
         return failure_set(failure, HELP_HINT,
                            "--dry-run and --method go with off, on and reboot, not with '%s'", command->name);
@@ -242,33 +263,42 @@ static char *make_target(const struct command *command, const struct call *call,
     return n < 0 ? NULL : target;
 }
 
-static int show(const struct command *command, const struct call *call, char *const *operands,
+/* One request of a command, and where its answer is shown. */
+struct showing {
+    const struct command *command;
+    const struct call *call;
+    struct request request;
+};
+
+/* The broker's screen as the terminal can show it; JSON and metrics as they came. */
+static void put_answer(const struct showing *showing, const struct screen *screen, unsigned max_lines,
+                       const struct answer *answer)
+{
+    if (answer->json || showing->command->text_only) {
+        fwrite(answer->body, 1, answer->length, stdout);
+        if (answer->length > 0 && answer->body[answer->length - 1] != '\n')
+            putchar('\n');
+    } else {
+        screen_put(screen, answer->body, answer->length, max_lines);
+    }
+}
+
+/* Asks and shows. -1: `failure` is set; else the exit status. */
+static int show(const struct showing *showing, const struct screen *screen, unsigned max_lines,
                 struct failure *failure)
 {
+    const struct command *command = showing->command;
+    bool json = showing->call->json;
     struct answer answer = {0};
-    _cleanup_(freep) char *target = NULL;
-    if (command->verdict && can_make_target(operands, &target, failure) < 0)
-        return -1;
-    if (!command->verdict)
-        target = make_target(command, call, operands[0]);
-    if (!target)
-        return failure_set(failure, NULL, "out of memory");
-    struct request request = {.socket = call->socket,
-                              .method = command->power ? "POST" : "GET",
-                              .target = target,
-                              .json = call->json,
-                              .wait_s = command->power ? REQUEST_POWER_WAIT_S : REQUEST_READ_WAIT_S};
-    int rc = request_perform(&request, &answer, failure);
+    int rc = request_perform(&showing->request, &answer, failure);
     if (rc < 0 && command->doctor && failure->no_daemon)
-        return doctor_run_alone(call->json, failure);
+        return doctor_run_alone(json, failure);
     if (rc == 0 && answer.status != 200)
         rc = answer_failure(&answer, failure);
     /* with --json the broker's error is an answer, too: the body goes where the caller parses, the line to
      * stderr */
-    if (answer.body && (rc == 0 || (call->json && answer.json))) {
-        fwrite(answer.body, 1, answer.length, stdout);
-        if (answer.length > 0 && answer.body[answer.length - 1] != '\n')
-            putchar('\n');
+    if (answer.body && (rc == 0 || (json && answer.json))) {
+        put_answer(showing, screen, max_lines, &answer);
         if (rc == 0 && answer.length == 0 && command->power)
             puts("done");
     }
@@ -276,9 +306,41 @@ static int show(const struct command *command, const struct call *call, char *co
     if (rc == 0 && command->doctor)
         said = doctor_exit_status(&answer);
     answer_clear(&answer);
-    if (rc == 0 && !command->power)
-        rc = say_finish(failure);
     return rc == 0 ? said : rc;
+}
+
+static int show_again(void *context, const struct screen *screen, unsigned max_lines, struct failure *failure)
+{
+    return show(context, screen, max_lines, failure);
+}
+
+/* Runs what was asked for. -1: `failure` is set; else the exit status. */
+static int carry_out(const struct command *command, const struct call *call, char *const *operands,
+                     struct failure *failure)
+{
+    _cleanup_(freep) char *target = NULL;
+    if (command->verdict && can_make_target(operands, &target, failure) < 0)
+        return -1;
+    if (!command->verdict)
+        target = make_target(command, call, operands[0]);
+    if (!target)
+        return failure_set(failure, NULL, "out of memory");
+    struct showing showing = {.command = command,
+                              .call = call,
+                              .request = {.socket = call->socket,
+                                          .method = command->power ? "POST" : "GET",
+                                          .target = target,
+                                          .json = call->json,
+                                          .wait_s = command->power ? REQUEST_POWER_WAIT_S
+                                                    : call->watch  ? REQUEST_WATCH_WAIT_S
+                                                                   : REQUEST_READ_WAIT_S}};
+    if (call->watch)
+        return watch_run(command->name, call->interval_ms, call->json, show_again, &showing, failure);
+    struct screen screen = screen_of_stdout();
+    int rc = show(&showing, &screen, 0, failure);
+    if (rc >= 0 && !command->power && say_finish(failure) < 0)
+        return -1;
+    return rc;
 }
 
 int commands_run(int argc, char **argv, struct failure *failure)
@@ -294,7 +356,7 @@ int commands_run(int argc, char **argv, struct failure *failure)
     const char *operand = argv[optind + 1];
     if (!command || check_call(command, &call, argc - optind - 1, operand, failure) < 0)
         return 1;
-    int rc = show(command, &call, argv + optind + 1, failure);
+    int rc = carry_out(command, &call, argv + optind + 1, failure);
     if (rc >= 0)
         return rc;
     failure_prefix(failure, "%s%s%s", command->name, operand ? " " : "", operand ? operand : "");

@@ -14,6 +14,7 @@
  * after the daemon's start. */
 #define REQUEST_POWER_WAIT_S 600
 #define REQUEST_READ_WAIT_S  60
+#define REQUEST_WATCH_WAIT_S 10 /* an answer that is asked for again anyway */
 
 struct request {
     const char *socket;  /* path; see request_socket_check() */
