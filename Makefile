@@ -13,6 +13,7 @@ sysconfdir  ?= /etc
 unitdir     ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
+catalogdir  ?= $(prefix)/lib/systemd/catalog
 
 comma := ,
 SAN   ?=
@@ -96,6 +97,10 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_UNIT))
+# the words of the code's tables, for the tests of manuals and catalog
+$(B)/tables: $(B)/obj/tests/tables.o $(B)/rooms.a
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
 $(B)/rooms.a: $(ROOMS_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -116,9 +121,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
--include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)))
+-include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o)
 
-unit: $(UNIT_BIN) $(B)/shifted/fence_brokerd
+unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd
 
 # ---- what must be there -----------------------------------------------------------------------------------
 # Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.
@@ -126,12 +131,12 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
-             pacemaker pacemaker-cli-utils fence-agents man-db
+             pacemaker pacemaker-cli-utils fence-agents man-db systemd
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
-             pacemaker pacemaker-cli fence-agents-all man-db
+             pacemaker pacemaker-cli fence-agents-all man-db systemd
 
 # $(call install-missing,apt names,dnf names)
 define install-missing
@@ -218,7 +223,7 @@ UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket
 
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(docdir) \
-	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir)
+	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence_brokerd $(DESTDIR)$(sbindir)/
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
@@ -229,6 +234,8 @@ install: all
 	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
 	install -m 0644 systemd/fence-broker.sysusers $(DESTDIR)$(sysusersdir)/fence-broker.conf
 	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
+	sed 's|/usr/sbin/|$(sbindir)/|g; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/fence-broker.catalog \
+	    > $(DESTDIR)$(catalogdir)/fence-broker.catalog && chmod 0644 $(DESTDIR)$(catalogdir)/fence-broker.catalog
 	[ -e $(DESTDIR)$(sysconfdir)/fence-broker/fence-broker.conf ] || \
 	    install -m 0640 conf/fence-broker.conf $(DESTDIR)$(sysconfdir)/fence-broker/
 
@@ -237,7 +244,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(sbindir)/,fence_broker fence_brokerd) \
 	    $(addprefix $(DESTDIR)$(mandir)/man8/,$(MAN8)) $(addprefix $(DESTDIR)$(mandir)/man5/,$(MAN5)) \
 	    $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
-	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
+	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf \
+	    $(DESTDIR)$(catalogdir)/fence-broker.catalog
 	rm -rf $(DESTDIR)$(docdir)
 
 # the fault table as documentation; committed, and a test fails if it is stale

@@ -102,9 +102,9 @@ static void log_note(void *context, size_t line, const char *text)
 {
     const struct config *config = context;
     if (line)
-        log_warning("%s:%zu: %s", config->path, line, text);
+        log_say(KIND_RULE_ODD, NULL, "%s:%zu: %s", config->path, line, text);
     else
-        log_warning("%s: %s", config->path, text);
+        log_say(KIND_RULE_ODD, NULL, "%s: %s", config->path, text);
 }
 
 /* Once for each load, when the guests are known. */
@@ -152,11 +152,14 @@ static void on_ready_wait(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct broker *broker = context;
     if (grants_state(broker->grants) == GRANTS_REFUSED) {
-        log_error("not ready: %s; %s", grants_excess(broker->grants)->message,
-                  grants_excess(broker->grants)->hint);
+        const struct error *excess = grants_excess(broker->grants);
+        log_say(KIND_NOT_READY, (const struct log_field[]){LOG_ERROR_CODE(excess), {NULL, NULL}},
+                "not ready: %s; %s", excess->message, excess->hint);
         return;
     }
-    log_warning("Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
+    log_say(KIND_STARTED_BLIND,
+            (const struct log_field[]){LOG_ERROR_CODE(poller_error(broker->poller)), {NULL, NULL}},
+            "Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
     become_ready(broker);
 }
 
@@ -236,15 +239,16 @@ static struct server_parts parts_of(const struct broker *broker)
 static void warn_about(const struct settings *settings)
 {
     if (settings->group_missing)
-        log_warning("there is no group %s here: only root and hacluster may ask",
-                    settings->config->socket_group);
+        log_say(KIND_GROUP_MISSING, NULL, "there is no group %s here: only root and hacluster may ask",
+                settings->config->socket_group);
     if (!settings->names)
-        log_warning("the name service does not answer: only root may ask, until it does");
+        log_say(KIND_NAME_SERVICE_SILENT, NULL,
+                "the name service does not answer: only root may ask, until it does");
     else if (settings->policy.enable_acl && settings->rules->pending > 0)
-        log_warning(
-            "the name service failed for %zu users and groups of the rules: only root and hacluster may "
-            "ask, until a reload finds them",
-            settings->rules->pending);
+        log_say(KIND_NAME_SERVICE_SILENT, NULL,
+                "the name service failed for %zu users and groups of the rules: only root and hacluster may "
+                "ask, until a reload finds them",
+                settings->rules->pending);
     access_lint(&settings->policy, settings->config, log_note, settings->config);
 }
 
@@ -253,7 +257,8 @@ static void warn_about_restart(const struct config *old, const struct config *ne
     if (strcmp(old->socket_path, new->socket_path) != 0 ||
         strcmp(old->metrics_path, new->metrics_path) != 0 ||
         strcmp(old->state_directory, new->state_directory) != 0)
-        log_warning("a changed socket path or state directory counts from the next restart on");
+        log_say(KIND_RESTART_NEEDED, NULL,
+                "a changed socket path or state directory counts from the next restart on");
 }
 
 /* After each change of the settings' names or rules. */
@@ -276,7 +281,8 @@ static void apply(struct broker *broker, struct settings *settings)
     good &= session_set_credentials(broker->session, &credentials);
     good &= poller_set_config(broker->poller, settings->config);
     if (!good)
-        log_error("no memory to take over all of the new configuration; reload again");
+        log_say(KIND_RELOAD_INCOMPLETE, NULL,
+                "no memory to take over all of the new configuration; reload again");
     secret_free(credentials.secret);
     totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
@@ -293,9 +299,10 @@ static void apply(struct broker *broker, struct settings *settings)
 static void take_over(struct broker *broker)
 {
     apply(broker, TAKE(broker->coming));
-    log_notice("reloaded %s", broker->config_path);
+    log_say(KIND_RELOADED, NULL, "reloaded %s", broker->config_path);
     if (broker->settings->credential_secrets)
-        log_notice("a changed credential of systemd's counts from the next restart on, not from a reload");
+        log_say(KIND_RESTART_NEEDED, NULL,
+                "a changed credential of systemd's counts from the next restart on, not from a reload");
     if (broker->ready)
         notify_ready();
 }
@@ -309,7 +316,7 @@ static void on_names(void *context, struct names *names)
         return;
     }
     if (!names)
-        log_error("no memory for the names of users and groups; reload again");
+        log_say(KIND_RELOAD_INCOMPLETE, NULL, "no memory for the names of users and groups; reload again");
     if (broker->coming) {
         settings_take_names(broker->coming, names);
         take_over(broker);
@@ -328,8 +335,9 @@ static void on_names_wait(evutil_socket_t fd, short what, void *context)
     struct broker *broker = context;
     if (!broker->names || !broker->coming)
         return;
-    log_warning("the name service does not answer: the new configuration counts when it does, until then the "
-                "old one");
+    log_say(KIND_NAME_SERVICE_SILENT, NULL,
+            "the name service does not answer: the new configuration counts when it does, until then the "
+            "old one");
     if (broker->ready)
         notify_ready();
 }
@@ -367,8 +375,9 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
     if (settings)
         error_set(&error, ERROR_INTERNAL, "no memory or thread to ask for users and groups");
     settings_free(settings);
-    log_error("not reloaded, everything stays as it was: %s%s%s", error.message, error.hint[0] ? "; " : "",
-              error.hint);
+    log_say(KIND_RELOAD_REFUSED, (const struct log_field[]){LOG_ERROR_CODE(&error), {NULL, NULL}},
+            "not reloaded, everything stays as it was: %s%s%s", error.message, error.hint[0] ? "; " : "",
+            error.hint);
     if (broker->ready)
         notify_ready();
 }
@@ -402,8 +411,8 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
     if (broker->stopping)
         return;
     broker->stopping = true;
-    log_notice("%s: ending, %u operations under way", strsignal((int)signal_number),
-               engine_running(broker->engine));
+    log_say(KIND_ENDING, NULL, "%s: ending, %u operations under way", strsignal((int)signal_number),
+            engine_running(broker->engine));
     notify_stopping();
     server_close_listeners(broker->server);
     engine_drain(broker->engine, DRAIN_WAIT_MS, on_drained, broker);
@@ -563,23 +572,32 @@ static bool start(struct broker *broker, struct error *error)
     return make_rooms(broker, error) && listen_everywhere(broker, error);
 }
 
+static void tell_not_started(const struct error *error)
+{
+    if (log_choose())
+        log_say(KIND_NOT_STARTED, (const struct log_field[]){LOG_ERROR_CODE(error), {NULL, NULL}},
+                "not started: %s%s%s", error->message, error->hint[0] ? "; " : "", error->hint);
+    else
+        settings_print_error(error);
+}
+
 static int run(const char *config_path)
 {
     struct broker broker = {.config_path = config_path, .codes = -1};
     struct error error = {0};
     broker.settings = settings_load(config_path, &error);
     if (!broker.settings) {
-        settings_print_error(&error);
+        tell_not_started(&error);
         return 1;
     }
     bool started = start(&broker, &error);
     if (started) {
-        log_notice("fence_brokerd " FENCE_BROKER_VERSION " serves at %s",
-                   broker.settings->config->socket_path);
+        log_say(KIND_STARTED, NULL, "fence_brokerd " FENCE_BROKER_VERSION " serves at %s",
+                broker.settings->config->socket_path);
         event_base_dispatch(broker.base);
-        log_notice("ended");
+        log_say(KIND_ENDED, NULL, "ended");
     } else {
-        settings_print_error(&error);
+        tell_not_started(&error);
     }
     tear_down(&broker);
     return started ? 0 : 1;

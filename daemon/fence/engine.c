@@ -95,11 +95,13 @@ static void log_refused(const struct asker *asker, const struct error *error)
         {"FENCE_TARGET", asker->request.plug},
         {"FENCE_RESULT", error_code_name(error->code)},
         {"PEER_UID", uid},
+        LOG_ERROR_CODE(error),
+        LOG_ERROR_HINT(error),
         {NULL, NULL},
     };
-    log_event(LOG_WARNING, fields, "%s of %s, asked by uid %s, was not begun: %s: %s",
-              fence_action_name(asker->request.action), asker->request.plug, uid,
-              error_code_name(error->code), error->message);
+    log_say(KIND_REQUEST_NOT_BEGUN, fields, "%s of %s, asked by uid %s, was not begun: %s: %s",
+            fence_action_name(asker->request.action), asker->request.plug, uid, error_code_name(error->code),
+            error->message);
 }
 
 /* Nothing is known of the guests, and why. */

@@ -32,7 +32,8 @@ static struct timeval timeval_until(int64_t at_ms)
 
 /* ---- the log ---- */
 
-static void log_operation(const struct operation *operation, int priority, const char *text)
+static void log_operation(const struct operation *operation, enum log_kind kind, const struct error *error,
+                          const char *text)
 {
     char vmid[16], uid[16];
     snprintf(vmid, sizeof(vmid), "%d", operation->vmid);
@@ -46,10 +47,29 @@ static void log_operation(const struct operation *operation, int priority, const
         {"FENCE_RESULT",
          operation->outcome == OPERATION_RUNNING ? NULL : operation_outcome_name(operation->outcome)},
         {"PEER_UID", uid},
+        {"PEER_USER", operation->peer.user[0] ? operation->peer.user : NULL},
+        {"ERROR_CODE", error && error->code ? error_code_name(error->code) : NULL},
+        {"ERROR_HINT", error && error->hint[0] ? error->hint : NULL},
         {NULL, NULL},
     };
-    log_event(priority, fields, "%s of %s (%d): %s", fence_action_name(operation->action),
-              operation->guest ? operation->guest : operation->plug, operation->vmid, text);
+    log_say(kind, fields, "%s of %s (%d): %s", fence_action_name(operation->action),
+            operation->guest ? operation->guest : operation->plug, operation->vmid, text);
+}
+
+static enum log_kind ended_kind(enum operation_outcome outcome)
+{
+    switch (outcome) {
+    case OPERATION_DONE:
+        return KIND_OPERATION_DONE;
+    case OPERATION_ABANDONED:
+        return KIND_OPERATION_ABANDONED;
+    case OPERATION_INTERRUPTED:
+        return KIND_OPERATION_INTERRUPTED;
+    case OPERATION_RUNNING: /* no end */
+    case OPERATION_FAILED:
+        break;
+    }
+    return KIND_OPERATION_FAILED;
 }
 
 static void note(struct runner *runner, const char *text)
@@ -57,7 +77,7 @@ static void note(struct runner *runner, const char *text)
     const struct operation_transition *entry = operation_note(runner->operation, clock_now_ms(), text);
     if (entry)
         history_write_transition(runner->engine->history, runner->operation, entry);
-    log_operation(runner->operation, LOG_INFO, text);
+    log_operation(runner->operation, KIND_OPERATION_STEP, NULL, text);
 }
 
 /* ---- answers become events ---- */
@@ -297,12 +317,12 @@ static void end(struct runner *runner, enum operation_outcome outcome, const str
     }
     history_write_outcome(engine->history, operation);
     if (!started) {
-        log_operation(operation, LOG_ERR, error->message);
+        log_operation(operation, KIND_POWER_ON_FAILED, error, error->message);
     } else {
         char text[ERROR_MESSAGE_MAX + 64];
         snprintf(text, sizeof(text), "%s after %" PRId64 " ms%s%s", operation_outcome_name(outcome),
                  operation->ended_ms - operation->requested_ms, error->code ? ": " : "", error->message);
-        log_operation(operation, outcome == OPERATION_DONE ? LOG_NOTICE : LOG_ERR, text);
+        log_operation(operation, ended_kind(outcome), error, text);
     }
     engine_answer_askers(runner, error->code == ERROR_NONE ? NULL : error, true);
     bequeath(runner);
@@ -369,7 +389,8 @@ static void settle_intent(struct runner *runner, bool on_disk)
     event_del(runner->intent_timer);
     if (!on_disk) {
         runner->engine->counters.intents_not_awaited++;
-        log_operation(runner->operation, LOG_WARNING, "going on, although its intent is not on disk");
+        log_operation(runner->operation, KIND_INTENT_LATE, NULL,
+                      "going on, although its intent is not on disk");
     }
     feed_kind(runner, STEP_EVENT_INTENT);
 }
@@ -528,7 +549,7 @@ static void cut_short(struct runner *runner, enum operation_outcome outcome, con
     runner->operation->ended_ms = clock_now_ms();
     runner->operation->error = *error;
     history_write_outcome(runner->engine->history, runner->operation);
-    log_operation(runner->operation, LOG_ERR, error->message);
+    log_operation(runner->operation, ended_kind(outcome), error, error->message);
 }
 
 void runner_interrupt(struct runner *runner)

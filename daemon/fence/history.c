@@ -215,10 +215,11 @@ const struct operation *history_last_fence(const struct history *history)
 static void set_write_error(struct history *history, int result)
 {
     if (result != 0 && history->write_error == 0)
-        log_error("history is not written to %s: %s; operations go on, and are kept in memory",
-                  history->file.path, strerror(-result));
+        log_say(KIND_HISTORY_NOT_WRITTEN, NULL,
+                "history is not written to %s: %s; operations go on, and are kept in memory",
+                history->file.path, strerror(-result));
     if (result == 0 && history->write_error != 0)
-        log_notice("history is written to %s again", history->file.path);
+        log_say(KIND_HISTORY_WRITTEN_AGAIN, NULL, "history is written to %s again", history->file.path);
     history->write_error = result;
 }
 
@@ -507,7 +508,8 @@ static void load_file(struct history *history, const char *path)
     int result = record_file_read(path, HISTORY_READ_MAX, read_line, history);
 
     if (result != 0)
-        log_warning("%s cannot be read: %s; what it holds is not shown", path, strerror(-result));
+        log_say(KIND_HISTORY_UNREADABLE, NULL, "%s cannot be read: %s; what it holds is not shown", path,
+                strerror(-result));
 }
 
 static void load(struct history *history)
@@ -520,8 +522,8 @@ static void load(struct history *history)
         load_file(history, older);
     load_file(history, history->file.path);
     if (history->unreadable > 0)
-        log_warning("%zu lines of %s could not be read and were skipped", history->unreadable,
-                    history->file.path);
+        log_say(KIND_HISTORY_UNREADABLE, NULL, "%zu lines of %s could not be read and were skipped",
+                history->unreadable, history->file.path);
 }
 
 /* ---- beginning and end ---- */
@@ -562,9 +564,10 @@ static int take_over(const char *directory)
         left_ms -= HANDOVER_LOOK_MS;
     }
     if (left_ms <= 0)
-        log_warning("the recorder of an earlier daemon still writes to %s, or is stuck there: what it was "
-                    "given last may not be shown",
-                    directory);
+        log_say(KIND_HISTORY_HELD, NULL,
+                "the recorder of an earlier daemon still writes to %s, or is stuck there: what it was "
+                "given last may not be shown",
+                directory);
     (void)flock(fd, LOCK_SH | LOCK_NB);
     return fd;
 }

@@ -241,7 +241,10 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
     slot->endpoint.failures++;
     slot->last_failed_ms = now_ms;
     if (error && error->code == ERROR_CERTIFICATE && slot->endpoint.error.code != ERROR_CERTIFICATE)
-        log_warning("%s; %s", error->message, error->hint);
+        log_say(KIND_CERTIFICATE_REFUSED,
+                (const struct log_field[]){
+                    {"PVE_ENDPOINT", slot->endpoint.text}, LOG_ERROR_CODE(error), {NULL, NULL}},
+                "%s; %s", error->message, error->hint);
     if (error)
         slot->endpoint.error = *error;
     else
@@ -268,9 +271,11 @@ void endpoints_certificate(struct endpoints *endpoints, size_t index, int64_t ex
     if (slot->expiry_logged || !expires_soon(&slot->endpoint, realtime_ms))
         return;
     slot->expiry_logged = true;
-    log_warning("the certificate of %s %s at %s; renew it on that host: pvecm updatecerts --force",
-                slot->endpoint.text, expires_ms > realtime_ms ? "expires" : "has expired",
-                clock_rfc3339(expires_ms, end));
+    log_say(KIND_CERTIFICATE_EXPIRES,
+            (const struct log_field[]){{"PVE_ENDPOINT", slot->endpoint.text}, {NULL, NULL}},
+            "the certificate of %s %s at %s; renew it on that host: pvecm updatecerts --force",
+            slot->endpoint.text, expires_ms > realtime_ms ? "expires" : "has expired",
+            clock_rfc3339(expires_ms, end));
 }
 
 bool endpoints_certificate_expires(const struct endpoints *endpoints, int64_t realtime_ms)

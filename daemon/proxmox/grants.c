@@ -93,8 +93,9 @@ static void load_file(struct grants *grants, const char *path)
         if (fd >= 0)
             close(fd);
         if (errno != ENOENT)
-            log_warning("%s cannot be read: %s; identities accepted before are not remembered", path,
-                        strerror(errno));
+            log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
+                    "%s cannot be read: %s; identities accepted before are not remembered", path,
+                    strerror(errno));
         return;
     }
     _cleanup_(freep) char *line = NULL;
@@ -124,8 +125,9 @@ static void on_written(void *context, uint64_t id, int result)
         if (one->record != id)
             continue;
         one->written = false;
-        log_warning("that %s was accepted could not be written to %s: %s; a restart would judge it anew",
-                    one->identity, grants->file.path, strerror(-result));
+        log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
+                "that %s was accepted could not be written to %s: %s; a restart would judge it anew",
+                one->identity, grants->file.path, strerror(-result));
     }
 }
 
@@ -188,36 +190,41 @@ static void log_state(const struct grants *grants)
         break;
     case GRANTS_ACCEPTED:
         if (!grants->report->count)
-            log_info("%s holds what fencing takes, and no more", grants->identity);
+            log_say(KIND_PRIVILEGES_FINE, NULL, "%s holds what fencing takes, and no more", grants->identity);
         break;
     case GRANTS_TOLERATED:
-        log_warning("excess-privileges: %s holds more than fencing takes, and fences on because %s",
-                    grants->identity,
-                    grants->enforce ? "it was accepted before" : "of least-privilege = warn");
+        log_say(KIND_PRIVILEGES_TOLERATED,
+                (const struct log_field[]){LOG_ERROR_CODE(&grants->excess), {NULL, NULL}},
+                "excess-privileges: %s holds more than fencing takes, and fences on because %s",
+                grants->identity, grants->enforce ? "it was accepted before" : "of least-privilege = warn");
         break;
     case GRANTS_REFUSED:
-        log_error("excess-privileges: %s holds more than fencing takes and is not accepted: nothing is "
-                  "fenced until that is mended (or least-privilege = warn)",
-                  grants->identity);
+        log_say(KIND_PRIVILEGES_REFUSED,
+                (const struct log_field[]){LOG_ERROR_CODE(&grants->excess), {NULL, NULL}},
+                "excess-privileges: %s holds more than fencing takes and is not accepted: nothing is "
+                "fenced until that is mended (or least-privilege = warn)",
+                grants->identity);
         break;
     }
 }
 
 static void log_findings(const struct grants *grants)
 {
-    static const int priorities[] = {[PRIVILEGES_EXCESS] = LOG_WARNING,
-                                     [PRIVILEGES_MISSING] = LOG_WARNING,
-                                     [PRIVILEGES_HINT] = LOG_NOTICE};
+    static const enum log_kind kinds[] = {[PRIVILEGES_EXCESS] = KIND_PRIVILEGE_EXCESS,
+                                          [PRIVILEGES_MISSING] = KIND_PRIVILEGE_MISSING,
+                                          [PRIVILEGES_HINT] = KIND_PRIVILEGE_HINT};
     const struct privileges_report *report = grants->report;
     for (size_t i = 0; i < report->count && i < LOGGED_MAX; i++) {
         const struct privileges_finding *finding = &report->findings[i];
-        const struct log_field fields[] = {{"FENCE_PATH", finding->path}, {NULL, NULL}};
-        log_event(priorities[finding->kind], fields, "own privileges, %s: %s; on a Proxmox host: %s",
-                  privileges_kind_name(finding->kind), finding->message, finding->mend);
+        const struct log_field fields[] = {
+            {"FENCE_PATH", finding->path}, {"ERROR_HINT", finding->mend}, {NULL, NULL}};
+        log_say(kinds[finding->kind], fields, "own privileges, %s: %s; on a Proxmox host: %s",
+                privileges_kind_name(finding->kind), finding->message, finding->mend);
     }
     if (report->count > LOGGED_MAX)
-        log_warning("own privileges: %zu more of these, see `/usr/sbin/fence_broker permissions`",
-                    report->count - LOGGED_MAX);
+        log_say(kinds[report->findings[LOGGED_MAX].kind], NULL,
+                "own privileges: %zu more of these, see `/usr/sbin/fence_broker permissions`",
+                report->count - LOGGED_MAX);
 }
 
 /* With a new report or a new policy. */

@@ -161,7 +161,12 @@ void login_refused(struct login *login, uint64_t credential, const struct error 
     login->ready = false;
     if (login->is_token) {
         if (login->error.code == ERROR_NONE)
-            log_error("Proxmox does not accept the token %s: %s", login->identity, error->message);
+            log_say(KIND_LOGIN_FAILED,
+                    (const struct log_field[]){{"PVE_USER", login->identity},
+                                               LOG_ERROR_CODE(error),
+                                               LOG_ERROR_HINT(error),
+                                               {NULL, NULL}},
+                    "Proxmox does not accept the token %s: %s", login->identity, error->message);
         login->failures++;
         login_words_token(login->identity, error, &login->error);
         return;
@@ -174,7 +179,8 @@ void login_accepted(struct login *login, uint64_t credential)
     if (credential != login->credential)
         return;
     if (login->is_token && !login->ready) {
-        log_info("Proxmox accepts the token %s", login->identity);
+        log_say(KIND_SESSION_BEGUN, (const struct log_field[]){{"PVE_USER", login->identity}, {NULL, NULL}},
+                "Proxmox accepts the token %s", login->identity);
         login->logins++;
     }
     login->ready = true;

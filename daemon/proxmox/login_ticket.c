@@ -51,7 +51,11 @@ static void pause_for(struct login *login, int64_t pause_ms)
 static void fail_renewal(struct login *login, const struct error *error)
 {
     if (!login->renewal_failing)
-        log_warning("the ticket of %s could not be renewed yet: %s", login->identity, error->message);
+        log_say(
+            KIND_TICKET_NOT_RENEWED,
+            (const struct log_field[]){
+                {"PVE_USER", login->identity}, LOG_ERROR_CODE(error), LOG_ERROR_HINT(error), {NULL, NULL}},
+            "the ticket of %s could not be renewed yet: %s", login->identity, error->message);
     login->renewal_failing = true;
     login->failures++;
     pause_for(login, LOGIN_RENEWAL_PAUSE_MS);
@@ -63,7 +67,11 @@ static void fail(struct login *login, const struct error *error)
     login->failures++;
     login->ready = false;
     if (login->error.code != error->code)
-        log_error("login as %s failed: %s", login->identity, error->message);
+        log_say(
+            KIND_LOGIN_FAILED,
+            (const struct log_field[]){
+                {"PVE_USER", login->identity}, LOG_ERROR_CODE(error), LOG_ERROR_HINT(error), {NULL, NULL}},
+            "login as %s failed: %s", login->identity, error->message);
     login->error = *error;
     event_active(login->ended_event, 0, 0);
 }
@@ -128,7 +136,8 @@ static void succeed(struct login *login)
 {
     login_drop(login);
     if (login->logins == 0 || login->error.code != ERROR_NONE)
-        log_info("logged in to Proxmox as %s", login->identity);
+        log_say(KIND_SESSION_BEGUN, (const struct log_field[]){{"PVE_USER", login->identity}, {NULL, NULL}},
+                "logged in to Proxmox as %s", login->identity);
     login->logins++;
     login->credential++;
     login->issued_boottime_ms = clock_boottime_ms();

@@ -24,9 +24,15 @@ static void log_changes(struct poller *poller)
         return;
     for (size_t i = 0; i < inventory_unresolved_alias_count(poller->inventory); i++) {
         const struct unresolved_alias *alias = inventory_unresolved_alias_get(poller->inventory, i);
-        log_warning("[nodes] %s = %s matches no guest of the pool, or more than one", alias->node,
-                    alias->target);
+        log_say(KIND_ALIAS_UNMATCHED, (const struct log_field[]){{"FENCE_TARGET", alias->node}, {NULL, NULL}},
+                "[nodes] %s = %s matches no guest of the pool, or more than one", alias->node, alias->target);
     }
+}
+
+static void log_failure(const struct error *error)
+{
+    const struct log_field fields[] = {LOG_ERROR_CODE(error), LOG_ERROR_HINT(error), {NULL, NULL}};
+    log_say(KIND_POLLING_FAILED, fields, "polling Proxmox failed: %s", error->message);
 }
 
 static bool same_guests(const struct inventory *a, const struct inventory *b)
@@ -69,10 +75,10 @@ static void end_round(struct poller *poller)
         poller->inventory = made;
         log_changes(poller);
     } else if (poller->round_error.code != poller->error.code) {
-        log_warning("polling Proxmox failed: %s", poller->round_error.message);
+        log_failure(&poller->round_error);
     }
     if (made && poller->error.code != ERROR_NONE)
-        log_info("polling Proxmox works again");
+        log_say(KIND_POLLING_RESUMED, NULL, "polling Proxmox works again");
     poller->error = poller->round_error;
     poller->had_round = true;
     poller->running = false;

@@ -106,7 +106,7 @@ static bool may_record(struct audit *audit, uid_t uid)
 
 /* ---- what is written ---- */
 
-static void log_peer(int priority, const struct operation_peer *peer, const struct log_field *more,
+static void log_peer(enum log_kind kind, const struct operation_peer *peer, const struct log_field *more,
                      const char *message)
 {
     char uid[24], gid[24], pid[24];
@@ -122,7 +122,7 @@ static void log_peer(int priority, const struct operation_peer *peer, const stru
     snprintf(pid, sizeof(pid), "%ld", (long)peer->pid);
     for (; more && more->name && count < ARRAY_LEN(fields) - 1; more++)
         fields[count++] = *more;
-    log_event(priority, fields, "%s", message);
+    log_say(kind, fields, "%s", message);
 }
 
 static void put_peer(struct text *out, const struct operation_peer *peer)
@@ -133,10 +133,10 @@ static void put_peer(struct text *out, const struct operation_peer *peer)
     text_printf(out, ", gid %lu, pid %ld", (unsigned long)peer->gid, (long)peer->pid);
 }
 
-static void log_text(int priority, const struct operation_peer *peer, const struct log_field *more,
+static void log_text(enum log_kind kind, const struct operation_peer *peer, const struct log_field *more,
                      const struct text *text)
 {
-    log_peer(priority, peer, more, text->data && !text->failed ? text->data : "(no memory for the words)");
+    log_peer(kind, peer, more, text->data && !text->failed ? text->data : "(no memory for the words)");
 }
 
 void audit_peer(const struct audit *audit, const struct access_peer *peer, const char *rule,
@@ -157,9 +157,10 @@ static void on_rest(evutil_socket_t fd, short what, void *context)
     (void)what;
     if (audit->unrecorded == 0)
         return;
-    log_warning("a flood of requests: %" PRIu64
-                " more, the last of them of uid %lu, were not recorded one by one",
-                audit->unrecorded, (unsigned long)audit->last_unrecorded);
+    log_say(KIND_REQUESTS_UNRECORDED, NULL,
+            "a flood of requests: %" PRIu64
+            " more, the last of them of uid %lu, were not recorded one by one",
+            audit->unrecorded, (unsigned long)audit->last_unrecorded);
     audit->unrecorded = 0;
 }
 
@@ -196,7 +197,7 @@ void audit_denied(struct audit *audit, const struct access_peer *peer, enum acce
         text_printf(&text, " (%" PRIu64 " more requests before this were not recorded one by one)",
                     denial.unrecorded);
     log_text(
-        LOG_WARNING, &denial.peer,
+        KIND_REQUEST_DENIED, &denial.peer,
         (const struct log_field[]){{"FENCE_DENIED", reason}, {"FENCE_REQUEST", denial.request}, {NULL, NULL}},
         &text);
     if (audit->history)
@@ -217,7 +218,7 @@ bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool pr
     text_printf(&text, "%s of %s asked by ", action, plug);
     put_peer(&text, peer);
     text_printf(&text, "; allowed: %s", peer->rule);
-    log_text(LOG_INFO, peer,
+    log_text(KIND_REQUEST_ALLOWED, peer,
              (const struct log_field[]){{"FENCE_ACTION", action}, {"FENCE_TARGET", plug}, {NULL, NULL}},
              &text);
     return true;
@@ -235,7 +236,7 @@ void audit_answered(struct audit *audit, const struct operation_peer *peer, cons
     text_printf(&text, ", answered: %s", result);
     if (error)
         text_printf(&text, ": %s", error->message);
-    log_text(LOG_INFO, peer,
+    log_text(KIND_REQUEST_ANSWERED, peer,
              (const struct log_field[]){{"FENCE_ACTION", action},
                                         {"FENCE_TARGET", plug},
                                         {"FENCE_OPERATION", operation},

@@ -176,7 +176,7 @@ static void pause_accept(struct listener *listener, int code)
 {
     const struct timeval pause = {.tv_usec = LISTENER_PAUSE_MS * 1000};
 
-    log_warning("cannot accept connections for a moment: %s", strerror(code));
+    log_say(KIND_ACCEPT_PAUSED, NULL, "cannot accept connections for a moment: %s", strerror(code));
     event_del(listener->readable);
     event_add(listener->resume, &pause);
 }
@@ -208,8 +208,8 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
         }
         int result = listener_peer(fd, &peer);
         if (result < 0) {
-            log_warning("a connection was closed: the kernel does not say whose it is: %s",
-                        strerror(-result));
+            log_say(KIND_PEER_UNKNOWN, NULL,
+                    "a connection was closed: the kernel does not say whose it is: %s", strerror(-result));
             close(fd);
             continue;
         }

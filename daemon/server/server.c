@@ -122,8 +122,11 @@ static void refuse_connection(struct socket *socket, int fd, const struct access
     server->all->counters.connections_refused[socket->kind]++;
     if (!server->refusal_logged_ms || now - server->refusal_logged_ms >= REFUSAL_LOG_MS) {
         server->refusal_logged_ms = now;
-        log_warning("too many connections: one of uid %lu was closed; %" PRIu64 " so far",
-                    (unsigned long)peer->uid, server->all->counters.connections_refused[socket->kind]);
+        char uid[24];
+        snprintf(uid, sizeof(uid), "%lu", (unsigned long)peer->uid);
+        log_say(KIND_CONNECTION_REFUSED, (const struct log_field[]){{"PEER_UID", uid}, {NULL, NULL}},
+                "too many connections: one of uid %s was closed; %" PRIu64 " so far", uid,
+                server->all->counters.connections_refused[socket->kind]);
     }
     (void)!send(fd, answer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
@@ -260,8 +263,8 @@ void server_set_policy(struct server *server, const struct access_policy *policy
 
     server->all->policy = *policy;
     if (result < 0)
-        log_warning("the socket cannot be given to group %lu: %s", (unsigned long)policy->gate.group,
-                    strerror(-result));
+        log_say(KIND_SOCKET_GROUP, NULL, "the socket cannot be given to group %lu: %s",
+                (unsigned long)policy->gate.group, strerror(-result));
 }
 
 unsigned server_connections(const struct server *server)

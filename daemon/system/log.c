@@ -21,6 +21,7 @@
 
 #define LOG_IDENTIFIER     "fence_brokerd"
 #define LOG_FIELDS_MAX     64         /* of one record; the journal's own limit is 1024 */
+#define LOG_OWN_FIELDS     3          /* of these: MESSAGE, MESSAGE_ID, FENCE_EVENT */
 #define LOG_VALUE_MAX      (8 * 1024) /* bytes of a message or a value; longer ones end in "..." */
 #define LOG_STDERR_WAIT_MS 5000       /* of the child, for a reader of stderr that has fallen behind */
 
@@ -71,6 +72,11 @@ static bool needs_quotes(const char *value)
     return value[0] == '\0' || strpbrk(value, " \"=") != NULL;
 }
 
+static bool is_message_id(const char *field)
+{
+    return strncmp(field, "MESSAGE_ID=", strlen("MESSAGE_ID=")) == 0;
+}
+
 static int line_to_stderr(const struct log_head *head, const char *fields, size_t length)
 {
     struct text line = {0};
@@ -80,7 +86,7 @@ static int line_to_stderr(const struct log_head *head, const char *fields, size_
     const char *end = fields + length;
     for (const char *field = fields; field < end; field += strlen(field) + 1) {
         const char *value = strchr(field, '=');
-        if (!value)
+        if (!value || is_message_id(field)) /* FENCE_EVENT tells people the same */
             continue;
         value++;
         if (field == fields)
@@ -160,11 +166,17 @@ static bool stderr_is_journal(void)
            device == (uintmax_t)file.st_dev && inode == (uintmax_t)file.st_ino;
 }
 
+bool log_choose(void)
+{
+    logger.to_journal = stderr_is_journal();
+    return logger.to_journal;
+}
+
 int log_start(void)
 {
     if (logger.recorder)
         return -EALREADY;
-    logger.to_journal = stderr_is_journal();
+    (void)log_choose();
     logger.recorder = recorder_new("fence-log", &log_sink, NULL, -1);
     if (!logger.recorder) {
         logger.to_journal = false;
@@ -208,12 +220,24 @@ static void append_value(struct text *record, const char *value)
     text_append(record, "", 1);
 }
 
-static void begin_record(struct text *record, int priority)
+static void append_field(struct text *record, const char *name, const char *value)
+{
+    text_printf(record, "%s=", name);
+    append_value(record, value);
+}
+
+/* `kind` may be NULL. */
+static void begin_record(struct text *record, int priority, const char *message,
+                         const struct log_kind_row *kind)
 {
     struct log_head head = {
         .realtime_ms = clock_realtime_ms(), .priority = priority, .pid = (int32_t)getpid()};
     text_append(record, (const char *)&head, sizeof(head));
-    text_puts(record, "MESSAGE=");
+    append_field(record, "MESSAGE", message);
+    if (!kind)
+        return;
+    append_field(record, "MESSAGE_ID", kind->id);
+    append_field(record, "FENCE_EVENT", kind->name);
 }
 
 static bool hand_over(const struct text *record)
@@ -238,8 +262,8 @@ static bool say_losses(void)
     char words[96];
     snprintf(words, sizeof(words), "%" PRIu64 " log records were lost: the log's reader did not keep up",
              lost - logger.lost_said);
-    begin_record(&record, LOG_WARNING);
-    append_value(&record, words);
+    const struct log_kind_row *kind = log_kind_row(KIND_LOG_LOST);
+    begin_record(&record, kind->priority, words, kind);
     bool said = hand_over(&record);
     text_clear(&record);
     if (said)
@@ -247,7 +271,10 @@ static bool say_losses(void)
     return said;
 }
 
-void log_event(int priority, const struct log_field *fields, const char *format, ...)
+/* `kind` and `fields` may be NULL. */
+__attribute__((format(printf, 4, 0))) static void write_record(int priority, const struct log_kind_row *kind,
+                                                               const struct log_field *fields,
+                                                               const char *format, va_list arguments)
 {
     if (priority > logger.level)
         return;
@@ -257,24 +284,36 @@ void log_event(int priority, const struct log_field *fields, const char *format,
         return; /* still no room; the attempt has been counted as lost, in the place of this record */
     }
     struct text record = {0};
-    va_list arguments;
-    va_start(arguments, format);
     char *formatted = NULL;
     if (vasprintf(&formatted, format, arguments) < 0)
         formatted = NULL;
-    va_end(arguments);
-    begin_record(&record, priority);
-    append_value(&record, formatted ? formatted : format);
-    size_t count = 1;
+    begin_record(&record, priority, formatted ? formatted : format, kind);
+    size_t count = LOG_OWN_FIELDS;
     for (; fields && fields->name && count < LOG_FIELDS_MAX; fields++) {
         if (!fields->value)
             continue;
-        text_printf(&record, "%s=", fields->name);
-        append_value(&record, fields->value);
+        append_field(&record, fields->name, fields->value);
         count++;
     }
     (void)hand_over(&record);
     free(formatted);
     text_clear(&record);
     errno = saved_errno;
+}
+
+void log_say(enum log_kind kind, const struct log_field *fields, const char *format, ...)
+{
+    const struct log_kind_row *row = log_kind_row(kind);
+    va_list arguments;
+    va_start(arguments, format);
+    write_record(row->priority, row, fields, format, arguments);
+    va_end(arguments);
+}
+
+void log_remark(int priority, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    write_record(priority, NULL, NULL, format, arguments);
+    va_end(arguments);
 }

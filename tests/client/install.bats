@@ -18,7 +18,8 @@ teardown() {
     for file in usr/sbin/fence_broker usr/sbin/fence_brokerd usr/share/man/man8/fence_broker.8 usr/share/man/man8/fence_brokerd.8 \
         usr/share/man/man5/fence-broker.conf.5 usr/lib/systemd/system/fence-broker.service \
         usr/lib/systemd/system/fence-broker.socket usr/lib/systemd/system/fence-broker-metrics.socket \
-        usr/lib/sysusers.d/fence-broker.conf usr/lib/tmpfiles.d/fence-broker.conf; do
+        usr/lib/sysusers.d/fence-broker.conf usr/lib/tmpfiles.d/fence-broker.conf \
+        usr/lib/systemd/catalog/fence-broker.catalog; do
         [ -f "$D/$file" ]
     done
     [ "$(stat -c %a "$D/etc/fence-broker/fence-broker.conf")" = 640 ]

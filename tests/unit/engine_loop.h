@@ -156,10 +156,10 @@ const char *clock_age(int64_t ms, char buffer[static CLOCK_AGE_LEN])
 
 /* ---- the log ---- */
 
-void log_event(int priority, const struct log_field *fields, const char *format, ...)
+void log_say(enum log_kind kind, const struct log_field *fields, const char *format, ...)
 {
     va_list arguments;
-    (void)priority;
+    (void)kind;
     (void)fields;
     if (!loop.tell)
         return;

@@ -95,8 +95,9 @@ static const struct log_field fields[] = {
 static void test_a_line_has_time_priority_message_and_fields(void **state)
 {
     (void)state;
-    log_event(LOG_WARNING, fields, "guest %d", 101);
-    expect_lines("^" LINES "warning guest 101 FENCE_TARGET=node1 REASON=\"two words\" EVIL=\"a[?]MESSAGE=b\" "
+    log_say(KIND_REQUEST_DENIED, fields, "guest %d", 101);
+    expect_lines("^" LINES "warning guest 101 FENCE_EVENT=request-denied FENCE_TARGET=node1 REASON=\"two "
+                 "words\" EVIL=\"a[?]MESSAGE=b\" "
                  "EMPTY=\"\"\n$");
 }
 
@@ -105,12 +106,10 @@ static void test_the_child_writes_the_same_line(void **state)
     (void)state;
     assert_int_equal(log_start(), 0);
     assert_int_equal(log_start(), -EALREADY);
-    log_event(LOG_ERR, fields, "guest %d", 101);
+    log_say(KIND_POWER_ON_FAILED, fields, "guest %d", 101);
     log_info("second");
-    expect_lines(
-        "^" LINES
-        "error guest 101 FENCE_TARGET=node1 REASON=\"two words\" EVIL=\"a[?]MESSAGE=b\" EMPTY=\"\"\n" LINES
-        "info second\n$");
+    expect_lines("^" LINES "error guest 101 FENCE_EVENT=power-on-failed FENCE_TARGET=node1 REASON=\"two "
+                 "words\" EVIL=\"a[?]MESSAGE=b\" EMPTY=\"\"\n" LINES "info second\n$");
 }
 
 static void test_what_is_less_important_than_the_level_is_dropped(void **state)
@@ -120,10 +119,10 @@ static void test_what_is_less_important_than_the_level_is_dropped(void **state)
     log_debug("dropped");
     log_set_level(LOG_WARNING);
     log_info("dropped");
-    log_warning("kept");
+    log_say(KIND_RULE_ODD, NULL, "kept");
     log_set_level(LOG_DEBUG);
     log_debug("kept too");
-    expect_lines("^" LINES "warning kept\n" LINES "debug kept too\n$");
+    expect_lines("^" LINES "warning kept FENCE_EVENT=rule-odd\n" LINES "debug kept too\n$");
 }
 
 static void test_a_message_is_one_line_and_errno_stays(void **state)
@@ -226,12 +225,14 @@ static int log_to_journal(void)
     setenv("JOURNAL_STREAM", stream, 1);
     if (log_start() != 0)
         return 3;
-    log_event(LOG_NOTICE, fields, "guest %d", 101);
+    log_say(KIND_OPERATION_DONE, fields, "guest %d", 101);
     ssize_t received = recv(journal, entry, sizeof(entry), 0);
     log_stop(WAIT_MS);
     size_t length = received > 0 ? (size_t)received : 0;
     snprintf(pid, sizeof(pid), "SYSLOG_PID=%d\n", (int)getpid());
     bool fine = has(entry, length, "PRIORITY=5\n") &&
+                has(entry, length, "MESSAGE_ID=ff2ef16d6b144cfc8142cacfe91d9bfa\n") &&
+                has(entry, length, "FENCE_EVENT=operation-done\n") &&
                 has(entry, length, "SYSLOG_IDENTIFIER=fence_brokerd\n") && has(entry, length, pid) &&
                 has(entry, length, "MESSAGE=guest 101\n") && has(entry, length, "FENCE_TARGET=node1\n") &&
                 has(entry, length, "EVIL=a?MESSAGE=b\n") && !has(entry, length, "LEFT_OUT");
