@@ -131,12 +131,12 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
-             pacemaker pacemaker-cli-utils fence-agents man-db systemd
+             pacemaker pacemaker-cli-utils fence-agents man-db systemd systemd-container dbus
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
-             pacemaker pacemaker-cli fence-agents-all man-db systemd
+             pacemaker pacemaker-cli fence-agents-all man-db systemd systemd-container dbus-daemon
 
 # $(call install-missing,apt names,dnf names)
 define install-missing
@@ -219,7 +219,10 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 # ---- installing ---------------------------------------------------------------------------------------------
 MAN8 := fence_broker.8 fence_brokerd.8
 MAN5 := fence-broker.conf.5
-UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket
+UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket \
+         fence-broker@.service fence-broker@.socket fence-broker-metrics@.socket \
+         fence-broker-metrics-proxy.service fence-broker-metrics-proxy.socket \
+         fence-broker-textfile.service fence-broker-textfile.timer
 
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(docdir) \
@@ -230,7 +233,7 @@ install: all
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/
 	install -m 0644 README.md CHANGELOG LICENSE $(DESTDIR)$(docdir)/
 	for unit in $(UNITS); do \
-	    sed 's|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|' systemd/$$unit \
+	    sed 's|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/$$unit \
 	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
 	install -m 0644 systemd/fence-broker.sysusers $(DESTDIR)$(sysusersdir)/fence-broker.conf
 	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf

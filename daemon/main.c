@@ -540,7 +540,7 @@ static bool listen_everywhere(struct broker *broker, struct error *error)
 static bool start(struct broker *broker, struct error *error)
 {
     signal(SIGPIPE, SIG_IGN);
-    umask(027);
+    umask(077);
     notify_init();
     int result = log_start();
     if (result < 0) {

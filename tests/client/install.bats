@@ -18,6 +18,10 @@ teardown() {
     for file in usr/sbin/fence_broker usr/sbin/fence_brokerd usr/share/man/man8/fence_broker.8 usr/share/man/man8/fence_brokerd.8 \
         usr/share/man/man5/fence-broker.conf.5 usr/lib/systemd/system/fence-broker.service \
         usr/lib/systemd/system/fence-broker.socket usr/lib/systemd/system/fence-broker-metrics.socket \
+        usr/lib/systemd/system/fence-broker@.service usr/lib/systemd/system/fence-broker@.socket \
+        usr/lib/systemd/system/fence-broker-metrics@.socket \
+        usr/lib/systemd/system/fence-broker-metrics-proxy.socket usr/lib/systemd/system/fence-broker-metrics-proxy.service \
+        usr/lib/systemd/system/fence-broker-textfile.timer usr/lib/systemd/system/fence-broker-textfile.service \
         usr/lib/sysusers.d/fence-broker.conf usr/lib/tmpfiles.d/fence-broker.conf \
         usr/lib/systemd/catalog/fence-broker.catalog; do
         [ -f "$D/$file" ]
@@ -32,6 +36,20 @@ teardown() {
     make -s "${old[@]}" install DESTDIR="$D" prefix=/usr/local sysconfdir=/usr/local/etc unitdir=/etc/systemd/system
     grep -q '^ExecStart=/usr/local/sbin/fence_brokerd -c /usr/local/etc/fence-broker/fence-broker.conf$' \
         "$D/etc/systemd/system/fence-broker.service"
+}
+
+# instance_of FILE: a unit of the first broker's, with the names that an instance has
+instance_of() {
+    sed -E 's,/etc/fence-broker/(fence-broker)?\.?,/etc/fence-broker/%i.,g; s,=proxmox-secret secret,=proxmox-secret %i.secret,
+        s,fence-broker(-metrics)?\.(socket|service),fence-broker\1@%i.\2,g; s,/run/fence-broker/,&%i/,
+        s,^(StateDirectory=.*),\1/%i,; s,^(Description=.*),\1 (%i),' "$1"
+}
+
+@test "the units of a second broker differ from the first one's in names only" {
+    local unit
+    for unit in fence-broker.service fence-broker.socket fence-broker-metrics.socket; do
+        diff <(instance_of "systemd/$unit") "systemd/${unit%.*}@.${unit##*.}"
+    done
 }
 
 @test "a second install keeps the configuration, uninstall takes all but it away" {

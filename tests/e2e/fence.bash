@@ -4,7 +4,7 @@
 
 load_e2e() {
     # shellcheck source=lib.bash
-    source "$BATS_TEST_DIRNAME/lib.bash"
+    source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 }
 load_e2e
 
