@@ -36,20 +36,12 @@ static void asker_free(struct asker *asker)
     free(asker);
 }
 
-static void count_answer(struct engine *engine, enum fence_action action, const struct error *error)
-{
-    enum engine_result result = !error                           ? ENGINE_RESULT_DONE
-                                : error->code == ERROR_ABANDONED ? ENGINE_RESULT_ABANDONED
-                                                                 : ENGINE_RESULT_FAILED;
-    engine->counters.answered[action][result]++;
-}
-
 /* The one end of every asker that is still there. */
 static void asker_answer(struct asker *asker, const struct operation *operation, const struct error *error)
 {
     engine_answer_fn *answer = asker->answer;
     void *context = asker->context;
-    count_answer(asker->engine, asker->request.action, error);
+    engine_count_answer(asker, operation, error);
     asker_free(asker);
     answer(context, operation, error);
 }
@@ -187,6 +179,7 @@ void engine_leave(struct engine *engine, uint64_t id)
     if (!asker)
         return;
     struct runner *runner = asker->runner;
+    engine_count_left(asker);
     asker_free(asker);
     if (runner && !runner->askers)
         runner_deserted(runner);
@@ -608,11 +601,6 @@ unsigned engine_running(const struct engine *engine)
     return engine->running;
 }
 
-const struct engine_counters *engine_counters(const struct engine *engine)
-{
-    return &engine->counters;
-}
-
 static void interrupt_all(struct engine *engine)
 {
     struct guest_queue *queue, *next_queue;
@@ -696,6 +684,7 @@ void engine_free(struct engine *engine)
     interrupt_all(engine);
     engine_readings_free(engine);
     legacies_free(&engine->legacies);
+    tally_clear(&engine->tally);
     event_free(engine->drain_timer);
     free(engine);
 }

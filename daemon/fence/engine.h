@@ -7,6 +7,7 @@
 #pragma once
 
 #include "fence/operation.h"
+#include "fence/tally.h"
 #include "system/error.h"
 
 #include <event2/event.h>
@@ -99,3 +100,5 @@ struct engine_counters {
                                      ENGINE_INTENT_WAIT_MS */
 };
 const struct engine_counters *engine_counters(const struct engine *engine);
+/* The same by guest, with those who left before they had an answer; and how long it took. */
+const struct tally *engine_tally(const struct engine *engine);

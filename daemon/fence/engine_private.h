@@ -1,5 +1,5 @@
 /* What the files of the engine share: engine.c (requests, queues, askers), engine_run.c (one operation under
- * way), engine_read.c (live reads). */
+ * way), engine_read.c (live reads), engine_count.c (the counters). */
 #pragma once
 
 #include "fence/engine.h"
@@ -85,6 +85,7 @@ struct engine {
     engine_drained_fn *drained;
     void *drained_context;
     struct engine_counters counters;
+    struct tally tally;
 };
 
 /* engine.c */
@@ -113,6 +114,11 @@ bool engine_has_room(const struct engine *engine, const struct guest_queue *queu
                      const struct engine_request *request, struct error *error);
 /* A privileged request came for this guest: end what waits of the others. */
 void engine_overtake(struct engine *engine, struct guest_queue *queue);
+
+/* engine_count.c */
+/* An asker gets its answer, or leaves before it has one. `operation` may be NULL. */
+void engine_count_answer(struct asker *asker, const struct operation *operation, const struct error *error);
+void engine_count_left(struct asker *asker);
 
 /* engine_read.c */
 void engine_readings_resolve(struct engine *engine);

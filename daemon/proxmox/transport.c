@@ -341,8 +341,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
     } else {
         judge_failure(transfer, code, timed_out, &result);
     }
-    if (result.outcome == API_LOST)
-        transport->counters.lost[transfer->call]++;
+    traffic_add(&transport->counters.traffic, transfer->endpoint_text, transfer->call, &result);
 
     HASH_DEL(transport->transfers, transfer);
     if (transfer->done)
@@ -603,7 +602,6 @@ uint64_t transport_send(struct transport *transport, enum transport_lane lane,
         transfer_free(transfer);
         return 0;
     }
-    transport->counters.requests[request->call]++;
     return transfer->id;
 }
 
@@ -655,6 +653,7 @@ void transport_free(struct transport *transport)
             generation_free(generation);
     }
     generation_free(transport->current);
+    traffic_clear(&transport->counters.traffic);
     free(transport);
 }
 

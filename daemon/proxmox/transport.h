@@ -8,6 +8,7 @@
 
 #include "proxmox/api.h"
 #include "proxmox/endpoints.h"
+#include "proxmox/traffic.h"
 #include "proxmox/trust.h"
 
 #include <event2/event.h>
@@ -27,9 +28,8 @@ enum transport_lane {
 };
 
 struct transport_counters {
-    uint64_t requests[API_CALL_COUNT];
-    uint64_t lost[API_CALL_COUNT];
-    uint64_t connections; /* made, each with one TLS handshake */
+    struct traffic traffic; /* what has ended */
+    uint64_t connections;   /* made, each with one TLS handshake */
 };
 
 /* What proves who we are; NULL members are left out. Borrowed for the call. */

@@ -43,6 +43,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .grants = poller_grants(parts->poller),
         .history = parts->history,
         .engine = engine_counters(parts->engine),
+        .tally = engine_tally(parts->engine),
         .operations_running = engine_running(parts->engine),
         .transport = parts->transport ? transport_counters(parts->transport) : NULL,
         .config = parts->config,
@@ -78,29 +79,16 @@ void exchange_facts(struct exchange *exchange, struct view_facts *facts)
     facts->subject = exchange_subject(exchange);
 }
 
-static int64_t resident_bytes(int statm)
-{
-    char buffer[128];
-    long long total, resident;
-    ssize_t n = statm < 0 ? -1 : pread(statm, buffer, sizeof(buffer) - 1, 0);
-
-    if (n <= 0)
-        return -1;
-    buffer[n] = '\0';
-    if (sscanf(buffer, "%lld %lld", &total, &resident) != 2)
-        return -1;
-    return resident * sysconf(_SC_PAGESIZE);
-}
-
-void exchanges_write_metrics(const struct exchanges *all, struct text *out)
+void exchanges_write_metrics(const struct exchanges *all, enum metrics_format format, struct text *out)
 {
     struct metrics_server counters = all->counters;
     struct view_facts facts;
 
     exchanges_facts(all, &facts);
-    counters.resident_bytes = resident_bytes(all->statm);
+    process_read(all->process, &counters.process);
     counters.log_lost = log_lost();
-    metrics_write(out, &facts, &counters);
+    counters.loop_stall_ms = stall_max_ms(all->stall);
+    metrics_write(out, format, &facts, &counters);
 }
 
 /* ---- answers ---- */
@@ -281,16 +269,17 @@ struct exchanges *exchanges_new(struct event_base *base, const struct server_par
 
     if (!all)
         return NULL;
-    *all = (struct exchanges){.base = base, .parts = *parts, .started_ms = clock_now_ms(), .statm = -1};
+    *all = (struct exchanges){.base = base, .parts = *parts, .started_ms = clock_now_ms()};
     all->counters.start_realtime_ms = clock_realtime_ms();
     all->hold_timer = event_new(base, -1, 0, on_hold_timer, all);
     all->audit = audit_new(base);
-    if (!all->hold_timer || !all->audit) {
+    all->process = process_open();
+    all->stall = stall_new(base);
+    if (!all->hold_timer || !all->audit || !all->process || !all->stall) {
         exchanges_free(all);
         return NULL;
     }
     audit_set_rooms(all->audit, parts->history, parts->names);
-    all->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     return all;
 }
 
@@ -301,7 +290,7 @@ void exchanges_free(struct exchanges *all)
     if (all->hold_timer)
         event_free(all->hold_timer);
     audit_free(all->audit);
-    if (all->statm >= 0)
-        close(all->statm);
+    process_close(all->process);
+    stall_free(all->stall);
     free(all);
 }

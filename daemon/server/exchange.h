@@ -11,6 +11,8 @@
 #include "server/metrics.h"
 #include "server/parts.h"
 #include "server/view.h"
+#include "system/process.h"
+#include "system/stall.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -59,7 +61,8 @@ struct exchanges {
     struct event *hold_timer;
     struct metrics_server counters;
     int64_t started_ms;
-    int statm; /* /proc/self/statm, open from the start: no file is opened later */
+    struct process *process;
+    struct stall *stall;
 };
 
 /* Answers the exchange, or leaves it waiting for an asynchronous answer. `request` is valid only during the
@@ -74,7 +77,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts);
 void exchange_facts(struct exchange *exchange, struct view_facts *facts);
 /* The peer and the rules of this moment; NULL if it may see and do all. Valid until the next call. */
 const struct access_subject *exchange_subject(struct exchange *exchange);
-void exchanges_write_metrics(const struct exchanges *all, struct text *out);
+void exchanges_write_metrics(const struct exchanges *all, enum metrics_format format, struct text *out);
 int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
 /* The poller's round ended: look again at all that wait for it. */
 void exchanges_round_ended(struct exchanges *all);

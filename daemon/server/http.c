@@ -7,6 +7,7 @@
 
 #include "system/cleanup.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -196,6 +197,7 @@ static bool parse_request_line(char *line, struct http_request *request, bool *n
 
 struct seen {
     bool host, length, request_id, accept;
+    int openmetrics, text; /* greatest weights of these two, in thousandths */
 };
 
 static bool once(bool *seen, const char *name, struct error *error)
@@ -205,7 +207,55 @@ static bool once(bool *seen, const char *name, struct error *error)
     return !*seen && (*seen = true);
 }
 
-/* The first media type we know decides; a weight only counts when it is zero ("not this one"). */
+/* "0.75" in thousandths; what is no weight is 1. */
+static int parse_weight(const char *text)
+{
+    int weight = 0, unit = 1000;
+    bool fraction = false;
+
+    for (; *text; text++) {
+        if (*text == '.' && !fraction)
+            fraction = true;
+        else if (!isdigit((unsigned char)*text))
+            return 1000;
+        else
+            weight += (*text - '0') * (fraction ? (unit /= 10) : unit);
+    }
+    return weight < 1000 ? weight : 1000;
+}
+
+struct media_range {
+    const char *type, *version; /* "" : none is named */
+    int weight;
+};
+
+/* Blanks around it go. */
+static char *trim(char *text)
+{
+    text += strspn(text, " \t");
+    text[strcspn(text, " \t")] = '\0';
+    return text;
+}
+
+static struct media_range parse_range(char *range)
+{
+    struct media_range media = {.version = "", .weight = 1000};
+    char *rest = range, *parameter;
+
+    media.type = trim(strsep(&rest, ";"));
+    while ((parameter = strsep(&rest, ";"))) {
+        char *value = parameter, *name = trim(strsep(&value, "="));
+
+        if (value && !strcasecmp(name, "q"))
+            media.weight = parse_weight(trim(value));
+        else if (value && !strcasecmp(name, "version"))
+            media.version = trim(value);
+    }
+    return media;
+}
+
+/* The first media type we know decides; a weight only counts when it is zero ("not this one"). Between the
+ * two forms of metrics the weights decide, because Prometheus names all that it can read. */
 static void parse_accept(char *value, struct http_request *request, struct seen *seen)
 {
     static const struct {
@@ -217,22 +267,22 @@ static void parse_accept(char *value, struct http_request *request, struct seen 
                  {"*/*", HTTP_JSON}};
 
     for (char *rest = value, *range; (range = strsep(&rest, ","));) {
-        char *parameters = range, *type = strsep(&parameters, ";");
+        struct media_range media = parse_range(range);
 
-        type += strspn(type, " \t");
-        type[strcspn(type, " \t")] = '\0';
-        if (parameters) {
-            parameters += strspn(parameters, " \t");
-            if (!strncasecmp(parameters, "q=0", 3) && strspn(parameters + 3, ".0") == strlen(parameters + 3))
+        if (!strcasecmp(media.type, "application/openmetrics-text") &&
+            (!*media.version || !strcmp(media.version, "1.0.0")) && media.weight > seen->openmetrics)
+            seen->openmetrics = media.weight;
+        for (size_t i = 0; i < ARRAY_LEN(types) && media.weight > 0; i++) {
+            if (strcasecmp(media.type, types[i].type) != 0)
                 continue;
-        }
-        for (size_t i = 0; i < ARRAY_LEN(types) && !seen->accept; i++) {
-            if (!strcasecmp(type, types[i].type)) {
+            if (types[i].form == HTTP_TEXT && media.weight > seen->text)
+                seen->text = media.weight;
+            if (!seen->accept)
                 request->form = types[i].form;
-                seen->accept = true;
-            }
+            seen->accept = true;
         }
     }
+    request->openmetrics = seen->openmetrics > 0 && seen->openmetrics >= seen->text;
 }
 
 static bool parse_request_id(const char *value, struct http_request *request, struct error *error)

@@ -37,6 +37,7 @@ struct http_request {
     size_t query_count;
     const char *request_id; /* NULL if none was sent */
     enum http_form form;    /* what Accept asks for; JSON if it does not say */
+    bool openmetrics;       /* Accept likes OpenMetrics 1.0.0 at least as much as text: for metrics only */
 };
 
 /* Collects the head. Zero-initialise. */

@@ -378,7 +378,7 @@ void request_metrics(struct exchange *exchange, const struct http_request *reque
 {
     _cleanup_(text_clear) struct text body = {0};
 
-    (void)request;
-    exchanges_write_metrics(exchange->all, &body);
-    exchange_answer(exchange, 200, METRICS_CONTENT_TYPE, &body);
+    exchanges_write_metrics(exchange->all, request->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT, &body);
+    exchange_answer(exchange, 200,
+                    request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE, &body);
 }

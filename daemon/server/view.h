@@ -37,6 +37,7 @@ struct view_facts {
     const struct grants *grants;          /* may be NULL */
     const struct history *history;        /* may be NULL */
     const struct engine_counters *engine; /* may be NULL */
+    const struct tally *tally;            /* may be NULL */
     unsigned operations_running;
     const struct transport_counters *transport; /* may be NULL */
     const struct access_subject *subject;       /* whose eyes these are; NULL: they see all */

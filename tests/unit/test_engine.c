@@ -28,6 +28,8 @@ static void test_an_equal_request_joins_and_gets_its_own_answer(void **state)
     assert_int_equal(rooms.made[API_STOP], 1);
     assert_int_equal(engine_counters(stage.engine)->joined, 1);
     assert_int_equal(engine_counters(stage.engine)->answered[FENCE_OFF][ENGINE_RESULT_DONE], 2);
+    assert_int_equal(tally_find(engine_tally(stage.engine), 101)->answered[FENCE_OFF][TALLY_DONE], 2);
+    assert_int_equal(histogram_count(&engine_tally(stage.engine)->durations[FENCE_OFF][TALLY_DONE]), 2);
     assert_true(operation_has_request_id(operation_at(0), "r2"));
     assert_false(engine_guest_busy(stage.engine, 101));
 }
@@ -437,6 +439,7 @@ static void test_what_was_sent_goes_on_when_its_asker_has_left(void **state)
     engine_leave(stage.engine, asker->id);
     run_for(5000);
     assert_int_equal(asker->answers, 0);
+    assert_int_equal(tally_find(engine_tally(stage.engine), 101)->answered[FENCE_REBOOT][TALLY_LEFT], 1);
     assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
     assert_int_equal(operation_at(0)->power_on, POWER_ON_DONE);
     assert_true(guest_of(101)->running);

@@ -279,6 +279,45 @@ static void test_a_request_id_may_be_exactly_as_long_as_the_bound(void **state)
     assert_int_equal(read_string(&reader, &request, head), ERROR_BAD_REQUEST);
 }
 
+/* What Prometheus, vmagent and people's tools send. */
+static void test_accept_decides_between_the_forms_of_metrics(void **state)
+{
+    static const struct {
+        const char *accept;
+        bool openmetrics;
+    } accepts[] = {
+        {"", false},
+        {"*/*", false},
+        {"text/plain", false},
+        {"application/openmetrics-text", true},
+        {"Application/OpenMetrics-Text; version=1.0.0; charset=utf-8", true},
+        {"application/openmetrics-text;version=1.0.0;q=0", false},
+        {"application/openmetrics-text;version=0.0.1", false},
+        {"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+         "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+         true},
+        {"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+         "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,*/*;q=0.2",
+         true},
+        {"text/plain;version=0.0.4;q=1,*/*;q=0.1", false},
+        {"text/plain;q=0.9,application/openmetrics-text;q=0.8", false},
+        {"application/openmetrics-text;q=0.25, text/plain;q=0.250", true},
+        {"application/openmetrics-text;q=much", true},
+        {"application/openmetrics-text;q=0.0001", false},
+    };
+    static struct http_reader reader;
+    char head[512];
+    struct http_request request;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(accepts); i++) {
+        snprintf(head, sizeof(head), "GET /metrics HTTP/1.0\r\nAccept: %s\r\n\r\n", accepts[i].accept);
+        assert_int_equal(read_string(&reader, &request, head), ERROR_NONE);
+        if (request.openmetrics != accepts[i].openmetrics)
+            fail_msg("%s", accepts[i].accept);
+    }
+}
+
 static void test_accept_decides_the_form(void **state)
 {
     static const struct {
@@ -394,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_headers_are_counted),
         cmocka_unit_test(test_a_request_id_may_be_exactly_as_long_as_the_bound),
         cmocka_unit_test(test_accept_decides_the_form),
+        cmocka_unit_test(test_accept_decides_between_the_forms_of_metrics),
         cmocka_unit_test(test_a_refusal_knows_the_form_that_was_asked_for),
         cmocka_unit_test(test_mutated_heads_never_break_a_promise),
         cmocka_unit_test(test_an_answer_says_its_length_and_closes),

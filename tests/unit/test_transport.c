@@ -218,7 +218,9 @@ static void test_an_answer_that_is_cut_off_is_lost(void **state)
         struct world *world = begin(scripts[i]);
         assert_says(ask(world, power(API_STOP)), API_LOST, ERROR_PROTOCOL, "stop at pve1");
         assert_int_equal(fake_count(world->fake, ""), 1);
-        assert_int_equal(transport_counters(world->transport)->lost[API_STOP], 1);
+        assert_int_equal(traffic_find(&transport_counters(world->transport)->traffic, "pve1")
+                             ->calls[API_STOP][TRAFFIC_LOST],
+                         1);
         end(world);
     }
 }

@@ -1,0 +1,187 @@
+/*
+ * Families with a sample for each guest ("target": its VMID). A guest of the pool has its counters before it
+ * was ever asked for, unless the pool is too large for that (METRICS_TARGETS_FULL); a guest that left the
+ * pool keeps those it has, because a counter must not vanish.
+ */
+#include "server/metrics_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- looking at the guests once ---- */
+
+static bool is_proven_fence(const struct operation *operation)
+{
+    return operation->action != FENCE_ON && operation->verified_ms &&
+           (operation->outcome == OPERATION_DONE || operation->outcome == OPERATION_INTERRUPTED);
+}
+
+static size_t index_of(const struct inventory *inventory, size_t count, int vmid)
+{
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (inventory_get(inventory, middle)->vmid < vmid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && inventory_get(inventory, low)->vmid == vmid ? low : count;
+}
+
+/* The history has the newest first. */
+static void find_last_fences(struct metrics_scrape *scrape)
+{
+    const struct history *history = scrape->view->history;
+    size_t operations = history ? history_count(history) : 0;
+
+    for (size_t i = 0; i < operations; i++) {
+        const struct operation *operation = history_get(history, i);
+        size_t at = scrape->guest_count;
+
+        if (is_proven_fence(operation))
+            at = index_of(scrape->inventory, scrape->guest_count, operation->vmid);
+        if (at < scrape->guest_count && !scrape->fenced_ms[at])
+            scrape->fenced_ms[at] = operation->requested_realtime_ms;
+    }
+}
+
+bool metrics_look_at_targets(struct metrics_scrape *scrape)
+{
+    const struct inventory *inventory = scrape->view->readiness.inventory;
+    size_t count = inventory ? inventory_count(inventory) : 0;
+
+    scrape->inventory = inventory;
+    scrape->guest_count = count;
+    scrape->full = count <= METRICS_TARGETS_FULL;
+    if (count == 0)
+        return true;
+    scrape->reasons = calloc(count, sizeof(*scrape->reasons));
+    scrape->fenced_ms = calloc(count, sizeof(*scrape->fenced_ms));
+    if (!scrape->reasons || !scrape->fenced_ms)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        scrape->reasons[i] = readiness_guest(&scrape->view->readiness, inventory_get(inventory, i));
+    find_last_fences(scrape);
+    return true;
+}
+
+void metrics_forget_targets(struct metrics_scrape *scrape)
+{
+    free(scrape->reasons);
+    free(scrape->fenced_ms);
+    scrape->reasons = NULL;
+    scrape->fenced_ms = NULL;
+}
+
+/* ---- what was asked for them ---- */
+
+static void put_requests(struct metrics_sink *sink, const char *target, const struct tally_target *asked)
+{
+    for (enum fence_action action = FENCE_OFF; action <= FENCE_REBOOT; action++) {
+        for (enum tally_result result = 0; result < TALLY_RESULT_COUNT; result++) {
+            uint64_t count = asked ? asked->answered[action][result] : 0;
+
+            if (count > 0 || sink->scrape->full)
+                metrics_put(sink,
+                            METRICS_LABELS({"action", fence_action_name(action)}, {"target", target},
+                                           {"result", tally_result_name(result)}),
+                            count);
+        }
+    }
+}
+
+void metrics_requests(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    const struct tally *tally = scrape->view->tally;
+    char vmid[METRICS_VMID_MAX];
+
+    for (size_t i = 0; i < scrape->guest_count; i++) {
+        int of = inventory_get(scrape->inventory, i)->vmid;
+
+        put_requests(sink, metrics_vmid(of, vmid), tally ? tally_find(tally, of) : NULL);
+    }
+    for (const struct tally_target *t = tally ? tally->targets : NULL; t; t = t->hh.next) {
+        if (index_of(scrape->inventory, scrape->guest_count, t->vmid) == scrape->guest_count)
+            put_requests(sink, metrics_vmid(t->vmid, vmid), t);
+    }
+    put_requests(sink, "unknown", tally ? &tally->no_target : NULL);
+}
+
+void metrics_last_fence(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    char vmid[METRICS_VMID_MAX];
+
+    for (size_t i = 0; i < scrape->guest_count; i++) {
+        if (scrape->fenced_ms[i] || scrape->full)
+            metrics_put_seconds(
+                sink,
+                METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)}),
+                scrape->fenced_ms[i]);
+    }
+}
+
+/* ---- how they stand ---- */
+
+void metrics_guests(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    uint64_t count[VERDICT_BLOCKED + 1] = {0};
+
+    for (size_t i = 0; i < scrape->guest_count; i++)
+        count[readiness_verdict(scrape->reasons[i])]++;
+    for (enum verdict v = VERDICT_READY; v <= VERDICT_BLOCKED; v++)
+        metrics_put(sink, METRICS_LABELS({"verdict", verdict_name(v)}), count[v]);
+}
+
+void metrics_target_ready(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    char vmid[METRICS_VMID_MAX];
+
+    for (size_t i = 0; i < scrape->guest_count; i++)
+        metrics_put(sink,
+                    METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)}),
+                    readiness_verdict(scrape->reasons[i]) != VERDICT_BLOCKED);
+}
+
+/* Reasons of the same name are one sample. False if an earlier one has it already. */
+static bool same_name(enum reason reason, reason_set *set)
+{
+    *set = 0;
+    for (enum reason other = 0; other < REASON_COUNT; other++) {
+        if (reason_severity(other) != VERDICT_BLOCKED || strcmp(reason_name(other), reason_name(reason)) != 0)
+            continue;
+        if (other < reason)
+            return false;
+        *set |= (reason_set)1 << other;
+    }
+    return true;
+}
+
+void metrics_target_blocked_reason(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    char vmid[METRICS_VMID_MAX];
+
+    for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
+        reason_set set;
+
+        if (reason_severity(reason) != VERDICT_BLOCKED || !same_name(reason, &set))
+            continue;
+        for (size_t i = 0; i < scrape->guest_count; i++) {
+            bool has = (scrape->reasons[i] & set) != 0;
+
+            if (has || scrape->full)
+                metrics_put(
+                    sink,
+                    METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)},
+                                   {"reason", reason_name(reason)}),
+                    has);
+        }
+    }
+}
