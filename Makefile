@@ -70,7 +70,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast check-san check-mutations demo bench fuzz install uninstall clean \
+.PHONY: all deps deps-build deps-demo check check-fast check-san check-mutations check-cluster demo bench fuzz install uninstall clean \
         help format check-format check-layers \
         unit
 .DELETE_ON_ERROR:
@@ -131,12 +131,12 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
-             pacemaker pacemaker-cli-utils fence-agents man-db systemd systemd-container dbus
+             corosync pacemaker pacemaker-cli-utils fence-agents man-db systemd systemd-container dbus
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
-             pacemaker pacemaker-cli fence-agents-all man-db systemd systemd-container dbus-daemon
+             corosync pacemaker pacemaker-cli fence-agents-all man-db systemd systemd-container dbus-daemon
 
 # $(call install-missing,apt names,dnf names)
 define install-missing
@@ -182,6 +182,11 @@ check-fast:
 check-san: deps
 	+@$(MAKE) --no-print-directory SAN=address,undefined all unit
 	@BUILD=build/san-address-undefined tests/run $(or $(WHAT),all)
+
+# every scenario on real clusters of corosync and Pacemaker, with a time line each; make check runs three of them
+check-cluster: deps
+	+@$(MAKE) --no-print-directory all
+	@$(SUDO) env BUILD=$(B) CI=$(CI) tests/cluster/run $(WHAT)
 
 bench: deps
 	+@$(MAKE) --no-print-directory all
@@ -266,5 +271,6 @@ help:
 	@echo 'make check-san   all tests with sanitizers'
 	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
 	@echo 'make check-mutations  that the tests see every bug of a list'
+	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
 	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
 	@echo 'make deps        install what is missing     make clean       remove build/'
