@@ -9,6 +9,7 @@
 #include "admin/provision.h"
 #include "fence/engine.h"
 #include "fence/evidence.h"
+#include "fence/headline.h"
 #include "fence/history.h"
 #include "fence/readiness_gather.h"
 #include "policy/access_lint.h"
@@ -25,6 +26,7 @@
 #include "system/log.h"
 #include "system/names.h"
 #include "system/notify.h"
+#include "system/text.h"
 
 #include <event2/event.h>
 #include <getopt.h>
@@ -73,27 +75,22 @@ static void tell_status(struct broker *broker)
         .evidence = broker->evidence,
         .min_online_nodes = broker->settings->config->min_online_nodes,
     };
-    struct readiness_facts facts;
-    readiness_gather(&facts, &sources);
-    const struct inventory *inventory = facts.inventory;
-    const struct error *error = poller_error(broker->poller);
-    size_t count = inventory ? inventory_count(inventory) : 0, good = 0;
-    for (size_t i = 0; i < count; i++)
-        good += readiness_verdict(readiness_guest(&facts, inventory_get(inventory, i))) != VERDICT_BLOCKED;
-    if (facts.grants == GRANTS_REFUSED)
-        notify_status("not ready: excess-privileges: %s; %s", grants_excess(broker->grants)->message,
-                      grants_excess(broker->grants)->hint);
-    else if (error->code != ERROR_NONE)
-        notify_status("%zu/%zu targets ready; %s", good, count, error->message);
-    else if (facts.grants == GRANTS_TOLERATED)
-        notify_status("%zu/%zu targets ready; excess-privileges: %s", good, count,
-                      grants_excess(broker->grants)->message);
-    else if (grants_missing(broker->grants)->code != ERROR_NONE)
-        notify_status("%zu/%zu targets ready; no-power-right: %s", good, count,
-                      grants_missing(broker->grants)->message);
-    else
-        notify_status("%zu/%zu targets ready; %u of %u endpoints up", good, count, facts.endpoints_up,
-                      facts.endpoints_total);
+    struct readiness_facts readiness;
+    readiness_gather(&readiness, &sources);
+    const struct headline_facts facts = {
+        .readiness = &readiness,
+        .endpoints = broker->endpoints,
+        .last_fence = headline_fence(broker->history),
+        .excess = grants_excess(broker->grants),
+        .missing = grants_missing(broker->grants),
+        .poll_error = poller_error(broker->poller),
+        .now_ms = clock_now_ms(),
+        .realtime_ms = clock_realtime_ms(),
+    };
+    _cleanup_(text_clear) struct text line = {0};
+    headline(&line, &facts);
+    if (line.data && !line.failed)
+        notify_status("%s", line.data);
 }
 
 /* ---- oddities of the rules ---- */
@@ -414,6 +411,7 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
     log_say(KIND_ENDING, NULL, "%s: ending, %u operations under way", strsignal((int)signal_number),
             engine_running(broker->engine));
     notify_stopping();
+    notify_status("ending; %u operations under way", engine_running(broker->engine));
     server_close_listeners(broker->server);
     engine_drain(broker->engine, DRAIN_WAIT_MS, on_drained, broker);
 }
@@ -569,7 +567,10 @@ static bool start(struct broker *broker, struct error *error)
     if (ask_names(broker, broker->settings) && names_await(&broker->names, NAMES_WAIT_MS, &names))
         settings_take_names(broker->settings, names);
     warn_about(broker->settings);
-    return make_rooms(broker, error) && listen_everywhere(broker, error);
+    if (!make_rooms(broker, error) || !listen_everywhere(broker, error))
+        return false;
+    tell_status(broker);
+    return true;
 }
 
 static void tell_not_started(const struct error *error)

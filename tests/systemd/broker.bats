@@ -87,8 +87,15 @@ hammer_was_served() {
 }
 
 @test "systemctl status says whether a fence would work" {
-    await 20 status_is_like '3/3 targets ready; *'
-    like "$(on systemctl status fence-broker.service)" '*Status: "3/3 targets ready; '*
+    await 20 status_is_like '3/3 targets ready; pve1, pve2 ok (*); no fence yet'
+    like "$(on systemctl status fence-broker.service)" '*Status: "3/3 targets ready; pve1, pve2 ok ('*
+    on fence_broker -o off -n node3
+    await 20 status_is_like '3/3 targets ready; pve1, pve2 ok (*); last fence node3 off *'
+    on fence_broker -o on -n node3
+    sim_ctl fault refuse endpoint=pve2
+    await 20 status_is_like '3/3 targets ready; all degraded (one-endpoint); pve1 ok (*); pve2 down (for *); last fence *'
+    sim_ctl clear
+    await 60 status_is_like '3/3 targets ready; pve1, pve2 ok (*'
 }
 
 @test "the secret comes from a file of root's, and is in no environment" {

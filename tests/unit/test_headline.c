@@ -1,0 +1,275 @@
+/* The line of `systemctl status`: word for word, when all is well and when it is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fence/headline.h"
+#include "inventory_fixture.h"
+#include "system/cleanup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NOW_MS      INT64_C(100000)
+#define REALTIME_MS INT64_C(1800000000000)
+#define DAY_MS      INT64_C(86400000)
+
+static const struct guest three[] = {
+    FIXTURE_GUEST(101, "n1", "pve1"),
+    FIXTURE_GUEST(102, "n2", "pve2"),
+    FIXTURE_GUEST(103, "n3", "pve3"),
+};
+
+/* What the line is made of; each test changes what it is about. */
+struct world {
+    struct inventory *inventory;
+    struct endpoints *endpoints;
+    struct readiness_facts readiness;
+    struct operation fence;
+    struct headline_facts facts;
+};
+
+static void world_begin(struct world *world, const struct guest *guests, size_t count)
+{
+    struct config_endpoint configured[] = {
+        {.text = (char *)"pve1.example.com",
+         .address = (char *)"pve1.example.com",
+         .name = (char *)"pve1.example.com",
+         .port = 8006},
+        {.text = (char *)"192.0.2.12 as pve2",
+         .address = (char *)"192.0.2.12",
+         .name = (char *)"pve2",
+         .port = 8006},
+    };
+    *world = (struct world){0};
+    world->inventory = fixture_inventory(guests, count, 3, 0);
+    world->endpoints = endpoints_new(configured, 2);
+    assert_non_null(world->inventory);
+    assert_non_null(world->endpoints);
+    endpoints_answered(world->endpoints, 0, NULL, NOW_MS - 2000);
+    endpoints_answered(world->endpoints, 1, NULL, NOW_MS - 1000);
+    world->readiness = (struct readiness_facts){
+        .session_ready = true,
+        .endpoints_up = 2,
+        .endpoints_total = 2,
+        .inventory = world->inventory,
+        .inventory_age_ms = 2000,
+        .poll_interval_ms = 10000,
+        .grants = GRANTS_ACCEPTED,
+    };
+    world->fence = (struct operation){
+        .action = FENCE_OFF,
+        .plug = (char *)"102",
+        .guest = (char *)"n2",
+        .requested_realtime_ms = REALTIME_MS - 14 * DAY_MS - 5000,
+        .requested_ms = 1,
+        .verified_ms = 2,
+        .outcome = OPERATION_DONE,
+    };
+    world->facts = (struct headline_facts){
+        .readiness = &world->readiness,
+        .endpoints = world->endpoints,
+        .last_fence = &world->fence,
+        .now_ms = NOW_MS,
+        .realtime_ms = REALTIME_MS,
+    };
+}
+
+static void world_end(struct world *world)
+{
+    endpoints_free(world->endpoints);
+    inventory_unref(world->inventory);
+}
+
+static void assert_says(const struct world *world, const char *expected)
+{
+    struct text line = {0};
+    headline(&line, &world->facts);
+    assert_false(line.failed);
+    assert_string_equal(line.data, expected);
+    text_clear(&line);
+}
+
+static void test_all_is_well(void **state)
+{
+    (void)state;
+    struct world world;
+    world_begin(&world, three, 3);
+    assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
+    world_end(&world);
+}
+
+static void test_knowledge_of_this_second_is_just_now_and_no_fence_is_no_fence_yet(void **state)
+{
+    (void)state;
+    struct world world;
+    world_begin(&world, three, 3);
+    world.facts.last_fence = NULL;
+    endpoints_answered(world.endpoints, 0, NULL, NOW_MS - 3);
+    endpoints_answered(world.endpoints, 1, NULL, NOW_MS);
+    assert_says(&world, "3/3 targets ready; pve1, pve2 ok (just now); no fence yet");
+    world_end(&world);
+}
+
+static void test_a_fence_that_was_not_proven_says_what_became_of_it(void **state)
+{
+    (void)state;
+    struct world world;
+    world_begin(&world, three, 3);
+    world.fence.requested_realtime_ms = REALTIME_MS - 4000;
+    world.fence.verified_ms = 0;
+    world.fence.outcome = OPERATION_RUNNING;
+    assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 off under way");
+    world.fence.outcome = OPERATION_FAILED;
+    world.fence.error.code = ERROR_LOCKED;
+    assert_says(&world,
+                "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 off failed (locked) 4 s ago");
+    world.fence.outcome = OPERATION_INTERRUPTED;
+    world.fence.error.code = ERROR_NONE;
+    world.fence.action = FENCE_REBOOT;
+    assert_says(&world,
+                "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 reboot interrupted 4 s ago");
+    /* the power-on of a reboot goes on; the fence is proven */
+    world.fence.outcome = OPERATION_RUNNING;
+    world.fence.verified_ms = 2;
+    assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 reboot 4 s ago");
+    world.fence.guest = NULL;
+    assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence 102 reboot 4 s ago");
+    world_end(&world);
+}
+
+static void test_guests_that_are_not_ready_are_named_with_their_reasons(void **state)
+{
+    (void)state;
+    const struct guest some[] = {
+        FIXTURE_GUEST(101, "n1", "pve1", .hastate = (char *)"started"),
+        FIXTURE_GUEST(102, "n2", "pve2"),
+        FIXTURE_GUEST(103, "n3", "pve3", .lock = (char *)"backup"),
+    };
+    struct world world;
+    world_begin(&world, some, 3);
+    assert_says(
+        &world,
+        "2/3 targets ready; n3 blocked (locked); n1 degraded (ha-managed); pve1, pve2 ok (2 s ago); last "
+        "fence n2 off 14 d ago");
+    world_end(&world);
+}
+
+static void test_of_many_guests_three_are_named(void **state)
+{
+    (void)state;
+    struct guest many[6];
+    static const char *const names[] = {"n1", "n2", "n3", "n4", "n5", "n6"};
+    for (int i = 0; i < 6; i++)
+        many[i] = (struct guest)FIXTURE_GUEST(101 + i, names[i], "pve1", .lock = (char *)"backup");
+    struct world world;
+    world_begin(&world, many, 6);
+    assert_says(&world, "0/6 targets ready; n1 blocked (locked), n2 blocked (locked), n3 blocked (locked), 3 "
+                        "more blocked; pve1, "
+                        "pve2 ok (2 s ago); last fence n2 off 14 d ago");
+    world_end(&world);
+}
+
+static void test_what_concerns_all_guests_is_said_once(void **state)
+{
+    (void)state;
+    struct world world;
+    const struct error refused = {.code = ERROR_NO_ENDPOINT, .message = "connection refused"};
+    world_begin(&world, three, 3);
+    endpoints_failed(world.endpoints, 1, &refused, NOW_MS - 65000);
+    world.readiness.endpoints_up = 1;
+    assert_says(
+        &world,
+        "3/3 targets ready; all degraded (one-endpoint); pve1 ok (2 s ago); pve2 down (for 65 s); last "
+        "fence n2 off 14 d ago");
+    endpoints_failed(world.endpoints, 0, &refused, NOW_MS - 65000);
+    world.readiness.endpoints_up = 0;
+    world.facts.poll_error = &refused;
+    assert_says(
+        &world,
+        "0/3 targets ready; connection refused; all blocked (no-endpoint); pve1, pve2 down (for 65 s); last "
+        "fence n2 off 14 d ago");
+    world_end(&world);
+}
+
+static void test_before_anything_is_known_it_is_not_ready(void **state)
+{
+    (void)state;
+    struct world world;
+    struct config_endpoint configured = {
+        .text = (char *)"pve9", .address = (char *)"pve9", .name = (char *)"pve9", .port = 8006};
+    const struct error refused = {.code = ERROR_NO_ENDPOINT, .message = "no endpoint answers"};
+    world_begin(&world, three, 3);
+    assert_int_equal(endpoints_reconfigure(world.endpoints, &configured, 1), 0);
+    world.readiness.inventory = NULL;
+    world.readiness.session_ready = false;
+    world.facts.last_fence = NULL;
+    assert_says(&world,
+                "not ready: the guests of the pool are not known yet; pve9 not asked yet; no fence yet");
+    world.facts.poll_error = &refused;
+    assert_says(&world, "not ready: no endpoint answers; pve9 not asked yet; no fence yet");
+    world_end(&world);
+}
+
+static void test_privileges_are_told_with_what_mends_them(void **state)
+{
+    (void)state;
+    struct world world;
+    const struct error excess = {.code = ERROR_EXCESS_PRIVILEGES,
+                                 .message = "more than fencing takes on /",
+                                 .hint = "pveum acl delete /"};
+    const struct error missing = {.code = ERROR_NO_POWER_RIGHT, .message = "VM.Audit is missing on /pool/p"};
+    world_begin(&world, three, 3);
+    world.facts.excess = &excess;
+    world.readiness.grants = GRANTS_TOLERATED;
+    assert_says(&world, "3/3 targets ready; excess-privileges: more than fencing takes on /; pve1, pve2 ok "
+                        "(2 s ago); last fence n2 "
+                        "off 14 d ago");
+    world.readiness.grants = GRANTS_REFUSED;
+    assert_says(&world, "not ready: excess-privileges: more than fencing takes on /; pveum acl delete /; "
+                        "pve1, pve2 ok (2 s ago); last "
+                        "fence n2 off 14 d ago");
+    world.readiness.grants = GRANTS_ACCEPTED;
+    world.facts.excess = NULL;
+    world.facts.missing = &missing;
+    assert_says(&world, "3/3 targets ready; no-power-right: VM.Audit is missing on /pool/p; pve1, pve2 ok (2 "
+                        "s ago); last fence n2 off "
+                        "14 d ago");
+    world_end(&world);
+}
+
+static void test_of_many_endpoints_four_are_named_and_addresses_are_whole(void **state)
+{
+    (void)state;
+    struct config_endpoint configured[6];
+    static const char *const names[] = {"192.0.2.1", "2001:db8::2", "c.example", "d", "e", "f"};
+    struct world world;
+    world_begin(&world, three, 3);
+    for (size_t i = 0; i < 6; i++)
+        configured[i] = (struct config_endpoint){
+            .text = (char *)names[i], .address = (char *)names[i], .name = (char *)names[i], .port = 8006};
+    assert_int_equal(endpoints_reconfigure(world.endpoints, configured, 6), 0);
+    for (size_t i = 0; i < 6; i++)
+        endpoints_answered(world.endpoints, i, NULL, NOW_MS - (int64_t)i * 1000);
+    assert_says(&world, "3/3 targets ready; 192.0.2.1, 2001:db8::2, c, d and 2 more ok (5 s ago); last fence "
+                        "n2 off 14 d ago");
+    world_end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_is_well),
+        cmocka_unit_test(test_knowledge_of_this_second_is_just_now_and_no_fence_is_no_fence_yet),
+        cmocka_unit_test(test_a_fence_that_was_not_proven_says_what_became_of_it),
+        cmocka_unit_test(test_guests_that_are_not_ready_are_named_with_their_reasons),
+        cmocka_unit_test(test_of_many_guests_three_are_named),
+        cmocka_unit_test(test_what_concerns_all_guests_is_said_once),
+        cmocka_unit_test(test_before_anything_is_known_it_is_not_ready),
+        cmocka_unit_test(test_privileges_are_told_with_what_mends_them),
+        cmocka_unit_test(test_of_many_endpoints_four_are_named_and_addresses_are_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
