@@ -469,7 +469,7 @@ static void begin(struct runner *runner)
     const struct legacy *legacy = legacies_find(&engine->legacies, operation->vmid);
     if (legacy) {
         runner->inherited_stops = legacy_inherit(legacy, &runner->step, clock_now_ms());
-        if (clock_now_ms() < legacy->until_ms)
+        if (clock_now_ms() < legacy->stops_until_ms)
             runner->stops_since_ms = legacy->since_realtime_ms;
     }
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);

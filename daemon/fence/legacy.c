@@ -62,6 +62,16 @@ static int64_t calls_until(const struct legacy *legacy, int64_t now_ms)
     return until_ms > now_ms ? until_ms : 0;
 }
 
+/* The next operation's stops are found in the same list as these: as long as one may come, and so long that
+ * the list's whole seconds tell them apart. */
+static int64_t stops_until(const struct legacy *legacy, int64_t now_ms)
+{
+    const struct step_call *stop = &legacy->stop;
+    int64_t counted_ms = stop->tasks ? latest(stop->last_sent_ms, stop->settled_ms) + TASK_TIME_MS : 0;
+    int64_t until_ms = latest(open_until(stop, now_ms), counted_ms);
+    return until_ms > now_ms ? until_ms : 0;
+}
+
 /* Since when a stop may have killed what nothing would have shown (point 7). */
 static int64_t killing_since(const struct step *step)
 {
@@ -118,12 +128,8 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
     legacy->stop.tasks += facts->inherited_stops;
-    legacy->until_ms = calls_until(legacy, now_ms);
-    /* the next operation's stops are counted in the same list */
-    if (legacy->stop.tasks && !legacy->until_ms)
-        legacy->until_ms = latest(legacy->stop.last_sent_ms, legacy->stop.settled_ms) + TASK_TIME_MS;
-    if (legacy->until_ms <= now_ms)
-        legacy->until_ms = 0;
+    legacy->stops_until_ms = stops_until(legacy, now_ms);
+    legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
     return legacy->until_ms || legacy->killing_since_ms;
 }
 
@@ -163,11 +169,13 @@ unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t 
     if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
         step->stop = legacy->stop;
         step->reset = legacy->reset;
+        if (now_ms >= legacy->stops_until_ms)
+            step->stop.tasks = 0;
         return 0;
     }
     inherit_open(&step->stop, &legacy->stop);
     inherit_open(&step->reset, &legacy->reset);
-    return legacy->stop.tasks;
+    return now_ms < legacy->stops_until_ms ? legacy->stop.tasks : 0;
 }
 
 /* ---- in the history ---- */
@@ -285,6 +293,7 @@ bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t of
     read_call(&legacy->stop, document, "stop", offset_ms, now_ms);
     read_call(&legacy->start, document, "start", offset_ms, now_ms);
     read_call(&legacy->reset, document, "reset", offset_ms, now_ms);
+    legacy->stops_until_ms = stops_until(legacy, now_ms);
     legacy->until_ms = calls_until(legacy, now_ms);
     legacy->killing_since_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms);
     int64_t until_ms = 0;

@@ -77,7 +77,7 @@ bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t
 void step_watch(struct step *step, struct step_effects *effects, const char *call)
 {
     step->phase = STEP_WATCHING;
-    step_note(effects, "watched for a while: a %s whose answer was lost may still come", call);
+    step_note(effects, "watched for a while: a %s of ours may still come", call);
 }
 
 static bool may_have_come(const struct step *step)

@@ -33,7 +33,7 @@ static const struct call_row calls[API_CALL_COUNT] = {
     [API_RESET] = {{"reset", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/reset"},
     [API_TASK] = {{"task", "GET", false, false, true}, "/nodes/{node}/tasks/{upid}/status"},
     [API_TASKS] = {{"tasks", "GET", false, false, true},
-                   "/nodes/{node}/tasks?vmid={vmid}&source=all&limit=50"},
+                   "/nodes/{node}/tasks?vmid={vmid}&source=all&limit=500"},
 };
 
 const struct api_row *api_row(enum api_call call)

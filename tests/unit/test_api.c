@@ -121,7 +121,7 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
             {"/api2/json/nodes/pve1/tasks/UPID%3Apve1%3A00007259%3A0004165B%3A6B02D840%3Aqmstop%3A100"
              "%3Afence%40pve%21tok%3A/status",
              NULL},
-        [API_TASKS] = {"/api2/json/nodes/pve1/tasks?vmid=100&source=all&limit=50", NULL},
+        [API_TASKS] = {"/api2/json/nodes/pve1/tasks?vmid=100&source=all&limit=500", NULL},
     };
     (void)state;
     for (enum api_call call = 0; call < API_CALL_COUNT; call++) {

@@ -89,7 +89,7 @@ static void test_reads_come_at_growing_intervals_one_at_a_time(void **state) /* 
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_is(STOP_UPID, NULL);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 150; i++) {
         go(now_ms - T0 + 600);
         assert_true(step.busy_status);
         tell(STEP_EVENT_WAKE);
@@ -103,7 +103,7 @@ static void test_reads_come_at_growing_intervals_one_at_a_time(void **state) /* 
     assert_int_equal(last_gap, STEP_STATUS_LAST_MS);
 }
 
-static void test_a_read_comes_late_by_a_hundredth_of_the_time_waited_at_most(void **state) /* rule 2 */
+static void test_a_read_comes_late_by_a_small_part_of_the_time_waited_at_most(void **state) /* rule 2 */
 {
     (void)state;
     stop_a_running_guest(FENCE_OFF);
@@ -626,7 +626,7 @@ int main(void)
         cmocka_unit_test(test_a_host_offline_by_a_majoritys_word_is_hopeless),
         cmocka_unit_test(test_a_host_offline_by_a_minoritys_word_is_tried_again),
         cmocka_unit_test(test_reads_come_at_growing_intervals_one_at_a_time),
-        cmocka_unit_test(test_a_read_comes_late_by_a_hundredth_of_the_time_waited_at_most),
+        cmocka_unit_test(test_a_read_comes_late_by_a_small_part_of_the_time_waited_at_most),
         cmocka_unit_test(test_a_moved_guest_is_located_and_stopped_there),
         cmocka_unit_test(test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_ones),
         cmocka_unit_test(test_a_stop_that_fails_because_the_guest_moved_locates_it),
