@@ -72,12 +72,14 @@ int64_t inventory_taken_ms(const struct inventory *inventory); /* CLOCK_MONOTONI
 
 struct inventory_builder;
 
-/* Remembers the hosts that `previous` (may be NULL) knew; borrows it for this call only. NULL: no memory. */
-struct inventory_builder *inventory_builder_new(const struct inventory *previous);
+/* Remembers the hosts that `previous` (may be NULL) knew, and what its guests were called; takes a reference
+ * of its own. NULL: no memory. */
+struct inventory_builder *inventory_builder_new(struct inventory *previous);
 void inventory_builder_free(struct inventory_builder *builder); /* NULL is fine */
 void inventory_builder_freep(struct inventory_builder **builder);
 /* Each copies, and returns false when memory ran out. A VMID given twice: the later one counts. Aliases
- * within `guest` are ignored. */
+ * within `guest` are ignored. A guest without a name, as Proxmox lists those of a dead host, keeps the name,
+ * the tags and the mark of a template that the previous inventory had for it. */
 bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest);
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
 bool inventory_builder_node(struct inventory_builder *builder, const char *node,

@@ -2,9 +2,10 @@
  * From what a round of polls brought to an immutable snapshot; and the count of hosts that a fence takes
  * live.
  *
- * All copying, sorting and resolving of names is done here, once a round, so that looking up needs none. What
- * is remembered over rounds is the hosts alone: a list that leaves some out may come from the wrong side of a
- * partition.
+ * All copying, sorting and resolving of names is done here, once a round, so that looking up needs none. Two
+ * things are remembered over rounds: the hosts, for a list that leaves some out may come from the wrong side
+ * of a partition; and what only a guest's own host tells of it, its name above all, for when that host is
+ * dead the guest must be found more than ever.
  */
 #include "proxmox/inventory_private.h"
 
@@ -18,6 +19,7 @@
 
 struct inventory_builder {
     struct inventory *inventory; /* under construction: nobody else sees it */
+    struct inventory *previous;  /* a reference, or NULL */
     size_t guest_capacity, alias_capacity, node_capacity;
     size_t remembered; /* the first ones of nodes come from the previous snapshot, ordered by name */
 };
@@ -81,7 +83,7 @@ static bool add_node(struct inventory_builder *builder, const char *name, bool o
     return true;
 }
 
-struct inventory_builder *inventory_builder_new(const struct inventory *previous)
+struct inventory_builder *inventory_builder_new(struct inventory *previous)
 {
     _cleanup_(inventory_builder_freep) struct inventory_builder *builder = calloc(1, sizeof(*builder));
 
@@ -91,6 +93,7 @@ struct inventory_builder *inventory_builder_new(const struct inventory *previous
     if (!builder->inventory)
         return NULL;
     builder->inventory->references = 1;
+    builder->previous = previous ? inventory_ref(previous) : NULL;
     for (size_t i = 0; previous && i < previous->node_count; i++)
         if (!add_node(builder, previous->nodes[i].name, false, false))
             return NULL;
@@ -103,6 +106,7 @@ void inventory_builder_free(struct inventory_builder *builder)
     if (!builder)
         return;
     inventory_unref(builder->inventory);
+    inventory_unref(builder->previous);
     free(builder);
 }
 
@@ -118,26 +122,39 @@ static bool copy_text(char **to, const char *from)
     return *to || !from;
 }
 
+/* Whom to believe about name, tags and template: the guest itself, unless it comes without a name, as those
+ * of a dead host do; then its earlier self, if there was one. */
+static const struct guest *who_tells(const struct inventory_builder *builder, const struct guest *guest)
+{
+    const struct guest *earlier;
+
+    if ((guest->name && *guest->name) || !builder->previous)
+        return guest;
+    earlier = inventory_by_vmid(builder->previous, guest->vmid);
+    return earlier && earlier->type == guest->type ? earlier : guest;
+}
+
 bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest)
 {
     struct inventory *inventory = builder->inventory;
+    const struct guest *teller = who_tells(builder, guest);
     struct guest *guests;
     struct guest copy = {
         .vmid = guest->vmid,
         .type = guest->type,
-        .template = guest->template,
+        .template = teller->template,
         .may_power = guest->may_power,
         .may_audit = guest->may_audit,
     };
     /* no short cut: every pointer must be set before guest_clear() */
-    bool ok = copy_text(&copy.name, guest->name);
+    bool ok = copy_text(&copy.name, teller->name);
 
     ok = copy_text(&copy.node, guest->node) && ok;
     ok = copy_text(&copy.pool, guest->pool) && ok;
     ok = copy_text(&copy.status, guest->status) && ok;
     ok = copy_text(&copy.lock, guest->lock) && ok;
     ok = copy_text(&copy.hastate, guest->hastate) && ok;
-    ok = copy_text(&copy.tags, guest->tags) && ok;
+    ok = copy_text(&copy.tags, teller->tags) && ok;
     snprintf(copy.label, sizeof(copy.label), "%d", guest->vmid);
     guests = with_room(inventory->guests, inventory->guest_count, &builder->guest_capacity, sizeof(*guests));
     if (guests)

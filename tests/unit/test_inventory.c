@@ -367,6 +367,48 @@ static void test_a_host_is_remembered_while_a_minority_leaves_it_out(void **stat
     inventory_unref(inventory);
 }
 
+static struct inventory *round_with(struct inventory *previous, const struct guest *guest)
+{
+    struct inventory_builder *builder = inventory_builder_new(previous);
+
+    inventory_unref(previous); /* the builder has a reference of its own */
+    assert_true(inventory_builder_guest(builder, guest));
+    return inventory_builder_finish(builder, 1);
+}
+
+static void test_a_guest_of_a_dead_host_keeps_what_only_its_host_told(void **state)
+{
+    struct guest guest = {.vmid = 101,
+                          .type = PVE_QEMU,
+                          .name = (char[]){"web1"},
+                          .node = (char[]){"pve1"},
+                          .tags = (char[]){"prod;web"},
+                          .status = (char[]){"running"},
+                          .template = true};
+    struct guest unknown = {
+        .vmid = 101, .type = PVE_QEMU, .node = (char[]){"pve1"}, .status = (char[]){"unknown"}};
+    struct inventory *inventory = round_with(NULL, &guest);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* a host may be dead for long */
+        inventory = round_with(inventory, &unknown);
+        assert_int_equal(find(inventory, "web1"), 101);
+        assert_string_equal(inventory_get(inventory, 0)->tags, "prod;web");
+        assert_string_equal(inventory_get(inventory, 0)->status, "unknown");
+        assert_true(inventory_get(inventory, 0)->template);
+    }
+    guest = (struct guest){.vmid = 101, .type = PVE_QEMU, .name = (char[]){"web9"}};
+    inventory = round_with(inventory, &guest);
+    assert_int_equal(find(inventory, "web9"), 101);
+    assert_int_equal(find(inventory, "web1"), -ERROR_UNKNOWN_PLUG);
+    assert_null(inventory_get(inventory, 0)->tags);
+    unknown.type = PVE_LXC; /* another guest with the number */
+    inventory = round_with(inventory, &unknown);
+    assert_int_equal(find(inventory, "web9"), -ERROR_UNKNOWN_PLUG);
+    assert_null(inventory_get(inventory, 0)->name);
+    inventory_unref(inventory);
+}
+
 static void test_a_host_is_forgotten_when_a_majority_no_longer_names_it(void **state)
 {
     struct inventory *inventory = round_of(NULL, NODES("+pve1", "+pve2", "+pve3"));
@@ -499,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_an_unfinished_builder_can_be_dropped),
         cmocka_unit_test(test_ten_thousand_guests_are_found_each_by_all_its_names),
         cmocka_unit_test(test_a_host_is_remembered_while_a_minority_leaves_it_out),
+        cmocka_unit_test(test_a_guest_of_a_dead_host_keeps_what_only_its_host_told),
         cmocka_unit_test(test_a_host_is_forgotten_when_a_majority_no_longer_names_it),
         cmocka_unit_test(test_strangers_do_not_make_a_majority_of_the_remembered),
         cmocka_unit_test(test_a_host_listed_twice_is_one_and_online_only_if_both_say_so),
