@@ -134,6 +134,19 @@ scenario_endpoint_dead() {
     whole_again
 }
 
+scenario host-dead levels 'the victim'\''s Proxmox host without power: the broker refuses to call it off, and the second level fences'
+scenario_host_dead() {
+    owns node2
+    strike node2 host_dies
+    service_recovers
+    grep -h 'targeting node2 using broker' "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log | grep -q 'returned 1'
+    grep -qF 'node-offline' "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log
+    sim_ctl node pve2 online
+    power_on node2
+    whole_again
+}
+host_dies() { sim_ctl node "pve$(number_of "$1")" dead; }
+
 scenario migration three 'the victim is being migrated: the fence follows it to its new host'
 scenario_migration() {
     local vmid from to
