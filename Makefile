@@ -64,6 +64,7 @@ CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
 PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
 # everything but main, for the unit tests
 ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ))
+CLIENT_ROOMS_OBJ := $(filter-out $(B)/obj/client/main.o,$(CLIENT_OBJ))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 # short lines; V=1 shows the commands
@@ -93,6 +94,10 @@ $(B)/fence_broker: $(CLIENT_OBJ)
 $(B)/pvesim: $(PVESIM_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_PVESIM))
+$(B)/unit/test_client%: $(B)/obj/tests/unit/test_client%.o $(B)/client.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka)
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
@@ -101,7 +106,9 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
 $(B)/tables: $(B)/obj/tests/tables.o $(B)/rooms.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+$(B)/client.a: $(CLIENT_ROOMS_OBJ)
 $(B)/rooms.a: $(ROOMS_OBJ)
+$(B)/client.a $(B)/rooms.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "cluster.h"
 #include "commands.h"
 #include "keys.h"
 #include "metadata.h"
@@ -245,8 +246,11 @@ static int run_list(const struct action *action, const struct settings *settings
 static int run_monitor(const struct action *action, const struct settings *settings, struct failure *failure)
 {
     struct answer answer = {0};
+    bool strict = settings->flag[KEY_STRICT];
+    _cleanup_(freep) char *nodes = strict ? cluster_node_names() : NULL;
     char *target = NULL;
-    if (asprintf(&target, "%s%s", action->target, settings->flag[KEY_STRICT] ? "&strict=1" : "") < 0)
+    if (asprintf(&target, "%s%s%s%s", action->target, strict ? "&strict=1" : "", nodes ? "&nodes=" : "",
+                 nodes ? nodes : "") < 0)
         target = NULL;
     int rc = ask(settings, "GET", target, wait_seconds(settings, REQUEST_READ_WAIT_S), 0, &answer, failure);
     answer_clear(&answer);

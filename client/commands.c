@@ -31,7 +31,7 @@ struct command {
     bool power;     /* POST; takes --dry-run and --method */
     bool text_only; /* no JSON form */
     bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
-    bool doctor;    /* the exit status is in the answer; without a daemon somebody else answers */
+    bool doctor;    /* what is shown, and the exit status, are doctor.c's */
     bool watched;   /* takes --watch */
     bool later;     /* promised, and not there yet */
     const char *synopsis, *description;
@@ -290,9 +290,9 @@ static int show(const struct showing *showing, const struct screen *screen, unsi
     const struct command *command = showing->command;
     bool json = showing->call->json;
     struct answer answer = {0};
+    if (command->doctor)
+        return doctor_show(&showing->request, screen, failure);
     int rc = request_perform(&showing->request, &answer, failure);
-    if (rc < 0 && command->doctor && failure->no_daemon)
-        return doctor_run_alone(json, failure);
     if (rc == 0 && answer.status != 200)
         rc = answer_failure(&answer, failure);
     /* with --json the broker's error is an answer, too: the body goes where the caller parses, the line to
@@ -303,8 +303,6 @@ static int show(const struct showing *showing, const struct screen *screen, unsi
             puts("done");
     }
     int said = rc == 0 && command->verdict && !can_is_yes(&answer) ? CAN_NO : 0;
-    if (rc == 0 && command->doctor)
-        said = doctor_exit_status(&answer);
     answer_clear(&answer);
     return rc == 0 ? said : rc;
 }

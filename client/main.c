@@ -30,7 +30,7 @@ int main(int argc, char **argv)
     int rc =
         commands_wanted(argc, argv) ? commands_run(argc, argv, &failure) : agent_run(argc, argv, &failure);
     fflush(stdout);
-    if (rc == AGENT_FAILED)
+    if (rc == AGENT_FAILED && !failure.told)
         failure_print(&failure);
     failure_clear(&failure);
     return rc;

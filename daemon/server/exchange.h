@@ -38,8 +38,8 @@ struct exchange {
     enum http_form form;
     enum exchange_wait wait;
     uint64_t asker;
-    char *plug;         /* of a live read or a power request, and */
-    const char *action; /* of the latter */
+    char *plug;         /* of a live read or a power request; a strict monitor's nodes, */
+    const char *action; /* of a power request */
     bool audited;       /* that it was asked */
     bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;

@@ -5,6 +5,10 @@
  */
 #include "server/monitor.h"
 
+#include "system/cleanup.h"
+
+#include <string.h>
+
 bool monitor_facts_old(const struct view_facts *facts)
 {
     return !facts->readiness.inventory ||
@@ -26,16 +30,35 @@ static void set_reason(struct error *error, const struct view_facts *facts, enum
     error_hint(error, "%s", cause && cause->hint[0] ? cause->hint : reason_hint(reason));
 }
 
-/* The first guest whose verdict is blocked, or NULL. */
-static const struct guest *blocked_guest(const struct view_facts *facts, enum reason *reason)
+/* Does one of these names lead to the guest, or (NULL) to any? */
+static bool is_named(const struct inventory *inventory, const struct guest *guest, const char *nodes)
+{
+    _cleanup_(freep) char *names = strdup(nodes);
+    char *rest = names;
+    struct error error;
+
+    for (const char *name; (name = strsep(&rest, ","));) {
+        const struct guest *found = inventory_find(inventory, name, &error);
+
+        if (found && (!guest || found == guest))
+            return true;
+    }
+    return !names; /* without memory every guest counts */
+}
+
+/* The first node whose verdict is blocked, or NULL. */
+static const struct guest *blocked_guest(const struct view_facts *facts, const char *nodes,
+                                         enum reason *reason)
 {
     const struct inventory *inventory = facts->readiness.inventory;
+    bool every = !nodes || !is_named(inventory, NULL, nodes);
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
         reason_set reasons = readiness_guest(&facts->readiness, guest);
 
-        if (readiness_verdict(reasons) == VERDICT_BLOCKED) {
+        if (readiness_verdict(reasons) == VERDICT_BLOCKED &&
+            (every || guest->alias_count > 0 || is_named(inventory, guest, nodes))) {
             *reason = readiness_worst(reasons);
             return guest;
         }
@@ -54,7 +77,7 @@ static bool any_may_be_powered(const struct inventory *inventory)
     return false;
 }
 
-bool monitor_passes(const struct view_facts *facts, bool strict, struct error *error)
+bool monitor_passes(const struct view_facts *facts, bool strict, const char *nodes, struct error *error)
 {
     reason_set overall = readiness_overall(&facts->readiness);
     enum reason reason = readiness_worst(overall);
@@ -76,7 +99,7 @@ bool monitor_passes(const struct view_facts *facts, bool strict, struct error *e
         set_reason(error, facts, REASON_NO_POWER_RIGHT, NULL);
         return false;
     }
-    if (strict && (guest = blocked_guest(facts, &reason))) {
+    if (strict && (guest = blocked_guest(facts, nodes, &reason))) {
         set_reason(error, facts, reason, guest);
         return false;
     }

@@ -289,7 +289,7 @@ static void answer_monitor(struct exchange *exchange, const struct view_facts *f
     _cleanup_(text_clear) struct text body = {0};
     struct error error = {0};
 
-    if (!monitor_passes(facts, exchange->bare, &error)) {
+    if (!monitor_passes(facts, exchange->bare, exchange->plug, &error)) {
         exchange_answer_error(exchange, 503, NULL, &error, NULL);
         return;
     }
@@ -328,6 +328,7 @@ static void begin_monitor(struct exchange *exchange)
 void request_status(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const views[] = {"monitor", NULL};
+    const char *nodes = http_query(request, "nodes");
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
     struct error error;
@@ -336,13 +337,18 @@ void request_status(struct exchange *exchange, const struct http_request *reques
     if (!query_word(exchange, request, "view", views, &view) ||
         !query_word(exchange, request, "strict", yes_no, &strict))
         return;
-    if (view == 0) {
+    if (view == 0 && (!nodes || strict == 1)) {
         exchange->bare = strict == 1;
+        if (nodes && !(exchange->plug = strdup(nodes))) {
+            error_set(&error, ERROR_INTERNAL, "out of memory");
+            answer_error(exchange, &error);
+            return;
+        }
         begin_monitor(exchange);
         return;
     }
-    if (strict >= 0) {
-        error_set(&error, ERROR_BAD_REQUEST, "strict goes with view=monitor only");
+    if (strict >= 0 || nodes) {
+        error_set(&error, ERROR_BAD_REQUEST, "strict goes with view=monitor only, and nodes with strict=1");
         answer_error(exchange, &error);
         return;
     }
@@ -351,13 +357,45 @@ void request_status(struct exchange *exchange, const struct http_request *reques
     answer_view(exchange, &body);
 }
 
-/* Whoever reads it sees the guests that it may read, as in status. */
-void request_doctor(struct exchange *exchange, const struct http_request *request)
+/* Without an inventory no name leads anywhere, and that would be no answer. */
+static void answer_plugs(struct exchange *exchange, const char *plugs)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
+    struct error error;
 
-    (void)request;
+    exchange_facts(exchange, &facts);
+    if (!facts.readiness.inventory) {
+        error_set(&error, ERROR_NO_INVENTORY, "%s", reason_message(REASON_NO_INVENTORY));
+        error_hint(&error, "%s", reason_hint(REASON_NO_INVENTORY));
+        answer_error(exchange, &error);
+        return;
+    }
+    view_plugs(&body, exchange->form, &facts, plugs);
+    answer_view(exchange, &body);
+}
+
+/* Whoever reads it sees the guests that it may read, as in status. */
+void request_doctor(struct exchange *exchange, const struct http_request *request)
+{
+    static const char *const views[] = {"plugs", NULL};
+    const char *plugs = http_query(request, "plugs");
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+    struct error error;
+    int view;
+
+    if (!query_word(exchange, request, "view", views, &view))
+        return;
+    if ((view == 0) != (plugs != NULL)) {
+        error_set(&error, ERROR_BAD_REQUEST, "view=plugs and plugs=NAME,… go together");
+        answer_error(exchange, &error);
+        return;
+    }
+    if (plugs) {
+        answer_plugs(exchange, plugs);
+        return;
+    }
     exchange_facts(exchange, &facts);
     view_doctor(&body, exchange->form, &facts);
     answer_view(exchange, &body);

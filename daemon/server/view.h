@@ -75,6 +75,10 @@ void view_status(struct text *out, enum http_form form, const struct view_facts 
 /* ---- the doctor's report (view_doctor.c) ---- */
 void view_doctor(struct text *out, enum http_form form, const struct view_facts *facts);
 
+/* ---- whom names lead to (view_plugs.c) ---- */
+/* `plugs`: names, separated by commas. readiness.inventory must be there. */
+void view_plugs(struct text *out, enum http_form form, const struct view_facts *facts, const char *plugs);
+
 /* ---- own privileges (view_permissions.c) ---- */
 void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts);
 

@@ -124,23 +124,44 @@ END
 }
 
 @test "doctor's exit status is what the report begins with, in both forms" {
-    while IFS='|' read -r code text; do
-        broker "$(reply text 200 text/plain "$text")" "$(reply json 200 application/json "{\"exit_status\":$code,\"verdict\":\"x\"}")"
+    while IFS='|' read -r code words; do
+        broker "$(reply text 200 text/plain "Verdict: $words\\n\\nendpoints\\n  ok       a\\n")" \
+            "$(reply json 200 application/json "{\"exit_status\":$code,\"verdict\":\"$words\",\"daemon\":true,\"findings\":[{\"step\":\"endpoints\"}]}\\n")"
         client -s "$SOCKET" doctor
         is "$status" "$code"
-        like "$out" "${text%%\\*}*"
+        like "$out" "Verdict: $words"$'\n\nendpoints\n  ok       a\n\ncluster\n  skipped  *'
         client -s "$SOCKET" doctor --json
         is "$status" "$code"
+        like "$out" "{\"exit_status\":$code,\"verdict\":\"$words\",\"daemon\":true,\"findings\":\[{\"step\":\"endpoints\"},{\"step\":\"cluster\",\"level\":\"skipped\",*}]}"
         is "$(requests | sort -u)" "GET /v1/doctor HTTP/1.1"
         kill "$BROKER_PID"
         wait "$BROKER_PID" || true
         rm -f "$SOCKET" "$LOG"
     done <<-'END'
-	0|Verdict: fine\n
-	1|Verdict: a fence would fail\n
-	2|Verdict: a fence would work, but something is off\n
-	1|Verdict: finer than fine\n
+	0|fine
+	1|a fence would fail
+	2|a fence would work, but something is off
 	END
+}
+
+@test "doctor shows no report of another form than its own" {
+    while IFS= read -r body; do
+        broker "$(reply json 200 application/json "$body")"
+        client -s "$SOCKET" doctor --json
+        fails_with "is no report of the doctor's"
+        is "$out" ""
+        kill "$BROKER_PID"
+        wait "$BROKER_PID" || true
+        rm -f "$SOCKET" "$LOG"
+    done <<-'END'
+	{"exit_status":0,"verdict":"finer","findings":[]}
+	{"exit_status":0,"verdict":"fine","findings":[],"more":1}
+	{"exit_status":0,"verdict":"fine",
+	[]
+	END
+    broker "$(reply text 200 text/plain 'Verdict: finer than fine\\n')"
+    client -s "$SOCKET" doctor
+    fails_with "is no report of the doctor's"
 }
 
 @test "doctor without a daemon is fence_brokerd's, from the client's own directory, with its exit status" {
@@ -149,12 +170,20 @@ END
     CLIENT=$T/bin/fence_broker
     client doctor --socket "$SOCKET"
     fails_with "cannot run $T/bin/fence_brokerd"
-    printf '%s\n' '#!/bin/sh' 'echo "ran: $*"' 'exit 2' >"$T/bin/fence_brokerd"
+    printf '%s\n' '#!/bin/sh' '[ "$*" != doctor ] || printf "%s\n" "Verdict: a fence would work, but something is off" "ran: $*"' \
+        '[ "$*" = doctor ] || printf "%s\n" "{\"exit_status\":1,\"verdict\":\"a fence would fail\",\"ran\":\"$*\",\"findings\":[]}"' \
+        'exit 2' >"$T/bin/fence_brokerd"
     chmod 755 "$T/bin/fence_brokerd"
     client doctor --socket "$SOCKET"
-    is "$status $out" "2 ran: doctor"
+    is "$status" 2
+    like "$out" $'Verdict: a fence would work, but something is off\nran: doctor\n\ncluster\n*'
     client doctor --json --socket "$SOCKET"
-    is "$status $out" "2 ran: doctor --json"
+    is "$status" 1
+    like "$out" '*"ran":"doctor --json","findings":\[{"step":"cluster",*'
+    # a program that says nothing is no report
+    printf '%s\n' '#!/bin/sh' 'echo "it is broken" >&2' 'exit 1' >"$T/bin/fence_brokerd"
+    client doctor --socket "$SOCKET"
+    fails_with "it is broken"
     # somebody is there: what it says counts, and nothing else
     broker "$(reply bad 403 text/plain 'denied: no rule matches\nhint: ask root\n')"
     client doctor --socket "$SOCKET"

@@ -11,6 +11,8 @@ client_setup() {
     SOCKET=$T/broker.sock
     LOG=$T/requests
     BROKER_PID=
+    # this machine's own Pacemaker has nothing to do with it
+    export CIB_file=$T/no-such-cib.xml COROSYNC_MAIN_CONFIG_FILE=$T/no-such-corosync.conf
 }
 
 client_teardown() {

@@ -5,6 +5,7 @@
 setup() {
     source "$BATS_TEST_DIRNAME/fence.bash"
     e2e_setup
+    export CIB_file=$T/no-such-cib.xml # this machine's own Pacemaker has nothing to do with it
     SIM_ARGUMENTS=(--scale 0.1)
     POLLS=(fence.deadline=5s proxmox.poll-interval=1s)
 }
@@ -31,19 +32,19 @@ findings() {
 }
 # the steps in the order of their first finding
 steps() { perl -MJSON::PP -0777 -e 'print join(",", grep { !$seen{$_}++ } map { $_->{step} } @{ decode_json(<STDIN>)->{findings} }), "\n"' <<<"$out"; }
-CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node"
+CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # and what the client adds
 
 @test "a healthy chain: exit 0, every link is named in order, in both forms" {
     sim_start
     broker_start "${POLLS[@]}"
     await 20 doctor_exits 0
     like "$out" "Verdict: fine"$'\n'*
-    is "$(grep -xE "${CHAIN//,/|}" <<<"$out" | paste -sd,)" "$CHAIN"
+    is "$(grep -xE "${CHAIN//,/|}|cluster" <<<"$out" | paste -sd,)" "$CHAIN,cluster"
     refute grep -E '^  (unknown|warning|failure)' <<<"$out"
     like "$out" "*$(endpoint pve1) answers; its certificate is good for * ago)*Proxmox accepts fence@pve!broker (token)*4 guests*3 of 3*"
     doctor --json
     ends 0
-    is "$(steps)" "$CHAIN"
+    is "$(steps)" "$CHAIN,cluster"
     is "$(json exit_status <<<"$out") $(json daemon <<<"$out")" "0 true"
     unlike "$out" "*$TOKEN_SECRET*"
 }
@@ -69,6 +70,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node"
     broker_spawn
     await 20 doctor_says "^  failure  missing: .*VM.PowerMgmt"
     ends 1
+    is "$err" ""
     like "$out" "Verdict: a fence would fail"$'\n'*"hint: on a Proxmox host: pveum "*
     doctor --json
     ends 1

@@ -485,11 +485,26 @@ static void test_the_monitor_survives_one_blocked_guest_unless_strict(void **sta
     struct room *room = *state;
     struct error error = {0};
 
-    assert_true(monitor_passes(&room->facts, false, &error));
-    assert_false(monitor_passes(&room->facts, true, &error));
+    assert_true(monitor_passes(&room->facts, false, NULL, &error));
+    assert_false(monitor_passes(&room->facts, true, NULL, &error));
     assert_int_equal(error.code, ERROR_LOCKED);
     assert_non_null(strstr(error.message, "web2 (102)"));
     assert_true(error.hint[0] != '\0');
+}
+
+static void test_a_strict_monitor_counts_the_nodes_of_the_cluster(void **state)
+{
+    struct room *room = *state;
+    struct error error = {0};
+
+    /* web2 (102) is locked; 101 is a node in any case, by its alias */
+    assert_true(monitor_passes(&room->facts, true, "node1,elsewhere", &error));
+    assert_false(monitor_passes(&room->facts, true, "node1,WEB2", &error));
+    assert_non_null(strstr(error.message, "web2 (102)"));
+    /* names that lead nowhere are no knowledge */
+    assert_false(monitor_passes(&room->facts, true, "elsewhere", &error));
+    assert_false(monitor_passes(&room->facts, true, "", &error));
+    assert_true(monitor_passes(&room->facts, false, "WEB2", &error));
 }
 
 static void test_the_monitor_fails_with_the_worst_reason(void **state)
@@ -503,32 +518,32 @@ static void test_the_monitor_fails_with_the_worst_reason(void **state)
     struct error error = {0}, poll;
 
     room->facts.readiness.session_ready = false;
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_NO_SESSION);
     room->facts.readiness.endpoints_up = 0; /* where nobody answers, nobody can accept credentials */
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_NO_ENDPOINT);
 
     room->facts = good;
     room->facts.readiness.endpoints_up = 0;
     error_set(&poll, ERROR_NO_ENDPOINT, "pve1: connection refused");
     room->facts.poll_error = &poll;
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_NO_ENDPOINT);
     assert_non_null(strstr(error.message, "pve1: connection refused"));
 
     room->facts = good;
     room->facts.readiness.inventory = NULL;
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_NO_INVENTORY);
     room->facts.readiness.inventory = empty;
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_EMPTY_POOL);
     room->facts.readiness.inventory = bare;
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_NO_POWER_RIGHT);
     room->facts.readiness.inventory = cut;
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_MINORITY);
 }
 
@@ -539,10 +554,10 @@ static void test_the_monitor_trusts_knowledge_of_two_polls_at_most(void **state)
 
     room->facts.readiness.inventory_age_ms = 20000;
     assert_false(monitor_facts_old(&room->facts));
-    assert_true(monitor_passes(&room->facts, false, &error));
+    assert_true(monitor_passes(&room->facts, false, NULL, &error));
     room->facts.readiness.inventory_age_ms = 20001;
     assert_true(monitor_facts_old(&room->facts));
-    assert_false(monitor_passes(&room->facts, false, &error));
+    assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_STALE);
     room->facts.readiness.inventory = NULL;
     assert_true(monitor_facts_old(&room->facts));
@@ -595,6 +610,7 @@ int main(void)
         VIEW_TEST(test_the_status_is_json_for_programs),
         VIEW_TEST(test_the_doctor_reports_what_the_facts_say_in_both_forms),
         VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
+        VIEW_TEST(test_a_strict_monitor_counts_the_nodes_of_the_cluster),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
         VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
     };

@@ -1,0 +1,202 @@
+#!/usr/bin/env bats
+# doctor's look at Pacemaker: Pacemaker's own tools on a CIB in a file, and the real broker. Each finding is there, and gone after the line
+# that doctor printed was run.
+# shellcheck disable=SC2034,SC2154
+
+setup() {
+    source "$BATS_TEST_DIRNAME/fence.bash"
+    e2e_setup
+    command -v cibadmin >/dev/null || missing "cibadmin is not installed"
+    export CIB_file=$T/cib.xml COROSYNC_MAIN_CONFIG_FILE=$T/corosync.conf
+    cibadmin --empty >"$CIB_file"
+    printf '%s\n' 'quorum {' '    provider: corosync_votequorum' '    two_node: 1' '}' 'nodelist {' \
+        '    node {' '        name: vm101' '    }' '    node {' '        ring0_addr: 102' '    }' '}' >"$COROSYNC_MAIN_CONFIG_FILE"
+}
+teardown() { fence_teardown; }
+
+# world [SECTION.KEY=VALUE…]: pvesim and the broker, and what a healthy cluster of NODES (default vm101 vm102 vm103) has
+world() {
+    local node id=0
+    [[ -n $SIM_PID ]] || sim_start
+    broker_start proxmox.poll-interval=1s fence.deadline=30s "$@"
+    crm_attribute -q --type crm_config --name stonith-enabled --update true
+    for node in ${NODES:-vm101 vm102 vm103}; do
+        cibadmin --create --scope nodes --xml-text "<node id=\"$((++id))\" uname=\"$node\"/>"
+    done
+}
+# device [KEY=VALUE…]: one of our agent with these parameters
+device() {
+    cibadmin --create --scope resources --xml-text '<primitive id="fencing" class="stonith" type="fence_broker"/>'
+    local item
+    for item in pcmk_reboot_timeout=90s pcmk_off_timeout=90s "$@"; do
+        crm_resource -q --resource fencing --set-parameter "${item%%=*}" --parameter-value "${item#*=}" >/dev/null
+    done
+}
+
+# doctor: sets status, out (the cluster's part of it) and all
+doctor() {
+    status=0
+    all=$(client doctor 2>&1) || status=$?
+    out=$(sed -n '/^cluster$/,$p' <<<"$all")
+}
+says() { doctor; [[ $out == *"$1"* ]]; }
+finds() { says "$1" || { printf 'not found: %s\n%s\n' "$1" "$all" >&2; return 1; }; }
+silent() { ! says "$1" || { printf 'found: %s\n%s\n' "$1" "$all" >&2; return 1; }; }
+ends() { [[ $status == "$1" ]] || { printf 'exit %s, not %s:\n%s\n' "$status" "$1" "$all" >&2; return 1; }; }
+# follow TEXT: runs the line that is to be pasted for the finding with TEXT
+follow() {
+    local line
+    doctor
+    line=$(grep -F -A 2 -- "$1" <<<"$out" | sed -n 's/^ *paste: //p' | head -n 1)
+    [[ -n $line ]] || { printf 'no line to paste for: %s\n%s\n' "$1" "$out" >&2; return 1; }
+    bash -c "$line" >"$T/followed" 2>&1 || { printf 'failed: %s\n' "$line" >&2; cat "$T/followed" >&2; return 1; }
+}
+
+@test "a cluster that is set up well is fine, and its exit status is the broker's" {
+    world
+    device
+    doctor
+    ends 0
+    is "$(grep -c '^  ok ' <<<"$out") $(grep -cE '^  (failure|warning|skipped)' <<<"$out")" "3 0"
+    like "$out" "*3 of the cluster's 3 nodes lead to a guest of the pool*"
+    client doctor --json >"$T/json"
+    is "$(json exit_status <"$T/json")" 0
+    like "$(cat "$T/json")" '*{"step":"cluster","level":"ok","message":"fencing is enabled","hint":null,"paste":\[\],"seen_at":null,"seen_age_s":null}*'
+}
+
+@test "from nothing to a good set-up by the lines that it prints" {
+    NODES="vm101 vm102" world
+    crm_attribute -q --type crm_config --name stonith-enabled --update false
+    sed -i '/two_node/d' "$COROSYNC_MAIN_CONFIG_FILE"
+    finds "failure  stonith-enabled is false: Pacemaker fences nobody"
+    ends 1
+    follow "stonith-enabled is false"
+    silent "stonith-enabled"
+    finds "failure  no stonith device runs fence_broker"
+    follow "no stonith device"
+    silent "no stonith device"
+    silent "would be killed before"
+    finds "warning  two nodes and no delay"
+    ends 2
+    follow "two nodes and no delay"
+    silent "no delay"
+    finds "warning  two nodes without two_node"
+    follow "two nodes without two_node"
+    doctor
+    ends 0
+    echo 'quorum { wait_for_all: 0' | sed 's/ wait/\n    wait/' >"$T/quorum"
+    sed -i -e '/^quorum {/{' -e "r $T/quorum" -e 'd' -e '}' "$COROSYNC_MAIN_CONFIG_FILE"
+    finds "warning  wait_for_all is 0"
+    follow "wait_for_all is 0"
+    doctor
+    ends 0
+    echo 'quorum { device { model: net } }' | sed 's/[{}]/&\n/g' >"$COROSYNC_MAIN_CONFIG_FILE"
+    finds "a quorum device decides"
+}
+
+@test "time-outs below the deadline, below a hung guest's 61 s, and below what HA takes" {
+    sim_guests
+    sed -i '/^guest 103/s/$/ ha=started/' "$SIM/cluster.conf"
+    world
+    device pcmk_reboot_timeout=20s
+    finds "warning  Pacemaker waits 20 s for a reboot by fencing and 90 s for an off, and the broker goes on for up to 30 s: it would be killed before; a guest whose QEMU hangs takes 61 s to stop; Proxmox HA, which manages vm103, takes 95 s"
+    ends 2
+    follow "would be killed before"
+    silent "would be killed before"
+    # the default is stonith-timeout
+    crm_resource -q --resource fencing --delete-parameter pcmk_off_timeout >/dev/null
+    silent "would be killed before"
+    crm_attribute -q --type crm_config --name stonith-timeout --update 10s
+    finds "and 10 s for an off"
+    crm_attribute -q --type crm_config --name stonith-timeout --update 2min
+    silent "would be killed before"
+}
+
+@test "a device that is disabled, and one of another agent" {
+    world
+    device
+    crm_resource -q --resource fencing --meta --set-parameter target-role --parameter-value Stopped >/dev/null
+    finds "failure  the device fencing is disabled"
+    ends 1
+    follow "is disabled"
+    silent "is disabled"
+    cibadmin --delete --xml-text '<primitive id="fencing"/>'
+    cibadmin --create --scope resources --xml-text '<primitive id="ipmi" class="stonith" type="fence_ipmilan"/>'
+    finds "no stonith device runs fence_broker; there are others"
+}
+
+@test "the host map: a guest that is not there, two nodes of one guest, a node that is two guests, a stranger" {
+    world nodes.vm103=103
+    device "pcmk_host_map=vm101:vm101;vm102:vm101;vm103:102;vm104:120"
+    finds "failure  the nodes vm101 and vm102 are one guest: 101 (vm101)"
+    ends 1
+    finds "failure  the node vm102 is two guests: pcmk_host_map makes it vm101, which is guest 101 (vm101), and to the broker vm102 is guest 102 (vm102)"
+    finds "failure  the node vm103 is two guests"
+    finds "warning  fencing names vm104, which is no node of this cluster"
+    crm_resource -q --resource fencing --set-parameter pcmk_host_map --parameter-value "vm101:101 vm102=vm102;vm103:vm999" >/dev/null
+    finds "failure  the node vm103 cannot be fenced: pcmk_host_map makes it vm999, and unknown-plug: "
+    silent "are one guest"
+    silent "is two guests"
+    silent "is no node"
+    crm_resource -q --resource fencing --set-parameter pcmk_host_map --parameter-value "vm101:101 vm102=vm102;vm103:103,120" >/dev/null
+    doctor
+    ends 0
+}
+
+@test "a node without a guest, one that only its short name leads to, and one that is left out of the list" {
+    sim_guests
+    sed -i 's/^guest 102 qemu pve2 vm102/&.example.com/' "$SIM/cluster.conf"
+    NODES="vm101 vm102 nobody" world
+    device
+    finds "failure  the node nobody cannot be fenced: unknown-plug: no guest is called nobody"
+    finds "failure  Pacemaker finds no device for the node vm102: the broker knows it (guest 102, vm102.example.com), but not by this very name"
+    like "$out" "*paste: *sed -i '/^\\\\\[nodes\\\\\]/a vm102 = 102' /etc/fence-broker/fence-broker.conf*"
+    sed -i 's/^\[fence\]/[nodes]\nvm102 = 102\nnobody = 103\n&/' "$CONFIG"
+    broker_reload
+    await 10 fine
+    crm_resource -q --resource fencing --set-parameter pcmk_host_list --parameter-value "vm101,nobody" >/dev/null
+    finds "failure  Pacemaker finds no device for the node vm102: it is not in the list of fencing"
+    follow "not in the list of fencing"
+    doctor
+    ends 0
+}
+fine() { doctor; [[ $status == 0 ]]; }
+
+@test "a Pacemaker that does not answer, is not there, or answers nonsense is not looked at, and nothing hangs" {
+    world
+    mkdir "$T/bin"
+    printf '%s\n' '#!/bin/sh' 'echo "Connection to the cluster failed: not running" >&2' 'exit 102' >"$T/bin/cibadmin"
+    chmod 755 "$T/bin/cibadmin"
+    PATH=$T/bin:$PATH finds "skipped  not looked at: cibadmin: Connection to the cluster failed: not running"
+    ends 0
+    for xml in '' '<configuration>' '<a></b>' '<a x="1/>' '<a>&nope;</a><b/>' 'words' '<a x="&bad;"/>'; do
+        printf '%s\n' '#!/bin/sh' "cat <<'X'" "$xml" X >"$T/bin/cibadmin"
+        PATH=$T/bin:$PATH finds "skipped  not looked at: cibadmin's answer is not the XML of a CIB"
+        ends 0
+    done
+    printf '%s\n' '#!/bin/sh' 'echo $$ >>'"$T/pids" 'sleep 300 & echo $! >>'"$T/pids" 'wait' >"$T/bin/cibadmin"
+    PATH=$T/bin:$PATH finds "skipped  not looked at: cibadmin did not end within 10 s"
+    ends 0
+    is "$(wc -l <"$T/pids")" 2
+    while read -r pid; do await 5 has_ended "$pid"; done <"$T/pids"
+}
+
+@test "strict=1: a monitor fails for a blocked node of the cluster, and not for another guest of the pool" {
+    sim_start "guest 104 qemu pve1 vm104 running=1 lock=backup"
+    sed -i 's/101,102,103,120/101,102,103,104,120/' "$SIM/user.cfg"
+    sim_ctl reload
+    world
+    agent action=monitor
+    agent action=monitor strict=1
+    cibadmin --create --scope nodes --xml-text '<node id="9" uname="vm104"/>'
+    agent action=monitor
+    status=0
+    err=$(agent action=monitor strict=1 2>&1) || status=$?
+    is "$status" 1
+    like "$err" "fence_broker: monitor: locked: guest vm104 (104): *; *"
+    # without Pacemaker's word it is corosync's, and without that every guest of the pool
+    export CIB_file=$T/no-such-file
+    agent action=monitor strict=1
+    export COROSYNC_MAIN_CONFIG_FILE=$T/no-such-file
+    not agent action=monitor strict=1
+}

@@ -1,0 +1,298 @@
+/* What the client reads of Pacemaker: XML, the CIB, the host map. Its judgement is tried end to end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../client/cib.h"
+#include "../../client/hosts.h"
+#include "../../client/tool.h"
+#include "../../client/xml.h"
+#include "system/cleanup.h"
+
+/* ---- XML ---- */
+
+/* The events of a document as a line: "<a x=1 >" for an element, "</a>" for its end, "." or "!" in the end.
+ */
+static char *events_of(const char *document, size_t length)
+{
+    char *text = memcpy(malloc(length + 1), document, length), *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+    struct xml xml;
+    enum xml_event event;
+
+    text[length] = '\0';
+    xml_begin(&xml, text, length);
+    while ((event = xml_next(&xml)) == XML_OPEN || event == XML_CLOSE) {
+        fprintf(out, event == XML_OPEN ? "<%s" : "</%s", xml.name);
+        for (size_t i = 0; event == XML_OPEN && i < xml.attribute_count; i++)
+            fprintf(out, " %s=%s", xml.attributes[i].name, xml.attributes[i].value);
+        fputc('>', out);
+    }
+    assert_int_equal(xml_next(&xml), event); /* for ever */
+    xml_clear(&xml);
+    free(text);
+    fputc(event == XML_END ? '.' : '!', out);
+    fclose(out);
+    return line;
+}
+
+static void expect_events(const char *document, const char *expected)
+{
+    _cleanup_(freep) char *line = events_of(document, strlen(document));
+
+    assert_string_equal(line, expected);
+}
+
+static void test_elements_attributes_and_ends_come_in_order(void **state)
+{
+    (void)state;
+    expect_events("<a/>", "<a></a>.");
+    expect_events("<?xml version=\"1.0\"?>\n<!-- <b> -->\n<a x=\"1\" y = '2'>text<b/><![CDATA[<c>]]></a>\n",
+                  "<a x=1 y=2><b></b></a>.");
+    expect_events("<a\nx='>'\n/>", "<a x=>></a>.");
+    expect_events("<a x=\"&lt;&amp;&quot;&apos;&gt;&#65;&#xe9;\"/>", "<a x=<&\"'>A\xc3\xa9></a>.");
+}
+
+static void test_what_does_not_nest_or_ends_early_is_broken(void **state)
+{
+    static const char *const documents[] = {"",
+                                            "  ",
+                                            "words",
+                                            "<a>",
+                                            "<a",
+                                            "<a x",
+                                            "<a x=",
+                                            "<a x=\"",
+                                            "<a x=1/>",
+                                            "<a x=\"<\"/>",
+                                            "<a></b>",
+                                            "</a>",
+                                            "<a/><b/>",
+                                            "<a/>words",
+                                            "<a><b></a>",
+                                            "<a x=\"&b;\"/>",
+                                            "<a x=\"&#0;\"/>",
+                                            "<a x=\"&#x110000;\"/>",
+                                            "<!-- ",
+                                            "<a><!-- </a>",
+                                            "<>",
+                                            "< a/>",
+                                            "<a/ >",
+                                            "<a x=\"&#99999999999;\"/>"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
+        _cleanup_(freep) char *line = events_of(documents[i], strlen(documents[i]));
+
+        if (line[strlen(line) - 1] != '!')
+            fail_msg("taken for XML: %s (%s)", documents[i], line);
+    }
+    free(events_of("<a/>\0<b/>", 9));
+}
+
+static void test_no_prefix_of_a_document_is_one(void **state)
+{
+    static const char document[] = "<?xml version='1.0'?><a x=\"&#65;\"><!--c--><b y='2'/><c></c></a>";
+
+    (void)state;
+    for (size_t length = 0; length < sizeof(document) - 1; length++) {
+        _cleanup_(freep) char *line = events_of(document, length);
+
+        assert_int_equal(line[strlen(line) - 1], '!');
+    }
+}
+
+static void test_depth_is_bounded(void **state)
+{
+    char document[3 * 1000 + 1];
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++)
+        memcpy(document + 3 * i, "<a>", 3);
+    _cleanup_(freep) char *line = events_of(document, 3000);
+
+    assert_int_equal(line[strlen(line) - 1], '!');
+}
+
+/* ---- the CIB ---- */
+
+static void read_cib(struct cib *cib, const char *text)
+{
+    struct failure failure = {0};
+
+    assert_int_equal(cib_read(cib, strdup(text), strlen(text), &failure), 0);
+}
+
+static void test_devices_nodes_and_properties_are_found(void **state)
+{
+    struct cib cib;
+
+    (void)state;
+    read_cib(
+        &cib,
+        "<configuration><crm_config><cluster_property_set id='o'><nvpair id='1' name='stonith-timeout' "
+        "value='2min'/></cluster_property_set></crm_config>"
+        "<nodes><node id='1' uname='n1'/><node id='2' uname='n2' type='member'><instance_attributes id='s'>"
+        "<nvpair id='x' name='standby' value='on'/></instance_attributes></node>"
+        "<node id='r1' type='remote' uname='r1'/></nodes>"
+        "<resources><template id='t' class='stonith' type='fence_broker'><instance_attributes id='ti'>"
+        "<nvpair id='3' name='pcmk_off_timeout' value='90s'/><nvpair id='4' name='pcmk_delay_max' value='9'/>"
+        "</instance_attributes></template>"
+        "<group id='g'><primitive id='d' template='t'><operations><op id='m' name='monitor'>"
+        "<instance_attributes id='mi'><nvpair id='5' name='pcmk_off_timeout' value='1s'/>"
+        "</instance_attributes></op></operations><instance_attributes id='di'>"
+        "<nvpair id='6' name='pcmk_delay_max' value='5'/></instance_attributes><meta_attributes id='dm'>"
+        "<nvpair id='7' name='target-role' value='Stopped'/></meta_attributes></primitive></group>"
+        "<primitive id='r2' class='ocf' provider='pacemaker' type='remote'/>"
+        "<primitive id='ipmi' class='stonith' type='fence_ipmilan'/></resources></configuration>");
+    assert_string_equal(cib_property(&cib, "stonith-timeout"), "2min");
+    assert_null(cib_property(&cib, "standby"));
+    assert_int_equal(cib.node_count, 4);
+    assert_int_equal(cib_members(&cib), 2);
+    assert_non_null(cib_node(&cib, "N2"));
+    assert_true(cib_node(&cib, "r2")->remote);
+    const struct cib_device *device = NULL;
+    size_t ours = 0, others = 0;
+    for (size_t i = 0; i < cib.device_count; i++) {
+        bool mine = cib_is_device(&cib, &cib.devices[i], "fence_broker");
+
+        device = mine ? &cib.devices[i] : device;
+        ours += mine;
+        others += !mine && cib_is_device(&cib, &cib.devices[i], NULL);
+    }
+    assert_int_equal(ours, 1);
+    assert_int_equal(others, 1);
+    assert_string_equal(device->id, "d");
+    assert_string_equal(cib_parameter(&cib, device, "pcmk_off_timeout"), "90s"); /* not the operation's */
+    assert_string_equal(cib_parameter(&cib, device, "pcmk_delay_max"), "5");
+    assert_string_equal(cib_meta(&cib, device, "target-role"), "Stopped");
+    cib_clear(&cib);
+}
+
+static void test_values_mean_what_pacemaker_makes_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(cib_milliseconds("60"), 60000);
+    assert_int_equal(cib_milliseconds(" 60 s"), 60000);
+    assert_int_equal(cib_milliseconds("2min"), 120000);
+    assert_int_equal(cib_milliseconds("500ms"), 500);
+    assert_int_equal(cib_milliseconds("1h"), 3600000);
+    assert_int_equal(cib_milliseconds("a:5s;b:0s"), -1);
+    assert_int_equal(cib_milliseconds("-5"), -1);
+    assert_int_equal(cib_milliseconds(""), -1);
+    assert_int_equal(cib_milliseconds(NULL), -1);
+    assert_int_equal(cib_milliseconds("99999999999999999999"), -1);
+    assert_true(cib_is_true("Yes") && cib_is_true("1") && cib_is_true("ON"));
+    assert_false(cib_is_true("false") || cib_is_true("") || cib_is_true(NULL) || cib_is_true("10"));
+}
+
+/* ---- the host map ---- */
+
+static void test_map_and_list_are_read_as_pacemaker_does(void **state)
+{
+    struct cib cib;
+    struct hosts hosts;
+
+    (void)state;
+    read_cib(&cib,
+             "<resources><primitive id='d' class='stonith' type='fence_broker'><instance_attributes id='i'>"
+             "<nvpair id='1' name='pcmk_host_map' value=' n1:101;;N2=102,103 n3: n4:104 '/>"
+             "<nvpair id='2' name='pcmk_host_list' value='n1 n5,n6'/></instance_attributes></primitive>"
+             "</resources>");
+    assert_int_equal(hosts_read(&hosts, &cib, &cib.devices[0]), 0);
+    assert_int_equal(hosts.check, HOST_CHECK_STATIC);
+    assert_true(hosts_name(&hosts, "n1") && hosts_name(&hosts, "n2") && hosts_name(&hosts, "n6"));
+    assert_false(hosts_name(&hosts, "n3") || hosts_name(&hosts, "n7"));
+    assert_string_equal(hosts_plug(&hosts, "n1", 0), "101");
+    assert_null(hosts_plug(&hosts, "n1", 1));
+    assert_string_equal(hosts_plug(&hosts, "n2", 1), "103");
+    assert_null(hosts_plug(&hosts, "n2", 2));
+    assert_string_equal(hosts_plug(&hosts, "n5", 0), "n5");
+    assert_null(hosts_plug(&hosts, "n5", 1));
+    hosts_clear(&hosts);
+    cib_clear(&cib);
+}
+
+static void test_without_map_and_list_the_agent_is_asked(void **state)
+{
+    struct cib cib;
+    struct hosts hosts;
+
+    (void)state;
+    read_cib(&cib, "<primitive id='d' class='stonith' type='fence_broker'/>");
+    assert_int_equal(hosts_read(&hosts, &cib, &cib.devices[0]), 0);
+    assert_int_equal(hosts.check, HOST_CHECK_DYNAMIC);
+    assert_string_equal(hosts_plug(&hosts, "n1", 0), "n1");
+    hosts_clear(&hosts);
+    cib_clear(&cib);
+}
+
+/* ---- programs ---- */
+
+static int run_shell(const char *script, int64_t wait_ms, size_t most, struct tool_output *output,
+                     char **words, struct failure *failure)
+{
+    char shell[] = "sh", option[] = "-c";
+    char *arguments[] = {shell, option, (char *)(uintptr_t)script, NULL};
+
+    return tool_run(shell, arguments, wait_ms, most, output, words, failure);
+}
+
+static void test_a_program_is_read_whole_with_its_status(void **state)
+{
+    struct tool_output output;
+    struct failure failure = {0};
+    _cleanup_(freep) char *words = NULL;
+
+    (void)state;
+    assert_int_equal(run_shell("echo out; echo err >&2; echo more >&2; cat; exit 3", 60000, 1000, &output,
+                               &words, &failure),
+                     0);
+    assert_string_equal(output.text, "out\n"); /* nothing is on its stdin */
+    assert_int_equal(output.status, 3);
+    assert_string_equal(words, "err");
+    tool_output_clear(&output);
+}
+
+static void test_a_program_keeps_to_its_bounds(void **state)
+{
+    struct tool_output output;
+    struct failure failure = {0};
+    char none[] = "no-such-program-anywhere", *arguments[] = {none, NULL};
+
+    (void)state;
+    assert_int_equal(run_shell("exec sleep 300", 100, 1000, &output, NULL, &failure), -1);
+    assert_non_null(strstr(failure.cause, "did not end"));
+    assert_int_equal(run_shell("head -c 100000 /dev/zero", 60000, 1000, &output, NULL, &failure), -1);
+    assert_non_null(strstr(failure.cause, "said more"));
+    assert_int_equal(run_shell("kill -s KILL $$", 60000, 1000, &output, NULL, &failure), -1);
+    assert_non_null(strstr(failure.cause, "was killed"));
+    assert_int_equal(tool_run(none, arguments, 100, 1000, &output, NULL, &failure), -1);
+    assert_non_null(strstr(failure.cause, "there is no"));
+    failure_clear(&failure);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_elements_attributes_and_ends_come_in_order),
+        cmocka_unit_test(test_what_does_not_nest_or_ends_early_is_broken),
+        cmocka_unit_test(test_no_prefix_of_a_document_is_one),
+        cmocka_unit_test(test_depth_is_bounded),
+        cmocka_unit_test(test_devices_nodes_and_properties_are_found),
+        cmocka_unit_test(test_values_mean_what_pacemaker_makes_of_them),
+        cmocka_unit_test(test_map_and_list_are_read_as_pacemaker_does),
+        cmocka_unit_test(test_without_map_and_list_the_agent_is_asked),
+        cmocka_unit_test(test_a_program_is_read_whole_with_its_status),
+        cmocka_unit_test(test_a_program_keeps_to_its_bounds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
