@@ -12,6 +12,7 @@
 #include "fence/headline.h"
 #include "fence/history.h"
 #include "fence/readiness_gather.h"
+#include "fence/visits.h"
 #include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
@@ -24,6 +25,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
+#include "system/machine.h"
 #include "system/names.h"
 #include "system/notify.h"
 #include "system/text.h"
@@ -55,7 +57,9 @@ struct broker {
     struct poller *poller;
     struct history *history;
     struct evidence *evidence;
+    struct machine machine;
     struct engine *engine;
+    struct visits *visits;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
     int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
@@ -73,6 +77,7 @@ static void tell_status(struct broker *broker)
         .poller = broker->poller,
         .history = broker->history,
         .evidence = broker->evidence,
+        .self = &broker->machine,
         .min_online_nodes = broker->settings->config->min_online_nodes,
     };
     struct readiness_facts readiness;
@@ -135,6 +140,7 @@ static void on_round(void *context)
         return;
     if (poller_inventory(broker->poller))
         evidence_keep(broker->evidence, poller_inventory(broker->poller));
+    visits_round_ended(broker->visits);
     engine_round_ended(broker->engine);
     server_round_ended(broker->server);
     tell_status(broker);
@@ -223,6 +229,7 @@ static struct server_parts parts_of(const struct broker *broker)
         .engine = broker->engine,
         .history = broker->history,
         .evidence = broker->evidence,
+        .machine = &broker->machine,
         .poller = broker->poller,
         .session = broker->session,
         .endpoints = broker->endpoints,
@@ -283,6 +290,8 @@ static void apply(struct broker *broker, struct settings *settings)
     secret_free(credentials.secret);
     totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
+    visits_set_interval(broker->visits, settings->config->visit_interval_ms,
+                        settings->config->answer_timeout_ms);
     warn_about_restart(broker->settings->config, settings->config);
     struct settings *old = broker->settings;
     broker->settings = settings;
@@ -430,6 +439,7 @@ static void free_events(struct broker *broker)
 static void tear_down(struct broker *broker)
 {
     server_free(broker->server);
+    visits_free(broker->visits);
     engine_free(broker->engine);
     poller_free(broker->poller);
     evidence_free(broker->evidence);
@@ -478,6 +488,19 @@ static bool make_events(struct broker *broker)
     return true;
 }
 
+static struct visits *make_visits(struct broker *broker)
+{
+    const struct config *config = broker->settings->config;
+    const struct visits_rooms rooms = {
+        .session = broker->session,
+        .endpoints = broker->endpoints,
+        .poller = broker->poller,
+        .engine = broker->engine,
+        .evidence = broker->evidence,
+    };
+    return visits_new(broker->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
+}
+
 static bool make_rooms(struct broker *broker, struct error *error)
 {
     struct settings *settings = broker->settings;
@@ -503,6 +526,9 @@ static bool make_rooms(struct broker *broker, struct error *error)
     broker->engine =
         engine_new(broker->base, broker->session, broker->poller, broker->history, &engine_settings);
     if (!broker->engine)
+        return false;
+    broker->visits = make_visits(broker);
+    if (!broker->visits)
         return false;
     struct server_parts parts = parts_of(broker);
     broker->server = server_new(broker->base, &parts, &settings->policy);
@@ -540,6 +566,7 @@ static bool start(struct broker *broker, struct error *error)
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     notify_init();
+    machine_read(&broker->machine);
     int result = log_start();
     if (result < 0) {
         error_set(error, ERROR_INTERNAL, "the log's recorder could not be started: %s", strerror(-result));

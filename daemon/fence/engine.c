@@ -490,7 +490,7 @@ static bool is_hopeless(const struct engine *engine, const struct asker *asker)
 {
     enum error_code code = poller_error(engine->poller)->code;
     bool refused = code == ERROR_NO_SESSION || code == ERROR_NO_POWER_RIGHT || code == ERROR_EMPTY_POOL ||
-                   code == ERROR_CERTIFICATE;
+                   code == ERROR_CERTIFICATE || code == ERROR_CLOCK_WRONG;
     return refused && clock_now_ms() - asker->asked_ms >= ENGINE_BLIND_WAIT_MS;
 }
 

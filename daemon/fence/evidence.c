@@ -169,6 +169,15 @@ static struct row *post(struct evidence *evidence, int vmid, enum evidence_kind 
     return row;
 }
 
+bool evidence_tried(struct evidence *evidence, int vmid, int64_t at_ms)
+{
+    struct row *row = find_or_add(evidence, vmid);
+
+    if (row)
+        row->guest.tried_ms = at_ms;
+    return row != NULL;
+}
+
 bool evidence_status(struct evidence *evidence, int vmid, const struct evidence_answer *answer)
 {
     return post(evidence, vmid, EVIDENCE_STATUS, answer) != NULL;

@@ -38,6 +38,7 @@ struct evidence_entry {
 struct evidence_guest {
     int vmid;
     struct evidence_entry entries[EVIDENCE_KIND_COUNT];
+    int64_t tried_ms; /* the last visit, whatever came of it; 0: never */
     /* of the last configuration that could be read (entries[EVIDENCE_CONFIG] tells when) */
     bool config_known, has_nic, has_hookscript;
     char uuid[EVIDENCE_UUID_LEN]; /* SMBIOS, in lower case; "": none is set */
@@ -77,6 +78,8 @@ struct evidence_answer {
     const struct error *error;   /* may be NULL */
     int64_t at_ms, took_ms;
 };
+/* A visit begins. False: no memory, then better none. */
+bool evidence_tried(struct evidence *evidence, int vmid, int64_t at_ms);
 bool evidence_status(struct evidence *evidence, int vmid, const struct evidence_answer *answer);
 /* `config` NULL: it could not be read, and answer->error says why; what was last known of it stays. */
 bool evidence_config(struct evidence *evidence, int vmid, const struct evidence_answer *answer,

@@ -1,87 +1,18 @@
 /*
- * From evidence to a verdict per guest. One table holds every reason with its word, severity, message and way
- * out; the rest is a handful of comparisons. Refuses to know where the evidence comes from, what time it is,
- * and how a verdict is shown. It decides nothing about a fence under way: that one asks Proxmox itself (P1).
+ * From facts to a set of reasons: a handful of comparisons. Refuses to know where the evidence comes from,
+ * what time it is, and how a verdict is shown. It decides nothing about a fence under way: that one asks
+ * Proxmox itself (P1).
  */
 #include "fence/readiness.h"
 
 #include "fence/step.h"
-#include "system/cleanup.h"
 
 #include <string.h>
 
-static const struct reason_row {
-    const char *name;
-    enum verdict severity;
-    const char *message;
-    const char *hint;
-} rows[REASON_COUNT] = {
-    [REASON_NO_SESSION] = {"no-session", VERDICT_BLOCKED,
-                           "Proxmox has not accepted the broker's credentials (yet)",
-                           "see `journalctl -u fence-broker`; check token-id (or user) and the secret file"},
-    [REASON_NO_ENDPOINT] = {"no-endpoint", VERDICT_BLOCKED, "no Proxmox endpoint answers",
-                            "see the endpoints in `/usr/sbin/fence_broker status`; try one with "
-                            "`curl -k https://HOST:8006/api2/json/version` (401 is a good sign)"},
-    [REASON_NO_INVENTORY] = {"no-inventory", VERDICT_BLOCKED, "the guests of the pool are not known yet",
-                             "wait for the first poll; if it does not end, see `journalctl -u fence-broker`"},
-    [REASON_EMPTY_POOL] = {"empty-pool", VERDICT_BLOCKED, "the pool has no guest that the broker can see",
-                           "on a Proxmox host: `pveum pool modify POOL --vms VMID,…`, and grant the broker's "
-                           "role on /pool/POOL (to the user and to its token)"},
-    [REASON_STALE] = {"stale", VERDICT_BLOCKED, "the last polls have failed, so nothing is known for sure",
-                      "see the last poll's error in `/usr/sbin/fence_broker status`"},
-    [REASON_MINORITY] = {"minority", VERDICT_BLOCKED,
-                         "too few Proxmox hosts are online to prove that a guest is off",
-                         "on a Proxmox host: `pvecm status`; two hosts with a QDevice: min-online-nodes = 1"},
-    [REASON_EXCESS_REFUSED] = {"excess-privileges", VERDICT_BLOCKED,
-                               "the broker's identity holds more than fencing takes, and is not accepted",
-                               "`/usr/sbin/fence_broker permissions` has the lines that mend it; to use it "
-                               "all the same: least-privilege = warn"},
-    [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED,
-                                  "the broker's identity holds more than fencing takes",
-                                  "`/usr/sbin/fence_broker permissions` has the lines that mend it"},
-    [REASON_NO_POWER_RIGHT] =
-        {"no-power-right", VERDICT_BLOCKED, "Proxmox does not grant VM.PowerMgmt and VM.Audit on the guest",
-         "on a Proxmox host: `pveum acl modify /pool/POOL --roles ROLE --users USER@REALM` (and "
-         "--tokens for a token with privilege separation)"},
-    [REASON_TEMPLATE] = {"template", VERDICT_BLOCKED, "it is a template and never runs",
-                         "take it out of the pool: `pveum pool modify POOL --vms VMID --delete 1`"},
-    [REASON_SUSPENDED] =
-        {"suspended", VERDICT_BLOCKED, "it is suspended: a start would resume its old memory",
-         "resume it (`qm resume VMID`) or discard its state: `qm unlock VMID; qm stop VMID`"},
-    [REASON_LOCKED] =
-        {"locked", VERDICT_BLOCKED, "Proxmox refuses power calls while the guest is locked",
-         "wait for the task that holds the lock; a stale lock: `qm unlock VMID` (`pct unlock VMID`)"},
-    [REASON_NODE_OFFLINE] = {"node-offline", VERDICT_BLOCKED, "its Proxmox host is offline",
-                             "bring the host back, or move the guest's configuration to another one"},
-    [REASON_HA_ERROR] =
-        {"ha-error", VERDICT_BLOCKED, "its HA service is in the state error",
-         "`ha-manager set vm:VMID --state disabled`, then `--state started` (ct:VMID for containers)"},
-    [REASON_HA_FROZEN] = {"ha-frozen", VERDICT_BLOCKED, "its HA service is frozen: requests would be lost",
-                          "wait until pve-ha-lrm of its host is back: `ha-manager status`"},
-    [REASON_HA_UNSERVED] = {"ha-unserved", VERDICT_BLOCKED, "no HA manager serves it: requests would be lost",
-                            "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
-    [REASON_HA_MANAGED] =
-        {"ha-managed", VERDICT_DEGRADED,
-         "Proxmox HA stops and starts it: a fence takes up to 95 s, and 180 s when its host died",
-         "give Pacemaker that time (pcmk_off_timeout), or let it alone decide: `ha-manager remove vm:VMID`"},
-    [REASON_AMBIGUOUS_NAME] = {"ambiguous-name", VERDICT_DEGRADED,
-                               "another guest of the pool has the same name: only VMID and aliases work",
-                               "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
-    [REASON_ONE_ENDPOINT] = {"one-endpoint", VERDICT_DEGRADED,
-                             "only one Proxmox endpoint answers: with it the fence would be lost",
-                             "mend the others, or add `endpoint = HOST` lines to the configuration"},
-    [REASON_CERTIFICATE_EXPIRES] =
-        {"certificate-expires", VERDICT_DEGRADED,
-         "the certificate of an endpoint expires within 30 days, or has expired",
-         "see the endpoints in `/usr/sbin/fence_broker status`; on that host: `pvecm updatecerts --force` "
-         "(with fingerprint lines: add the new one, `pvenode cert info`)"},
-    [REASON_HISTORY_NOT_WRITTEN] = {"history-not-written", VERDICT_DEGRADED,
-                                    "the history does not reach the disk: a restart would forget it",
-                                    "see `df -h /var/lib/fence-broker` and the owner of that directory"},
-};
-
 /* Polls that may fail before what they taught counts as unknown. */
 #define STALE_AFTER_POLLS 3
+/* A status that takes so long comes from a host, or of a QEMU, that hangs: that one takes 3 s. */
+#define HOST_SLOW_MS 2000
 
 static reason_set bit(enum reason reason)
 {
@@ -104,6 +35,10 @@ reason_set readiness_overall(const struct readiness_facts *facts)
 
     if (!facts->session_ready)
         reasons |= bit(REASON_NO_SESSION);
+    if (facts->clock_wrong)
+        reasons |= bit(facts->endpoints_up == 0 ? REASON_CLOCK_WRONG : REASON_CLOCK_DOUBTED);
+    if (evidence_rehearsals_alarm(facts->evidence))
+        reasons |= bit(REASON_REHEARSAL_UNSAFE);
     if (facts->endpoints_up == 0)
         reasons |= bit(REASON_NO_ENDPOINT);
     else if (facts->endpoints_up == 1)
@@ -148,9 +83,69 @@ static reason_set ha_reasons(const char *state)
                                            : REASON_HA_MANAGED);
 }
 
+/* Does the name of this node lead to the guest, and is this node another one? A container has its host's
+ * firmware, and a guest without a UUID proves nothing. */
+static bool is_wrong_guest(const struct readiness_facts *facts, const struct guest *guest,
+                           const struct evidence_guest *known)
+{
+    return facts->self && facts->self_vmid == guest->vmid && guest->type == PVE_QEMU &&
+           facts->self->uuid[0] && known && known->uuid[0] &&
+           !machine_same_uuid(facts->self->uuid, known->uuid);
+}
+
+/* What was read and tried, whether it is old or not. */
+static reason_set evidence_reasons(const struct evidence_guest *known)
+{
+    reason_set reasons = 0;
+
+    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++) {
+        const struct error *error = known->entries[kind].error;
+
+        if (error && error->code == ERROR_NO_POWER_RIGHT)
+            reasons |= bit(REASON_NO_POWER_RIGHT);
+        else if (error)
+            reasons |= bit(kind == EVIDENCE_REHEARSAL ? REASON_REHEARSAL_FAILED : REASON_HOST_SILENT);
+    }
+    if (!known->entries[EVIDENCE_STATUS].error && known->entries[EVIDENCE_STATUS].took_ms >= HOST_SLOW_MS)
+        reasons |= bit(REASON_HOST_SLOW);
+    if (known->config_known && known->has_hookscript)
+        reasons |= bit(REASON_HOOKSCRIPT);
+    if (known->config_known && !known->has_nic)
+        reasons |= bit(REASON_NO_NIC);
+    return reasons;
+}
+
+/* What is lacking of the evidence that "ready" takes. */
+static reason_set evidence_lack(const struct readiness_facts *facts, const struct guest *guest,
+                                const struct evidence_guest *known)
+{
+    reason_set reasons = 0;
+
+    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++) {
+        enum evidence_state state =
+            evidence_state(facts->evidence, known, kind, guest->node, facts->boottime_ms);
+
+        if (state == EVIDENCE_MISSING)
+            reasons |= bit(REASON_NO_EVIDENCE);
+        if (state == EVIDENCE_OLD)
+            reasons |= bit(REASON_OLD_EVIDENCE);
+    }
+    return reasons;
+}
+
+static reason_set host_reasons(const struct readiness_facts *facts, const char *node)
+{
+    if (!facts->inventory || !node)
+        return 0;
+    if (!inventory_node_online(facts->inventory, node))
+        return bit(REASON_NODE_OFFLINE);
+    return inventory_node_maintenance(facts->inventory, node) ? bit(REASON_NODE_MAINTENANCE) : 0;
+}
+
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest)
 {
-    reason_set reasons = readiness_overall(facts);
+    const struct evidence_guest *known = evidence_of(facts->evidence, guest->vmid);
+    reason_set reasons = readiness_overall(facts) | host_reasons(facts, guest->node);
 
     if (!guest->may_power || !guest->may_audit)
         reasons |= bit(REASON_NO_POWER_RIGHT);
@@ -159,63 +154,35 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     reasons |= lock_reasons(guest->lock);
     if (guest->hastate)
         reasons |= ha_reasons(guest->hastate);
-    if (facts->inventory && guest->node && !inventory_node_online(facts->inventory, guest->node))
-        reasons |= bit(REASON_NODE_OFFLINE);
     if (facts->inventory && inventory_name_ambiguous(facts->inventory, guest))
         reasons |= bit(REASON_AMBIGUOUS_NAME);
+    if (is_wrong_guest(facts, guest, known))
+        reasons |= bit(REASON_WRONG_GUEST);
+    if (known)
+        reasons |= evidence_reasons(known);
+    /* where it cannot be asked for, the cause is told already */
+    if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_NO_POWER_RIGHT) | bit(REASON_HOST_SILENT))))
+        reasons |= evidence_lack(facts, guest, known);
     return reasons;
 }
 
-/* The enum's order is the order of gravity within a severity; no session, before all, explains most others.
- */
-enum reason readiness_worst(reason_set reasons)
+const struct error *readiness_cause(const struct readiness_facts *facts, const struct guest *guest,
+                                    enum reason reason)
 {
-    enum reason worst = REASON_COUNT;
+    const struct evidence_guest *known = evidence_of(facts->evidence, guest->vmid);
 
-    for (enum reason r = 0; r < REASON_COUNT; r++) {
-        if ((reasons & bit(r)) && (worst == REASON_COUNT || rows[r].severity > rows[worst].severity))
-            worst = r;
+    if (reason == REASON_REHEARSAL_UNSAFE)
+        return evidence_rehearsals_alarm(facts->evidence);
+    for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {
+        const struct error *error = known->entries[kind].error;
+        bool rehearsal = kind == EVIDENCE_REHEARSAL;
+
+        if (!error)
+            continue;
+        if (error->code == ERROR_NO_POWER_RIGHT ? reason == REASON_NO_POWER_RIGHT
+            : rehearsal                         ? reason == REASON_REHEARSAL_FAILED
+                                                : reason == REASON_HOST_SILENT)
+            return error;
     }
-    return worst;
-}
-
-enum verdict readiness_verdict(reason_set reasons)
-{
-    enum reason worst = readiness_worst(reasons);
-
-    return worst == REASON_COUNT ? VERDICT_READY : rows[worst].severity;
-}
-
-const char *verdict_name(enum verdict verdict)
-{
-    static const char *const names[] = {"ready", "degraded", "blocked"};
-
-    return (size_t)verdict < ARRAY_LEN(names) ? names[verdict] : "unknown";
-}
-
-static const struct reason_row *row(enum reason reason)
-{
-    static const struct reason_row none = {"unknown", VERDICT_BLOCKED, "unknown reason", ""};
-
-    return (size_t)reason < ARRAY_LEN(rows) ? &rows[reason] : &none;
-}
-
-const char *reason_name(enum reason reason)
-{
-    return row(reason)->name;
-}
-
-const char *reason_message(enum reason reason)
-{
-    return row(reason)->message;
-}
-
-const char *reason_hint(enum reason reason)
-{
-    return row(reason)->hint;
-}
-
-enum verdict reason_severity(enum reason reason)
-{
-    return row(reason)->severity;
+    return NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * Evidence in, verdict out (P10); pure. In this version the evidence is the poller's and the session's.
+ * Evidence in, verdict out (P10); pure. The table of reasons is readiness_reasons.c.
  *
  * Reasons are bits, so that a guest can have several; one table gives each its word, severity, message and
  * hint.
@@ -9,6 +9,7 @@
 #include "fence/evidence.h"
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
+#include "system/machine.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,31 +18,45 @@ enum verdict { VERDICT_READY, VERDICT_DEGRADED, VERDICT_BLOCKED };
 
 /* In the order of gravity: where nothing answers, that explains why there is no session, and so on. */
 enum reason {
+    REASON_CLOCK_WRONG, /* no endpoint is left because of it */
     REASON_NO_ENDPOINT,
     REASON_NO_SESSION,
     REASON_NO_INVENTORY, /* nothing was learnt yet */
     REASON_EMPTY_POOL,
-    REASON_STALE,
+    REASON_STALE, /* of all: polls have failed */
     REASON_MINORITY,
     REASON_EXCESS_REFUSED, /* both are "excess-privileges": this one blocks, */
+    REASON_WRONG_GUEST,
     REASON_NO_POWER_RIGHT,
     REASON_TEMPLATE,
     REASON_SUSPENDED,
     REASON_LOCKED,
     REASON_NODE_OFFLINE,
+    REASON_HOST_SILENT,
     REASON_HA_ERROR,
     REASON_HA_FROZEN,
     REASON_HA_UNSERVED,
+    REASON_REHEARSAL_FAILED,
+    REASON_OLD_EVIDENCE, /* of one guest, the same word as for all */
+    REASON_NO_EVIDENCE,
+    REASON_REHEARSAL_UNSAFE,
     REASON_HA_MANAGED,
+    REASON_NODE_MAINTENANCE,
+    REASON_HOST_SLOW,
+    REASON_HOOKSCRIPT,
+    REASON_NO_NIC,
     REASON_EXCESS_PRIVILEGES, /* and with this one we fence all the same */
     REASON_AMBIGUOUS_NAME,
     REASON_ONE_ENDPOINT,
+    REASON_CLOCK_DOUBTED, /* the same, and others answer */
     REASON_CERTIFICATE_EXPIRES,
     REASON_HISTORY_NOT_WRITTEN,
     REASON_COUNT,
 };
 
-typedef uint32_t reason_set; /* bit REASON_x */
+typedef uint64_t reason_set; /* bit REASON_x */
+
+_Static_assert(REASON_COUNT <= 64, "a bit each");
 
 /* Gathered by readiness_gather() and nobody else, but for tests. */
 struct readiness_facts {
@@ -53,15 +68,23 @@ struct readiness_facts {
     int64_t poll_interval_ms;
     int min_online_nodes;     /* 0: majority */
     bool certificate_expires; /* an endpoint's, within 30 days */
+    bool clock_wrong;         /* an endpoint's is not yet valid */
     bool history_failing;
     enum grants_state grants;
     const struct evidence *evidence; /* NULL: none is collected, and none is missed */
+    const struct machine *self;      /* this node; NULL: not to be compared */
+    int self_vmid;                   /* the guest that its name leads to; 0: none */
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */
 reason_set readiness_overall(const struct readiness_facts *facts);
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest);
 enum verdict readiness_verdict(reason_set reasons);
+
+/* What lies behind a reason of this guest in Proxmox's own words, by its evidence; NULL: nothing more is
+ * known. */
+const struct error *readiness_cause(const struct readiness_facts *facts, const struct guest *guest,
+                                    enum reason reason);
 
 const char *verdict_name(enum verdict verdict);
 const char *reason_name(enum reason reason);
@@ -70,3 +93,8 @@ const char *reason_hint(enum reason reason);
 enum verdict reason_severity(enum reason reason);
 /* The gravest reason of a set; REASON_COUNT if it is empty. */
 enum reason readiness_worst(reason_set reasons);
+/* The longest time until it is told, as long as Proxmox answers: "2 polls", "2 visits", "10 min". */
+const char *reason_seen(enum reason reason);
+/* Where it is explained: "fence_broker(8), REASONS, stale". */
+#define REASON_DOCUMENTATION_LEN 64
+const char *reason_documentation(enum reason reason, char buffer[static REASON_DOCUMENTATION_LEN]);

@@ -5,6 +5,15 @@
 
 #include "system/clock.h"
 
+/* By the same rules as any plug; 0: it leads to no guest. */
+static int vmid_of(const struct inventory *inventory, const char *name)
+{
+    struct error error;
+    const struct guest *guest = name[0] ? inventory_find(inventory, name, &error) : NULL;
+
+    return guest ? guest->vmid : 0;
+}
+
 void readiness_gather(struct readiness_facts *facts, const struct readiness_sources *sources)
 {
     const struct inventory *inventory = poller_inventory(sources->poller);
@@ -25,5 +34,8 @@ void readiness_gather(struct readiness_facts *facts, const struct readiness_sour
         .history_failing = sources->history && history_write_error(sources->history) != 0,
         .grants = grants ? grants_state(grants) : GRANTS_UNKNOWN,
         .evidence = sources->evidence,
+        .clock_wrong = endpoints_clock_wrong(sources->endpoints),
+        .self = sources->self,
+        .self_vmid = inventory && sources->self ? vmid_of(inventory, sources->self->name) : 0,
     };
 }

@@ -18,6 +18,7 @@ struct readiness_sources {
     const struct poller *poller;
     const struct history *history;   /* NULL: there is none, then set history_failing afterwards */
     const struct evidence *evidence; /* NULL: none is collected */
+    const struct machine *self;      /* NULL: not to be compared */
     int min_online_nodes;            /* 0: majority */
 };
 

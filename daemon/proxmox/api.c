@@ -28,6 +28,7 @@ static const struct call_row calls[API_CALL_COUNT] = {
     [API_POOL] = {{"pool", "GET", false, false, true}, "/pools/{pool}"},
     [API_POOL_NESTED] = {{"pool", "GET", false, false, true}, "/pools?poolid={pool}"},
     [API_STATUS] = {{"status", "GET", false, false, true}, "/nodes/{node}/{type}/{vmid}/status/current"},
+    [API_CONFIG] = {{"config", "GET", false, false, true}, "/nodes/{node}/{type}/{vmid}/config"},
     [API_START] = {{"start", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/start"},
     [API_STOP] = {{"stop", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/stop"},
     [API_RESET] = {{"reset", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/reset"},
@@ -163,6 +164,7 @@ static bool put_body(FILE *out, const struct api_request *request)
     case API_POOL:
     case API_POOL_NESTED:
     case API_STATUS:
+    case API_CONFIG:
     case API_START:
     case API_RESET:
     case API_TASK:
@@ -275,6 +277,41 @@ bool api_decode_status(struct json_object *data, struct pve_status *status)
                                              : is_there(data, "lock"))
         return false;
     return decode_ha(data, status);
+}
+
+/* "net0", not "netmask" */
+static bool is_numbered(const char *key, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return strncmp(key, prefix, length) == 0 && key[length] &&
+           strspn(key + length, "0123456789") == strlen(key + length);
+}
+
+/* smbios1: "uuid=…,manufacturer=…,base64=1", in any order. */
+static void take_uuid(const char *smbios, char uuid[static PVE_UUID_LEN])
+{
+    for (const char *at = smbios; at && *at; at += strcspn(at, ","), at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (strncmp(at, "uuid=", 5) == 0 && length == 5 + PVE_UUID_LEN - 1)
+            snprintf(uuid, PVE_UUID_LEN, "%s", at + 5);
+    }
+}
+
+bool api_decode_config(struct json_object *data, struct pve_guest_config *config)
+{
+    const char *text = NULL;
+    *config = (struct pve_guest_config){0};
+    if (!data || !json_object_is_type(data, json_type_object))
+        return false;
+    json_object_object_foreach(data, key, value)
+    {
+        (void)value;
+        config->has_nic |= is_numbered(key, "net");
+    }
+    config->has_hookscript = is_there(data, "hookscript");
+    if (json_get_string(data, "smbios1", &text))
+        take_uuid(text, config->uuid);
+    return true;
 }
 
 bool api_decode_task(struct json_object *data, struct pve_task *task)

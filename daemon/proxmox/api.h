@@ -24,6 +24,7 @@ enum api_call {
     API_POOL,        /* pools/{pool} */
     API_POOL_NESTED, /* pools?poolid={pool}: the only way to a nested pool; proves no privilege */
     API_STATUS,      /* nodes/{node}/{type}/{vmid}/status/current */
+    API_CONFIG,      /* nodes/{node}/{type}/{vmid}/config */
     API_START,
     API_STOP,
     API_RESET,
@@ -93,6 +94,7 @@ struct api_result {
 #define PVE_HA_MAX   32
 #define PVE_UPID_MAX 256
 #define PVE_EXIT_MAX 256
+#define PVE_UUID_LEN 37
 
 struct pve_status {
     int vmid;
@@ -107,6 +109,14 @@ struct pve_status {
     char name[128]; /* cut for display */
 };
 bool api_decode_status(struct json_object *data, struct pve_status *status);
+
+/* What readiness wants to know of a guest's configuration. */
+struct pve_guest_config {
+    bool has_nic; /* a netN */
+    bool has_hookscript;
+    char uuid[PVE_UUID_LEN]; /* of smbios1, as Proxmox writes it; "": none, or of no form that we know */
+};
+bool api_decode_config(struct json_object *data, struct pve_guest_config *config);
 
 struct pve_task {
     bool ended;

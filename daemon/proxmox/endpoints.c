@@ -230,6 +230,11 @@ void endpoints_answered(struct endpoints *endpoints, size_t index, const char *a
     }
 }
 
+static bool is_of_certificate(const struct error *error)
+{
+    return error->code == ERROR_CERTIFICATE || error->code == ERROR_CLOCK_WRONG;
+}
+
 void endpoints_failed(struct endpoints *endpoints, size_t index, const struct error *error, int64_t now_ms)
 {
     struct slot *slot;
@@ -240,7 +245,7 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
     slot->endpoint.requests++;
     slot->endpoint.failures++;
     slot->last_failed_ms = now_ms;
-    if (error && error->code == ERROR_CERTIFICATE && slot->endpoint.error.code != ERROR_CERTIFICATE)
+    if (error && is_of_certificate(error) && slot->endpoint.error.code != error->code)
         log_say(KIND_CERTIFICATE_REFUSED,
                 (const struct log_field[]){
                     {"PVE_ENDPOINT", slot->endpoint.text}, LOG_ERROR_CODE(error), {NULL, NULL}},
@@ -276,6 +281,15 @@ void endpoints_certificate(struct endpoints *endpoints, size_t index, int64_t ex
             "the certificate of %s %s at %s; renew it on that host: pvecm updatecerts --force",
             slot->endpoint.text, expires_ms > realtime_ms ? "expires" : "has expired",
             clock_rfc3339(expires_ms, end));
+}
+
+bool endpoints_clock_wrong(const struct endpoints *endpoints)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        if (endpoints->slots[i].endpoint.error.code == ERROR_CLOCK_WRONG)
+            return true;
+    }
+    return false;
 }
 
 bool endpoints_certificate_expires(const struct endpoints *endpoints, int64_t realtime_ms)

@@ -59,5 +59,7 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
  */
 void endpoints_certificate(struct endpoints *endpoints, size_t index, int64_t expires_ms,
                            int64_t realtime_ms);
+/* An endpoint is down because its certificate is not yet valid by our clock. */
+bool endpoints_clock_wrong(const struct endpoints *endpoints);
 /* One of them expires soon, or has expired. */
 bool endpoints_certificate_expires(const struct endpoints *endpoints, int64_t realtime_ms);

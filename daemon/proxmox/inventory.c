@@ -344,6 +344,13 @@ const struct node *inventory_node(const struct inventory *inventory, const char 
     return bsearch(name, inventory->nodes, inventory->node_count, sizeof(*inventory->nodes), compare_node);
 }
 
+bool inventory_node_maintenance(const struct inventory *inventory, const char *node)
+{
+    const struct node *found = inventory_node(inventory, node);
+
+    return found && found->maintenance;
+}
+
 bool inventory_node_online(const struct inventory *inventory, const char *node)
 {
     const struct node *found = inventory_node(inventory, node);

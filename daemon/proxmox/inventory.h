@@ -64,6 +64,8 @@ const struct unresolved_alias *inventory_unresolved_alias_get(const struct inven
 
 /* Hosts, from cluster/resources?type=node: every one that was ever seen, and which are online. */
 bool inventory_node_online(const struct inventory *inventory, const char *node);
+/* HA has put it into maintenance mode, by the last list. */
+bool inventory_node_maintenance(const struct inventory *inventory, const char *node);
 unsigned inventory_nodes_online(const struct inventory *inventory);
 unsigned inventory_nodes_known(const struct inventory *inventory);
 int64_t inventory_taken_ms(const struct inventory *inventory); /* CLOCK_MONOTONIC of the guest list */
@@ -84,6 +86,8 @@ bool inventory_builder_guest(struct inventory_builder *builder, const struct gue
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
 bool inventory_builder_node(struct inventory_builder *builder, const char *node,
                             bool online); /* of the fresh list */
+/* Of a host that was given with inventory_builder_node(); of others nothing. */
+void inventory_builder_maintenance(struct inventory_builder *builder, const char *node);
 /* Ends the builder in any case; the caller owns one reference. A remembered host that the fresh list does not
  * name is forgotten only if that list shows a majority of the remembered ones online. NULL: no memory. */
 struct inventory *inventory_builder_finish(struct inventory_builder *builder, int64_t taken_ms);

@@ -24,6 +24,7 @@ struct alias {
 struct node {
     char *name;
     bool online;
+    bool maintenance;
     bool listed; /* by the fresh list: only while building */
 };
 

@@ -113,12 +113,14 @@ static bool add_nodes(const struct poller *poller, struct inventory_builder *bui
 {
     for (size_t i = 0; i < json_object_array_length(poller->nodes); i++) {
         struct json_object *entry = json_object_array_get_idx(poller->nodes, i);
-        const char *node = NULL, *status = NULL;
+        const char *node = NULL, *status = NULL, *hastate = NULL;
         if (!json_get_string(entry, "node", &node))
             continue;
         bool online = json_get_string(entry, "status", &status) && strcmp(status, "online") == 0;
         if (!inventory_builder_node(builder, node, online))
             return false;
+        if (json_get_string(entry, "hastate", &hastate) && strcmp(hastate, "maintenance") == 0)
+            inventory_builder_maintenance(builder, node);
     }
     return true;
 }

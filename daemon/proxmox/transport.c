@@ -194,6 +194,7 @@ static struct generation *generation_new(struct transport *transport, const stru
     static const long host_connections[TRANSPORT_LANE_COUNT] = {
         [TRANSPORT_FENCES] = 0, /* no limit: the engine has its own */
         [TRANSPORT_POLLS] = 1,
+        [TRANSPORT_VISITS] = 4,
     };
     struct generation *generation = calloc(1, sizeof(*generation));
     if (!generation)

@@ -19,11 +19,12 @@
 
 struct transport;
 
-/* Two sets of connections, so that polls do not stand in a fence's way. What was agreed in a TLS handshake on
+/* Sets of connections, so that polls do not stand in a fence's way. What was agreed in a TLS handshake on
  * one of them is resumed on the other. */
 enum transport_lane {
     TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
     TRANSPORT_POLLS,  /* one connection to an endpoint, requests wait for each other: one handshake a round */
+    TRANSPORT_VISITS, /* a few, so that a host that hangs does not keep a poll waiting */
     TRANSPORT_LANE_COUNT,
 };
 

@@ -176,6 +176,7 @@ void trust_explain(const struct trust_seen *seen, const char *endpoint, const ch
     } else if (strstr(words, "subject name")) {
         error_hint(error, "name the host that the certificate is for: endpoint = ADDRESS as NAME");
     } else if (strstr(words, "not yet valid")) {
+        error_set(error, ERROR_CLOCK_WRONG, "the certificate of %s is not trusted: %s", endpoint, words);
         error_hint(error, "this machine's clock is behind the certificate's: check it with timedatectl");
     } else if (strstr(words, "expired")) {
         error_hint(

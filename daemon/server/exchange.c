@@ -57,6 +57,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .poller = parts->poller,
         .history = parts->history,
         .evidence = parts->evidence,
+        .self = parts->machine,
         .min_online_nodes = parts->min_online_nodes,
     };
     readiness_gather(&facts->readiness, &sources);

@@ -9,6 +9,7 @@
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "system/config.h"
+#include "system/machine.h"
 #include "system/names.h"
 
 enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
@@ -18,6 +19,7 @@ struct server_parts {
     struct engine *engine;
     struct history *history;
     const struct evidence *evidence;
+    const struct machine *machine; /* this node */
     struct poller *poller;
     struct session *session;
     struct endpoints *endpoints;

@@ -206,6 +206,8 @@ const struct config_key config_keys[] = {
     {CONFIG_PROXMOX, "pool", set_pool, .repeatable = true},
     {CONFIG_PROXMOX, "poll-interval", set_duration, AT(poll_interval_ms), .fallback = "10s", .min = SECOND,
      .max = 10 * MINUTE, .step = MS},
+    {CONFIG_PROXMOX, "visit-interval", set_duration, AT(visit_interval_ms), .fallback = "20s", .min = 0,
+     .max = 10 * MINUTE, .step = MS},
     {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
      .max = 60 * SECOND, .step = MS},
     {CONFIG_PROXMOX, "min-online-nodes", set_online_nodes, .fallback = "majority"},

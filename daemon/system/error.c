@@ -39,6 +39,8 @@ static const struct {
     [ERROR_STALE] = {"stale", 503, "fence_broker status says why Proxmox was not heard of lately"},
     [ERROR_CERTIFICATE] = {"certificate", 502,
                            "check ca-file, the name after \"as\" of the endpoint, and the clock"},
+    [ERROR_CLOCK_WRONG] = {"clock-wrong", 502,
+                           "check the clock of this machine, and of the Proxmox hosts: timedatectl"},
     [ERROR_PROTOCOL] = {"protocol", 502,
                         "check that the endpoint is the API of Proxmox VE itself, not a proxy"},
     [ERROR_NO_POWER_RIGHT] = {"no-power-right", 502,

@@ -35,6 +35,7 @@ enum error_code {
     ERROR_EMPTY_POOL,
     ERROR_STALE,
     ERROR_CERTIFICATE,
+    ERROR_CLOCK_WRONG,
     ERROR_PROTOCOL,
     /* Proxmox will not do it */
     ERROR_NO_POWER_RIGHT,

@@ -114,6 +114,7 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
         [API_POOL] = {"/api2/json/pools/cluster1", NULL},
         [API_POOL_NESTED] = {"/api2/json/pools?poolid=cluster1", NULL},
         [API_STATUS] = {"/api2/json/nodes/pve1/qemu/100/status/current", NULL},
+        [API_CONFIG] = {"/api2/json/nodes/pve1/qemu/100/config", NULL},
         [API_START] = {"/api2/json/nodes/pve1/qemu/100/status/start", ""},
         [API_STOP] = {"/api2/json/nodes/pve1/qemu/100/status/stop", ""},
         [API_RESET] = {"/api2/json/nodes/pve1/qemu/100/status/reset", ""},
@@ -635,9 +636,43 @@ static void test_recorded_refusals_are_told_by_their_words(void **state)
     assert_int_equal(seen, (1u << 10) - 1);
 }
 
+static void test_a_configuration_tells_its_uuid_network_and_hookscript(void **state)
+{
+    static const struct {
+        const char *text, *uuid;
+        bool nic, hookscript;
+    } cases[] = {
+        {"{\"net0\":\"virtio=BC:24:11:00:00:01\",\"smbios1\":\"uuid=00112233-4455-6677-8899-aabbccddeeff\"}",
+         "00112233-4455-6677-8899-aabbccddeeff", true, false},
+        {"{\"smbios1\":\"base64=1,uuid=00112233-4455-6677-8899-aabbccddeeff,family=eA==\"}",
+         "00112233-4455-6677-8899-aabbccddeeff", false, false},
+        {"{\"net12\":\"x\",\"hookscript\":\"local:snippets/x.pl\",\"smbios1\":\"family=uuid\"}", "", true,
+         true},
+        {"{\"smbios1\":\"uuid=short\",\"netmask\":\"x\",\"net\":\"x\"}", "", false, false},
+        {"{}", "", false, false},
+    };
+    struct pve_guest_config config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct json_object *data = json_parse(cases[i].text, strlen(cases[i].text));
+        assert_non_null(data);
+        assert_true(api_decode_config(data, &config));
+        assert_string_equal(config.uuid, cases[i].uuid);
+        assert_int_equal(config.has_nic, cases[i].nic);
+        assert_int_equal(config.has_hookscript, cases[i].hookscript);
+        json_object_put(data);
+    }
+    assert_false(api_decode_config(NULL, &config));
+    struct json_object *list = json_object_new_array();
+    assert_false(api_decode_config(list, &config));
+    json_object_put(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_configuration_tells_its_uuid_network_and_hookscript),
         cmocka_unit_test(test_every_call_of_the_list_has_its_path_and_nothing_else),
         cmocka_unit_test(test_only_start_stop_and_reset_change_a_guest_and_none_is_repeated),
         cmocka_unit_test(test_a_container_is_named_by_its_own_path),

@@ -1,0 +1,200 @@
+/*
+ * The table of reasons: each with its word, how grave it is, how soon it is told, what it means, and the way
+ * out. Some words have two rows: the same thing, once so that a fence would fail, once so that it works.
+ */
+#include "fence/readiness.h"
+
+#include "system/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static reason_set bit(enum reason reason)
+{
+    return (reason_set)1 << reason;
+}
+
+static const struct reason_row {
+    const char *name;
+    enum verdict severity;
+    const char *seen; /* the longest time until it is told, if Proxmox answers */
+    const char *message;
+    const char *hint;
+} rows[REASON_COUNT] = {
+    [REASON_CLOCK_WRONG] = {"clock-wrong", VERDICT_BLOCKED, "2 polls",
+                            "the clock of this machine (or of a Proxmox host) is wrong: a certificate is not "
+                            "yet valid, and no endpoint is left",
+                            "see `timedatectl` here and on the Proxmox hosts"},
+    [REASON_NO_ENDPOINT] = {"no-endpoint", VERDICT_BLOCKED, "2 polls", "no Proxmox endpoint answers",
+                            "see the endpoints in `/usr/sbin/fence_broker status`; try one with "
+                            "`curl -k https://HOST:8006/api2/json/version` (401 is a good sign)"},
+    [REASON_NO_SESSION] = {"no-session", VERDICT_BLOCKED, "2 polls",
+                           "Proxmox has not accepted the broker's credentials (yet)",
+                           "see `journalctl -u fence-broker`; check token-id (or user) and the secret file"},
+    [REASON_NO_INVENTORY] = {"no-inventory", VERDICT_BLOCKED, "1 poll",
+                             "the guests of the pool are not known yet",
+                             "wait for the first poll; if it does not end, see `journalctl -u fence-broker`"},
+    [REASON_EMPTY_POOL] = {"empty-pool", VERDICT_BLOCKED, "2 polls",
+                           "the pool has no guest that the broker can see",
+                           "on a Proxmox host: `pveum pool modify POOL --vms VMID,…`, and grant the broker's "
+                           "role on /pool/POOL (to the user and to its token)"},
+    [REASON_STALE] = {"stale", VERDICT_BLOCKED, "4 polls",
+                      "the last polls have failed, so nothing is known for sure",
+                      "see the last poll's error in `/usr/sbin/fence_broker status`"},
+    [REASON_MINORITY] = {"minority", VERDICT_BLOCKED, "2 polls",
+                         "too few Proxmox hosts are online to prove that a guest is off",
+                         "on a Proxmox host: `pvecm status`; two hosts with a QDevice: min-online-nodes = 1"},
+    [REASON_EXCESS_REFUSED] = {"excess-privileges", VERDICT_BLOCKED, "10 min",
+                               "the broker's identity holds more than fencing takes, and is not accepted",
+                               "`/usr/sbin/fence_broker permissions` has the lines that mend it; to use it "
+                               "all the same: least-privilege = warn"},
+    [REASON_WRONG_GUEST] =
+        {"wrong-guest", VERDICT_BLOCKED, "2 visits",
+         "the name of this node leads to it, and this node is another guest: a fence would hit the wrong one",
+         "name the right one in fence-broker.conf, [nodes]: NODE = VMID (`cat "
+         "/sys/class/dmi/id/product_uuid` here, smbios1 in `qm config VMID` there)"},
+    [REASON_NO_POWER_RIGHT] =
+        {"no-power-right", VERDICT_BLOCKED, "2 visits",
+         "Proxmox does not grant VM.PowerMgmt and VM.Audit on the guest",
+         "on a Proxmox host: `pveum acl modify /pool/POOL --roles ROLE --users USER@REALM` (and "
+         "--tokens for a token with privilege separation)"},
+    [REASON_TEMPLATE] = {"template", VERDICT_BLOCKED, "2 polls", "it is a template and never runs",
+                         "take it out of the pool: `pveum pool modify POOL --vms VMID --delete 1`"},
+    [REASON_SUSPENDED] =
+        {"suspended", VERDICT_BLOCKED, "2 polls", "it is suspended: a start would resume its old memory",
+         "resume it (`qm resume VMID`) or discard its state: `qm unlock VMID; qm stop VMID`"},
+    [REASON_LOCKED] =
+        {"locked", VERDICT_BLOCKED, "2 polls", "Proxmox refuses power calls while the guest is locked",
+         "wait for the task that holds the lock; a stale lock: `qm unlock VMID` (`pct unlock VMID`)"},
+    [REASON_NODE_OFFLINE] = {"node-offline", VERDICT_BLOCKED, "2 polls", "its Proxmox host is offline",
+                             "bring the host back, or move the guest's configuration to another one"},
+    [REASON_HOST_SILENT] =
+        {"host-silent", VERDICT_BLOCKED, "2 visits", "its Proxmox host does not answer for it",
+         "on that host: `systemctl status pveproxy pvedaemon`, `qm status VMID --verbose`"},
+    [REASON_HA_ERROR] =
+        {"ha-error", VERDICT_BLOCKED, "2 polls", "its HA service is in the state error",
+         "`ha-manager set vm:VMID --state disabled`, then `--state started` (ct:VMID for containers)"},
+    [REASON_HA_FROZEN] = {"ha-frozen", VERDICT_BLOCKED, "2 polls",
+                          "its HA service is frozen: requests would be lost",
+                          "wait until pve-ha-lrm of its host is back: `ha-manager status`"},
+    [REASON_HA_UNSERVED] = {"ha-unserved", VERDICT_BLOCKED, "2 polls",
+                            "no HA manager serves it: requests would be lost",
+                            "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
+    [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",
+                                 "a rehearsed stop would not have been carried out",
+                                 "see the cause; on demand: `/usr/sbin/fence_broker rehearse VMID`"},
+    [REASON_OLD_EVIDENCE] = {"stale", VERDICT_DEGRADED, "4 visits or rehearsals",
+                             "what is known of it was seen too long ago to rely on",
+                             "see `/usr/sbin/fence_broker status`, and `journalctl -u fence-broker`"},
+    [REASON_NO_EVIDENCE] =
+        {"no-evidence", VERDICT_DEGRADED, "1 poll",
+         "not everything that a fence takes was tried since the start (or since it came to its host)",
+         "wait for the next visit and the next rehearsal"},
+    [REASON_REHEARSAL_UNSAFE] = {"rehearsal-unsafe", VERDICT_DEGRADED, "at once",
+                                 "Proxmox carried a rehearsal out as a real stop: none is made any more",
+                                 "see `journalctl -u fence-broker`, and report it"},
+    [REASON_HA_MANAGED] =
+        {"ha-managed", VERDICT_DEGRADED, "2 polls",
+         "Proxmox HA stops and starts it: a fence takes up to 95 s, and 180 s when its host died",
+         "give Pacemaker that time (pcmk_off_timeout), or let it alone decide: `ha-manager remove vm:VMID`"},
+    [REASON_NODE_MAINTENANCE] = {"node-maintenance", VERDICT_DEGRADED, "2 polls",
+                                 "its Proxmox host is in maintenance mode: the host may go down soon",
+                                 "on a Proxmox host: `ha-manager crm-command node-maintenance disable NODE`"},
+    [REASON_HOST_SLOW] =
+        {"host-slow", VERDICT_DEGRADED, "2 visits",
+         "its status took 2 s or more to be read: a fence takes longer",
+         "look at the load and the storage of its host; a hung QEMU (`qm monitor VMID`) answers after 3 s"},
+    [REASON_HOOKSCRIPT] =
+        {"hookscript", VERDICT_DEGRADED, "2 visits",
+         "it has a hookscript, which runs while it is stopped and started, and can delay or fail both",
+         "if it is not needed: `qm set VMID --delete hookscript` (`pct set` for containers)"},
+    [REASON_NO_NIC] = {"no-nic", VERDICT_DEGRADED, "2 visits",
+                       "it has no network device of Proxmox: a stop that has to kill it cannot be proven",
+                       "give it one (`qm set VMID --net0 virtio,bridge=vmbr0`); it need not be used"},
+    [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED, "10 min",
+                                  "the broker's identity holds more than fencing takes",
+                                  "`/usr/sbin/fence_broker permissions` has the lines that mend it"},
+    [REASON_AMBIGUOUS_NAME] = {"ambiguous-name", VERDICT_DEGRADED, "2 polls",
+                               "another guest of the pool has the same name: only VMID and aliases work",
+                               "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
+    [REASON_ONE_ENDPOINT] = {"one-endpoint", VERDICT_DEGRADED, "2 polls",
+                             "only one Proxmox endpoint answers: with it the fence would be lost",
+                             "mend the others, or add `endpoint = HOST` lines to the configuration"},
+    [REASON_CLOCK_DOUBTED] =
+        {"clock-wrong", VERDICT_DEGRADED, "2 polls",
+         "the clock of this machine (or of a Proxmox host) is wrong: a certificate is not yet valid",
+         "see `timedatectl` here and on the Proxmox hosts"},
+    [REASON_CERTIFICATE_EXPIRES] =
+        {"certificate-expires", VERDICT_DEGRADED, "2 polls",
+         "the certificate of an endpoint expires within 30 days, or has expired",
+         "see the endpoints in `/usr/sbin/fence_broker status`; on that host: `pvecm updatecerts --force` "
+         "(with fingerprint lines: add the new one, `pvenode cert info`)"},
+    [REASON_HISTORY_NOT_WRITTEN] = {"history-not-written", VERDICT_DEGRADED, "1 poll",
+                                    "the history does not reach the disk: a restart would forget it",
+                                    "see `df -h /var/lib/fence-broker` and the owner of that directory"},
+};
+
+/* The enum's order is the order of gravity within a severity; no session, before all, explains most others.
+ */
+enum reason readiness_worst(reason_set reasons)
+{
+    enum reason worst = REASON_COUNT;
+
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        if ((reasons & bit(r)) && (worst == REASON_COUNT || rows[r].severity > rows[worst].severity))
+            worst = r;
+    }
+    return worst;
+}
+
+enum verdict readiness_verdict(reason_set reasons)
+{
+    enum reason worst = readiness_worst(reasons);
+
+    return worst == REASON_COUNT ? VERDICT_READY : rows[worst].severity;
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+    static const char *const names[] = {"ready", "degraded", "blocked"};
+
+    return (size_t)verdict < ARRAY_LEN(names) ? names[verdict] : "unknown";
+}
+
+static const struct reason_row *row(enum reason reason)
+{
+    static const struct reason_row none = {"unknown", VERDICT_BLOCKED, "", "unknown reason", ""};
+
+    return (size_t)reason < ARRAY_LEN(rows) ? &rows[reason] : &none;
+}
+
+const char *reason_name(enum reason reason)
+{
+    return row(reason)->name;
+}
+
+const char *reason_message(enum reason reason)
+{
+    return row(reason)->message;
+}
+
+const char *reason_hint(enum reason reason)
+{
+    return row(reason)->hint;
+}
+
+enum verdict reason_severity(enum reason reason)
+{
+    return row(reason)->severity;
+}
+
+const char *reason_seen(enum reason reason)
+{
+    return row(reason)->seen;
+}
+
+const char *reason_documentation(enum reason reason, char buffer[static REASON_DOCUMENTATION_LEN])
+{
+    snprintf(buffer, REASON_DOCUMENTATION_LEN, "fence_broker(8), REASONS, %s", row(reason)->name);
+    return buffer;
+}

@@ -1,0 +1,49 @@
+/*
+ * Visits: what the list of guests cannot tell is read from each guest's own host, its status and its
+ * configuration, again and again, spread evenly over the visit interval, one guest of a host at a time. What
+ * came of it is posted as evidence.
+ *
+ * A guest that an operation runs on is left alone (the operation reads it itself), and so is one whose host
+ * is offline or that we may not read. Visits have connections of their own, fail over once, and blame no
+ * endpoint for a host that does not answer.
+ */
+#pragma once
+
+#include "fence/evidence.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct visits;
+struct engine;
+struct endpoints;
+struct poller;
+struct session;
+
+#define VISITS_GAP_MIN_MS                                                                                    \
+    100 /* with many guests the interval is stretched, so that Proxmox is asked no faster */
+#define VISITS_AT_ONCE                                                                                       \
+    4 /* each of another host: one that does not answer keeps the others' guests waiting for nothing */
+#define VISITS_HURRY_MS 20 /* the gap between guests of which nothing is known yet, after the start, say */
+
+struct visits_rooms {
+    struct session *session;
+    const struct endpoints *endpoints;
+    struct poller *poller;
+    const struct engine *engine; /* NULL: there are no operations */
+    struct evidence *evidence;
+};
+
+/* All rooms are borrowed. NULL: no memory. Begins with the first visits_round_ended(). */
+struct visits *visits_new(struct event_base *base, const struct visits_rooms *rooms, int64_t interval_ms,
+                          int64_t answer_timeout_ms);
+void visits_free(struct visits *visits);
+/* 0: no visits from now on, and nobody misses them. */
+void visits_set_interval(struct visits *visits, int64_t interval_ms, int64_t answer_timeout_ms);
+/* From the poller's callback: the list of guests may be another one. */
+void visits_round_ended(struct visits *visits);
+/* In this round, has every guest been tried that nothing was known of? */
+bool visits_settled(const struct visits *visits);
+/* How long one visit to each guest takes with so many guests. */
+int64_t visits_period_ms(int64_t interval_ms, size_t guests);
