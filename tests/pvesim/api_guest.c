@@ -155,7 +155,11 @@ void api_config(struct sim *sim, struct call *call, struct reply *reply)
     if (guest->uuid && asprintf(&smbios, "uuid=%s", guest->uuid) >= 0)
         out_string(&out, "smbios1", smbios);
     if (guest->nic)
-        out_string(&out, "net0", "virtio=BC:24:11:00:00:01,bridge=vmbr0");
+        out_string(&out, "net0",
+                   guest->is_lxc ? "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,type=veth"
+                                 : "virtio=BC:24:11:00:00:01,bridge=vmbr0");
+    if (guest->hookscript)
+        out_string(&out, "hookscript", guest->hookscript);
     if (config->lock)
         out_string(&out, "lock", config->lock);
     if (guest->template)

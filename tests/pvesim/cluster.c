@@ -246,14 +246,23 @@ int cluster_guest_set(struct cluster *cluster, struct guest *guest, const char *
         int64_t *ms;
         char **string;
     } const keys[] = {
-        {"template", &guest->template, NULL, NULL}, {"deaf", &guest->deaf, NULL, NULL},
-        {"hung", &guest->hung, NULL, NULL},         {"nostart", &guest->nostart, NULL, NULL},
-        {"nic", &guest->nic, NULL, NULL},           {"nics", &guest->nic, NULL, NULL},
-        {"running", &guest->autostart, NULL, NULL}, {"stop-ms", NULL, &guest->stop_ms, NULL},
-        {"start-ms", NULL, &guest->start_ms, NULL}, {"shutdown-ms", NULL, &guest->shutdown_ms, NULL},
-        {"ha-ms", NULL, &guest->ha_ms, NULL},       {"lock", NULL, NULL, &guest->config.lock},
-        {"name", NULL, NULL, &guest->name},         {"uuid", NULL, NULL, &guest->uuid},
-        {"tags", NULL, NULL, &guest->tags},         {"cmd", NULL, NULL, &guest->command},
+        {"template", &guest->template, NULL, NULL},
+        {"deaf", &guest->deaf, NULL, NULL},
+        {"hung", &guest->hung, NULL, NULL},
+        {"nostart", &guest->nostart, NULL, NULL},
+        {"nic", &guest->nic, NULL, NULL},
+        {"nics", &guest->nic, NULL, NULL},
+        {"running", &guest->autostart, NULL, NULL},
+        {"stop-ms", NULL, &guest->stop_ms, NULL},
+        {"start-ms", NULL, &guest->start_ms, NULL},
+        {"shutdown-ms", NULL, &guest->shutdown_ms, NULL},
+        {"ha-ms", NULL, &guest->ha_ms, NULL},
+        {"lock", NULL, NULL, &guest->config.lock},
+        {"name", NULL, NULL, &guest->name},
+        {"uuid", NULL, NULL, &guest->uuid},
+        {"tags", NULL, NULL, &guest->tags},
+        {"cmd", NULL, NULL, &guest->command},
+        {"hookscript", NULL, NULL, &guest->hookscript},
     };
     if (strcmp(key, "ha") == 0)
         return set_ha(guest, value);
@@ -287,7 +296,7 @@ static int load_guest(struct sim *sim, char *rest)
     guest->vmid = (int)number;
     guest->sim = sim;
     guest->is_lxc = strcmp(type, "lxc") == 0;
-    guest->nic = !guest->is_lxc;
+    guest->nic = true;
     guest->shutdown_ms = SHUTDOWN_MS_DEFAULT;
     guest->ha_ms = HA_MS_DEFAULT;
     guest->config.node = cluster_node(sim->cluster, node);
@@ -434,6 +443,7 @@ void cluster_free(struct cluster *cluster)
             event_free(guest->death);
         free(guest->name);
         free(guest->uuid);
+        free(guest->hookscript);
         free(guest->tags);
         free(guest->command);
         free(guest->config.lock);

@@ -47,7 +47,7 @@ struct node {
 struct guest {
     int vmid;
     bool is_lxc, template, deaf, hung, nostart, nic;
-    char *name, *uuid, *tags, *command;
+    char *name, *uuid, *tags, *hookscript, *command;
     int64_t stop_ms, start_ms, ha_ms, shutdown_ms; /* shutdown_ms < 0: ignores ACPI */
     bool autostart;
     struct guest_config config;

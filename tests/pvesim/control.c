@@ -175,17 +175,19 @@ static const char *do_certificate(struct peer *peer, char *rest)
 {
     const char *name = strsep(&rest, " "), *shown_name = NULL;
     const struct node *node = name ? cluster_node(peer->sim->cluster, name) : NULL;
-    long days = 0;
+    struct tls_life life = {0};
     for (char *word; (word = strsep(&rest, " "));) {
         if (strncmp(word, "days=", 5) == 0)
-            days = strtol(word + 5, NULL, 10);
+            life.days = strtol(word + 5, NULL, 10);
+        else if (strncmp(word, "from=", 5) == 0)
+            life.from = strtol(word + 5, NULL, 10);
         else if (strncmp(word, "name=", 5) == 0)
             shown_name = word + 5;
         else
             node = NULL;
     }
-    if (!node || server_renew_certificate(peer->sim, node, shown_name, days) < 0)
-        return "usage: certificate NODE [days=N] [name=NAME], of a host with an endpoint";
+    if (!node || server_renew_certificate(peer->sim, node, shown_name, life) < 0)
+        return "usage: certificate NODE [days=N] [from=N] [name=NAME], of a host with an endpoint";
     ok(peer);
     evbuffer_add_printf(output(peer), "%s\n", server_fingerprint(peer->sim->server, node));
     return NULL;

@@ -307,10 +307,11 @@ static struct endpoint *endpoint_of(const struct server *server, const struct no
     return endpoint;
 }
 
-int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name, long days)
+int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name,
+                             struct tls_life life)
 {
     struct endpoint *endpoint = endpoint_of(sim->server, node);
-    int error = endpoint ? tls_renew(sim->dir, node->name, shown_name, days) : -ENOENT;
+    int error = endpoint ? tls_renew(sim->dir, node->name, shown_name, life) : -ENOENT;
     SSL_CTX *fresh = error ? NULL : tls_server(sim->dir, node->name);
     if (!fresh)
         return error ? error : -EIO;

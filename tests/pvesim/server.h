@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sim.h"
+#include "tls.h"
 
 #include <event2/buffer.h>
 
@@ -27,8 +28,8 @@ int server_announce(const struct sim *sim) __attribute__((warn_unused_result));
 /* Listen, or do not, as faults and host states now want it. */
 void server_update(struct sim *sim);
 /* A new certificate (tls.h) for connections from now on. 0 or a negative errno. */
-int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name, long days)
-    __attribute__((warn_unused_result));
+int server_renew_certificate(struct sim *sim, const struct node *node, const char *shown_name,
+                             struct tls_life life) __attribute__((warn_unused_result));
 /* NULL if the host has no endpoint. */
 const char *server_fingerprint(const struct server *server, const struct node *node);
 

@@ -14,6 +14,7 @@
 
 #define CA_NAME   "pve-root-ca"
 #define CA_DAYS   3650
+#define DAY_S     86400L
 #define NODE_DAYS 730
 
 static void x509_freep(X509 **certificate)
@@ -73,16 +74,19 @@ static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *
 }
 
 /* The bare certificate: names, life, key; the caller adds extensions and signs. */
-static X509 *new_certificate(const char *common_name, EVP_PKEY *key, long days, const X509_NAME *issuer)
+static X509 *new_certificate(const char *common_name, EVP_PKEY *key, struct tls_life life,
+                             const X509_NAME *issuer)
 {
+    long begin_s = life.days < 0 ? life.days * DAY_S * 2 : life.from > 0 ? life.from * DAY_S : -3600;
     X509 *certificate = X509_new();
     unsigned char serial[8] = {0};
     RAND_bytes(serial + 1, sizeof(serial) - 1);
     BIGNUM *number = BN_bin2bn(serial, sizeof(serial), NULL);
     if (certificate && number && X509_set_version(certificate, X509_VERSION_3) &&
         BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) &&
-        X509_gmtime_adj(X509_getm_notBefore(certificate), days < 0 ? days * 86400 * 2 : -3600) &&
-        X509_gmtime_adj(X509_getm_notAfter(certificate), days * 86400) && X509_set_pubkey(certificate, key)) {
+        X509_gmtime_adj(X509_getm_notBefore(certificate), begin_s) &&
+        X509_gmtime_adj(X509_getm_notAfter(certificate), (life.from + life.days) * DAY_S) &&
+        X509_set_pubkey(certificate, key)) {
         X509_NAME *name = X509_get_subject_name(certificate);
         X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"pvesim", -1, -1, 0);
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0);
@@ -108,14 +112,15 @@ int tls_ca(const char *dir)
         return 0;
     _cleanup_(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
     _cleanup_(x509_freep) X509 *ca =
-        key ? new_certificate("Proxmox Virtual Environment", key, CA_DAYS, NULL) : NULL;
+        key ? new_certificate("Proxmox Virtual Environment", key, (struct tls_life){.days = CA_DAYS}, NULL)
+            : NULL;
     if (!ca || !add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE") ||
         !add_extension(ca, ca, NID_subject_key_identifier, "hash") || !X509_sign(ca, key, EVP_sha256()))
         return -EIO;
     return save(dir, CA_NAME, ca, key);
 }
 
-static int make_node(const char *dir, const char *name, const char *shown_name, long days)
+static int make_node(const char *dir, const char *name, const char *shown_name, struct tls_life life)
 {
     _cleanup_(x509_freep) X509 *ca = load_certificate(dir, CA_NAME);
     _cleanup_(pkey_freep) EVP_PKEY *ca_key = load_key(dir, CA_NAME);
@@ -127,7 +132,7 @@ static int make_node(const char *dir, const char *name, const char *shown_name, 
                  shown_name) < 0)
         return -EIO;
     _cleanup_(x509_freep) X509 *certificate =
-        new_certificate(shown_name, key, days, X509_get_subject_name(ca));
+        new_certificate(shown_name, key, life, X509_get_subject_name(ca));
     if (!certificate || !add_extension(certificate, ca, NID_basic_constraints, "CA:FALSE") ||
         !add_extension(certificate, ca, NID_subject_alt_name, names) ||
         !add_extension(certificate, ca, NID_ext_key_usage, "serverAuth") ||
@@ -137,9 +142,11 @@ static int make_node(const char *dir, const char *name, const char *shown_name, 
     return save(dir, name, certificate, key);
 }
 
-int tls_renew(const char *dir, const char *name, const char *shown_name, long days)
+int tls_renew(const char *dir, const char *name, const char *shown_name, struct tls_life life)
 {
-    return make_node(dir, name, shown_name ? shown_name : name, days ? days : NODE_DAYS);
+    if (life.days == 0)
+        life.days = NODE_DAYS;
+    return make_node(dir, name, shown_name ? shown_name : name, life);
 }
 
 SSL_CTX *tls_server(const char *dir, const char *name)
@@ -147,7 +154,8 @@ SSL_CTX *tls_server(const char *dir, const char *name)
     _cleanup_(freep) char *certificate = path_of(dir, name, "pem");
     _cleanup_(freep) char *key = path_of(dir, name, "key");
     if (!certificate || !key ||
-        (access(certificate, R_OK) < 0 && make_node(dir, name, name, NODE_DAYS) < 0)) {
+        (access(certificate, R_OK) < 0 &&
+         make_node(dir, name, name, (struct tls_life){.days = NODE_DAYS}) < 0)) {
         fprintf(stderr, "pvesim: cannot make a certificate for %s in %s\n", name, dir);
         return NULL;
     }
