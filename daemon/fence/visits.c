@@ -205,8 +205,8 @@ static bool says_nothing(const struct visit *visit, const struct api_result *res
            (result->outcome == API_UNSENT && endpoints_up(visit->visits->rooms.endpoints) == 0);
 }
 
-/* True: it is tried once more, by another endpoint if there is one. Where an endpoint could not reach the host
- * the session has gone to the next one already. */
+/* True: it is tried once more, by another endpoint if there is one. Where an endpoint could not reach the
+ * host the session has gone to the next one already. */
 static bool again(struct visit *visit, const struct api_result *result)
 {
     bool odd = result->http_status >= 500 && result->http_status < 595;
