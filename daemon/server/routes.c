@@ -38,6 +38,12 @@ static const struct route routes[] = {
     READ("metrics", ACCESS_WHAT_METRICS, request_metrics, .on_metrics_socket = true),
 };
 
+const struct route *route_table(size_t *count)
+{
+    *count = ARRAY_LEN(routes);
+    return routes;
+}
+
 /* One part of a pattern against one part of the path; *pattern moves on to the next, or becomes NULL. */
 static bool part_matches(const char **pattern, const char *segment)
 {

@@ -9,6 +9,7 @@
 #include "system/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define ROUTE_QUERY_KEYS 3
 
@@ -27,5 +28,7 @@ struct route {
  * (query). */
 const struct route *route_find(const struct http_request *request, bool metrics_socket, const char **allow,
                                struct error *error);
+/* All rows, for whoever compares them with what is written about them. */
+const struct route *route_table(size_t *count);
 /* The part of the path that stands for the guest, or NULL if the route has none. */
 const char *route_guest(const struct route *route, const struct http_request *request);

@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# The manuals and the annotated configuration against the tables of the code, both ways: what the code knows is written down, and what is
+# written down the code knows. The programs tell their tables themselves: build/tables, --help and the agent's metadata.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    B=${BUILD:-build}
+    [[ $B == /* ]] || B=$PWD/$B
+    TABLES=$B/tables
+    MANUAL=tests/admin/manual
+    CLIENT=man/fence_broker.8 DAEMON=man/fence_brokerd.8 CONF=man/fence-broker.conf.5
+    T=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-manuals.XXXXXX")
+}
+
+teardown() { rm -rf "$T"; }
+
+# table NAME: its rows, without the name
+table() { "$TABLES" | sed -n "s/^$1 //p"; }
+# heads FILE SECTION: what its entries are about
+heads() { "$MANUAL" entries "$1" "$2" | cut -f1; }
+# paragraph FILE SECTION: its words, all in one line
+paragraph() { "$MANUAL" text "$1" "$2" | tr '\n' ' '; }
+
+# same CODE MANUAL: two files with a word a line, in any order; neither may be empty
+same() {
+    [ -s "$1" ] || { echo "the code has nothing to compare"; return 1; }
+    diff <(sort -u "$1") <(sort -u "$2") || { echo "< only the code knows it; > only the manual does"; return 1; }
+}
+# listed WORDS… : "what (a, b, c)" as lines
+in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E 's/^ *| *$//g' | grep .; }
+
+# ---- the form ----
+
+@test "man and mandoc find nothing to say about any manual" {
+    local page
+    for page in man/*.[0-9]; do
+        run mandoc -Tlint "$page"
+        [ -z "$output" ] || { echo "$output"; false; }
+        run env MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l "$page"
+        [ "$status" = 0 ]
+        run bash -c 'MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l "$1" 2>&1 >/dev/null' - "$page"
+        [ -z "$output" ] || { echo "$page: $output"; false; }
+    done
+}
+
+@test "each manual is installed, and has the usual sections" {
+    local page
+    make -pn install DESTDIR="$T" 2>/dev/null | grep -oE 'man/[a-z_.-]+\.[0-9]\b' | sort -u >"$T/installed"
+    printf '%s\n' man/*.[0-9] | diff - "$T/installed"
+    for page in man/*.[0-9]; do
+        for section in NAME DESCRIPTION 'SEE ALSO'; do
+            "$MANUAL" sections "$page" | grep -qx "$section" || { echo "$page has no $section"; false; }
+        done
+    done
+}
+
+@test "manuals refer to manuals that are there" {
+    local name
+    cat man/*.[0-9] | sed -nE 's/^\.BR (fence[a-z_.\\-]+) \(([0-9])\).*/\1.\2/p' | tr -d '\\' | sort -u >"$T/named"
+    [ -s "$T/named" ]
+    while read -r name; do
+        [ -e "man/$name" ] || { echo "there is no manual $name"; false; }
+    done <"$T/named"
+}
+
+# ---- fence-broker.conf(5) ----
+
+@test "fence-broker.conf(5): the sections and keys of the code, and no others" {
+    local section
+    table key | awk '{ print $1, $2 }' >"$T/code"
+    for section in $(table section); do
+        heads "$CONF" "SECTION [$section]" | sed -nE "s/^([a-z-]+) = .*/$section \1/p"
+    done >"$T/manual"
+    same "$T/code" "$T/manual"
+    table section >"$T/code"
+    "$MANUAL" sections "$CONF" | sed -nE 's/^SECTION \[([a-z]+)\]$/\1/p' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence-broker.conf(5): defaults, and what may stand there more than once" {
+    local section name often default text
+    while read -r section name often default; do
+        text=$("$MANUAL" entries "$CONF" "SECTION [$section]" | grep -- "^$name = ")
+        if [ -n "$default" ]; then
+            [[ $text == *[Dd]efault[:\ ]*"$default"* || $text == *"$default "*"(the default)"* || $text == *"$default, the default"* ]] ||
+                { echo "$name: the default $default is not told: $text"; false; }
+        fi
+        if [ "$often" = repeatable ]; then [[ $text == *Repeatable* ]]; else [[ $text != *Repeatable* ]]; fi ||
+            { echo "$name is $often: $text"; false; }
+    done < <(table key)
+}
+
+@test "the annotated configuration has each key, with its default, and no others" {
+    local section name often default line
+    awk '/^#?\[/ { gsub(/[#\[\]]/, ""); section = $1 } /^#?[a-z-]+ = / { sub(/^#/, ""); print section, $1 }' \
+        conf/fence-broker.conf | grep -vE '^(nodes|role|group|user) ' >"$T/manual"
+    table key | awk '{ print $1, $2 }' >"$T/code"
+    same "$T/code" "$T/manual"
+    while read -r section name often default; do
+        [ -n "$default" ] || continue
+        line=$(awk -v section="$section" -v name="$name" '/^#?\[/ { gsub(/[#\[\]]/, ""); now = $1 }
+            now == section { sub(/^#/, "") } now == section && $1 == name && $2 == "=" { print $3 }' conf/fence-broker.conf)
+        [ "$line" = "$default" ] || { echo "$name = $line, but the default is $default"; false; }
+    done < <(table key)
+}
+
+@test "fence-broker.conf(5): what rules can be about" {
+    "$MANUAL" entries "$CONF" 'SECTIONS [role NAME], [group NAME], [user NAME]' >"$T/entries"
+    sed -nE 's/^action:LIST\t.*these actions: ([a-z, ]*)\. .*/\1/p' "$T/entries" | tr ',' '\n' | tr -d ' ' >"$T/manual"
+    table action >"$T/code"
+    same "$T/code" "$T/manual"
+    sed -nE 's/^what:LIST\t.*is about: ([^.]*)\..*/\1/p' "$T/entries" | sed 's/([^)]*)//' | tr ',' '\n' | tr -d ' ' >"$T/manual"
+    table what >"$T/code"
+    same "$T/code" "$T/manual"
+}
+
+# ---- fence_broker(8) ----
+
+@test "fence_broker(8): the commands of --help, and no others" {
+    "$B/fence_broker" --help | awk '/^As a fence agent/ { exit } /^    [a-z]/ { print $1 }' >"$T/code"
+    heads "$CLIENT" COMMANDS | sed 's/[ [].*//' >"$T/manual"
+    same "$T/code" "$T/manual"
+    # and each is in the synopsis
+    "$MANUAL" text "$CLIENT" SYNOPSIS | tr ' ' '\n' >"$T/synopsis"
+    while read -r command; do grep -qx "$command" "$T/synopsis" || { echo "not in the synopsis: $command"; false; }; done <"$T/code"
+}
+
+@test "fence_broker(8): the options of its commands are in the synopsis" {
+    "$B/fence_broker" --help | sed '/^As a fence agent/,$d' | grep -oE -- '--[a-z-]+' >"$T/code"
+    sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/p' "$CLIENT" | sed 's/\\-/-/g' | grep -oE -- '--[a-z-]+' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence_broker(8): the actions of the agent's metadata, and no others" {
+    "$B/fence_broker" -o metadata | sed -nE 's/.*<action name="([^"]*)".*/\1/p' >"$T/code"
+    # other words for metadata, as other agents have them
+    heads "$CLIENT" 'ACTIONS OF THE FENCE AGENT' | tr ',' '\n' | tr -d ' ' | grep -vx 'meta-data' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence_broker(8): the parameters of the agent's metadata with their options, and no others" {
+    local section='PARAMETERS OF THE FENCE AGENT' name
+    "$B/fence_broker" -o metadata | awk -F'"' '
+        /<parameter / { name = $2; old = /deprecated="1"/; if (old) print name >"'"$T/old"'"; else print name }
+        /<getopt / && !old { count = split($2, words, /[ ,=]+/); for (i = 1; i <= count; i++) if (words[i] ~ /^-/) print name, words[i] }' >"$T/code"
+    heads "$CLIENT" "$section" | tr -d ',' | awk '{ print $1; for (i = 2; i <= NF; i++) print $1, $i }' >"$T/manual"
+    same "$T/code" "$T/manual"
+    while read -r name; do
+        paragraph "$CLIENT" "$section" | grep -qw -- "$name" || { echo "the old word $name is not told"; false; }
+    done <"$T/old"
+}
+
+# ---- fence_brokerd(8) ----
+
+# options_of WORD…: of a usage
+options_of() { "$B/fence_brokerd" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | grep -vE '^-[a-z]{2,}$'; }
+
+@test "fence_brokerd(8): the options of the daemon and of its commands, and no others" {
+    options_of >"$T/code"
+    heads "$DAEMON" OPTIONS | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
+    same "$T/code" "$T/manual"
+    for command in audit provision; do
+        options_of "$command" >"$T/code"
+        heads "$DAEMON" "${command^^}" | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
+        same "$T/code" "$T/manual"
+    done
+}
+
+@test "fence_brokerd(8): the routes and the parameters of their queries, and no others" {
+    table route >"$T/code"
+    sed -n '/^\.SH THE SOCKET/,/^\.fi/p' "$DAEMON" | sed -nE '/^(GET|POST) /{s/\\-/-/g;p}' | sed -E 's,/[A-Z]+,/*,g' >"$T/manual"
+    same "$T/code" "$T/manual"
+    table route | grep -oE '\?[a-z-]+=' >"$T/code"
+    heads "$DAEMON" 'THE SOCKET' | grep -oE '\?[a-z-]+=' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence_brokerd(8): the error codes with their status, and no others" {
+    table error | awk '{ print $1, "(" $2 ")" }' >"$T/code"
+    heads "$DAEMON" 'ERROR CODES' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence_brokerd(8): the reasons, and no others" {
+    table reason | cut -d' ' -f1 >"$T/code"
+    paragraph "$DAEMON" 'THE SOCKET' | sed -nE 's/.*The reasons of this version: ([^.]*)\..*/\1/p' | tr ',' '\n' | tr -d ' ' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence_brokerd(8): outcomes, verdicts, levels, steps and judgements in the words of the code" {
+    local word
+    for word in outcome verdict level step judgement; do
+        table "$word" >"$T/code"
+        paragraph "$DAEMON" 'THE SOCKET' | sed 's/verdict (the same in words)//' | in_brackets "$word" >"$T/manual"
+        same "$T/code" "$T/manual"
+    done
+}
+
+@test "fence_brokerd(8): why a request is denied" {
+    table denial >"$T/code"
+    paragraph "$DAEMON" 'WHO ASKED FOR WHAT' | sed -nE 's/.*FENCE_DENIED is ([^.]*)\..*/\1/p' | sed -E 's/\([^)]*\)//g; s/ or /,/' |
+        tr ',' '\n' | tr -d ' ' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "fence_brokerd(8): the fields of the journal, and no others" {
+    grep -rhoE --include='*.c' --include='log.h' '\{"[A-Z]+_[A-Z_]+",' daemon | tr -d '{",' >"$T/code"
+    echo FENCE_EVENT >>"$T/code"
+    echo MESSAGE_ID >>"$T/code"
+    { "$MANUAL" text "$DAEMON" 'WHO ASKED FOR WHAT'; "$MANUAL" text "$DAEMON" EVENTS; } |
+        grep -oE '\b(FENCE|PEER|PVE|ERROR|MESSAGE)_[A-Z_]+\b' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+@test "the metrics, events and programs that manuals name are there" {
+    local word
+    cat man/*.[0-9] | sed 's/\\-/-/g' | grep -oE '\bfence_broker_[a-z_]+\b' | sort -u >"$T/named"
+    for word in $(<"$T/named"); do
+        grep -rqE "\"${word%_total}(_total)?\"" daemon/server || { echo "there is no metric $word"; false; }
+    done
+    cat man/*.[0-9] | sed 's/\\-/-/g' | grep -oE 'FENCE_EVENT=[a-z-]+' | cut -d= -f2 | sort -u >"$T/named"
+    for word in $(<"$T/named"); do
+        table event | grep -q "^$word " || { echo "there is no event $word"; false; }
+    done
+}
