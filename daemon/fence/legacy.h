@@ -37,8 +37,8 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
 /* They say the same. */
 bool legacy_equal(const struct legacy *one, const struct legacy *other);
 /* Give an operation that has just begun what an earlier one left: a power-on follows the calls up as if they
- * were its own, anything else has them as open. Returns the stops to be set off in the task list, which counts from since_realtime_ms on
- * while now_ms is before stops_until_ms. */
+ * were its own, anything else has them as open. Returns the stops to be set off in the task list, which
+ * counts from since_realtime_ms on while now_ms is before stops_until_ms. */
 unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms);
 
 /* Its members in a record of the history, with wall clock times; and back, with those of the monotonic clock
