@@ -60,8 +60,8 @@ static void print_readiness(void)
     for (unsigned verdict = VERDICT_READY; verdict <= VERDICT_BLOCKED; verdict++)
         printf("verdict %s\n", verdict_name((enum verdict)verdict));
     for (unsigned reason = 0; reason < REASON_COUNT; reason++)
-        printf("reason %s %s\n", reason_name((enum reason)reason),
-               verdict_name(reason_severity((enum reason)reason)));
+        printf("reason %s %s %s\n", reason_name((enum reason)reason),
+               verdict_name(reason_severity((enum reason)reason)), reason_seen((enum reason)reason));
     for (unsigned step = 0; step < DIAGNOSIS_STEP_COUNT; step++)
         printf("step %s\n", diagnosis_step_name((enum diagnosis_step)step));
     for (unsigned level = DIAGNOSIS_OK; level <= DIAGNOSIS_FAILURE; level++)

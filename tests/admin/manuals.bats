@@ -150,6 +150,16 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
     done <"$T/old"
 }
 
+@test "fence_broker(8): the reasons with their severity and how soon they are told, and no others" {
+    local name severity seen
+    table reason | awk '{ all[$1] = all[$1] (all[$1] == "" ? "" : ", ") $2 } END { for (name in all) print name " (" all[name] ")" }' >"$T/code"
+    heads "$CLIENT" REASONS >"$T/manual"
+    same "$T/code" "$T/manual"
+    while read -r name severity seen; do
+        "$MANUAL" entries "$CLIENT" REASONS | grep "^$name (" | grep -qiF "told within $seen" || { echo "$name: told within $seen"; false; }
+    done < <(table reason)
+}
+
 # ---- fence_brokerd(8) ----
 
 # options_of WORD…: of a usage
@@ -178,12 +188,6 @@ options_of() { "$B/fence_brokerd" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -
 @test "fence_brokerd(8): the error codes with their status, and no others" {
     table error | awk '{ print $1, "(" $2 ")" }' >"$T/code"
     heads "$DAEMON" 'ERROR CODES' >"$T/manual"
-    same "$T/code" "$T/manual"
-}
-
-@test "fence_brokerd(8): the reasons, and no others" {
-    table reason | cut -d' ' -f1 >"$T/code"
-    paragraph "$DAEMON" 'THE SOCKET' | sed -nE 's/.*The reasons of this version: ([^.]*)\..*/\1/p' | tr ',' '\n' | tr -d ' ' >"$T/manual"
     same "$T/code" "$T/manual"
 }
 
