@@ -28,8 +28,9 @@ enum api_call {
     API_START,
     API_STOP,
     API_RESET,
-    API_TASK,  /* nodes/{node}/tasks/{upid}/status */
-    API_TASKS, /* nodes/{node}/tasks?vmid=, running ones included, newest first */
+    API_REHEARSE, /* a stop that Proxmox refuses for its parameter; takes nothing but node, type and vmid */
+    API_TASK,     /* nodes/{node}/tasks/{upid}/status */
+    API_TASKS,    /* nodes/{node}/tasks?vmid=, running ones included, newest first */
     API_CALL_COUNT,
 };
 
@@ -74,10 +75,10 @@ enum api_outcome {
 
 struct api_result {
     enum api_outcome outcome;
-    int http_status;            /* 0 if there was none */
-    struct json_object *data;   /* borrowed; NULL for a JSON null */
-    struct error error;         /* what a user should read, unless API_OK */
-    const char *reason;         /* Proxmox's own words: the reason phrase, or "" */
+    int http_status;          /* 0 if there was none; that of an answer cut off is told of rehearsals only */
+    struct json_object *data; /* borrowed; NULL for a JSON null */
+    struct error error;       /* what a user should read, unless API_OK */
+    const char *reason;       /* Proxmox's own words: the reason phrase, or "" */
     struct json_object *errors; /* borrowed: parameter → text of a 400; NULL if none */
     size_t endpoint;            /* index of the one that answered (or failed last) */
     const char *endpoint_text;  /* its text; "" if none was reached */

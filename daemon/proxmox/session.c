@@ -122,9 +122,10 @@ static uint64_t send_to(struct call *call, size_t index, const struct transport_
         anew.last_address = NULL;
     call->tried |= UINT64_C(1) << index;
     call->cut_short = left_ms < call->route.answer_timeout_ms;
-    enum transport_lane lane = call->route.urgent  ? TRANSPORT_FENCES
-                               : call->route.apart ? TRANSPORT_VISITS
-                                                   : TRANSPORT_POLLS;
+    enum transport_lane lane = call->request.call == API_REHEARSE ? TRANSPORT_REHEARSALS
+                               : call->route.urgent               ? TRANSPORT_FENCES
+                               : call->route.apart                ? TRANSPORT_VISITS
+                                                                  : TRANSPORT_POLLS;
     return transport_send(call->session->transport, lane, &anew, index, &call->request, auth,
                           call->cut_short ? left_ms : call->route.answer_timeout_ms, on_answer, call);
 }
@@ -138,6 +139,12 @@ static void advance(struct call *call)
 
     if (left_ms <= 0) {
         error_set(&error, ERROR_DEADLINE, "the deadline passed before Proxmox could be asked for %s",
+                  api_row(call->request.call)->name);
+        finish_unsent(call, &error);
+        return;
+    }
+    if (call->route.may_go && !call->route.may_go(call->context)) {
+        error_set(&error, ERROR_ABANDONED, "%s was not sent: it is not wanted any more",
                   api_row(call->request.call)->name);
         finish_unsent(call, &error);
         return;
@@ -194,6 +201,8 @@ static void note_endpoint(struct call *call, const struct api_result *result, co
     endpoints_certificate(endpoints, result->endpoint, result->certificate_expires_ms, clock_realtime_ms());
     if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
+    else if (call->request.call == API_REHEARSE)
+        return; /* what only a rehearsal met must not change whom a fence asks first */
     else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)
         endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
 }

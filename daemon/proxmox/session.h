@@ -40,6 +40,9 @@ struct session_route {
     int64_t answer_timeout_ms; /* of one attempt */
     uint64_t
         avoid; /* endpoints (a bit each) to be asked last: they gave no good answer to this asker just now */
+    /* Asked right before each attempt, which may be long after the call was made; false ends it unsent. NULL:
+     * always. */
+    bool (*may_go)(void *context);
 };
 
 /* The endpoint on the request's own node is tried first. Returns an id for session_cancel(), or 0 when memory

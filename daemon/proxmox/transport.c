@@ -195,6 +195,7 @@ static struct generation *generation_new(struct transport *transport, const stru
         [TRANSPORT_FENCES] = 0, /* no limit: the engine has its own */
         [TRANSPORT_POLLS] = 1,
         [TRANSPORT_VISITS] = 4,
+        [TRANSPORT_REHEARSALS] = 1,
     };
     struct generation *generation = calloc(1, sizeof(*generation));
     if (!generation)
@@ -341,6 +342,8 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
         judge_answer(transfer, &result, &document);
     } else {
         judge_failure(transfer, code, timed_out, &result);
+        if (transfer->call == API_REHEARSE)
+            result.http_status = (int)status; /* 2xx alone says that it was no rehearsal, cut off or not */
     }
     traffic_add(&transport->counters.traffic, transfer->endpoint_text, transfer->call, &result);
 
@@ -537,8 +540,10 @@ static void set_behaviour(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     /* curl sends a request again when a reused connection turns out dead; harmless for what is idempotent,
      * not for reset, and not for a code, which is good once */
-    if (transfer->call == API_RESET || transfer->call == API_TICKET)
+    if (transfer->call == API_RESET || transfer->call == API_TICKET || transfer->call == API_REHEARSE)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    if (transfer->call == API_REHEARSE) /* the 400 that it asks for closes it */
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     if (transfer->body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->body));
@@ -574,6 +579,8 @@ uint64_t transport_send(struct transport *transport, enum transport_lane lane,
                         const struct api_request *request, const struct transport_auth *auth,
                         int64_t timeout_ms, transport_done_fn *done, void *context)
 {
+    if ((request->call == API_REHEARSE) != (lane == TRANSPORT_REHEARSALS))
+        return 0;
     struct transfer *transfer = calloc(1, sizeof(*transfer));
     if (!transfer)
         return 0;

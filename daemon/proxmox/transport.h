@@ -20,11 +20,13 @@
 struct transport;
 
 /* Sets of connections, so that polls do not stand in a fence's way. What was agreed in a TLS handshake on
- * one of them is resumed on the other. */
+ * one of them is resumed on the others. */
 enum transport_lane {
     TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
     TRANSPORT_POLLS,  /* one connection to an endpoint, requests wait for each other: one handshake a round */
     TRANSPORT_VISITS, /* a few, so that a host that hangs does not keep a poll waiting */
+    TRANSPORT_REHEARSALS, /* a connection for each, and no other call: neither may travel by the other's lane
+                           */
     TRANSPORT_LANE_COUNT,
 };
 
@@ -57,7 +59,7 @@ void transport_free(struct transport *transport);
 int transport_set_trust(struct transport *transport, const struct trust_source *trust);
 
 /* Send one call to one endpoint. Without an answer after timeout_ms it counts as lost (or unsent). Returns an
- * id, or 0 if the request cannot be built or memory ran out. */
+ * id, or 0 if the request cannot be built, has no business on that lane, or memory ran out. */
 uint64_t transport_send(struct transport *transport, enum transport_lane lane,
                         const struct endpoint *endpoint, size_t endpoint_index,
                         const struct api_request *request, const struct transport_auth *auth,

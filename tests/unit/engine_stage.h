@@ -177,6 +177,7 @@ static struct json_object *answer_of(const struct flight *flight)
     case API_PERMISSIONS:
     case API_POOL:
     case API_POOL_NESTED:
+    case API_REHEARSE:
     case API_CALL_COUNT:
         break;
     }

@@ -118,6 +118,7 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
         [API_START] = {"/api2/json/nodes/pve1/qemu/100/status/start", ""},
         [API_STOP] = {"/api2/json/nodes/pve1/qemu/100/status/stop", ""},
         [API_RESET] = {"/api2/json/nodes/pve1/qemu/100/status/reset", ""},
+        [API_REHEARSE] = {"/api2/json/nodes/pve1/qemu/100/status/stop?timeout=probe", ""},
         [API_TASK] =
             {"/api2/json/nodes/pve1/tasks/UPID%3Apve1%3A00007259%3A0004165B%3A6B02D840%3Aqmstop%3A100"
              "%3Afence%40pve%21tok%3A/status",
@@ -140,7 +141,7 @@ static void test_only_start_stop_and_reset_change_a_guest_and_none_is_repeated(v
     for (enum api_call call = 0; call < API_CALL_COUNT; call++) {
         bool power_call = call == API_START || call == API_STOP || call == API_RESET;
         assert_int_equal(api_row(call)->power, power_call);
-        assert_int_equal(api_row(call)->repeatable, !power_call);
+        assert_int_equal(api_row(call)->repeatable, !power_call && call != API_REHEARSE);
         assert_int_equal(api_row(call)->login, call == API_TICKET);
     }
 }
@@ -166,6 +167,19 @@ static void test_a_stop_carries_only_the_parameters_asked_for(void **state)
     assert_built(&request, "/api2/json/nodes/pve1/qemu/100/status/stop", "overrule-shutdown=1");
     request.call = API_RESET; /* they are the stop's alone */
     assert_built(&request, "/api2/json/nodes/pve1/qemu/100/status/reset", "");
+}
+
+/* Nothing that a caller could fill in changes it: the parameter is the row's, and there is never a body. */
+static void test_a_rehearsal_is_the_same_whatever_its_caller_says(void **state)
+{
+    struct api_request request = power(API_REHEARSE);
+    (void)state;
+    request.stop_timeout_s = 3;
+    request.overrule_shutdown = request.new_format = true;
+    request.upid = request.pool = request.username = request.password = request.challenge = "x";
+    assert_built(&request, "/api2/json/nodes/pve1/qemu/100/status/stop?timeout=probe", "");
+    request.type = PVE_LXC;
+    assert_built(&request, "/api2/json/nodes/pve1/lxc/100/status/stop?timeout=probe", "");
 }
 
 static void test_the_answer_to_a_challenge_carries_it_encoded(void **state)
@@ -677,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_only_start_stop_and_reset_change_a_guest_and_none_is_repeated),
         cmocka_unit_test(test_a_container_is_named_by_its_own_path),
         cmocka_unit_test(test_a_stop_carries_only_the_parameters_asked_for),
+        cmocka_unit_test(test_a_rehearsal_is_the_same_whatever_its_caller_says),
         cmocka_unit_test(test_the_answer_to_a_challenge_carries_it_encoded),
         cmocka_unit_test(test_a_login_survives_any_character),
         cmocka_unit_test(test_nested_pools_are_one_parameter),
