@@ -12,11 +12,13 @@
 #include "fence/headline.h"
 #include "fence/history.h"
 #include "fence/readiness_gather.h"
+#include "fence/rehearsal.h"
 #include "fence/visits.h"
 #include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
 #include "proxmox/poller.h"
+#include "proxmox/probe.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "server/server.h"
@@ -60,6 +62,7 @@ struct broker {
     struct machine machine;
     struct engine *engine;
     struct visits *visits;
+    struct rehearsals *rehearsals;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
     int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
@@ -142,6 +145,7 @@ static void on_round(void *context)
         evidence_keep(broker->evidence, poller_inventory(broker->poller));
     visits_round_ended(broker->visits);
     engine_round_ended(broker->engine);
+    rehearsals_round_ended(broker->rehearsals);
     server_round_ended(broker->server);
     tell_status(broker);
     lint_guests(broker);
@@ -230,6 +234,7 @@ static struct server_parts parts_of(const struct broker *broker)
         .history = broker->history,
         .evidence = broker->evidence,
         .machine = &broker->machine,
+        .rehearsals = broker->rehearsals,
         .poller = broker->poller,
         .session = broker->session,
         .endpoints = broker->endpoints,
@@ -292,6 +297,7 @@ static void apply(struct broker *broker, struct settings *settings)
     engine_set_settings(broker->engine, &engine_settings);
     visits_set_interval(broker->visits, settings->config->visit_interval_ms,
                         settings->config->answer_timeout_ms);
+    rehearsals_set_config(broker->rehearsals, settings->config);
     warn_about_restart(broker->settings->config, settings->config);
     struct settings *old = broker->settings;
     broker->settings = settings;
@@ -422,6 +428,7 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
     notify_stopping();
     notify_status("ending; %u operations under way", engine_running(broker->engine));
     server_close_listeners(broker->server);
+    rehearsals_stop(broker->rehearsals);
     engine_drain(broker->engine, DRAIN_WAIT_MS, on_drained, broker);
 }
 
@@ -440,6 +447,7 @@ static void tear_down(struct broker *broker)
 {
     server_free(broker->server);
     visits_free(broker->visits);
+    rehearsals_free(broker->rehearsals, RECORDER_WAIT_MS);
     engine_free(broker->engine);
     poller_free(broker->poller);
     evidence_free(broker->evidence);
@@ -525,7 +533,9 @@ static bool make_rooms(struct broker *broker, struct error *error)
         return false;
     broker->engine =
         engine_new(broker->base, broker->session, broker->poller, broker->history, &engine_settings);
-    if (!broker->engine)
+    const struct rehearsal_rooms rooms = {probe_new(broker->session), broker->endpoints, broker->engine,
+                                          broker->poller, broker->evidence};
+    if (!rehearsals_start(broker->rehearsals, broker->base, &rooms, config) || !broker->engine)
         return false;
     broker->visits = make_visits(broker);
     if (!broker->visits)
@@ -576,7 +586,9 @@ static bool start(struct broker *broker, struct error *error)
     if (!broker->history)
         return false;
     broker->grants = grants_new(broker->settings->config->state_directory, error);
-    if (!broker->grants || transport_global_init(error) < 0)
+    if (broker->grants)
+        broker->rehearsals = rehearsals_new(broker->settings->config->state_directory, error);
+    if (!broker->rehearsals || transport_global_init(error) < 0)
         return false;
     broker->base = event_base_new();
     if (!broker->base) {

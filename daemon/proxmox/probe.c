@@ -4,7 +4,8 @@
  */
 #include "proxmox/probe.h"
 
-#include "system/json.h"
+#include "proxmox/session.h"
+#include "system/cleanup.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,17 @@ enum probe_result probe_judge(const struct api_result *result, struct error *err
     error_hint(error, "a real stop may be refused in the same way: see /var/log/pveproxy/access.log there, "
                       "and what stands between the broker and Proxmox");
     return PROBE_REFUSED;
+}
+
+const char *probe_result_name(enum probe_result result)
+{
+    static const char *const names[PROBE_RESULT_COUNT] = {
+        [PROBE_ACCEPTED] = "accepted",
+        [PROBE_REFUSED] = "refused",
+        [PROBE_UNANSWERED] = "unanswered",
+        [PROBE_CARRIED_OUT] = "carried-out",
+    };
+    return (size_t)result < ARRAY_LEN(names) ? names[result] : "unknown";
 }
 
 /* ---- the call ---- */

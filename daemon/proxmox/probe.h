@@ -9,7 +9,6 @@
 #pragma once
 
 #include "proxmox/api.h"
-#include "proxmox/session.h"
 #include "system/error.h"
 
 #include <stdbool.h>
@@ -20,6 +19,7 @@ enum probe_result {
     PROBE_REFUSED,     /* Proxmox says no: 401, 403, 500, a 400 for another reason, … */
     PROBE_UNANSWERED,  /* nobody reached, no answer, or no way from there to the guest's host (595 to 599) */
     PROBE_CARRIED_OUT, /* 2xx: it was taken for a real stop */
+    PROBE_RESULT_COUNT,
 };
 
 struct probe_answer {
@@ -28,7 +28,7 @@ struct probe_answer {
     struct error error;        /* unless accepted */
     const char *endpoint_text; /* "" if none was reached */
     size_t endpoint;
-    bool sent; /* at least maybe */
+    bool sent; /* maybe at least */
     int64_t asked_ms, received_ms;
 };
 
@@ -39,6 +39,7 @@ struct probe_target {
 };
 
 struct probe;
+struct session;
 
 /* Borrows the session. NULL: no memory. */
 struct probe *probe_new(struct session *session);
@@ -46,7 +47,7 @@ void probe_free(struct probe *probe); /* NULL is fine; what is under way is canc
 
 /* Exactly one callback, never from inside probe_send(). `answer` is valid only during it. */
 typedef void probe_done_fn(void *context, const struct probe_answer *answer);
-/* Asked right before it is sent; false: it is not. */
+/* Asked right before it is sent; false: it is not (then ERROR_ABANDONED). */
 typedef bool probe_may_go_fn(void *context);
 
 /* One at a time. The endpoint on the guest's own host is asked first, those in `avoid` (a bit each) last.
@@ -56,6 +57,8 @@ bool probe_send(struct probe *probe, const struct probe_target *target, uint64_t
 bool probe_under_way(const struct probe *probe);
 /* There is a login to send it with; else it would wait for one. */
 bool probe_can_go(const struct probe *probe);
+/* "accepted", "refused", "unanswered", "carried-out" */
+const char *probe_result_name(enum probe_result result);
 
 /* Pure: what an answer means; *error says it, unless accepted. */
 enum probe_result probe_judge(const struct api_result *result, struct error *error);

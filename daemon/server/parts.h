@@ -4,6 +4,7 @@
 #include "fence/engine.h"
 #include "fence/evidence.h"
 #include "fence/history.h"
+#include "fence/rehearsal.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
@@ -20,6 +21,7 @@ struct server_parts {
     struct history *history;
     const struct evidence *evidence;
     const struct machine *machine; /* this node */
+    struct rehearsals *rehearsals;
     struct poller *poller;
     struct session *session;
     struct endpoints *endpoints;

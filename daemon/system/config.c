@@ -130,16 +130,6 @@ static int unknown_word(struct parse *parse, const struct config_item *item)
     return -EINVAL;
 }
 
-static int unsupported(struct parse *parse, const struct config_item *item)
-{
-    char name[QUOTE_MAX + 4];
-    quoted(item->name, name);
-    error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: %s is not supported by this version",
-              parse->config->path, item->line, name);
-    error_hint(parse->error, "remove it: the broker does not start with a setting that it would not obey");
-    return -EINVAL;
-}
-
 static int repeated(struct parse *parse, const struct config_item *item, size_t first_line)
 {
     char name[QUOTE_MAX + 4];
@@ -284,8 +274,6 @@ static int read_key(struct parse *parse, const struct config_item *item)
         k++;
     if (k == config_key_count)
         return unknown_word(parse, item);
-    if (!config_keys[k].set)
-        return unsupported(parse, item);
     if (parse->keys_seen[k] && !config_keys[k].repeatable)
         return repeated(parse, item, parse->keys_seen[k]);
     parse->keys_seen[k] = item->line;

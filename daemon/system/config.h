@@ -69,7 +69,8 @@ struct config {
     char **pools;
     size_t pool_count;
     int64_t poll_interval_ms;
-    int64_t visit_interval_ms; /* 0: never */
+    int64_t visit_interval_ms;    /* 0: never */
+    int64_t rehearse_interval_ms; /* 0: never */
     int64_t answer_timeout_ms;
     int min_online_nodes;  /* 0: majority */
     bool excess_tolerated; /* least-privilege = warn */

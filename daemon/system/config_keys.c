@@ -164,6 +164,19 @@ static int set_duration(struct config *config, const struct config_key *key, con
     return config_value_duration(value, key->min, key->max, key->step, member, problem);
 }
 
+/* 0 is never, with or without a unit's name. */
+static int set_rehearse_interval(struct config *config, const struct config_key *key, const char *value,
+                                 struct config_problem *problem)
+{
+    int result = 0;
+    if (strcmp(value, "0") == 0 || strcmp(value, "0s") == 0)
+        config->rehearse_interval_ms = 0;
+    else if ((result = set_duration(config, key, value, problem)) == -EINVAL)
+        snprintf(problem->hint, sizeof(problem->hint), "%s",
+                 "write 0 (never), or a number and its unit, one of ms, s, min, h, together: from 1s to 1h");
+    return result;
+}
+
 static int set_online_nodes(struct config *config, const struct config_key *key, const char *value,
                             struct config_problem *problem)
 {
@@ -208,11 +221,12 @@ const struct config_key config_keys[] = {
      .max = 10 * MINUTE, .step = MS},
     {CONFIG_PROXMOX, "visit-interval", set_duration, AT(visit_interval_ms), .fallback = "20s", .min = 0,
      .max = 10 * MINUTE, .step = MS},
+    {CONFIG_PROXMOX, "rehearse-interval", set_rehearse_interval, AT(rehearse_interval_ms), .fallback = "60s",
+     .min = SECOND, .max = HOUR, .step = MS},
     {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
      .max = 60 * SECOND, .step = MS},
     {CONFIG_PROXMOX, "min-online-nodes", set_online_nodes, .fallback = "majority"},
     {CONFIG_PROXMOX, "least-privilege", set_least_privilege, .fallback = "enforce"},
-    {CONFIG_PROXMOX, "rehearse-interval", .set = NULL},
     {CONFIG_FENCE, "deadline", set_duration, AT(deadline_ms), .fallback = "240s", .min = 5 * SECOND,
      .max = HOUR, .step = MS},
     {CONFIG_FENCE, "lock-wait", set_duration, AT(lock_wait_ms), .fallback = "5s", .min = 0,

@@ -24,7 +24,7 @@ typedef int config_set_fn(struct config *config, const struct config_key *key, c
 struct config_key {
     enum config_section section;
     const char *name;
-    config_set_fn *set; /* NULL: a key of another version */
+    config_set_fn *set;
     bool repeatable;
     size_t offset;        /* of the member of struct config, for types that several keys share */
     const char *fallback; /* the default, as it could be written; NULL: none */

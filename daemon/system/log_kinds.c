@@ -39,6 +39,10 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_PRIVILEGE_MISSING] = {"privilege-missing", "943ba88e682b4b62971a9c235dea0b09", LOG_WARNING},
     [KIND_PRIVILEGE_HINT] = {"privilege-hint", "e0d60efa151d4743b46603247b4919fb", LOG_NOTICE},
     [KIND_ACCEPTANCE_NOT_KEPT] = {"acceptance-not-kept", "8a374d3fec8c41aabd58bdc2ef368bf5", LOG_WARNING},
+    /* rehearsals */
+    [KIND_REHEARSALS_ENDED] = {"rehearsals-ended", "c6fbb6f710e04b37823a4ee87ba50608", LOG_CRIT},
+    [KIND_REHEARSALS_RESUMED] = {"rehearsals-resumed", "6988e973cc1240bc91145e57b9f6b5ed", LOG_NOTICE},
+    [KIND_REHEARSALS_END_NOT_KEPT] = {"rehearsals-end-not-kept", "de72d1c2dc2240048214ed2e7f52bead", LOG_ERR},
     /* requests */
     [KIND_REQUEST_ALLOWED] = {"request-allowed", "f402e9fcf848480cbf9943475dd3453c", LOG_INFO},
     [KIND_REQUEST_ANSWERED] = {"request-answered", "e92b51facd4f4468a62a697a92c1953b", LOG_INFO},

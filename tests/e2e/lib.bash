@@ -180,7 +180,7 @@ sim_stat() { sim_ctl stats | awk -v name="$1" '$1 == name { n = $2 } END { print
 # ---- the broker ----
 
 # broker_configure [SECTION.KEY=VALUE…]: writes the configuration; a key given here replaces the default's lines for it, and
-# SECTION.KEY= alone leaves it out
+# SECTION.KEY= alone leaves it out. Nothing is rehearsed unless a test wants it: many count what reaches pvesim.
 broker_configure() {
     local item key section name lines
     lines=$(sed 's/^[^ ]* /proxmox.endpoint=/' "$SIM/endpoints" 2>/dev/null)
@@ -192,7 +192,8 @@ proxmox.visit-interval=0s
 socket.path=$SOCKET
 socket.metrics-path=$METRICS
 socket.group=$(id -gn)
-state.directory=$STATE"
+state.directory=$STATE
+proxmox.rehearse-interval=0"
     for item in "$@"; do
         lines=$(grep -vF "${item%%=*}=" <<<"$lines")
     done

@@ -66,6 +66,7 @@ static void test_the_smallest_configuration_has_the_documented_defaults(void **s
     assert_null(config->secret_file);
     assert_null(config->ca_file);
     assert_int_equal(config->poll_interval_ms, 10000);
+    assert_int_equal(config->rehearse_interval_ms, 60000);
     assert_int_equal(config->answer_timeout_ms, 4000);
     assert_int_equal(config->min_online_nodes, 0);
     assert_false(config->excess_tolerated);
@@ -310,15 +311,30 @@ static void test_what_is_required_is_named(void **state)
     refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
 }
 
-static void test_settings_of_other_versions_are_refused_not_ignored(void **state)
+static void test_the_interval_of_rehearsals_may_be_never(void **state)
 {
-    static const char *const lines[] = {"rehearse-interval = 60s"};
+    static const struct {
+        const char *value;
+        int64_t ms;
+    } good[] = {{"0", 0}, {"0s", 0}, {"1s", 1000}, {"1500ms", 1500}, {"1h", 3600000}};
+    static const char *const bad[] = {"-1s", "00", "1", "999ms", "61min", "never"};
     char text[512];
     (void)state;
-    for (size_t i = 0; i < LEN(lines); i++) {
-        snprintf(text, sizeof(text), MINIMAL "%s\n", lines[i]);
-        refuse(text, "not supported by this version");
+    for (size_t i = 0; i < LEN(good); i++) {
+        snprintf(text, sizeof(text), MINIMAL "rehearse-interval = %s\n", good[i].value);
+        struct config *config = accept(text);
+        assert_int_equal(config->rehearse_interval_ms, good[i].ms);
+        config_free(config);
     }
+    for (size_t i = 0; i < LEN(bad); i++) {
+        snprintf(text, sizeof(text), MINIMAL "rehearse-interval = %s\n", bad[i]);
+        refuse(text, "rehearse-interval");
+    }
+}
+
+static void test_words_that_are_not_known_are_refused(void **state)
+{
+    (void)state;
     refuse(MINIMAL "[access]\nenable-acl = maybe\n", "allowed: yes, no");
 }
 
@@ -606,7 +622,8 @@ int main(void)
         cmocka_unit_test(test_fingerprints_are_as_proxmox_shows_them),
         cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
         cmocka_unit_test(test_what_is_required_is_named),
-        cmocka_unit_test(test_settings_of_other_versions_are_refused_not_ignored),
+        cmocka_unit_test(test_the_interval_of_rehearsals_may_be_never),
+        cmocka_unit_test(test_words_that_are_not_known_are_refused),
         cmocka_unit_test(test_sections_of_rules_are_kept_in_the_order_of_the_file),
         cmocka_unit_test(test_sections_of_rules_that_are_none_are_refused),
         cmocka_unit_test(test_nodes_are_names_and_lead_to_guests),
