@@ -7,6 +7,7 @@
 
 #include "fence/diagnosis.h"
 #include "fence/readiness_gather.h"
+#include "fence/visits.h"
 #include "proxmox/poller.h"
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
@@ -34,6 +35,9 @@ struct doctor {
     struct session *session;
     struct grants *grants;
     struct poller *poller;
+    struct evidence *evidence;
+    struct visits *visits;
+    struct machine machine;
     struct event *deadline, *look;
 };
 
@@ -149,7 +153,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    if (all_endpoints_known(doctor->endpoints))
+    if (all_endpoints_known(doctor->endpoints) && visits_settled(doctor->visits))
         event_base_loopexit(doctor->base, NULL);
     else
         event_add(doctor->look, &soon);
@@ -159,6 +163,7 @@ static void on_round(void *context)
 {
     struct doctor *doctor = context;
 
+    visits_round_ended(doctor->visits);
     event_active(doctor->look, EV_TIMEOUT, 0);
 }
 
@@ -192,12 +197,24 @@ static bool set_up(struct doctor *doctor, struct error *error)
         return false;
     doctor->poller = poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants, config,
                                 on_round, doctor);
-    return doctor->poller != NULL;
+    doctor->evidence = evidence_new();
+    if (!doctor->poller || !doctor->evidence)
+        return false;
+    const struct visits_rooms rooms = {
+        .session = doctor->session,
+        .endpoints = doctor->endpoints,
+        .poller = doctor->poller,
+        .evidence = doctor->evidence,
+    };
+    doctor->visits = visits_new(doctor->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
+    return doctor->visits != NULL;
 }
 
 static void tear_down(struct doctor *doctor)
 {
+    visits_free(doctor->visits);
     poller_free(doctor->poller);
+    evidence_free(doctor->evidence);
     session_free(doctor->session);
     transport_free(doctor->transport);
     endpoints_free(doctor->endpoints);
@@ -216,6 +233,8 @@ static void take_facts(const struct doctor *doctor, struct diagnosis_facts *fact
         .session = doctor->session,
         .endpoints = doctor->endpoints,
         .poller = doctor->poller,
+        .evidence = doctor->evidence,
+        .self = &doctor->machine,
         .min_online_nodes = doctor->patient->config->min_online_nodes,
     };
 
@@ -271,6 +290,7 @@ static int examine(struct doctor_case *patient, struct diagnosis_facts *facts)
     struct error error = {0};
     int status = 1;
 
+    machine_read(&doctor.machine);
     if (set_up(&doctor, &error)) {
         event_add(doctor.deadline, &wait);
         event_base_dispatch(doctor.base);

@@ -388,6 +388,7 @@ static void add_local(struct diagnosis *diagnosis, const struct diagnosis_facts 
     if (facts->config)
         add_socket(diagnosis, facts);
     add_history(diagnosis, facts);
+    diagnosis_add_self(diagnosis, facts);
 }
 
 void diagnosis_make(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)

@@ -74,7 +74,7 @@ static reason_set told(void)
     return bit(REASON_NO_ENDPOINT) | bit(REASON_NO_SESSION) | bit(REASON_NO_INVENTORY) |
            bit(REASON_EMPTY_POOL) | bit(REASON_STALE) | bit(REASON_MINORITY) | bit(REASON_EXCESS_REFUSED) |
            bit(REASON_EXCESS_PRIVILEGES) | bit(REASON_ONE_ENDPOINT) | bit(REASON_CERTIFICATE_EXPIRES) |
-           bit(REASON_HISTORY_NOT_WRITTEN);
+           bit(REASON_HISTORY_NOT_WRITTEN) | bit(REASON_CLOCK_WRONG) | bit(REASON_CLOCK_DOUBTED);
 }
 
 static void add_untold(struct diagnosis *diagnosis, reason_set reasons)
@@ -197,11 +197,19 @@ static reason_set own_reasons(const struct diagnosis_facts *facts, const struct 
 {
     const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
     reason_set reasons = readiness_guest(&facts->readiness, guest) & ~readiness_overall(&facts->readiness) &
-                         ~bit(REASON_AMBIGUOUS_NAME);
+                         ~bit(REASON_AMBIGUOUS_NAME) & ~bit(REASON_WRONG_GUEST);
 
     if (report && report->missing)
         reasons &= ~bit(REASON_NO_POWER_RIGHT);
     return reasons;
+}
+
+/* Since the oldest of what the reason may rest on was seen. */
+static int64_t age_of(const struct diagnosis_facts *facts, const struct guest *guest)
+{
+    int64_t age_ms = readiness_evidence_age_ms(&facts->readiness, guest);
+
+    return age_ms > facts->readiness.inventory_age_ms ? age_ms : facts->readiness.inventory_age_ms;
 }
 
 static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
@@ -211,13 +219,14 @@ static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts 
 
     snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
     for (enum reason r = 0; r < REASON_COUNT; r++) {
-        bool locked = r == REASON_LOCKED && guest->lock;
+        const struct error *cause = readiness_cause(&facts->readiness, guest, r);
+        const char *more = cause ? cause->message : r == REASON_LOCKED ? guest->lock : NULL;
 
         if (!(reasons & bit(r)))
             continue;
-        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, level_of(r), facts->readiness.inventory_age_ms,
-                      "%s (%s): %s: %s%s%s%s", guest_label(guest), vmid, reason_name(r), reason_message(r),
-                      locked ? " (" : "", locked ? guest->lock : "", locked ? ")" : "");
+        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, level_of(r), age_of(facts, guest), "%s (%s): %s: %s%s%s%s",
+                      guest_label(guest), vmid, reason_name(r), reason_message(r), more ? " (" : "",
+                      more ? more : "", more ? ")" : "");
         diagnosis_hint_for(diagnosis, reason_hint(r), vmid, guest->pool);
     }
 }
@@ -243,4 +252,81 @@ void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_fa
     else
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
                       "%zu of %zu guests have no lock, HA state or host in the way", free_of, seen);
+}
+
+/* ---- this node, a guest ---- */
+
+static const struct guest *guest_with_uuid(const struct diagnosis_facts *facts, const char *uuid)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        const struct evidence_guest *known = evidence_of(facts->readiness.evidence, guest->vmid);
+
+        if (sees(facts, guest) && known && machine_same_uuid(known->uuid, uuid))
+            return guest;
+    }
+    return NULL;
+}
+
+static void add_wrong_guest(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
+                            const struct guest *guest, const char *uuid)
+{
+    const struct machine *self = facts->readiness.self;
+    const struct guest *real = guest_with_uuid(facts, self->uuid);
+    _cleanup_(text_clear) struct text hint = {0};
+
+    diagnosis_add(
+        diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, age_of(facts, guest),
+        "wrong-guest: the name %s of this node leads to %s (%d), whose UUID is %s, and this node's is %s%s%s",
+        self->name, guest_label(guest), guest->vmid, uuid, self->uuid, real ? ", that of " : "",
+        real ? guest_label(real) : "");
+    if (real)
+        text_printf(&hint, "in fence-broker.conf of every node, [nodes]: %s = %d", self->name, real->vmid);
+    else
+        text_puts(&hint, reason_hint(REASON_WRONG_GUEST));
+    diagnosis->failed |= hint.failed;
+    diagnosis_hint(diagnosis, hint.data);
+}
+
+/* Why it cannot be told; NULL: it can. */
+static const char *why_unknown(const struct machine *self, const struct guest *guest,
+                               const struct evidence_guest *known)
+{
+    if (guest->type == PVE_LXC)
+        return "a container has the UUID of its host";
+    if (!self->uuid[0])
+        return self->why;
+    if (!known || !known->config_known)
+        return "its configuration was not read";
+    return known->uuid[0] ? NULL : "its configuration has no UUID (smbios1)";
+}
+
+void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    const struct machine *self = facts->readiness.self;
+    const struct inventory *inventory = facts->readiness.inventory;
+    const struct guest *guest =
+        inventory && self ? inventory_by_vmid(inventory, facts->readiness.self_vmid) : NULL;
+    const struct evidence_guest *known = guest ? evidence_of(facts->readiness.evidence, guest->vmid) : NULL;
+    const char *why = guest ? why_unknown(self, guest, known) : NULL;
+
+    if (!self || !inventory || (guest && !sees(facts, guest)))
+        return;
+    if (!guest)
+        diagnosis_add(
+            diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
+            "the name %s of this node leads to no guest of the pool: whether it is the one that it is "
+            "taken for is not looked at",
+            self->name);
+    else if (why)
+        diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
+                      "whether this node, %s, is really %s (%d) cannot be told: %s", self->name,
+                      guest_label(guest), guest->vmid, why);
+    else if (machine_same_uuid(self->uuid, known->uuid))
+        diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, age_of(facts, guest),
+                      "this node, %s, is %s (%d) by its UUID", self->name, guest_label(guest), guest->vmid);
+    else
+        add_wrong_guest(diagnosis, facts, guest, known->uuid);
 }

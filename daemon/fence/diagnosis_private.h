@@ -15,4 +15,5 @@ enum diagnosis_level diagnosis_failure_or_unknown(const struct diagnosis *diagno
 
 void diagnosis_add_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
+void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);

@@ -161,7 +161,8 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     if (known)
         reasons |= evidence_reasons(known);
     /* where it cannot be asked for, the cause is told already */
-    if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_NO_POWER_RIGHT) | bit(REASON_HOST_SILENT))))
+    if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_NO_POWER_RIGHT) | bit(REASON_HOST_SILENT) |
+                     bit(REASON_STALE))))
         reasons |= evidence_lack(facts, guest, known);
     return reasons;
 }
@@ -185,4 +186,23 @@ const struct error *readiness_cause(const struct readiness_facts *facts, const s
             return error;
     }
     return NULL;
+}
+
+int64_t readiness_evidence_age_ms(const struct readiness_facts *facts, const struct guest *guest)
+{
+    const struct evidence_guest *known = evidence_of(facts->evidence, guest->vmid);
+    int64_t oldest_ms = READINESS_NOT_NEEDED;
+
+    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++) {
+        enum evidence_state state =
+            evidence_state(facts->evidence, known, kind, guest->node, facts->boottime_ms);
+        int64_t age_ms = evidence_age_ms(known, kind, facts->boottime_ms);
+
+        if (state == EVIDENCE_NOT_NEEDED)
+            continue;
+        if (state == EVIDENCE_MISSING)
+            return READINESS_NO_EVIDENCE;
+        oldest_ms = age_ms > oldest_ms ? age_ms : oldest_ms;
+    }
+    return oldest_ms;
 }

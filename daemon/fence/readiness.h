@@ -86,6 +86,11 @@ enum verdict readiness_verdict(reason_set reasons);
 const struct error *readiness_cause(const struct readiness_facts *facts, const struct guest *guest,
                                     enum reason reason);
 
+/* The age of the oldest evidence that a verdict of this guest rests on. */
+#define READINESS_NO_EVIDENCE INT64_C(-1) /* some of it is missing */
+#define READINESS_NOT_NEEDED  INT64_C(-2) /* none is collected */
+int64_t readiness_evidence_age_ms(const struct readiness_facts *facts, const struct guest *guest);
+
 const char *verdict_name(enum verdict verdict);
 const char *reason_name(enum reason reason);
 const char *reason_message(enum reason reason);

@@ -71,6 +71,8 @@ void metrics_last_fence(struct metrics_sink *sink);
 void metrics_guests(struct metrics_sink *sink);
 void metrics_target_ready(struct metrics_sink *sink);
 void metrics_target_blocked_reason(struct metrics_sink *sink);
+void metrics_target_degraded_reason(struct metrics_sink *sink);
+void metrics_reasons(struct metrics_sink *sink);
 
 /* metrics_proxmox.c: session, endpoints, calls, privileges, hosts */
 void metrics_inventory_age(struct metrics_sink *sink);

@@ -150,11 +150,11 @@ void metrics_target_ready(struct metrics_sink *sink)
 }
 
 /* Reasons of the same name are one sample. False if an earlier one has it already. */
-static bool same_name(enum reason reason, reason_set *set)
+static bool same_name(enum reason reason, enum verdict severity, reason_set *set)
 {
     *set = 0;
     for (enum reason other = 0; other < REASON_COUNT; other++) {
-        if (reason_severity(other) != VERDICT_BLOCKED || strcmp(reason_name(other), reason_name(reason)) != 0)
+        if (reason_severity(other) != severity || strcmp(reason_name(other), reason_name(reason)) != 0)
             continue;
         if (other < reason)
             return false;
@@ -163,7 +163,7 @@ static bool same_name(enum reason reason, reason_set *set)
     return true;
 }
 
-void metrics_target_blocked_reason(struct metrics_sink *sink)
+static void put_reasons(struct metrics_sink *sink, enum verdict severity)
 {
     const struct metrics_scrape *scrape = sink->scrape;
     char vmid[METRICS_VMID_MAX];
@@ -171,7 +171,7 @@ void metrics_target_blocked_reason(struct metrics_sink *sink)
     for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
         reason_set set;
 
-        if (reason_severity(reason) != VERDICT_BLOCKED || !same_name(reason, &set))
+        if (reason_severity(reason) != severity || !same_name(reason, severity, &set))
             continue;
         for (size_t i = 0; i < scrape->guest_count; i++) {
             bool has = (scrape->reasons[i] & set) != 0;
@@ -183,5 +183,36 @@ void metrics_target_blocked_reason(struct metrics_sink *sink)
                                    {"reason", reason_name(reason)}),
                     has);
         }
+    }
+}
+
+void metrics_target_blocked_reason(struct metrics_sink *sink)
+{
+    put_reasons(sink, VERDICT_BLOCKED);
+}
+
+void metrics_target_degraded_reason(struct metrics_sink *sink)
+{
+    put_reasons(sink, VERDICT_DEGRADED);
+}
+
+/* Every reason from the start on, with 0, so that an alert on it can be written before it comes. */
+void metrics_reasons(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    reason_set overall = readiness_overall(&scrape->view->readiness);
+
+    for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
+        const reason_set bit = (reason_set)1 << reason;
+        uint64_t count = 0;
+
+        for (size_t i = 0; i < scrape->guest_count; i++)
+            count += (scrape->reasons[i] & bit) != 0;
+        if (scrape->guest_count == 0)
+            count = (overall & bit) != 0;
+        metrics_put(sink,
+                    METRICS_LABELS({"reason", reason_name(reason)},
+                                   {"verdict", verdict_name(reason_severity(reason))}),
+                    count);
     }
 }

@@ -59,8 +59,20 @@ void view_add_time(struct json_object *object, const char *key, int64_t realtime
         view_add_string(object, name, NULL);
 }
 
-void view_add_reasons(struct json_object *object, reason_set reasons)
+/* The guest's own evidence knows better than what concerns all. */
+static const char *cause_of(const struct view_facts *facts, const struct guest *guest, enum reason reason)
 {
+    const struct error *cause = guest ? readiness_cause(&facts->readiness, guest, reason) : NULL;
+
+    if (!cause)
+        cause = view_cause(facts, reason);
+    return cause ? cause->message : NULL;
+}
+
+void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
+                      reason_set reasons)
+{
+    char place[REASON_DOCUMENTATION_LEN];
     struct json_object *array = json_object_new_array();
 
     for (enum reason r = 0; array && r < REASON_COUNT; r++) {
@@ -72,6 +84,9 @@ void view_add_reasons(struct json_object *object, reason_set reasons)
         view_add_string(one, "severity", verdict_name(reason_severity(r)));
         view_add_string(one, "message", reason_message(r));
         view_add_string(one, "hint", reason_hint(r));
+        view_add_string(one, "cause", cause_of(facts, guest, r));
+        view_add_string(one, "seen_within", reason_seen(r));
+        view_add_string(one, "documentation", reason_documentation(r, place));
         if (json_object_array_add(array, one) != 0)
             json_object_put(one);
     }
@@ -103,6 +118,20 @@ void view_put_cell(struct text *out, const char *value)
     }
 }
 
+/* What the first endpoint fails with; with this code, unless that is ERROR_NONE. */
+static const struct error *endpoint_error(const struct view_facts *facts, enum error_code code)
+{
+    for (size_t i = 0; facts->endpoints; i++) {
+        const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
+
+        if (!endpoint)
+            break;
+        if (endpoint->error.code != ERROR_NONE && (code == ERROR_NONE || endpoint->error.code == code))
+            return &endpoint->error;
+    }
+    return NULL;
+}
+
 /* The cause in Proxmox's or the network's own words, where there is one for this reason. */
 const struct error *view_cause(const struct view_facts *facts, enum reason reason)
 {
@@ -115,14 +144,12 @@ const struct error *view_cause(const struct view_facts *facts, enum reason reaso
         return grants_excess(facts->grants);
     if (reason == REASON_NO_POWER_RIGHT && facts->grants && grants_missing(facts->grants)->code != ERROR_NONE)
         return grants_missing(facts->grants);
-    for (size_t i = 0; reason == REASON_ONE_ENDPOINT && facts->endpoints; i++) {
-        const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
-
-        if (!endpoint)
-            break;
-        if (endpoint->error.code != ERROR_NONE)
-            return &endpoint->error;
-    }
+    if (reason == REASON_REHEARSAL_UNSAFE)
+        return evidence_rehearsals_alarm(facts->readiness.evidence);
+    if (reason == REASON_ONE_ENDPOINT)
+        return endpoint_error(facts, ERROR_NONE);
+    if (reason == REASON_CLOCK_WRONG || reason == REASON_CLOCK_DOUBTED)
+        return endpoint_error(facts, ERROR_CLOCK_WRONG);
     return NULL;
 }
 

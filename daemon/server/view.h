@@ -94,7 +94,9 @@ void view_add_bool(struct json_object *object, const char *key, bool value);
 /* "KEY_at": RFC 3339 and "KEY_age_s": seconds, both null for realtime 0. */
 void view_add_time(struct json_object *object, const char *key, int64_t realtime_ms,
                    const struct view_facts *facts);
-void view_add_reasons(struct json_object *object, reason_set reasons);
+/* `guest` NULL: of the broker as a whole. */
+void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
+                      reason_set reasons);
 /* "ha-managed, locked"; "-" for none. */
 void view_put_reasons(struct text *out, reason_set reasons);
 /* What lies behind a reason in Proxmox's or the network's own words, or NULL. */

@@ -29,6 +29,17 @@ static void put_aliases(struct text *table, const struct guest *guest)
         text_printf(table, "%s%s", i ? "," : "", guest->aliases[i]);
 }
 
+/* How old the oldest evidence is that the verdict rests on. */
+static void put_evidence(struct text *table, const struct view_facts *facts, const struct guest *guest)
+{
+    int64_t age_ms = readiness_evidence_age_ms(&facts->readiness, guest);
+    char age[CLOCK_AGE_LEN];
+
+    text_puts(table, age_ms == READINESS_NO_EVIDENCE  ? "none"
+                     : age_ms == READINESS_NOT_NEEDED ? "-"
+                                                      : clock_age(age_ms, age));
+}
+
 static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
@@ -41,6 +52,8 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
     view_put_cell(table, guest->node);
     text_printf(table, "\t%s\t%s\t", guest->status ? guest->status : "unknown",
                 verdict_name(readiness_verdict(reasons)));
+    put_evidence(table, facts, guest);
+    text_puts(table, "\t");
     view_put_reasons(table, reasons);
     text_puts(table, "\n");
 }
@@ -56,7 +69,7 @@ static void guests_screen(struct text *out, const struct view_facts *facts)
         text_printf(out, "%s.\n", reason_message(REASON_NO_INVENTORY));
         return;
     }
-    text_puts(&table, "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tREASONS\n");
+    text_puts(&table, "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tEVIDENCE\tREASONS\n");
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
@@ -72,6 +85,40 @@ static void guests_screen(struct text *out, const struct view_facts *facts)
 }
 
 /* ---- JSON ---- */
+
+static struct json_object *entry_object(const struct view_facts *facts, const struct guest *guest,
+                                        enum evidence_kind kind)
+{
+    static const char *const states[] = {
+        [EVIDENCE_NOT_NEEDED] = "not-needed",
+        [EVIDENCE_MISSING] = "missing",
+        [EVIDENCE_OLD] = "old",
+        [EVIDENCE_FRESH] = "fresh",
+    };
+    const struct evidence_guest *known = evidence_of(facts->readiness.evidence, guest->vmid);
+    const struct evidence_entry *entry = known && known->entries[kind].at_ms ? &known->entries[kind] : NULL;
+    int64_t age_ms = evidence_age_ms(known, kind, facts->readiness.boottime_ms);
+    struct json_object *object = json_object_new_object();
+
+    view_add_string(object, "state",
+                    states[evidence_state(facts->readiness.evidence, known, kind, guest->node,
+                                          facts->readiness.boottime_ms)]);
+    view_add_time(object, "seen", entry ? facts->realtime_ms - age_ms : 0, facts);
+    view_add(object, "took_ms", entry ? json_object_new_int64(entry->took_ms) : NULL);
+    view_add_string(object, "node", entry ? entry->node : NULL);
+    view_add_string(object, "endpoint", entry ? entry->endpoint : NULL);
+    view_add(object, "error", entry && entry->error ? view_error_object(entry->error, NULL) : NULL);
+    return object;
+}
+
+static struct json_object *evidence_object(const struct view_facts *facts, const struct guest *guest)
+{
+    struct json_object *object = json_object_new_object();
+
+    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++)
+        view_add(object, evidence_kind_name(kind), entry_object(facts, guest, kind));
+    return object;
+}
 
 static struct json_object *guest_object(const struct view_facts *facts, const struct guest *guest)
 {
@@ -93,7 +140,8 @@ static struct json_object *guest_object(const struct view_facts *facts, const st
     view_add_string(object, "ha_state", guest->hastate);
     view_add_bool(object, "template", guest->template);
     view_add_string(object, "verdict", verdict_name(readiness_verdict(reasons)));
-    view_add_reasons(object, reasons);
+    view_add_reasons(object, facts, guest, reasons);
+    view_add(object, "evidence", evidence_object(facts, guest));
     return object;
 }
 

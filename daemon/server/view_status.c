@@ -377,7 +377,7 @@ static void status_json(struct text *out, const struct view_facts *facts)
     struct json_object *object = json_object_new_object();
 
     view_add_string(object, "verdict", verdict_name(overall_verdict(facts, &counts)));
-    view_add_reasons(object, counts.reasons);
+    view_add_reasons(object, facts, NULL, counts.reasons);
     view_add(object, "session", session_object(facts));
     view_add(object, "privileges", privileges_object(facts));
     view_add_string(object, "proxmox_version", facts->pve_version);

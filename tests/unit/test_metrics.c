@@ -401,7 +401,11 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
     assert_line(&out, "fence_broker_target_ready{target=\"1003\"} 0");
     assert_line(&out, "fence_broker_target_blocked_reason{target=\"1003\",reason=\"locked\"} 1");
     assert_line(&out, "fence_broker_requests_total{action=\"off\",target=\"1005\",result=\"done\"} 1");
-    assert_null(strstr(out.data, "{target=\"1000\",reason="));
+    assert_null(strstr(out.data, "blocked_reason{target=\"1000\""));
+    assert_line(&out, "fence_broker_target_degraded_reason{target=\"1000\",reason=\"ambiguous-name\"} 1");
+    assert_null(strstr(out.data, "{target=\"1000\",reason=\"hookscript\""));
+    assert_line(&out, "fence_broker_reasons{reason=\"locked\",verdict=\"blocked\"} 1");
+    assert_line(&out, "fence_broker_reasons{reason=\"stale\",verdict=\"degraded\"} 0");
     assert_null(strstr(out.data, "target=\"1005\",result=\"failed\""));
     assert_null(strstr(out.data, "last_fence_timestamp_seconds{"));
     tally_clear(&tally);

@@ -107,10 +107,10 @@ static void test_the_targets_screen_is_aligned_and_says_why(void **state)
     struct room *room = *state;
 
     view_guests(&room->out, HTTP_TEXT, &room->facts);
-    assert_string_equal(room->out.data, "VMID  NAME  ALIAS  NODE  STATE    VERDICT   REASONS\n"
-                                        "101   web1  node1  pve1  running  ready     -\n"
-                                        "102   web2  -      pve2  running  blocked   locked\n"
-                                        "103   -     -      pve2  running  degraded  ha-managed\n"
+    assert_string_equal(room->out.data, "VMID  NAME  ALIAS  NODE  STATE    VERDICT   EVIDENCE  REASONS\n"
+                                        "101   web1  node1  pve1  running  ready     -         -\n"
+                                        "102   web2  -      pve2  running  blocked   -         locked\n"
+                                        "103   -     -      pve2  running  degraded  -         ha-managed\n"
                                         "3 guests, seen 4 s ago\n");
 }
 
@@ -584,11 +584,42 @@ static void test_the_doctor_reports_what_the_facts_say_in_both_forms(void **stat
     assert_true(json_object_array_length(findings) > 8);
 }
 
+static void test_the_age_of_evidence_is_seen_in_both_forms(void **state)
+{
+    struct room *room = *state;
+    _cleanup_(evidence_freep) struct evidence *evidence = evidence_new();
+    struct error error = {0};
+    struct evidence_answer answer = {
+        .node = "pve1", .endpoint = "pve1.example.com", .at_ms = 100000, .took_ms = 12};
+    const struct evidence_answer refused = {.node = "pve1", .at_ms = 102000, .took_ms = 5, .error = &error};
+
+    evidence_expect(evidence, EVIDENCE_STATUS, 20000);
+    evidence_expect(evidence, EVIDENCE_REHEARSAL, 60000);
+    error_set(&error, ERROR_TASK_FAILED, "500 no such thing");
+    assert_true(evidence_status(evidence, 101, &answer) && evidence_rehearsed(evidence, 101, &refused));
+    room->facts.readiness.evidence = evidence;
+    room->facts.readiness.boottime_ms = 107000;
+    view_guests(&room->out, HTTP_TEXT, &room->facts);
+    assert_non_null(strstr(room->out.data, "running  blocked   7 s       rehearsal-failed\n"));
+    assert_non_null(strstr(room->out.data, "running  blocked   none      locked, no-evidence\n"));
+    text_clear(&room->out);
+    view_guests(&room->out, HTTP_JSON, &room->facts);
+    assert_non_null(strstr(room->out.data, "\"evidence\":{\"status\":{\"state\":\"fresh\",\"seen_at\":"));
+    assert_non_null(strstr(room->out.data, "\"seen_age_s\":7,\"took_ms\":12,\"node\":\"pve1\",\"endpoint\":"
+                                           "\"pve1.example.com\",\"error\":null}"));
+    assert_non_null(strstr(room->out.data, "\"config\":{\"state\":\"not-needed\",\"seen_at\":null"));
+    assert_non_null(strstr(room->out.data, "\"cause\":\"500 no such thing\""));
+    assert_non_null(
+        strstr(room->out.data, "\"documentation\":\"fence_broker(8), REASONS, rehearsal-failed\""));
+    room->facts.readiness.evidence = NULL;
+}
+
 int main(void)
 {
 #define VIEW_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         VIEW_TEST(test_the_targets_screen_is_aligned_and_says_why),
+        VIEW_TEST(test_the_age_of_evidence_is_seen_in_both_forms),
         VIEW_TEST(test_guests_are_json_for_programs),
         VIEW_TEST(test_the_list_for_pacemaker_has_names_then_aliases),
         VIEW_TEST(test_views_before_the_first_poll_are_whole),
