@@ -138,12 +138,13 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
-             corosync pacemaker pacemaker-cli-utils fence-agents man-db mandoc systemd systemd-container dbus
+             corosync pacemaker pacemaker-cli-utils fence-agents man-db mandoc systemd systemd-container dbus prometheus
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
-             corosync pacemaker pacemaker-cli fence-agents-all man-db mandoc systemd systemd-container dbus-daemon
+             corosync pacemaker pacemaker-cli fence-agents-all man-db mandoc systemd systemd-container dbus-daemon \
+             golang-github-prometheus
 
 # $(call install-missing,apt names,dnf names)
 define install-missing
@@ -152,6 +153,9 @@ define install-missing
 	        dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
 	    if [ -n "$$missing" ]; then \
 	        echo "installing:" $$missing; \
+	        case " $$missing " in *" prometheus "*) ! [ -d /run/systemd/system ] || \
+	            { $(SUDO) systemctl -q mask prometheus.service && \
+	              echo "prometheus.service is masked: the tests start their own (systemctl unmask prometheus)"; };; esac; \
 	        $(SUDO) apt-get -qq update && \
 	        $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing \
 	            >$${TMPDIR:-/tmp}/fence-broker-deps.log 2>&1 || { cat $${TMPDIR:-/tmp}/fence-broker-deps.log; exit 1; }; \
@@ -232,19 +236,28 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 # ---- installing ---------------------------------------------------------------------------------------------
 MAN8 := fence_broker.8 fence_brokerd.8
 MAN5 := fence-broker.conf.5
+MAN7 := fence-broker-metrics.7
+PROMETHEUS := $(wildcard conf/prometheus/*)
+RUNBOOKS := $(wildcard doc/runbooks/*.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket \
          fence-broker@.service fence-broker@.socket fence-broker-metrics@.socket \
          fence-broker-metrics-proxy.service fence-broker-metrics-proxy.socket \
          fence-broker-textfile.service fence-broker-textfile.timer
 
 install: all
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(docdir) \
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
+	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks) \
 	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence_brokerd $(DESTDIR)$(sbindir)/
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/
+	install -m 0644 $(addprefix man/,$(MAN7)) $(DESTDIR)$(mandir)/man7/
 	install -m 0644 README.md CHANGELOG LICENSE $(DESTDIR)$(docdir)/
+	install -m 0644 $(PROMETHEUS) $(DESTDIR)$(docdir)/prometheus/
+	sed -i 's|file:///usr/share/doc/fence-broker/|file://$(docdir)/|' $(DESTDIR)$(docdir)/prometheus/fence-broker.rules.yml
+	install -m 0644 conf/grafana/fence-broker.json $(DESTDIR)$(docdir)/grafana/
+	install -m 0644 $(RUNBOOKS) $(DESTDIR)$(docdir)/runbooks/
 	for unit in $(UNITS); do \
 	    sed 's|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/$$unit \
 	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
@@ -259,7 +272,7 @@ install: all
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(sbindir)/,fence_broker fence_brokerd) \
 	    $(addprefix $(DESTDIR)$(mandir)/man8/,$(MAN8)) $(addprefix $(DESTDIR)$(mandir)/man5/,$(MAN5)) \
-	    $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
+	    $(addprefix $(DESTDIR)$(mandir)/man7/,$(MAN7)) $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
 	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf \
 	    $(DESTDIR)$(catalogdir)/fence-broker.catalog
 	rm -rf $(DESTDIR)$(docdir)

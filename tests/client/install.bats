@@ -23,7 +23,9 @@ teardown() {
         usr/lib/systemd/system/fence-broker-metrics-proxy.socket usr/lib/systemd/system/fence-broker-metrics-proxy.service \
         usr/lib/systemd/system/fence-broker-textfile.timer usr/lib/systemd/system/fence-broker-textfile.service \
         usr/lib/sysusers.d/fence-broker.conf usr/lib/tmpfiles.d/fence-broker.conf \
-        usr/lib/systemd/catalog/fence-broker.catalog; do
+        usr/lib/systemd/catalog/fence-broker.catalog usr/share/man/man7/fence-broker-metrics.7 \
+        usr/share/doc/fence-broker/prometheus/fence-broker.rules.yml usr/share/doc/fence-broker/prometheus/scrape-proxy.yml \
+        usr/share/doc/fence-broker/grafana/fence-broker.json usr/share/doc/fence-broker/runbooks/FenceBrokerDown.md; do
         [ -f "$D/$file" ]
     done
     [ "$(stat -c %a "$D/etc/fence-broker/fence-broker.conf")" = 640 ]
