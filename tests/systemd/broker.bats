@@ -285,6 +285,8 @@ stop_was_sent() { sim_ctl log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
     on systemctl start fence-broker-textfile.timer
     await 20 on grep -q '^fence_broker_build_info' $file
     is "$(on stat -c %a $file)" 644
+    # node_exporter's own names
+    refute on grep -q 'process_' $file
     await 10 broker_is ActiveState inactive fence-broker-textfile.service
     is "$(on journalctl -q --no-pager -o cat -u fence-broker-textfile.service)" ""
     on systemctl stop fence-broker-textfile.timer
