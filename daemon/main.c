@@ -13,6 +13,7 @@
 #include "fence/history.h"
 #include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
+#include "fence/verdicts.h"
 #include "fence/visits.h"
 #include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
@@ -62,6 +63,7 @@ struct broker {
     struct machine machine;
     struct engine *engine;
     struct visits *visits;
+    struct verdicts *verdicts;
     struct rehearsals *rehearsals;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
@@ -72,7 +74,7 @@ struct broker {
 
 /* ---- what systemd is told ---- */
 
-static void tell_status(struct broker *broker)
+static void gather(const struct broker *broker, struct readiness_facts *facts)
 {
     const struct readiness_sources sources = {
         .session = broker->session,
@@ -83,8 +85,13 @@ static void tell_status(struct broker *broker)
         .self = &broker->machine,
         .min_online_nodes = broker->settings->config->min_online_nodes,
     };
+    readiness_gather(facts, &sources);
+}
+
+static void tell_status(struct broker *broker)
+{
     struct readiness_facts readiness;
-    readiness_gather(&readiness, &sources);
+    gather(broker, &readiness);
     const struct headline_facts facts = {
         .readiness = &readiness,
         .endpoints = broker->endpoints,
@@ -99,6 +106,13 @@ static void tell_status(struct broker *broker)
     headline(&line, &facts);
     if (line.data && !line.failed)
         notify_status("%s", line.data);
+}
+
+static void tell_verdicts(struct broker *broker)
+{
+    struct readiness_facts readiness;
+    gather(broker, &readiness);
+    verdicts_observe(broker->verdicts, &readiness);
 }
 
 /* ---- oddities of the rules ---- */
@@ -148,6 +162,7 @@ static void on_round(void *context)
     rehearsals_round_ended(broker->rehearsals);
     server_round_ended(broker->server);
     tell_status(broker);
+    tell_verdicts(broker);
     lint_guests(broker);
     if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)
         become_ready(broker);
@@ -446,6 +461,7 @@ static void free_events(struct broker *broker)
 static void tear_down(struct broker *broker)
 {
     server_free(broker->server);
+    verdicts_free(broker->verdicts);
     visits_free(broker->visits);
     rehearsals_free(broker->rehearsals, RECORDER_WAIT_MS);
     engine_free(broker->engine);
@@ -538,7 +554,8 @@ static bool make_rooms(struct broker *broker, struct error *error)
     if (!rehearsals_start(broker->rehearsals, broker->base, &rooms, config) || !broker->engine)
         return false;
     broker->visits = make_visits(broker);
-    if (!broker->visits)
+    broker->verdicts = verdicts_new(NULL, NULL);
+    if (!broker->visits || !broker->verdicts)
         return false;
     struct server_parts parts = parts_of(broker);
     broker->server = server_new(broker->base, &parts, &settings->policy);

@@ -43,6 +43,10 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_REHEARSALS_ENDED] = {"rehearsals-ended", "c6fbb6f710e04b37823a4ee87ba50608", LOG_CRIT},
     [KIND_REHEARSALS_RESUMED] = {"rehearsals-resumed", "6988e973cc1240bc91145e57b9f6b5ed", LOG_NOTICE},
     [KIND_REHEARSALS_END_NOT_KEPT] = {"rehearsals-end-not-kept", "de72d1c2dc2240048214ed2e7f52bead", LOG_ERR},
+    /* readiness */
+    [KIND_VERDICT_BLOCKED] = {"verdict-blocked", "8812e1e569584c3ba6d22f3511e68fba", LOG_ERR},
+    [KIND_VERDICT_DEGRADED] = {"verdict-degraded", "64bc9715719e4a41a52a7186b10a54b6", LOG_WARNING},
+    [KIND_VERDICT_READY] = {"verdict-ready", "c8ddf0e04b3b473095f88b90fddb56b7", LOG_NOTICE},
     /* requests */
     [KIND_REQUEST_ALLOWED] = {"request-allowed", "f402e9fcf848480cbf9943475dd3453c", LOG_INFO},
     [KIND_REQUEST_ANSWERED] = {"request-answered", "e92b51facd4f4468a62a697a92c1953b", LOG_INFO},
