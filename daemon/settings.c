@@ -8,6 +8,7 @@
 #include "policy/access_lint.h"
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
+#include "system/clock.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
@@ -288,7 +289,7 @@ static void ask_names(struct settings *settings)
 int settings_doctor(int argc, char **argv)
 {
     struct doctor_options options;
-    struct doctor_case patient = {0};
+    struct doctor_case patient = {.began_ms = clock_now_ms()};
     int status = doctor_read_options(argc, argv, SETTINGS_DEFAULT_PATH, &options);
     if (status >= 0)
         return status;

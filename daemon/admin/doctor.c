@@ -130,8 +130,8 @@ static void check_state(const char *directory, struct error *error)
               (unsigned long)geteuid(), directory, wrong);
     error_hint(
         error,
-        "as root: install -d -m 0750 -o fence-broker -g fence-broker %s; and ask as the daemon's user: "
-        "sudo -u fence-broker /usr/sbin/fence_brokerd doctor",
+        "as root: `install -d -m 0750 -o fence-broker -g fence-broker %s`; and ask as the daemon's user: "
+        "`sudo -u fence-broker /usr/sbin/fence_brokerd doctor`",
         directory);
 }
 
@@ -241,6 +241,7 @@ static void take_facts(const struct doctor *doctor, struct diagnosis_facts *fact
     session_describe(doctor->session, &facts->session);
     facts->endpoints = doctor->endpoints;
     facts->poll_error = poller_error(doctor->poller);
+    facts->times = poller_times(doctor->poller);
     facts->grants = doctor->grants;
     readiness_gather(&facts->readiness, &sources);
     facts->readiness.history_failing = facts->state_error->code != ERROR_NONE;
@@ -314,13 +315,16 @@ int doctor_run(struct doctor_case *patient)
         .state_error = &state_error,
         .group_missing = patient->group_missing,
         .names_unknown = patient->names_unknown,
+        .configuration_ms = clock_now_ms() - patient->began_ms,
     };
+    int64_t began_ms = clock_now_ms();
 
     take_clocks(&facts);
     if (patient->config) {
         facts.nobody_listens = !somebody_listens(patient->config->socket_path);
         check_state(patient->config->state_directory, &state_error);
     }
+    facts.local_ms = clock_now_ms() - began_ms;
     if (!patient->config) {
         facts.not_asked = "the configuration comes first";
     } else if (would_take_codes(patient, &facts)) {

@@ -26,6 +26,7 @@ int doctor_read_options(int argc, char **argv, const char *default_path, struct 
 
 /* What was read from outside; borrowed but for the credentials' secrets. */
 struct doctor_case {
+    int64_t began_ms; /* monotonic: before the configuration was read */
     bool json;
     const struct config *config; /* NULL: it could not be used, and */
     struct error error;          /* this is why */

@@ -181,8 +181,9 @@ static void add_certificate(struct diagnosis *diagnosis, const struct diagnosis_
     else
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, -left_ms,
                       "the certificate of %s has expired", endpoint->text);
-    diagnosis_hint(diagnosis, "on that host: pvecm updatecerts --force (with fingerprint lines: add the new "
-                              "one, `pvenode cert info` shows it)");
+    diagnosis_hint(diagnosis,
+                   "on that host: `pvecm updatecerts --force` (with fingerprint lines: add the new "
+                   "one, `pvenode cert info` shows it)");
 }
 
 static void add_endpoint_up(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
@@ -191,10 +192,13 @@ static void add_endpoint_up(struct diagnosis *diagnosis, const struct diagnosis_
     int64_t left_ms = endpoint->certificate_expires_ms - facts->realtime_ms;
     char age[CLOCK_AGE_LEN];
     bool good = endpoint->certificate_expires_ms && left_ms > 0;
+    _cleanup_(text_clear) struct text way = {0};
 
+    diagnosis_put_journey(&way, &endpoint->journey);
+    diagnosis->failed |= way.failed;
     diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_OK, facts->now_ms - endpoint->last_ok_ms,
-                  "%s answers%s%s", endpoint->text, good ? "; its certificate is good for " : "",
-                  good ? clock_age(left_ms, age) : "");
+                  "%s answers%s%s%s%s", endpoint->text, good ? "; its certificate is good for " : "",
+                  good ? clock_age(left_ms, age) : "", way.data ? "; " : "", way.data ? way.data : "");
 }
 
 static void add_endpoint(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
@@ -234,7 +238,7 @@ static void add_endpoints(struct diagnosis *diagnosis, const struct diagnosis_fa
     if (count == 1 && endpoints_up(facts->endpoints) == 1) {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                       "there is only one endpoint: with it the fence would be lost");
-        diagnosis_hint(diagnosis, "add another Proxmox host to [proxmox]: endpoint = HOST");
+        diagnosis_hint(diagnosis, "add another Proxmox host to [proxmox]: `endpoint = HOST`");
     }
 }
 
@@ -291,8 +295,8 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
     }
     diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
                   "%s: %s", word, finding->message);
-    text_printf(&hint, "on a Proxmox host: %s%s", finding->mend,
-                strstr(finding->mend, "ROLE ") ? " (ROLE: see `pveum acl list`)" : "");
+    text_printf(&hint, "on a Proxmox host%s: `%s`",
+                strstr(finding->mend, "ROLE ") ? " (for ROLE see pveum acl list)" : "", finding->mend);
     diagnosis->failed |= hint.failed;
     diagnosis_hint(diagnosis, hint.data);
 }
@@ -357,8 +361,8 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
     if (facts->nobody_listens) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE,
                       "no daemon runs: nobody listens at %s", path);
-        diagnosis_hint(diagnosis, "systemctl enable --now fence-broker.socket fence-broker-metrics.socket "
-                                  "fence-broker.service");
+        diagnosis_hint(diagnosis, "start it: `systemctl enable --now fence-broker.socket "
+                                  "fence-broker-metrics.socket fence-broker.service`");
     } else {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
                       facts->daemon ? "the daemon serves at %s"
@@ -372,7 +376,7 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
     } else if (facts->group_missing) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                       "there is no group %s here: only root and hacluster may ask", group);
-        if (asprintf(&hint, "groupadd --system %s && systemctl reload fence-broker", group) < 0)
+        if (asprintf(&hint, "make it: `groupadd --system %s && systemctl reload fence-broker`", group) < 0)
             hint = NULL;
         diagnosis_hint(diagnosis, hint);
         free(hint);
@@ -394,6 +398,7 @@ static void add_local(struct diagnosis *diagnosis, const struct diagnosis_facts 
 void diagnosis_make(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
     *diagnosis = (struct diagnosis){0};
+    diagnosis_take_times(diagnosis, facts);
     add_configuration(diagnosis, facts);
     add_endpoints(diagnosis, facts);
     add_login(diagnosis, facts);

@@ -10,6 +10,7 @@
 #include "policy/access.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
+#include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "system/config.h"
 #include "system/error.h"
@@ -40,13 +41,14 @@ struct diagnosis_finding {
     enum diagnosis_step step;
     enum diagnosis_level level;
     char *message;  /* one line, what was seen */
-    char *hint;     /* one line, the way out; NULL: none is needed */
+    char *hint;     /* one line, the way out; what is to be pasted between backticks; NULL: none is needed */
     int64_t age_ms; /* since it was seen, or has been so; DIAGNOSIS_AGE_NONE */
 };
 
 struct diagnosis {
     struct diagnosis_finding *findings; /* in the order of the chain */
     size_t count, size;
+    int64_t took_us[DIAGNOSIS_STEP_COUNT]; /* -1: not known, or nothing to speak of */
     bool failed; /* memory ran out: the report is not complete, and must not be shown */
 };
 
@@ -59,14 +61,16 @@ struct diagnosis_facts {
     const struct access_policy *rules; /* to be looked over; NULL: not */
     struct readiness_facts readiness;
     struct session_description session;
-    const struct endpoints *endpoints; /* NULL: not asked, and why: */
-    const char *not_asked;             /* may be NULL */
-    const struct error *poll_error;    /* may be NULL */
-    const struct grants *grants;       /* may be NULL */
-    const struct history *history;     /* may be NULL */
-    const struct error *state_error;   /* of the state directory, where there is no history; may be NULL */
-    bool nobody_listens;               /* at the broker's socket */
-    bool group_missing, names_unknown; /* the socket's group; whom the name service knows */
+    const struct endpoints *endpoints;  /* NULL: not asked, and why: */
+    const char *not_asked;              /* may be NULL */
+    const struct error *poll_error;     /* may be NULL */
+    const struct grants *grants;        /* may be NULL */
+    const struct history *history;      /* may be NULL */
+    const struct error *state_error;    /* of the state directory, where there is no history; may be NULL */
+    const struct poller_times *times;   /* of the poller's last round; may be NULL */
+    int64_t configuration_ms, local_ms; /* how long this took just now; without `daemon` only */
+    bool nobody_listens;                /* at the broker's socket */
+    bool group_missing, names_unknown;  /* the socket's group; whom the name service knows */
     /* Which guests the asker may see; NULL: all. */
     bool (*sees)(const void *context, const struct guest *guest);
     const void *sees_context;

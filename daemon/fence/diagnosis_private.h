@@ -13,6 +13,11 @@ void diagnosis_hint_for(struct diagnosis *diagnosis, const char *hint, const cha
 /* FAILURE, or UNKNOWN if a failure was found before, which explains this one. */
 enum diagnosis_level diagnosis_failure_or_unknown(const struct diagnosis *diagnosis);
 
+/* diagnosis_times.c */
+void diagnosis_take_times(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
+void diagnosis_put_us(struct text *out, int64_t us);
+void diagnosis_put_journey(struct text *out, const struct journey *journey);
+
 void diagnosis_add_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);

@@ -24,5 +24,6 @@ struct session_description {
     bool ready;         /* Proxmox accepted these credentials with its last word on them */
     int64_t expires_ms; /* CLOCK_BOOTTIME; ticket only, else 0 */
     uint64_t logins, login_failures;
+    int64_t login_ms;   /* how long the last login took; -1: there was none (a token needs none) */
     struct error error; /* why it is not ready */
 };

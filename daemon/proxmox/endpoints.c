@@ -44,6 +44,7 @@ static bool slot_init(struct slot *slot, const struct config_endpoint *configure
     endpoint->name = strdup(configured->name);
     endpoint->port = configured->port;
     endpoint->state = ENDPOINT_UNKNOWN;
+    endpoint->journey = JOURNEY_NONE;
     slot->literal = is_literal(configured->name);
     return endpoint->text && endpoint->address && endpoint->name;
 }
@@ -261,6 +262,16 @@ static bool expires_soon(const struct endpoint *endpoint, int64_t realtime_ms)
 {
     return endpoint->certificate_expires_ms &&
            endpoint->certificate_expires_ms - realtime_ms < ENDPOINTS_CERTIFICATE_SOON_MS;
+}
+
+void endpoints_journey(struct endpoints *endpoints, size_t index, const struct journey *journey)
+{
+    if (index >= endpoints->count || journey->tcp_us < 0)
+        return;
+    struct journey *known = &endpoints->slots[index].endpoint.journey;
+    int64_t dns_us = journey->dns_us >= 0 ? journey->dns_us : known->dns_us;
+    *known = *journey;
+    known->dns_us = dns_us;
 }
 
 void endpoints_certificate(struct endpoints *endpoints, size_t index, int64_t expires_ms, int64_t realtime_ms)

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "proxmox/journey.h"
 #include "system/config.h"
 #include "system/error.h"
 
@@ -25,6 +26,7 @@ struct endpoint {
     struct error error; /* the last failure; code ERROR_NONE if up */
     uint64_t requests, failures;
     int64_t certificate_expires_ms; /* wall clock, 0: unknown */
+    struct journey journey; /* the last one over a new connection; `dns` is the last that was needed */
 };
 
 #define ENDPOINTS_MAX 64 /* a bit each in `tried` */
@@ -51,6 +53,9 @@ int endpoints_choose(const struct endpoints *endpoints, const char *prefer_node,
  * request. `address` and `error` may be NULL; without memory for a new address the last one stays. */
 void endpoints_answered(struct endpoints *endpoints, size_t index, const char *address, int64_t now_ms);
 void endpoints_failed(struct endpoints *endpoints, size_t index, const struct error *error, int64_t now_ms);
+
+/* How long the way to it took. Only what was walked counts: a kept connection tells nothing new. */
+void endpoints_journey(struct endpoints *endpoints, size_t index, const struct journey *journey);
 
 #define ENDPOINTS_CERTIFICATE_SOON_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
 

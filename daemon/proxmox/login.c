@@ -202,6 +202,7 @@ void login_describe(const struct login *login, struct session_description *descr
         .expires_ms = login->ticket ? login->issued_boottime_ms + LOGIN_TICKET_LIFE_MS : 0,
         .logins = login->logins,
         .login_failures = login->failures,
+        .login_ms = login->ticket ? login->took_ms : -1,
         .error = login->error,
     };
 }

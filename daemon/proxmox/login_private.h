@@ -52,6 +52,7 @@ struct login {
                                     then */
     bool stopped;
     uint64_t logins, failures;
+    int64_t began_ms, took_ms; /* the login under way; the last one that succeeded, -1: none */
 };
 
 /* ---- login_ticket.c ---- */

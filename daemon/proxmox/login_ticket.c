@@ -139,6 +139,7 @@ static void succeed(struct login *login)
         log_say(KIND_SESSION_BEGUN, (const struct log_field[]){{"PVE_USER", login->identity}, {NULL, NULL}},
                 "logged in to Proxmox as %s", login->identity);
     login->logins++;
+    login->took_ms = clock_now_ms() - login->began_ms;
     login->credential++;
     login->issued_boottime_ms = clock_boottime_ms();
     login->pause_ms = login->paused_until_ms = 0;
@@ -334,6 +335,7 @@ static void note_endpoint(struct login *login, const struct api_result *result, 
         return;
     endpoints_certificate(login->endpoints, result->endpoint, result->certificate_expires_ms,
                           clock_realtime_ms());
+    endpoints_journey(login->endpoints, result->endpoint, &result->journey);
     if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(login->endpoints, result->endpoint, address, result->received_ms);
     else
@@ -402,6 +404,7 @@ void login_start(struct login *login, bool renew)
     struct error error = {0};
     login_drop(login);
     login->stage = renew && login->ticket ? LOGIN_RENEWAL : LOGIN_PASSWORD;
+    login->began_ms = clock_now_ms();
     login->tried = 0;
     if (!send_stage(login)) {
         error_set(&error, ERROR_NO_ENDPOINT, "there is no Proxmox endpoint to log in to");

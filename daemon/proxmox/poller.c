@@ -98,12 +98,37 @@ static void end_round(struct poller *poller)
 
 static void ask_next(struct poller *poller);
 
+static void note_time(struct poller *poller, const struct api_result *result)
+{
+    struct poller_times *times = &poller->times;
+    int64_t took_ms = result->received_ms - result->asked_ms;
+    switch (poller->question) {
+    case ASK_PERMISSIONS:
+        times->privileges_ms = took_ms;
+        break;
+    case ASK_GUESTS:
+        times->guests_ms = took_ms;
+        break;
+    case ASK_NODES:
+        times->hosts_ms = took_ms;
+        break;
+    case ASK_POOLS:
+        times->pools_ms = took_ms + (poller->pool > 0 ? times->pools_ms : 0);
+        break;
+    case ASK_VERSION:
+    case ASK_NOTHING:
+        break;
+    }
+}
+
 static void on_answer(void *context, uint64_t id, const struct api_result *result)
 {
     struct poller *poller = context;
     if (id != poller->call)
         return;
     poller->call = 0;
+    if (result->outcome == API_OK)
+        note_time(poller, result);
     poller_take_answer(poller, result);
     ask_next(poller);
 }
@@ -291,6 +316,7 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
     if (!poller)
         return NULL;
     poller->base = base;
+    poller->times = (struct poller_times){-1, -1, -1, -1};
     poller->session = session;
     poller->endpoints = endpoints;
     poller->grants = grants;
@@ -377,6 +403,11 @@ struct inventory *poller_inventory(const struct poller *poller)
 bool poller_had_round(const struct poller *poller)
 {
     return poller->had_round;
+}
+
+const struct poller_times *poller_times(const struct poller *poller)
+{
+    return &poller->times;
 }
 
 int64_t poller_interval_ms(const struct poller *poller)

@@ -36,6 +36,12 @@ struct inventory *
 poller_inventory(const struct poller *poller);      /* borrowed, NULL before the first; ref it to keep it */
 bool poller_had_round(const struct poller *poller); /* at least one round has ended, well or not */
 int64_t poller_interval_ms(const struct poller *poller);
+/* How long the last answers took, in milliseconds; -1: there was none. */
+struct poller_times {
+    int64_t privileges_ms, guests_ms, hosts_ms;
+    int64_t pools_ms; /* all of them */
+};
+const struct poller_times *poller_times(const struct poller *poller);
 const struct error *
 poller_error(const struct poller *poller); /* of the last round; code ERROR_NONE if it was fine */
 const struct grants *poller_grants(const struct poller *poller);

@@ -55,6 +55,7 @@ struct poller {
     char *version;
     int release;
     size_t last_count;
+    struct poller_times times;
 };
 
 /* poller_make.c */

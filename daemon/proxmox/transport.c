@@ -44,6 +44,7 @@ struct transfer {
     struct lane *lane;
     CURL *easy;
     struct curl_slist *headers, *connect_to;
+    bool address_known; /* without asking a resolver */
     char *body;
     struct event *timeout;
     enum api_call call;
@@ -287,6 +288,25 @@ static bool is_certificate_error(CURLcode code)
            code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CERTPROBLEM;
 }
 
+/* curl counts each stretch from the beginning. */
+static struct journey journey_of(const struct transfer *transfer, bool connected)
+{
+    struct journey journey = JOURNEY_NONE;
+    curl_off_t named = 0, reached = 0, shaken = 0, total = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &named);
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &reached);
+    curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &shaken);
+    curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total);
+    if (connected && reached >= named && shaken >= reached) {
+        journey.dns_us = transfer->address_known ? -1 : named;
+        journey.tcp_us = reached - named;
+        journey.tls_us = shaken - reached;
+    }
+    journey.answer_us = total >= shaken ? total - (connected ? shaken : 0) : -1;
+    return journey;
+}
+
 static void judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
                           struct api_result *result)
 {
@@ -329,6 +349,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
         .asked_ms = transfer->asked_ms,
         .received_ms = clock_now_ms(),
         .certificate_expires_ms = transfer->seen.expires_ms,
+        .journey = JOURNEY_NONE,
     };
     long status = 0, connects = 0;
     char *address = NULL;
@@ -339,6 +360,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
 
     if (code == CURLE_OK && !timed_out) {
         result.http_status = (int)status;
+        result.journey = journey_of(transfer, connects > 0);
         judge_answer(transfer, &result, &document);
     } else {
         judge_failure(transfer, code, timed_out, &result);
@@ -449,12 +471,18 @@ static bool add_header(struct transfer *transfer, const char *name, const char *
     return true;
 }
 
+static bool is_numeric(const char *address)
+{
+    return strchr(address, ':') || strspn(address, "0123456789.") == strlen(address);
+}
+
 static bool set_address(struct transfer *transfer, const struct endpoint *endpoint, const char *path)
 {
     _cleanup_(freep) char *url = NULL, *connect_to = NULL;
     const char *name_open = strchr(endpoint->name, ':') ? "[" : "", *name_close = *name_open ? "]" : "";
     /* the address that answered last: a fence needs no resolver */
     const char *address = endpoint->last_address ? endpoint->last_address : endpoint->address;
+    transfer->address_known = endpoint->last_address || is_numeric(address);
     const char *open = strchr(address, ':') ? "[" : "", *close = *open ? "]" : "";
 
     if (asprintf(&url, "https://%s%s%s:%u%s", name_open, endpoint->name, name_close, endpoint->port, path) <

@@ -40,6 +40,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .endpoints = parts->endpoints,
         .poll_error = poller_error(parts->poller),
         .pve_version = poller_version(parts->poller),
+        .times = poller_times(parts->poller),
         .grants = poller_grants(parts->poller),
         .history = parts->history,
         .engine = engine_counters(parts->engine),

@@ -15,6 +15,7 @@
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
+#include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "server/http.h"
@@ -34,6 +35,7 @@ struct view_facts {
     const struct endpoints *endpoints;    /* may be NULL */
     const struct error *poll_error;       /* may be NULL */
     const char *pve_version;              /* may be NULL */
+    const struct poller_times *times;     /* may be NULL */
     const struct grants *grants;          /* may be NULL */
     const struct history *history;        /* may be NULL */
     const struct engine_counters *engine; /* may be NULL */

@@ -29,6 +29,7 @@ void view_doctor(struct text *out, enum http_form form, const struct view_facts 
         .endpoints = facts->endpoints,
         .poll_error = facts->poll_error,
         .grants = facts->grants,
+        .times = facts->times,
         .history = facts->history,
         .group_missing = policy && policy->gate.group == ACCESS_NO_GID,
         .names_unknown = !facts->names_known,

@@ -32,6 +32,14 @@ findings() {
 }
 # the steps in the order of their first finding
 steps() { perl -MJSON::PP -0777 -e 'print join(",", grep { !$seen{$_}++ } map { $_->{step} } @{ decode_json(<STDIN>)->{findings} }), "\n"' <<<"$out"; }
+# took STEP: how many milliseconds, of a JSON report; fails if it is neither null nor a number
+took() {
+    perl -MJSON::PP -0777 -e '
+        my ($step) = grep { $_->{step} eq $ARGV[0] } @{ decode_json(<STDIN>)->{steps} };
+        my $took = $step->{took_ms} // "null";
+        print "$took\n";
+        exit($took =~ /^(null|[0-9]+(\.[0-9]+)?)$/ ? 0 : 1)' "$1" <<<"$out"
+}
 CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # and what the client adds
 
 @test "a healthy chain: exit 0, every link is named in order, in both forms" {
@@ -41,11 +49,13 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
     like "$out" "Verdict: fine"$'\n'*
     is "$(grep -xE "${CHAIN//,/|}|cluster" <<<"$out" | paste -sd,)" "$CHAIN,cluster"
     refute grep -E '^  (unknown|warning|failure)' <<<"$out"
-    like "$out" "*$(endpoint pve1) answers; its certificate is good for * ago)*Proxmox accepts fence@pve!broker (token)*4 guests*3 of 3*"
+    like "$out" "*$(endpoint pve1) answers; its certificate is good for *; TCP * ms, TLS * ms (* ago)*  time     * ms*Proxmox accepts fence@pve!broker (token)*4 guests*3 of 3*"
     doctor --json
     ends 0
     is "$(steps)" "$CHAIN,cluster"
     is "$(json exit_status <<<"$out") $(json daemon <<<"$out")" "0 true"
+    unlike "$(for step in endpoints privileges pool guests; do took "$step"; done)" "*null*"
+    is "$(took login) $(took names)" "null null"
     unlike "$out" "*$TOKEN_SECRET*"
 }
 
@@ -71,14 +81,14 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
     await 20 doctor_says "^  failure  missing: .*VM.PowerMgmt"
     ends 1
     is "$err" ""
-    like "$out" "Verdict: a fence would fail"$'\n'*"hint: on a Proxmox host: pveum "*
+    like "$out" "Verdict: a fence would fail"$'\n'*"hint: on a Proxmox host:"$'\n'"           paste: pveum "*
     doctor --json
     ends 1
-    like "$(findings failure)" "privileges: missing: *VM.PowerMgmt*; on a Proxmox host: pveum *"
+    like "$(findings failure)" "privileges: missing: *VM.PowerMgmt*; on a Proxmox host: \`pveum *"
     broker_stop
     alone
     ends 1
-    like "$out" "*failure  missing: *VM.PowerMgmt*hint: on a Proxmox host: pveum *"
+    like "$out" "*failure  missing: *VM.PowerMgmt*hint: on a Proxmox host:*paste: pveum *"
     sed -i 's/^role:FenceBroker:.*/role:FenceBroker:VM.PowerMgmt,VM.Audit,Pool.Audit:/' "$SIM/user.cfg"
     sim_ctl reload
     broker_spawn
@@ -103,7 +113,8 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     ends 1
     is "$(steps)" "$CHAIN"
     is "$(findings unknown)$(findings warning)" ""
-    like "$(findings failure)" "this node: no daemon runs: nobody listens at $SOCKET; systemctl enable --now *"
+    unlike "$(for step in configuration endpoints privileges pool guests "this node"; do took "$step"; done)" "*null*"
+    like "$(findings failure)" "this node: no daemon runs: nobody listens at $SOCKET; start it: \`systemctl enable --now *"
     is "$(wc -l <<<"$(findings failure)")" 1
     is "$(json daemon <<<"$out")$err" false
     is "$(ls -A "$STATE")" ""
@@ -126,7 +137,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     broker_spawn
     await 20 doctor_exits 2
     doctor --json
-    like "$(findings warning)" "endpoints: there is only one endpoint*; *endpoint = HOST"
+    like "$(findings warning)" "endpoints: there is only one endpoint*; *endpoint = HOST\`"
 }
 
 @test "a secret that Proxmox refuses is a failure of the login, not of what comes before or after" {

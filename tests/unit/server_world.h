@@ -65,6 +65,12 @@ const char *poller_version(const struct poller *poller)
     return "9.2.11";
 }
 
+const struct poller_times *poller_times(const struct poller *poller)
+{
+    (void)poller;
+    return NULL;
+}
+
 int64_t poller_interval_ms(const struct poller *poller)
 {
     (void)poller;

@@ -265,7 +265,7 @@ static void test_missing_privileges_are_a_failure_with_the_line_that_grants_them
 
     use_guests(room, powerless, 1, 3, 0);
     grant(room, "\"VM.Audit\": 0", "\"VM.Audit\": 0, \"Pool.Audit\": 0");
-    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_FAILURE, "missing: ", "on a Proxmox host: pveum ");
+    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_FAILURE, "missing: ", "on a Proxmox host: `pveum ");
     assert_non_null(strstr(find(room, DIAGNOSIS_PRIVILEGES)->message, "VM.PowerMgmt"));
 }
 
@@ -275,10 +275,10 @@ static void test_too_many_privileges_fail_when_refused_and_warn_when_tolerated(v
 
     grant(room, VM_RIGHTS ", \"VM.Config.Disk\": 0", POOL_RIGHTS);
     /* accepted before, in this process */
-    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_WARNING, "too much: ", "on a Proxmox host: pveum ");
+    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_WARNING, "too much: ", "`pveum acl ");
     assert_true(grants_set_policy(room->grants, "fence@pve!other", true));
     grant(room, VM_RIGHTS ", \"VM.Config.Disk\": 0", POOL_RIGHTS);
-    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_FAILURE, "too much: ", "on a Proxmox host: pveum ");
+    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_FAILURE, "too much: ", "`pveum acl ");
 }
 
 static void test_privileges_not_read_yet_are_a_warning(void **state)
@@ -478,6 +478,62 @@ static void test_both_forms_say_the_same_and_begin_with_the_verdict(void **state
     }
 }
 
+/* A hint's spans between backticks are lines of their own; a span at its end leaves the hint to its words. */
+static void test_each_line_to_paste_stands_alone(void **state)
+{
+    const struct guest locked[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = (char *)"backup")};
+    _cleanup_(text_clear) struct text out = {0}, json = {0};
+    struct json_object *findings, *paste;
+    struct room *room = *state;
+    size_t pasted = 0;
+
+    room->facts.group_missing = true;
+    use_guests(room, locked, 1, 3, 0);
+    diagnose(room);
+    diagnosis_put_text(&out, &room->diagnosis, true);
+    assert_non_null(strstr(out.data, "hint: make it:\n           paste: groupadd --system haclient && "
+                                     "systemctl reload fence-broker\n"));
+    assert_non_null(strstr(out.data, "`qm unlock 101`"));
+    assert_non_null(
+        strstr(out.data, "\n           paste: qm unlock 101\n           paste: pct unlock 101\n"));
+    diagnosis_put_json(&json, &room->diagnosis, true, FIXTURE_REALTIME_MS);
+    _cleanup_(json_putp) struct json_object *object = json_parse(json.data, json.length);
+    assert_true(json_get_array(object, "findings", &findings));
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        assert_true(json_get_array(json_object_array_get_idx(findings, i), "paste", &paste));
+        pasted += json_object_array_length(paste);
+    }
+    assert_int_equal(pasted, 3);
+    /* the client puts its findings behind the last one */
+    assert_string_equal(json.data + json.length - 4, "}]}\n");
+}
+
+static void test_each_step_tells_how_long_it_took_if_that_is_known(void **state)
+{
+    const struct poller_times times = {.privileges_ms = 3, .guests_ms = 12, .hosts_ms = 4, .pools_ms = 1500};
+    const struct journey journey = {400, 100, 3100, 900}, known = {-1, 200, 2000, 10};
+    _cleanup_(text_clear) struct text out = {0}, json = {0};
+    struct room *room = *state;
+
+    room->facts.times = &times;
+    room->facts.session.login_ms = -1;
+    endpoints_journey(room->endpoints, 0, &journey);
+    endpoints_journey(room->endpoints, 0, &known); /* needed no name: how long that took before stays */
+    endpoints_journey(room->endpoints, 0, &JOURNEY_NONE);
+    diagnose(room);
+    diagnosis_put_text(&out, &room->diagnosis, true);
+    assert_non_null(strstr(out.data, "; DNS 0.4 ms, TCP 0.2 ms, TLS 2.0 ms ("));
+    assert_non_null(strstr(out.data, "  time     2.6 ms\n\nlogin\n"));
+    assert_non_null(strstr(out.data, "  time     3.0 ms\n\npool\n"));
+    assert_non_null(strstr(out.data, "  time     1.5 s\n\nnames\n"));
+    assert_non_null(strstr(out.data, "  time     12 ms\n\nthis node\n"));
+    diagnosis_put_json(&json, &room->diagnosis, true, FIXTURE_REALTIME_MS);
+    assert_non_null(
+        strstr(json.data, "{\"step\":\"endpoints\",\"took_ms\":2.6},{\"step\":\"login\",\"took_ms\":null}"));
+    assert_non_null(
+        strstr(json.data, "{\"step\":\"pool\",\"took_ms\":1504.0},{\"step\":\"names\",\"took_ms\":null}"));
+}
+
 static void test_what_is_strange_in_a_message_breaks_no_line(void **state)
 {
     const struct guest odd[] = {FIXTURE_GUEST(101, "a\nVerdict: fine\x1b[31m", "pve1", .lock = (char *)"x")};
@@ -516,6 +572,8 @@ int main(void)
         TEST(test_this_node_history_group_names_and_daemon),
         TEST(test_whatever_readiness_finds_the_report_finds_at_least_as_grave),
         TEST(test_both_forms_say_the_same_and_begin_with_the_verdict),
+        TEST(test_each_line_to_paste_stands_alone),
+        TEST(test_each_step_tells_how_long_it_took_if_that_is_known),
         TEST(test_what_is_strange_in_a_message_breaks_no_line),
     };
 
