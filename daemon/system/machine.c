@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/utsname.h>
 
+#define ROOTS_COPY   "/run/fence-broker/product-uuid" /* made at boot by systemd-tmpfiles */
 #define KERNELS_FILE "/sys/class/dmi/id/product_uuid"
 
 /* 8-4-4-4-12 hexadecimal digits. */
@@ -69,6 +70,8 @@ void machine_read(struct machine *machine)
     if (uname(&names) == 0)
         snprintf(machine->name, sizeof(machine->name), "%s", names.nodename);
     int result = read_credential(machine->uuid);
+    if (result == -ENOENT)
+        result = read_uuid(ROOTS_COPY, machine->uuid);
     if (result == -ENOENT)
         result = read_uuid(KERNELS_FILE, machine->uuid);
     if (result == -EINVAL)

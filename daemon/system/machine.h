@@ -15,8 +15,9 @@ struct machine {
 };
 
 /*
- * The UUID is read from the credential "product-uuid" ($CREDENTIALS_DIRECTORY), because the kernel lets only
- * root read its own file; without that credential from there. Opens files: at the start only.
+ * The UUID is read from the credential "product-uuid" ($CREDENTIALS_DIRECTORY) or, without it, from the copy
+ * that systemd-tmpfiles makes at boot, because the kernel lets only root read its own file; without either
+ * from there. Opens files: at the start only.
  */
 void machine_read(struct machine *machine);
 

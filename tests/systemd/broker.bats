@@ -132,6 +132,26 @@ own_oom_score_can_fall() { (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; }
     is "$(on awk '/^NoNewPrivs:/ { print $2 }' "/proc/$pid/status")" 1
 }
 
+memory_of() { on awk -v key="$1:" '$1 == key { print $2 }' "/proc/$(broker_pid)/status"; }
+
+@test "all of it is in memory, with the client's program, in at most 26 MiB" {
+    refute journal_has 'memory is not locked'
+    at_least "$(memory_of VmLck)" 16384
+    on grep -q 'r--p 00000000 .* /usr/sbin/fence_broker$' "/proc/$(broker_pid)/maps"
+    at_most "$(memory_of VmRSS)" $((26 * 1024)) KiB
+}
+
+@test "where memory may not be locked it says so, and works" {
+    drop_in fence-broker.service '[Service]' 'AmbientCapabilities=' 'CapabilityBoundingSet=' 'LimitMEMLOCK=64K'
+    on systemctl restart fence-broker.service
+    journal_has 'memory is not locked: no more than 64 KiB may be'
+    at_most "$(memory_of VmLck)" 64 # secrets are locked by themselves
+    on fence_broker -o off -n node3
+    on fence_broker -o on -n node3
+    no_drop_in fence-broker.service
+    on systemctl restart fence-broker.service
+}
+
 # ---- it comes and goes ----
 
 @test "a stopped broker is started by the next one who asks, and nobody is refused" {

@@ -37,7 +37,8 @@ machine_start() {
     chmod 755 "$MACHINE" "$MACHINE/prepare"
     spawn "$MACHINE/console" unshare -m -- "$BATS_TEST_DIRNAME/machine" "$MACHINE" "$MACHINE/prepare" "fb-${MACHINE##*.}"
     echo "$SPAWNED" >"$MACHINE/nspawn"
-    await 60 machine_is_up || { tail -n 40 "$MACHINE/console" "$MACHINE/console.err" >&2; return 1; }
+    await 60 machine_is_up_or_gone
+    machine_is_up || { tail -n 40 "$MACHINE/console" "$MACHINE/console.err" >&2; return 1; }
 }
 
 # the machine's PID 1, as it is called here: a child or grandchild of nspawn's
@@ -61,6 +62,8 @@ machine_is_up() {
     [[ -s $MACHINE/init ]] || machine_init >"$MACHINE/init" || return 1
     [[ $(on systemctl is-system-running 2>/dev/null) == @(running|degraded) ]]
 }
+
+machine_is_up_or_gone() { machine_is_up || has_ended "$(<"$MACHINE/nspawn")"; }
 
 # a stopped or failed machine must not look like one where all went well
 machine_needed() {
