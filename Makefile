@@ -203,6 +203,7 @@ bench: deps
 	+@$(MAKE) --no-print-directory all
 	@BUILD=$(B) $(SUDO) tests/bench/run
 	@BUILD=$(B) tests/bench/audit
+	@$(SUDO) env BUILD=$(B) tests/bench/cluster
 
 # libFuzzer (clang): FUZZ_RUNS inputs each; findings go to tests/fuzz/corpus, where make check runs them for ever
 FUZZ_RUNS ?= 10000000

@@ -35,28 +35,30 @@ cluster_race() { cluster_start 2 "$(device broker fence_broker)"; }
 
 # strike NODE FAILURE: from here on the time line counts
 strike() {
-    VICTIM=$1 VICTIM_LIFE=$(life_of "$1") STRUCK=$EPOCHREALTIME
+    VICTIM=$1 VICTIM_LIFE=$(life_of "$1") WRITER=$(writer) STRUCK=$EPOCHREALTIME
     echo "$STRUCK" >"$CLUSTER_DIR/struck"
     "$2" "$1"
 }
+writer() { tail -n 1 "$CLUSTER_DIR/disk" | cut -d' ' -f2,3; }
 
-# the service runs elsewhere, and began to after the last process of the victim's life had ended
+# the service runs again, and began to after the last process of the victim's life had ended. Elsewhere, as a rule; on the victim if that is back
+# before the cluster has missed it.
 service_recovers() {
-    await "$LATEST" runs_elsewhere
+    await "$LATEST" writes_anew
     dead_before_recovery
     one_writer
 }
-runs_elsewhere() { [[ $(tail -n 1 "$CLUSTER_DIR/disk" | cut -d' ' -f2) != "$VICTIM" ]]; }
+writes_anew() { [[ $(writer) != "$WRITER" ]]; }
 
 death_of() { awk -v vmid="$(vmid_of "$1")" -v life="$2" '$2 == "dead" && $3 == vmid && $4 == life { print $1 }' "$CLUSTER_DIR/lives"; }
 
 dead_before_recovery() {
     local death recovery
     death=$(death_of "$VICTIM" "$VICTIM_LIFE")
-    recovery=$(awk -v victim="$VICTIM" -v since="$STRUCK" '$1 >= since && $2 != victim && $3 == "starts" { print $1; exit }' "$CLUSTER_DIR/service")
-    [[ -n $death ]] || { echo "$VICTIM was never seen dead, and its service began elsewhere at $recovery"; return 1; }
+    recovery=$(awk -v since="$STRUCK" '$1 >= since && $3 == "starts" { print $1; exit }' "$CLUSTER_DIR/service")
+    [[ -n $death ]] || { echo "$VICTIM was never seen dead, and its service began again at $recovery"; return 1; }
     awk -v death="$death" -v recovery="$recovery" -v struck="$STRUCK" -v victim="$VICTIM" 'BEGIN {
-        printf "%s dead after %.3f s, service elsewhere after %.3f s\n", victim, death - struck, recovery - struck
+        printf "%s dead after %.3f s, service starts after %.3f s\n", victim, death - struck, recovery - struck
         exit !(death < recovery) }'
 }
 

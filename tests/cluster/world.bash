@@ -1,10 +1,14 @@
 # A cluster under test: its networks, its start and end, what can be done to it, and what can be seen of it. Knows no scenario.
 #
-# All of it lives in namespaces that `run` has made: when its first process ends, every process, mount and network of the cluster is gone.
+# All of it lives in namespaces that `enter` has made: when their first process ends, every process, mount and network of the cluster is gone.
 # Needs tests/e2e/lib.bash and files.bash.
 # shellcheck shell=bash
 
-LATEST=180 # seconds; nothing here takes so long, on any machine
+LATEST=180  # seconds; nothing here takes so long, on any machine
+# shellcheck disable=SC2034 # for files.bash
+STOP_MS=300 # what a guest takes to stop, unless it is told otherwise
+SIM=$CLUSTER_DIR/pvesim
+NODES=''
 
 # ---- the ground: once a run ----
 
@@ -130,7 +134,7 @@ sees() {
     local view dc
     view=$(crm "$1") || return 1
     (($(grep -cE '<node name="[^"]*" id="[0-9]+" online="true".* pending="false"' <<<"$view") == $2)) || return 1
-    ! grep -qE '<resource [^>]*(role="Stopped"|failed="true"|pending=")' <<<"$view" || return 1
+    ! grep -E '<resource [^>]*(role="Stopped"|failed="true"|pending=")' <<<"$view" | grep -qv 'target_role="Stopped"' || return 1
     grep -qE '<resource id="service"[^>]* role="Started"' <<<"$view" || return 1
     dc=$(sed -nE 's/.*<current_dc present="true"[^>]* name="([^"]+)".*/\1/p' <<<"$view")
     [[ -n $dc ]] && in_node "$1" timeout 20 crmadmin -q -S "$dc" 2>&1 | grep -q S_IDLE
