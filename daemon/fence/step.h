@@ -134,7 +134,9 @@ struct step {
     char last_upid[PVE_UPID_MAX]; /* our newest task on the guest's host, "": none is known */
     int64_t tasks_asked_ms;       /* of the last task list that could be read */
     unsigned task_lists_failed;
-    unsigned newer_stops, newer_starts; /* in that list: of our identity, since `last_upid` */
+    unsigned newer_stops, newer_starts; /* in that list: of our identity, since `last_upid` … */
+    unsigned vain_stops, vain_starts;   /* … of these have failed … */
+    bool newer_running;                 /* … or one of them has not ended */
     int64_t watch_until_ms;             /* a call of ours may still undo what was done; 0: none */
     bool repaired;                      /* what one of them undid was done once more */
     bool stops_settled;                 /* the task list shows that every stop of ours has ended */

@@ -30,7 +30,11 @@ void step_take_tasks(struct step *step, const struct step_event *event)
     if (!step->busy_power) /* else it may show a task of ours whose UPID we are still to be told */
         step->tasks_asked_ms = event->result->asked_ms;
     step->newer_stops = event->tasks.newer;
+    step->vain_stops = event->tasks.newer_failed;
     step->newer_starts = step->last_upid[0] ? event->starts.newer : event->starts.begun;
+    step->vain_starts = step->last_upid[0] ? event->starts.newer_failed : event->starts.failed;
+    step->newer_running = event->tasks.newer_running +
+                          (step->last_upid[0] ? event->starts.newer_running : event->starts.running);
     if (event->tasks.running == 0 && event->tasks.begun >= step->stop.tasks)
         step->stops_settled = true;
 }
@@ -104,10 +108,18 @@ void step_yield(struct step *step, struct step_effects *effects)
         end_watch(step, effects, "no longer watched: something newer is to be done");
 }
 
-/* What the last read shows is to be explained by a task list that was asked for after it. */
+/* Calls of ours are the only ones of our identity in the list, and one of them did it. One that failed did
+ * nothing: somebody else was there before it. */
+static bool is_ours(unsigned newer, unsigned vain, unsigned open)
+{
+    return newer > vain && newer <= open;
+}
+
+/* What the last read shows is to be explained by a task list that was asked for after it, and in which every
+ * task has ended: one that still waits for the guest's lock file explains nothing. */
 static bool explained(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->tasks_asked_ms >= step->status_received_ms)
+    if (step->tasks_asked_ms >= step->status_received_ms && !step->newer_running)
         return true;
     step_read_tasks(step, effects, now_ms);
     return false;
@@ -118,7 +130,7 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
     if (!step->status_known || step->status.running || step_lock_hides_the_truth(step->status.lock) ||
         !explained(step, effects, now_ms))
         return;
-    if (step->newer_stops == 0 || step->newer_stops > step->stop.open) {
+    if (!is_ours(step->newer_stops, step->vain_stops, step->stop.open)) {
         end_watch(step, effects, "off again, and not by a call of ours: left so");
         return;
     }
@@ -146,7 +158,7 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
         return;
     if (!step->repaired && !explained(step, effects, now_ms))
         return;
-    if (!step->repaired && (step->newer_starts == 0 || step->newer_starts > step->start.open)) {
+    if (!step->repaired && !is_ours(step->newer_starts, step->vain_starts, step->start.open)) {
         end_watch(step, effects, "runs again, and not by a call of ours: left so");
         return;
     }

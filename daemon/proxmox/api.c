@@ -320,6 +320,11 @@ bool api_decode_config(struct json_object *data, struct pve_guest_config *config
     return true;
 }
 
+static bool exit_is_ok(const char *exit)
+{
+    return strcmp(exit, "OK") == 0 || strncmp(exit, "WARNINGS: ", 10) == 0;
+}
+
 bool api_decode_task(struct json_object *data, struct pve_task *task)
 {
     const char *text = NULL;
@@ -335,7 +340,7 @@ bool api_decode_task(struct json_object *data, struct pve_task *task)
     if (!json_get_string(data, "exitstatus", &text))
         text = "no exit status";
     copy_for_display(task->exit, sizeof(task->exit), text);
-    task->ok = strcmp(text, "OK") == 0 || strncmp(text, "WARNINGS: ", 10) == 0;
+    task->ok = exit_is_ok(text);
     return true;
 }
 
@@ -416,20 +421,26 @@ bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_
         return false;
     for (size_t i = 0; i < json_object_array_length(data); i++) {
         struct json_object *entry = json_object_array_get_idx(data, i);
-        const char *text = NULL, *upid = NULL;
+        const char *text = NULL, *upid = NULL, *exit = NULL;
         int64_t began_s = 0, ended_s = 0;
         if (!json_get_string(entry, "type", &text) ||
             !json_get_int_or_digits(entry, "starttime", 0, INT64_MAX, &began_s))
             return false;
         if (strcmp(text, type) != 0)
             continue;
-        if (after_upid[0] && json_get_string(entry, "upid", &upid) && api_upid_compare(upid, after_upid) > 0)
+        bool running = !json_get_int_or_digits(entry, "endtime", 0, INT64_MAX, &ended_s);
+        bool failed = !running && json_get_string(entry, "status", &exit) && !exit_is_ok(exit);
+        if (after_upid[0] && json_get_string(entry, "upid", &upid) &&
+            api_upid_compare(upid, after_upid) > 0) {
             count->newer++;
+            count->newer_running += running;
+            count->newer_failed += failed;
+        }
         if (began_s < since_s)
             continue;
         count->begun++;
-        if (!json_get_int_or_digits(entry, "endtime", 0, INT64_MAX, &ended_s))
-            count->running++;
+        count->running += running;
+        count->failed += failed;
     }
     return true;
 }

@@ -128,10 +128,11 @@ struct pve_task {
 };
 bool api_decode_task(struct json_object *data, struct pve_task *task);
 /* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) a task list holds that began at or after
- * since_s (the host's clock), how many of them still run, and how many began after the task `after_upid` of
- * the same host ("": of these there are none). */
+ * since_s (the host's clock), and how many began after the task `after_upid` of the same host ("": of these
+ * there are none); how many of them still run, and how many have failed. */
 struct pve_task_count {
-    unsigned begun, running, newer;
+    unsigned begun, running, failed;
+    unsigned newer, newer_running, newer_failed;
 };
 bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s, const char *after_upid,
                       struct pve_task_count *count);

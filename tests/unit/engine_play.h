@@ -220,8 +220,8 @@ static void serve_tasks(struct flight *flight, struct plan *plan)
             continue;
         snprintf(upid, sizeof(upid), PLAY_UPID, flight->node, task->number, flight->vmid);
         const char *type = world->container ? (stop ? "vzstop" : "vzstart") : stop ? "qmstop" : "qmstart";
-        json_object_array_add(plan->result.data,
-                              listed_task(upid, type, task->begun_ms, task->state == WORLD_ENDED));
+        json_object_array_add(plan->result.data, listed_task(upid, type, task->begun_ms,
+                                                             task->state == WORLD_ENDED ? task->exit : NULL));
     }
 }
 

@@ -431,13 +431,15 @@ static struct json_object *listed_host(const char *node, bool online)
 
 /* The wall clock in seconds, as in a task list. */
 static inline struct json_object *listed_task(const char *upid, const char *type, int64_t began_ms,
-                                              bool ended)
+                                              const char *exit)
 {
     struct json_object *data = json_object_new_object();
     json_put(data, "upid", json_word(upid));
     json_put(data, "type", json_word(type));
     json_put(data, "starttime", json_object_new_int64((LOOP_REALTIME_MS + began_ms) / 1000));
-    if (ended)
+    if (exit) {
         json_put(data, "endtime", json_object_new_int64((LOOP_REALTIME_MS + began_ms) / 1000 + 1));
+        json_put(data, "status", json_word(exit));
+    }
     return data;
 }

@@ -146,8 +146,8 @@ static struct json_object *list_tasks(const struct flight *flight)
     for (unsigned i = 0; i < stage.tasks; i++) {
         const struct staged_task *task = &stage.task[i];
         if (task->vmid == flight->vmid && strcmp(task->host, flight->node) == 0)
-            json_object_array_add(
-                list, listed_task(task->upid, task->type, task->begins_ms, loop.now_ms >= task->ends_ms));
+            json_object_array_add(list, listed_task(task->upid, task->type, task->begins_ms,
+                                                    loop.now_ms >= task->ends_ms ? "OK" : NULL));
     }
     return list;
 }

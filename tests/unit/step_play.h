@@ -231,9 +231,15 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
             if (!task->ours || (task->kind != kind_of_stop && task->kind != WORLD_START) ||
                 task->host != world_host_number(flight->node))
                 continue;
+            bool running = task->state != WORLD_ENDED, failed = !running && strcmp(task->exit, "OK") != 0;
             count->begun++;
-            count->running += task->state != WORLD_ENDED;
-            count->newer += last && task->number > last;
+            count->running += running;
+            count->failed += failed;
+            if (last && task->number > last) {
+                count->newer++;
+                count->newer_running += running;
+                count->newer_failed += failed;
+            }
         }
     }
 }

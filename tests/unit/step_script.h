@@ -216,11 +216,24 @@ __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
 {
     struct api_result result = result_of(CALL_TASKS);
     assert_true(step.busy_tasks);
-    handle(&(struct step_event){
-        .kind = STEP_EVENT_TASKS, .result = &result, .decoded = true, .tasks = {begun, running, 0}});
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .result = &result,
+                                .decoded = true,
+                                .tasks = {.begun = begun, .running = running}});
 }
 
 /* The list has so many stops and starts of our identity that are newer than our last call. */
+/* The same with one start of our identity since our last call, that goes on or has failed. */
+__attribute__((unused)) static void newer_start_is(bool running, bool failed)
+{
+    struct api_result result = result_of(CALL_TASKS);
+    assert_true(step.busy_tasks);
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .result = &result,
+                                .decoded = true,
+                                .starts = {.newer = 1, .newer_running = running, .newer_failed = failed}});
+}
+
 __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned stops_since,
                                                     unsigned starts_since)
 {
@@ -229,8 +242,8 @@ __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned sto
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .result = &result,
                                 .decoded = true,
-                                .tasks = {begun, 0, stops_since},
-                                .starts = {starts_since, 0, starts_since}});
+                                .tasks = {.begun = begun, .newer = stops_since},
+                                .starts = {.begun = starts_since, .newer = starts_since}});
 }
 
 static void hosts_are(unsigned online, unsigned known, bool host_online)

@@ -535,6 +535,22 @@ static void test_a_task_without_an_end_counts_as_running(void **state)
     assert_int_equal(count.running, 1);
 }
 
+static void test_tasks_that_failed_are_told_from_those_that_did_something(void **state)
+{
+    struct pve_task_count count;
+    _cleanup_(json_putp) struct json_object *data =
+        parse("[{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21,\"status\":\"OK\"},"
+              "{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21,\"status\":\"WARNINGS: 1\"},"
+              "{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21,\"status\":\"VM 1 already running\"},"
+              "{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21},"
+              "{\"type\":\"qmstart\",\"starttime\":20,\"status\":\"RUNNING\"}]");
+    (void)state;
+    assert_true(api_decode_tasks(data, "qmstart", 0, "", &count));
+    assert_int_equal(count.begun, 5);
+    assert_int_equal(count.failed, 1);
+    assert_int_equal(count.running, 1);
+}
+
 static void test_newer_tasks_are_told_from_older_ones_of_the_same_second(void **state)
 {
     struct pve_task_count count;
@@ -711,6 +727,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_upid_is_not_taken),
         cmocka_unit_test(test_the_recorded_task_list_is_counted),
         cmocka_unit_test(test_a_task_without_an_end_counts_as_running),
+        cmocka_unit_test(test_tasks_that_failed_are_told_from_those_that_did_something),
         cmocka_unit_test(test_newer_tasks_are_told_from_older_ones_of_the_same_second),
         cmocka_unit_test(test_a_task_list_that_is_none_says_nothing),
         cmocka_unit_test(test_proxmoxs_words_are_understood),

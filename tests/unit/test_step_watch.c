@@ -291,6 +291,30 @@ static void test_what_somebody_else_started_is_left_running(void **state) /* P4 
     assert_int_equal(stops, 1);
 }
 
+static void test_a_start_of_ours_that_failed_has_started_nothing(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(30000, true);
+    newer_start_is(false, true); /* it found the guest running */
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_start_that_has_not_ended_is_waited_for(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(30000, true);
+    newer_start_is(true, false); /* it may be waiting for the lock file of somebody else's */
+    assert_going_on();
+    assert_int_equal(stops, 1);
+    go(32000);
+    assert_true(step.busy_tasks);
+    newer_start_is(false, false);
+    assert_int_equal(stops, 2);
+}
+
 static void test_starts_beyond_the_lost_one_are_another_brokers(void **state) /* P4 */
 {
     (void)state;
@@ -336,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_a_stop_beyond_the_lost_one_is_another_brokers),
         cmocka_unit_test(test_what_the_lost_start_started_is_stopped_again),
         cmocka_unit_test(test_what_somebody_else_started_is_left_running),
+        cmocka_unit_test(test_a_start_of_ours_that_failed_has_started_nothing),
+        cmocka_unit_test(test_a_start_that_has_not_ended_is_waited_for),
         cmocka_unit_test(test_starts_beyond_the_lost_one_are_another_brokers),
         cmocka_unit_test(test_the_watch_ends_when_the_start_can_come_no_more),
         cmocka_unit_test(test_what_is_watched_gives_way_to_a_newer_request),
