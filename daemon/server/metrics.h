@@ -15,7 +15,7 @@
 #define METRICS_CONTENT_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /*
- * In a pool of up to so many guests each has all of its samples from the start, most of them 0 (some 30 a
+ * In a pool of up to so many guests each has all of its samples from the start, most of them 0 (some 50 a
  * guest). In a larger one those are left out that would be 0: of a guest remains target_ready, and what was
  * asked for it or speaks against it.
  */
