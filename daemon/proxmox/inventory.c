@@ -48,6 +48,7 @@ void inventory_unref(struct inventory *inventory)
     name_index_clear(&inventory->by_name);
     name_index_clear(&inventory->by_short);
     name_index_clear(&inventory->by_alias);
+    strangers_clear(&inventory->strangers);
     free(inventory);
 }
 
@@ -192,13 +193,30 @@ static const struct guest *same_first_label(const struct inventory *inventory, c
     return index_find(&inventory->by_short, label, &first) == 1 ? &inventory->guests[first->guest] : NULL;
 }
 
+/* Our privileges show it, so no secret is told. */
+static void say_stranger(const struct stranger *stranger, const char *shown, struct error *error)
+{
+    char name[SHOWN_PLUG_MAX];
+
+    show_plug(stranger->name ? stranger->name : "without a name", name);
+    error_set(error, ERROR_UNKNOWN_PLUG, "%s is guest %d (%s), which is not in the pool: it is never touched",
+              shown, stranger->vmid, name);
+    error_hint(error, "if it is to be fenced, on a Proxmox host: `pveum pool modify POOL --vms %d`",
+               stranger->vmid);
+}
+
 static void say_unknown(const struct inventory *inventory, const char *plug, struct error *error)
 {
     char shown[SHOWN_PLUG_MAX];
     struct guest_list list = {.length = 0};
     const struct guest *similar = same_first_label(inventory, plug);
+    const struct stranger *stranger = strangers_find(&inventory->strangers, plug);
 
     show_plug(plug, shown);
+    if (stranger) {
+        say_stranger(stranger, shown, error);
+        return;
+    }
     if (inventory->guest_count == 0) {
         error_set(error, ERROR_UNKNOWN_PLUG, "no guest is called %s: the pool shows no guests at all", shown);
         error_hint(error, "put the guests into the pool, and grant VM.Audit and VM.PowerMgmt on it");

@@ -52,7 +52,8 @@ const char *guest_label(const struct guest *guest);
  * guest ends the search, for the guest that happens to have its name is not the one that was meant. Digits
  * alone are a VMID and never a name. A plug with a domain does not match a guest named without one ("web1.a"
  * and "web1.b" would be the same guest): the hint has the line for [nodes]. NULL and *error
- * (ERROR_UNKNOWN_PLUG, ERROR_AMBIGUOUS_NAME with the candidates) otherwise. */
+ * (ERROR_UNKNOWN_PLUG, ERROR_AMBIGUOUS_NAME with the candidates) otherwise. That a guest is there and in
+ * none of the pools is said if Proxmox shows it to us. */
 const struct guest *inventory_find(const struct inventory *inventory, const char *plug, struct error *error);
 /* Another guest of the pool has the same name (then only VMID or alias can be used). */
 bool inventory_name_ambiguous(const struct inventory *inventory, const struct guest *guest);
@@ -83,6 +84,8 @@ void inventory_builder_freep(struct inventory_builder **builder);
  * within `guest` are ignored. A guest without a name, as Proxmox lists those of a dead host, keeps the name,
  * the tags and the mark of a template that the previous inventory had for it. */
 bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest);
+/* A guest that Proxmox shows and that may be of none of the pools: known by name only, for errors. */
+bool inventory_builder_stranger(struct inventory_builder *builder, int vmid, const char *name);
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
 bool inventory_builder_node(struct inventory_builder *builder, const char *node,
                             bool online); /* of the fresh list */

@@ -116,6 +116,11 @@ void inventory_builder_freep(struct inventory_builder **builder)
     *builder = NULL;
 }
 
+struct strangers *inventory_builder_strangers(struct inventory_builder *builder)
+{
+    return &builder->inventory->strangers;
+}
+
 static bool copy_text(char **to, const char *from)
 {
     *to = from ? strdup(from) : NULL;
@@ -403,6 +408,7 @@ struct inventory *inventory_builder_finish(struct inventory_builder *owned, int6
     inventory->taken_ms = taken_ms;
     order_guests(inventory);
     order_nodes(builder);
+    strangers_forget_guests(inventory);
     if (!index_guests(inventory) || !resolve_aliases(inventory))
         return NULL;
     return TAKE(builder->inventory);

@@ -28,6 +28,17 @@ struct node {
     bool listed; /* by the fresh list: only while building */
 };
 
+/* A guest that Proxmox shows us and that is in none of the pools. */
+struct stranger {
+    int vmid;
+    char *name; /* NULL: none */
+};
+
+struct strangers {
+    struct stranger *list;
+    size_t count, size;
+};
+
 struct inventory {
     unsigned references;
     int64_t taken_ms;
@@ -40,6 +51,7 @@ struct inventory {
     struct node *nodes; /* by name */
     size_t node_count;
     struct name_index by_name, by_short, by_alias;
+    struct strangers strangers;
 };
 
 enum match { MATCH_NONE, MATCH_ONE, MATCH_SEVERAL };
@@ -50,4 +62,9 @@ enum match match_guest(const struct inventory *inventory, const char *plug, cons
 const struct node *inventory_node(const struct inventory *inventory, const char *name); /* NULL: unknown */
 void guest_clear(struct guest *guest);
 void name_index_clear(struct name_index *index);
+/* inventory_strangers.c: who is called so, by VMID, name or short name; NULL: nobody. */
+const struct stranger *strangers_find(const struct strangers *strangers, const char *plug);
+void strangers_forget_guests(struct inventory *inventory); /* those that turned out to be in a pool */
+void strangers_clear(struct strangers *strangers);
+struct strangers *inventory_builder_strangers(struct inventory_builder *builder);
 bool is_digits(const char *text); /* at least one, and nothing else */

@@ -109,6 +109,18 @@ static bool add_powered_guests(const struct poller *poller, struct inventory_bui
     return true;
 }
 
+/* All others that Proxmox shows us; the builder knows which of them have been added as guests. */
+static bool add_strangers(const struct poller *poller, struct inventory_builder *builder)
+{
+    for (size_t i = 0; i < json_object_array_length(poller->guests); i++) {
+        struct guest guest;
+        if (parse_guest(json_object_array_get_idx(poller->guests, i), &guest) &&
+            !inventory_builder_stranger(builder, guest.vmid, guest.name))
+            return false;
+    }
+    return true;
+}
+
 static bool add_nodes(const struct poller *poller, struct inventory_builder *builder)
 {
     for (size_t i = 0; i < json_object_array_length(poller->nodes); i++) {
@@ -141,7 +153,7 @@ struct inventory *poller_make_inventory(const struct poller *poller)
         if (!add_pool_members(poller, builder, &poller->pools[i]))
             return NULL;
     }
-    if (!add_nodes(poller, builder))
+    if (!add_strangers(poller, builder) || !add_nodes(poller, builder))
         return NULL;
     for (size_t i = 0; i < poller->alias_count; i++) {
         if (!inventory_builder_alias(builder, poller->aliases[i].node, poller->aliases[i].target))

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "proxmox/inventory.h"
+#include "system/cleanup.h"
 #include "system/json.h"
 
 #include <stdio.h>
@@ -117,6 +118,34 @@ static void test_digits_alone_are_never_a_name(void **state)
     assert_int_equal(find(inventory, "4294967397"), -ERROR_UNKNOWN_PLUG);
     assert_int_equal(find(inventory, "104.example.com"), 103);
     assert_int_equal(inventory_unresolved_alias_count(inventory), 1);
+    inventory_unref(inventory);
+}
+
+static void test_a_guest_outside_is_told_only_if_it_was_shown_and_never_found(void **state)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    struct error error = {.code = ERROR_NONE};
+    const char *const plugs[] = {"200", "accounting.example.com", "ACCOUNTING", "201"};
+
+    (void)state;
+    add_guest(builder, 101, "web1");
+    for (int vmid = 100; vmid < 200; vmid++)
+        assert_true(inventory_builder_stranger(builder, vmid, vmid == 101 ? "web1" : NULL));
+    assert_true(inventory_builder_stranger(builder, 200, "accounting.example.com"));
+    assert_true(inventory_builder_stranger(builder, 201, NULL));
+    struct inventory *inventory = inventory_builder_finish(builder, 4711);
+    assert_int_equal(inventory_count(inventory), 1);
+    assert_int_equal(inventory_find(inventory, "web1", &error)->vmid, 101);
+    for (size_t i = 0; i < ARRAY_LEN(plugs); i++) {
+        assert_null(inventory_find(inventory, plugs[i], &error));
+        assert_int_equal(error.code, ERROR_UNKNOWN_PLUG);
+        assert_non_null(strstr(error.message, "is not in the pool"));
+        assert_non_null(strstr(error.hint, "pveum pool modify POOL --vms 20"));
+    }
+    assert_null(inventory_find(inventory, "accounting.example", &error));
+    assert_null(strstr(error.message, "is not in the pool"));
+    assert_null(inventory_find(inventory, "", &error));
+    assert_null(strstr(error.message, "is not in the pool"));
     inventory_unref(inventory);
 }
 
@@ -528,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_a_name_is_found_in_any_case_and_by_its_first_label),
         cmocka_unit_test(test_a_plug_with_another_domain_is_not_taken_for_the_guest),
         cmocka_unit_test(test_digits_alone_are_never_a_name),
+        cmocka_unit_test(test_a_guest_outside_is_told_only_if_it_was_shown_and_never_found),
         cmocka_unit_test(test_the_same_name_twice_is_ambiguous_and_tells_the_vmids),
         cmocka_unit_test(test_a_full_name_wins_over_a_short_one),
         cmocka_unit_test(test_an_alias_wins_over_a_name),
