@@ -11,6 +11,7 @@
 #include "can.h"
 #include "doctor.h"
 #include "metadata.h"
+#include "rehearse.h"
 #include "request.h"
 #include "screen.h"
 #include "system/cleanup.h"
@@ -33,7 +34,7 @@ struct command {
     bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
     bool doctor;    /* what is shown, and the exit status, are doctor.c's */
     bool watched;   /* takes --watch */
-    bool later;     /* promised, and not there yet */
+    bool rehearsal; /* one request a guest, see rehearse.c */
     const char *synopsis, *description;
 };
 
@@ -90,7 +91,12 @@ static const struct command commands[] = {
      .power = true,
      .synopsis = "reboot PLUG",
      .description = "off, proven, then on (or --method cycle)"},
-    {.name = "rehearse", .later = true},
+    {.name = "rehearse",
+     .path = "/v1/guests%s/rehearse",
+     .operand = OPERAND_OPTIONAL,
+     .rehearsal = true,
+     .synopsis = "rehearse [PLUG]",
+     .description = "would Proxmox accept a stop; without PLUG of all guests that you may power"},
     {.name = "whoami",
      .path = "/v1/whoami%s",
      .synopsis = "whoami",
@@ -133,8 +139,7 @@ void commands_print_help(void)
            "For people:\n"
            "  fence_broker COMMAND [--json] [--socket PATH]\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (!commands[i].later)
-            printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
+        printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
     printf("  status and targets take --watch[=SECONDS] (again and again); off, on and reboot take --dry-run "
            "(say\n"
            "  what would be done); reboot takes --method onoff|cycle.\n\n"
@@ -207,13 +212,8 @@ static int read_options(struct call *call, int argc, char **argv, struct failure
 static const struct command *find_command(const char *name, struct failure *failure)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, name) != 0)
-            continue;
-        if (!commands[i].later)
+        if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
-        failure_set(failure, HELP_HINT, "the command '%s' is not in this version (" FENCE_BROKER_VERSION ")",
-                    name);
-        return NULL;
     }
     failure_set(failure, HELP_HINT, "unknown command '%s'", name);
     return NULL;
@@ -317,6 +317,11 @@ static int carry_out(const struct command *command, const struct call *call, cha
                      struct failure *failure)
 {
     _cleanup_(freep) char *target = NULL;
+    struct screen screen = screen_of_stdout();
+    if (command->rehearsal) {
+        int rc = rehearse_show(call->socket, operands[0], call->json, &screen, failure);
+        return rc >= 0 && say_finish(failure) < 0 ? -1 : rc;
+    }
     if (command->verdict && can_make_target(operands, &target, failure) < 0)
         return -1;
     if (!command->verdict)
@@ -334,7 +339,6 @@ static int carry_out(const struct command *command, const struct call *call, cha
                                                                    : REQUEST_READ_WAIT_S}};
     if (call->watch)
         return watch_run(command->name, call->interval_ms, call->json, show_again, &showing, failure);
-    struct screen screen = screen_of_stdout();
     int rc = show(&showing, &screen, 0, failure);
     if (rc >= 0 && !command->power && say_finish(failure) < 0)
         return -1;

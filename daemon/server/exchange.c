@@ -44,6 +44,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .grants = poller_grants(parts->poller),
         .history = parts->history,
         .engine = engine_counters(parts->engine),
+        .rehearsals = parts->rehearsals,
         .tally = engine_tally(parts->engine),
         .operations_running = engine_running(parts->engine),
         .transport = parts->transport ? transport_counters(parts->transport) : NULL,
@@ -257,6 +258,8 @@ void exchange_free(struct exchange *exchange)
 
     if (exchange->wait == WAIT_ENGINE)
         engine_leave(all->parts.engine, exchange->asker);
+    if (exchange->wait == WAIT_REHEARSAL)
+        rehearsals_leave(all->parts.rehearsals, exchange->asker);
     HASH_DEL(all->table, exchange);
     all->counters.connections[exchange->socket]--;
     access_subject_clear(&exchange->subject);

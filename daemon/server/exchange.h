@@ -25,8 +25,9 @@ struct route;
 
 enum exchange_wait {
     WAIT_NONE,
-    WAIT_ENGINE, /* for engine_submit() or engine_read_power(): `asker` */
-    WAIT_ROUND,  /* for knowledge from the poller, until hold_until_ms: `resume` */
+    WAIT_ENGINE,    /* for engine_submit() or engine_read_power(): `asker` */
+    WAIT_REHEARSAL, /* for rehearsals_ask(): `asker` */
+    WAIT_ROUND,     /* for knowledge from the poller, until hold_until_ms: `resume` */
 };
 
 struct exchange {

@@ -32,6 +32,9 @@ static const struct metrics_family families[] = {
      "When the newest off or reboot of the guest that was proven was asked for; 0 if none is known.",
      metrics_last_fence},
     /* readiness */
+    {"fence_broker_rehearsals_total", METRICS_COUNTER, "target result",
+     "Rehearsals by guest and result: accepted, refused, unanswered, and carried-out, which ends them all.",
+     metrics_rehearsals},
     {"fence_broker_guests", METRICS_GAUGE, "verdict", "Guests of the pool by verdict.", metrics_guests},
     {"fence_broker_target_ready", METRICS_GAUGE, "target",
      "1 if a fence of the guest with this VMID would succeed now.", metrics_target_ready},

@@ -67,6 +67,7 @@ void metrics_process_virtual(struct metrics_sink *sink);
 bool metrics_look_at_targets(struct metrics_scrape *scrape);
 void metrics_forget_targets(struct metrics_scrape *scrape);
 void metrics_requests(struct metrics_sink *sink);
+void metrics_rehearsals(struct metrics_sink *sink);
 void metrics_last_fence(struct metrics_sink *sink);
 void metrics_guests(struct metrics_sink *sink);
 void metrics_target_ready(struct metrics_sink *sink);

@@ -125,6 +125,29 @@ void metrics_last_fence(struct metrics_sink *sink)
     }
 }
 
+/* ---- rehearsals ---- */
+
+void metrics_rehearsals(struct metrics_sink *sink)
+{
+    const struct metrics_scrape *scrape = sink->scrape;
+    const struct rehearsals *rehearsals = scrape->view->rehearsals;
+    char vmid[METRICS_VMID_MAX];
+
+    for (size_t i = 0; rehearsals && i < scrape->guest_count; i++) {
+        int guest = inventory_get(scrape->inventory, i)->vmid;
+
+        for (enum probe_result result = 0; result < PROBE_RESULT_COUNT; result++) {
+            uint64_t count = rehearsals_count(rehearsals, guest, result);
+
+            if (count > 0 || scrape->full)
+                metrics_put(sink,
+                            METRICS_LABELS({"target", metrics_vmid(guest, vmid)},
+                                           {"result", probe_result_name(result)}),
+                            count);
+        }
+    }
+}
+
 /* ---- how they stand ---- */
 
 void metrics_guests(struct metrics_sink *sink)

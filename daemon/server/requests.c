@@ -7,6 +7,7 @@
 #include "server/audit.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
+#include "server/requests_rehearsal.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 
@@ -178,13 +179,17 @@ static void answer_list(struct exchange *exchange)
 
 void request_guests(struct exchange *exchange, const struct http_request *request)
 {
-    static const char *const views[] = {"list", "list-status", NULL};
+    static const char *const views[] = {"list", "list-status", "rehearse", NULL};
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
     int view;
 
     if (!query_word(exchange, request, "view", views, &view))
         return;
+    if (view == 2) {
+        request_rehearsable(exchange);
+        return;
+    }
     if (view >= 0) {
         exchange->bare = view == 1;
         answer_list(exchange);

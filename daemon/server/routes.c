@@ -5,6 +5,7 @@
 
 #include "server/requests.h"
 #include "server/requests_access.h"
+#include "server/requests_rehearsal.h"
 #include "system/cleanup.h"
 
 #include <string.h>
@@ -25,6 +26,12 @@ static const struct route routes[] = {
     POWER("off"),
     POWER("on"),
     POWER("reboot"),
+    {.method = HTTP_POST,
+     .path = "v1/guests/*/rehearse",
+     .right = ACCESS_WRITE,
+     .what = ACCESS_WHAT_GUESTS,
+     .query = {NULL},
+     .handler = request_rehearse},
     READ("v1/guests", ACCESS_WHAT_GUESTS, request_guests, .filtered = true, .query = {"view"}),
     READ("v1/guests/*", ACCESS_WHAT_GUESTS, request_guest, .query = {"view"}),
     READ("v1/operations", ACCESS_WHAT_OPERATIONS, request_operations, .filtered = true),
@@ -113,7 +120,7 @@ const struct route *route_find(const struct http_request *request, bool metrics_
                 ? "this socket serves GET /metrics only"
                 : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
                   "/v1/status, /v1/doctor, /v1/permissions, /v1/whoami, /v1/can/ACTION/PLUG, /metrics; POST "
-                  "/v1/guests/PLUG/{off,on,reboot}");
+                  "/v1/guests/PLUG/{off,on,reboot,rehearse}");
     }
     return NULL;
 }

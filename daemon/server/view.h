@@ -12,6 +12,7 @@
 #include "fence/history.h"
 #include "fence/operation.h"
 #include "fence/readiness.h"
+#include "fence/rehearsal.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
@@ -40,6 +41,7 @@ struct view_facts {
     const struct history *history;        /* may be NULL */
     const struct engine_counters *engine; /* may be NULL */
     const struct tally *tally;            /* may be NULL */
+    const struct rehearsals *rehearsals;  /* may be NULL */
     unsigned operations_running;
     const struct transport_counters *transport; /* may be NULL */
     const struct access_subject *subject;       /* whose eyes these are; NULL: they see all */
@@ -58,6 +60,12 @@ struct json_object *view_error_object(const struct error *error, const char *ope
 void view_guests(struct text *out, enum http_form form, const struct view_facts *facts);
 /* For Pacemaker's list and list-status: VMID,NAME[,STATUS] a line, then the same with each alias. */
 void view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status);
+/* The same form for a choice of them: VMID,NAME a line, each guest once. */
+void view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
+                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest));
+/* A rehearsal: its first word is its result; in JSON what `fence_broker rehearse` ends with comes first. */
+void view_rehearsal(struct text *out, enum http_form form, const struct view_facts *facts,
+                    const struct rehearsal_report *report);
 /* A live read. `guest` is what the inventory knows of it, or NULL if it has just left the pool. */
 void view_guest_power(struct text *out, enum http_form form, const struct view_facts *facts,
                       const struct guest *guest, enum engine_power power, const struct pve_status *status,

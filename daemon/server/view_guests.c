@@ -222,6 +222,30 @@ void view_guest_list(struct text *out, enum http_form form, const struct view_fa
     text_puts(out, text ? "" : "]}\n");
 }
 
+void view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
+                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest))
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    bool text = form == HTTP_TEXT, first = true;
+
+    if (!text)
+        text_puts(out, "{\"targets\":[");
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!chosen(facts->subject, guest))
+            continue;
+        if (text) {
+            put_list_line(out, guest, guest_label(guest), false);
+        } else {
+            text_puts(out, first ? "" : ",");
+            put_list_json(out, guest, guest_label(guest), false);
+        }
+        first = false;
+    }
+    text_puts(out, text ? "" : "]}\n");
+}
+
 /* ---- one guest, live ---- */
 
 static void power_line(struct text *out, const struct guest *guest, const char *power,

@@ -118,9 +118,60 @@ END
     done
 }
 
-@test "commands of later versions say so" {
-    client rehearse
-    fails_with "the command 'rehearse' is not in this version"
+@test "rehearse asks for each guest of the list in turn, and is 0 only if all are accepted" {
+    broker "$(reply list 200 text/plain '101,web1
+102,web2
+')" "$(reply one 200 text/plain 'accepted: web1 (101) on pve1 in 9 ms
+')" \
+        "$(reply two 200 text/plain 'refused: web2 (102) on pve2 in 7 ms
+  no-power-right: 403
+')"
+    client rehearse -s "$SOCKET"
+    is "$status" 1
+    is "$err" ""
+    is "$out" $'accepted: web1 (101) on pve1 in 9 ms
+refused: web2 (102) on pve2 in 7 ms
+  no-power-right: 403'
+    is "$(requests)" $'GET /v1/guests?view=rehearse HTTP/1.1
+POST /v1/guests/101/rehearse HTTP/1.1
+POST /v1/guests/102/rehearse HTTP/1.1'
+}
+
+@test "rehearse in JSON is one document, whatever is in it" {
+    broker "$(reply list 200 text/plain '101,web1
+102,web2
+')" "$(reply one 200 application/json '{"exit_status":0,"rehearsal":{"vmid":101}}
+')" \
+        "$(reply two 503 application/json '{"error":{"code":"too-many","message":"busy","hint":"wait"}}
+')"
+    client rehearse --json -s "$SOCKET"
+    is "$status" 1
+    is "$(perl -MJSON::PP -e 'print scalar @{decode_json(join "", <STDIN>)->{rehearsals}}' <<<"$out")" 2
+    like "$err" "fence_broker: rehearse 102: too-many: busy; wait"
+}
+
+@test "rehearse of one guest ends with what its answer begins with" {
+    while IFS='|' read -r code type body; do
+        broker "$(reply one 200 "$type" "$body")"
+        [[ $type == text/plain ]] && client rehearse web1 -s "$SOCKET" || client rehearse web1 --json -s "$SOCKET"
+        is "$status" "$code"
+        is "$err" ""
+        kill "$BROKER_PID"
+    done <<-'END'
+	0|text/plain|accepted: web1 (101) on pve1 in 9 ms\n
+	1|text/plain|refused: web1 (101) on pve1 in 9 ms\n
+	1|text/plain|unanswered: web1 (101) on pve1 in 9 ms\n
+	1|text/plain|accepted\n
+	0|application/json|{"exit_status":0,"rehearsal":{}}\n
+	1|application/json|{"exit_status":1,"rehearsal":{}}\n
+	END
+    is "$(requests | sort -u)" "POST /v1/guests/web1/rehearse HTTP/1.1"
+}
+
+@test "rehearse without a guest that one may rehearse says so" {
+    broker "$(reply list 200 text/plain '')"
+    client rehearse -s "$SOCKET"
+    fails_with "there is no guest that you may rehearse"
 }
 
 @test "doctor's exit status is what the report begins with, in both forms" {

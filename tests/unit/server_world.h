@@ -37,6 +37,7 @@ static struct {
     struct operation_peer peer;
     engine_answer_fn *answer;
     engine_power_fn *power;
+    rehearsal_answer_fn *rehearsed;
     void *context;
     struct error refusal; /* of the next submit */
 } rooms;
@@ -121,6 +122,21 @@ uint64_t engine_read_power(struct engine *engine, const char *plug, engine_power
     snprintf(rooms.plug, sizeof(rooms.plug), "%s", plug);
     rooms.power = answer;
     return new_asker(error, context);
+}
+
+uint64_t rehearsals_ask(struct rehearsals *rehearsals, const char *plug, rehearsal_answer_fn *answer,
+                        void *context, struct error *error)
+{
+    (void)rehearsals;
+    snprintf(rooms.plug, sizeof(rooms.plug), "%s", plug);
+    rooms.rehearsed = answer;
+    return new_asker(error, context);
+}
+
+void rehearsals_leave(struct rehearsals *rehearsals, uint64_t id)
+{
+    (void)rehearsals;
+    rooms.left = id;
 }
 
 void engine_leave(struct engine *engine, uint64_t asker)

@@ -151,6 +151,50 @@ static void test_what_the_engine_refuses_is_answered_at_once(void **state)
     expect(ask(TEXT_REQUEST("GET /v1/guests/x?view=power")), "HTTP/1.1 404 ", "unknown-plug: ");
 }
 
+static void test_a_rehearsal_is_answered_with_its_result(void **state)
+{
+    const struct rehearsal_report accepted = {
+        .vmid = 101, .node = "pve1", .endpoint = "192.0.2.1", .result = PROBE_ACCEPTED, .took_ms = 12};
+    struct rehearsal_report refused = accepted;
+    struct error error;
+    int fd = ask(TEXT_REQUEST("POST /v1/guests/web1/rehearse"));
+
+    (void)state;
+    run_until(somebody_asks, NULL);
+    assert_string_equal(rooms.plug, "web1");
+    rooms.rehearsed(rooms.context, &accepted, NULL);
+    expect(fd, "HTTP/1.1 200 OK\r\n", "\r\n\r\naccepted: web1 (101) on pve1 in 12 ms, asked at 192.0.2.1\n");
+    rooms.asker = 0;
+    fd = ask("POST /v1/guests/web1/rehearse HTTP/1.0\r\n\r\n");
+    run_until(somebody_asks, NULL);
+    error_set(&error, ERROR_NO_POWER_RIGHT, "403 says Proxmox");
+    refused.result = PROBE_REFUSED;
+    refused.error = &error;
+    rooms.rehearsed(rooms.context, &refused, NULL);
+    expect(fd, "HTTP/1.1 200 OK\r\n",
+           "{\"exit_status\":1,\"rehearsal\":{\"vmid\":101,\"name\":\"web1\",\"node\":\"pve1\",\"endpoint\":"
+           "\"192.0.2.1\","
+           "\"result\":\"refused\",\"took_ms\":12,\"error\":{\"code\":\"no-power-right\"");
+    rooms.asker = 0;
+    fd = ask(TEXT_REQUEST("POST /v1/guests/web1/rehearse"));
+    run_until(somebody_asks, NULL);
+    error_set(&error, ERROR_TOO_MANY, "an operation is under way");
+    rooms.rehearsed(rooms.context, NULL, &error);
+    expect(fd, "HTTP/1.1 503 ", "too-many: an operation is under way\nhint: ");
+}
+
+static void test_who_asked_for_a_rehearsal_may_leave(void **state)
+{
+    int fd = ask(TEXT_REQUEST("POST /v1/guests/web1/rehearse"));
+
+    (void)state;
+    run_until(somebody_asks, NULL);
+    close(fd);
+    run_until(the_asker_left, NULL);
+    assert_int_equal(server_connections(world.server), 0);
+    expect(ask(TEXT_REQUEST("GET /v1/guests?view=rehearse")), "HTTP/1.1 200 ", "\r\n\r\n101,web1\n");
+}
+
 static void test_the_engine_learns_that_an_asker_left(void **state)
 {
     int fd = ask(TEXT_REQUEST("POST /v1/guests/web1/off"));
@@ -259,6 +303,8 @@ int main(void)
         SERVER_TEST(test_an_operation_is_answered_when_it_ends),
         SERVER_TEST(test_an_operation_that_failed_says_why_and_which),
         SERVER_TEST(test_what_the_engine_refuses_is_answered_at_once),
+        SERVER_TEST(test_a_rehearsal_is_answered_with_its_result),
+        SERVER_TEST(test_who_asked_for_a_rehearsal_may_leave),
         SERVER_TEST(test_the_engine_learns_that_an_asker_left),
         SERVER_TEST(test_an_asker_that_closed_its_direction_still_waits),
         SERVER_TEST(test_an_asker_that_closed_its_direction_and_then_leaves_is_noticed),

@@ -1,0 +1,83 @@
+/*
+ * Rehearsals on demand: one guest's, and the list of those that the peer may rehearse, for whoever wants to
+ * go through them. What a rehearsal is, the room in fence knows.
+ */
+#include "server/requests_rehearsal.h"
+
+#include "server/view.h"
+#include "system/cleanup.h"
+
+#include <string.h>
+
+/* ---- one ---- */
+
+static void on_rehearsed(void *context, const struct rehearsal_report *report, const struct error *error)
+{
+    struct exchange *exchange = context;
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    exchange->wait = WAIT_NONE;
+    if (!report) {
+        if (error->code != ERROR_INTERRUPTED) /* then the connection is closed, and the client asks again */
+            exchange_answer_error(exchange, 0, NULL, error, NULL);
+        return;
+    }
+    exchange_facts(exchange, &facts);
+    view_rehearsal(&body, exchange->form, &facts, report);
+    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+}
+
+static void begin(struct exchange *exchange)
+{
+    struct view_facts facts;
+    struct error error = {0};
+
+    exchange_facts(exchange, &facts);
+    exchange->wait = WAIT_NONE;
+    if (!exchange_await_inventory(exchange, &facts, begin))
+        return;
+    exchange->asker =
+        rehearsals_ask(exchange->all->parts.rehearsals, exchange->plug, on_rehearsed, exchange, &error);
+    if (exchange->asker)
+        exchange->wait = WAIT_REHEARSAL;
+    else if (error.code != ERROR_INTERRUPTED)
+        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+}
+
+void request_rehearse(struct exchange *exchange, const struct http_request *request)
+{
+    struct error error;
+
+    exchange->plug = strdup(request->segments[2]);
+    if (exchange->plug) {
+        begin(exchange);
+        return;
+    }
+    error_set(&error, ERROR_INTERNAL, "out of memory");
+    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+}
+
+/* ---- those that may be ---- */
+
+static bool may_rehearse(const struct access_subject *subject, const struct guest *guest)
+{
+    struct access_guest seen;
+    const struct access_question question = {ACCESS_WRITE, ACCESS_WHAT_GUESTS, ACCESS_ACTION_REHEARSE, &seen};
+
+    sight_guest_of(guest, &seen);
+    return !subject || access_allows(access_decide(subject, &question).verdict);
+}
+
+void request_rehearsable(struct exchange *exchange)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    exchange_facts(exchange, &facts);
+    exchange->wait = WAIT_NONE;
+    if (!exchange_await_inventory(exchange, &facts, request_rehearsable))
+        return;
+    view_guest_choice(&body, exchange->form, &facts, may_rehearse);
+    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+}

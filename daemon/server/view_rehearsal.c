@@ -1,0 +1,49 @@
+/*
+ * What came of a rehearsal: a line for people, an object for programs. It does not say what follows for the
+ * guest's verdict: that needs other evidence, too.
+ */
+#include "server/view.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+
+static void rehearsal_line(struct text *out, const struct rehearsal_report *report, const char *name)
+{
+    char took[CLOCK_AGE_LEN];
+
+    text_printf(out, "%s: %s (%d) on %s in %s", probe_result_name(report->result), name, report->vmid,
+                report->node, clock_age(report->took_ms, took));
+    if (report->endpoint[0])
+        text_printf(out, ", asked at %s", report->endpoint);
+    text_puts(out, "\n");
+    if (report->error) {
+        text_printf(out, "  %s: %s\n", error_code_name(report->error->code), report->error->message);
+        if (report->error->hint[0])
+            text_printf(out, "  hint: %s\n", report->error->hint);
+    }
+}
+
+void view_rehearsal(struct text *out, enum http_form form, const struct view_facts *facts,
+                    const struct rehearsal_report *report)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    const struct guest *guest = inventory ? inventory_by_vmid(inventory, report->vmid) : NULL;
+
+    if (form == HTTP_TEXT) {
+        rehearsal_line(out, report, guest ? guest_label(guest) : "guest");
+        return;
+    }
+
+    struct json_object *object = json_object_new_object(), *rehearsal = json_object_new_object();
+
+    view_add_int(object, "exit_status", report->result == PROBE_ACCEPTED ? 0 : 1);
+    view_add_int(rehearsal, "vmid", report->vmid);
+    view_add_string(rehearsal, "name", guest ? guest->name : NULL);
+    view_add_string(rehearsal, "node", report->node);
+    view_add_string(rehearsal, "endpoint", report->endpoint[0] ? report->endpoint : NULL);
+    view_add_string(rehearsal, "result", probe_result_name(report->result));
+    view_add_int(rehearsal, "took_ms", report->took_ms);
+    view_add(rehearsal, "error", report->error ? view_error_object(report->error, NULL) : NULL);
+    view_add(object, "rehearsal", rehearsal);
+    view_put_json(out, object);
+}
