@@ -18,6 +18,8 @@
 struct slot {
     struct endpoint endpoint;
     int64_t last_failed_ms; /* the newest failure: since_ms is the first of a row */
+    int64_t lost_logged_ms; /* when it was last said that it does not answer; 0: never */
+    bool lost;              /* that was said, and not that it is back */
     bool expiry_logged;     /* of the present certificate */
     bool literal;           /* the name is a numeric address: it has no first label */
 };
@@ -209,6 +211,30 @@ static void set_state(struct endpoint *endpoint, enum endpoint_state state, int6
     endpoint->since_ms = now_ms;
 }
 
+/* One that comes and goes is not worth a line each time. */
+static void tell_lost(struct slot *slot, int64_t now_ms)
+{
+    const struct error *error = &slot->endpoint.error;
+    const struct log_field fields[] = {
+        {"PVE_ENDPOINT", slot->endpoint.text}, LOG_ERROR_CODE(error), LOG_ERROR_HINT(error), {NULL, NULL}};
+
+    if (slot->lost || (slot->lost_logged_ms && now_ms - slot->lost_logged_ms < ENDPOINTS_LOST_LOG_MS))
+        return;
+    slot->lost = true;
+    slot->lost_logged_ms = now_ms;
+    log_say(KIND_ENDPOINT_LOST, fields, "the endpoint %s does not answer: %s", slot->endpoint.text,
+            error->message);
+}
+
+static void tell_back(struct slot *slot)
+{
+    if (slot->lost)
+        log_say(KIND_ENDPOINT_BACK,
+                (const struct log_field[]){{"PVE_ENDPOINT", slot->endpoint.text}, {NULL, NULL}},
+                "the endpoint %s answers again", slot->endpoint.text);
+    slot->lost = false;
+}
+
 void endpoints_answered(struct endpoints *endpoints, size_t index, const char *address, int64_t now_ms)
 {
     struct endpoint *endpoint;
@@ -220,6 +246,7 @@ void endpoints_answered(struct endpoints *endpoints, size_t index, const char *a
     endpoint->last_ok_ms = now_ms;
     endpoint->error = (struct error){0};
     set_state(endpoint, ENDPOINT_UP, now_ms);
+    tell_back(&endpoints->slots[index]);
     if (address && *address && (!endpoint->last_address || strcmp(endpoint->last_address, address) != 0)) {
         char *copy = strdup(address);
 
@@ -256,6 +283,8 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
     else
         error_set(&slot->endpoint.error, ERROR_NO_ENDPOINT, "%s gave no answer", slot->endpoint.text);
     set_state(&slot->endpoint, ENDPOINT_DOWN, now_ms);
+    if (!is_of_certificate(&slot->endpoint.error)) /* which has been said */
+        tell_lost(slot, now_ms);
 }
 
 static bool expires_soon(const struct endpoint *endpoint, int64_t realtime_ms)

@@ -56,6 +56,8 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
 
 /* How long the way to it took. Only what was walked counts: a kept connection tells nothing new. */
 void endpoints_journey(struct endpoints *endpoints, size_t index, const struct journey *journey);
+/* That it does not answer is logged no more often, for each. */
+#define ENDPOINTS_LOST_LOG_MS (INT64_C(10) * 60 * 1000)
 
 #define ENDPOINTS_CERTIFICATE_SOON_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
 

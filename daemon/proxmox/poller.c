@@ -29,8 +29,14 @@ static void log_changes(struct poller *poller)
     }
 }
 
-static void log_failure(const struct error *error)
+/* A row of failed rounds may fail in turn for this and for that: each reason is told once. */
+static void log_failure(struct poller *poller, const struct error *error)
 {
+    _Static_assert(ERROR_CODE_COUNT <= 64, "a bit each");
+
+    if (poller->told & (UINT64_C(1) << error->code))
+        return;
+    poller->told |= UINT64_C(1) << error->code;
     const struct log_field fields[] = {LOG_ERROR_CODE(error), LOG_ERROR_HINT(error), {NULL, NULL}};
     log_say(KIND_POLLING_FAILED, fields, "polling Proxmox failed: %s", error->message);
 }
@@ -74,11 +80,13 @@ static void end_round(struct poller *poller)
         inventory_unref(poller->inventory);
         poller->inventory = made;
         log_changes(poller);
-    } else if (poller->round_error.code != poller->error.code) {
-        log_failure(&poller->round_error);
+    } else {
+        log_failure(poller, &poller->round_error);
     }
     if (made && poller->error.code != ERROR_NONE)
         log_say(KIND_POLLING_RESUMED, NULL, "polling Proxmox works again");
+    if (made)
+        poller->told = 0;
     poller->error = poller->round_error;
     poller->had_round = true;
     poller->running = false;

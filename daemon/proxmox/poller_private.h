@@ -50,6 +50,7 @@ struct poller {
     int64_t permissions_ms;
     bool permissions_due;
     struct inventory *inventory;
+    uint64_t told; /* the codes of failures that were logged since the last good round; a bit each */
     bool had_round;
     struct error error;
     char *version;

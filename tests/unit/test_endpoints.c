@@ -6,10 +6,13 @@
 #include <cmocka.h>
 
 #include "proxmox/endpoints.h"
+#include "system/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static char pve1[] = "pve1.example.com", pve2[] = "192.0.2.12 as pve2", pve3[] = "pve3",
             pve10[] = "PVE10.example.com";
@@ -41,6 +44,110 @@ static const char *order(const struct endpoints *endpoints, const char *node)
         text[length++] = (char)('0' + next);
     text[length] = '\0';
     return text;
+}
+
+/* What is logged goes to memory until it is asked for. */
+static int log_fd = -1, stderr_before = -1;
+
+static int catch_log(void **state)
+{
+    (void)state;
+    log_fd = memfd_create("log", MFD_CLOEXEC);
+    stderr_before = dup(STDERR_FILENO);
+    log_set_level(LOG_INFO);
+    return dup2(log_fd, STDERR_FILENO) == STDERR_FILENO ? 0 : -1;
+}
+
+static int release_log(void **state)
+{
+    (void)state;
+    if (stderr_before < 0)
+        return 0;
+    dup2(stderr_before, STDERR_FILENO);
+    close(stderr_before);
+    close(log_fd);
+    stderr_before = log_fd = -1;
+    log_set_level(LOG_CRIT);
+    return 0;
+}
+
+/* How many lines of the kind there are so far. */
+static int logged(enum log_kind kind)
+{
+    char text[64 * 1024], word[64];
+    ssize_t length = pread(log_fd, text, sizeof(text) - 1, 0);
+    int count = 0;
+
+    snprintf(word, sizeof(word), " FENCE_EVENT=%s ", log_kind_row(kind)->name);
+    text[length > 0 ? length : 0] = '\0';
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        count++;
+    return count;
+}
+
+static void test_that_an_endpoint_is_lost_and_back_is_logged_once(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+    int64_t now_ms = 1000;
+
+    (void)state;
+    endpoints_answered(endpoints, 0, NULL, now_ms);
+    assert_int_equal(logged(KIND_ENDPOINT_BACK), 0);
+    for (int i = 0; i < 100; i++)
+        lose(endpoints, 0, now_ms += 10000);
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 1);
+    for (int i = 0; i < 5; i++)
+        endpoints_answered(endpoints, 0, NULL, now_ms += 10000);
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 1);
+    assert_int_equal(logged(KIND_ENDPOINT_BACK), 1);
+    endpoints_free(endpoints);
+}
+
+static void test_an_endpoint_that_comes_and_goes_is_logged_once_in_ten_minutes(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+    int64_t now_ms = 1000;
+
+    (void)state;
+    for (; now_ms < ENDPOINTS_LOST_LOG_MS; now_ms += 10000) {
+        lose(endpoints, 0, now_ms);
+        endpoints_answered(endpoints, 0, NULL, now_ms + 5000);
+    }
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 1);
+    assert_int_equal(logged(KIND_ENDPOINT_BACK), 1);
+    /* and one that stays away in the end is told, though it has been told before */
+    for (int i = 0; i < 100; i++)
+        lose(endpoints, 0, now_ms += 10000);
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 2);
+    endpoints_free(endpoints);
+}
+
+static void test_a_reload_does_not_tell_again_what_was_told(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+
+    (void)state;
+    lose(endpoints, 1, 1000);
+    assert_int_equal(endpoints_reconfigure(endpoints, four, 4), 0);
+    lose(endpoints, 1, ENDPOINTS_LOST_LOG_MS * 2);
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 1);
+    endpoints_answered(endpoints, 1, NULL, ENDPOINTS_LOST_LOG_MS * 2 + 1);
+    assert_int_equal(logged(KIND_ENDPOINT_BACK), 1);
+    endpoints_free(endpoints);
+}
+
+static void test_a_certificate_that_is_not_believed_is_not_called_silence(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 4);
+    struct error error = {0};
+
+    (void)state;
+    error_set(&error, ERROR_CERTIFICATE, "not believed");
+    for (int64_t now_ms = 1000; now_ms < 60000; now_ms += 1000)
+        endpoints_failed(endpoints, 0, &error, now_ms);
+    assert_int_equal(logged(KIND_CERTIFICATE_REFUSED), 1);
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 0);
+    endpoints_free(endpoints);
 }
 
 static void test_configured_order_holds_before_anything_is_known(void **state)
@@ -214,6 +321,8 @@ static void test_a_certificate_is_near_its_end_for_its_last_thirty_days(void **s
     endpoints_free(endpoints);
 }
 
+#define LOGGED(test) cmocka_unit_test_setup_teardown(test, catch_log, release_log)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,7 +337,12 @@ int main(void)
         cmocka_unit_test(test_an_index_that_does_not_exist_is_nothing),
         cmocka_unit_test(test_a_certificate_is_near_its_end_for_its_last_thirty_days),
         cmocka_unit_test(test_the_last_bit_counts_and_one_more_is_refused),
+        LOGGED(test_that_an_endpoint_is_lost_and_back_is_logged_once),
+        LOGGED(test_an_endpoint_that_comes_and_goes_is_logged_once_in_ten_minutes),
+        LOGGED(test_a_reload_does_not_tell_again_what_was_told),
+        LOGGED(test_a_certificate_that_is_not_believed_is_not_called_silence),
     };
 
+    log_set_level(LOG_CRIT); /* but for the tests that look at it */
     return cmocka_run_group_tests_name("endpoints", tests, NULL, NULL);
 }
