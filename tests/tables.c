@@ -9,6 +9,7 @@
 #include "policy/access.h"
 #include "policy/access_rules.h"
 #include "proxmox/grants.h"
+#include "server/metrics.h"
 #include "server/routes.h"
 #include "system/config_keys.h"
 #include "system/error.h"
@@ -84,6 +85,15 @@ static void print_operations(void)
         printf("action %s\n", access_action_name((enum access_action)action));
 }
 
+static void print_metrics(void)
+{
+    size_t count;
+    const struct metrics_family *families = metrics_families(&count);
+    for (size_t i = 0; i < count; i++)
+        printf("metric %s %s %s\n", families[i].name, metrics_type_name(families[i].type),
+               families[i].labels);
+}
+
 int main(void)
 {
     print_events();
@@ -92,5 +102,6 @@ int main(void)
     print_errors();
     print_readiness();
     print_operations();
+    print_metrics();
     return 0;
 }

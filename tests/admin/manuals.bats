@@ -216,11 +216,21 @@ options_of() { "$B/fence_brokerd" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -
     same "$T/code" "$T/manual"
 }
 
-@test "the metrics, events and programs that manuals name are there" {
+# ---- fence-broker-metrics(7) ----
+
+@test "fence-broker-metrics(7): the metrics with their types and labels, and no others" {
+    table metric | sed 's/ *$//' >"$T/code"
+    "$MANUAL" entries man/fence-broker-metrics.7 METRICS | sed -E 's/\t([a-z]+)( \{([a-z, ]*)\})?\..*/ \1 \3/; s/,//g; s/ *$//' >"$T/manual"
+    same "$T/code" "$T/manual"
+}
+
+# ---- all of them ----
+
+@test "the metrics and events that manuals name are there" {
     local word
     cat man/*.[0-9] | sed 's/\\-/-/g' | grep -oE '\bfence_broker_[a-z_]+\b' | sort -u >"$T/named"
     for word in $(<"$T/named"); do
-        grep -rqE "\"${word%_total}(_total)?\"" daemon/server || { echo "there is no metric $word"; false; }
+        table metric | grep -qE "^${word%_@(bucket|sum|count)}(_total)? " || { echo "there is no metric $word"; false; }
     done
     cat man/*.[0-9] | sed 's/\\-/-/g' | grep -oE 'FENCE_EVENT=[a-z-]+' | cut -d= -f2 | sort -u >"$T/named"
     for word in $(<"$T/named"); do
