@@ -237,7 +237,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 # ---- installing ---------------------------------------------------------------------------------------------
 MAN8 := fence_broker.8 fence_brokerd.8
 MAN5 := fence-broker.conf.5
-MAN7 := fence-broker-metrics.7
+MAN7 := fence-broker-metrics.7 fence-broker-screens.7
 PROMETHEUS := $(wildcard conf/prometheus/*)
 RUNBOOKS := $(wildcard doc/runbooks/*.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket \
@@ -283,6 +283,12 @@ doc/faults.md: tests/e2e/table tests/data/faults.table tests/data/faults.intro
 	@mkdir -p $(@D)
 	$(call say,DOC)
 	$(Q)tests/e2e/table --markdown > $@
+
+# the screens of the manual, from a real run; committed, and a test fails if they are stale
+.PHONY: man-screens
+man-screens: all
+	$(call say,DOC)
+	$(Q)BUILD=$(B) tests/screens > $(B)/screens.7 && cp $(B)/screens.7 man/fence-broker-screens.7
 
 clean:
 	rm -rf build

@@ -46,10 +46,12 @@ void diagnosis_take_times(struct diagnosis *diagnosis, const struct diagnosis_fa
     took_us[DIAGNOSIS_LOCAL] = us_of(facts->daemon ? -1 : facts->local_ms);
 }
 
-/* "0.4 ms", "12 ms", "3.1 s" */
+/* "0.4 ms", "12 ms", "3.1 s"; whole milliseconds are what most are measured in. */
 void diagnosis_put_us(struct text *out, int64_t us)
 {
-    if (us < 10000)
+    if (us < 1000 && us % 1000 == 0)
+        text_puts(out, "under 1 ms");
+    else if (us < 10000 && us % 1000)
         text_printf(out, "%lld.%lld ms", (long long)(us / 1000), (long long)(us % 1000 / 100));
     else if (us < 1000000)
         text_printf(out, "%lld ms", (long long)(us / 1000));
