@@ -138,12 +138,12 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
-             corosync pacemaker pacemaker-cli-utils fence-agents man-db mandoc systemd systemd-container dbus prometheus
+             corosync pacemaker pacemaker-cli-utils fence-agents man-db mandoc systemd systemd-container dbus crmsh prometheus
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
-             corosync pacemaker pacemaker-cli fence-agents-all man-db mandoc systemd systemd-container dbus-daemon \
+             corosync pacemaker pacemaker-cli fence-agents-all man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \
              golang-github-prometheus
 
 # $(call install-missing,apt names,dnf names)

@@ -152,6 +152,46 @@ memory_of() { on awk -v key="$1:" '$1 == key { print $2 }' "/proc/$(broker_pid)/
     on systemctl restart fence-broker.service
 }
 
+# ---- the journal ----
+
+# fields MATCH… FIELD: of the newest entry
+fields() { on journalctl -q -u fence-broker.service -n 1 -o cat --output-fields="${*: -1}" "${@:1:$#-1}"; }
+
+newest_is() { [[ $(fields FENCE_EVENT=operation-done FENCE_ACTION) == "$1" ]]; }
+
+@test "the journal knows what was done to whom, who asked, and how it ended" {
+    local id
+    on fence_broker -o off -n node2
+    await 10 newest_is off
+    id=$(fields FENCE_EVENT=operation-done FENCE_OPERATION)
+    is "$(fields FENCE_EVENT=operation-done FENCE_TARGET)" node2
+    is "$(fields FENCE_EVENT=operation-done FENCE_RESULT)" done
+    is "$(fields FENCE_EVENT=operation-done PEER_UID)" 0
+    is "$(fields FENCE_EVENT=operation-done PVE_VMID)" 102
+    is "$(fields FENCE_EVENT=operation-done PVE_NODE)" pve2
+    # by operation: its steps, too
+    at_least "$(on journalctl -q -o cat "FENCE_OPERATION=$id" | wc -l)" 4
+    on fence_broker -o on -n node2
+}
+
+@test "journalctl -x explains what the daemon says" {
+    on journalctl -q --update-catalog
+    like "$(on journalctl -q -x -u fence-broker.service -n 1 FENCE_EVENT=operation-done)" \
+        '*Subject: A guest was powered*fence_broker explain *'
+    like "$(on journalctl -q -x -u fence-broker.service FENCE_EVENT=started)" '*Subject: fence_brokerd serves*'
+}
+
+@test "at the default level nothing is said while nothing happens" {
+    local quiet
+    on journalctl -q --sync
+    quiet=$(on journalctl -q -o cat -u fence-broker.service | wc -l)
+    sim_ctl stats reset
+    await 20 polled 3
+    on journalctl -q --sync
+    is "$(on journalctl -q -o cat -u fence-broker.service | wc -l)" "$quiet"
+}
+polled() { (($(sim_ctl stats | awk '$1 == "call" && $2 == "resources" { print $3 }') >= $1)); }
+
 # ---- it comes and goes ----
 
 @test "a stopped broker is started by the next one who asks, and nobody is refused" {
