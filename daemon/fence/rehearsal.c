@@ -192,8 +192,9 @@ static void on_answer(void *context, const struct probe_answer *answer)
     if (!unwanted)
         rehearsal_plan_ended(rehearsals->plan, flight->vmid, answer->result,
                              flight->sent && answer->http_status != 401, now_ms);
-    if (flight->sent &&
-        !unwanted) /* what could not be sent says something of the way, which has evidence of its own */
+    /* what could not be sent says something of the way, which has evidence of its own; one that was carried
+     * out says that a fence would be, too */
+    if (flight->sent && !unwanted && answer->result != PROBE_CARRIED_OUT)
         post(rehearsals, answer, took_ms);
     log_debug("rehearsal of guest %d: %s in %lld ms%s%s", flight->vmid, probe_result_name(answer->result),
               (long long)took_ms, answer->error.code ? ": " : "", answer->error.message);

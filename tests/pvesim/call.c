@@ -99,6 +99,19 @@ int call_add_form(struct call *call, const char *text, size_t length, bool wins)
     return error;
 }
 
+void call_drop_param(struct call *call, const char *name)
+{
+    for (struct param **at = &call->params; *at;) {
+        struct param *param = *at;
+        if (strcmp(param->name, name) != 0) {
+            at = &param->next;
+            continue;
+        }
+        *at = param->next;
+        param_free(param);
+    }
+}
+
 void call_drop_body(struct call *call)
 {
     for (struct param **at = &call->params; *at;) {

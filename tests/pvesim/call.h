@@ -54,6 +54,8 @@ int call_add_form(struct call *call, const char *text, size_t length, bool wins)
     __attribute__((warn_unused_result));
 int call_add_param(struct call *call, const char *name, const char *value, bool wins)
     __attribute__((warn_unused_result));
+/* Forget a parameter, wherever it stood. */
+void call_drop_param(struct call *call, const char *name);
 /* Forget what the body said. */
 void call_drop_body(struct call *call);
 const char *call_param(const struct call *call, const char *name); /* NULL if missing; borrowed */

@@ -254,6 +254,8 @@ static void begin(struct connection *connection)
     bool stops = strcmp(call->name, "stop") == 0 || strcmp(call->name, "rehearse") == 0;
     if (fault_fires(sim, "body-lost", &at))
         call_drop_body(call);
+    if ((fault = fault_fires(sim, "param-lost", &at)))
+        call_drop_param(call, fault_text(fault, "name", "timeout"));
     if (fault_fires(sim, "silent", &at)) {
         mute(connection);
     } else if (fault_fires(sim, "reset", &at) || fault_fires(sim, "reply-lost-before", &at)) {
@@ -264,6 +266,10 @@ static void begin(struct connection *connection)
         reply_empty(&connection->reply, (int)fault_int(fault, "status", 503),
                     fault_text(fault, "reason", "Simulated"));
         set_body(&connection->reply, "{\"data\":null}");
+        answer(connection);
+    } else if ((fault = fault_fires(sim, "param-error", &at))) {
+        api_param_error(sim, &connection->reply, fault_text(fault, "name", "node"), "%s",
+                        fault_text(fault, "text", "simulated"));
         answer(connection);
     } else if (stops && fault_fires(sim, "stop-403", &at)) {
         api_error(sim, &connection->reply, 403, "Permission check failed (/vms/%d, VM.PowerMgmt)",

@@ -35,6 +35,8 @@ static const struct {
     {"reply-lost-before", ""},
     {"reply-late", "ms"},
     {"body-lost", ""},
+    {"param-lost", "name"},
+    {"param-error", "name text"},
     {"carried-out-late", "ms status answer-ms reason"},
     {"http", "status reason"},
     {"garbage", "text"},

@@ -70,6 +70,7 @@ const char pvesim_help[] =
     "    reply-lost-before (not carried out) · reply-lost-after (carried out, connection cut) · truncated\n"
     "    reply-late ms= · slow ms= (carried out and answered late) · body-lost (only the query's parameters "
     "arrive)\n"
+    "    param-lost name= (of query or body: timeout) · param-error name= text= (400 that names it: node)\n"
     "    carried-out-late ms= [status= reason= answer-ms=] (never answered, or with that status)\n"
     "    http status= reason= · garbage text= · no-upid-500 reason= (carried out all the same)\n"
     "  in the work:\n"
