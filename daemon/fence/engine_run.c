@@ -453,6 +453,8 @@ static void begin(struct runner *runner)
         .vmid = operation->vmid,
         .type = guest ? guest->type : operation->type,
         .node = guest ? guest->node : NULL,
+        .node_offline = guest && guest->node && inventory_nodes_known(inventory) > 0 &&
+                        !inventory_node_online(inventory, guest->node),
         .ha_managed = guest && guest->hastate,
         .release = poller_release(engine->poller),
         .requested_ms = operation->requested_ms,

@@ -147,10 +147,15 @@ void step_read_status(struct step *step, struct step_effects *effects, int64_t n
 {
     if (step->busy_status)
         return;
-    if (now_ms >= step->next_status_ms)
-        effects->read_status = step->busy_status = true;
-    else
+    if (now_ms < step->next_status_ms) {
         step_wake_at(effects, step->next_status_ms);
+        return;
+    }
+    effects->read_status = step->busy_status = true;
+    if (step->status_known)
+        return;
+    step->slow_status_ms = now_ms + STEP_SLOW_READ_MS;
+    step_wake_at(effects, step->slow_status_ms);
 }
 
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
@@ -449,6 +454,7 @@ static int64_t status_gap(const struct step *step, const struct api_result *resu
 static void on_status(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     step->busy_status = false;
+    step->slow_status_ms = 0;
     if (!step->node[0] || !event->node || strcmp(event->node, step->node) != 0)
         return; /* the guest is sought elsewhere by now */
     if (event->result->outcome != API_OK || !event->decoded || event->status.vmid != step->params.vmid) {
@@ -660,6 +666,7 @@ void step_begin(struct step *step, const struct step_params *params)
         snprintf(step->node, sizeof(step->node), "%s", params->node);
     step->params.node = NULL;
     step->ha = params->ha_managed;
+    step->host_suspect = params->node_offline && params->node;
     step->floor_ms = params->requested_ms;
     step->reads_since_ms = params->requested_ms;
     step->task_gap_ms = STEP_STATUS_FIRST_MS;

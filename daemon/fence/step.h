@@ -19,7 +19,7 @@
 #define STEP_STATUS_FIRST_MS  20    /* between two reads of the status, growing … */
 #define STEP_STATUS_SHARE     150   /* … with the time waited so far, this part of it, … */
 #define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
-#define STEP_SLOW_READ_MS     500   /* after a read that failed */
+#define STEP_SLOW_READ_MS     500   /* after a read that failed; and what is slow for the first one */
 #define STEP_NEWS_MS          50    /* so old may be what a late power call is decided on (P4) */
 #define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
 #define STEP_RESEND_LOST_MS   50    /* the same after the first lost stop: another endpoint takes it */
@@ -74,9 +74,10 @@ struct step_params {
     enum fence_method method;
     int vmid;
     enum pve_guest_type type;
-    const char *node; /* where the inventory saw the guest; NULL: to be located */
-    bool ha_managed;  /* by the inventory's word; its host has the last one */
-    int release;      /* of Proxmox, 902 for 9.2; 0: unknown */
+    const char *node;  /* where the inventory saw the guest; NULL: to be located */
+    bool node_offline; /* by the inventory's word, which is old: the hosts are asked at once (rule 8) */
+    bool ha_managed;   /* by the inventory's word; its host has the last one */
+    int release;       /* of Proxmox, 902 for 9.2; 0: unknown */
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
     int min_online_nodes; /* 0: majority */
     /* from the first stop of earlier operations whose effect was not proven until the last of them can have
@@ -97,6 +98,7 @@ struct step {
     bool busy_status, busy_task, busy_hosts, busy_tasks, busy_locate, busy_power;
     enum step_power sending;
     int64_t next_status_ms, reads_since_ms;
+    int64_t slow_status_ms; /* when the first read, if under way, has taken long; 0: it is not */
     int64_t next_task_ms, task_gap_ms;
     int64_t next_hosts_ms, next_tasks_ms, next_locate_ms, next_power_ms, resend_gap_ms;
 

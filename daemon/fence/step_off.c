@@ -258,8 +258,22 @@ static bool wants_task(const struct step *step)
            (step->status.running || !step->seen_running || shows_life(step));
 }
 
+/* The way to a dead host takes seconds to fail; the other hosts know of its end before. */
+static void suspect_slow_host(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->slow_status_ms == 0)
+        return;
+    if (now_ms < step->slow_status_ms) {
+        step_wake_at(effects, step->slow_status_ms);
+        return;
+    }
+    step->slow_status_ms = 0;
+    step->host_suspect = true;
+}
+
 void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
+    suspect_slow_host(step, effects, now_ms);
     if (step->busy_hosts || !(step->off_read || step->host_suspect))
         return;
     if (step->off_read || now_ms >= step->next_hosts_ms)

@@ -139,6 +139,8 @@ static void test_devices_shown_only_after_the_kill_count_as_seen(void **state) /
     begin(FENCE_OFF);
     go(20);
     power_taken(STOP_UPID);
+    go(600);
+    hosts_are(3, 3, true); /* asked because its host is slow */
     go(16000);
     status_is((struct pve_status){.nics = true});
     task_is(STOP_UPID, "OK");

@@ -57,15 +57,51 @@ static void test_a_host_offline_by_a_majoritys_word_is_hopeless(void **state)
 {
     (void)state;
     begin(FENCE_OFF);
-    go(3000);
+    go(100);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     assert_true(effects.read_hosts);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
-    begin(FENCE_OFF); /* the same when the answer comes later than we wait */
-    go(4000);
+    begin(FENCE_OFF); /* the same when no answer comes at all */
+    go(100);
     status_fails(nothing(CALL_STATUS, API_LOST));
     assert_true(effects.read_hosts);
+}
+
+static void test_a_host_that_is_slow_to_answer_first_is_asked_about_once(void **state) /* rule 8 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(499);
+    assert_false(step.busy_hosts);
+    go(500);
+    assert_true(step.busy_hosts);
+    hosts_are(3, 3, true); /* a QEMU that hangs */
+    go(3000);
+    assert_false(step.busy_hosts);
+    reads_running();
+    begin(FENCE_OFF);
+    go(600);
+    hosts_are(2, 3, false); /* seconds before the way to it has failed */
+    assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
+}
+
+static void test_a_host_offline_by_the_inventory_is_asked_about_at_once(void **state) /* rule 8 */
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    wanted.node_offline = true;
+    begin_with(wanted);
+    assert_true(step.busy_hosts);
+    go(10);
+    hosts_are(2, 3, false);
+    assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
+    begin_with(wanted); /* it is back, and the inventory is old */
+    go(10);
+    hosts_are(3, 3, true);
+    reads_running();
+    assert_going_on();
+    assert_false(step.busy_hosts);
 }
 
 static void test_a_host_offline_by_a_minoritys_word_is_tried_again(void **state)
@@ -624,6 +660,8 @@ int main(void)
         cmocka_unit_test(test_a_guest_that_proxmox_does_not_list_any_more_is_hopeless),
         cmocka_unit_test(test_three_401_in_a_row_are_proxmoxs_word_one_is_a_bad_moment),
         cmocka_unit_test(test_a_host_offline_by_a_majoritys_word_is_hopeless),
+        cmocka_unit_test(test_a_host_that_is_slow_to_answer_first_is_asked_about_once),
+        cmocka_unit_test(test_a_host_offline_by_the_inventory_is_asked_about_at_once),
         cmocka_unit_test(test_a_host_offline_by_a_minoritys_word_is_tried_again),
         cmocka_unit_test(test_reads_come_at_growing_intervals_one_at_a_time),
         cmocka_unit_test(test_a_read_comes_late_by_a_small_part_of_the_time_waited_at_most),

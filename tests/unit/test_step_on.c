@@ -313,7 +313,7 @@ static void test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless(void **sta
 {
     (void)state;
     begin(FENCE_ON);
-    go(3000);
+    go(300);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     assert_true(effects.read_hosts);
     hosts_are(1, 3, false); /* a minority's word */
@@ -325,7 +325,7 @@ static void test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless(void **sta
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
     assert_int_equal(starts, 0);
     begin(FENCE_ON); /* the same when the host's own endpoint, asked last, is not there */
-    go(3000);
+    go(300);
     status_fails(nothing(CALL_STATUS, API_UNSENT));
     assert_true(effects.read_hosts);
 }
@@ -553,7 +553,7 @@ static void test_cycle_on_a_dead_host_is_hopeless_at_once(void **state) /* rule 
 {
     (void)state;
     begin_with(cycle());
-    go(3000);
+    go(300);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     assert_true(effects.read_hosts);
     hosts_are(2, 3, false);
