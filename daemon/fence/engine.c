@@ -431,8 +431,8 @@ static const struct operation *find_repeated(const struct asker *asker, const st
         return NULL;
     int64_t waited_ms = clock_now_ms() - asker->asked_ms;
     int64_t age_ms = clock_realtime_ms() - waited_ms - operation->requested_realtime_ms;
-    bool recent = age_ms <= engine->settings.deadline_ms + ENGINE_REPEAT_ROOM_MS;
-    return recent || operation->outcome == OPERATION_RUNNING ? operation : NULL;
+    /* older ones are new requests, also while a power-on of then goes on: its proof is not news any more */
+    return age_ms <= engine->settings.deadline_ms + ENGINE_REPEAT_ROOM_MS ? operation : NULL;
 }
 
 /* The request is as old as it was before the daemon's restart (P4). */

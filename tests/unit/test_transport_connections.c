@@ -6,14 +6,20 @@
 
 /* ---- certificates ---- */
 
-static void assert_distrusted(const char *pem, struct fake_pve *fake, const char *words, const char *hint)
+static void assert_refused_as(enum error_code code, const char *pem, struct fake_pve *fake, const char *words,
+                              const char *hint)
 {
     struct world *world = begin_with(fake, pem, TRANSPORT_FENCES);
     const struct answer *answer = ask(world, power(API_STOP));
-    assert_says(answer, API_UNSENT, ERROR_CERTIFICATE, words);
+    assert_says(answer, API_UNSENT, code, words);
     assert_holds(answer->error.hint, hint);
     assert_int_equal(fake_count(fake, ""), 0);
     end(world);
+}
+
+static void assert_distrusted(const char *pem, struct fake_pve *fake, const char *words, const char *hint)
+{
+    assert_refused_as(ERROR_CERTIFICATE, pem, fake, words, hint);
 }
 
 static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void **state)
@@ -25,8 +31,9 @@ static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void 
                       "endpoint = pve1 as pve2");
     assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, -2 * FAKE_DAY_S, -FAKE_DAY_S), "expired",
                       "pvecm updatecerts");
-    assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, FAKE_DAY_S, 2 * FAKE_DAY_S),
-                      "not yet valid", "timedatectl");
+    assert_refused_as(ERROR_CLOCK_WRONG, ca->pem,
+                      fake_new_dated(ca, "DNS:pve1", NULL, FAKE_DAY_S, 2 * FAKE_DAY_S), "not yet valid",
+                      "timedatectl");
     assert_distrusted("no certificate at all", fake_new(ca, "DNS:pve1", NULL), "", "ca-file");
     /* a CA that was named is the only one: the system's are not even looked at */
     assert_int_equal(system_certificates, before);
