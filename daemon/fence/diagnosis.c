@@ -295,8 +295,13 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
     }
     diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
                   "%s: %s", word, finding->message);
-    text_printf(&hint, "on a Proxmox host%s: `%s`",
-                strstr(finding->mend, "ROLE ") ? " (for ROLE see pveum acl list)" : "", finding->mend);
+    bool role_known = !strstr(finding->mend, "--roles " PRIVILEGES_ROLE) || strstr(finding->mend, "role add");
+    text_printf(&hint, "on a Proxmox host%s: %s`%s`",
+                strstr(finding->mend, "ROLE ") ? " (for ROLE see pveum acl list)" : "",
+                role_known ? ""
+                           : "`pveum role add " PRIVILEGES_ROLE " --privs \"" PRIVILEGES_MINIMAL
+                             "\"` if there is no such role yet, and then ",
+                finding->mend);
     diagnosis->failed |= hint.failed;
     diagnosis_hint(diagnosis, hint.data);
 }

@@ -119,6 +119,8 @@ void login_words_token(const char *token_id, const struct error *said, struct er
     error_hint(
         error,
         "Proxmox says the same for a wrong secret, an unknown or expired token and a disabled or expired "
-        "user: check `pveum user token list %.*s`, `pveum user list` and the secret file, then reload",
-        user_length, token_id);
+        "user: check `pveum user token list %.*s`, `pveum user list` and the secret file, then reload; if it "
+        "was never made: `pveum user add %.*s; pveum user token add %.*s %s --privsep 1`",
+        user_length, token_id, user_length, token_id, user_length, token_id,
+        token_id[user_length] ? token_id + user_length + 1 : "TOKEN");
 }

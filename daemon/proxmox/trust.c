@@ -184,11 +184,12 @@ void trust_explain(const struct trust_seen *seen, const char *endpoint, const ch
             "renew it on the Proxmox host: pvecm updatecerts --force; and check this clock: timedatectl");
     } else {
         error_hint(error,
-                   "copy /etc/pve/pve-root-ca.pem from a Proxmox host and name it in fence-broker.conf: "
-                   "ca-file = /etc/fence-broker/pve-root-ca.pem%s%s",
-                   seen->fingerprint[0] ? "; or instead, if `pvenode cert info` on that host shows the same: "
-                                          "fingerprint = "
+                   "fetch the cluster's CA: `ssh root@HOST cat /etc/pve/pve-root-ca.pem "
+                   ">/etc/fence-broker/pve-root-ca.pem` and add to [proxmox]: `ca-file = "
+                   "/etc/fence-broker/pve-root-ca.pem`%s%s%s",
+                   seen->fingerprint[0] ? "; or instead, if pvenode cert info on that host shows the same: "
+                                          "`fingerprint = "
                                         : "",
-                   seen->fingerprint);
+                   seen->fingerprint, seen->fingerprint[0] ? "`" : "");
     }
 }

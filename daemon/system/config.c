@@ -316,7 +316,7 @@ static int set_defaults(struct parse *parse)
 static int missing(struct parse *parse, const char *what, const char *hint)
 {
     error_set(parse->error, ERROR_BAD_REQUEST, "%s: there is no %s in [proxmox]", parse->config->path, what);
-    error_hint(parse->error, "add to [proxmox]: %s", hint);
+    error_hint(parse->error, "add to the section [proxmox] of the file: `%s`", hint);
     return -EINVAL;
 }
 
@@ -325,7 +325,7 @@ static int check_whole(struct parse *parse)
 {
     const struct config *config = parse->config;
     if (config->endpoint_count == 0)
-        return missing(parse, "endpoint", "endpoint = pve1.example.com");
+        return missing(parse, "endpoint", "endpoint = HOST");
     if (!config->token_id && !config->user)
         return missing(parse, "token-id and no user", "token-id = fence@pve!broker");
     if (config->token_id && config->user) {
@@ -348,7 +348,7 @@ static int check_whole(struct parse *parse)
         return -EINVAL;
     }
     if (config->pool_count == 0)
-        return missing(parse, "pool", "pool = NAME, the resource pool of the cluster's guests");
+        return missing(parse, "pool", "pool = NAME");
     if (strcmp(config->socket_path, config->metrics_path) == 0) {
         error_set(parse->error, ERROR_BAD_REQUEST, "%s: path and metrics-path of [socket] are the same: %s",
                   config->path, config->socket_path);

@@ -182,7 +182,10 @@ static struct secret *load(const char *path, bool check_access, struct error *er
             error_hint(error, "let fence_brokerd read it: chgrp fence-broker '%s' && chmod 0640 '%s'", path,
                        path);
         else
-            error_hint(error, "write the secret alone on one line into '%s'", path);
+            error_hint(error,
+                       "write the secret alone on one line into it, and end with Ctrl-D: `install -m 0640 -g "
+                       "fence-broker /dev/stdin '%s'`",
+                       path);
         return NULL;
     }
     if (!S_ISREG(file.st_mode)) {
@@ -224,7 +227,8 @@ struct secret *secret_from_credential(const char *name, struct error *error)
                   "there is no secret: no secret-file is configured, and systemd passed no credential \"%s\"",
                   name);
         error_hint(error,
-                   "set secret-file in [proxmox], or LoadCredential=%s:/etc/fence-broker/secret in the unit",
+                   "add to [proxmox]: `secret-file = /etc/fence-broker/secret` (or to the unit: "
+                   "LoadCredential=%s:/etc/fence-broker/secret)",
                    name);
         return NULL;
     }

@@ -31,7 +31,7 @@ teardown() {
     [ "$(stat -c %a "$D/etc/fence-broker/fence-broker.conf")" = 640 ]
     run "$D/usr/sbin/fence_brokerd" --check -c "$D/etc/fence-broker/fence-broker.conf"
     [ "$status" = 1 ]
-    [[ $output == *'there is no endpoint in [proxmox]; add to [proxmox]: endpoint = '* ]]
+    [[ $output == *'there is no endpoint in [proxmox]; add to the section [proxmox] of the file: `endpoint = '* ]]
 }
 
 @test "other folders reach the units" {

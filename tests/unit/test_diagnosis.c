@@ -265,7 +265,7 @@ static void test_missing_privileges_are_a_failure_with_the_line_that_grants_them
 
     use_guests(room, powerless, 1, 3, 0);
     grant(room, "\"VM.Audit\": 0", "\"VM.Audit\": 0, \"Pool.Audit\": 0");
-    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_FAILURE, "missing: ", "on a Proxmox host: `pveum ");
+    expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_FAILURE, "missing: ", "on a Proxmox host: `pveum role ");
     assert_non_null(strstr(find(room, DIAGNOSIS_PRIVILEGES)->message, "VM.PowerMgmt"));
 }
 
@@ -511,7 +511,7 @@ static void test_each_line_to_paste_stands_alone(void **state)
 static void test_each_step_tells_how_long_it_took_if_that_is_known(void **state)
 {
     const struct poller_times times = {.privileges_ms = 3, .guests_ms = 12, .hosts_ms = 4, .pools_ms = 1500};
-    const struct journey journey = {400, 100, 3100, 900}, known = {-1, 200, 2000, 10};
+    const struct journey journey = {400, 100, 3100, 900}, known = {-1, 200, 2050, 10};
     _cleanup_(text_clear) struct text out = {0}, json = {0};
     struct room *room = *state;
 
