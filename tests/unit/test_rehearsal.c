@@ -653,7 +653,7 @@ static void test_one_that_is_carried_out_ends_all_of_them_for_good(void **state)
     assert_non_null(strstr(rehearsals_alarm(here.rehearsals)->message, "guest 1003"));
     assert_non_null(strstr(rehearsals_alarm(here.rehearsals)->hint, "rm /state/ended"));
     assert_non_null(evidence_rehearsals_alarm(here.evidence));
-    assert_null(evidence_for(1003)->error); /* against a fence it does not speak */
+    assert_null(evidence_for(1003)->error);               /* against a fence it does not speak */
     rehearsals_set_config(here.rehearsals, &here.config); /* no reload takes it back */
     assert_int_equal(ask(1000), 0);
     show_guests(5, NULL);
