@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034 # these are for run
 declare -A TITLE KIND
 # shellcheck disable=SC2034
-ALL=() QUICK=(node-killed node-frozen cluster-cut)
+ALL=() QUICK=(node-killed node-frozen undead)
 # scenario NAME KIND-OF-CLUSTER TITLE: runs the function scenario_NAME
 scenario() {
     ALL+=("$1")
@@ -136,6 +136,33 @@ scenario_endpoint_dead() {
     whole_again
 }
 
+scenario undead three 'Proxmox calls a node off whose processes live and write for five seconds more: the service waits for their end'
+scenario_undead() {
+    VICTIM=$(owner)
+    sim_ctl fault undead "guest=$(vmid_of "$VICTIM")" ms=5000 count=1
+    strike "$VICTIM" cut_cluster
+    service_recovers
+    # it had been called off: that long ago the stop was carried out
+    awk -v death="$(death_of "$VICTIM" "$VICTIM_LIFE")" -v struck="$STRUCK" 'BEGIN { exit !(death - struck > 5) }'
+    heal "$VICTIM"
+    whole_again
+}
+
+scenario api-silent three 'no endpoint answers: the service does not run elsewhere until one does, and the node is dead'
+scenario_api_silent() {
+    VICTIM=$(owner)
+    sim_ctl fault silent
+    strike "$VICTIM" freeze_node
+    await "$LATEST" fence_was_asked_for
+    not await 8 writes_anew
+    sim_ctl clear silent
+    service_recovers
+    whole_again
+}
+fence_was_asked_for() {
+    sim_ctl log | "$CLUSTER_HERE/timeline" "$CLUSTER_DIR" "$STRUCK" | grep -q "Requesting peer fencing (reboot) targeting $VICTIM"
+}
+
 scenario host-dead levels 'the victim'\''s Proxmox host without power: the broker refuses to call it off, and the second level fences'
 scenario_host_dead() {
     owns node2
@@ -264,6 +291,9 @@ scenario_both_at_once() {
     strike node2 cut_cluster
     await "$LATEST" race_is_over "${lives[@]}"
     one_writer
+    if ! is_on node1 && ! is_on node2; then
+        not await 1 disk_goes_on "$(tail -n 1 "$CLUSTER_DIR/disk")"
+    fi
     # an operator, who sees what is off
     for name in node1 node2; do
         sim_ctl set "$(vmid_of "$name")" "stop-ms=$STOP_MS"

@@ -168,13 +168,6 @@ disk_goes_on() { [[ $(tail -n 1 "$CLUSTER_DIR/disk") != "$1" ]]; }
 others() { node_names | grep -vx "$1"; }
 other() { others "$1" | head -n "${2:-1}" | tail -n 1; }
 
-# calls CALL NODE: how often pvesim was asked this (stop, start …) for the node since the cluster's start
-calls() {
-    local vmid
-    vmid=$(vmid_of "$2")
-    sim_ctl log | grep -cE "/$vmid/.* call=$1\$" || true
-}
-
 # ---- doing ----
 
 # processes_of NODE: all of its present life but the first, which is the host's (QEMU)
