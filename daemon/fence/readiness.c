@@ -93,18 +93,24 @@ static bool is_wrong_guest(const struct readiness_facts *facts, const struct gue
            !machine_same_uuid(facts->self->uuid, known->uuid);
 }
 
+/* What evidence that speaks against a fence is called. */
+static enum reason reason_of(enum evidence_kind kind, const struct error *error)
+{
+    if (error->code == ERROR_NO_POWER_RIGHT)
+        return REASON_NO_POWER_RIGHT;
+    if (kind == EVIDENCE_REHEARSAL)
+        return REASON_REHEARSAL_FAILED;
+    return error->code == ERROR_HA_UNSERVED ? REASON_HA_UNSERVED : REASON_HOST_SILENT;
+}
+
 /* What was read and tried, whether it is old or not. */
 static reason_set evidence_reasons(const struct evidence_guest *known)
 {
     reason_set reasons = 0;
 
     for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++) {
-        const struct error *error = known->entries[kind].error;
-
-        if (error && error->code == ERROR_NO_POWER_RIGHT)
-            reasons |= bit(REASON_NO_POWER_RIGHT);
-        else if (error)
-            reasons |= bit(kind == EVIDENCE_REHEARSAL ? REASON_REHEARSAL_FAILED : REASON_HOST_SILENT);
+        if (known->entries[kind].error)
+            reasons |= bit(reason_of(kind, known->entries[kind].error));
     }
     if (!known->entries[EVIDENCE_STATUS].error && known->entries[EVIDENCE_STATUS].took_ms >= HOST_SLOW_MS)
         reasons |= bit(REASON_HOST_SLOW);
@@ -176,13 +182,8 @@ const struct error *readiness_cause(const struct readiness_facts *facts, const s
         return evidence_rehearsals_alarm(facts->evidence);
     for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {
         const struct error *error = known->entries[kind].error;
-        bool rehearsal = kind == EVIDENCE_REHEARSAL;
 
-        if (!error)
-            continue;
-        if (error->code == ERROR_NO_POWER_RIGHT ? reason == REASON_NO_POWER_RIGHT
-            : rehearsal                         ? reason == REASON_REHEARSAL_FAILED
-                                                : reason == REASON_HOST_SILENT)
+        if (error && reason_of(kind, error) == reason)
             return error;
     }
     return NULL;

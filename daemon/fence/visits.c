@@ -64,7 +64,6 @@ static bool can_be_read(const struct visits *visits, const struct inventory *inv
                         const struct guest *guest)
 {
     return guest->may_audit && guest->node && inventory_node_online(inventory, guest->node) &&
-           !host_is_asked(visits, guest->node) &&
            !(visits->rooms.engine && engine_guest_busy(visits->rooms.engine, guest->vmid));
 }
 
@@ -82,7 +81,8 @@ static bool is_urgent(const struct visits *visits, const struct guest *guest,
     return false;
 }
 
-/* An urgent one, else the one that was not visited for the longest time; NULL: none. */
+/* An urgent one, else the one that was not visited for the longest time; NULL: none. *urgent also if there is
+ * one whose host is being asked. */
 static const struct guest *choose(const struct visits *visits, bool *urgent)
 {
     const struct inventory *inventory = poller_inventory(visits->rooms.poller);
@@ -97,10 +97,12 @@ static const struct guest *choose(const struct visits *visits, bool *urgent)
 
         if (!can_be_read(visits, inventory, guest))
             continue;
-        if (is_urgent(visits, guest, known)) {
-            *urgent = true;
+        bool urgently = is_urgent(visits, guest, known);
+        *urgent |= urgently;
+        if (host_is_asked(visits, guest->node))
+            continue;
+        if (urgently)
             return guest;
-        }
         if (tried_ms < oldest_ms) {
             oldest_ms = tried_ms;
             chosen = guest;
@@ -126,7 +128,8 @@ bool visits_settled(const struct visits *visits)
         if (visits->under_way[i].vmid)
             return false;
     }
-    return visits->interval_ms == 0 || !choose(visits, &urgent) || !urgent;
+    (void)choose(visits, &urgent);
+    return visits->interval_ms == 0 || !urgent;
 }
 
 /* ---- when ---- */
@@ -243,6 +246,8 @@ static void take_status(struct visit *visit, const struct api_result *result)
     else if (status.vmid != visit->vmid)
         error_set(&error, ERROR_PROTOCOL, "asked for guest %d, %s answered for guest %d", visit->vmid,
                   result->endpoint_text, status.vmid);
+    else if (status.ha_managed && !status.ha_state[0]) /* which the list of guests does not tell */
+        error_set(&error, ERROR_HA_UNSERVED, "guest %d is an HA service without a state", visit->vmid);
     post(visit, result, &error, NULL);
     visit->config = true;
     visit->avoid = 0;

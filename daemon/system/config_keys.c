@@ -164,16 +164,21 @@ static int set_duration(struct config *config, const struct config_key *key, con
     return config_value_duration(value, key->min, key->max, key->step, member, problem);
 }
 
-/* 0 is never, with or without a unit's name. */
-static int set_rehearse_interval(struct config *config, const struct config_key *key, const char *value,
-                                 struct config_problem *problem)
+/* One that may be 0: never. */
+static int set_interval(struct config *config, const struct config_key *key, const char *value,
+                        struct config_problem *problem)
 {
+    int64_t *member = (int64_t *)(void *)((char *)config + key->offset);
     int result = 0;
     if (strcmp(value, "0") == 0 || strcmp(value, "0s") == 0)
-        config->rehearse_interval_ms = 0;
+        *member = 0;
     else if ((result = set_duration(config, key, value, problem)) == -EINVAL)
-        snprintf(problem->hint, sizeof(problem->hint), "%s",
-                 "write 0 (never), or a number and its unit, one of ms, s, min, h, together: from 1s to 1h");
+        snprintf(
+            problem->hint, sizeof(problem->hint), "%s",
+            key->max == HOUR
+                ? "write 0 (never), or a number and its unit, one of ms, s, min, h, together: from 1s to 1h"
+                : "write 0 (never), or a number and its unit, one of ms, s, min, h, together: from 1s to "
+                  "10min");
     return result;
 }
 
@@ -219,9 +224,9 @@ const struct config_key config_keys[] = {
     {CONFIG_PROXMOX, "pool", set_pool, .repeatable = true},
     {CONFIG_PROXMOX, "poll-interval", set_duration, AT(poll_interval_ms), .fallback = "10s", .min = SECOND,
      .max = 10 * MINUTE, .step = MS},
-    {CONFIG_PROXMOX, "visit-interval", set_duration, AT(visit_interval_ms), .fallback = "20s", .min = 0,
+    {CONFIG_PROXMOX, "visit-interval", set_interval, AT(visit_interval_ms), .fallback = "20s", .min = SECOND,
      .max = 10 * MINUTE, .step = MS},
-    {CONFIG_PROXMOX, "rehearse-interval", set_rehearse_interval, AT(rehearse_interval_ms), .fallback = "60s",
+    {CONFIG_PROXMOX, "rehearse-interval", set_interval, AT(rehearse_interval_ms), .fallback = "60s",
      .min = SECOND, .max = HOUR, .step = MS},
     {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
      .max = 60 * SECOND, .step = MS},

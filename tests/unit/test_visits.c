@@ -1,0 +1,421 @@
+/* Visits: whom they ask, whom they leave alone, and what they make of the answers. Session, poller and engine
+ * are played here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fence/engine.h"
+#include "fence/visits.h"
+#include "inventory_fixture.h"
+#include "proxmox/endpoints.h"
+#include "proxmox/poller.h"
+#include "proxmox/session.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ASKED_MAX 64
+
+/* ---- the other rooms ---- */
+
+struct asked {
+    uint64_t id, avoid;
+    enum api_call call;
+    int vmid;
+    char node[PVE_NODE_MAX];
+    bool apart, answered;
+    int64_t timeout_ms;
+};
+
+static struct world {
+    struct event_base *base;
+    struct evidence *evidence;
+    struct visits *visits;
+    struct inventory *inventory;
+    struct asked asked[ASKED_MAX];
+    size_t count;
+    session_result_fn *done[ASKED_MAX];
+    void *context[ASKED_MAX];
+    unsigned endpoints_up, reread;
+    bool session_ready;
+    int busy_vmid;
+} world;
+
+uint64_t session_call(struct session *session, const struct api_request *request,
+                      const struct session_route *route, session_result_fn *done, void *context)
+{
+    (void)session;
+    assert_true(world.count < ASKED_MAX);
+    struct asked *asked = &world.asked[world.count];
+
+    *asked = (struct asked){.id = world.count + 1,
+                            .avoid = route->avoid,
+                            .call = request->call,
+                            .vmid = request->vmid,
+                            .apart = route->apart && !route->urgent,
+                            .timeout_ms = route->deadline_ms - clock_now_ms()};
+    snprintf(asked->node, sizeof(asked->node), "%s", request->node);
+    world.done[world.count] = done;
+    world.context[world.count++] = context;
+    return asked->id;
+}
+
+void session_cancel(struct session *session, uint64_t id)
+{
+    (void)session;
+    (void)id;
+}
+
+void session_describe(const struct session *session, struct session_description *description)
+{
+    (void)session;
+    *description = (struct session_description){.ready = world.session_ready};
+}
+
+unsigned endpoints_up(const struct endpoints *endpoints)
+{
+    (void)endpoints;
+    return world.endpoints_up;
+}
+
+struct inventory *poller_inventory(const struct poller *poller)
+{
+    (void)poller;
+    return world.inventory;
+}
+
+const struct error *poller_refusal(const struct poller *poller)
+{
+    static const struct error none = {.code = ERROR_NONE};
+
+    (void)poller;
+    return &none;
+}
+
+void poller_reread_privileges(struct poller *poller)
+{
+    (void)poller;
+    world.reread++;
+}
+
+bool engine_guest_busy(const struct engine *engine, int vmid)
+{
+    (void)engine;
+    return vmid == world.busy_vmid;
+}
+
+/* ---- playing ---- */
+
+static const struct guest four[] = {
+    FIXTURE_GUEST(101, "a", "pve1", .lock = NULL), FIXTURE_GUEST(102, "b", "pve2", .lock = NULL),
+    FIXTURE_GUEST(103, "c", "pve3", .lock = NULL), FIXTURE_GUEST(104, "d", "pve1", .lock = NULL)};
+
+static void use_guests(const struct guest *guests, size_t count)
+{
+    inventory_unref(world.inventory);
+    world.inventory = fixture_inventory(guests, count, 3, 1);
+    visits_round_ended(world.visits);
+}
+
+static int make_world(void **state)
+{
+    const struct visits_rooms rooms = {.engine = (const struct engine *)&world};
+    struct visits_rooms with_evidence = rooms;
+
+    (void)state;
+    memset(&world, 0, sizeof(world));
+    world.base = event_base_new();
+    world.evidence = with_evidence.evidence = evidence_new();
+    world.endpoints_up = 2;
+    world.session_ready = true;
+    /* even visits come so seldom that the test sees the urgent ones alone */
+    world.visits = visits_new(world.base, &with_evidence, 600000, 4000);
+    return world.base && world.evidence && world.visits ? 0 : -1;
+}
+
+static int leave_world(void **state)
+{
+    (void)state;
+    visits_free(world.visits);
+    evidence_free(world.evidence);
+    inventory_unref(world.inventory);
+    event_base_free(world.base);
+    return 0;
+}
+
+/* Until nothing more is asked, for ten gaps. */
+static void run(void)
+{
+    const struct timeval while_tv = {.tv_usec = 10 * VISITS_HURRY_MS * 1000};
+
+    event_base_loopexit(world.base, &while_tv);
+    event_base_dispatch(world.base);
+}
+
+static struct asked *find(enum api_call call, int vmid)
+{
+    for (size_t i = world.count; i-- > 0;) {
+        if (world.asked[i].call == call && world.asked[i].vmid == vmid && !world.asked[i].answered)
+            return &world.asked[i];
+    }
+    fail_msg("guest %d was not asked for", vmid);
+    return NULL;
+}
+
+static unsigned times(int vmid)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < world.count; i++)
+        count += world.asked[i].vmid == vmid;
+    return count;
+}
+
+static void answer(enum api_call call, int vmid, const struct api_result *result)
+{
+    struct asked *asked = find(call, vmid);
+    size_t at = (size_t)(asked - world.asked);
+
+    asked->answered = true;
+    world.done[at](world.context[at], asked->id, result);
+}
+
+static void answer_document(enum api_call call, int vmid, const char *text)
+{
+    struct json_object *data = json_parse(text, strlen(text));
+    const struct api_result result = {.outcome = API_OK,
+                                      .data = data,
+                                      .http_status = 200,
+                                      .reason = "OK",
+                                      .endpoint_text = "e1",
+                                      .asked_ms = 1000,
+                                      .received_ms = 1017};
+
+    assert_non_null(data);
+    answer(call, vmid, &result);
+    json_object_put(data);
+}
+
+static void answer_status(int vmid)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "{\"vmid\":%d,\"status\":\"running\"}", vmid);
+    answer_document(API_STATUS, vmid, text);
+}
+
+static void answer_failure(enum api_call call, int vmid, enum api_outcome outcome, int http_status,
+                           const char *reason)
+{
+    struct api_result result = {.outcome = outcome,
+                                .http_status = http_status,
+                                .reason = reason,
+                                .endpoint = 1,
+                                .endpoint_text = "e1"};
+
+    error_set(&result.error, http_status == 403 ? ERROR_NO_POWER_RIGHT : ERROR_PROTOCOL, "said %s", reason);
+    answer(call, vmid, &result);
+}
+
+static const struct evidence_entry *entry(int vmid, enum evidence_kind kind)
+{
+    static const struct evidence_entry none;
+    const struct evidence_guest *known = evidence_of(world.evidence, vmid);
+
+    return known ? &known->entries[kind] : &none;
+}
+
+/* ---- tests ---- */
+
+static void test_who_was_not_seen_yet_is_visited_at_once_status_first_then_configuration(void **state)
+{
+    (void)state;
+    use_guests(four, 3);
+    assert_false(visits_settled(world.visits));
+    run();
+    assert_int_equal(world.count, 3);
+    answer_status(101);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->took_ms, 17);
+    assert_string_equal(entry(101, EVIDENCE_STATUS)->node, "pve1");
+    assert_string_equal(entry(101, EVIDENCE_STATUS)->endpoint, "e1");
+    assert_null(entry(101, EVIDENCE_STATUS)->error);
+    answer_document(API_CONFIG, 101, "{\"hookscript\":\"local:x\",\"net0\":\"virtio\"}");
+    assert_true(evidence_of(world.evidence, 101)->has_hookscript);
+    assert_true(evidence_of(world.evidence, 101)->has_nic);
+    assert_true(world.asked[0].apart && world.asked[0].timeout_ms < 4000);
+    assert_false(visits_settled(world.visits));
+    for (int vmid = 102; vmid <= 103; vmid++) {
+        answer_status(vmid);
+        answer_document(API_CONFIG, vmid, "{}");
+    }
+    assert_true(visits_settled(world.visits));
+    visits_round_ended(world.visits);
+    run();
+    assert_int_equal(world.count, 6); /* they have been seen: nobody is in a hurry */
+}
+
+static void test_of_one_host_one_guest_at_a_time_is_asked_for(void **state)
+{
+    (void)state;
+    use_guests(four, 4);
+    run();
+    assert_int_equal(times(101) + times(104), 1);
+    answer_status(101);
+    run();
+    assert_int_equal(times(104), 0);
+    answer_document(API_CONFIG, 101, "{}");
+    run();
+    assert_int_equal(times(104), 1);
+}
+
+static void test_who_cannot_or_must_not_be_asked_is_left_alone(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(101, "busy", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(102, "offline", "pve9", .lock = NULL),
+                                   {.vmid = 103, .node = (char *)"pve2", .may_power = true}};
+
+    (void)state;
+    world.busy_vmid = 101;
+    use_guests(guests, 3);
+    run();
+    assert_int_equal(world.count, 0);
+    world.busy_vmid = 0;
+    visits_round_ended(world.visits);
+    run();
+    assert_int_equal(world.count, 1);
+    assert_int_equal(world.asked[0].vmid, 101);
+}
+
+static void test_without_a_session_or_an_endpoint_nobody_is_asked(void **state)
+{
+    (void)state;
+    world.session_ready = false;
+    use_guests(four, 4);
+    run();
+    world.session_ready = true;
+    world.endpoints_up = 0;
+    visits_round_ended(world.visits);
+    run();
+    assert_int_equal(world.count, 0);
+}
+
+static void test_silence_counts_when_two_endpoints_were_asked_in_vain(void **state)
+{
+    (void)state;
+    use_guests(four, 1);
+    run();
+    answer_failure(API_STATUS, 101, API_LOST, 0, "");
+    assert_int_equal(world.count, 2);
+    assert_int_equal(world.asked[1].avoid, 1 << 1);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->at_ms, 0);
+    answer_failure(API_STATUS, 101, API_LOST, 0, "");
+    assert_int_equal(world.count, 2);
+    assert_non_null(entry(101, EVIDENCE_STATUS)->error);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->error->code, ERROR_PROTOCOL);
+}
+
+static void test_a_denial_makes_the_privileges_read_anew(void **state)
+{
+    (void)state;
+    use_guests(four, 1);
+    run();
+    answer_failure(API_STATUS, 101, API_REFUSED, 403, "Permission check failed");
+    assert_int_equal(world.count, 1);
+    assert_int_equal(world.reread, 1);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->error->code, ERROR_NO_POWER_RIGHT);
+}
+
+static void test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all_the_time(void **state)
+{
+    static const struct {
+        enum api_outcome outcome;
+        int http_status;
+        const char *reason;
+    } cases[] = {
+        {API_REFUSED, 401, "authentication failure"},
+        {API_REFUSED, 500, "Configuration file 'nodes/pve1/qemu-server/101.conf' does not exist"},
+    };
+
+    (void)state;
+    use_guests(four, 1);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        visits_round_ended(world.visits);
+        run();
+        assert_int_equal(world.count, i + 1);
+        answer_failure(API_STATUS, 101, cases[i].outcome, cases[i].http_status, cases[i].reason);
+        run();
+        assert_int_equal(world.count, i + 1);
+        assert_int_equal(entry(101, EVIDENCE_STATUS)->at_ms, 0);
+    }
+}
+
+static void test_an_answer_about_another_guest_or_without_sense_speaks_against_a_fence(void **state)
+{
+    static const struct {
+        const char *text;
+        enum error_code code;
+    } cases[] = {
+        {"{\"vmid\":102,\"status\":\"running\"}", ERROR_PROTOCOL},
+        {"{\"vmid\":101}", ERROR_PROTOCOL},
+        {"{\"vmid\":101,\"status\":\"running\",\"ha\":{\"managed\":1}}", ERROR_HA_UNSERVED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        use_guests(four, 1);
+        evidence_forget(world.evidence);
+        visits_round_ended(world.visits);
+        run();
+        answer_document(API_STATUS, 101, cases[i].text);
+        assert_int_equal(entry(101, EVIDENCE_STATUS)->error->code, cases[i].code);
+        answer_document(API_CONFIG, 101, "[]");
+        assert_int_equal(entry(101, EVIDENCE_CONFIG)->error->code, ERROR_PROTOCOL);
+    }
+}
+
+static void test_no_interval_is_no_visit_and_nobody_misses_them(void **state)
+{
+    (void)state;
+    visits_set_interval(world.visits, 0, 4000);
+    use_guests(four, 4);
+    run();
+    assert_int_equal(world.count, 0);
+    assert_true(visits_settled(world.visits));
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 0);
+    visits_set_interval(world.visits, 20000, 4000);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), 20000);
+}
+
+static void test_many_guests_stretch_the_interval(void **state)
+{
+    (void)state;
+    assert_int_equal(visits_period_ms(20000, 0), 20000);
+    assert_int_equal(visits_period_ms(20000, 200), 20000);
+    assert_int_equal(visits_period_ms(20000, 10000), 1000000);
+    assert_int_equal(visits_period_ms(0, 10000), 0);
+}
+
+int main(void)
+{
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, leave_world)
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_who_was_not_seen_yet_is_visited_at_once_status_first_then_configuration),
+        WORLD_TEST(test_of_one_host_one_guest_at_a_time_is_asked_for),
+        WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
+        WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),
+        WORLD_TEST(test_silence_counts_when_two_endpoints_were_asked_in_vain),
+        WORLD_TEST(test_a_denial_makes_the_privileges_read_anew),
+        WORLD_TEST(test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all_the_time),
+        WORLD_TEST(test_an_answer_about_another_guest_or_without_sense_speaks_against_a_fence),
+        WORLD_TEST(test_no_interval_is_no_visit_and_nobody_misses_them),
+        WORLD_TEST(test_many_guests_stretch_the_interval),
+    };
+
+    return cmocka_run_group_tests_name("visits", tests, NULL, NULL);
+}
