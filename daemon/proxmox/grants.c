@@ -208,23 +208,29 @@ static void log_state(const struct grants *grants)
     }
 }
 
-static void log_findings(const struct grants *grants)
+/* `more` is 0, or how many there are from this one on, which are told in one line. */
+static void log_finding(const struct privileges_finding *finding, size_t more)
 {
     static const enum log_kind kinds[] = {[PRIVILEGES_EXCESS] = KIND_PRIVILEGE_EXCESS,
                                           [PRIVILEGES_MISSING] = KIND_PRIVILEGE_MISSING,
                                           [PRIVILEGES_HINT] = KIND_PRIVILEGE_HINT};
-    const struct privileges_report *report = grants->report;
-    for (size_t i = 0; i < report->count && i < LOGGED_MAX; i++) {
-        const struct privileges_finding *finding = &report->findings[i];
-        const struct log_field fields[] = {
-            {"FENCE_PATH", finding->path}, {"ERROR_HINT", finding->mend}, {NULL, NULL}};
+    const struct log_field fields[] = {
+        {"FENCE_PATH", finding->path}, {"ERROR_HINT", finding->mend}, {NULL, NULL}};
+    if (more)
+        log_say(kinds[finding->kind], fields,
+                "own privileges: %zu more of these, see `/usr/sbin/fence_broker permissions`", more);
+    else
         log_say(kinds[finding->kind], fields, "own privileges, %s: %s; on a Proxmox host: %s",
                 privileges_kind_name(finding->kind), finding->message, finding->mend);
-    }
+}
+
+static void log_findings(const struct grants *grants)
+{
+    const struct privileges_report *report = grants->report;
+    for (size_t i = 0; i < report->count && i < LOGGED_MAX; i++)
+        log_finding(&report->findings[i], 0);
     if (report->count > LOGGED_MAX)
-        log_say(kinds[report->findings[LOGGED_MAX].kind], NULL,
-                "own privileges: %zu more of these, see `/usr/sbin/fence_broker permissions`",
-                report->count - LOGGED_MAX);
+        log_finding(&report->findings[LOGGED_MAX], report->count - LOGGED_MAX);
 }
 
 /* With a new report or a new policy. */

@@ -176,6 +176,16 @@ options_of() { "$B/fence_brokerd" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -
     done
 }
 
+@test "fence_brokerd(8): the synopsis has the options of doctor, and none that nobody knows" {
+    "$MANUAL" text "$DAEMON" SYNOPSIS | grep -oE -- '(^|[][ (|])--?[a-zA-Z][a-z-]*' | tr -d '][ (|' | sort -u >"$T/synopsis"
+    options_of doctor | sort -u >"$T/doctor"
+    [ -s "$T/doctor" ]
+    # its long names do where both are there
+    [ -z "$(grep -vx -- --config "$T/doctor" | comm -23 - "$T/synopsis")" ]
+    { options_of; options_of audit; options_of provision; options_of doctor; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
+    [ ! -s "$T/unknown" ] || { echo "only the manual knows these:"; cat "$T/unknown"; false; }
+}
+
 @test "fence_brokerd(8): the routes and the parameters of their queries, and no others" {
     table route >"$T/code"
     sed -n '/^\.SH THE SOCKET/,/^\.fi/p' "$DAEMON" | sed -nE '/^(GET|POST) /{s/\\-/-/g;p}' | sed -E 's,/[A-Z]+,/*,g' >"$T/manual"
