@@ -2,6 +2,8 @@
 # The manuals and the annotated configuration against the tables of the code, both ways: what the code knows is written down, and what is
 # written down the code knows. The programs tell their tables themselves: build/tables, --help and the agent's metadata.
 
+shopt -s extglob
+
 setup() {
     cd "$BATS_TEST_DIRNAME/../.."
     B=${BUILD:-build}
@@ -207,6 +209,21 @@ options_of() { "$B/fence_brokerd" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -
         table "$word" >"$T/code"
         paragraph "$DAEMON" 'THE SOCKET' | sed 's/verdict (the same in words)//' | in_brackets "$word" >"$T/manual"
         same "$T/code" "$T/manual"
+    done
+}
+
+@test "fence_brokerd(8): the members of the JSON, and no others" {
+    local word
+    grep -rhoE 'view_add(_[a-z0-9]+)?\([a-z_>.-]+, "[a-z_]+"' daemon/server |
+        sed -E 's/view_add_time\(.*"(.*)"/\1_at/; s/.*"(.*)"/\1/' | sort -u >"$T/code"
+    [ -s "$T/code" ]
+    "$MANUAL" text "$DAEMON" 'THE SOCKET' >"$T/text"
+    while read -r word; do
+        grep -qw -- "$word" "$T/text" || { echo "only the code knows $word"; false; }
+    done <"$T/code"
+    # such words cannot be anything else
+    for word in $(grep -oE '\b[a-z]+(_[a-z0-9]+)+\b' "$T/text" | grep -vE '^(fence_brokerd?|something_.*)$' | sort -u); do
+        grep -rqF -e "\"$word\"" -e "\"${word%_@(at|age_s)}\"" daemon/server daemon/fence || { echo "only the manual knows $word"; false; }
     done
 }
 
