@@ -237,7 +237,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 # ---- installing ---------------------------------------------------------------------------------------------
 MAN8 := fence_broker.8 fence_brokerd.8
 MAN5 := fence-broker.conf.5
-MAN7 := fence-broker-metrics.7 fence-broker-screens.7
+MAN7 := fence-broker-metrics.7 fence-broker-screens.7 fence-broker-json.7
 PROMETHEUS := $(wildcard conf/prometheus/*)
 RUNBOOKS := $(wildcard doc/runbooks/*.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket \
@@ -301,4 +301,5 @@ help:
 	@echo 'make check-mutations  that the tests see every bug of a list'
 	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
 	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
+	@echo 'make man-screens the manual of the screens, anew'
 	@echo 'make deps        install what is missing     make clean       remove build/'
