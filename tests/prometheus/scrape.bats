@@ -1,0 +1,196 @@
+#!/usr/bin/env bats
+# A real Prometheus scrapes a real broker through systemd-socket-proxyd, with the rules, the scrape example and the dashboard that are
+# shipped: every rule evaluates, every query returns data, alerts fire and resolve as things happen in pvesim. Only durations are cut
+# down: seconds stand for minutes. Prometheus and the proxy listen in a network namespace of their own.
+# shellcheck disable=SC2034,SC2154
+
+setup() {
+    # shellcheck source=../e2e/lib.bash
+    source "$BATS_TEST_DIRNAME/../e2e/lib.bash"
+    e2e_setup
+    ((EUID == 0)) || missing "a network namespace needs root"
+    for program in prometheus systemd-socket-activate nsenter ip; do
+        command -v $program >/dev/null || missing "$program is not installed"
+    done
+    for PROXYD in /usr/lib/systemd/systemd-socket-proxyd /lib/systemd/systemd-socket-proxyd; do
+        [[ ! -x $PROXYD ]] || break
+    done
+    [[ -x $PROXYD ]] || missing "systemd-socket-proxyd is not installed"
+    unshare --net true 2>/dev/null || missing "no network namespaces here"
+    SIM_ARGUMENTS=(--scale 0.1)
+    PROXY_PID='' PROMETHEUS_PID=''
+}
+
+teardown() {
+    [[ -z $PROMETHEUS_PID ]] || end_process "$PROMETHEUS_PID" TERM || true
+    [[ -z $PROXY_PID ]] || end_process "$PROXY_PID" TERM || true
+    if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
+        cat "$T/prometheus.log.err" "$T/proxy.log.err" >&2 2>/dev/null || true
+    fi
+    e2e_teardown
+}
+
+# ---- Prometheus ----
+
+# inside COMMAND…: in the network namespace
+inside() { nsenter --net="/proc/$PROXY_PID/ns/net" -- "$@"; }
+inside_is_up() { inside ip -o -4 addr show dev lo | grep -q 127.0.0.1; }
+
+# api PATH [curl's ARGUMENT…]
+api() { inside curl -sSf --max-time 10 --get "http://127.0.0.1:9090/api/v1/$1" "${@:2}"; }
+
+prometheus_start() {
+    # shellcheck disable=SC2016
+    spawn "$T/proxy.log" unshare --net -- bash -c 'ip link set lo up && exec systemd-socket-activate -l 127.0.0.1:10806 "$@"' - \
+        "$PROXYD" "$METRICS"
+    PROXY_PID=$SPAWNED
+    await 10 inside_is_up
+    # minutes become seconds: of 10 and more 8, because a window must hold several scrapes on a busy machine
+    sed -E 's/for: [0-9]+[mh]$/for: 1s/; s/\[[0-9]+m\]/[8s]/g; s/\[6h\]/[1m]/' "$ROOT/conf/prometheus/fence-broker.rules.yml" >"$T/rules.yml"
+    {
+        printf 'global:\n  evaluation_interval: 1s\n  scrape_timeout: 1s\n'
+        sed -E "s/node1.example.com:/127.0.0.1:/; /node2.example.com/d; s/(scrape_interval): .*/\\1: 1s/; s,/etc/prometheus/fence-broker.rules.yml,$T/rules.yml," \
+            "$ROOT/conf/prometheus/scrape-proxy.yml"
+    } >"$T/prometheus.yml"
+    spawn "$T/prometheus.log" nsenter --net="/proc/$PROXY_PID/ns/net" -- prometheus --config.file="$T/prometheus.yml" \
+        --storage.tsdb.path="$T/tsdb" --web.listen-address=127.0.0.1:9090 --log.level=warn
+    PROMETHEUS_PID=$SPAWNED
+    await 30 looking has_data fence_broker_build_info
+}
+
+# has_data EXPRESSION: it returns something that is a number
+has_data() {
+    api query --data-urlencode "query=$1" | perl -MJSON::PP -0777 -e '
+        my $answer = JSON::PP->new->utf8->decode(scalar <STDIN>);
+        exit !grep { $_->{value}[1] ne "NaN" } @{ $answer->{data}{result} }'
+}
+
+# fires ALERT [MATCHER…]
+fires() { has_data "ALERTS{alertname=\"$1\",alertstate=\"firing\"${2:+,$2}}"; }
+rests() { not fires "$@" 2>/dev/null; }
+nothing_fires() { not has_data 'ALERTS{alertstate="firing"}' 2>/dev/null; }
+# three looks a second: each is three processes
+looking() { "$@" || { sleep 0.3; return 1; }; }
+comes() { await 40 looking fires "$@" || { api alerts >&2; return 1; }; }
+goes() { await 40 looking rests "$@" || { api alerts >&2; return 1; }; }
+
+# each rule of the file was evaluated, without an error
+rules_are_well() {
+    api rules | perl -MJSON::PP -0777 -e '
+        my $answer = JSON::PP->new->utf8->decode(scalar <STDIN>);
+        my @rules = map { @{ $_->{rules} } } @{ $answer->{data}{groups} };
+        my @ill = grep { $_->{health} ne "ok" || $_->{lastError} } @rules;
+        print STDERR "$_->{name}: $_->{health} $_->{lastError}\n" for @ill;
+        exit !( @rules == $ARGV[0] && !@ill )' "$(grep -c 'alert:' "$T/rules.yml")"
+}
+
+# the dashboard's queries, one a line, with Grafana's variables filled in
+dashboard_queries() {
+    perl -MJSON::PP -0777 -e '
+        my $board = JSON::PP->new->utf8->decode(scalar <STDIN>);
+        for my $query ( ( map { $_->{expr} } map { @{ $_->{targets} || [] } } @{ $board->{panels} } ), map { $_->{expr} } @{ $board->{annotations}{list} } ) {
+            $query =~ s/\$__rate_interval/10s/g;
+            $query =~ s/\$__range/1m/g;
+            $query =~ s/\$(job|instance)\b/.*/g;
+            die "a variable is left in: $query\n" if $query =~ /\$/;
+            print "$query\n";
+        }' <"$ROOT/conf/grafana/fence-broker.json"
+}
+
+# families_known: the types that Prometheus has learnt from the scrape, "NAME TYPE" a line (counters without their ending)
+families_known() {
+    api targets/metadata --data-urlencode 'match_target={job="fence-broker"}' | perl -MJSON::PP -0777 -e '
+        print "$_->{metric} $_->{type}\n" for @{ JSON::PP->new->utf8->decode(scalar <STDIN>)->{data} }' | sort -u
+}
+
+# ---- tests ----
+
+@test "Prometheus takes the scrape as OpenMetrics, every rule evaluates, every query of the dashboard returns data" {
+    local query accept='application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5'
+    sim_start
+    broker_start proxmox.poll-interval=1s
+    curl -sS --unix-socket "$METRICS" http://localhost/metrics >"$T/text"
+    promtool check metrics <"$T/text"
+    # what Prometheus 2 asks for
+    curl -sS -D "$T/head" --unix-socket "$METRICS" -H "Accept: $accept" http://localhost/metrics >"$T/openmetrics"
+    grep -qi '^content-type: application/openmetrics-text; version=1.0.0; charset=utf-8' "$T/head"
+    [[ $(tail -n 1 "$T/openmetrics") == '# EOF' ]]
+    prometheus_start
+    has_data 'up{job="fence-broker"} == 1'
+    # its parser has understood each family of the table, with its type
+    diff <(sed -nE 's/^# TYPE (.*)/\1/p' "$T/openmetrics" | sort) <(families_known)
+    client -o off -n vm101
+    guest_dead 101
+    await 30 looking rules_are_well
+    while read -r query; do
+        await 30 looking has_data "$query"
+    done < <(dashboard_queries)
+    (($(dashboard_queries | wc -l) >= 25))
+}
+
+@test "alerts fire when it happens, and resolve when it is over" {
+    sim_start
+    sim_ctl certificate pve2 days=9
+    ln -s /dev/full "$STATE/history.jsonl"
+    broker_start proxmox.poll-interval=1s fence.deadline=5s
+    prometheus_start
+    await 30 looking rules_are_well
+
+    # all at once: what is fenced, and what goes wrong
+    sim_ctl set 102 lock=backup
+    sim_ctl fault refuse endpoint=pve1
+    sim_ctl fault stop-403 guest=103
+    for _ in 1 2 3; do
+        client -o off -n vm101
+        client -o on -n vm101
+    done
+    sim_ctl fault http call=start guest=120 status=403 reason=Permission check failed
+    client -o reboot -n ct120
+    not client -o off -n vm103
+    chmod 666 "$SOCKET"
+    setpriv --reuid 12345 --regid 12345 --clear-groups curl -sS --unix-socket "$SOCKET" http://localhost/v1/status
+    comes FenceBrokerNodeFenced 'target="101"'
+    comes FenceBrokerFenceLoop 'target="101"'
+    comes FenceBrokerFenceFailed 'target="103",result="failed"'
+    comes FenceBrokerTargetBlocked 'target="102",reason="locked"'
+    comes FenceBrokerEndpointDegraded
+    comes FenceBrokerDenied 'reason="not-member"'
+    comes FenceBrokerHistoryNotWritten
+    comes FenceBrokerGuestLeftOff
+    comes FenceBrokerCertificateExpires
+    rests FenceBrokerDown
+    rests FenceBrokerSessionLost
+
+    # mended; and Proxmox gets slow
+    sim_ctl clear
+    sim_ctl set 102 lock=
+    sim_ctl certificate pve2
+    sim_ctl fault slow ms=1500
+    comes FenceBrokerSlow
+    goes FenceBrokerNodeFenced
+    goes FenceBrokerFenceLoop
+    goes FenceBrokerFenceFailed
+    goes FenceBrokerTargetBlocked 'target="102",reason="locked"'
+    goes FenceBrokerEndpointDegraded
+    goes FenceBrokerDenied
+    goes FenceBrokerHistoryNotWritten
+    goes FenceBrokerGuestLeftOff
+    goes FenceBrokerCertificateExpires
+
+    # fast again; and somebody makes the token anew, and grants more
+    sim_ctl clear
+    cp "$SIM/secrets" "$T/secrets"
+    sed -i "s/$TOKEN_SECRET/99999999-2222-3333-4444-555555555555/" "$SIM/secrets"
+    comes FenceBrokerSessionLost
+    goes FenceBrokerSlow
+    cat "$T/secrets" >"$SIM/secrets"
+    goes FenceBrokerSessionLost
+
+    # no daemon
+    broker_stop
+    comes FenceBrokerDown 'instance="127.0.0.1:10806"'
+    rm "$STATE/history.jsonl"
+    broker_spawn
+    goes FenceBrokerDown
+    await 40 looking nothing_fires
+}
