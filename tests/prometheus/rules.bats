@@ -48,6 +48,9 @@ none_left() {
         none_left "never seen firing"
     comm -23 <(alerts) <(grep -A2 'alertname:' "$TESTS" | grep -B2 'exp_alerts: \[\]' | sed -n 's/.*alertname: //p' | sort -u) |
         none_left "never seen resolved"
+    # and in the real Prometheus
+    comm -23 <(alerts) <(sed -nE 's/^ *comes (FenceBroker[A-Za-z]+).*/\1/p' tests/prometheus/scrape.bats | sort -u) | none_left "never caused"
+    comm -23 <(alerts) <(sed -nE 's/^ *goes (FenceBroker[A-Za-z]+).*/\1/p' tests/prometheus/scrape.bats | sort -u) | none_left "never mended"
 }
 
 @test "every alert has its page in the runbooks and in the manual, and every page its alert" {
