@@ -130,7 +130,12 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o)
 
-unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd
+unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(if $(SAN),,$(B)/failing_malloc.so)
+
+# memory that runs out, to be preloaded (sanitizers have a malloc() of their own)
+$(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags
+	$(call say,LINK)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fno-builtin -shared -o $@ $<
 
 # ---- what must be there -----------------------------------------------------------------------------------
 # Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.

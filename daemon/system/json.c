@@ -4,11 +4,26 @@
 #include "system/json.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* json-c does not look at all of its allocations (the names of members, in 0.16), and would end the daemon.
+ * So there must be memory for more than what it makes of a text, before it begins. */
+#define TREE_BYTES_PER_BYTE 24
+#define TREE_BYTES_MIN      ((size_t)64 * 1024)
+
+static bool memory_for_tree(size_t length)
+{
+    void *volatile room =
+        malloc(TREE_BYTES_MIN + length * TREE_BYTES_PER_BYTE); /* a compiler may leave out the pair */
+    bool there = room != NULL;
+    free(room);
+    return there;
+}
 
 struct json_object *json_parse(const char *text, size_t length)
 {
-    if (length > INT_MAX)
+    if (length > INT_MAX || !memory_for_tree(length))
         return NULL;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
     if (!tokener)
