@@ -262,3 +262,33 @@ no_reason_is_left_out() {
     play
     no_reason_is_left_out
 }
+
+@test "whether this node is the guest that its name leads to: told without a daemon, too, with the line that mends it" {
+    world_start
+    broker_configure proxmox.visit-interval=1s nodes."$NODE"=101
+    alone() {
+        out=$(CREDENTIALS_DIRECTORY=$T/credentials "$BUILD/fence_brokerd" doctor -c "$CONFIG") || true
+        printf '%s\n' "$out"
+    }
+    like "$(alone)" *"this node, $NODE, is vm101 (101) by its UUID"*
+    sim_ctl set 101 uuid=99999999-2222-3333-4444-555555555555
+    like "$(alone)" *"failure  wrong-guest: the name $NODE of this node leads to vm101 (101), whose UUID is 99999999-2222-3333-4444-555555555555, and this node's is $OWN"*
+    sim_ctl set 102 uuid="$OWN"
+    like "$(alone)" *"that of vm102"*"nodes]: $NODE = 102"*
+    broker_configure proxmox.visit-interval=1s nodes."$NODE"=102
+    like "$(alone)" *"this node, $NODE, is vm102 (102) by its UUID"*
+    # in the byte order of old firmware it is the same one
+    sim_ctl set 102 uuid=44332211-6655-8877-4444-555555555555
+    echo 11223344-5566-7788-4444-555555555555 >"$T/credentials/product-uuid"
+    like "$(alone)" *"this node, $NODE, is vm102 (102) by its UUID"*
+    # what cannot be told is said, and is no failure
+    echo none >"$T/credentials/product-uuid"
+    like "$(alone)" *"ok       whether this node, $NODE, is really vm102 (102) cannot be told: its firmware tells no UUID"*
+    sim_ctl set 102 uuid=
+    echo "$OWN" >"$T/credentials/product-uuid"
+    like "$(alone)" *"cannot be told: its configuration has no UUID (smbios1)"*
+    broker_configure proxmox.visit-interval=1s nodes."$NODE"=120
+    like "$(alone)" *"cannot be told: a container has the UUID of its host"*
+    broker_configure proxmox.visit-interval=1s
+    like "$(alone)" *"the name $NODE of this node leads to no guest of the pool"*
+}
