@@ -6,6 +6,7 @@
  */
 #include "fence/engine_private.h"
 
+#include "proxmox/guest_list.h"
 #include "system/clock.h"
 
 #include <stdio.h>
@@ -176,11 +177,11 @@ static void take_status(struct reading *reading, const struct api_result *result
 
 static void take_location(struct reading *reading, const struct api_result *result)
 {
-    struct pve_location location;
-    bool is_list = result->outcome == API_OK && api_decode_location(result->data, reading->vmid, &location);
+    bool is_list = result->outcome == API_OK && result->guests;
+    const struct guest *listed = is_list ? guest_list_find(result->guests, reading->vmid) : NULL;
     reading->question = ASK_STATUS;
-    if (is_list && location.node) {
-        snprintf(reading->node, sizeof(reading->node), "%s", location.node);
+    if (listed) {
+        snprintf(reading->node, sizeof(reading->node), "%s", listed->node);
         ask(reading);
         return;
     }

@@ -7,6 +7,7 @@
  */
 #include "fence/engine_private.h"
 
+#include "proxmox/guest_list.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
@@ -142,13 +143,14 @@ static void on_hosts(struct runner *runner, const struct api_result *result)
 static void on_located(struct runner *runner, const struct api_result *result)
 {
     struct step_event event = {.kind = STEP_EVENT_LOCATED, .result = result};
-    struct pve_location location;
-    event.decoded =
-        result->outcome == API_OK && api_decode_location(result->data, runner->operation->vmid, &location);
-    if (event.decoded && location.node && location.type) {
-        event.node = location.node;
-        event.type = strcmp(location.type, "lxc") == 0 ? PVE_LXC : PVE_QEMU;
-        event.ha_state = location.ha_state;
+    const struct guest *listed = NULL;
+    event.decoded = result->outcome == API_OK && result->guests;
+    if (event.decoded)
+        listed = guest_list_find(result->guests, runner->operation->vmid);
+    if (listed) {
+        event.node = listed->node;
+        event.type = listed->type;
+        event.ha_state = listed->hastate;
     }
     feed(runner, &event);
 }

@@ -19,26 +19,33 @@ struct call_row {
 };
 
 static const struct call_row calls[API_CALL_COUNT] = {
-    [API_VERSION] = {{"version", "GET", false, false, true}, "/version"},
-    [API_TICKET] = {{"ticket", "POST", false, true, true}, "/access/ticket"},
-    [API_DOMAINS] = {{"domains", "GET", false, false, true}, "/access/domains"},
-    [API_PERMISSIONS] = {{"permissions", "GET", false, false, true}, "/access/permissions"},
-    [API_GUESTS] = {{"guests", "GET", false, false, true}, "/cluster/resources?type=vm"},
-    [API_NODES] = {{"nodes", "GET", false, false, true}, "/cluster/resources?type=node"},
-    [API_POOL] = {{"pool", "GET", false, false, true}, "/pools/{pool}"},
-    [API_POOL_NESTED] = {{"pool", "GET", false, false, true}, "/pools?poolid={pool}"},
-    [API_STATUS] = {{"status", "GET", false, false, true}, "/nodes/{node}/{type}/{vmid}/status/current"},
-    [API_CONFIG] = {{"config", "GET", false, false, true}, "/nodes/{node}/{type}/{vmid}/config"},
-    [API_START] = {{"start", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/start"},
-    [API_STOP] = {{"stop", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/stop"},
-    [API_RESET] = {{"reset", "POST", true, false, false}, "/nodes/{node}/{type}/{vmid}/status/reset"},
+    [API_VERSION] = {{"version", "GET", false, false, true, API_ELEMENTS_NONE}, "/version"},
+    [API_TICKET] = {{"ticket", "POST", false, true, true, API_ELEMENTS_NONE}, "/access/ticket"},
+    [API_DOMAINS] = {{"domains", "GET", false, false, true, API_ELEMENTS_NONE}, "/access/domains"},
+    [API_PERMISSIONS] = {{"permissions", "GET", false, false, true, API_ELEMENTS_LEAVES},
+                         "/access/permissions"},
+    [API_GUESTS] = {{"guests", "GET", false, false, true, API_ELEMENTS_GUESTS}, "/cluster/resources?type=vm"},
+    [API_NODES] = {{"nodes", "GET", false, false, true, API_ELEMENTS_NONE}, "/cluster/resources?type=node"},
+    [API_POOL] = {{"pool", "GET", false, false, true, API_ELEMENTS_MEMBERS}, "/pools/{pool}"},
+    [API_POOL_NESTED] = {{"pool", "GET", false, false, true, API_ELEMENTS_MEMBERS}, "/pools?poolid={pool}"},
+    [API_STATUS] = {{"status", "GET", false, false, true, API_ELEMENTS_NONE},
+                    "/nodes/{node}/{type}/{vmid}/status/current"},
+    [API_CONFIG] = {{"config", "GET", false, false, true, API_ELEMENTS_NONE},
+                    "/nodes/{node}/{type}/{vmid}/config"},
+    [API_START] = {{"start", "POST", true, false, false, API_ELEMENTS_NONE},
+                   "/nodes/{node}/{type}/{vmid}/status/start"},
+    [API_STOP] = {{"stop", "POST", true, false, false, API_ELEMENTS_NONE},
+                  "/nodes/{node}/{type}/{vmid}/status/stop"},
+    [API_RESET] = {{"reset", "POST", true, false, false, API_ELEMENTS_NONE},
+                   "/nodes/{node}/{type}/{vmid}/status/reset"},
     /* The parameter that makes Proxmox refuse it stands in the request line, and is part of the row: a lost
      * body must not make a real stop of it. Not repeatable: a 2xx that cannot be read is no reason to ask
      * elsewhere. */
-    [API_REHEARSE] = {{"rehearse", "POST", false, false, false},
+    [API_REHEARSE] = {{"rehearse", "POST", false, false, false, API_ELEMENTS_NONE},
                       "/nodes/{node}/{type}/{vmid}/status/stop?timeout=probe"},
-    [API_TASK] = {{"task", "GET", false, false, true}, "/nodes/{node}/tasks/{upid}/status"},
-    [API_TASKS] = {{"tasks", "GET", false, false, true},
+    [API_TASK] = {{"task", "GET", false, false, true, API_ELEMENTS_NONE},
+                  "/nodes/{node}/tasks/{upid}/status"},
+    [API_TASKS] = {{"tasks", "GET", false, false, true, API_ELEMENTS_NONE},
                    "/nodes/{node}/tasks?vmid={vmid}&source=all&limit=500"},
 };
 
@@ -441,24 +448,6 @@ bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_
         count->begun++;
         count->running += running;
         count->failed += failed;
-    }
-    return true;
-}
-
-bool api_decode_location(struct json_object *data, int vmid, struct pve_location *location)
-{
-    *location = (struct pve_location){0};
-    if (!data || !json_object_is_type(data, json_type_array))
-        return false;
-    for (size_t i = 0; i < json_object_array_length(data); i++) {
-        struct json_object *entry = json_object_array_get_idx(data, i);
-        int64_t listed = 0;
-        if (!json_get_int_or_digits(entry, "vmid", 1, 999999999, &listed) || listed != vmid)
-            continue;
-        (void)json_get_string(entry, "node", &location->node);
-        (void)json_get_string(entry, "type", &location->type);
-        (void)json_get_string(entry, "hastate", &location->ha_state);
-        return true;
     }
     return true;
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct guest_list;
+
 enum pve_guest_type { PVE_QEMU, PVE_LXC };
 const char *pve_guest_type_name(enum pve_guest_type type); /* "qemu", "lxc" */
 
@@ -35,12 +37,21 @@ enum api_call {
     API_CALL_COUNT,
 };
 
+/* What a long answer consists of; it is taken in piece by piece (listing.h). */
+enum api_elements {
+    API_ELEMENTS_NONE,
+    API_ELEMENTS_GUESTS,  /* "data" is a list of guests, among others */
+    API_ELEMENTS_MEMBERS, /* the same, and it is called "members" */
+    API_ELEMENTS_LEAVES,  /* "data" holds an object for each of many keys, and most are equal */
+};
+
 struct api_row {
     const char *name; /* label in metrics and log: "stop" */
     const char *method;
     bool power;      /* changes a guest: never sent again without a read in between */
     bool login;      /* needs no session: it makes one */
     bool repeatable; /* may be sent again, or to another endpoint, when its answer was lost */
+    enum api_elements elements;
 };
 const struct api_row *api_row(enum api_call call);
 
@@ -76,10 +87,11 @@ enum api_outcome {
 
 struct api_result {
     enum api_outcome outcome;
-    int http_status;          /* 0 if there was none; that of an answer cut off is told of rehearsals only */
-    struct json_object *data; /* borrowed; NULL for a JSON null */
-    struct error error;       /* what a user should read, unless API_OK */
-    const char *reason;       /* Proxmox's own words: the reason phrase, or "" */
+    int http_status;           /* 0 if there was none; that of an answer cut off is told of rehearsals only */
+    struct json_object *data;  /* borrowed; NULL for a JSON null; of a list of guests its frame only */
+    struct guest_list *guests; /* borrowed; what a list of guests holds; NULL: the answer is none */
+    struct error error;        /* what a user should read, unless API_OK */
+    const char *reason;        /* Proxmox's own words: the reason phrase, or "" */
     struct json_object *errors; /* borrowed: parameter → text of a 400; NULL if none */
     size_t endpoint;            /* index of the one that answered (or failed last) */
     const char *endpoint_text;  /* its text; "" if none was reached */
@@ -139,12 +151,6 @@ bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_
 /* Which of two tasks of one host began first: <0, 0, >0. By the start of their processes, which has
  * hundredths of seconds; where that is equal, two who compare agree all the same. */
 int api_upid_compare(const char *one, const char *other);
-/* Where a list of guests has one: members that are not there are NULL, all of them if it does not name the
- * guest. Borrowed from `data`. False: no list. */
-struct pve_location {
-    const char *node, *type, *ha_state;
-};
-bool api_decode_location(struct json_object *data, int vmid, struct pve_location *location);
 bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX]); /* of a power call */
 
 /* Proxmox's error texts, wherever they stand (reason phrase or a task's exit status). */

@@ -24,31 +24,21 @@ struct inventory *inventory_ref(struct inventory *inventory)
     return inventory;
 }
 
-static void free_aliases(struct inventory *inventory)
-{
-    for (size_t i = 0; i < inventory->alias_count; i++) {
-        free(inventory->aliases[i].node);
-        free(inventory->aliases[i].target);
-    }
-    free(inventory->aliases);
-    free(inventory->unresolved);
-}
-
 void inventory_unref(struct inventory *inventory)
 {
     if (!inventory || --inventory->references > 0)
         return;
     for (size_t i = 0; i < inventory->guest_count; i++)
-        guest_clear(&inventory->guests[i]);
+        free(inventory->guests[i].aliases);
     free(inventory->guests);
-    for (size_t i = 0; i < inventory->node_count; i++)
-        free(inventory->nodes[i].name);
     free(inventory->nodes);
-    free_aliases(inventory);
-    name_index_clear(&inventory->by_name);
-    name_index_clear(&inventory->by_short);
-    name_index_clear(&inventory->by_alias);
-    strangers_clear(&inventory->strangers);
+    free(inventory->aliases);
+    free(inventory->unresolved);
+    free(inventory->by_name.entries);
+    free(inventory->by_short.entries);
+    free(inventory->by_alias.entries);
+    free(inventory->strangers.list);
+    arena_clear(&inventory->texts);
     free(inventory);
 }
 
@@ -90,20 +80,43 @@ const char *guest_label(const struct guest *guest)
     return guest->name && *guest->name ? guest->name : guest->label;
 }
 
+uint64_t name_hash(const char *name, size_t length)
+{
+    uint64_t hash = 14695981039346656037U; /* FNV-1a */
+
+    for (size_t i = 0; i < length; i++) {
+        char c = name[i];
+
+        hash = (hash ^ (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c)) * 1099511628211U;
+    }
+    return hash;
+}
+
+int name_compare(const struct name_entry *a, const struct name_entry *b)
+{
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    if (a->length != b->length)
+        return a->length < b->length ? -1 : 1;
+    return strncasecmp(a->key, b->key, a->length);
+}
+
 /* The run of entries whose key is `plug`, folded; its length, 0 if there is none. */
 static size_t index_find(const struct name_index *index, const char *plug, const struct name_entry **first)
 {
+    struct name_entry wanted = {.key = plug, .length = strlen(plug)};
     size_t low = 0, high = index->count, end;
 
+    wanted.hash = name_hash(plug, wanted.length);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (strcasecmp(index->entries[middle].key, plug) < 0)
+        if (name_compare(&index->entries[middle], &wanted) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    for (end = low; end < index->count && strcasecmp(index->entries[end].key, plug) == 0; end++)
+    for (end = low; end < index->count && name_compare(&index->entries[end], &wanted) == 0; end++)
         ;
     *first = index->entries ? &index->entries[low] : NULL;
     return end - low;

@@ -24,29 +24,6 @@ struct inventory_builder {
     size_t remembered; /* the first ones of nodes come from the previous snapshot, ordered by name */
 };
 
-void guest_clear(struct guest *guest)
-{
-    free(guest->name);
-    free(guest->node);
-    free(guest->pool);
-    free(guest->status);
-    free(guest->lock);
-    free(guest->hastate);
-    free(guest->tags);
-    for (size_t i = 0; i < guest->alias_count; i++)
-        free(guest->aliases[i]);
-    free(guest->aliases);
-    *guest = (struct guest){.vmid = 0};
-}
-
-void name_index_clear(struct name_index *index)
-{
-    for (size_t i = 0; i < index->count; i++)
-        free(index->entries[i].key);
-    free(index->entries);
-    *index = (struct name_index){.count = 0};
-}
-
 bool is_digits(const char *text)
 {
     return *text && text[strspn(text, "0123456789")] == '\0';
@@ -71,12 +48,12 @@ static bool add_node(struct inventory_builder *builder, const char *name, bool o
     struct inventory *inventory = builder->inventory;
     struct node *nodes =
         with_room(inventory->nodes, inventory->node_count, &builder->node_capacity, sizeof(*nodes));
-    char *copy;
+    const char *copy;
 
     if (!nodes)
         return false;
     inventory->nodes = nodes;
-    copy = strdup(name);
+    copy = arena_copy(&inventory->texts, name, strlen(name));
     if (!copy)
         return false;
     nodes[inventory->node_count++] = (struct node){.name = copy, .online = online, .listed = listed};
@@ -116,15 +93,18 @@ void inventory_builder_freep(struct inventory_builder **builder)
     *builder = NULL;
 }
 
-struct strangers *inventory_builder_strangers(struct inventory_builder *builder)
+struct inventory *inventory_builder_made(struct inventory_builder *builder)
 {
-    return &builder->inventory->strangers;
+    return builder->inventory;
 }
 
-static bool copy_text(char **to, const char *from)
+/* Into the snapshot; words that many guests share are there once. *ok is cleared if there was no memory. */
+static char *copy_text(struct inventory *inventory, const char *text, bool *ok)
 {
-    *to = from ? strdup(from) : NULL;
-    return *to || !from;
+    char *copy = text ? arena_share(&inventory->texts, text, strlen(text)) : NULL;
+
+    *ok &= copy || !text;
+    return copy;
 }
 
 /* Whom to believe about name, tags and template: the guest itself, unless it comes without a name, as those
@@ -143,31 +123,29 @@ bool inventory_builder_guest(struct inventory_builder *builder, const struct gue
 {
     struct inventory *inventory = builder->inventory;
     const struct guest *teller = who_tells(builder, guest);
-    struct guest *guests;
+    struct guest *guests =
+        with_room(inventory->guests, inventory->guest_count, &builder->guest_capacity, sizeof(*guests));
+    bool ok = guests != NULL;
     struct guest copy = {
         .vmid = guest->vmid,
         .type = guest->type,
+        .name = copy_text(inventory, teller->name, &ok),
+        .node = copy_text(inventory, guest->node, &ok),
+        .pool = copy_text(inventory, guest->pool, &ok),
+        .status = copy_text(inventory, guest->status, &ok),
+        .lock = copy_text(inventory, guest->lock, &ok),
+        .hastate = copy_text(inventory, guest->hastate, &ok),
+        .tags = copy_text(inventory, teller->tags, &ok),
         .template = teller->template,
         .may_power = guest->may_power,
         .may_audit = guest->may_audit,
     };
-    /* no short cut: every pointer must be set before guest_clear() */
-    bool ok = copy_text(&copy.name, teller->name);
 
-    ok = copy_text(&copy.node, guest->node) && ok;
-    ok = copy_text(&copy.pool, guest->pool) && ok;
-    ok = copy_text(&copy.status, guest->status) && ok;
-    ok = copy_text(&copy.lock, guest->lock) && ok;
-    ok = copy_text(&copy.hastate, guest->hastate) && ok;
-    ok = copy_text(&copy.tags, teller->tags) && ok;
-    snprintf(copy.label, sizeof(copy.label), "%d", guest->vmid);
-    guests = with_room(inventory->guests, inventory->guest_count, &builder->guest_capacity, sizeof(*guests));
     if (guests)
         inventory->guests = guests;
-    if (!ok || !guests) {
-        guest_clear(&copy);
+    if (!ok)
         return false;
-    }
+    snprintf(copy.label, sizeof(copy.label), "%d", guest->vmid);
     guests[inventory->guest_count++] = copy;
     return true;
 }
@@ -175,8 +153,8 @@ bool inventory_builder_guest(struct inventory_builder *builder, const struct gue
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target)
 {
     struct inventory *inventory = builder->inventory;
-    _cleanup_(freep) char *node_copy = strdup(node);
-    _cleanup_(freep) char *target_copy = strdup(target);
+    const char *node_copy = arena_copy(&inventory->texts, node, strlen(node));
+    const char *target_copy = arena_copy(&inventory->texts, target, strlen(target));
     struct alias *aliases =
         with_room(inventory->aliases, inventory->alias_count, &builder->alias_capacity, sizeof(*aliases));
 
@@ -184,7 +162,7 @@ bool inventory_builder_alias(struct inventory_builder *builder, const char *node
         inventory->aliases = aliases;
     if (!node_copy || !target_copy || !aliases)
         return false;
-    aliases[inventory->alias_count++] = (struct alias){.node = TAKE(node_copy), .target = TAKE(target_copy)};
+    aliases[inventory->alias_count++] = (struct alias){.node = node_copy, .target = target_copy};
     return true;
 }
 
@@ -240,8 +218,11 @@ static int compare_arrivals(const void *a, const void *b)
 static void order_guests(struct inventory *inventory)
 {
     size_t kept = 0;
+    bool ordered = true;
 
-    if (inventory->guest_count == 0)
+    for (size_t i = 1; i < inventory->guest_count && ordered; i++)
+        ordered = inventory->guests[i - 1].vmid < inventory->guests[i].vmid;
+    if (ordered) /* as one list brings them */
         return;
     for (size_t i = 0; i < inventory->guest_count; i++)
         inventory->guests[i].alias_count = i;
@@ -249,9 +230,7 @@ static void order_guests(struct inventory *inventory)
     for (size_t i = 0; i < inventory->guest_count; i++)
         inventory->guests[i].alias_count = 0;
     for (size_t i = 0; i < inventory->guest_count; i++) {
-        if (i + 1 < inventory->guest_count && inventory->guests[i].vmid == inventory->guests[i + 1].vmid)
-            guest_clear(&inventory->guests[i]);
-        else
+        if (i + 1 == inventory->guest_count || inventory->guests[i].vmid != inventory->guests[i + 1].vmid)
             inventory->guests[kept++] = inventory->guests[i];
     }
     inventory->guest_count = kept;
@@ -275,9 +254,7 @@ static void order_nodes(struct inventory_builder *builder)
             online++;
     forget = online * 2 > builder->remembered;
     for (size_t i = 0; i < inventory->node_count; i++) {
-        if (forget && !inventory->nodes[i].listed)
-            free(inventory->nodes[i].name);
-        else
+        if (!forget || inventory->nodes[i].listed)
             inventory->nodes[kept++] = inventory->nodes[i];
     }
     inventory->node_count = kept;
@@ -291,7 +268,6 @@ static void order_nodes(struct inventory_builder *builder)
         if (strcmp(last->name, inventory->nodes[i].name) == 0) {
             last->online = last->online && inventory->nodes[i].online;
             last->maintenance |= inventory->nodes[i].maintenance;
-            free(inventory->nodes[i].name);
         } else {
             inventory->nodes[kept++] = inventory->nodes[i];
         }
@@ -302,24 +278,18 @@ static void order_nodes(struct inventory_builder *builder)
 static int compare_entries(const void *a, const void *b)
 {
     const struct name_entry *left = a, *right = b;
-    int by_key = strcasecmp(left->key, right->key);
+    int by_key = name_compare(left, right);
 
     return by_key ? by_key : (left->guest > right->guest) - (left->guest < right->guest);
 }
 
-/* The first `length` bytes of a name as a key. Digits alone never become one. */
-static bool index_add(struct name_index *index, const char *name, size_t length, size_t guest)
+/* The first `length` bytes of a name as a key, which it borrows. Digits alone never become one. */
+static void index_add(struct name_index *index, const char *name, size_t length, size_t guest)
 {
-    char *key = strndup(name, length);
-
-    if (!key)
-        return false;
-    if (*key == '\0' || is_digits(key)) {
-        free(key);
-        return true;
-    }
-    index->entries[index->count++] = (struct name_entry){.key = key, .guest = guest};
-    return true;
+    if (length == 0 || strspn(name, "0123456789") >= length)
+        return;
+    index->entries[index->count++] =
+        (struct name_entry){.hash = name_hash(name, length), .key = name, .length = length, .guest = guest};
 }
 
 static void index_sort(struct name_index *index)
@@ -339,23 +309,24 @@ static bool index_guests(struct inventory *inventory)
     for (size_t i = 0; i < inventory->guest_count; i++) {
         const char *name = inventory->guests[i].name;
 
-        if (name &&
-            (!index_add(names, name, strlen(name), i) || !index_add(shorts, name, strcspn(name, "."), i)))
-            return false;
+        if (!name)
+            continue;
+        index_add(names, name, strlen(name), i);
+        index_add(shorts, name, strcspn(name, "."), i);
     }
     index_sort(names);
     index_sort(shorts);
     return true;
 }
 
-static bool name_guest(struct guest *guest, const char *alias)
+static bool name_guest(struct inventory *inventory, struct guest *guest, const char *alias)
 {
     char **grown = reallocarray(guest->aliases, guest->alias_count + 1, sizeof(*grown));
 
     if (!grown)
         return false;
     guest->aliases = grown;
-    grown[guest->alias_count] = strdup(alias);
+    grown[guest->alias_count] = arena_copy(&inventory->texts, alias, strlen(alias));
     if (!grown[guest->alias_count])
         return false;
     guest->alias_count++;
@@ -379,7 +350,7 @@ static bool resolve(struct inventory *inventory, struct alias *alias)
         return true;
     }
     alias->guest = (size_t)(guest - inventory->guests);
-    return name_guest(&inventory->guests[alias->guest], alias->node);
+    return name_guest(inventory, &inventory->guests[alias->guest], alias->node);
 }
 
 static bool resolve_aliases(struct inventory *inventory)
@@ -393,8 +364,9 @@ static bool resolve_aliases(struct inventory *inventory)
     for (size_t i = 0; i < inventory->alias_count; i++) {
         struct alias *alias = &inventory->aliases[i];
 
-        if (!resolve(inventory, alias) || !index_add(index, alias->node, strlen(alias->node), i))
+        if (!resolve(inventory, alias))
             return false;
+        index_add(index, alias->node, strlen(alias->node), i);
     }
     index_sort(index);
     return true;

@@ -3,11 +3,15 @@
 #pragma once
 
 #include "proxmox/inventory.h"
+#include "system/arena.h"
 
-/* Several guests may share a key: they lie side by side, in order of VMID. */
+/* Several guests may share a key: they lie side by side, in order of VMID. The order of keys is that of their
+ * hashes: numbers are sorted and found much faster than ten thousand names that begin alike. */
 struct name_entry {
-    char *key;    /* a name as written; compared without regard to case (ASCII, as in DNS) */
-    size_t guest; /* index into guests; in by_alias: into aliases */
+    uint64_t hash;   /* name_hash() of the key */
+    const char *key; /* a name as written, borrowed; compared without regard to case (ASCII, as in DNS) */
+    size_t length;   /* of the key: a short name is the beginning of the name */
+    size_t guest;    /* index into guests; in by_alias: into aliases */
 };
 
 struct name_index {
@@ -16,13 +20,13 @@ struct name_index {
 };
 
 struct alias {
-    char *node, *target;
+    const char *node, *target;
     bool resolved, ambiguous;
     size_t guest; /* index into guests, if resolved */
 };
 
 struct node {
-    char *name;
+    const char *name;
     bool online;
     bool maintenance;
     bool listed; /* by the fresh list: only while building */
@@ -31,7 +35,7 @@ struct node {
 /* A guest that Proxmox shows us and that is in none of the pools. */
 struct stranger {
     int vmid;
-    char *name; /* NULL: none */
+    const char *name; /* NULL: none */
 };
 
 struct strangers {
@@ -52,6 +56,7 @@ struct inventory {
     size_t node_count;
     struct name_index by_name, by_short, by_alias;
     struct strangers strangers;
+    struct arena texts; /* all strings that the others point to */
 };
 
 enum match { MATCH_NONE, MATCH_ONE, MATCH_SEVERAL };
@@ -60,11 +65,12 @@ enum match { MATCH_NONE, MATCH_ONE, MATCH_SEVERAL };
 enum match match_guest(const struct inventory *inventory, const char *plug, const struct guest **guest,
                        const struct name_entry **candidates, size_t *count);
 const struct node *inventory_node(const struct inventory *inventory, const char *name); /* NULL: unknown */
-void guest_clear(struct guest *guest);
-void name_index_clear(struct name_index *index);
+/* Of the first `length` bytes, without regard to case. */
+uint64_t name_hash(const char *name, size_t length);
+/* <0, 0, >0: by hash, and by the names themselves where that is equal. */
+int name_compare(const struct name_entry *a, const struct name_entry *b);
 /* inventory_strangers.c: who is called so, by VMID, name or short name; NULL: nobody. */
 const struct stranger *strangers_find(const struct strangers *strangers, const char *plug);
 void strangers_forget_guests(struct inventory *inventory); /* those that turned out to be in a pool */
-void strangers_clear(struct strangers *strangers);
-struct strangers *inventory_builder_strangers(struct inventory_builder *builder);
+struct inventory *inventory_builder_made(struct inventory_builder *builder); /* under construction */
 bool is_digits(const char *text); /* at least one, and nothing else */

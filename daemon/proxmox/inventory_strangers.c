@@ -14,7 +14,8 @@
 
 bool inventory_builder_stranger(struct inventory_builder *builder, int vmid, const char *name)
 {
-    struct strangers *strangers = inventory_builder_strangers(builder);
+    struct inventory *inventory = inventory_builder_made(builder);
+    struct strangers *strangers = &inventory->strangers;
 
     if (strangers->count == strangers->size) {
         size_t size = strangers->size ? 2 * strangers->size : STRANGERS_FIRST;
@@ -25,7 +26,7 @@ bool inventory_builder_stranger(struct inventory_builder *builder, int vmid, con
         strangers->list = list;
         strangers->size = size;
     }
-    char *copy = name ? strdup(name) : NULL;
+    const char *copy = name ? arena_copy(&inventory->texts, name, strlen(name)) : NULL;
 
     if (name && !copy)
         return false;
@@ -39,20 +40,10 @@ void strangers_forget_guests(struct inventory *inventory)
     size_t kept = 0;
 
     for (size_t i = 0; i < strangers->count; i++) {
-        if (inventory_by_vmid(inventory, strangers->list[i].vmid))
-            free(strangers->list[i].name);
-        else
+        if (!inventory_by_vmid(inventory, strangers->list[i].vmid))
             strangers->list[kept++] = strangers->list[i];
     }
     strangers->count = kept;
-}
-
-void strangers_clear(struct strangers *strangers)
-{
-    for (size_t i = 0; i < strangers->count; i++)
-        free(strangers->list[i].name);
-    free(strangers->list);
-    *strangers = (struct strangers){0};
 }
 
 static bool is_called(const struct stranger *stranger, const char *plug)

@@ -49,51 +49,57 @@ static bool same_guests(const struct inventory *a, const struct inventory *b)
     return same;
 }
 
-/* What the round has taught, own privileges judged with it; NULL if it has failed. */
-static struct inventory *learn(struct poller *poller)
+/* Own privileges are judged with what was made; false: no memory. */
+static bool learn(struct poller *poller, const struct inventory *made)
 {
-    _cleanup_(inventory_unrefp) struct inventory *made = NULL;
-    bool complete = poller->guests && poller->nodes && poller->permissions;
-    bool fine = poller->round_error.code == ERROR_NONE && complete;
-    if (fine)
-        made = poller_make_inventory(poller);
     bool judged = !poller->permissions_read || !(made || poller->pool_hidden) || poller_judge(poller, made);
     /* a pool that does not tell its members may be all that is wrong with our privileges */
     if (poller->pool_hidden && grants_missing(poller->grants)->code != ERROR_NONE)
         error_hint(&poller->round_error, "check pool in fence-broker.conf; if it is right: %s",
                    grants_missing(poller->grants)->hint);
-    if (fine && (!made || !judged)) {
-        error_set(&poller->round_error, ERROR_INTERNAL, "no memory for the inventory");
-        return NULL;
-    }
-    return TAKE(made);
+    return judged;
 }
 
-static void end_round(struct poller *poller)
+static void note_no_memory(struct poller *poller)
 {
-    struct inventory *made = learn(poller);
+    error_set(&poller->round_error, ERROR_INTERNAL, "no memory for the inventory");
+}
+
+static void forget_answers(struct poller *poller)
+{
+    poller_make_cancel(poller);
+    guest_list_unrefp(&poller->guests);
+    poller_put_json(&poller->nodes);
+    for (size_t i = 0; i < poller->pool_count; i++)
+        guest_list_unrefp(&poller->pools[i].members);
+}
+
+/* `owned` is what the round has made; NULL if it has failed. */
+static void end_round(struct poller *poller, struct inventory *owned)
+{
+    _cleanup_(inventory_unrefp) struct inventory *made = owned;
+    if (!learn(poller, made) && made) {
+        note_no_memory(poller);
+        inventory_unrefp(&made);
+    }
     if (made) {
         /* other guests than the privileges were read for: those of a new one are not known, and one that has
          * left would be blamed on us */
         if (poller->inventory && !poller->permissions_read && !same_guests(poller->inventory, made))
             poller->permissions_due = poller->again = true;
         inventory_unref(poller->inventory);
-        poller->inventory = made;
+        poller->inventory = TAKE(made);
         log_changes(poller);
+        if (poller->error.code != ERROR_NONE)
+            log_say(KIND_POLLING_RESUMED, NULL, "polling Proxmox works again");
+        poller->told = 0;
     } else {
         log_failure(poller, &poller->round_error);
     }
-    if (made && poller->error.code != ERROR_NONE)
-        log_say(KIND_POLLING_RESUMED, NULL, "polling Proxmox works again");
-    if (made)
-        poller->told = 0;
     poller->error = poller->round_error;
     poller->had_round = true;
     poller->running = false;
-    poller_put_json(&poller->guests);
-    poller_put_json(&poller->nodes);
-    for (size_t i = 0; i < poller->pool_count; i++)
-        poller_put_json(&poller->pools[i].members);
+    forget_answers(poller);
 
     struct timeval tv = {.tv_sec = poller->interval_ms / 1000,
                          .tv_usec = (poller->interval_ms % 1000) * 1000};
@@ -102,6 +108,41 @@ static void end_round(struct poller *poller)
     poller->again = false;
     event_add(poller->timer, &tv);
     poller->round(poller->context);
+}
+
+/* Once each time round the loop. */
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    static const struct timeval next_time = {0};
+    struct poller *poller = context;
+    struct inventory *made = NULL;
+    (void)fd;
+    (void)what;
+    int left = poller_make_slice(poller, &made);
+    if (left > 0) {
+        event_add(poller->turn, &next_time);
+        return;
+    }
+    if (left < 0)
+        note_no_memory(poller);
+    end_round(poller, made);
+}
+
+/* All answers are in. */
+static void conclude(struct poller *poller)
+{
+    static const struct timeval now = {0};
+    bool complete = poller->guests && poller->nodes && poller->permissions;
+    if (poller->round_error.code != ERROR_NONE || !complete) {
+        end_round(poller, NULL);
+        return;
+    }
+    if (!poller_make_begin(poller)) {
+        note_no_memory(poller);
+        end_round(poller, NULL);
+        return;
+    }
+    event_add(poller->turn, &now);
 }
 
 static void ask_next(struct poller *poller);
@@ -181,7 +222,7 @@ static void ask_next(struct poller *poller)
 {
     struct api_request request = {.node = NULL};
     if (!next_request(poller, &request)) {
-        end_round(poller);
+        conclude(poller);
         return;
     }
     /* room for a login and for every endpoint's silence */
@@ -193,7 +234,7 @@ static void ask_next(struct poller *poller)
     poller->call = session_call(poller->session, &request, &route, on_answer, poller);
     if (!poller->call) {
         error_set(&poller->round_error, ERROR_INTERNAL, "no memory to poll Proxmox");
-        end_round(poller);
+        end_round(poller, NULL);
     }
 }
 
@@ -256,7 +297,7 @@ static void forget_config(struct poller *poller)
 {
     for (size_t i = 0; i < poller->pool_count; i++) {
         free(poller->pools[i].name);
-        poller_put_json(&poller->pools[i].members);
+        guest_list_unrefp(&poller->pools[i].members);
     }
     free(poller->pools);
     poller->pools = NULL;
@@ -278,10 +319,8 @@ static void cancel_round(struct poller *poller)
     }
     session_cancel(poller->session, poller->call);
     poller->call = 0;
-    for (size_t i = 0; i < poller->pool_count; i++)
-        poller_put_json(&poller->pools[i].members);
-    poller_put_json(&poller->guests);
-    poller_put_json(&poller->nodes);
+    event_del(poller->turn);
+    forget_answers(poller);
     poller->running = poller->again = false;
 }
 
@@ -331,7 +370,8 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
     poller->round = round;
     poller->context = context;
     poller->timer = event_new(base, -1, 0, on_timer, poller);
-    if (!poller->timer || !copy_config(poller, config) ||
+    poller->turn = event_new(base, -1, 0, on_turn, poller);
+    if (!poller->timer || !poller->turn || !copy_config(poller, config) ||
         !grants_set_policy(grants, identity_of(config), !config->excess_tolerated)) {
         poller_free(poller);
         return NULL;
@@ -393,10 +433,13 @@ void poller_free(struct poller *poller)
 {
     if (!poller)
         return;
-    cancel_round(poller);
+    if (poller->turn)
+        cancel_round(poller);
     forget_config(poller);
     poller_put_json(&poller->permissions);
     inventory_unref(poller->inventory);
+    if (poller->turn)
+        event_free(poller->turn);
     if (poller->timer)
         event_free(poller->timer);
     free(poller->version);

@@ -18,6 +18,8 @@ struct poller;
 #define POLLER_PRIVILEGES_MS (10 * 60 * 1000) /* own privileges are re-read so often, and after any 403 */
 #define POLLER_EXCESS_MS     (60 * 1000) /* the same while they are too many, and we fence all the same */
 
+#define POLLER_SLICE_GUESTS 1000 /* of the lists are looked at before the loop has its turn */
+
 /* A round ended: learnt or failed (then the old inventory stays). From the loop. */
 typedef void poller_round_fn(void *context);
 

@@ -8,62 +8,8 @@
 #include "system/cleanup.h"
 #include "system/json.h"
 
+#include <errno.h>
 #include <string.h>
-
-static bool parse_guest(struct json_object *entry, struct guest *guest)
-{
-    int64_t vmid = 0;
-    const char *type = NULL, *node = NULL, *text = NULL;
-    *guest = (struct guest){0};
-    if (!json_get_string(entry, "type", &type) ||
-        !json_get_int_or_digits(entry, "vmid", 100, 999999999, &vmid) ||
-        !json_get_string(entry, "node", &node))
-        return false;
-    if (strcmp(type, "lxc") != 0 && strcmp(type, "qemu") != 0)
-        return false;
-    guest->vmid = (int)vmid;
-    guest->type = strcmp(type, "lxc") == 0 ? PVE_LXC : PVE_QEMU;
-    /* borrowed from the document; the builder copies. The casts drop const for that only. */
-    guest->node = (char *)(uintptr_t)node;
-    guest->name = json_get_string(entry, "name", &text) ? (char *)(uintptr_t)text : NULL;
-    guest->status = json_get_string(entry, "status", &text) ? (char *)(uintptr_t)text : NULL;
-    guest->lock = json_get_string(entry, "lock", &text) ? (char *)(uintptr_t)text : NULL;
-    guest->hastate = json_get_string(entry, "hastate", &text) ? (char *)(uintptr_t)text : NULL;
-    guest->tags = json_get_string(entry, "tags", &text) ? (char *)(uintptr_t)text : NULL;
-    json_get_flag(entry, "template", &guest->template);
-    return true;
-}
-
-static int64_t vmid_of(struct json_object *entry)
-{
-    int64_t vmid = 0;
-    json_get_int_or_digits(entry, "vmid", 1, 999999999, &vmid);
-    return vmid;
-}
-
-int poller_compare_entries(const void *a, const void *b)
-{
-    int64_t left = vmid_of(*(struct json_object *const *)a), right = vmid_of(*(struct json_object *const *)b);
-    return (left > right) - (left < right);
-}
-
-/* In a list that was sorted when it came in. */
-static struct json_object *find_member(struct json_object *list, int vmid)
-{
-    size_t low = 0, high = list ? json_object_array_length(list) : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        struct json_object *entry = json_object_array_get_idx(list, middle);
-        int64_t found = vmid_of(entry);
-        if (found == vmid)
-            return entry;
-        if (found < vmid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
 
 static void set_privileges(const struct poller *poller, struct guest *guest)
 {
@@ -71,54 +17,49 @@ static void set_privileges(const struct poller *poller, struct guest *guest)
     guest->may_audit = privileges_on_guest(poller->permissions, guest->vmid, "VM.Audit");
 }
 
-/* Members of pools that could be read. The pool's own list shows also guests that we may not audit. */
-static bool add_pool_members(const struct poller *poller, struct inventory_builder *builder,
-                             const struct pool_answer *pool)
+/* ---- a guest of a list ---- */
+
+/* The pool does not tell its members, and our privileges say that this is one. */
+static bool is_powered_member(const struct poller *poller, const struct pool_answer *pool,
+                              const struct guest *guest)
 {
-    for (size_t i = 0; pool->members && i < json_object_array_length(pool->members); i++) {
-        struct guest guest, listed;
-        if (!parse_guest(json_object_array_get_idx(pool->members, i), &guest))
-            continue;
-        /* the resource list has the lock and the HA state, which the pool's list may lack */
-        struct json_object *entry = find_member(poller->guests, guest.vmid);
-        if (entry && parse_guest(entry, &listed))
-            guest = listed;
-        guest.pool = pool->name;
-        set_privileges(poller, &guest);
-        if (!inventory_builder_guest(builder, &guest))
-            return false;
-    }
-    return true;
+    return pool->by_privileges && privileges_by_pool(poller->permissions, guest->vmid) &&
+           (!guest->pool || strcmp(guest->pool, pool->name) == 0);
 }
 
-static bool add_powered_guests(const struct poller *poller, struct inventory_builder *builder,
-                               const struct pool_answer *pool)
+static bool add_powered(const struct poller *poller, struct inventory_builder *builder,
+                        const struct pool_answer *pool, const struct guest *listed)
 {
-    for (size_t i = 0; i < json_object_array_length(poller->guests); i++) {
-        struct json_object *entry = json_object_array_get_idx(poller->guests, i);
-        const char *other = NULL;
-        struct guest guest;
-        if (!parse_guest(entry, &guest) || !privileges_by_pool(poller->permissions, guest.vmid))
-            continue;
-        if (json_get_string(entry, "pool", &other) && strcmp(other, pool->name) != 0)
-            continue;
-        set_privileges(poller, &guest);
-        if (!inventory_builder_guest(builder, &guest))
-            return false;
-    }
-    return true;
+    struct guest guest = *listed;
+    if (!is_powered_member(poller, pool, &guest))
+        return true;
+    guest.pool = NULL;
+    set_privileges(poller, &guest);
+    return inventory_builder_guest(builder, &guest);
 }
 
-/* All others that Proxmox shows us; the builder knows which of them have been added as guests. */
-static bool add_strangers(const struct poller *poller, struct inventory_builder *builder)
+/* The pool's own list shows also guests that we may not audit. */
+static bool add_member(const struct poller *poller, struct inventory_builder *builder,
+                       const struct pool_answer *pool, const struct guest *member)
 {
-    for (size_t i = 0; i < json_object_array_length(poller->guests); i++) {
-        struct guest guest;
-        if (parse_guest(json_object_array_get_idx(poller->guests, i), &guest) &&
-            !inventory_builder_stranger(builder, guest.vmid, guest.name))
-            return false;
+    /* the resource list has the lock and the HA state, which the pool's list may lack */
+    const struct guest *listed = guest_list_find(poller->guests, member->vmid);
+    struct guest guest = listed ? *listed : *member;
+    guest.pool = pool->name;
+    set_privileges(poller, &guest);
+    return inventory_builder_guest(builder, &guest);
+}
+
+static bool add_stranger(const struct poller *poller, struct inventory_builder *builder,
+                         const struct guest *guest)
+{
+    for (size_t i = 0; i < poller->pool_count; i++) {
+        const struct pool_answer *pool = &poller->pools[i];
+        if ((pool->members && guest_list_find(pool->members, guest->vmid)) ||
+            is_powered_member(poller, pool, guest))
+            return true;
     }
-    return true;
+    return inventory_builder_stranger(builder, guest->vmid, guest->name);
 }
 
 static bool add_nodes(const struct poller *poller, struct inventory_builder *builder)
@@ -137,29 +78,83 @@ static bool add_nodes(const struct poller *poller, struct inventory_builder *bui
     return true;
 }
 
-struct inventory *poller_make_inventory(const struct poller *poller)
+/* ---- in slices ---- */
+
+bool poller_make_begin(struct poller *poller)
 {
-    _cleanup_(inventory_builder_freep) struct inventory_builder *builder =
-        inventory_builder_new(poller->inventory);
-    if (!builder)
-        return NULL;
-    for (size_t i = 0; i < poller->pool_count; i++) {
-        const struct pool_answer *pool = &poller->pools[i];
-        if (pool->by_privileges && !add_powered_guests(poller, builder, pool))
-            return NULL;
+    poller_make_cancel(poller);
+    poller->making.builder = inventory_builder_new(poller->inventory);
+    return poller->making.builder != NULL;
+}
+
+void poller_make_cancel(struct poller *poller)
+{
+    inventory_builder_free(poller->making.builder);
+    poller->making = (struct poller_making){.builder = NULL};
+}
+
+/* What this pass reads for this pool. */
+static const struct guest_list *list_of_pass(const struct poller *poller)
+{
+    return poller->making.pass == MAKING_MEMBERS ? poller->pools[poller->making.pool].members
+                                                 : poller->guests;
+}
+
+static bool add_one(const struct poller *poller, const struct guest *guest)
+{
+    const struct poller_making *making = &poller->making;
+    switch (making->pass) {
+    case MAKING_POWERED:
+        return add_powered(poller, making->builder, &poller->pools[making->pool], guest);
+    case MAKING_MEMBERS:
+        return add_member(poller, making->builder, &poller->pools[making->pool], guest);
+    case MAKING_STRANGERS:
+        return add_stranger(poller, making->builder, guest);
+    case MAKING_REST:
+        break;
     }
-    /* after those: where a pool tells its members, its word counts */
-    for (size_t i = 0; i < poller->pool_count; i++) {
-        if (!add_pool_members(poller, builder, &poller->pools[i]))
-            return NULL;
-    }
-    if (!add_strangers(poller, builder) || !add_nodes(poller, builder))
+    return true;
+}
+
+/* To the next pool, or to the first one of the next pass; strangers are sought once for all pools. */
+static void next_list(struct poller *poller)
+{
+    struct poller_making *making = &poller->making;
+    making->next = 0;
+    if (making->pass != MAKING_STRANGERS && ++making->pool < poller->pool_count)
+        return;
+    making->pool = 0;
+    making->pass++;
+}
+
+static struct inventory *finish(struct poller *poller)
+{
+    struct inventory_builder *builder = poller->making.builder;
+    if (!add_nodes(poller, builder))
         return NULL;
     for (size_t i = 0; i < poller->alias_count; i++) {
         if (!inventory_builder_alias(builder, poller->aliases[i].node, poller->aliases[i].target))
             return NULL;
     }
-    return inventory_builder_finish(TAKE(builder), poller->guests_ms);
+    return inventory_builder_finish(TAKE(poller->making.builder), poller->guests_ms);
+}
+
+int poller_make_slice(struct poller *poller, struct inventory **made)
+{
+    struct poller_making *making = &poller->making;
+    *made = NULL;
+    for (size_t looked_at = 0; making->pass != MAKING_REST; looked_at++) {
+        const struct guest_list *list = list_of_pass(poller);
+        if (looked_at == POLLER_SLICE_GUESTS)
+            return 1;
+        if (!list || making->next == guest_list_count(list))
+            next_list(poller);
+        else if (!add_one(poller, guest_list_get(list, making->next++)))
+            return -ENOMEM;
+    }
+    *made = finish(poller);
+    poller_make_cancel(poller);
+    return *made ? 0 : -ENOMEM;
 }
 
 /* ---- own privileges against what they are for ---- */
@@ -176,11 +171,10 @@ static void add_scope_guests(const struct inventory *made, struct privileges_gue
 static size_t add_scope_others(const struct poller *poller, const struct inventory *made, int *others)
 {
     size_t count = 0;
-    for (size_t i = 0; poller->guests && i < json_object_array_length(poller->guests); i++) {
-        struct guest guest;
-        if (parse_guest(json_object_array_get_idx(poller->guests, i), &guest) &&
-            (!made || !inventory_by_vmid(made, guest.vmid)))
-            others[count++] = guest.vmid;
+    for (size_t i = 0; poller->guests && i < guest_list_count(poller->guests); i++) {
+        int vmid = guest_list_get(poller->guests, i)->vmid;
+        if (!made || !inventory_by_vmid(made, vmid))
+            others[count++] = vmid;
     }
     return count;
 }
@@ -190,7 +184,7 @@ bool poller_judge(struct poller *poller, const struct inventory *made)
     size_t count = made ? inventory_count(made) : 0;
     _cleanup_(freep) const char **pools = calloc(poller->pool_count, sizeof(*pools));
     _cleanup_(freep) struct privileges_guest *guests = calloc(count ? count : 1, sizeof(*guests));
-    size_t listed = poller->guests ? json_object_array_length(poller->guests) : 0;
+    size_t listed = poller->guests ? guest_list_count(poller->guests) : 0;
     _cleanup_(freep) int *others = calloc(listed ? listed : 1, sizeof(*others));
     struct privileges_scope scope = {.pools = pools,
                                      .pool_count = poller->pool_count,

@@ -4,26 +4,38 @@
  */
 #pragma once
 
+#include "proxmox/guest_list.h"
 #include "proxmox/poller.h"
 
 #include <json-c/json.h>
 
 struct pool_answer {
     char *name;
-    struct json_object *members; /* NULL: not known */
-    bool by_query;               /* asked by query: it is nested, or has refused to be asked by path */
-    bool by_privileges;          /* it does not tell its members: our privileges do */
+    struct guest_list *members; /* NULL: not known */
+    bool by_query;              /* asked by query: it is nested, or has refused to be asked by path */
+    bool by_privileges;         /* it does not tell its members: our privileges do */
 };
 
 /* In this order; what a round does not need is passed over. */
 enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_GUESTS, ASK_NODES, ASK_POOLS, ASK_NOTHING };
+
+/* The passes over the lists, in this order: where a pool tells its members, its word counts, and comes later.
+ */
+enum making_pass { MAKING_POWERED, MAKING_MEMBERS, MAKING_STRANGERS, MAKING_REST };
+
+/* An inventory under construction. */
+struct poller_making {
+    struct inventory_builder *builder; /* NULL: none */
+    enum making_pass pass;
+    size_t pool, next; /* of this pass, and of its list */
+};
 
 struct poller {
     struct event_base *base;
     struct session *session;
     struct endpoints *endpoints;
     struct grants *grants;
-    struct event *timer;
+    struct event *timer, *turn;
     poller_round_fn *round;
     void *context;
 
@@ -39,11 +51,13 @@ struct poller {
     size_t pool; /* which one ASK_POOLS is at */
     uint64_t call;
     uint64_t probes[ENDPOINTS_MAX]; /* 0: not under way; one that hangs outlives its round */
-    struct json_object *guests, *nodes;
+    struct guest_list *guests;
+    struct json_object *nodes;
     bool permissions_read; /* in this round */
     bool pool_hidden;      /* a pool does not tell its members, and our privileges do not either */
     int64_t guests_ms;
     struct error round_error;
+    struct poller_making making;
 
     /* what is known */
     struct json_object *permissions;
@@ -60,10 +74,12 @@ struct poller {
 };
 
 /* poller_make.c */
-/* By VMID; for json_object_array_sort(). */
-int poller_compare_entries(const void *a, const void *b);
-/* Of the round's answers; NULL: no memory. */
-struct inventory *poller_make_inventory(const struct poller *poller);
+/* Of the round's answers, in slices, so that the loop has its turn between them. False: no memory. */
+bool poller_make_begin(struct poller *poller);
+void poller_make_cancel(struct poller *poller);
+/* Looks at POLLER_SLICE_GUESTS entries of the lists at most. 1: call again; 0: *made is done, and the
+ * caller's; -ENOMEM. */
+int poller_make_slice(struct poller *poller, struct inventory **made);
 
 /* Own privileges against what they are for: the guests of `made`, or none if that is NULL. False: no memory.
  */

@@ -45,20 +45,33 @@ static void note_error(struct poller *poller, const struct error *error)
         poller->round_error = *error;
 }
 
-static void take_list(struct poller *poller, const struct api_result *result, struct json_object **slot,
-                      const char *what)
+static void note_no_list(struct poller *poller, const struct api_result *result, const char *what)
 {
     struct error error = {0};
-    if (result->outcome != API_OK) {
+    error_set(&error, ERROR_PROTOCOL, "Proxmox at %s answered the %s with something else than a list",
+              result->endpoint_text, what);
+    note_error(poller, &error);
+}
+
+static void take_guests(struct poller *poller, const struct api_result *result)
+{
+    poller->guests_ms = result->asked_ms;
+    if (result->outcome != API_OK)
         note_error(poller, &result->error);
-    } else if (!result->data || !json_object_is_type(result->data, json_type_array)) {
-        error_set(&error, ERROR_PROTOCOL, "Proxmox at %s answered the %s with something else than a list",
-                  result->endpoint_text, what);
-        note_error(poller, &error);
-    } else {
-        json_object_array_sort(result->data, poller_compare_entries);
-        *slot = json_object_get(result->data);
-    }
+    else if (!result->guests)
+        note_no_list(poller, result, "guests");
+    else
+        poller->guests = guest_list_ref(result->guests);
+}
+
+static void take_nodes(struct poller *poller, const struct api_result *result)
+{
+    if (result->outcome != API_OK)
+        note_error(poller, &result->error);
+    else if (!result->data || !json_object_is_type(result->data, json_type_array))
+        note_no_list(poller, result, "hosts");
+    else
+        poller->nodes = json_object_get(result->data);
 }
 
 static void take_permissions(struct poller *poller, const struct api_result *result)
@@ -105,7 +118,6 @@ static void take_pool_by_privileges(struct poller *poller, struct pool_answer *p
 /* False: the pool is to be asked once more, in another way. */
 static bool take_pool(struct poller *poller, struct pool_answer *pool, const struct api_result *result)
 {
-    struct json_object *data = result->data, *members = NULL;
     struct error error = {0};
     pool->by_privileges = false;
     if (result->outcome == API_REFUSED && result->http_status == 403 && !pool->by_query) {
@@ -132,17 +144,13 @@ static bool take_pool(struct poller *poller, struct pool_answer *pool, const str
         note_error(poller, &result->error);
         return true;
     }
-    /* asked by query, a pool comes as a list of one */
-    if (data && json_object_is_type(data, json_type_array) && json_object_array_length(data) == 1)
-        data = json_object_array_get_idx(data, 0);
-    if (!json_get_array(data, "members", &members)) {
+    if (!result->guests) {
         error_set(&error, ERROR_PROTOCOL, "Proxmox at %s answered pool %s without its members",
                   result->endpoint_text, pool->name);
         note_error(poller, &error);
         return true;
     }
-    json_object_array_sort(members, poller_compare_entries);
-    pool->members = json_object_get(members);
+    pool->members = guest_list_ref(result->guests);
     return true;
 }
 
@@ -159,11 +167,10 @@ void poller_take_answer(struct poller *poller, const struct api_result *result)
         take_permissions(poller, result);
         break;
     case ASK_GUESTS:
-        poller->guests_ms = result->asked_ms;
-        take_list(poller, result, &poller->guests, "guests");
+        take_guests(poller, result);
         break;
     case ASK_NODES:
-        take_list(poller, result, &poller->nodes, "hosts");
+        take_nodes(poller, result);
         break;
     case ASK_POOLS:
         if (!take_pool(poller, &poller->pools[poller->pool], result))

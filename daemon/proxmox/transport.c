@@ -7,6 +7,7 @@
  */
 #include "proxmox/transport.h"
 
+#include "proxmox/listing.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json.h"
@@ -53,8 +54,11 @@ struct transfer {
     int64_t asked_ms, timeout_ms;
     char *answer;
     size_t answer_length, answer_size;
-    bool too_long;          /* the answer: more than TRANSPORT_BODY_MAX */
-    struct trust_seen seen; /* if there was a full handshake */
+    struct listing *listing; /* takes a long answer in; NULL: it is kept in `answer` */
+    size_t received;         /* bytes of the answer */
+    bool too_long;           /* the answer: more than TRANSPORT_BODY_MAX */
+    bool broken;             /* what was received is no answer of Proxmox's, whatever follows */
+    struct trust_seen seen;  /* if there was a full handshake */
     char reason[TRANSPORT_REASON_MAX];
     char curl_error[CURL_ERROR_SIZE];
     transport_done_fn *done;
@@ -242,6 +246,7 @@ static void transfer_free(struct transfer *transfer)
     if (transfer->answer) /* may hold a ticket */
         explicit_bzero(transfer->answer, transfer->answer_size);
     free(transfer->answer);
+    listing_free(transfer->listing);
     free(transfer->endpoint_text);
     transfer->lane->generation->active--;
     free(transfer);
@@ -260,11 +265,20 @@ static void refuse(struct api_result *result, const struct transfer *transfer, s
         json_get_object(document, "errors", &result->errors);
 }
 
-/* What the exchange amounts to. *document must be released after the callback. */
+static void say_not_an_answer(const struct transfer *transfer, struct error *error)
+{
+    error_set(error, ERROR_PROTOCOL, "Proxmox at %s answered %s with %zu bytes that are not a Proxmox answer",
+              transfer->endpoint_text, api_row(transfer->call)->name, transfer->received);
+}
+
+/* What the exchange amounts to. *document, and the result's guests, must be released after the callback. */
 static void judge_answer(const struct transfer *transfer, struct api_result *result,
                          struct json_object **document)
 {
-    *document = transfer->answer_length ? json_parse(transfer->answer, transfer->answer_length) : NULL;
+    if (transfer->listing)
+        *document = listing_end(transfer->listing, &result->guests);
+    else if (transfer->answer_length)
+        *document = json_parse(transfer->answer, transfer->answer_length);
     if (result->http_status >= 300 || result->http_status < 200) {
         refuse(result, transfer, *document);
         return;
@@ -273,9 +287,7 @@ static void judge_answer(const struct transfer *transfer, struct api_result *res
     if (!*document || !json_object_is_type(*document, json_type_object) ||
         !json_object_object_get_ex(*document, "data", &data)) {
         result->outcome = API_LOST;
-        error_set(&result->error, ERROR_PROTOCOL,
-                  "Proxmox at %s answered %s with %zu bytes that are not a Proxmox answer",
-                  transfer->endpoint_text, api_row(transfer->call)->name, transfer->answer_length);
+        say_not_an_answer(transfer, &result->error);
         return;
     }
     result->outcome = API_OK;
@@ -326,6 +338,8 @@ static void judge_failure(const struct transfer *transfer, CURLcode code, bool t
         error_set(&result->error, ERROR_PROTOCOL,
                   "Proxmox at %s answered %s with more than the %d MiB that are read of one answer",
                   transfer->endpoint_text, call, TRANSPORT_BODY_MAX / (1024 * 1024));
+    else if (transfer->broken)
+        say_not_an_answer(transfer, &result->error);
     else if (timed_out)
         error_set(&result->error, result->outcome == API_LOST ? ERROR_PROTOCOL : ERROR_NO_ENDPOINT,
                   "Proxmox at %s %s within %lld ms", transfer->endpoint_text,
@@ -372,6 +386,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
     HASH_DEL(transport->transfers, transfer);
     if (transfer->done)
         transfer->done(transfer->context, transfer->id, &result, address ? address : "");
+    guest_list_unref(result.guests);
     transfer_free(transfer);
 }
 
@@ -407,21 +422,27 @@ static void on_timeout(evutil_socket_t fd, short what, void *context)
         generation_free(generation);
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *context)
+/* A long answer is taken in as it comes, if it is a good one; the words of a refusal are always kept. */
+static bool is_listed(struct transfer *transfer)
 {
-    struct transfer *transfer = context;
-    size_t length = size * count;
-    if (length > TRANSPORT_BODY_MAX - transfer->answer_length) {
-        transfer->too_long = true;
-        return 0;
-    }
+    enum api_elements elements = api_row(transfer->call)->elements;
+    long status = 0;
+    if (transfer->received == 0 && elements != API_ELEMENTS_NONE &&
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200 &&
+        status < 300)
+        transfer->listing = listing_new(elements);
+    return transfer->listing != NULL;
+}
+
+static bool keep_body(struct transfer *transfer, const char *data, size_t length)
+{
     if (transfer->answer_length + length > transfer->answer_size) {
         size_t wanted = transfer->answer_size ? transfer->answer_size * 2 : 4096;
         while (wanted < transfer->answer_length + length)
             wanted *= 2;
         char *grown = malloc(wanted); /* not realloc(): the old room may hold a ticket and is wiped */
         if (!grown)
-            return 0;
+            return false;
         if (transfer->answer) {
             memcpy(grown, transfer->answer, transfer->answer_length);
             explicit_bzero(transfer->answer, transfer->answer_size);
@@ -432,7 +453,25 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     }
     memcpy(transfer->answer + transfer->answer_length, data, length);
     transfer->answer_length += length;
-    return length;
+    return true;
+}
+
+/* At most CURL_MAX_WRITE_SIZE bytes at a time: that much of a long answer is read before the loop has its
+ * turn. */
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t length = size * count;
+    if (length > TRANSPORT_BODY_MAX - transfer->received) {
+        transfer->too_long = true;
+        return 0;
+    }
+    bool listed = is_listed(transfer);
+    transfer->received += length;
+    if (!listed)
+        return keep_body(transfer, data, length) ? length : 0;
+    transfer->broken = !listing_feed(transfer->listing, data, length);
+    return transfer->broken ? 0 : length;
 }
 
 /* Only the status line matters: its reason phrase is Proxmox's error text. */

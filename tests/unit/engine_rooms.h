@@ -8,6 +8,7 @@
 #include "engine_loop.h"
 
 #include "fence/history.h"
+#include "proxmox/guest_list.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 
@@ -84,6 +85,19 @@ static void flight_free(struct flight *flight)
     free(flight);
 }
 
+/* As transport takes a list of guests in; NULL: it is none. */
+static struct guest_list *guests_of(struct json_object *data)
+{
+    struct guest_list *guests = json_object_is_type(data, json_type_array) ? guest_list_new() : NULL;
+    for (size_t i = 0; guests && i < json_object_array_length(data); i++) {
+        const char *text = json_object_to_json_string(json_object_array_get_idx(data, i));
+        assert_int_equal(guest_list_add(guests, text, strlen(text)), 0);
+    }
+    if (guests)
+        guest_list_finish(guests);
+    return guests;
+}
+
 /* Takes over result->data and result->errors. */
 static void flight_land(struct flight *flight, struct api_result *result)
 {
@@ -96,8 +110,11 @@ static void flight_land(struct flight *flight, struct api_result *result)
         result->reason = "";
     if (!result->endpoint_text)
         result->endpoint_text = "pve1";
+    if (flight->call == API_GUESTS && result->outcome == API_OK)
+        result->guests = guests_of(result->data);
     flight_free(flight);
     done(context, id, result);
+    guest_list_unref(result->guests);
     json_object_put(result->data);
     json_object_put(result->errors);
 }

@@ -1,0 +1,284 @@
+/*
+ * Answers cut at every byte must give what they give whole, what is not JSON must give nothing, and what is
+ * held of a long one must stay small.
+ */
+#include "proxmox/listing.h"
+
+#include "system/arena.h"
+#include "system/cleanup.h"
+#include "system/json.h"
+
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MANY 10000
+
+static void listing_freep(struct listing **listing)
+{
+    listing_free(*listing);
+}
+
+/* In pieces of that length; NULL: it was refused. */
+static struct json_object *take(enum api_elements elements, const char *text, size_t piece,
+                                struct guest_list **guests)
+{
+    _cleanup_(listing_freep) struct listing *listing = listing_new(elements);
+    size_t length = strlen(text);
+
+    *guests = NULL;
+    for (size_t at = 0; at < length; at += piece) {
+        if (!listing_feed(listing, text + at, length - at < piece ? length - at : piece))
+            return NULL;
+    }
+    return listing_end(listing, guests);
+}
+
+static const char resources[] =
+    "{\"data\":[\n{\"type\":\"qemu\",\"vmid\":102,\"node\":\"pve2\",\"name\":\"db\",\"pool\":\"p\"} , "
+    "{\"type\":\"storage\",\"storage\":\"x\"},{\"vmid\":\"101\",\"type\":\"lxc\",\"node\":\"pve1\","
+    "\"name\":\"\\u00e4\\\"}]{\",\"more\":{\"deep\":[1,{}]},\"template\":\"1\",\"lock\":\"backup\"}],"
+    "\"total\":3}";
+
+static void test_guests_are_the_same_however_the_answer_is_cut(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece <= sizeof(resources); piece++) {
+        struct guest_list *guests = NULL;
+        struct json_object *document = take(API_ELEMENTS_GUESTS, resources, piece, &guests);
+        const struct guest *guest;
+
+        assert_non_null(document);
+        assert_int_equal(guest_list_count(guests), 2);
+        guest = guest_list_get(guests, 0);
+        assert_int_equal(guest->vmid, 101);
+        assert_int_equal(guest->type, PVE_LXC);
+        assert_string_equal(guest->name, "\xc3\xa4\"}]{");
+        assert_string_equal(guest->lock, "backup");
+        assert_true(guest->template);
+        assert_null(guest->pool);
+        guest = guest_list_find(guests, 102);
+        assert_string_equal(guest->node, "pve2");
+        assert_string_equal(guest->pool, "p");
+        assert_null(guest_list_find(guests, 103));
+        json_object_put(document);
+        guest_list_unref(guests);
+    }
+}
+
+static void test_members_are_found_by_path_and_by_query(void **state)
+{
+    static const char *const texts[] = {
+        "{\"data\":{\"poolid\":\"p\",\"members\":[{\"type\":\"qemu\",\"vmid\":101,\"node\":\"a\"}]}}",
+        "{\"data\":[{\"poolid\":\"p\",\"members\":[{\"type\":\"qemu\",\"vmid\":101,\"node\":\"a\"}]}]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct guest_list *guests = NULL;
+        struct json_object *document = take(API_ELEMENTS_MEMBERS, texts[i], 7, &guests);
+
+        assert_non_null(document);
+        assert_int_equal(guest_list_count(guests), 1);
+        json_object_put(document);
+        guest_list_unref(guests);
+    }
+}
+
+static void test_an_empty_list_is_a_list_and_none_is_none(void **state)
+{
+    static const struct {
+        enum api_elements elements;
+        const char *text;
+        bool list;
+    } cases[] = {
+        {API_ELEMENTS_GUESTS, "{\"data\":[]}", true},
+        {API_ELEMENTS_GUESTS, "{\"data\":[1,null,\"x\"]}", true},
+        {API_ELEMENTS_GUESTS, "{\"data\":null}", false},
+        {API_ELEMENTS_GUESTS, "{\"data\":{\"a\":1}}", false},
+        {API_ELEMENTS_GUESTS, "{\"errors\":[{\"type\":\"qemu\",\"vmid\":101,\"node\":\"a\"}]}", false},
+        {API_ELEMENTS_MEMBERS, "{\"data\":{\"members\":[]}}", true},
+        {API_ELEMENTS_MEMBERS, "{\"data\":{\"members\":{}}}", false},
+        {API_ELEMENTS_MEMBERS, "{\"data\":[]}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct guest_list *guests = NULL;
+        struct json_object *document = take(cases[i].elements, cases[i].text, 1, &guests);
+
+        assert_non_null(document);
+        assert_int_equal(guests != NULL, cases[i].list);
+        assert_true(!guests || guest_list_count(guests) == 0);
+        json_object_put(document);
+        guest_list_unref(guests);
+    }
+}
+
+/* Half a list would look like guests that are gone. */
+static void test_no_beginning_of_an_answer_is_one(void **state)
+{
+    char cut[sizeof(resources)];
+
+    (void)state;
+    for (size_t length = 0; length < sizeof(resources) - 1; length++) {
+        struct guest_list *guests = NULL;
+
+        memcpy(cut, resources, length);
+        cut[length] = '\0';
+        assert_null(take(API_ELEMENTS_GUESTS, cut, 16, &guests));
+        assert_null(guests);
+    }
+}
+
+static void test_what_is_not_json_is_refused(void **state)
+{
+    static const char *const texts[] = {
+        "<html><body>It works!</body></html>",
+        "{\"data\":[{\"a\":1}{\"a\":1}]}",
+        "{\"data\":[{\"a\":1},]}",
+        "{\"data\":[{\"a\":1},,{\"a\":1}]}",
+        "{\"data\":[,{\"a\":1}]}",
+        "{\"data\":[{\"a\":1} x]}",
+        "{\"data\":[{\"a\":}]}",
+        "{\"data\":[{\"a\":[1}]}]}",
+        "{\"data\":[{\"a\":\"\xff\"}]}",
+        "{\"data\":[{\"a\":1}]}}",
+        "{\"data\":[{\"a\":1}]} []",
+        "[{\"a\":1}]",
+        "{\"data\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}",
+    };
+    struct guest_list *guests = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        for (size_t piece = 1; piece < 40; piece += 13) {
+            struct json_object *document = take(API_ELEMENTS_GUESTS, texts[i], piece, &guests);
+
+            if (document)
+                fail_msg("taken: %s", texts[i]);
+        }
+    }
+}
+
+static void test_an_element_that_is_too_long_is_refused(void **state)
+{
+    _cleanup_(freep) char *text = malloc(LISTING_ELEMENT_MAX + 64);
+    struct guest_list *guests = NULL;
+    size_t begun = (size_t)sprintf(text, "{\"data\":[{\"name\":\"");
+
+    (void)state;
+    memset(text + begun, 'x', LISTING_ELEMENT_MAX);
+    strcpy(text + begun + LISTING_ELEMENT_MAX, "\"}]}");
+    assert_null(take(API_ELEMENTS_GUESTS, text, 16384, &guests));
+}
+
+static void test_privileges_are_whole_and_equal_ones_are_one(void **state)
+{
+    static const char text[] = "{\"data\":{\"/vms/101\":{\"VM.Audit\":0},\"/vms/102\":{\"VM.Audit\":0},"
+                               "\"/pool/p\\\"\":{\"Pool.Audit\":1},\"/vms/103\":{}}}";
+
+    (void)state;
+    for (size_t piece = 1; piece <= sizeof(text); piece++) {
+        struct guest_list *guests = NULL;
+        _cleanup_(json_putp) struct json_object *document = take(API_ELEMENTS_LEAVES, text, piece, &guests);
+        _cleanup_(json_putp) struct json_object *expected = json_parse(text, strlen(text));
+        struct json_object *data = json_object_object_get(document, "data");
+
+        assert_null(guests);
+        assert_true(json_object_equal(document, expected));
+        assert_ptr_equal(json_object_object_get(data, "/vms/101"), json_object_object_get(data, "/vms/102"));
+    }
+}
+
+static void test_privileges_that_are_no_objects_are_refused(void **state)
+{
+    static const char *const texts[] = {
+        "{\"data\":{\"/a\":{\"x\":1},\"/b\":0}}",
+        "{\"data\":{\"/a\":{\"x\":1},\"/a\":{\"x\":1}}}",
+        "{\"data\":{\"/a\":[{\"x\":1}]}}",
+    };
+    struct guest_list *guests = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_null(take(API_ELEMENTS_LEAVES, texts[i], 5, &guests));
+}
+
+static size_t bytes_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+/* The text of these is 3 MiB, and a tree of them several times that. */
+static void test_ten_thousand_guests_take_little_memory(void **state)
+{
+    _cleanup_(listing_freep) struct listing *listing = listing_new(API_ELEMENTS_GUESTS);
+    size_t before = bytes_in_use(), most = 0;
+    struct guest_list *guests = NULL;
+    char element[512];
+
+    (void)state;
+    assert_true(listing_feed(listing, "{\"data\":[", 9));
+    for (int i = 0; i < MANY; i++) {
+        int length = sprintf(element,
+                             "%s{\"id\":\"qemu/%d\",\"type\":\"qemu\",\"vmid\":%d,\"node\":\"pve%d\","
+                             "\"status\":\"running\",\"name\":\"web-server-%d.example.com\",\"uptime\":%d,"
+                             "\"mem\":123456789,\"maxmem\":536870912,\"cpu\":0.0123,\"netin\":1234567,"
+                             "\"netout\":7654321,\"diskread\":0,\"diskwrite\":0,\"pool\":\"cluster\"}",
+                             i ? "," : "", 100 + i, 100 + i, i % 3, 100 + i, i);
+
+        assert_true(listing_feed(listing, element, (size_t)length));
+        if (bytes_in_use() - before > most)
+            most = bytes_in_use() - before;
+    }
+    assert_true(listing_feed(listing, "]}", 2));
+    struct json_object *document = listing_end(listing, &guests);
+    assert_int_equal(guest_list_count(guests), MANY);
+    assert_true(most < 5U * 1024 * 1024);
+    json_object_put(document);
+    guest_list_unref(guests);
+}
+
+static void test_texts_of_an_arena_keep_their_place_and_are_shared(void **state)
+{
+    struct arena arena = {0};
+    _cleanup_(freep) char *longer = malloc(3 * ARENA_BLOCK_BYTES);
+    char *copy = arena_copy(&arena, "pve1xxx", 4), *word = arena_share(&arena, "pve1", 4);
+
+    (void)state;
+    memset(longer, 'y', 3 * ARENA_BLOCK_BYTES);
+    for (int i = 0; i < MANY; i++)
+        assert_non_null(arena_copy(&arena, longer, (size_t)i % 300));
+    assert_non_null(arena_copy(&arena, longer, 3 * ARENA_BLOCK_BYTES));
+    assert_string_equal(copy, "pve1");
+    assert_ptr_equal(arena_share(&arena, "pve1!", 4), word);
+    assert_string_equal(arena_share(&arena, "pve", 3), "pve");
+    assert_string_equal(arena_share(&arena, "", 0), "");
+    arena_clear(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_guests_are_the_same_however_the_answer_is_cut),
+        cmocka_unit_test(test_members_are_found_by_path_and_by_query),
+        cmocka_unit_test(test_an_empty_list_is_a_list_and_none_is_none),
+        cmocka_unit_test(test_no_beginning_of_an_answer_is_one),
+        cmocka_unit_test(test_what_is_not_json_is_refused),
+        cmocka_unit_test(test_an_element_that_is_too_long_is_refused),
+        cmocka_unit_test(test_privileges_are_whole_and_equal_ones_are_one),
+        cmocka_unit_test(test_privileges_that_are_no_objects_are_refused),
+        cmocka_unit_test(test_ten_thousand_guests_take_little_memory),
+        cmocka_unit_test(test_texts_of_an_arena_keep_their_place_and_are_shared),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
