@@ -102,11 +102,15 @@ void rehearsal_memory_write(struct rehearsal_memory *memory, int vmid, const str
     _cleanup_(json_putp) struct json_object *record = json_object_new_object();
     if (!memory->recorder)
         return;
+    if (!record) {
+        on_written(memory, 0, -ENOMEM);
+        return;
+    }
     json_object_object_add(record, "v", json_object_new_int(1));
     json_object_object_add(record, "at", json_object_new_string(clock_rfc3339(clock_realtime_ms(), stamp)));
     json_object_object_add(record, "vmid", json_object_new_int(vmid));
     json_object_object_add(record, "message", json_object_new_string(alarm->message));
-    const char *line = record ? json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN) : NULL;
+    const char *line = json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN);
     if (!line || !recorder_write(memory->recorder, line, strlen(line), on_written, memory))
         on_written(memory, 0, -ENOMEM);
 }
