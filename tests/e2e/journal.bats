@@ -137,6 +137,22 @@ shifted_start() {
     at_least "$(sim_calls ticket)" 4
 }
 
+all_are_ready() { ask GET /metrics | grep -q '^fence_broker_guests{verdict="ready"} 4$'; }
+has_calls() { (($(sim_calls status) >= $1 && $(sim_calls rehearse) >= $1)); }
+
+@test "visits and rehearsals that go well are not said" {
+    local before
+    sim_start
+    broker_start proxmox.poll-interval=1s proxmox.visit-interval=1s proxmox.rehearse-interval=1s
+    await 30 all_are_ready
+    # that it has become better is said after a few polls
+    await 20 has_rounds $(($(rounds) + 8))
+    before=$(<"$T/broker.log.err")
+    sim_ctl stats reset
+    await 30 has_calls 8
+    is "$(<"$T/broker.log.err")" "$before"
+}
+
 @test "what lasts is said once, and its end once" {
     local seen
     sim_start
