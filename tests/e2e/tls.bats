@@ -81,7 +81,7 @@ with_fingerprints() {
     [[ $status == 1 ]]
     guest_alive 101
     is "$(sim_calls stop)" 0
-    sed -i "/^\[proxmox\]/a $(endpoint_hint 0 | grep -o 'fingerprint = .*')" "$CONFIG"
+    sed -i "/^\[proxmox\]/a $(endpoint_hint 0 | grep -o 'fingerprint = [0-9A-F:]*')" "$CONFIG"
     broker_reload
     await 20 monitor_passes
     next_fence_works 103
