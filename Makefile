@@ -289,6 +289,12 @@ doc/faults.md: tests/e2e/table tests/data/faults.table tests/data/faults.intro
 	$(call say,DOC)
 	$(Q)tests/e2e/table --markdown > $@
 
+# what is seen of the service under systemd, from a machine that runs (as root); committed
+.PHONY: screens
+screens: all
+	@mkdir -p doc/screens $(B)
+	$(Q)BUILD=$(B) $(SUDO) tests/systemd/screens > $(B)/systemd.txt && cp $(B)/systemd.txt doc/screens/systemd.txt
+
 # the screens of the manual, from a real run; committed, and a test fails if they are stale
 .PHONY: man-screens
 man-screens: all

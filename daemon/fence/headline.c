@@ -164,7 +164,11 @@ static void put_endpoints(struct text *out, const struct headline_facts *facts, 
         text_puts(out, ")");
     } else if (state == ENDPOINT_DOWN) {
         char age[CLOCK_AGE_LEN];
-        text_printf(out, " (for %s)", clock_age(facts->now_ms - oldest_ms, age));
+        int64_t age_ms = facts->now_ms - oldest_ms;
+        if (age_ms < 1000)
+            text_puts(out, " (just now)");
+        else
+            text_printf(out, " (for %s)", clock_age(age_ms, age));
     }
 }
 
