@@ -104,12 +104,12 @@ static void test_a_ca_that_does_not_fit_is_said_with_the_fingerprint_to_add(void
     (void)state;
     struct world *world = begin_with(fake_new(ca, "DNS:pve1", NULL), other_ca->pem, TRANSPORT_FENCES);
     struct config_fingerprint own = fingerprint_of(world->fake);
-    char tail[8];
+    char tail[9];
     const struct answer *answer = ask(world, version());
     assert_holds(answer->error.hint, "ca-file = ");
     assert_holds(answer->error.hint, "fingerprint = ");
-    snprintf(tail, sizeof(tail), ":%02X:%02X", own.sha256[30], own.sha256[31]);
-    assert_string_equal(answer->error.hint + strlen(answer->error.hint) - 6, tail);
+    snprintf(tail, sizeof(tail), ":%02X:%02X`", own.sha256[30], own.sha256[31]);
+    assert_string_equal(answer->error.hint + strlen(answer->error.hint) - 7, tail);
     end(world);
 }
 
