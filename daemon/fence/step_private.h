@@ -1,5 +1,5 @@
-/* What the files of the state machine share: step.c (events, dispatch), step_off.c (the off-proof),
- * step_on.c, step_ha.c (guests of Proxmox HA). */
+/* What the files of the state machine share: step.c (events, dispatch), step_power.c (power calls),
+ * step_off.c (the off-proof), step_on.c, step_ha.c (guests of Proxmox HA). */
 #pragma once
 
 #include "fence/step.h"
@@ -13,26 +13,42 @@ void step_end(struct step *step, struct step_effects *effects, enum operation_ou
 void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms);
 /* Wake at this time if nothing comes earlier. */
 void step_wake_at(struct step_effects *effects, int64_t at_ms);
-/* The state of a call changes for good; reads that are under way were asked for before it. */
-void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms);
-void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
 /* The guest's configuration is not where we asked: find it again. */
 void step_lose_node(struct step *step, int64_t now_ms);
-/* The next power call not before a pause that doubles each time. */
-void step_back_off(struct step *step, int64_t now_ms);
 /* A refusal for a lock: true if the operation ended for it (rule 4). */
 bool step_locked(struct step *step, struct step_effects *effects, const char *lock, int64_t now_ms,
                  int64_t patience_ms);
 /* "pve1": for messages. */
 const char *step_host(const struct step *step);
+/* Something has changed: the next read of the status is due now. */
+void step_read_status_now(struct step *step, int64_t now_ms);
+/* From when on a read counts as asked for after this event: one that is under way was asked for before it, be
+ * it in the same millisecond. */
+int64_t step_after(int64_t now_ms, bool under_way);
+/* Proxmox does not take our credentials, and the session could not mend that (the operation ends, true):
+ * three 401s in a row (of 3 s each) are its word, as is a refused login that is still refused after
+ * STEP_REFUSED_MS; one may be a bad moment. */
+bool step_refused_credentials(struct step *step, struct step_effects *effects,
+                              const struct api_result *result, int64_t now_ms);
 /* Read the status now, or wake when it is time to. */
 void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms);
-/* The same with the task of a call that is in STEP_CALL_TASK. */
-void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
-                    int64_t now_ms);
 
 /* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
 void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms);
+
+/* step_power.c */
+void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
+/* The next power call not before a pause that doubles each time. */
+void step_back_off(struct step *step, int64_t now_ms);
+/* The state of a call changes for good; reads that are under way were asked for before it. */
+void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms);
+void step_power_answered(struct step *step, struct step_effects *effects, const struct step_event *event);
+/* Read the task of a call that is in STEP_CALL_TASK now, or wake when it is time to. */
+void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
+                    int64_t now_ms);
+void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event);
+/* The guest is on step->node: tasks of ours on other hosts can only fail. */
+void step_power_located(struct step *step, int64_t now_ms);
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_off_status(struct step *step, struct step_effects *effects);
