@@ -346,9 +346,8 @@ const struct guest *inventory_find(const struct inventory *inventory, const char
 
 bool inventory_name_ambiguous(const struct inventory *inventory, const struct guest *guest)
 {
-    const struct name_entry *first;
-
-    return guest->name && index_find(&inventory->by_name, guest->name, &first) > 1;
+    (void)inventory;
+    return guest->name_shared;
 }
 
 size_t inventory_unresolved_alias_count(const struct inventory *inventory)

@@ -22,9 +22,10 @@ struct guest {
     char *hastate; /* NULL: not managed by HA */
     char *tags;    /* as Proxmox writes them, "a;b"; NULL: none */
     bool template;
-    bool may_power; /* our privileges: VM.PowerMgmt */
-    bool may_audit; /* VM.Audit */
-    char **aliases; /* Pacemaker node names from [nodes] */
+    bool name_shared; /* another guest of the inventory is called the same */
+    bool may_power;   /* our privileges: VM.PowerMgmt */
+    bool may_audit;   /* VM.Audit */
+    char **aliases;   /* Pacemaker node names from [nodes] */
     size_t alias_count;
     char label[12]; /* the VMID in digits; see guest_label() */
 };

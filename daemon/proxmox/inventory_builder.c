@@ -298,6 +298,18 @@ static void index_sort(struct name_index *index)
         qsort(index->entries, index->count, sizeof(*index->entries), compare_entries);
 }
 
+static void mark_shared_names(struct inventory *inventory)
+{
+    const struct name_index *names = &inventory->by_name;
+
+    for (size_t i = 1; i < names->count; i++) {
+        const struct name_entry *one = &names->entries[i - 1], *next = &names->entries[i];
+
+        if (name_compare(one, next) == 0)
+            inventory->guests[one->guest].name_shared = inventory->guests[next->guest].name_shared = true;
+    }
+}
+
 static bool index_guests(struct inventory *inventory)
 {
     struct name_index *names = &inventory->by_name, *shorts = &inventory->by_short;
@@ -316,6 +328,7 @@ static bool index_guests(struct inventory *inventory)
     }
     index_sort(names);
     index_sort(shorts);
+    mark_shared_names(inventory);
     return true;
 }
 

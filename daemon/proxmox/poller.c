@@ -68,16 +68,25 @@ static void note_no_memory(struct poller *poller)
 static void forget_answers(struct poller *poller)
 {
     poller_make_cancel(poller);
+    inventory_unrefp(&poller->made);
     guest_list_unrefp(&poller->guests);
     poller_put_json(&poller->nodes);
     for (size_t i = 0; i < poller->pool_count; i++)
         guest_list_unrefp(&poller->pools[i].members);
 }
 
-/* `owned` is what the round has made; NULL if it has failed. */
-static void end_round(struct poller *poller, struct inventory *owned)
+/* When the loop comes round. */
+static void take_turn(struct poller *poller, enum poller_turn next)
 {
-    _cleanup_(inventory_unrefp) struct inventory *made = owned;
+    static const struct timeval at_once = {0};
+    poller->next_turn = next;
+    event_add(poller->turn, &at_once);
+}
+
+/* Well, if it has made an inventory. */
+static void end_round(struct poller *poller)
+{
+    _cleanup_(inventory_unrefp) struct inventory *made = TAKE(poller->made);
     if (!learn(poller, made) && made) {
         note_no_memory(poller);
         inventory_unrefp(&made);
@@ -107,42 +116,45 @@ static void end_round(struct poller *poller, struct inventory *owned)
         tv = (struct timeval){0};
     poller->again = false;
     event_add(poller->timer, &tv);
-    poller->round(poller->context);
+    take_turn(poller, TURN_TELL);
 }
 
-/* Once each time round the loop. */
-static void on_turn(evutil_socket_t fd, short what, void *context)
+static void make(struct poller *poller)
 {
-    static const struct timeval next_time = {0};
-    struct poller *poller = context;
-    struct inventory *made = NULL;
-    (void)fd;
-    (void)what;
-    int left = poller_make_slice(poller, &made);
-    if (left > 0) {
-        event_add(poller->turn, &next_time);
-        return;
-    }
+    int left = poller_make_slice(poller, &poller->made);
     if (left < 0)
         note_no_memory(poller);
-    end_round(poller, made);
+    take_turn(poller, left > 0 ? TURN_MAKE : TURN_END);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    struct poller *poller = context;
+    (void)fd;
+    (void)what;
+    switch (poller->next_turn) {
+    case TURN_MAKE:
+        make(poller);
+        break;
+    case TURN_END:
+        end_round(poller);
+        break;
+    case TURN_TELL:
+        poller->round(poller->context);
+        break;
+    }
 }
 
 /* All answers are in. */
 static void conclude(struct poller *poller)
 {
-    static const struct timeval now = {0};
     bool complete = poller->guests && poller->nodes && poller->permissions;
-    if (poller->round_error.code != ERROR_NONE || !complete) {
-        end_round(poller, NULL);
-        return;
-    }
-    if (!poller_make_begin(poller)) {
+    bool good = poller->round_error.code == ERROR_NONE && complete;
+    if (good && !poller_make_begin(poller)) {
         note_no_memory(poller);
-        end_round(poller, NULL);
-        return;
+        good = false;
     }
-    event_add(poller->turn, &now);
+    take_turn(poller, good ? TURN_MAKE : TURN_END);
 }
 
 static void ask_next(struct poller *poller);
@@ -234,7 +246,7 @@ static void ask_next(struct poller *poller)
     poller->call = session_call(poller->session, &request, &route, on_answer, poller);
     if (!poller->call) {
         error_set(&poller->round_error, ERROR_INTERNAL, "no memory to poll Proxmox");
-        end_round(poller, NULL);
+        take_turn(poller, TURN_END);
     }
 }
 

@@ -93,11 +93,15 @@ void poller_make_cancel(struct poller *poller)
     poller->making = (struct poller_making){.builder = NULL};
 }
 
-/* What this pass reads for this pool. */
+/* What this pass reads for this pool; NULL: nothing. */
 static const struct guest_list *list_of_pass(const struct poller *poller)
 {
-    return poller->making.pass == MAKING_MEMBERS ? poller->pools[poller->making.pool].members
-                                                 : poller->guests;
+    const struct poller_making *making = &poller->making;
+    if (making->pass == MAKING_MEMBERS)
+        return poller->pools[making->pool].members;
+    if (making->pass == MAKING_POWERED && !poller->pools[making->pool].by_privileges)
+        return NULL;
+    return poller->guests;
 }
 
 static bool add_one(const struct poller *poller, const struct guest *guest)

@@ -23,6 +23,9 @@ enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_GUESTS, ASK_NODES, ASK_POOLS, 
  */
 enum making_pass { MAKING_POWERED, MAKING_MEMBERS, MAKING_STRANGERS, MAKING_REST };
 
+/* What is done after a round's last answer, with the loop's turn between them. */
+enum poller_turn { TURN_MAKE, TURN_END, TURN_TELL };
+
 /* An inventory under construction. */
 struct poller_making {
     struct inventory_builder *builder; /* NULL: none */
@@ -57,7 +60,9 @@ struct poller {
     bool pool_hidden;      /* a pool does not tell its members, and our privileges do not either */
     int64_t guests_ms;
     struct error round_error;
+    enum poller_turn next_turn;
     struct poller_making making;
+    struct inventory *made; /* and not in use yet */
 
     /* what is known */
     struct json_object *permissions;
