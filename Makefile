@@ -106,6 +106,12 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
 $(B)/tables: $(B)/obj/tests/tables.o $(B)/rooms.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+# what asks for the bench
+BENCH_BIN := $(B)/bench/load $(B)/bench/floor
+$(B)/bench/load $(B)/bench/floor: $(B)/bench/%: $(B)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,libcurl)
 $(B)/client.a: $(CLIENT_ROOMS_OBJ)
 $(B)/rooms.a: $(ROOMS_OBJ)
 $(B)/client.a $(B)/rooms.a:
@@ -128,9 +134,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
--include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o)
+-include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o $(B)/obj/tests/bench/load.o $(B)/obj/tests/bench/floor.o)
 
-unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(if $(SAN),,$(B)/failing_malloc.so)
+unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
 
 # memory that runs out, to be preloaded (sanitizers have a malloc() of their own)
 $(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags
@@ -143,12 +149,12 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
-             corosync pacemaker pacemaker-cli-utils fence-agents man-db mandoc systemd systemd-container dbus crmsh prometheus
+             corosync pacemaker pacemaker-cli-utils fence-agents valgrind man-db mandoc systemd systemd-container dbus crmsh prometheus
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
-             corosync pacemaker pacemaker-cli fence-agents-all man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \
+             corosync pacemaker pacemaker-cli fence-agents-all valgrind man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \
              golang-github-prometheus
 
 # $(call install-missing,apt names,dnf names)
@@ -204,11 +210,12 @@ check-cluster: deps
 	+@$(MAKE) --no-print-directory all
 	@$(SUDO) env BUILD=$(B) CI=$(CI) tests/cluster/run $(WHAT)
 
+# every part says what it kept, and all are run; each can be run alone: BUILD=build tests/bench/PART
+BENCH_PARTS := run floor parallel inventory load idle instructions audit cluster
 bench: deps
-	+@$(MAKE) --no-print-directory all
-	@BUILD=$(B) $(SUDO) tests/bench/run
-	@BUILD=$(B) tests/bench/audit
-	@$(SUDO) env BUILD=$(B) tests/bench/cluster
+	+@$(MAKE) --no-print-directory all $(BENCH_BIN)
+	@failed=; for part in $(BENCH_PARTS); do $(SUDO) env BUILD=$(B) tests/bench/$$part || failed="$$failed $$part"; done; \
+	    [ -z "$$failed" ] || { echo "not kept, or failed:$$failed"; exit 1; }
 
 # libFuzzer (clang): FUZZ_RUNS inputs each; findings go to tests/fuzz/corpus, where make check runs them for ever
 FUZZ_RUNS ?= 10000000

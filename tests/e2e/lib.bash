@@ -153,12 +153,17 @@ sim_start() {
     [[ -e $SIM/user.cfg ]] || sim_users
     [[ -e $SIM/cluster.conf ]] || sim_guests
     (($# == 0)) || printf '%s\n' "$@" >>"$SIM/cluster.conf"
-    spawn "$T/pvesim.log" "$BUILD/pvesim" --dir "$SIM" "${SIM_ARGUMENTS[@]}"
-    SIM_PID=$SPAWNED
-    await 20 grep -qs '^pvesim: ready' "$T/pvesim.log" || { cat "$T/pvesim.log.err" >&2; return 1; }
+    sim_spawn
     for guest in $(sed -nE "s,^guest ([0-9]+) .*,\\1,p" "$SIM/cluster.conf"); do
         guest_note "$guest"
     done
+}
+
+# sim_spawn: starts pvesim with what is in SIM; no guest is noted, which takes long if they are many
+sim_spawn() {
+    spawn "$T/pvesim.log" "$BUILD/pvesim" --dir "$SIM" "${SIM_ARGUMENTS[@]}"
+    SIM_PID=$SPAWNED
+    await 20 grep -qs '^pvesim: ready' "$T/pvesim.log" || { cat "$T/pvesim.log.err" >&2; return 1; }
 }
 
 # sim_stop: with all its guests; its exit status must be 0
