@@ -1,6 +1,6 @@
 /*
- * The engine, with the real state machine and simulated time: who joins whom, who waits, who is answered when
- * and what with; and what of it survives a disk, a leaver and a restart. The random counterpart is
+ * The engine, with the real state machine and simulated time: who joins whom, who waits; and what of it
+ * survives a disk and a restart. Those who ask are in test_engine_askers.c; the random counterpart is
  * test_engine_model.c. TRACE=1 prints the log.
  */
 #include <setjmp.h>
@@ -394,161 +394,6 @@ static void test_a_stop_under_way_at_the_deadline_holds_back_the_next_start(void
     assert_answered(on, ERROR_NONE);
 }
 
-/* ---- askers ---- */
-
-static void test_each_asker_has_its_own_deadline(void **state)
-{
-    (void)state;
-    struct asker_record *first = ask(FENCE_OFF, "101");
-    guest_of(101)->undead = true;
-    run_for(100000);
-    struct asker_record *second = ask(FENCE_OFF, "101");
-    run_for(DEADLINE_MS - 100000 + 300);
-    assert_answered(first, ERROR_DEADLINE);
-    assert_int_equal(second->answers, 0);
-    run_for(100000);
-    assert_int_equal(second->answers, 1);
-    assert_true(second->code != ERROR_NONE);
-    assert_int_equal(operation_at(0)->ended_ms - operation_at(0)->requested_ms, DEADLINE_MS + 100000);
-}
-
-static void test_a_shorter_deadline_after_a_reload_shortens_no_operation(void **state)
-{
-    (void)state;
-    struct engine_settings shorter = stage_settings;
-    shorter.deadline_ms = 10000;
-    guest_of(101)->undead = true;
-    struct asker_record *first = ask(FENCE_OFF, "101");
-    run_for(1000);
-    engine_set_settings(stage.engine, &shorter);
-    struct asker_record *second = ask(FENCE_OFF, "101");
-    run_for(11000);
-    assert_answered(second, ERROR_DEADLINE);
-    assert_int_equal(first->answers, 0);
-    guest_of(101)->undead = false;
-    run_for(2000);
-    assert_answered(first, ERROR_NONE);
-}
-
-static void test_what_was_sent_goes_on_when_its_asker_has_left(void **state)
-{
-    (void)state;
-    struct asker_record *asker = ask(FENCE_REBOOT, "101");
-    run_until_made(API_STOP, 1);
-    engine_leave(stage.engine, asker->id);
-    engine_leave(stage.engine, asker->id);
-    run_for(5000);
-    assert_int_equal(asker->answers, 0);
-    assert_int_equal(tally_find(engine_tally(stage.engine), 101)->answered[FENCE_REBOOT][TALLY_LEFT], 1);
-    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
-    assert_int_equal(operation_at(0)->power_on, POWER_ON_DONE);
-    assert_true(guest_of(101)->running);
-    assert_int_equal(rooms.outcomes, 1);
-}
-
-static void test_a_guest_started_since_is_not_stopped_when_nobody_waits_any_more(void **state)
-{
-    (void)state;
-    stage.lose_stops = true;
-    struct asker_record *asker = ask(FENCE_OFF, "101");
-    run_until_made(API_STOP, 1);
-    engine_leave(stage.engine, asker->id);
-    guest_of(101)->started_ms = loop.now_ms + 1;
-    run_for(20000);
-    assert_int_equal(rooms.made[API_STOP], 1);
-    assert_int_equal(operation_at(0)->outcome, OPERATION_ABANDONED);
-}
-
-static void test_who_comes_back_with_its_request_id_counts_as_an_asker(void **state)
-{
-    (void)state;
-    stage.lose_stops = true;
-    struct asker_record *asker = ask_as(FENCE_OFF, "101", "r1");
-    run_until_made(API_STOP, 1);
-    engine_leave(stage.engine, asker->id);
-    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
-    guest_of(101)->started_ms = loop.now_ms + 1;
-    run_for(100);
-    stage.lose_stops = false;
-    run_for(20000);
-    assert_answered(again, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 1);
-}
-
-static void test_an_asker_may_ask_again_from_inside_its_answer(void **state)
-{
-    (void)state;
-    struct asker_record *reboot = ask(FENCE_REBOOT, "101");
-    reboot->asks_again = true;
-    struct asker_record *other = ask(FENCE_REBOOT, "101");
-    run_for(10000);
-    assert_int_equal(reboot->answers, 2);
-    assert_answered(other, ERROR_NONE);
-    assert_false(guest_of(101)->running);
-}
-
-static void test_nobody_is_called_back_from_inside_submit(void **state)
-{
-    (void)state;
-    struct asker_record *askers[4];
-    for (size_t i = 0; i < 4; i++) /* on_answer() fails the test if it is called too early */
-        askers[i] = ask(FENCE_OFF, i < 2 ? "105" : "nobody");
-    run_for(100);
-    assert_answered(askers[0], ERROR_HA_ERROR);
-    assert_answered(askers[1], ERROR_HA_ERROR);
-    assert_answered(askers[2], ERROR_UNKNOWN_PLUG);
-    assert_answered(askers[3], ERROR_UNKNOWN_PLUG);
-}
-
-/* ---- bounds (P7) ---- */
-
-static void test_a_guests_queue_has_a_limit(void **state)
-{
-    (void)state;
-    hold(~0u);
-    for (unsigned i = 0; i < ENGINE_QUEUE_MAX; i++)
-        ask(i % 2 ? FENCE_OFF : FENCE_REBOOT, "101");
-    assert_int_equal(rooms.operation_count, ENGINE_QUEUE_MAX);
-    struct asker_record *last = ask(FENCE_ON, "101"), *other = ask(FENCE_OFF, "102");
-    run_for(10);
-    assert_answered(last, ERROR_TOO_MANY);
-    assert_int_equal(other->answers, 0);
-    assert_int_equal(engine_running(stage.engine), ENGINE_QUEUE_MAX + 1);
-    release();
-    run_for(200000);
-    assert_int_equal(engine_running(stage.engine), 0);
-    assert_answered(other, ERROR_NONE);
-}
-
-static void test_all_operations_have_a_limit_and_a_refused_guest_is_not_busy(void **state)
-{
-    (void)state;
-    hold(~0u);
-    char plug[8];
-    for (unsigned i = 0; i < ENGINE_OPERATIONS_MAX; i++) {
-        snprintf(plug, sizeof(plug), "%u", 110 + i / 4);
-        ask((enum fence_action)(i % 2), plug);
-    }
-    assert_int_equal(engine_running(stage.engine), ENGINE_OPERATIONS_MAX);
-    struct asker_record *last = ask(FENCE_OFF, "101");
-    run_for(10);
-    assert_answered(last, ERROR_TOO_MANY);
-    assert_false(engine_guest_busy(stage.engine, 101));
-    assert_true(engine_guest_busy(stage.engine, 110));
-}
-
-static void test_calls_that_cannot_be_made_for_lack_of_memory_are_tried_again(void **state)
-{
-    (void)state;
-    rooms.no_memory = true;
-    struct asker_record *asker = ask(FENCE_OFF, "101");
-    run_for(2000);
-    assert_int_equal(asker->answers, 0);
-    rooms.no_memory = false;
-    run_for(5000);
-    assert_answered(asker, ERROR_NONE);
-}
-
 /* ---- the intent (P5) ---- */
 
 static void no_power_before(enum disk disk, int64_t earliest_ms, int64_t latest_ms)
@@ -672,16 +517,6 @@ int main(void)
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart),
         TEST(test_what_the_last_of_several_stops_may_have_killed_stays_unproven),
         TEST(test_a_stop_under_way_at_the_deadline_holds_back_the_next_start),
-        TEST(test_each_asker_has_its_own_deadline),
-        TEST(test_a_shorter_deadline_after_a_reload_shortens_no_operation),
-        TEST(test_what_was_sent_goes_on_when_its_asker_has_left),
-        TEST(test_a_guest_started_since_is_not_stopped_when_nobody_waits_any_more),
-        TEST(test_who_comes_back_with_its_request_id_counts_as_an_asker),
-        TEST(test_an_asker_may_ask_again_from_inside_its_answer),
-        TEST(test_nobody_is_called_back_from_inside_submit),
-        TEST(test_a_guests_queue_has_a_limit),
-        TEST(test_all_operations_have_a_limit_and_a_refused_guest_is_not_busy),
-        TEST(test_calls_that_cannot_be_made_for_lack_of_memory_are_tried_again),
         TEST(test_power_waits_for_the_intent_on_disk),
         TEST(test_a_slow_disk_is_waited_for_250_ms),
         TEST(test_a_silent_disk_is_waited_for_250_ms),
@@ -691,5 +526,5 @@ int main(void)
         TEST(test_draining_records_what_did_not_finish_and_answers_nobody),
         TEST(test_draining_with_nothing_under_way_ends_at_once),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }
