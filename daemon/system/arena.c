@@ -21,8 +21,10 @@ static char *take(struct arena *arena, size_t size)
     struct arena_block *block = arena->blocks;
 
     if (!block || block->size - block->used < size) {
-        size_t room = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+        size_t room = block ? 2 * block->size : ARENA_FIRST_BYTES;
 
+        room = room < ARENA_BLOCK_BYTES ? room : ARENA_BLOCK_BYTES;
+        room = room > size ? room : size;
         block = malloc(sizeof(*block) + room);
         if (!block)
             return NULL;

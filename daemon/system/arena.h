@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-#define ARENA_BLOCK_BYTES 32704 /* with malloc's own bytes a little less than 32 KiB */
+#define ARENA_FIRST_BYTES 992   /* of the first block; each is twice the one before … */
+#define ARENA_BLOCK_BYTES 32704 /* … up to this: with malloc's own bytes a little less than 32 KiB */
 #define ARENA_RECENT      64
 
 struct arena_block;

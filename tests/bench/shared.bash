@@ -38,6 +38,3 @@ world_of() {
 }
 
 status_kib() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
-
-# metric NAME: of the broker, its first sample
-metric() { ask GET /metrics | awk -v name="$1" 'index($1, name) == 1 { print $2; exit }'; }
