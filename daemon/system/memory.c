@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,6 +114,7 @@ bool memory_lock(const char *program, struct error *error)
         return false;
     if (program)
         hold_program(program);
+    (void)malloc_trim(0); /* what is free now would be faulted in, and stay */
     if (mlockall(MCL_CURRENT) == 0) {
         if (mlockall(MCL_FUTURE | MCL_ONFAULT) == 0)
             return true;
