@@ -150,9 +150,9 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: targets and dry-run say what a fence would meet" {
     ha_start proxmox.poll-interval=1s
-    targets_say "degraded  ha-managed"
+    targets_say "degraded .*ha-managed"
     sim_ctl set 104 ha=error
-    await 15 targets_say "blocked *ha-error"
+    await 15 targets_say "blocked .*ha-error"
     fence 104 off havm --dry-run
     failed ha-error
     is "$(sent stop 104)" 0
