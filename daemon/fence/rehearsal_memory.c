@@ -23,6 +23,8 @@
 struct rehearsal_memory {
     struct recorder *recorder; /* NULL: nothing is remembered */
     char *path;
+    bool unkept; /* what was to be written is not known to be on disk */
+    struct error alarm;
 };
 
 /* ---- the sink, in the child ---- */
@@ -66,16 +68,25 @@ static void set_alarm(const struct rehearsal_memory *memory, struct error *alarm
         memory->path);
 }
 
-bool rehearsal_memory_read(const struct rehearsal_memory *memory, struct error *alarm)
+/* Without a file: what this process was told counts until a file has held it, and was removed. */
+static bool recall(const struct rehearsal_memory *memory, struct error *alarm)
+{
+    if (memory->unkept)
+        *alarm = memory->alarm;
+    return memory->unkept;
+}
+
+bool rehearsal_memory_read(struct rehearsal_memory *memory, struct error *alarm)
 {
     char text[ERROR_MESSAGE_MAX * 2] = "";
     const char *words = NULL;
     if (!memory->path[0])
-        return false;
+        return recall(memory, alarm);
     /* O_NONBLOCK: a FIFO in this place must not be waited for */
     _cleanup_(closep) int fd = open(memory->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == ENOENT)
-        return false;
+        return recall(memory, alarm);
+    memory->unkept = false;
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text));
     _cleanup_(json_putp) struct json_object *record = length > 0 ? json_parse(text, (size_t)length) : NULL;
     if (!json_get_string(record, "message", &words))
@@ -88,9 +99,11 @@ bool rehearsal_memory_read(const struct rehearsal_memory *memory, struct error *
 
 static void on_written(void *context, uint64_t id, int result)
 {
-    const struct rehearsal_memory *memory = context;
+    struct rehearsal_memory *memory = context;
     (void)id;
-    if (result != 0)
+    if (result == 0)
+        memory->unkept = false;
+    else
         log_say(KIND_REHEARSALS_END_NOT_KEPT, NULL,
                 "%s could not be written: %s; a restart would rehearse again", memory->path,
                 strerror(-result));
@@ -100,6 +113,8 @@ void rehearsal_memory_write(struct rehearsal_memory *memory, int vmid, const str
 {
     char stamp[CLOCK_RFC3339_LEN];
     _cleanup_(json_putp) struct json_object *record = json_object_new_object();
+    memory->alarm = *alarm;
+    memory->unkept = true;
     if (!memory->recorder)
         return;
     if (!record) {

@@ -17,8 +17,8 @@ int rehearsal_memory_attach(struct rehearsal_memory *memory, struct event_base *
 void rehearsal_memory_free(struct rehearsal_memory *memory, int64_t wait_ms); /* NULL is fine */
 
 /* Looks for the file: at the start and at a reload only, for it may block. True if it is there, or if nobody
- * can tell; *alarm says what it tells. */
-bool rehearsal_memory_read(const struct rehearsal_memory *memory, struct error *alarm);
+ * can tell, or if what was to be written has not reached the disk; *alarm says what it tells. */
+bool rehearsal_memory_read(struct rehearsal_memory *memory, struct error *alarm);
 /* Writes it, without waiting. A failure is logged. */
 void rehearsal_memory_write(struct rehearsal_memory *memory, int vmid, const struct error *alarm);
 /* How it is taken back, for a hint. */

@@ -126,7 +126,7 @@ void rehearsal_memory_free(struct rehearsal_memory *memory, int64_t wait_ms)
     free(memory);
 }
 
-bool rehearsal_memory_read(const struct rehearsal_memory *memory, struct error *alarm)
+bool rehearsal_memory_read(struct rehearsal_memory *memory, struct error *alarm)
 {
     (void)memory;
     if (rooms.remembered)

@@ -130,9 +130,46 @@ static void test_without_a_directory_nothing_is_kept(void **state)
     struct error alarm = {0};
     (void)state;
     struct rehearsal_memory *memory = open_memory(NULL);
-    rehearsal_memory_write(memory, 101, &alarm);
     assert_false(rehearsal_memory_read(memory, &alarm));
+    error_set(&alarm, ERROR_PROTOCOL, "%s", "once");
+    rehearsal_memory_write(memory, 101, &alarm);
+    alarm = (struct error){0};
+    assert_true(rehearsal_memory_read(memory, &alarm)); /* by this process */
+    assert_string_equal(alarm.message, "once");
     assert_string_equal(rehearsal_memory_path(memory), "");
+    rehearsal_memory_free(memory, PATIENCE_MS);
+}
+
+static void test_what_is_not_on_disk_counts_until_the_end_of_the_process(void **state)
+{
+    char nowhere[128];
+    struct error alarm = {0};
+    (void)state;
+    snprintf(nowhere, sizeof(nowhere), "%s/nowhere", directory); /* the disk refuses */
+    struct rehearsal_memory *memory = open_memory(nowhere);
+    error_set(&alarm, ERROR_PROTOCOL, "%s", "once");
+    rehearsal_memory_write(memory, 101, &alarm);
+    alarm = (struct error){0};
+    assert_true(rehearsal_memory_read(memory, &alarm));
+    assert_string_equal(alarm.message, "once");
+    rehearsal_memory_free(memory, PATIENCE_MS);
+}
+
+/* Also before its recorder has told that it is. */
+static void test_a_file_that_was_there_and_is_removed_takes_it_back(void **state)
+{
+    struct error alarm = {0};
+    (void)state;
+    struct rehearsal_memory *memory = open_memory(directory);
+    error_set(&alarm, ERROR_PROTOCOL, "%s", "once");
+    rehearsal_memory_write(memory, 101, &alarm);
+    for (unsigned i = 0; access(path, F_OK) != 0; i++) {
+        assert_true(i < PATIENCE_MS);
+        usleep(1000);
+    }
+    assert_true(rehearsal_memory_read(memory, &alarm));
+    assert_int_equal(unlink(path), 0);
+    assert_false(rehearsal_memory_read(memory, &alarm));
     rehearsal_memory_free(memory, PATIENCE_MS);
 }
 
@@ -144,6 +181,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_says_nothing_counts_all_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_a_directory_nothing_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_not_on_disk_counts_until_the_end_of_the_process, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_was_there_and_is_removed_takes_it_back, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests_name("rehearsal_memory", tests, NULL, NULL);
 }
