@@ -54,6 +54,13 @@ instance_of() {
     done
 }
 
+# systemd starts no service whose credential it cannot read, be it for another reason than that there is none
+@test "no unit asks for a credential that the administrator has not configured" {
+    run grep -EH '^(Load|Set|Import)Credential' systemd/*.service
+    [ "$status" = 1 ]
+    [ -z "$output" ]
+}
+
 @test "a second install keeps the configuration, uninstall takes all but it away" {
     make -s "${old[@]}" install DESTDIR="$D"
     echo '# mine' >>"$D/etc/fence-broker/fence-broker.conf"
