@@ -81,6 +81,7 @@ static bool open_resource(struct place *place, const struct xml *xml)
     if (!devices)
         return false;
     cib->devices = devices;
+    place->pairs = NULL; /* those of a device may have moved */
     if (!id)
         return true;
     devices[cib->device_count++] = (struct cib_device){.id = id,

@@ -176,6 +176,23 @@ static void test_devices_nodes_and_properties_are_found(void **state)
     cib_clear(&cib);
 }
 
+/* As no schema of Pacemaker's has it. */
+static void test_resources_within_parameters_do_no_harm(void **state)
+{
+    char text[4096] = "<resources><primitive id='d'><instance_attributes id='i'><nvpair name='a' value='1'/>";
+    struct cib cib;
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        sprintf(text + strlen(text), "<primitive id='p%d'/>", i);
+    strcat(text, "<nvpair name='b' value='2'/></instance_attributes></primitive></resources>");
+    read_cib(&cib, text);
+    assert_int_equal(cib.device_count, 41);
+    assert_string_equal(cib_parameter(&cib, &cib.devices[0], "a"), "1");
+    assert_null(cib_parameter(&cib, &cib.devices[0], "b"));
+    cib_clear(&cib);
+}
+
 static void test_values_mean_what_pacemaker_makes_of_them(void **state)
 {
     (void)state;
@@ -287,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_no_prefix_of_a_document_is_one),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_devices_nodes_and_properties_are_found),
+        cmocka_unit_test(test_resources_within_parameters_do_no_harm),
         cmocka_unit_test(test_values_mean_what_pacemaker_makes_of_them),
         cmocka_unit_test(test_map_and_list_are_read_as_pacemaker_does),
         cmocka_unit_test(test_without_map_and_list_the_agent_is_asked),
