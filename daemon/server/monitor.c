@@ -30,20 +30,30 @@ static void set_reason(struct error *error, const struct view_facts *facts, enum
     error_hint(error, "%s", cause && cause->hint[0] ? cause->hint : reason_hint(reason));
 }
 
-/* Does one of these names lead to the guest, or (NULL) to any? */
-static bool is_named(const struct inventory *inventory, const struct guest *guest, const char *nodes)
+/* The guests that these names lead to, looked up once: a name that leads nowhere takes long to say so.
+ * Without memory none, and then every guest counts. */
+static const struct guest **find_named(const struct inventory *inventory, const char *nodes, size_t *count)
 {
     _cleanup_(freep) char *names = strdup(nodes);
+    const struct guest **found = calloc(strlen(nodes) + 1, sizeof(*found));
     char *rest = names;
     struct error error;
 
-    for (const char *name; (name = strsep(&rest, ","));) {
-        const struct guest *found = inventory_find(inventory, name, &error);
+    *count = 0;
+    for (const char *name; found && (name = strsep(&rest, ","));) {
+        found[*count] = inventory_find(inventory, name, &error);
+        *count += found[*count] != NULL;
+    }
+    return found;
+}
 
-        if (found && (!guest || found == guest))
+static bool is_among(const struct guest *const *named, size_t count, const struct guest *guest)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (named[i] == guest)
             return true;
     }
-    return !names; /* without memory every guest counts */
+    return false;
 }
 
 /* The first node whose verdict is blocked, or NULL. */
@@ -51,14 +61,15 @@ static const struct guest *blocked_guest(const struct view_facts *facts, const c
                                          enum reason *reason)
 {
     const struct inventory *inventory = facts->readiness.inventory;
-    bool every = !nodes || !is_named(inventory, NULL, nodes);
+    size_t count = 0;
+    _cleanup_(freep) const struct guest **named = nodes ? find_named(inventory, nodes, &count) : NULL;
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
         reason_set reasons = readiness_guest(&facts->readiness, guest);
 
         if (readiness_verdict(reasons) == VERDICT_BLOCKED &&
-            (every || guest->alias_count > 0 || is_named(inventory, guest, nodes))) {
+            (count == 0 || guest->alias_count > 0 || is_among(named, count, guest))) {
             *reason = readiness_worst(reasons);
             return guest;
         }
