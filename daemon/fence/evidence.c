@@ -75,6 +75,17 @@ void evidence_freep(struct evidence **evidence)
     evidence_free(*evidence);
 }
 
+void evidence_drop(struct evidence *evidence, enum evidence_kind kind)
+{
+    for (struct row *row = evidence->rows; row; row = row->hh.next) {
+        entry_clear(&row->guest.entries[kind]);
+        if (kind != EVIDENCE_CONFIG)
+            continue;
+        row->guest.config_known = row->guest.has_nic = row->guest.has_hookscript = false;
+        row->guest.uuid[0] = '\0';
+    }
+}
+
 void evidence_expect(struct evidence *evidence, enum evidence_kind kind, int64_t period_ms)
 {
     evidence->period_ms[kind] = period_ms;

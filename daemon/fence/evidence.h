@@ -66,6 +66,8 @@ int64_t evidence_period_ms(const struct evidence *evidence, enum evidence_kind k
 void evidence_keep(struct evidence *evidence, const struct inventory *inventory);
 /* Nothing is known any more (after a reload with another identity, say); what is expected stays. */
 void evidence_forget(struct evidence *evidence);
+/* Nobody collects this kind any more: what is known of it would never change again. */
+void evidence_drop(struct evidence *evidence, enum evidence_kind kind);
 
 /*
  * An answer of one kind came for a guest. Everything is copied. `error`: NULL or code ERROR_NONE says that

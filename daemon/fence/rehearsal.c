@@ -401,6 +401,8 @@ void rehearsals_set_config(struct rehearsals *rehearsals, const struct config *c
 {
     rehearsals->answer_timeout_ms = config->answer_timeout_ms;
     remember(rehearsals);
+    if (config->rehearse_interval_ms == 0 && rehearsal_plan_period_ms(rehearsals->plan) > 0)
+        evidence_drop(rehearsals->rooms.evidence, EVIDENCE_REHEARSAL);
     rehearsal_plan_set_interval(rehearsals->plan, config->rehearse_interval_ms);
     rehearsals_round_ended(rehearsals);
 }

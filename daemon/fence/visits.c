@@ -334,8 +334,21 @@ void visits_round_ended(struct visits *visits)
         arm(visits, urgent);
 }
 
+/* A host that was silent then would be so for ever. */
+static void visits_end(struct visits *visits)
+{
+    for (size_t i = 0; i < VISITS_AT_ONCE; i++) {
+        session_cancel(visits->rooms.session, visits->under_way[i].call);
+        visits->under_way[i] = (struct visit){.vmid = 0};
+    }
+    evidence_drop(visits->rooms.evidence, EVIDENCE_STATUS);
+    evidence_drop(visits->rooms.evidence, EVIDENCE_CONFIG);
+}
+
 void visits_set_interval(struct visits *visits, int64_t interval_ms, int64_t answer_timeout_ms)
 {
+    if (interval_ms == 0)
+        visits_end(visits);
     visits->interval_ms = interval_ms;
     visits->answer_timeout_ms = answer_timeout_ms;
     event_del(visits->timer);

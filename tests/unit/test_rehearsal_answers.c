@@ -153,6 +153,24 @@ static void test_what_an_earlier_daemon_met_counts(void **state)
     stop();
 }
 
+static void test_a_failure_does_not_outlive_the_rehearsals(void **state)
+{
+    (void)state;
+    start(1, MINUTE);
+    rooms.answer = refuse_all;
+    pass(5 * SECOND);
+    assert_non_null(evidence_for(1000)->error);
+    here.config.rehearse_interval_ms = 0;
+    rehearsals_set_config(here.rehearsals, &here.config);
+    assert_null(evidence_for(1000));
+    /* but one that is asked for counts, until the next one */
+    assert_int_not_equal(ask(1000), 0);
+    pass(5 * SECOND);
+    rehearsals_set_config(here.rehearsals, &here.config);
+    assert_non_null(evidence_for(1000)->error);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_no_second_attempt_for_a_guest_that_has_left_the_pool),
         cmocka_unit_test(test_one_that_is_carried_out_ends_all_of_them_for_good),
         cmocka_unit_test(test_what_an_earlier_daemon_met_counts),
+        cmocka_unit_test(test_a_failure_does_not_outlive_the_rehearsals),
     };
     return cmocka_run_group_tests_name("rehearsal_answers", tests, NULL, NULL);
 }

@@ -392,6 +392,23 @@ static void test_no_interval_is_no_visit_and_nobody_misses_them(void **state)
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), 20000);
 }
 
+/* Else a host that was silent when visits were switched off would keep its guests blocked for ever. */
+static void test_what_the_last_visits_have_shown_ends_with_them(void **state)
+{
+    (void)state;
+    use_guests(four, 4);
+    run();
+    answer_document(API_STATUS, 101, "{\"garbled\":1}");
+    assert_non_null(entry(101, EVIDENCE_STATUS)->error);
+    visits_set_interval(world.visits, 0, 4000);
+    assert_null(entry(101, EVIDENCE_STATUS)->error);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->at_ms, 0);
+    answer_document(API_CONFIG, 101, "{}"); /* nobody waits for it any more */
+    assert_false(evidence_of(world.evidence, 101)->config_known);
+    visits_set_interval(world.visits, 20000, 4000);
+    assert_false(visits_settled(world.visits)); /* they begin anew */
+}
+
 static void test_many_guests_stretch_the_interval(void **state)
 {
     (void)state;
@@ -414,6 +431,7 @@ int main(void)
         WORLD_TEST(test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all_the_time),
         WORLD_TEST(test_an_answer_about_another_guest_or_without_sense_speaks_against_a_fence),
         WORLD_TEST(test_no_interval_is_no_visit_and_nobody_misses_them),
+        WORLD_TEST(test_what_the_last_visits_have_shown_ends_with_them),
         WORLD_TEST(test_many_guests_stretch_the_interval),
     };
 
