@@ -107,7 +107,8 @@ static void ask_again(struct reading *reading)
 /* Words that will be the same the next time: of the login's, and what Proxmox says of the request itself. */
 static bool is_final(const struct api_result *result)
 {
-    if (result->error.code == ERROR_NO_SESSION || result->error.code == ERROR_CERTIFICATE)
+    if (result->error.code == ERROR_NO_SESSION || result->error.code == ERROR_CERTIFICATE ||
+        result->error.code == ERROR_CLOCK_WRONG)
         return true;
     return result->outcome == API_REFUSED && result->http_status < 500;
 }

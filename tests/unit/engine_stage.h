@@ -254,6 +254,19 @@ static inline void refuse_held(enum api_call call, int status, const char *reaso
     }
 }
 
+/* What was held and asked for was never sent, for this. */
+static inline void fail_held(enum api_call call, enum error_code code)
+{
+    struct flight *flight, *next;
+    DL_FOREACH_SAFE (rooms.flights, flight, next) {
+        if (!flight->held || flight->call != call)
+            continue;
+        struct api_result result = {.outcome = API_UNSENT, .reason = ""};
+        error_set(&result.error, code, "not sent");
+        flight_land(flight, &result);
+    }
+}
+
 /* ---- time ---- */
 
 static inline void run_for(int64_t ms)

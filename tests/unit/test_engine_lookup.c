@@ -388,6 +388,20 @@ static void test_a_live_read_that_is_refused_for_good_fails_at_once(void **state
     assert_int_equal(rooms.privileges_reread, 1);
 }
 
+static void test_a_live_read_that_trusts_no_certificate_fails_at_once(void **state)
+{
+    static const enum error_code codes[] = {ERROR_CERTIFICATE, ERROR_CLOCK_WRONG};
+    (void)state;
+    hold(HELD(API_STATUS));
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct asker_record *asker = read_power("101");
+        run_for(1);
+        fail_held(API_STATUS, codes[i]);
+        run_for(1);
+        assert_answered(asker, codes[i]);
+    }
+}
+
 static void test_a_fences_read_that_is_refused_has_the_privileges_read_again(void **state)
 {
     (void)state;
@@ -454,6 +468,7 @@ int main(void)
         TEST(test_a_live_read_follows_a_guest_that_moved),
         TEST(test_a_live_read_asks_again_after_an_answer_of_no_use),
         TEST(test_a_live_read_that_is_refused_for_good_fails_at_once),
+        TEST(test_a_live_read_that_trusts_no_certificate_fails_at_once),
         TEST(test_a_fences_read_that_is_refused_has_the_privileges_read_again),
         TEST(test_a_live_read_fails_at_its_deadline_with_the_last_words),
         TEST(test_a_live_read_waits_for_the_inventory_within_its_deadline),
