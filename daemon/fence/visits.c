@@ -208,13 +208,19 @@ static bool says_nothing(const struct visit *visit, const struct api_result *res
            (result->outcome == API_UNSENT && endpoints_up(visit->visits->rooms.endpoints) == 0);
 }
 
+/* The endpoint was never reached, and the time for a second one was over. */
+static bool was_not_reached(const struct api_result *result)
+{
+    return result->outcome == API_UNSENT && result->endpoint_text && result->endpoint_text[0];
+}
+
 /* True: it is tried once more, by another endpoint if there is one. Where an endpoint could not reach the
  * host the session has gone to the next one already. */
 static bool again(struct visit *visit, const struct api_result *result)
 {
     bool odd = result->http_status >= 500 && result->http_status < 595;
 
-    if (visit->avoid || (result->outcome != API_LOST && !odd))
+    if (visit->avoid || (result->outcome != API_LOST && !was_not_reached(result) && !odd))
         return false;
     visit->avoid = UINT64_C(1) << (result->endpoint & 63);
     ask(visit);
@@ -229,6 +235,11 @@ static void take_failure(struct visit *visit, const struct api_result *result)
     }
     if (again(visit, result))
         return;
+    /* nobody was asked: that is the endpoints' trouble, not the host's */
+    if (result->outcome == API_UNSENT) {
+        visit->vmid = 0;
+        return;
+    }
     if (result->http_status == 403) /* our privileges are others than we know */
         poller_reread_privileges(visit->visits->rooms.poller);
     post(visit, result, &result->error, NULL);

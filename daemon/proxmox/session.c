@@ -34,6 +34,7 @@ struct call {
     bool waiting;               /* for a login */
     bool by_name;               /* a probe: look the name up anew if the known address does not answer */
     bool cut_short;             /* this attempt: the deadline left less than the time for an answer */
+    bool lost;                  /* an endpoint took the request and gave no good answer */
     uint64_t transfer;          /* 0: none */
     uint64_t credential;        /* the login it was sent with */
     struct event *turn, *timer; /* to look again; the deadline */
@@ -202,8 +203,8 @@ static void note_endpoint(struct call *call, const struct api_result *result, co
     endpoints_journey(endpoints, result->endpoint, &result->journey);
     if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
-    else if (call->request.call == API_REHEARSE)
-        return; /* what only a rehearsal met must not change whom a fence asks first */
+    else if (call->request.call == API_REHEARSE || (call->route.apart && result->outcome == API_LOST))
+        return; /* what only a rehearsal met, or a visit, must not change whom a fence asks first */
     else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)
         endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
 }
@@ -216,6 +217,7 @@ static void on_answer(void *context, uint64_t transfer, const struct api_result 
         return;
     call->transfer = 0;
     note_endpoint(call, result, address);
+    call->lost |= result->outcome == API_LOST;
 
     if (result->outcome == API_REFUSED && result->http_status == 401) {
         login_refused(session->login, call->credential, &result->error);
@@ -244,7 +246,11 @@ static void on_answer(void *context, uint64_t transfer, const struct api_result 
         advance(call);
         return;
     }
-    finish(call, result);
+    /* that the last endpoint was not reached says less than that another one gave no good answer */
+    struct api_result all = *result;
+    if (call->lost && all.outcome == API_UNSENT)
+        all.outcome = API_LOST;
+    finish(call, &all);
 }
 
 /* A login ended, well or not: everybody who waited for it looks again. */

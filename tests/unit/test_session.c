@@ -114,6 +114,26 @@ static void test_garbage_proves_neither_session_nor_endpoint(void **state)
     end(world);
 }
 
+static void test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    ask(world, API_STATUS);
+    SET(world, calls = say_garbage);
+    break_host(world, 1);
+    break_host(world, 2);
+    const struct api_request request = {.call = API_STATUS, .node = "pve1", .type = PVE_QEMU, .vmid = 101};
+    const struct session_route route = {
+        .apart = true, .deadline_ms = clock_now_ms() + LONG_MS, .answer_timeout_ms = 4000};
+    assert_true(session_call(world->session, &request, &route, on_result, world) != 0);
+    await(world, 2);
+    assert_int_equal(world->answers[1].outcome, API_LOST);
+    assert_int_equal(endpoints_get(world->endpoints, 0)->state, ENDPOINT_UP);
+    assert_int_equal(endpoints_get(world->endpoints, 1)->state, ENDPOINT_DOWN);
+    assert_int_equal(endpoints_get(world->endpoints, 2)->state, ENDPOINT_DOWN);
+    end(world);
+}
+
 static void probe(struct world *world, size_t index)
 {
     assert_true(session_probe(world->session, index, 4000, on_result, world) != 0);
@@ -245,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_a_power_call_that_was_not_sent_goes_on),
         cmocka_unit_test(test_an_attempt_that_the_deadline_cut_short_blames_no_endpoint),
         cmocka_unit_test(test_garbage_proves_neither_session_nor_endpoint),
+        cmocka_unit_test(test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached),
         cmocka_unit_test(test_a_probe_asks_its_own_endpoint_and_no_other),
         cmocka_unit_test(test_an_endpoint_that_is_down_is_looked_up_anew),
         cmocka_unit_test(test_a_cancelled_call_is_not_answered_in_any_state),

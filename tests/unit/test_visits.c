@@ -320,6 +320,28 @@ static void test_silence_counts_when_two_endpoints_were_asked_in_vain(void **sta
     assert_int_equal(entry(101, EVIDENCE_STATUS)->error->code, ERROR_PROTOCOL);
 }
 
+static void test_endpoints_that_are_not_reached_say_nothing_of_the_host_and_another_one_is_asked(void **state)
+{
+    (void)state;
+    use_guests(four, 1);
+    run();
+    answer_failure(API_STATUS, 101, API_UNSENT, 0, "");
+    assert_int_equal(world.count, 2);
+    assert_int_equal(world.asked[1].avoid, 1 << 1);
+    answer_failure(API_STATUS, 101, API_UNSENT, 0, "");
+    run();
+    assert_int_equal(world.count, 2);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->at_ms, 0);
+    /* the next round asks again, and the other one knows */
+    visits_round_ended(world.visits);
+    run();
+    assert_int_equal(world.count, 3);
+    answer_failure(API_STATUS, 101, API_UNSENT, 0, "");
+    answer_status(101);
+    assert_null(entry(101, EVIDENCE_STATUS)->error);
+    assert_int_equal(entry(101, EVIDENCE_STATUS)->took_ms, 17);
+}
+
 static void test_a_denial_makes_the_privileges_read_anew(void **state)
 {
     (void)state;
@@ -427,6 +449,7 @@ int main(void)
         WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
         WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),
         WORLD_TEST(test_silence_counts_when_two_endpoints_were_asked_in_vain),
+        WORLD_TEST(test_endpoints_that_are_not_reached_say_nothing_of_the_host_and_another_one_is_asked),
         WORLD_TEST(test_a_denial_makes_the_privileges_read_anew),
         WORLD_TEST(test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all_the_time),
         WORLD_TEST(test_an_answer_about_another_guest_or_without_sense_speaks_against_a_fence),
