@@ -62,12 +62,14 @@ reason_set readiness_overall(const struct readiness_facts *facts)
     return reasons;
 }
 
-/* A lock that forbids a proof or a stop. A migration is waited for by the fence itself, within its deadline.
- */
+/* A lock that forbids a proof or a stop. A migration is waited for by the fence itself, within its deadline;
+ * no more can be promised, because nobody knows when it ends. */
 static reason_set lock_reasons(const char *lock)
 {
-    if (!lock || !*lock || !strcmp(lock, "migrate"))
+    if (!lock || !*lock)
         return 0;
+    if (!strcmp(lock, "migrate"))
+        return bit(REASON_MIGRATING);
     if (!strcmp(lock, "suspended") || !strcmp(lock, "suspending"))
         return bit(REASON_SUSPENDED);
     return bit(REASON_LOCKED);

@@ -45,6 +45,7 @@ enum reason {
     REASON_HOST_SLOW,
     REASON_HOOKSCRIPT,
     REASON_NO_NIC,
+    REASON_MIGRATING,         /* "locked" as well: by a migration, which a fence waits for */
     REASON_EXCESS_PRIVILEGES, /* and with this one we fence all the same */
     REASON_AMBIGUOUS_NAME,
     REASON_ONE_ENDPOINT,

@@ -54,7 +54,7 @@ static const struct reason_row {
          "name the right one in fence-broker.conf, [nodes]: NODE = VMID (`cat "
          "/sys/class/dmi/id/product_uuid` here, smbios1 in `qm config VMID` there)"},
     [REASON_NO_POWER_RIGHT] =
-        {"no-power-right", VERDICT_BLOCKED, "2 visits",
+        {"no-power-right", VERDICT_BLOCKED, "2 rehearsals",
          "Proxmox does not grant VM.PowerMgmt and VM.Audit on the guest",
          "on a Proxmox host: `pveum acl modify /pool/POOL --roles ROLE --users USER@REALM` (and "
          "--tokens for a token with privilege separation)"},
@@ -111,6 +111,11 @@ static const struct reason_row {
     [REASON_NO_NIC] = {"no-nic", VERDICT_DEGRADED, "2 visits",
                        "it has no network device of Proxmox: a stop that has to kill it cannot be proven",
                        "give it one (`qm set VMID --net0 virtio,bridge=vmbr0`); it need not be used"},
+    [REASON_MIGRATING] =
+        {"locked", VERDICT_DEGRADED, "2 polls",
+         "it is being migrated: a fence waits for the end of that, within its deadline",
+         "wait for the migration; one that hangs: `qm unlock VMID` (`pct unlock VMID`) after its task "
+         "has ended"},
     [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED, "10 min",
                                   "the broker's identity holds more than fencing takes",
                                   "`/usr/sbin/fence_broker permissions` has the lines that mend it"},

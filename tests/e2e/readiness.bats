@@ -215,6 +215,7 @@ no_reason_is_left_out() {
     row ha-frozen/blocked 103 'sim_ctl set 103 ha=freeze' 'sim_ctl set 103 ha=none'
     row ha-unserved/blocked 104 'sim_ctl set 104 ha=unserved' 'sim_ctl set 104 ha=none'
     row ha-managed/degraded 105 'sim_ctl set 105 ha=started' 'sim_ctl set 105 ha=none'
+    row locked/degraded 101 'sim_ctl set 101 lock=migrate' 'sim_ctl set 101 lock='
     row node-maintenance/degraded 106 'sim_ctl node pve4 hastate=maintenance' 'sim_ctl node pve4 hastate=online'
     play
     row stale/degraded 120 'elsewhere config 120' 'sim_ctl clear http'

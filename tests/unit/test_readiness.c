@@ -118,7 +118,7 @@ static void test_each_trouble_of_a_guest_is_its_reason(void **state)
         enum verdict verdict;
     } cases[] = {
         {FIXTURE_GUEST(1, "a", "pve1", .lock = (char *)"backup"), BIT(REASON_LOCKED), VERDICT_BLOCKED},
-        {FIXTURE_GUEST(1, "a", "pve1", .lock = (char *)"migrate"), 0, VERDICT_READY},
+        {FIXTURE_GUEST(1, "a", "pve1", .lock = (char *)"migrate"), BIT(REASON_MIGRATING), VERDICT_DEGRADED},
         {FIXTURE_GUEST(1, "a", "pve1", .lock = (char *)""), 0, VERDICT_READY},
         {FIXTURE_GUEST(1, "a", "pve1", .lock = (char *)"suspended"), BIT(REASON_SUSPENDED), VERDICT_BLOCKED},
         {FIXTURE_GUEST(1, "a", "pve1", .lock = (char *)"suspending"), BIT(REASON_SUSPENDED), VERDICT_BLOCKED},
