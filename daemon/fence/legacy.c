@@ -125,6 +125,8 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
         give_up_sending(&legacy->reset, now_ms);
     }
     forget_settled(&legacy->stop, step->stops_settled, now_ms);
+    if (step->stops_settled) /* a lost one may have begun long after it was sent */
+        legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->stops_settled_ms);
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
     legacy->stop.tasks += facts->inherited_stops;
@@ -294,7 +296,7 @@ bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t of
     read_call(&legacy->start, document, "start", offset_ms, now_ms);
     read_call(&legacy->reset, document, "reset", offset_ms, now_ms);
     legacy->stops_until_ms = stops_until(legacy, now_ms);
-    legacy->until_ms = calls_until(legacy, now_ms);
+    legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
     legacy->killing_since_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms);
     int64_t until_ms = 0;
     if (legacy->killing_since_ms && json_get_int(document, "killing_until_ms", 1, INT64_MAX / 2, &until_ms))

@@ -141,7 +141,8 @@ struct step {
     bool newer_running;                 /* … or one of them has not ended */
     int64_t watch_until_ms;             /* a call of ours may still undo what was done; 0: none */
     bool repaired;                      /* what one of them undid was done once more */
-    bool stops_settled;                 /* the task list shows that every stop of ours has ended */
+    bool stops_settled;                 /* the task list shows that every stop of ours has ended … */
+    int64_t stops_settled_ms;           /* … and did so then: the last of them can have begun as late */
     int64_t lock_since_ms;
     char lock[PVE_LOCK_MAX];
     unsigned refusals;        /* 401s in a row */

@@ -99,6 +99,38 @@ static void test_a_power_on_expects_only_stops_that_its_task_list_can_show(void 
     assert_int_equal(next.stop.tasks, 0);
 }
 
+/* Two stops of one second cannot be told apart by the list, although a restart lies between them. */
+static void test_a_stop_that_has_just_ended_is_counted_after_a_restart_too(void **state)
+{
+    (void)state;
+    const int64_t offset_ms = INT64_C(1000) * SINCE_S;
+    struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
+    step.start = (struct step_call){0};
+    struct legacy legacy = left_by(&step, 0), taken_up;
+    struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "vmid", json_object_new_int(101));
+    assert_true(legacy_write(&legacy, offset_ms, document));
+    assert_true(legacy_read(&taken_up, document, offset_ms, NOW_MS + 300));
+    assert_int_equal(legacy_inherit(&taken_up, &next, NOW_MS + 300), 1);
+    assert_false(legacy_read(&taken_up, document, offset_ms, NOW_MS + 5000));
+    json_object_put(document);
+}
+
+static void test_a_lost_stop_is_counted_from_when_the_list_showed_its_end(void **state)
+{
+    (void)state;
+    struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
+    step.stop.state = STEP_CALL_OPEN;
+    step.stop.open = 1;
+    step.stop.settled_ms = step.stop.last_open_ms = NOW_MS - 45000;
+    step.stop.last_sent_ms = step.stop.first_sent_ms = NOW_MS - 46000;
+    step.stops_settled = true;
+    step.stops_settled_ms = NOW_MS - 10;
+    struct legacy legacy = left_by(&step, 0);
+    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 500), 1);
+    assert_int_equal(next.stop.open, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +138,8 @@ int main(void)
             test_a_stop_that_ended_is_counted_only_while_seconds_cannot_tell_it_from_the_next_one),
         cmocka_unit_test(test_an_open_start_is_left_although_the_stops_are_not_counted_any_more),
         cmocka_unit_test(test_a_stop_that_may_come_is_counted_as_long_as_it_may),
+        cmocka_unit_test(test_a_stop_that_has_just_ended_is_counted_after_a_restart_too),
+        cmocka_unit_test(test_a_lost_stop_is_counted_from_when_the_list_showed_its_end),
         cmocka_unit_test(test_a_power_on_expects_only_stops_that_its_task_list_can_show),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
