@@ -195,10 +195,13 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
  * that answers slowly gets as much rest as it took for the answer. */
 static int64_t status_gap(const struct step *step, const struct api_result *result)
 {
-    int64_t gap_ms = (result->received_ms - step->reads_since_ms) / STEP_STATUS_SHARE;
+    int64_t waited_ms = result->received_ms - step->reads_since_ms;
+    int64_t gap_ms = waited_ms / STEP_STATUS_SHARE, soon_ms = waited_ms / 2;
     int64_t took_ms = result->asked_ms >= step->reads_since_ms ? result->received_ms - result->asked_ms : 0;
     gap_ms = took_ms > gap_ms ? took_ms : gap_ms;
-    gap_ms = gap_ms > STEP_STATUS_FIRST_MS ? gap_ms : STEP_STATUS_FIRST_MS;
+    soon_ms = soon_ms > STEP_STATUS_FIRST_MS ? soon_ms : STEP_STATUS_FIRST_MS;
+    soon_ms = soon_ms < STEP_STATUS_SOON_MS ? soon_ms : STEP_STATUS_SOON_MS;
+    gap_ms = gap_ms > soon_ms ? gap_ms : soon_ms;
     return gap_ms < STEP_STATUS_LAST_MS ? gap_ms : STEP_STATUS_LAST_MS;
 }
 

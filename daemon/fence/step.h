@@ -16,8 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STEP_STATUS_FIRST_MS  20    /* between two reads of the status, growing … */
-#define STEP_STATUS_SHARE     150   /* … with the time waited so far, this part of it, … */
+#define STEP_STATUS_FIRST_MS  2     /* between two reads of the status, growing soon … */
+#define STEP_STATUS_SOON_MS   20    /* … to this, by half of the time waited so far, and slowly … */
+#define STEP_STATUS_SHARE     150   /* … with that time, by this part of it, … */
 #define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
 #define STEP_SLOW_READ_MS     500   /* after a read that failed; and what is slow for the first one */
 #define STEP_NEWS_MS          50    /* so old may be what a late power call is decided on (P4) */
