@@ -293,6 +293,21 @@ static void use_policy(struct broker *broker)
     broker->guests_linted = false;
 }
 
+static bool same_word(const char *one, const char *other)
+{
+    return one && other ? !strcmp(one, other) : one == other;
+}
+
+/* What the former identity was shown says nothing about this one. */
+static void forget_other_identity(struct broker *broker, const struct config *old, const struct config *new)
+{
+    if (same_word(old->token_id, new->token_id) && same_word(old->user, new->user))
+        return;
+    visits_set_interval(broker->visits, 0, new->answer_timeout_ms); /* none under way ends as evidence */
+    rehearsals_forget(broker->rehearsals);
+    evidence_forget(broker->evidence);
+}
+
 static void apply(struct broker *broker, struct settings *settings)
 {
     struct session_credentials credentials = credentials_of(broker, settings);
@@ -309,6 +324,7 @@ static void apply(struct broker *broker, struct settings *settings)
     secret_free(credentials.secret);
     totp_free(credentials.totp);
     engine_set_settings(broker->engine, &engine_settings);
+    forget_other_identity(broker, broker->settings->config, settings->config);
     visits_set_interval(broker->visits, settings->config->visit_interval_ms,
                         settings->config->answer_timeout_ms);
     rehearsals_set_config(broker->rehearsals, settings->config);

@@ -36,7 +36,8 @@ struct flight {
     enum pve_guest_type type;
     char node[PVE_NODE_MAX];
     unsigned attempt;
-    bool sent; /* one attempt at least, maybe */
+    bool sent;   /* one attempt at least, maybe */
+    bool former; /* of an identity that is not ours any more: it shows nothing */
     uint64_t avoid;
     int64_t began_ms, deadline_ms;
 };
@@ -194,7 +195,7 @@ static void on_answer(void *context, const struct probe_answer *answer)
                              flight->sent && answer->http_status != 401, now_ms);
     /* what could not be sent says something of the way, which has evidence of its own; one that was carried
      * out says that a fence would be, too */
-    if (flight->sent && !unwanted && answer->result != PROBE_CARRIED_OUT)
+    if (flight->sent && !unwanted && !flight->former && answer->result != PROBE_CARRIED_OUT)
         post(rehearsals, answer, took_ms);
     log_debug("rehearsal of guest %d: %s in %lld ms%s%s", flight->vmid, probe_result_name(answer->result),
               (long long)took_ms, answer->error.code ? ": " : "", answer->error.message);
@@ -212,6 +213,8 @@ static void on_answer(void *context, const struct probe_answer *answer)
     if (unwanted && !is_out_of_question(rehearsals, flight->vmid, &error))
         error_set(&error, ERROR_ABANDONED, "guest %d has moved meanwhile, or left the pool", flight->vmid);
     answer_waiting(rehearsals, flight->vmid, unwanted ? NULL : &report, unwanted ? &error : NULL);
+    if (flight->former)
+        rehearsal_plan_forget(rehearsals->plan);
     *flight = (struct flight){0};
     look_now(rehearsals);
 }
@@ -405,6 +408,13 @@ void rehearsals_set_config(struct rehearsals *rehearsals, const struct config *c
         evidence_drop(rehearsals->rooms.evidence, EVIDENCE_REHEARSAL);
     rehearsal_plan_set_interval(rehearsals->plan, config->rehearse_interval_ms);
     rehearsals_round_ended(rehearsals);
+}
+
+void rehearsals_forget(struct rehearsals *rehearsals)
+{
+    rehearsals->flight.former = rehearsals->flight.vmid != 0;
+    evidence_drop(rehearsals->rooms.evidence, EVIDENCE_REHEARSAL);
+    rehearsal_plan_forget(rehearsals->plan);
 }
 
 void rehearsals_stop(struct rehearsals *rehearsals)

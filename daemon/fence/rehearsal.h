@@ -45,6 +45,8 @@ void rehearsals_free(struct rehearsals *rehearsals, int64_t wait_ms);
 /* After a reload; looks into the memory again. */
 void rehearsals_set_config(struct rehearsals *rehearsals, const struct config *config);
 /* The poller has another list of guests. */
+/* Another identity asks from now on: what was shown to the former one is dropped. */
+void rehearsals_forget(struct rehearsals *rehearsals);
 void rehearsals_round_ended(struct rehearsals *rehearsals);
 /* The daemon goes down: no more of them. Who waits is answered ERROR_INTERRUPTED. */
 void rehearsals_stop(struct rehearsals *rehearsals);

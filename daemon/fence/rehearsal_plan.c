@@ -171,6 +171,13 @@ static int64_t gap_before_ms(const struct rehearsal_plan *plan, const struct tur
     return !turn->known && gap > REHEARSAL_GAP_FIRST_MS ? REHEARSAL_GAP_FIRST_MS : gap;
 }
 
+void rehearsal_plan_forget(struct rehearsal_plan *plan)
+{
+    struct turn *turn;
+    DL_FOREACH (plan->queue, turn)
+        set_known(plan, turn, false);
+}
+
 int64_t rehearsal_plan_period_ms(const struct rehearsal_plan *plan)
 {
     int64_t stretched = (int64_t)plan->count * REHEARSAL_GAP_MIN_MS;

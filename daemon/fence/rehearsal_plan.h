@@ -21,6 +21,8 @@ struct rehearsal_plan *rehearsal_plan_new(void); /* NULL: no memory */
 void rehearsal_plan_free(struct rehearsal_plan *plan);
 /* 0: never. What is counted and who was rehearsed stays. */
 void rehearsal_plan_set_interval(struct rehearsal_plan *plan, int64_t interval_ms);
+/* Another identity asks from now on: nobody was rehearsed by it, and each guest has its turn soon. */
+void rehearsal_plan_forget(struct rehearsal_plan *plan);
 /* A new list of guests. Without memory some of them are left out until the next one. */
 void rehearsal_plan_follow(struct rehearsal_plan *plan, const struct inventory *inventory);
 

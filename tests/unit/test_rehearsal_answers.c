@@ -29,6 +29,21 @@ static void test_what_proxmox_says_becomes_evidence(void **state)
     stop();
 }
 
+static void test_another_identity_is_rehearsed_anew_and_soon(void **state)
+{
+    (void)state;
+    start(1, MINUTE);
+    pass(SECOND);
+    assert_int_equal(rooms.sent, 1);
+    rehearsals_forget(here.rehearsals);
+    assert_null(evidence_for(1000));
+    rehearsals_round_ended(here.rehearsals);
+    pass(SECOND);
+    assert_int_equal(rooms.sent, 2); /* not a minute later */
+    assert_non_null(evidence_for(1000));
+    stop();
+}
+
 static enum probe_result second_endpoint_only(int vmid, const char *host, uint64_t avoid, int *status)
 {
     (void)vmid;
@@ -175,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_proxmox_says_becomes_evidence),
+        cmocka_unit_test(test_another_identity_is_rehearsed_anew_and_soon),
         cmocka_unit_test(test_another_endpoint_is_asked_once_if_there_is_one),
         cmocka_unit_test(test_no_second_attempt_when_an_operation_has_begun),
         cmocka_unit_test(test_no_second_attempt_for_a_guest_that_has_left_the_pool),
