@@ -27,14 +27,20 @@ struct call {
     struct api_request request; /* its strings are this record's own */
     char *node, *upid, *pool, *prefer;
     struct session_route route;
-    uint64_t barred;            /* endpoints that are not to be asked: all but one, for a probe */
-    uint64_t tried;             /* endpoints, one bit each */
-    unsigned layout;            /* which set of endpoints `tried` speaks of */
-    bool repeated;              /* once after a 401 */
-    bool waiting;               /* for a login */
-    bool by_name;               /* a probe: look the name up anew if the known address does not answer */
-    bool cut_short;             /* this attempt: the deadline left less than the time for an answer */
-    bool lost;                  /* an endpoint took the request and gave no good answer */
+    uint64_t barred; /* endpoints that are not to be asked: all but one, for a probe */
+    uint64_t tried;  /* endpoints, one bit each */
+    unsigned layout; /* which set of endpoints `tried` speaks of */
+    bool repeated;   /* once after a 401 */
+    bool waiting;    /* for a login */
+    bool by_name;    /* a probe: look the name up anew if the known address does not answer */
+    bool cut_short;  /* this attempt: the deadline left less than the time for an answer */
+    /* what the last endpoint said that took the request and gave no good answer; `set`: there was one */
+    struct {
+        bool set;
+        enum api_outcome outcome;
+        int http_status;
+        struct error error;
+    } met;
     uint64_t transfer;          /* 0: none */
     uint64_t credential;        /* the login it was sent with */
     struct event *turn, *timer; /* to look again; the deadline */
@@ -217,7 +223,12 @@ static void on_answer(void *context, uint64_t transfer, const struct api_result 
         return;
     call->transfer = 0;
     note_endpoint(call, result, address);
-    call->lost |= result->outcome == API_LOST;
+    if (result->outcome == API_LOST || is_proxy_failure(result)) {
+        call->met.set = true;
+        call->met.outcome = result->outcome;
+        call->met.http_status = result->http_status;
+        call->met.error = result->error;
+    }
 
     if (result->outcome == API_REFUSED && result->http_status == 401) {
         login_refused(session->login, call->credential, &result->error);
@@ -248,8 +259,11 @@ static void on_answer(void *context, uint64_t transfer, const struct api_result 
     }
     /* that the last endpoint was not reached says less than that another one gave no good answer */
     struct api_result all = *result;
-    if (call->lost && all.outcome == API_UNSENT)
-        all.outcome = API_LOST;
+    if (call->met.set && all.outcome == API_UNSENT) {
+        all.outcome = call->met.outcome;
+        all.http_status = call->met.http_status;
+        all.error = call->met.error;
+    }
     finish(call, &all);
 }
 

@@ -114,6 +114,11 @@ static void test_garbage_proves_neither_session_nor_endpoint(void **state)
     end(world);
 }
 
+static void cannot_reach_the_host(struct fake_exchange *exchange)
+{
+    fake_answer(exchange, 596, "Connection timed out", "");
+}
+
 static void test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached(void **state)
 {
     (void)state;
@@ -128,9 +133,16 @@ static void test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_n
     assert_true(session_call(world->session, &request, &route, on_result, world) != 0);
     await(world, 2);
     assert_int_equal(world->answers[1].outcome, API_LOST);
+    assert_int_equal(world->answers[1].error.code, ERROR_PROTOCOL);
     assert_int_equal(endpoints_get(world->endpoints, 0)->state, ENDPOINT_UP);
     assert_int_equal(endpoints_get(world->endpoints, 1)->state, ENDPOINT_DOWN);
     assert_int_equal(endpoints_get(world->endpoints, 2)->state, ENDPOINT_DOWN);
+    /* what the one that was reached said of the guest's host is kept */
+    SET(world, calls = cannot_reach_the_host);
+    assert_true(session_call(world->session, &request, &route, on_result, world) != 0);
+    await(world, 3);
+    assert_int_equal(world->answers[2].outcome, API_REFUSED);
+    assert_int_equal(world->answers[2].status, 596);
     end(world);
 }
 
