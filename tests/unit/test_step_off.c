@@ -117,6 +117,41 @@ static void test_a_host_offline_by_a_minoritys_word_is_tried_again(void **state)
     assert_true(step.busy_hosts);
 }
 
+/* ---- a doubt that an earlier operation left (point 7) ---- */
+
+static void begin_in_doubt(void)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    wanted.killing_since_ms = T0 - 60000;
+    wanted.killing_until_ms = T0 - 1000;
+    begin_with(wanted);
+}
+
+static void test_a_guest_in_doubt_is_read_before_it_is_stopped(void **state)
+{
+    (void)state;
+    begin_in_doubt();
+    assert_true(step.busy_status);
+    assert_int_equal(stops, 0);
+    go(300);
+    reads_running(); /* with its devices: whatever the earlier stop did is over */
+    assert_int_equal(stops, 1);
+    power_taken(STOP_UPID);
+    go(400);
+    task_is(STOP_UPID, "OK");
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+static void test_a_host_that_is_slow_to_tell_does_not_hold_the_stop_back(void **state)
+{
+    (void)state;
+    begin_in_doubt();
+    go(STEP_SLOW_READ_MS);
+    assert_int_equal(stops, 1);
+}
+
 /* ---- transient (rules 2, 3, 4, 6, 7, 8) ---- */
 
 /* What stops at once is seen at once; what takes its time costs no more reads than it ever did. */
@@ -521,6 +556,8 @@ int main(void)
         cmocka_unit_test(test_a_host_offline_by_the_inventory_is_asked_about_at_once),
         cmocka_unit_test(test_a_host_offline_by_a_minoritys_word_is_tried_again),
         cmocka_unit_test(test_the_first_reads_follow_each_other_closely_and_are_few),
+        cmocka_unit_test(test_a_guest_in_doubt_is_read_before_it_is_stopped),
+        cmocka_unit_test(test_a_host_that_is_slow_to_tell_does_not_hold_the_stop_back),
         cmocka_unit_test(test_reads_come_at_growing_intervals_one_at_a_time),
         cmocka_unit_test(test_a_read_comes_late_by_a_small_part_of_the_time_waited_at_most),
         cmocka_unit_test(test_a_moved_guest_is_located_and_stopped_there),
