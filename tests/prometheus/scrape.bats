@@ -7,74 +7,27 @@
 setup() {
     # shellcheck source=../e2e/lib.bash
     source "$BATS_TEST_DIRNAME/../e2e/lib.bash"
+    # shellcheck source=prometheus.bash
+    source "$BATS_TEST_DIRNAME/prometheus.bash"
     e2e_setup
-    ((EUID == 0)) || missing "a network namespace needs root"
-    for program in prometheus systemd-socket-activate nsenter ip; do
-        command -v $program >/dev/null || missing "$program is not installed"
-    done
-    for PROXYD in /usr/lib/systemd/systemd-socket-proxyd /lib/systemd/systemd-socket-proxyd; do
-        [[ ! -x $PROXYD ]] || break
-    done
-    [[ -x $PROXYD ]] || missing "systemd-socket-proxyd is not installed"
-    unshare --net true 2>/dev/null || missing "no network namespaces here"
+    prometheus_needs
     SIM_ARGUMENTS=(--scale 0.1)
-    PROXY_PID='' PROMETHEUS_PID=''
 }
 
 teardown() {
-    [[ -z $PROMETHEUS_PID ]] || end_process "$PROMETHEUS_PID" TERM || true
-    [[ -z $PROXY_PID ]] || end_process "$PROXY_PID" TERM || true
+    prometheus_stop
     if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
         cat "$T/prometheus.log.err" "$T/proxy.log.err" >&2 2>/dev/null || true
     fi
     e2e_teardown
 }
 
-# ---- Prometheus ----
-
-# inside COMMAND…: in the network namespace
-inside() { nsenter --net="/proc/$PROXY_PID/ns/net" -- "$@"; }
-inside_is_up() { inside ip -o -4 addr show dev lo | grep -q 127.0.0.1; }
-
-# api PATH [curl's ARGUMENT…]
-api() { inside curl -sSf --max-time 10 --get "http://127.0.0.1:9090/api/v1/$1" "${@:2}"; }
-
-prometheus_start() {
-    # shellcheck disable=SC2016
-    spawn "$T/proxy.log" unshare --net -- bash -c 'ip link set lo up && exec systemd-socket-activate -l 127.0.0.1:10806 "$@"' - \
-        "$PROXYD" "$METRICS"
-    PROXY_PID=$SPAWNED
-    await 10 inside_is_up
-    # minutes become seconds, and all windows are the same: one must hold several scrapes on a busy machine, too
-    sed -E 's/for: [0-9]+[mh]$/for: 1s/; s/\[[0-9]+m\]/[10s]/g; s/\[6h\]/[1m]/' "$ROOT/conf/prometheus/fence-broker.rules.yml" >"$T/rules.yml"
-    {
-        printf 'global:\n  evaluation_interval: 1s\n  scrape_timeout: 1s\n'
-        sed -E "s/node1.example.com:/127.0.0.1:/; /node2.example.com/d; s/(scrape_interval): .*/\\1: 1s/; s,/etc/prometheus/fence-broker.rules.yml,$T/rules.yml," \
-            "$ROOT/conf/prometheus/scrape-proxy.yml"
-    } >"$T/prometheus.yml"
-    spawn "$T/prometheus.log" nsenter --net="/proc/$PROXY_PID/ns/net" -- prometheus --config.file="$T/prometheus.yml" \
-        --storage.tsdb.path="$T/tsdb" --web.listen-address=127.0.0.1:9090 --log.level=warn
-    PROMETHEUS_PID=$SPAWNED
-    await 30 looking has_data fence_broker_build_info
-}
-
-# results EXPRESSION: how many it has that are numbers; fails if it could not be asked
-results() {
-    local answer
-    answer=$(api query --data-urlencode "query=$1") || return
-    perl -MJSON::PP -0777 -e '
-        my $answer = JSON::PP->new->utf8->decode(scalar <STDIN>);
-        print scalar( grep { $_->{value}[1] ne "NaN" } @{ $answer->{data}{result} } ), "\n"' <<<"$answer"
-}
-has_data() { (($(results "$1" || echo 0) > 0)); }
-has_none() { [[ $(results "$1") == 0 ]]; }
+# ---- what Prometheus thinks ----
 
 # fired ALERT [MATCHER…]: within the last minutes, however short it was; rests: it does not fire now
 fired() { has_data "max_over_time(ALERTS{alertname=\"$1\",alertstate=\"firing\"${2:+,$2}}[5m])"; }
 rests() { has_none "ALERTS{alertname=\"$1\",alertstate=\"firing\"${2:+,$2}}"; }
 nothing_fires() { has_none 'ALERTS{alertstate="firing"}'; }
-# three looks a second: each is three processes
-looking() { "$@" || { sleep 0.3; return 1; }; }
 comes() { await 40 looking fired "$@" || { api alerts >&2; return 1; }; }
 goes() { await 40 looking rests "$@" || { api alerts >&2; return 1; }; }
 
