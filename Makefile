@@ -302,6 +302,12 @@ screens: all
 	@mkdir -p doc/screens $(B)
 	$(Q)BUILD=$(B) $(SUDO) tests/systemd/screens > $(B)/systemd.txt && cp $(B)/systemd.txt doc/screens/systemd.txt
 
+# doc/screens/*.svg, each from a real run (two minutes, as root); committed
+.PHONY: pictures
+pictures: all
+	$(call say,DOC)
+	$(Q)$(SUDO) env BUILD=$(B) tests/pictures/make
+
 # the screens of the manual, from a real run; committed, and a test fails if they are stale
 .PHONY: man-screens
 man-screens: all
@@ -320,4 +326,5 @@ help:
 	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
 	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
 	@echo 'make man-screens the manual of the screens, anew'
+	@echo 'make pictures    doc/screens/*.svg, anew'
 	@echo 'make deps        install what is missing     make clean       remove build/'
