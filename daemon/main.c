@@ -681,5 +681,6 @@ static int run(const char *config_path)
 int main(int argc, char **argv)
 {
     secret_protect_process();
+    memory_keep_small();
     return options_main(argc, argv, run);
 }

@@ -17,7 +17,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define LOADER_LIST "/etc/ld.so.cache" /* where the loader finds libraries */
+#define HEAP_SPARE_BYTES 65536              /* free at the heap's end before it is given back */
+#define LOADER_LIST      "/etc/ld.so.cache" /* where the loader finds libraries */
 
 /* CAP_IPC_LOCK that counts: in a user namespace one may have it, and be limited all the same. */
 static bool may_exceed_the_limit(const struct rlimit *limit)
@@ -106,6 +107,12 @@ static void hold_program(const char *program)
     hold_file(path);
     hold_file(LOADER_LIST);
     dl_iterate_phdr(on_object, NULL);
+}
+
+void memory_keep_small(void)
+{
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
 }
 
 bool memory_lock(const char *program, struct error *error)

@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+/* One heap for all threads, which gives back what is free at its end: an address space of 64 MiB for each
+ * thread would count against a limit of locked memory. To be called before there are threads. */
+void memory_keep_small(void);
 /*
  * Locks what is mapped now, and of what comes later each page once it is touched: the stacks of threads would
  * fill megabytes otherwise. To be called when what the daemon needs has been loaded. `program`, a file in the
