@@ -47,7 +47,7 @@ heal() {
     sim_ctl set "$1" lock= stop-ms=0 hung=0 deaf=0 nostart=0 nic=1
     sim_ctl kill "$1" || true
     sim_ctl wait "$1" stopped 3000
-    await 90 starts "$1" # the stop of a hung QEMU takes Proxmox 61 s, and holds the lock
+    await 200 starts "$1" # the stop of a hung QEMU takes Proxmox 61 s and holds the lock, and a second one may be waiting for it
 }
 starts() {
     sim_ctl start "$1" >"$T/start" || true
