@@ -82,16 +82,14 @@ void exchange_facts(struct exchange *exchange, struct view_facts *facts)
     facts->subject = exchange_subject(exchange);
 }
 
-void exchanges_write_metrics(const struct exchanges *all, enum metrics_format format, struct text *out)
+struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metrics_format format)
 {
     struct metrics_server counters = all->counters;
-    struct view_facts facts;
 
-    exchanges_facts(all, &facts);
     process_read(all->process, &counters.process);
     counters.log_lost = log_lost();
     counters.loop_stall_ms = stall_max_ms(all->stall);
-    metrics_write(out, format, &facts, &counters);
+    return metrics_begin(format, &counters);
 }
 
 /* ---- answers ---- */
@@ -100,22 +98,21 @@ static size_t unwritten_bytes(const struct exchanges *all)
 {
     size_t sum = 0;
 
-    for (const struct exchange *e = all->table; e; e = e->hh.next)
+    for (const struct exchange *e = all->table; e; e = e->hh.next) {
         sum += connection_unwritten(e->connection);
+        if (e->draft)
+            sum += e->draft->body.length + e->draft->cursor.table.length;
+    }
     return sum;
 }
 
 static void send_answer(struct exchange *exchange, int status, const char *content_type, const char *allow,
                         struct text *body)
 {
-    _cleanup_(text_clear) struct text answer = {0};
-
-    http_write_answer(&answer, status, content_type, allow, body->data ? body->data : "", body->length);
-    answer.failed |= body->failed;
-    text_clear(body);
+    http_make_answer(body, status, content_type, allow);
     exchange->wait = WAIT_NONE;
     exchange->asker = 0;
-    connection_answer(exchange->connection, &answer);
+    connection_answer(exchange->connection, body);
 }
 
 void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body)
@@ -150,6 +147,95 @@ void exchange_note_denial(struct exchange *exchange, const struct access_decisio
     exchange->all->counters.denied[decision->verdict]++;
     audit_denied(exchange->all->audit, connection_peer(exchange->connection), decision->verdict,
                  access_decision_words(decision, words), asked);
+}
+
+/* ---- answers in pieces ---- */
+
+static void draft_free(struct exchange_draft *draft)
+{
+    if (!draft)
+        return;
+    if (draft->turn)
+        turn_leave(draft->turn);
+    view_cursor_clear(&draft->cursor);
+    metrics_end(draft->scrape);
+    text_clear(&draft->body);
+    inventory_unref(draft->inventory);
+    free(draft);
+}
+
+/* What is known of the guests is of this moment, and which there are of that when the answer was begun. */
+static bool write_piece(struct exchange *exchange)
+{
+    struct exchange_draft *draft = exchange->draft;
+    struct view_facts facts;
+
+    exchange_facts(exchange, &facts);
+    facts.readiness.inventory = draft->inventory;
+    facts.readiness.inventory_age_ms =
+        draft->inventory ? facts.now_ms - inventory_taken_ms(draft->inventory) : 0;
+    return draft->piece(exchange, &facts, &draft->body) || draft->body.failed;
+}
+
+static void finish_draft(struct exchange *exchange)
+{
+    struct exchange_draft *draft = TAKE(exchange->draft);
+    _cleanup_(text_clear) struct text body = draft->body;
+    const char *content_type = draft->content_type;
+
+    draft->body = (struct text){0};
+    draft_free(draft);
+    exchange_answer(exchange, 200, content_type, &body);
+}
+
+static bool on_turn(void *context)
+{
+    struct exchange *exchange = context;
+
+    if (!write_piece(exchange))
+        return false;
+    exchange->draft->turn = NULL;
+    finish_draft(exchange);
+    return true;
+}
+
+static void answer_no_memory(struct exchange *exchange)
+{
+    struct error error;
+
+    error_set(&error, ERROR_INTERNAL, "out of memory");
+    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+}
+
+void exchange_answer_in_pieces(struct exchange *exchange, const char *content_type, exchange_piece_fn *piece,
+                               struct metrics_scrape *scrape)
+{
+    struct exchanges *all = exchange->all;
+    struct inventory *inventory = poller_inventory(all->parts.poller);
+    struct exchange_draft *draft = calloc(1, sizeof(*draft));
+    bool urgent = exchange->verdict == ACCESS_PRIVILEGED;
+
+    if (!draft) {
+        metrics_end(scrape);
+        answer_no_memory(exchange);
+        return;
+    }
+    *draft = (struct exchange_draft){.piece = piece,
+                                     .content_type = content_type,
+                                     .scrape = scrape,
+                                     .inventory = inventory ? inventory_ref(inventory) : NULL};
+    exchange->draft = draft;
+    if (turns_are_free(all->turns, urgent) && write_piece(exchange)) {
+        finish_draft(exchange);
+        return;
+    }
+    draft->turn = turns_add(all->turns, urgent, on_turn, exchange);
+    if (draft->turn) {
+        exchange->wait = WAIT_DRAFT;
+        return;
+    }
+    draft_free(TAKE(exchange->draft));
+    answer_no_memory(exchange);
 }
 
 /* ---- waiting for knowledge ---- */
@@ -262,6 +348,7 @@ void exchange_free(struct exchange *exchange)
         rehearsals_leave(all->parts.rehearsals, exchange->asker);
     HASH_DEL(all->table, exchange);
     all->counters.connections[exchange->socket]--;
+    draft_free(exchange->draft);
     access_subject_clear(&exchange->subject);
     connection_free(exchange->connection);
     free(exchange->plug);
@@ -280,7 +367,8 @@ struct exchanges *exchanges_new(struct event_base *base, const struct server_par
     all->audit = audit_new(base);
     all->process = process_open();
     all->stall = stall_new(base);
-    if (!all->hold_timer || !all->audit || !all->process || !all->stall) {
+    all->turns = turns_new(base);
+    if (!all->turns || !all->hold_timer || !all->audit || !all->process || !all->stall) {
         exchanges_free(all);
         return NULL;
     }
@@ -297,5 +385,6 @@ void exchanges_free(struct exchanges *all)
     audit_free(all->audit);
     process_close(all->process);
     stall_free(all->stall);
+    turns_free(all->turns);
     free(all);
 }

@@ -10,6 +10,7 @@
 #include "server/http.h"
 #include "server/metrics.h"
 #include "server/parts.h"
+#include "server/turns.h"
 #include "server/view.h"
 #include "system/process.h"
 #include "system/stall.h"
@@ -28,6 +29,23 @@ enum exchange_wait {
     WAIT_ENGINE,    /* for engine_submit() or engine_read_power(): `asker` */
     WAIT_REHEARSAL, /* for rehearsals_ask(): `asker` */
     WAIT_ROUND,     /* for knowledge from the poller, until hold_until_ms: `resume` */
+    WAIT_DRAFT,     /* for its turn to have more of its answer written: `draft` */
+};
+
+struct exchange;
+
+/* Write a piece more of the exchange's draft; true when it is complete. */
+typedef bool exchange_piece_fn(struct exchange *exchange, const struct view_facts *facts, struct text *out);
+
+/* An answer that is written piece by piece. */
+struct exchange_draft {
+    exchange_piece_fn *piece;
+    const char *content_type;
+    struct inventory *inventory;   /* a reference: of the moment when it was begun, or NULL */
+    struct view_cursor cursor;     /* for `piece`, */
+    struct metrics_scrape *scrape; /* owned */
+    struct text body;
+    struct turn *turn;
 };
 
 struct exchange {
@@ -45,6 +63,7 @@ struct exchange {
     bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;
     void (*resume)(struct exchange *exchange);
+    struct exchange_draft *draft;
     const struct route *route; /* of a request that waits to be permitted, and */
     const struct http_request *kept;
     struct access_subject subject; /* see exchange_subject() */
@@ -60,6 +79,7 @@ struct exchanges {
     struct exchange *table; /* by id */
     uint64_t last_id;
     struct event *hold_timer;
+    struct turns *turns;
     struct metrics_server counters;
     int64_t started_ms;
     struct process *process;
@@ -78,7 +98,8 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts);
 void exchange_facts(struct exchange *exchange, struct view_facts *facts);
 /* The peer and the rules of this moment; NULL if it may see and do all. Valid until the next call. */
 const struct access_subject *exchange_subject(struct exchange *exchange);
-void exchanges_write_metrics(const struct exchanges *all, enum metrics_format format, struct text *out);
+/* Begin an exposition; NULL without memory. */
+struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metrics_format format);
 int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
 /* The poller's round ended: look again at all that wait for it. */
 void exchanges_round_ended(struct exchanges *all);
@@ -95,6 +116,10 @@ void exchange_free(struct exchange *exchange);
 void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body);
 void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
                            const struct error *error, const char *operation);
+/* Answer with what `piece` writes, a piece in each turn of the loop; at once if one is all. `scrape` is for
+ * it and taken over (NULL: none). */
+void exchange_answer_in_pieces(struct exchange *exchange, const char *content_type, exchange_piece_fn *piece,
+                               struct metrics_scrape *scrape);
 /* Its peer was refused this ("off web1"): count and record it; the answer is the caller's. */
 void exchange_note_denial(struct exchange *exchange, const struct access_decision *decision,
                           const char *asked);

@@ -428,15 +428,16 @@ const char *http_reason(int status)
     return "Unknown";
 }
 
-void http_write_answer(struct text *out, int status, const char *content_type, const char *allow,
-                       const char *body, size_t length)
+void http_make_answer(struct text *body, int status, const char *content_type, const char *allow)
 {
-    text_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
-                http_reason(status), content_type, length);
+    _cleanup_(text_clear) struct text head = {0};
+
+    text_printf(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
+                http_reason(status), content_type, body->length);
     if (allow)
-        text_printf(out, "Allow: %s\r\n", allow);
-    text_puts(out, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
-    text_append(out, body, length);
+        text_printf(&head, "Allow: %s\r\n", allow);
+    text_puts(&head, "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
+    text_prepend(body, &head);
 }
 
 const char *http_content_type(enum http_form form)

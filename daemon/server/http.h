@@ -62,7 +62,6 @@ bool http_parse(struct http_reader *reader, struct http_request *request, struct
 const char *http_query(const struct http_request *request, const char *key);
 
 const char *http_reason(int status); /* "Not Found" */
-/* Appends a whole answer. `allow` (for 405) may be NULL. HTTP/1.1, Content-Length, Connection: close. */
-void http_write_answer(struct text *out, int status, const char *content_type, const char *allow,
-                       const char *body, size_t length);
+/* Makes a body a whole answer. `allow` (for 405) may be NULL. HTTP/1.1, Content-Length, Connection: close. */
+void http_make_answer(struct text *body, int status, const char *content_type, const char *allow);
 const char *http_content_type(enum http_form form);

@@ -9,19 +9,23 @@
 /* What is looked at once for one exposition. */
 struct metrics_scrape {
     enum metrics_format format;
-    const struct view_facts *view;
-    const struct metrics_server *server;
+    const struct view_facts *view; /* of this piece */
+    struct metrics_server server;
     const struct inventory *inventory; /* may be NULL */
     size_t guest_count;
-    reason_set *reasons; /* of each guest of the inventory */
+    reason_set *reasons; /* of each guest of the inventory; */
+    size_t judged;       /* so far of so many */
     bool full;           /* with the samples of the guests that are 0 */
     int64_t *fenced_ms;  /* of each guest: wall clock of its last proven fence, 0: none is known */
+    bool begun;
+    size_t family, next; /* what is written next: of which family, and from which guest on */
 };
 
 struct metrics_sink {
     struct text *out;
     const struct metrics_scrape *scrape;
     const struct metrics_family *family;
+    size_t from, to; /* the guests whose samples a family by guests writes now; the last ones: guest_count */
 };
 
 struct metrics_label {
@@ -63,9 +67,10 @@ void metrics_process_start(struct metrics_sink *sink);
 void metrics_process_virtual(struct metrics_sink *sink);
 
 /* metrics_targets.c: what is told of each guest */
-/* Fills what `scrape` holds of the guests; false without memory. End it with metrics_forget_targets(). */
+/* Fills what `scrape` holds of the guests; false without memory. */
 bool metrics_look_at_targets(struct metrics_scrape *scrape);
-void metrics_forget_targets(struct metrics_scrape *scrape);
+/* Judge so many of them more, at most; how many it were. */
+size_t metrics_judge_targets(struct metrics_scrape *scrape, size_t most);
 void metrics_requests(struct metrics_sink *sink);
 void metrics_rehearsals(struct metrics_sink *sink);
 void metrics_last_fence(struct metrics_sink *sink);

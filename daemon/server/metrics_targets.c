@@ -62,18 +62,19 @@ bool metrics_look_at_targets(struct metrics_scrape *scrape)
     scrape->fenced_ms = calloc(count, sizeof(*scrape->fenced_ms));
     if (!scrape->reasons || !scrape->fenced_ms)
         return false;
-    for (size_t i = 0; i < count; i++)
-        scrape->reasons[i] = readiness_guest(&scrape->view->readiness, inventory_get(inventory, i));
     find_last_fences(scrape);
     return true;
 }
 
-void metrics_forget_targets(struct metrics_scrape *scrape)
+size_t metrics_judge_targets(struct metrics_scrape *scrape, size_t most)
 {
-    free(scrape->reasons);
-    free(scrape->fenced_ms);
-    scrape->reasons = NULL;
-    scrape->fenced_ms = NULL;
+    size_t left = scrape->guest_count - scrape->judged, end = scrape->judged + (left < most ? left : most);
+    size_t from = scrape->judged;
+
+    for (; scrape->judged < end; scrape->judged++)
+        scrape->reasons[scrape->judged] =
+            readiness_guest(&scrape->view->readiness, inventory_get(scrape->inventory, scrape->judged));
+    return end - from;
 }
 
 /* ---- what was asked for them ---- */
@@ -99,11 +100,13 @@ void metrics_requests(struct metrics_sink *sink)
     const struct tally *tally = scrape->view->tally;
     char vmid[METRICS_VMID_MAX];
 
-    for (size_t i = 0; i < scrape->guest_count; i++) {
+    for (size_t i = sink->from; i < sink->to; i++) {
         int of = inventory_get(scrape->inventory, i)->vmid;
 
         put_requests(sink, metrics_vmid(of, vmid), tally ? tally_find(tally, of) : NULL);
     }
+    if (sink->to < scrape->guest_count)
+        return;
     for (const struct tally_target *t = tally ? tally->targets : NULL; t; t = t->hh.next) {
         if (index_of(scrape->inventory, scrape->guest_count, t->vmid) == scrape->guest_count)
             put_requests(sink, metrics_vmid(t->vmid, vmid), t);
@@ -116,7 +119,7 @@ void metrics_last_fence(struct metrics_sink *sink)
     const struct metrics_scrape *scrape = sink->scrape;
     char vmid[METRICS_VMID_MAX];
 
-    for (size_t i = 0; i < scrape->guest_count; i++) {
+    for (size_t i = sink->from; i < sink->to; i++) {
         if (scrape->fenced_ms[i] || scrape->full)
             metrics_put_seconds(
                 sink,
@@ -133,7 +136,7 @@ void metrics_rehearsals(struct metrics_sink *sink)
     const struct rehearsals *rehearsals = scrape->view->rehearsals;
     char vmid[METRICS_VMID_MAX];
 
-    for (size_t i = 0; rehearsals && i < scrape->guest_count; i++) {
+    for (size_t i = sink->from; rehearsals && i < sink->to; i++) {
         int guest = inventory_get(scrape->inventory, i)->vmid;
 
         for (enum probe_result result = 0; result < PROBE_RESULT_COUNT; result++) {
@@ -166,7 +169,7 @@ void metrics_target_ready(struct metrics_sink *sink)
     const struct metrics_scrape *scrape = sink->scrape;
     char vmid[METRICS_VMID_MAX];
 
-    for (size_t i = 0; i < scrape->guest_count; i++)
+    for (size_t i = sink->from; i < sink->to; i++)
         metrics_put(sink,
                     METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)}),
                     readiness_verdict(scrape->reasons[i]) != VERDICT_BLOCKED);
@@ -196,7 +199,7 @@ static void put_reasons(struct metrics_sink *sink, enum verdict severity)
 
         if (reason_severity(reason) != severity || !same_name(reason, severity, &set))
             continue;
-        for (size_t i = 0; i < scrape->guest_count; i++) {
+        for (size_t i = sink->from; i < sink->to; i++) {
             bool has = (scrape->reasons[i] & set) != 0;
 
             if (has || scrape->full)

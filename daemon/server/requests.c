@@ -165,23 +165,28 @@ void request_power(struct exchange *exchange, const struct http_request *request
 
 /* ---- guests ---- */
 
+static bool write_list(struct exchange *exchange, const struct view_facts *facts, struct text *out)
+{
+    return view_guest_list(out, exchange->form, facts, exchange->bare, &exchange->draft->cursor);
+}
+
+static bool write_guests(struct exchange *exchange, const struct view_facts *facts, struct text *out)
+{
+    return view_guests(out, exchange->form, facts, &exchange->draft->cursor);
+}
+
 static void answer_list(struct exchange *exchange)
 {
-    _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
     exchange_facts(exchange, &facts);
-    if (!exchange_await_inventory(exchange, &facts, answer_list))
-        return;
-    view_guest_list(&body, exchange->form, &facts, exchange->bare);
-    answer_view(exchange, &body);
+    if (exchange_await_inventory(exchange, &facts, answer_list))
+        exchange_answer_in_pieces(exchange, http_content_type(exchange->form), write_list, NULL);
 }
 
 void request_guests(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const views[] = {"list", "list-status", "rehearse", NULL};
-    _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
     int view;
 
     if (!query_word(exchange, request, "view", views, &view))
@@ -195,9 +200,7 @@ void request_guests(struct exchange *exchange, const struct http_request *reques
         answer_list(exchange);
         return;
     }
-    exchange_facts(exchange, &facts);
-    view_guests(&body, exchange->form, &facts);
-    answer_view(exchange, &body);
+    exchange_answer_in_pieces(exchange, http_content_type(exchange->form), write_guests, NULL);
 }
 
 static void on_power_read(void *context, enum engine_power power, const struct pve_status *status,
@@ -417,11 +420,23 @@ void request_permissions(struct exchange *exchange, const struct http_request *r
     answer_view(exchange, &body);
 }
 
+static bool write_metrics(struct exchange *exchange, const struct view_facts *facts, struct text *out)
+{
+    return metrics_write(out, exchange->draft->scrape, facts);
+}
+
 void request_metrics(struct exchange *exchange, const struct http_request *request)
 {
-    _cleanup_(text_clear) struct text body = {0};
+    struct metrics_scrape *scrape =
+        exchanges_scrape(exchange->all, request->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT);
+    struct error error;
 
-    exchanges_write_metrics(exchange->all, request->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT, &body);
-    exchange_answer(exchange, 200,
-                    request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE, &body);
+    if (!scrape) {
+        error_set(&error, ERROR_INTERNAL, "out of memory");
+        answer_error(exchange, &error);
+        return;
+    }
+    exchange_answer_in_pieces(exchange,
+                              request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE,
+                              write_metrics, scrape);
 }

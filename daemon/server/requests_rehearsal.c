@@ -69,15 +69,17 @@ static bool may_rehearse(const struct access_subject *subject, const struct gues
     return !subject || access_allows(access_decide(subject, &question).verdict);
 }
 
+static bool write_rehearsable(struct exchange *exchange, const struct view_facts *facts, struct text *out)
+{
+    return view_guest_choice(out, exchange->form, facts, may_rehearse, &exchange->draft->cursor);
+}
+
 void request_rehearsable(struct exchange *exchange)
 {
-    _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
     exchange_facts(exchange, &facts);
     exchange->wait = WAIT_NONE;
-    if (!exchange_await_inventory(exchange, &facts, request_rehearsable))
-        return;
-    view_guest_choice(&body, exchange->form, &facts, may_rehearse);
-    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+    if (exchange_await_inventory(exchange, &facts, request_rehearsable))
+        exchange_answer_in_pieces(exchange, http_content_type(exchange->form), write_rehearsable, NULL);
 }

@@ -57,12 +57,26 @@ void view_error(struct text *out, enum http_form form, const struct error *error
 struct json_object *view_error_object(const struct error *error, const char *operation);
 
 /* ---- guests (view_guests.c) ---- */
-void view_guests(struct text *out, enum http_form form, const struct view_facts *facts);
+/* How far a view of many guests has come; zeroed before its first piece. */
+struct view_cursor {
+    size_t next;
+    size_t shown;
+    struct text table; /* the rows of a screen, whose columns are as wide as the widest of all */
+};
+#define VIEW_PIECE_GUESTS 256 /* a piece takes one or two ms */
+void view_cursor_clear(struct view_cursor *cursor);
+
+/* Each writes a piece more, and says whether it was the last one. From piece to piece the inventory is the
+ * same; what else the facts hold is of its moment. `cursor` NULL: all in one piece. */
+bool view_guests(struct text *out, enum http_form form, const struct view_facts *facts,
+                 struct view_cursor *cursor);
 /* For Pacemaker's list and list-status: VMID,NAME[,STATUS] a line, then the same with each alias. */
-void view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status);
+bool view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status,
+                     struct view_cursor *cursor);
 /* The same form for a choice of them: VMID,NAME a line, each guest once. */
-void view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
-                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest));
+bool view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
+                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest),
+                       struct view_cursor *cursor);
 /* A rehearsal: its first word is its result; in JSON what `fence_broker rehearse` ends with comes first. */
 void view_rehearsal(struct text *out, enum http_form form, const struct view_facts *facts,
                     const struct rehearsal_report *report);

@@ -1,6 +1,7 @@
 /*
  * The guests of the pool: a screen, JSON, and the two lists that Pacemaker reads. With ten thousand guests
- * each is written on its own, so that no tree of all of them is ever held.
+ * each is written on its own, so that no tree of all of them is ever held, and so many at a time that nobody
+ * waits for all of them.
  */
 #include "server/view.h"
 
@@ -17,6 +18,59 @@ static const char *power_word(const struct guest *guest)
     if (guest->status && !strcmp(guest->status, "stopped"))
         return "off";
     return "unknown";
+}
+
+/* ---- piece by piece ---- */
+
+/* Writes a guest; `first`: none was written before it. */
+typedef void put_fn(struct text *out, const struct view_facts *facts, const struct guest *guest, bool first,
+                    const void *how);
+
+struct view_roll {
+    bool (*chosen)(const struct access_subject *subject, const struct guest *guest);
+    put_fn *put;
+    const void *how;
+};
+
+void view_cursor_clear(struct view_cursor *cursor)
+{
+    text_clear(&cursor->table);
+    *cursor = (struct view_cursor){0};
+}
+
+/* True when all guests were looked at. A piece is of those that may not be seen, too: they cost as much. */
+static bool put_guests(struct text *out, const struct view_facts *facts, const struct view_roll *roll,
+                       struct view_cursor *cursor, size_t most)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    size_t count = inventory ? inventory_count(inventory) : 0;
+    size_t end = count - cursor->next > most ? cursor->next + most : count;
+
+    for (; cursor->next < end; cursor->next++) {
+        const struct guest *guest = inventory_get(inventory, cursor->next);
+
+        if (roll->chosen(facts->subject, guest))
+            roll->put(out, facts, guest, cursor->shown++ == 0, roll->how);
+    }
+    return end == count;
+}
+
+/* Head, guests and tail, in as many pieces as it takes; NULL for what a form does not have. */
+static bool write_roll(struct text *out, const struct view_facts *facts, const struct view_roll *roll,
+                       const char *head, const char *tail, struct view_cursor *cursor)
+{
+    struct view_cursor whole = {0};
+    size_t most = cursor ? VIEW_PIECE_GUESTS : SIZE_MAX;
+
+    if (!cursor)
+        cursor = &whole;
+    if (head && cursor->next == 0)
+        text_puts(out, head);
+    if (!put_guests(out, facts, roll, cursor, most))
+        return false;
+    if (tail)
+        text_puts(out, tail);
+    return true;
 }
 
 /* ---- the screen ---- */
@@ -40,10 +94,13 @@ static void put_evidence(struct text *table, const struct view_facts *facts, con
                                                       : clock_age(age_ms, age));
 }
 
-static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest)
+static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest, bool first,
+                    const void *how)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
 
+    (void)first;
+    (void)how;
     text_printf(table, "%d\t", guest->vmid);
     view_put_cell(table, guest->name);
     text_puts(table, "\t");
@@ -58,30 +115,29 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
     text_puts(table, "\n");
 }
 
-static void guests_screen(struct text *out, const struct view_facts *facts)
+static bool guests_screen(struct text *out, const struct view_facts *facts, struct view_cursor *cursor)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
-    _cleanup_(text_clear) struct text table = {0};
+    static const struct view_roll roll = {sight_of_guest, put_row, NULL};
+    static const char head[] = "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tEVIDENCE\tREASONS\n";
+    _cleanup_(view_cursor_clear) struct view_cursor whole = {0};
+    size_t most = cursor ? VIEW_PIECE_GUESTS : SIZE_MAX;
     char age[CLOCK_AGE_LEN];
-    size_t shown = 0;
 
-    if (!inventory) {
+    if (!facts->readiness.inventory) {
         text_printf(out, "%s.\n", reason_message(REASON_NO_INVENTORY));
-        return;
+        return true;
     }
-    text_puts(&table, "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tEVIDENCE\tREASONS\n");
-    for (size_t i = 0; i < inventory_count(inventory); i++) {
-        const struct guest *guest = inventory_get(inventory, i);
-
-        if (!sight_of_guest(facts->subject, guest))
-            continue;
-        put_row(&table, facts, guest);
-        shown++;
-    }
-    text_append_table(out, table.data ? table.data : "");
-    out->failed |= table.failed;
-    text_printf(out, "%zu guests%s, seen %s ago\n", shown, facts->subject ? " that you may see" : "",
+    if (!cursor)
+        cursor = &whole;
+    if (cursor->next == 0)
+        text_puts(&cursor->table, head);
+    if (!put_guests(&cursor->table, facts, &roll, cursor, most))
+        return false;
+    text_append_table(out, cursor->table.data ? cursor->table.data : "");
+    out->failed |= cursor->table.failed;
+    text_printf(out, "%zu guests%s, seen %s ago\n", cursor->shown, facts->subject ? " that you may see" : "",
                 clock_age(facts->readiness.inventory_age_ms, age));
+    return true;
 }
 
 /* ---- JSON ---- */
@@ -145,39 +201,40 @@ static struct json_object *guest_object(const struct view_facts *facts, const st
     return object;
 }
 
-static void guests_json(struct text *out, const struct view_facts *facts)
+static void put_object(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                       bool first, const void *how)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
-    bool first = true;
+    (void)how;
+    text_puts(out, first ? "" : ",");
+    view_put_json(out, guest_object(facts, guest));
+}
 
-    text_puts(out, "{\"guests\":[");
-    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
-        const struct guest *guest = inventory_get(inventory, i);
+static bool guests_json(struct text *out, const struct view_facts *facts, struct view_cursor *cursor)
+{
+    static const struct view_roll roll = {sight_of_guest, put_object, NULL};
 
-        if (!sight_of_guest(facts->subject, guest))
-            continue;
-        text_puts(out, first ? "" : ",");
-        view_put_json(out, guest_object(facts, guest));
-        first = false;
-    }
-    text_puts(out, "],\"inventory_age_s\":");
-    if (inventory)
+    if (!write_roll(out, facts, &roll, "{\"guests\":[", "],\"inventory_age_s\":", cursor))
+        return false;
+    if (facts->readiness.inventory)
         text_printf(out, "%lld}\n", (long long)(facts->readiness.inventory_age_ms / 1000));
     else
         text_puts(out, "null}\n");
+    return true;
 }
 
-void view_guests(struct text *out, enum http_form form, const struct view_facts *facts)
+bool view_guests(struct text *out, enum http_form form, const struct view_facts *facts,
+                 struct view_cursor *cursor)
 {
-    if (form == HTTP_TEXT)
-        guests_screen(out, facts);
-    else
-        guests_json(out, facts);
+    return form == HTTP_TEXT ? guests_screen(out, facts, cursor) : guests_json(out, facts, cursor);
 }
 
 /* ---- what Pacemaker reads ---- */
 
-static void put_list_line(struct text *out, const struct guest *guest, const char *name, bool with_status)
+struct line_form {
+    bool text, with_status, with_aliases;
+};
+
+static void put_line(struct text *out, const struct guest *guest, const char *name, bool with_status)
 {
     text_printf(out, "%d,%s", guest->vmid, name);
     if (with_status)
@@ -185,7 +242,7 @@ static void put_list_line(struct text *out, const struct guest *guest, const cha
     text_puts(out, "\n");
 }
 
-static void put_list_json(struct text *out, const struct guest *guest, const char *name, bool with_status)
+static void put_line_object(struct text *out, const struct guest *guest, const char *name, bool with_status)
 {
     struct json_object *object = json_object_new_object();
 
@@ -196,54 +253,49 @@ static void put_list_json(struct text *out, const struct guest *guest, const cha
     view_put_json(out, object);
 }
 
-void view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status)
+static void put_lines(struct text *out, const struct view_facts *facts, const struct guest *guest, bool first,
+                      const void *how)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
-    bool text = form == HTTP_TEXT, first = true;
+    const struct line_form *form = how;
 
-    if (!text)
-        text_puts(out, "{\"targets\":[");
-    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
-        const struct guest *guest = inventory_get(inventory, i);
-        bool seen = sight_of_guest(facts->subject, guest);
+    (void)facts;
+    for (size_t n = 0; n <= (form->with_aliases ? guest->alias_count : 0); n++) {
+        const char *name = n == 0 ? guest_label(guest) : guest->aliases[n - 1];
 
-        for (size_t n = 0; seen && n <= guest->alias_count; n++) {
-            const char *name = n == 0 ? guest_label(guest) : guest->aliases[n - 1];
-
-            if (text) {
-                put_list_line(out, guest, name, with_status);
-            } else {
-                text_puts(out, first ? "" : ",");
-                put_list_json(out, guest, name, with_status);
-            }
-            first = false;
+        if (form->text) {
+            put_line(out, guest, name, form->with_status);
+        } else {
+            text_puts(out, first && n == 0 ? "" : ",");
+            put_line_object(out, guest, name, form->with_status);
         }
     }
-    text_puts(out, text ? "" : "]}\n");
 }
 
-void view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
-                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest))
+static bool write_lines(struct text *out, const struct view_facts *facts, const struct line_form *form,
+                        bool (*chosen)(const struct access_subject *subject, const struct guest *guest),
+                        struct view_cursor *cursor)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
-    bool text = form == HTTP_TEXT, first = true;
+    const struct view_roll roll = {chosen, put_lines, form};
 
-    if (!text)
-        text_puts(out, "{\"targets\":[");
-    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
-        const struct guest *guest = inventory_get(inventory, i);
+    return write_roll(out, facts, &roll, form->text ? NULL : "{\"targets\":[", form->text ? NULL : "]}\n",
+                      cursor);
+}
 
-        if (!chosen(facts->subject, guest))
-            continue;
-        if (text) {
-            put_list_line(out, guest, guest_label(guest), false);
-        } else {
-            text_puts(out, first ? "" : ",");
-            put_list_json(out, guest, guest_label(guest), false);
-        }
-        first = false;
-    }
-    text_puts(out, text ? "" : "]}\n");
+bool view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status,
+                     struct view_cursor *cursor)
+{
+    const struct line_form lines = {form == HTTP_TEXT, with_status, true};
+
+    return write_lines(out, facts, &lines, sight_of_guest, cursor);
+}
+
+bool view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
+                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest),
+                       struct view_cursor *cursor)
+{
+    const struct line_form lines = {form == HTTP_TEXT, false, false};
+
+    return write_lines(out, facts, &lines, chosen, cursor);
 }
 
 /* ---- one guest, live ---- */

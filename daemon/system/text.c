@@ -48,6 +48,18 @@ void text_append(struct text *text, const char *bytes, size_t length)
     text->data[text->length] = '\0';
 }
 
+void text_prepend(struct text *text, const struct text *before)
+{
+    if (before->failed)
+        text->failed = true;
+    if (before->length == 0 || !reserve(text, before->length))
+        return;
+    memmove(text->data + before->length, text->data, text->length);
+    memcpy(text->data, before->data, before->length);
+    text->length += before->length;
+    text->data[text->length] = '\0';
+}
+
 void text_puts(struct text *text, const char *string)
 {
     text_append(text, string, strlen(string));

@@ -12,6 +12,7 @@ struct text {
 };
 
 void text_append(struct text *text, const char *bytes, size_t length);
+void text_prepend(struct text *text, const struct text *before); /* its failure, too */
 void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_clear(struct text *text); /* frees; usable again */

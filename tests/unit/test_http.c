@@ -409,7 +409,8 @@ static void test_an_answer_says_its_length_and_closes(void **state)
     _cleanup_(text_clear) struct text out = {0};
 
     (void)state;
-    http_write_answer(&out, 405, "text/plain", "GET", "no\n", 3);
+    text_puts(&out, "no\n");
+    http_make_answer(&out, 405, "text/plain", "GET");
     assert_string_equal(out.data,
                         "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n"
                         "Allow: GET\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nno\n");

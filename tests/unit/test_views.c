@@ -106,7 +106,7 @@ static void test_the_targets_screen_is_aligned_and_says_why(void **state)
 {
     struct room *room = *state;
 
-    view_guests(&room->out, HTTP_TEXT, &room->facts);
+    view_guests(&room->out, HTTP_TEXT, &room->facts, NULL);
     assert_string_equal(room->out.data, "VMID  NAME  ALIAS  NODE  STATE    VERDICT   EVIDENCE  REASONS\n"
                                         "101   web1  node1  pve1  running  ready     -         -\n"
                                         "102   web2  -      pve2  running  blocked   -         locked\n"
@@ -118,7 +118,7 @@ static void test_guests_are_json_for_programs(void **state)
 {
     struct room *room = *state;
 
-    view_guests(&room->out, HTTP_JSON, &room->facts);
+    view_guests(&room->out, HTTP_JSON, &room->facts, NULL);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/guests/0/name"), "web1");
     assert_string_equal(string_at(object, "/guests/0/aliases/0"), "node1");
@@ -132,15 +132,43 @@ static void test_the_list_for_pacemaker_has_names_then_aliases(void **state)
 {
     struct room *room = *state;
 
-    view_guest_list(&room->out, HTTP_TEXT, &room->facts, false);
+    view_guest_list(&room->out, HTTP_TEXT, &room->facts, false, NULL);
     assert_string_equal(room->out.data, "101,web1\n101,node1\n102,web2\n103,103\n");
     text_clear(&room->out);
-    view_guest_list(&room->out, HTTP_TEXT, &room->facts, true);
+    view_guest_list(&room->out, HTTP_TEXT, &room->facts, true, NULL);
     assert_string_equal(room->out.data, "101,web1,on\n101,node1,on\n102,web2,on\n103,103,on\n");
     text_clear(&room->out);
-    view_guest_list(&room->out, HTTP_JSON, &room->facts, true);
+    view_guest_list(&room->out, HTTP_JSON, &room->facts, true, NULL);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/targets/3/status"), "on");
+}
+
+static void test_pieces_are_the_same_as_the_whole(void **state)
+{
+    struct room *room = *state;
+    enum { MANY = 2 * VIEW_PIECE_GUESTS + 1 };
+    struct guest guests[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        guests[i] =
+            (struct guest)FIXTURE_GUEST(101 + i, i % 100 ? "web" : "a-long-name", "pve1", .lock = NULL);
+    inventory_unref(room->inventory);
+    room->facts.readiness.inventory = room->inventory = fixture_inventory(guests, MANY, 2, 1);
+    for (int what = 0; what < 4; what++) {
+        enum http_form form = what % 2 ? HTTP_TEXT : HTTP_JSON;
+        _cleanup_(view_cursor_clear) struct view_cursor cursor = {0};
+        _cleanup_(text_clear) struct text pieces = {0};
+        unsigned count = 0;
+
+        text_clear(&room->out);
+        for (bool done = false; !done; count++)
+            done = what < 2 ? view_guests(&pieces, form, &room->facts, &cursor)
+                            : view_guest_list(&pieces, form, &room->facts, true, &cursor);
+        assert_int_equal(count, 3);
+        assert_true(what < 2 ? view_guests(&room->out, form, &room->facts, NULL)
+                             : view_guest_list(&room->out, form, &room->facts, true, NULL));
+        assert_string_equal(pieces.data, room->out.data);
+    }
 }
 
 static void test_views_before_the_first_poll_are_whole(void **state)
@@ -148,10 +176,10 @@ static void test_views_before_the_first_poll_are_whole(void **state)
     struct room *room = *state;
 
     room->facts.readiness.inventory = NULL;
-    view_guests(&room->out, HTTP_TEXT, &room->facts);
+    view_guests(&room->out, HTTP_TEXT, &room->facts, NULL);
     assert_has(room, "not known yet");
     text_clear(&room->out);
-    view_guests(&room->out, HTTP_JSON, &room->facts);
+    view_guests(&room->out, HTTP_JSON, &room->facts, NULL);
     _cleanup_(json_putp) struct json_object *guests = parse(room);
     assert_string_equal(string_at(guests, "/inventory_age_s"), "null");
     text_clear(&room->out);
@@ -599,11 +627,11 @@ static void test_the_age_of_evidence_is_seen_in_both_forms(void **state)
     assert_true(evidence_status(evidence, 101, &answer) && evidence_rehearsed(evidence, 101, &refused));
     room->facts.readiness.evidence = evidence;
     room->facts.readiness.boottime_ms = 107000;
-    view_guests(&room->out, HTTP_TEXT, &room->facts);
+    view_guests(&room->out, HTTP_TEXT, &room->facts, NULL);
     assert_non_null(strstr(room->out.data, "running  blocked   7 s       rehearsal-failed\n"));
     assert_non_null(strstr(room->out.data, "running  blocked   none      locked, no-evidence\n"));
     text_clear(&room->out);
-    view_guests(&room->out, HTTP_JSON, &room->facts);
+    view_guests(&room->out, HTTP_JSON, &room->facts, NULL);
     assert_non_null(strstr(room->out.data, "\"evidence\":{\"status\":{\"state\":\"fresh\",\"seen_at\":"));
     assert_non_null(strstr(room->out.data, "\"seen_age_s\":7,\"took_ms\":12,\"node\":\"pve1\",\"endpoint\":"
                                            "\"pve1.example.com\",\"error\":null}"));
@@ -622,6 +650,7 @@ int main(void)
         VIEW_TEST(test_the_age_of_evidence_is_seen_in_both_forms),
         VIEW_TEST(test_guests_are_json_for_programs),
         VIEW_TEST(test_the_list_for_pacemaker_has_names_then_aliases),
+        VIEW_TEST(test_pieces_are_the_same_as_the_whole),
         VIEW_TEST(test_views_before_the_first_poll_are_whole),
         VIEW_TEST(test_a_live_read_is_one_line_or_one_object),
         VIEW_TEST(test_history_shows_the_newest_first_with_ages),
