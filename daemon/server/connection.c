@@ -2,12 +2,16 @@
  * The life of one connection. Whoever asks may be slow, hostile or dead: each state has its deadline, nothing
  * is read beyond what a head may have, and a peer that has gone is noticed while its request is still under
  * way, so that the engine learns that an asker left (P4).
+ *
+ * Most requests are there when the connection is accepted, and most answers go out at once: then neither the
+ * loop nor the kernel is told what to wait for.
  */
 #include "server/connection.h"
 
 #include "system/cleanup.h"
 
 #include <errno.h>
+#include <event2/event_struct.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +24,9 @@ struct connection {
     struct access_peer peer;
     struct connection_owner owner;
     enum connection_state state;
-    struct event *readable, *writable, *timer;
+    struct event readable, writable, timer;
+    bool asking; /* the owner is being called with a request or a refusal: what it answers is sent afterwards
+                  */
     struct http_reader *reader; /* while reading, and while a request is kept */
     struct http_request *kept;  /* points into the reader */
     size_t stray;               /* bytes thrown away behind the head */
@@ -50,23 +56,24 @@ static void arm(struct event *event, int64_t ms)
 static void set_state(struct connection *connection, enum connection_state state)
 {
     connection->state = state;
-    event_del(connection->timer);
+    event_del(&connection->timer);
     switch (state) {
     case CONNECTION_READING:
-        event_add(connection->readable, NULL);
-        arm(connection->timer, CONNECTION_HEAD_MS);
+        event_add(&connection->readable, NULL);
+        arm(&connection->timer, CONNECTION_HEAD_MS);
         break;
     case CONNECTION_WAITING: /* the operation has its own deadline */
+        event_add(&connection->readable, NULL);
         break;
     case CONNECTION_WRITING:
-        event_del(connection->readable);
-        event_add(connection->writable, NULL);
-        arm(connection->timer, CONNECTION_WRITE_MS);
+        event_del(&connection->readable);
+        event_add(&connection->writable, NULL);
+        arm(&connection->timer, CONNECTION_WRITE_MS);
         break;
     case CONNECTION_DRAINING:
-        event_del(connection->writable);
-        event_add(connection->readable, NULL);
-        arm(connection->timer, CONNECTION_DRAIN_MS);
+        event_del(&connection->writable);
+        event_add(&connection->readable, NULL);
+        arm(&connection->timer, CONNECTION_DRAIN_MS);
         break;
     }
 }
@@ -78,11 +85,83 @@ static bool peer_hung_up(const struct connection *connection)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
 }
 
+/* ---- writing ---- */
+
+static bool has_more(const struct connection *connection)
+{
+    char byte;
+
+    return !connection->clean || recv(connection->fd, &byte, 1, MSG_PEEK) > 0;
+}
+
+/* False if the peer has yet to take more. */
+static bool write_out(struct connection *connection)
+{
+    ssize_t n = send(connection->fd, connection->unwritten, connection->unwritten_length, MSG_NOSIGNAL);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n < 0) {
+        finish(connection);
+        return true;
+    }
+    connection->unwritten += n;
+    connection->unwritten_length -= (size_t)n;
+    if (connection->unwritten_length > 0)
+        return false;
+    text_clear(&connection->answer);
+    if (!has_more(connection)) {
+        finish(connection);
+        return true;
+    }
+    /* Closing with unread bytes would be a reset for a peer that is still sending. */
+    shutdown(connection->fd, SHUT_WR);
+    set_state(connection, CONNECTION_DRAINING);
+    return true;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)write_out(context);
+}
+
+void connection_answer(struct connection *connection, struct text *answer)
+{
+    struct text taken = *answer;
+
+    *answer = (struct text){0};
+    if (connection_answered(connection)) {
+        text_clear(&taken);
+        return;
+    }
+    connection->answer = taken;
+    connection->unwritten = taken.failed ? memory_answer : taken.data;
+    connection->unwritten_length = taken.failed ? sizeof(memory_answer) - 1 : taken.length;
+    if (connection->asking)
+        connection->state = CONNECTION_WRITING;
+    else
+        set_state(connection, CONNECTION_WRITING);
+}
+
+/* The owner has been asked, and answers now or later. */
+static void asked(struct connection *connection)
+{
+    connection->asking = false;
+    if (!connection_answered(connection))
+        set_state(connection, CONNECTION_WAITING);
+    else if (!write_out(connection))
+        set_state(connection, CONNECTION_WRITING);
+}
+
 /* ---- reading ---- */
 
 static void refuse(struct connection *connection, enum http_form form, const struct error *error)
 {
+    connection->asking = true;
     connection->owner.refused(connection->owner.context, connection, form, error);
+    asked(connection);
 }
 
 static void read_complete(struct connection *connection, bool more_behind)
@@ -97,13 +176,16 @@ static void read_complete(struct connection *connection, bool more_behind)
                   "there are bytes behind the request: one request a connection, no body");
         good = false;
     }
-    set_state(connection, CONNECTION_WAITING);
-    if (good)
-        connection->owner.request(connection->owner.context, connection, &request);
-    else
+    if (!good) {
         refuse(connection, request.form, &error);
+        return;
+    }
+    connection->asking = true;
+    connection->state = CONNECTION_WAITING;
+    connection->owner.request(connection->owner.context, connection, &request);
     if (!connection->kept)
         free(TAKE(connection->reader));
+    asked(connection);
 }
 
 const struct http_request *connection_keep(struct connection *connection, const struct http_request *request)
@@ -115,7 +197,8 @@ const struct http_request *connection_keep(struct connection *connection, const 
     return connection->kept;
 }
 
-static void read_head(struct connection *connection)
+/* False if more must come. */
+static bool read_head(struct connection *connection)
 {
     char bytes[2048];
     struct error error = {0};
@@ -123,27 +206,34 @@ static void read_head(struct connection *connection)
     ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (n < 0 || (n == 0 && (connection->reader->length == 0 || peer_hung_up(connection)))) {
         finish(connection);
-        return;
+        return true;
     }
     if (n == 0) {
         connection->clean = true;
         error_set(&error, ERROR_BAD_REQUEST, "the request ended before its empty line");
         refuse(connection, HTTP_TEXT, &error);
-        return;
+        return true;
     }
     switch (http_feed(connection->reader, bytes, (size_t)n, &used, &error)) {
     case HTTP_MORE:
-        return;
+        return false;
     case HTTP_BAD:
         refuse(connection, HTTP_TEXT, &error);
-        return;
+        return true;
     case HTTP_COMPLETE:
         read_complete(connection, used < (size_t)n);
-        return;
+        return true;
     }
+    return true;
+}
+
+void connection_begin(struct connection *connection)
+{
+    if (!read_head(connection))
+        set_state(connection, CONNECTION_READING);
 }
 
 /* Behind the head nothing counts but whether the peer is still there. */
@@ -162,8 +252,8 @@ static void read_stray(struct connection *connection)
     }
     if (n == 0 && connection->state == CONNECTION_WAITING && !peer_hung_up(connection)) {
         /* It has only closed its own direction ("printf … | socat"), and still waits for the answer. */
-        event_del(connection->readable);
-        arm(connection->timer, CONNECTION_HALF_OPEN_MS);
+        event_del(&connection->readable);
+        arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
         return;
     }
     finish(connection);
@@ -176,37 +266,9 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     if (connection->state == CONNECTION_READING)
-        read_head(connection);
+        (void)read_head(connection);
     else
         read_stray(connection);
-}
-
-/* ---- writing ---- */
-
-static void on_writable(evutil_socket_t fd, short what, void *context)
-{
-    struct connection *connection = context;
-    ssize_t n = send(fd, connection->unwritten, connection->unwritten_length, MSG_NOSIGNAL);
-
-    (void)what;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n < 0) {
-        finish(connection);
-        return;
-    }
-    connection->unwritten += n;
-    connection->unwritten_length -= (size_t)n;
-    if (connection->unwritten_length > 0)
-        return;
-    text_clear(&connection->answer);
-    if (connection->clean) {
-        finish(connection);
-        return;
-    }
-    /* Closing with unread bytes would be a reset for a peer that is still sending. */
-    shutdown(fd, SHUT_WR);
-    set_state(connection, CONNECTION_DRAINING);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -226,28 +288,13 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         if (peer_hung_up(connection))
             finish(connection);
         else
-            arm(connection->timer, CONNECTION_HALF_OPEN_MS);
+            arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
         return;
     case CONNECTION_WRITING:
     case CONNECTION_DRAINING:
         finish(connection);
         return;
     }
-}
-
-void connection_answer(struct connection *connection, struct text *answer)
-{
-    struct text taken = *answer;
-
-    *answer = (struct text){0};
-    if (connection_answered(connection)) {
-        text_clear(&taken);
-        return;
-    }
-    connection->answer = taken;
-    connection->unwritten = taken.failed ? memory_answer : taken.data;
-    connection->unwritten_length = taken.failed ? sizeof(memory_answer) - 1 : taken.length;
-    set_state(connection, CONNECTION_WRITING);
 }
 
 /* ---- life ---- */
@@ -265,14 +312,13 @@ struct connection *connection_new(struct event_base *base, int fd, struct access
     *connection = (struct connection){.fd = fd, .id = id, .peer = *peer, .owner = *owner};
     *peer = (struct access_peer){.uid = peer->uid, .gid = peer->gid, .pid = peer->pid};
     connection->reader = calloc(1, sizeof(*connection->reader));
-    connection->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, connection);
-    connection->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, connection);
-    connection->timer = event_new(base, -1, 0, on_timer, connection);
-    if (!connection->reader || !connection->readable || !connection->writable || !connection->timer) {
+    event_assign(&connection->readable, base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+    event_assign(&connection->writable, base, fd, EV_WRITE | EV_PERSIST, on_writable, connection);
+    event_assign(&connection->timer, base, -1, 0, on_timer, connection);
+    if (!connection->reader) {
         connection_free(connection);
         return NULL;
     }
-    set_state(connection, CONNECTION_READING);
     return connection;
 }
 
@@ -280,12 +326,9 @@ void connection_free(struct connection *connection)
 {
     if (!connection)
         return;
-    if (connection->readable)
-        event_free(connection->readable);
-    if (connection->writable)
-        event_free(connection->writable);
-    if (connection->timer)
-        event_free(connection->timer);
+    event_del(&connection->readable);
+    event_del(&connection->writable);
+    event_del(&connection->timer);
     free(connection->reader);
     free(connection->kept);
     text_clear(&connection->answer);

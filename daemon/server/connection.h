@@ -24,7 +24,7 @@ struct connection;
 #define CONNECTION_HALF_OPEN_MS 500   /* how often a peer that only reads any more is looked at */
 #define CONNECTION_STRAY_MAX    HTTP_HEAD_MAX /* bytes behind the head that are thrown away */
 
-/* All are called from the loop, never from inside a function of this room. */
+/* All are called from the loop, never from inside a function of this room but connection_begin(). */
 struct connection_owner {
     /* A request is complete: call connection_answer() now or later. `request` is valid only during the call.
      */
@@ -38,9 +38,12 @@ struct connection_owner {
     void *context;
 };
 
-/* Takes `fd` and peer->groups over, on failure too (NULL: memory). Begins to read. */
+/* Takes `fd` and peer->groups over, on failure too (NULL: memory). */
 struct connection *connection_new(struct event_base *base, int fd, struct access_peer *peer, uint64_t id,
                                   const struct connection_owner *owner);
+/* Read what has come already, then what comes. For the loop alone: calls back, and the connection may be gone
+ * afterwards. */
+void connection_begin(struct connection *connection);
 void connection_free(struct connection *connection); /* NULL is fine; closes; calls nobody */
 
 /* From inside request(): keep the request until the answer is sent. The copy, owned by the connection; NULL

@@ -92,6 +92,12 @@ struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metric
     return metrics_begin(format, &counters);
 }
 
+void exchanges_keep_nothing(struct exchanges_kept *kept)
+{
+    kept->realtime_ms = 0;
+    text_clear(&kept->status);
+}
+
 /* ---- answers ---- */
 
 static size_t unwritten_bytes(const struct exchanges *all)
@@ -386,5 +392,6 @@ void exchanges_free(struct exchanges *all)
     process_close(all->process);
     stall_free(all->stall);
     turns_free(all->turns);
+    text_clear(&all->kept.status);
     free(all);
 }

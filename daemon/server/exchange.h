@@ -71,6 +71,18 @@ struct exchange {
     UT_hash_handle hh;
 };
 
+/* The status as it was written for the connection that was accepted just before. While the loop does nothing
+ * but accept connections and answer this request it would be written the same again: a thousand monitors at
+ * once cost what one of them does. */
+struct exchanges_kept {
+    uint64_t batch; /* of the listener */
+    bool of_use;    /* a connection of this batch is being served now, */
+    bool used;      /* by what is kept here, and nothing else was done for it */
+    int64_t realtime_ms;
+    enum http_form form;
+    struct text status;
+};
+
 struct exchanges {
     struct event_base *base;
     struct server_parts parts;
@@ -80,6 +92,7 @@ struct exchanges {
     uint64_t last_id;
     struct event *hold_timer;
     struct turns *turns;
+    struct exchanges_kept kept;
     struct metrics_server counters;
     int64_t started_ms;
     struct process *process;
@@ -101,6 +114,7 @@ const struct access_subject *exchange_subject(struct exchange *exchange);
 /* Begin an exposition; NULL without memory. */
 struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metrics_format format);
 int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
+void exchanges_keep_nothing(struct exchanges_kept *kept);
 /* The poller's round ended: look again at all that wait for it. */
 void exchanges_round_ended(struct exchanges *all);
 

@@ -5,6 +5,7 @@
 #include "server/listener.h"
 
 #include "system/cleanup.h"
+#include "system/clock.h"
 #include "system/log.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct listener {
     struct event *readable, *resume;
     listener_accept_fn *accept;
     void *context;
+    uint64_t batch;
 };
 
 /* ---- making the socket ---- */
@@ -193,9 +195,11 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
 static void on_readable(evutil_socket_t listening, short what, void *context)
 {
     struct listener *listener = context;
+    int64_t began_ms = clock_now_ms();
 
     (void)what;
-    for (int i = 0; i < LISTENER_BATCH; i++) {
+    listener->batch++;
+    for (int i = 0; i < LISTENER_BATCH && (i == 0 || clock_now_ms() - began_ms < LISTENER_BATCH_MS); i++) {
         struct access_peer peer;
         int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -215,6 +219,11 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
         }
         listener->accept(listener->context, fd, &peer);
     }
+}
+
+uint64_t listener_batch(const struct listener *listener)
+{
+    return listener->batch;
 }
 
 struct listener *listener_new(struct event_base *base, int fd, const char *own_path,

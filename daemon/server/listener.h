@@ -13,6 +13,7 @@
 struct listener;
 
 #define LISTENER_BATCH    32  /* connections accepted before the loop's other events have their turn */
+#define LISTENER_BATCH_MS 5   /* and no more after so long: what they ask may be answered at once */
 #define LISTENER_PAUSE_MS 250 /* no accept for so long when descriptors or memory ran out */
 
 /* A connection arrived: `fd` (non-blocking, close-on-exec) and peer->groups belong to the callee. From the
@@ -29,6 +30,9 @@ int listener_open(const char *path, mode_t mode, gid_t group, struct error *erro
 struct listener *listener_new(struct event_base *base, int fd, const char *own_path,
                               listener_accept_fn *accept, void *context);
 void listener_free(struct listener *listener); /* NULL is fine */
+/* The number, from 1 on, of the call of the loop that accepts now: between two accepts of the same number
+ * there was nothing but what `accept` did. */
+uint64_t listener_batch(const struct listener *listener);
 /* Let this group connect from now on, if the socket is our own (systemd's has its SocketGroup=);
  * ACCESS_NO_GID leaves it. NULL is fine. 0 or -errno. */
 int listener_set_group(struct listener *listener, gid_t group);

@@ -140,12 +140,12 @@ void permit_request(struct exchange *exchange, const struct route *route, const 
     struct access_decision decision = {.verdict = exchange->subject.gate,
                                        .words = exchange->subject.gate_words};
 
-    say_request(route, request, &asked);
-    const char *words = asked.data ? asked.data : route->path;
     if (!subject) {
         go_on(exchange, route, request, &decision);
         return;
     }
+    say_request(route, request, &asked);
+    const char *words = asked.data ? asked.data : route->path;
     if (access_subject_is_ruled(subject) && route_guest(route, request)) {
         if (have_guests(exchange, route, request))
             permit_guest(exchange, route, request, words);

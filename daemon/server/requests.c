@@ -333,12 +333,41 @@ static void begin_monitor(struct exchange *exchange)
     }
 }
 
+static void keep_status(struct exchanges_kept *kept, enum http_form form, int64_t realtime_ms,
+                        const struct text *status)
+{
+    text_clear(&kept->status);
+    text_append(&kept->status, status->data ? status->data : "", status->length);
+    kept->realtime_ms = status->failed || kept->status.failed ? 0 : realtime_ms;
+    kept->form = form;
+    kept->used = true;
+}
+
+/* Written once for all that ask in the same turn of the loop and the same millisecond, and see all. */
+static void answer_status(struct exchange *exchange)
+{
+    struct exchanges_kept *kept = &exchange->all->kept;
+    _cleanup_(text_clear) struct text body = {0};
+    bool shared = kept->of_use && !exchange_subject(exchange);
+    int64_t realtime_ms = clock_realtime_ms();
+    struct view_facts facts;
+
+    if (!shared || kept->realtime_ms != realtime_ms || kept->form != exchange->form) {
+        exchange_facts(exchange, &facts);
+        view_status(&body, exchange->form, &facts);
+        if (shared)
+            keep_status(kept, exchange->form, facts.realtime_ms, &body);
+    } else {
+        text_append(&body, kept->status.data, kept->status.length);
+        kept->used = true;
+    }
+    answer_view(exchange, &body);
+}
+
 void request_status(struct exchange *exchange, const struct http_request *request)
 {
     static const char *const views[] = {"monitor", NULL};
     const char *nodes = http_query(request, "nodes");
-    _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
     struct error error;
     int view, strict;
 
@@ -360,9 +389,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         answer_error(exchange, &error);
         return;
     }
-    exchange_facts(exchange, &facts);
-    view_status(&body, exchange->form, &facts);
-    answer_view(exchange, &body);
+    answer_status(exchange);
 }
 
 /* Without an inventory no name leads anywhere, and that would be no answer. */

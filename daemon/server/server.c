@@ -132,9 +132,8 @@ static void refuse_connection(struct socket *socket, int fd, const struct access
     close(fd);
 }
 
-static void on_accept(void *context, int fd, struct access_peer *peer)
+static void serve(struct socket *socket, int fd, struct access_peer *peer)
 {
-    struct socket *socket = context;
     struct server *server = socket->server;
     const char *rule = "";
     enum access_verdict verdict = access_gate(peer, &server->all->policy.gate, &rule);
@@ -155,6 +154,25 @@ static void on_accept(void *context, int fd, struct access_peer *peer)
     /* Answered at once: what such a peer sends is thrown away unread. */
     if (socket->kind == SERVER_BROKER && !access_allows(verdict))
         permit_deny_connection(exchange, rule);
+    else
+        connection_begin(exchange->connection);
+}
+
+/* What is kept of an answer is right as long as there was nothing but the same request again. */
+static void on_accept(void *context, int fd, struct access_peer *peer)
+{
+    struct socket *socket = context;
+    struct exchanges_kept *kept = &socket->server->all->kept;
+
+    if (socket->kind != SERVER_BROKER || kept->batch != listener_batch(socket->listener))
+        exchanges_keep_nothing(kept);
+    kept->batch = listener_batch(socket->listener);
+    kept->of_use = true;
+    kept->used = false;
+    serve(socket, fd, peer);
+    kept->of_use = false;
+    if (!kept->used)
+        exchanges_keep_nothing(kept);
 }
 
 int server_listen(struct server *server, enum server_socket kind, int fd)

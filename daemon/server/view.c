@@ -6,7 +6,7 @@
 
 #include "system/clock.h"
 
-#include <stdio.h>
+#include <string.h>
 
 void view_put_json(struct text *out, struct json_object *object)
 {
@@ -49,10 +49,12 @@ void view_add_time(struct json_object *object, const char *key, int64_t realtime
                    const struct view_facts *facts)
 {
     char name[64], stamp[CLOCK_RFC3339_LEN];
+    size_t length = strnlen(key, sizeof(name) - sizeof("_age_s"));
 
-    snprintf(name, sizeof(name), "%s_at", key);
+    memcpy(name, key, length);
+    memcpy(name + length, "_at", sizeof("_at"));
     view_add_string(object, name, realtime_ms ? clock_rfc3339(realtime_ms, stamp) : NULL);
-    snprintf(name, sizeof(name), "%s_age_s", key);
+    memcpy(name + length, "_age_s", sizeof("_age_s"));
     if (realtime_ms)
         view_add_int(object, name, (facts->realtime_ms - realtime_ms) / 1000);
     else

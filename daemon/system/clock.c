@@ -5,6 +5,7 @@
 #include "system/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define MS_PER_SECOND 1000
@@ -35,6 +36,13 @@ int64_t clock_realtime_ms(void)
     return read_ms(CLOCK_REALTIME);
 }
 
+/* So many digits of a number, ending before `end`. */
+static void put_digits(char *end, unsigned count, unsigned number)
+{
+    for (; count > 0; count--, number /= 10)
+        *--end = (char)('0' + number % 10);
+}
+
 const char *clock_rfc3339(int64_t realtime_ms, char buffer[static CLOCK_RFC3339_LEN])
 {
     if (realtime_ms < 0)
@@ -44,11 +52,15 @@ const char *clock_rfc3339(int64_t realtime_ms, char buffer[static CLOCK_RFC3339_
     time_t seconds = (time_t)(realtime_ms / MS_PER_SECOND);
     struct tm utc;
     gmtime_r(&seconds, &utc);
-    /* the remainders tell the compiler what the clamps above guarantee: no field is wider than its digits */
-    snprintf(buffer, CLOCK_RFC3339_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-             (unsigned)(utc.tm_year + 1900) % 10000U, (unsigned)(utc.tm_mon + 1) % 100U,
-             (unsigned)utc.tm_mday % 100U, (unsigned)utc.tm_hour % 100U, (unsigned)utc.tm_min % 100U,
-             (unsigned)utc.tm_sec % 100U, (unsigned)(realtime_ms % MS_PER_SECOND));
+    /* a list of 10,000 guests has tens of thousands of times: snprintf() takes ten times as long */
+    memcpy(buffer, "0000-00-00T00:00:00.000Z", CLOCK_RFC3339_LEN);
+    put_digits(buffer + 4, 4, (unsigned)(utc.tm_year + 1900));
+    put_digits(buffer + 7, 2, (unsigned)(utc.tm_mon + 1));
+    put_digits(buffer + 10, 2, (unsigned)utc.tm_mday);
+    put_digits(buffer + 13, 2, (unsigned)utc.tm_hour);
+    put_digits(buffer + 16, 2, (unsigned)utc.tm_min);
+    put_digits(buffer + 19, 2, (unsigned)utc.tm_sec);
+    put_digits(buffer + 23, 3, (unsigned)(realtime_ms % MS_PER_SECOND));
     return buffer;
 }
 

@@ -70,12 +70,18 @@ void text_printf(struct text *text, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    /* into the room that is there; again, if it was too little */
+    size_t room = text->failed ? 0 : text->size - text->length;
+    int length = vsnprintf(room ? text->data + text->length : NULL, room, format, arguments);
     if (length < 0) {
         text->failed = true;
+    } else if ((size_t)length < room) {
+        text->length += (size_t)length;
     } else if (reserve(text, (size_t)length)) {
         vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
+    } else if (room) {
+        text->data[text->length] = '\0';
     }
     va_end(again);
     va_end(arguments);

@@ -11,7 +11,6 @@
  * looked at by whoever calls this.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -91,8 +90,7 @@ static void begin(struct request *request)
     if (write(request->fd, head, (size_t)length) != length)
         die("write");
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = request};
-    if (fcntl(request->fd, F_SETFL, O_NONBLOCK) < 0 ||
-        epoll_ctl(load.epoll, EPOLL_CTL_ADD, request->fd, &event) < 0)
+    if (epoll_ctl(load.epoll, EPOLL_CTL_ADD, request->fd, &event) < 0)
         die("epoll_ctl");
 }
 
@@ -115,9 +113,9 @@ static void end(struct request *request)
 
 static void take(struct request *request)
 {
-    char bytes[65536];
+    static char bytes[65536]; /* the compiler would zero it each time */
     for (;;) {
-        ssize_t n = read(request->fd, bytes, sizeof(bytes));
+        ssize_t n = recv(request->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (n <= 0) {

@@ -28,7 +28,7 @@
 static struct {
     struct inventory *inventory;
     struct error poll_error;
-    unsigned polls_asked;
+    unsigned polls_asked, described;
     /* the engine: one asker at a time */
     uint64_t next_asker, asker, left;
     char plug[128], request_id[HTTP_REQUEST_ID_MAX + 1];
@@ -87,6 +87,7 @@ void poller_poll_now(struct poller *poller)
 void session_describe(const struct session *session, struct session_description *description)
 {
     (void)session;
+    rooms.described++;
     *description =
         (struct session_description){.identity = "fence@pve!broker", .is_token = true, .ready = true};
 }
@@ -157,7 +158,7 @@ bool engine_dry_run(struct engine *engine, const struct engine_request *request,
 unsigned engine_running(const struct engine *engine)
 {
     (void)engine;
-    return 0;
+    return rooms.asker ? 1 : 0;
 }
 
 const struct engine_counters *engine_counters(const struct engine *engine)

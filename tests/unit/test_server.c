@@ -103,6 +103,43 @@ static void test_a_large_answer_reaches_a_slow_reader_whole(void **state)
     assert_true(got.length > 1000000);
 }
 
+static void test_a_status_is_written_once_for_all_that_ask_at_once(void **state)
+{
+    enum { MANY = 30 };
+    int fds[MANY];
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++)
+        fds[i] = ask(TEXT_REQUEST("GET /v1/status"));
+    for (size_t i = 0; i < MANY; i++)
+        expect(fds[i], "HTTP/1.1 200 OK\r\n", "Verdict: ");
+    assert_true(rooms.described >= 1 && rooms.described < MANY); /* again in the next millisecond */
+}
+
+static void test_a_status_shows_what_was_asked_just_before_it(void **state)
+{
+    int before = ask(TEXT_REQUEST("GET /v1/status")), json = ask("GET /v1/status HTTP/1.0\r\n\r\n"),
+        off = ask(TEXT_REQUEST("POST /v1/guests/web1/off")), after = ask(TEXT_REQUEST("GET /v1/status"));
+
+    (void)state;
+    expect(before, "HTTP/1.1 200 OK\r\n", "Under way   0 operations");
+    expect(json, "HTTP/1.1 200 OK\r\n", "\"operations_running\":0");
+    expect(after, "HTTP/1.1 200 OK\r\n", "Under way   1 operations");
+    close(off);
+}
+
+static void test_what_comes_behind_a_request_does_not_cost_the_answer(void **state)
+{
+    int fd = ask(TEXT_REQUEST("GET /v1/guests/web1?view=power"));
+    struct pve_status status = {.vmid = 101};
+
+    (void)state;
+    run_until(somebody_asks, NULL);
+    rooms.power(rooms.context, ENGINE_POWER_OFF, &status, "pve1", NULL);
+    say(fd, "more");
+    expect(fd, "HTTP/1.1 200 OK\r\n", "\r\n\r\noff\n");
+}
+
 /* ---- askers that wait ---- */
 
 static void test_an_operation_is_answered_when_it_ends(void **state)
@@ -300,6 +337,9 @@ int main(void)
         SERVER_TEST(test_a_head_may_come_byte_by_byte),
         SERVER_TEST(test_a_request_that_ends_early_is_told_so),
         SERVER_TEST(test_a_large_answer_reaches_a_slow_reader_whole),
+        SERVER_TEST(test_a_status_is_written_once_for_all_that_ask_at_once),
+        SERVER_TEST(test_a_status_shows_what_was_asked_just_before_it),
+        SERVER_TEST(test_what_comes_behind_a_request_does_not_cost_the_answer),
         SERVER_TEST(test_an_operation_is_answered_when_it_ends),
         SERVER_TEST(test_an_operation_that_failed_says_why_and_which),
         SERVER_TEST(test_what_the_engine_refuses_is_answered_at_once),
