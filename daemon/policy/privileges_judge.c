@@ -18,16 +18,26 @@
 #define MONITOR "VM.Monitor"
 #define MEMBERS "Pool.Audit"
 
+/* A path that is listed. */
+struct place {
+    const char *path;
+    struct json_object *held;
+    int vmid;                           /* of "/vms/100", else 0 */
+    const struct privileges_guest *own; /* that guest, if it is of our pools */
+    bool by_unlisted_pool;
+};
+
 struct judge {
     struct json_object *permissions;
     const struct privileges_scope *scope;
     struct privileges_report *report;
-    const char **paths; /* sorted */
-    size_t path_count;
-    struct json_object *by_pool; /* the names of excess privileges on pools and above them */
-    char *folder;                /* the one that `above` is about */
-    struct json_object *above;   /* the names of excess privileges that come to it from above */
-    const char **privileges;     /* room for those of one path */
+    struct place *places; /* those that are no guests first, and sorted; then the guests as they came */
+    size_t place_count, guests_from;
+    struct json_object **held_on; /* each of scope->guests; NULL: it is not listed */
+    struct json_object *by_pool;  /* the names of excess privileges on pools and above them */
+    char *folder;                 /* the one that `above` is about */
+    struct json_object *above;    /* the names of excess privileges that come to it from above */
+    const char **privileges;      /* room for those of one path */
     size_t room;
     bool failed;
 };
@@ -37,6 +47,11 @@ struct judge {
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    return strcmp(((const struct place *)a)->path, ((const struct place *)b)->path);
 }
 
 static struct json_object *listed(const struct judge *judge, const char *path)
@@ -99,17 +114,24 @@ static bool is_minimal(const char *privilege)
 /* Part of what fencing takes, or an inevitable shadow of it: what is granted on a pool lands on its storages,
  * where these privileges mean nothing, and on
  * guests that it lists though they are no more. */
-static bool allowed(const struct judge *judge, const char *path, const char *privilege, bool propagates)
+static bool allowed(const struct judge *judge, const struct place *place, const char *privilege,
+                    bool propagates)
 {
-    int vmid = vmid_of(path);
     if (!is_minimal(privilege))
         return false;
-    if (own_pool(judge, path) || own_guest(judge, vmid))
+    if (place->own || own_pool(judge, place->path))
         return true;
     if (propagates)
         return false;
-    return vmid ? judge->scope->members_unknown || !other_guest(judge, vmid)
-                : strncmp(path, "/storage/", 9) == 0;
+    return place->vmid ? judge->scope->members_unknown || !other_guest(judge, place->vmid)
+                       : strncmp(place->path, "/storage/", 9) == 0;
+}
+
+static struct place place_of(const struct judge *judge, const char *path, struct json_object *held)
+{
+    int vmid = vmid_of(path);
+
+    return (struct place){.path = path, .held = held, .vmid = vmid, .own = own_guest(judge, vmid)};
 }
 
 static bool add_name(struct json_object *names, const char *name)
@@ -120,15 +142,14 @@ static bool add_name(struct json_object *names, const char *name)
 /* Adds what propagates from there, and is blamed there. */
 static bool add_blamed(const struct judge *judge, const char *path, struct json_object *names)
 {
-    struct json_object *held = listed(judge, path);
-    if (!held)
+    const struct place place = place_of(judge, path, listed(judge, path));
+    if (!place.held)
         return true;
-    json_object_object_foreach(held, privilege, value)
+    json_object_object_foreach(place.held, privilege, value)
     {
         bool propagates = false;
-        (void)value;
-        if (json_get_flag(held, privilege, &propagates) && propagates &&
-            !allowed(judge, path, privilege, true) && !add_name(names, privilege))
+        if (json_flag(value, &propagates) && propagates && !allowed(judge, &place, privilege, true) &&
+            !add_name(names, privilege))
             return false;
     }
     return true;
@@ -158,24 +179,25 @@ static struct json_object *from_above(struct judge *judge, const char *path)
 }
 
 /* It comes from a pool that is blamed for it. Such privileges do not propagate. */
-static bool from_pool(const struct judge *judge, const char *path, const char *privilege, bool propagates)
+static bool from_pool(const struct judge *judge, const struct place *place, const char *privilege,
+                      bool propagates)
 {
-    return !propagates && (vmid_of(path) || strncmp(path, "/storage/", 9) == 0) &&
+    return !propagates && (place->vmid || strncmp(place->path, "/storage/", 9) == 0) &&
            json_object_object_get_ex(judge->by_pool, privilege, NULL);
 }
 
 /* Puts the excess of a path that it is to be blamed for into judge->privileges; its number. */
-static size_t excess_on(struct judge *judge, const char *path, struct json_object *held)
+static size_t excess_on(struct judge *judge, const struct place *place)
 {
-    struct json_object *above = from_above(judge, path);
+    struct json_object *above = from_above(judge, place->path);
+    bool from_nowhere = json_object_object_length(above) == 0;
     size_t count = 0;
-    json_object_object_foreach(held, privilege, value)
+    json_object_object_foreach(place->held, privilege, value)
     {
         bool propagates = false;
-        (void)value;
-        if (json_object_object_get_ex(above, privilege, NULL) ||
-            !json_get_flag(held, privilege, &propagates) || allowed(judge, path, privilege, propagates) ||
-            from_pool(judge, path, privilege, propagates))
+        if ((!from_nowhere && json_object_object_get_ex(above, privilege, NULL)) ||
+            !json_flag(value, &propagates) || allowed(judge, place, privilege, propagates) ||
+            from_pool(judge, place, privilege, propagates))
             continue;
         if (count == judge->room) {
             size_t room = judge->room ? judge->room * 2 : 64;
@@ -249,18 +271,18 @@ static void add(struct judge *judge, const struct privileges_case *found)
 
 /* ---- too much ---- */
 
-static void add_excess(struct judge *judge, const char *path, struct json_object *held)
+static void add_excess(struct judge *judge, const struct place *place)
 {
-    int vmid = vmid_of(path);
-    struct privileges_case found = {.kind = PRIVILEGES_EXCESS, .path = path, .held = held};
-    found.count = excess_on(judge, path, held);
+    const char *path = place->path;
+    struct privileges_case found = {.kind = PRIVILEGES_EXCESS, .path = path, .held = place->held};
+    found.count = excess_on(judge, place);
     found.privileges = judge->privileges;
     found.pool = own_pool(judge, path);
     if (!found.count)
         return;
-    if (vmid) {
-        found.what = own_guest(judge, vmid) ? CASE_OWN_GUEST : CASE_OTHER_GUEST;
-        found.vmids = &vmid;
+    if (place->vmid) {
+        found.what = place->own ? CASE_OWN_GUEST : CASE_OTHER_GUEST;
+        found.vmids = &place->vmid;
         found.vmid_count = 1;
     } else if (found.pool) {
         found.what = CASE_OWN_POOL;
@@ -274,32 +296,31 @@ static void add_excess(struct judge *judge, const char *path, struct json_object
 
 /* Guests that are none of ours, with what fencing takes, and not by a grant of their own: some pool gives it,
  * and none is listed for it. That is how pools below a configured one look. */
-static bool by_unlisted_pool(struct judge *judge, const char *path, struct json_object *held)
+static bool by_unlisted_pool(struct judge *judge, const struct place *place)
 {
     bool propagates = false;
-    int vmid = vmid_of(path);
-    return vmid && !own_guest(judge, vmid) && json_get_flag(held, POWER, &propagates) && !propagates &&
-           !allowed(judge, path, POWER, false) &&
-           !json_object_object_get_ex(from_above(judge, path), POWER, NULL) &&
-           !from_pool(judge, path, POWER, false);
+    return place->vmid && !place->own && json_get_flag(place->held, POWER, &propagates) && !propagates &&
+           !allowed(judge, place, POWER, false) &&
+           !json_object_object_get_ex(from_above(judge, place->path), POWER, NULL) &&
+           !from_pool(judge, place, POWER, false);
 }
 
-static void add_guests_by_pool(struct judge *judge)
+static void add_guests_by_pool(struct judge *judge, const struct place *places, size_t count)
 {
     static const char *power[] = {POWER};
-    _cleanup_(freep) int *vmids = calloc(judge->path_count ? judge->path_count : 1, sizeof(*vmids));
+    _cleanup_(freep) int *vmids = calloc(count ? count : 1, sizeof(*vmids));
     struct privileges_case found = {.kind = PRIVILEGES_EXCESS,
                                     .what = CASE_GUESTS_BY_POOL,
                                     .privileges = power,
                                     .count = 1,
                                     .vmids = vmids,
                                     .pool = judge->scope->pools[0]};
-    for (size_t i = 0; vmids && i < judge->path_count; i++) {
-        if (!by_unlisted_pool(judge, judge->paths[i], listed(judge, judge->paths[i])))
+    for (size_t i = 0; vmids && i < count; i++) {
+        if (!places[i].by_unlisted_pool)
             continue;
         if (!found.path)
-            found.path = judge->paths[i];
-        vmids[found.vmid_count++] = vmid_of(judge->paths[i]);
+            found.path = places[i].path;
+        vmids[found.vmid_count++] = places[i].vmid;
     }
     judge->failed |= !vmids;
     if (found.vmid_count)
@@ -311,21 +332,42 @@ static bool is_pool_or_above(const char *path)
     return strcmp(path, "/") == 0 || strcmp(path, "/pool") == 0 || strncmp(path, "/pool/", 6) == 0;
 }
 
-/* Pools first: what is blamed there is not blamed on their guests. Paths are sorted, and so are findings. */
-static void find_excess(struct judge *judge)
+static void find_excess_of_pools(struct judge *judge)
 {
-    for (size_t i = 0; i < judge->path_count; i++) {
-        struct json_object *held = is_pool_or_above(judge->paths[i]) ? listed(judge, judge->paths[i]) : NULL;
-        size_t count = held ? excess_on(judge, judge->paths[i], held) : 0;
+    for (size_t i = 0; i < judge->guests_from; i++) {
+        const struct place *place = &judge->places[i];
+        size_t count = is_pool_or_above(place->path) ? excess_on(judge, place) : 0;
         for (size_t k = 0; k < count; k++)
             judge->failed |= !add_name(judge->by_pool, judge->privileges[k]);
     }
-    for (size_t i = 0; i < judge->path_count; i++) {
-        struct json_object *held = listed(judge, judge->paths[i]);
-        if (held && !by_unlisted_pool(judge, judge->paths[i], held))
-            add_excess(judge, judge->paths[i], held);
+}
+
+/* Moves the guests that are to be blamed to the front of the guests; their number. Mostly there are none, and
+ * only they need be sorted. */
+static size_t choose_guests(struct judge *judge)
+{
+    size_t chosen = 0;
+    for (size_t i = judge->guests_from; i < judge->place_count; i++) {
+        struct place place = judge->places[i];
+        place.by_unlisted_pool = by_unlisted_pool(judge, &place);
+        if (place.by_unlisted_pool || excess_on(judge, &place) > 0)
+            judge->places[judge->guests_from + chosen++] = place;
     }
-    add_guests_by_pool(judge);
+    return chosen;
+}
+
+/* Pools first: what is blamed there is not blamed on their guests. Findings are sorted by path. */
+static void find_excess(struct judge *judge)
+{
+    find_excess_of_pools(judge);
+    size_t count = judge->guests_from + choose_guests(judge);
+    if (count > judge->guests_from)
+        qsort(judge->places, count, sizeof(*judge->places), compare_places);
+    for (size_t i = 0; i < count; i++) {
+        if (!judge->places[i].by_unlisted_pool)
+            add_excess(judge, &judge->places[i]);
+    }
+    add_guests_by_pool(judge, judge->places, count);
 }
 
 /* ---- too little ---- */
@@ -359,7 +401,15 @@ struct lack {
     int *vmids; /* the lacking ones */
 };
 
-static bool count_lacking(const struct judge *judge, const char *pool, struct lack *lack)
+static bool holds_on_guest(struct judge *judge, size_t index, const char *privilege)
+{
+    bool propagates = false;
+    if (judge->held_on[index])
+        return json_get_flag(judge->held_on[index], privilege, &propagates);
+    return privileges_on_guest(judge->permissions, judge->scope->guests[index].vmid, privilege);
+}
+
+static bool count_lacking(struct judge *judge, const char *pool, struct lack *lack)
 {
     const struct privileges_scope *scope = judge->scope;
     lack->vmids = calloc(scope->guest_count ? scope->guest_count : 1, sizeof(*lack->vmids));
@@ -368,7 +418,7 @@ static bool count_lacking(const struct judge *judge, const char *pool, struct la
         if (!guest->pool || strcmp(guest->pool, pool) != 0)
             continue;
         lack->members++;
-        if (!privileges_on_guest(judge->permissions, guest->vmid, lack->privilege))
+        if (!holds_on_guest(judge, i, lack->privilege))
             lack->vmids[lack->lacking++] = guest->vmid;
     }
     return lack->vmids != NULL;
@@ -443,12 +493,10 @@ static void find_hints(struct judge *judge, const char *pool, const char *path)
     }
 }
 
-static bool may_fence(const struct judge *judge)
+static bool may_fence(struct judge *judge)
 {
     for (size_t i = 0; i < judge->scope->guest_count; i++) {
-        int vmid = judge->scope->guests[i].vmid;
-        if (privileges_on_guest(judge->permissions, vmid, POWER) &&
-            privileges_on_guest(judge->permissions, vmid, AUDIT))
+        if (holds_on_guest(judge, i, POWER) && holds_on_guest(judge, i, AUDIT))
             return true;
     }
     return false;
@@ -472,22 +520,36 @@ static void for_each_pool(struct judge *judge,
     }
 }
 
-static bool collect_paths(struct judge *judge)
+/* The places that are guests, or those that are none. */
+static void add_places(struct judge *judge, bool guests)
+{
+    json_object_object_foreach(judge->permissions, path, held)
+    {
+        if (!json_object_is_type(held, json_type_object) || (vmid_of(path) != 0) != guests)
+            continue;
+        struct place place = place_of(judge, path, held);
+        if (place.own)
+            judge->held_on[place.own - judge->scope->guests] = held;
+        judge->places[judge->place_count++] = place;
+    }
+}
+
+static bool collect_places(struct judge *judge)
 {
     bool is_object = json_object_is_type(judge->permissions, json_type_object);
     size_t count = is_object ? (size_t)json_object_object_length(judge->permissions) : 0;
-    judge->paths = calloc(count ? count : 1, sizeof(*judge->paths));
+    judge->places = calloc(count ? count : 1, sizeof(*judge->places));
+    judge->held_on =
+        calloc(judge->scope->guest_count ? judge->scope->guest_count : 1, sizeof(*judge->held_on));
     judge->by_pool = json_object_new_object();
-    if (!judge->paths || !judge->by_pool)
+    if (!judge->places || !judge->held_on || !judge->by_pool)
         return false;
     if (!count)
         return true;
-    json_object_object_foreach(judge->permissions, path, held)
-    {
-        if (json_object_is_type(held, json_type_object))
-            judge->paths[judge->path_count++] = path;
-    }
-    qsort(judge->paths, judge->path_count, sizeof(*judge->paths), compare_names);
+    add_places(judge, false);
+    qsort(judge->places, judge->place_count, sizeof(*judge->places), compare_places);
+    judge->guests_from = judge->place_count;
+    add_places(judge, true);
     return true;
 }
 
@@ -496,7 +558,7 @@ struct privileges_report *privileges_judge(struct json_object *permissions,
 {
     _cleanup_(privileges_report_freep) struct privileges_report *report = calloc(1, sizeof(*report));
     struct judge judge = {.permissions = permissions, .scope = scope, .report = report};
-    judge.failed = !report || !collect_paths(&judge);
+    judge.failed = !report || !collect_places(&judge);
     if (!judge.failed)
         find_excess(&judge);
     if (!judge.failed)
@@ -505,7 +567,8 @@ struct privileges_report *privileges_judge(struct json_object *permissions,
         for_each_pool(&judge, find_hints);
     if (!judge.failed)
         report->may_fence = may_fence(&judge);
-    free(judge.paths);
+    free(judge.places);
+    free(judge.held_on);
     free(judge.privileges);
     json_object_put(judge.by_pool);
     json_object_put(judge.above);

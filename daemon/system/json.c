@@ -79,16 +79,22 @@ bool json_get_array(struct json_object *object, const char *key, struct json_obj
     return member_of_type(object, key, json_type_array, out);
 }
 
+/* A NUL inside would make the C string shorter than the value. */
+static bool whole_string(struct json_object *value)
+{
+    const char *text = json_object_get_string(value);
+
+    return text && strlen(text) == (size_t)json_object_get_string_len(value);
+}
+
 bool json_get_string(struct json_object *object, const char *key, const char **out)
 {
     struct json_object *value = NULL;
     if (!member_of_type(object, key, json_type_string, &value))
         return false;
-    const char *text = json_object_get_string(value);
-    /* a NUL inside would make the C string shorter than the value */
-    if (!text || strlen(text) != (size_t)json_object_get_string_len(value))
+    if (!whole_string(value))
         return false;
-    *out = text;
+    *out = json_object_get_string(value);
     return true;
 }
 
@@ -134,16 +140,34 @@ bool json_get_int_or_digits(struct json_object *object, const char *key, int64_t
     return true;
 }
 
-bool json_get_flag(struct json_object *object, const char *key, bool *out)
+bool json_flag(struct json_object *value, bool *out)
 {
-    struct json_object *value = NULL;
-    if (member_of_type(object, key, json_type_boolean, &value)) {
+    int64_t number = 0;
+
+    switch (json_object_get_type(value)) {
+    case json_type_boolean:
         *out = json_object_get_boolean(value);
         return true;
+    case json_type_int:
+        number = json_object_get_int64(value); /* too great a one is the greatest */
+        break;
+    case json_type_string:
+        if (!whole_string(value) || !digits_to_int(json_object_get_string(value), &number))
+            return false;
+        break;
+    case json_type_null:
+    case json_type_double:
+    case json_type_object:
+    case json_type_array:
+        return false;
     }
-    int64_t number = 0;
-    if (!json_get_int_or_digits(object, key, 0, 1, &number))
+    if (number < 0 || number > 1)
         return false;
     *out = number != 0;
     return true;
+}
+
+bool json_get_flag(struct json_object *object, const char *key, bool *out)
+{
+    return json_flag(member(object, key), out);
 }

@@ -29,6 +29,7 @@ bool json_get_int(struct json_object *object, const char *key, int64_t min, int6
 bool json_get_int_or_digits(struct json_object *object, const char *key, int64_t min, int64_t max,
                             int64_t *out);
 /* Proxmox's booleans are 0/1, sometimes "0"/"1" or true/false. */
+bool json_flag(struct json_object *value, bool *out); /* NULL is none */
 bool json_get_flag(struct json_object *object, const char *key, bool *out);
 
 /* Scope-bound release: _cleanup_(json_putp) struct json_object *o = … */

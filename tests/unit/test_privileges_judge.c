@@ -442,6 +442,41 @@ static void test_reports_are_the_same_if_all_their_findings_are(void **state)
     assert_null(privileges_first(NULL, PRIVILEGES_EXCESS));
 }
 
+/* Proxmox lists in the order of a Perl hash: another one at each start. */
+static void test_findings_are_in_the_order_of_their_paths_however_they_are_listed(void **state)
+{
+    static const char *const listings[] = {
+        "{\"/vms/102\": {\"VM.Config.Disk\": 1, \"VM.Audit\": 0}, \"/storage/b\": {\"Datastore.Audit\": 1},"
+        " \"/vms/9\": {\"VM.Console\": 1}, \"/pool/nfs\": {\"VM.Audit\": 1}, \"/vms/200\": "
+        "{\"VM.PowerMgmt\": 0},"
+        " \"/vms/101\": {\"VM.Audit\": 0}, \"/access\": {\"Sys.Audit\": 1}, \"/vms/110\": {\"VM.PowerMgmt\": "
+        "0}}",
+        "{\"/vms/110\": {\"VM.PowerMgmt\": 0}, \"/access\": {\"Sys.Audit\": 1}, \"/vms/101\": {\"VM.Audit\": "
+        "0},"
+        " \"/vms/200\": {\"VM.PowerMgmt\": 0}, \"/pool/nfs\": {\"VM.Audit\": 1}, \"/vms/9\": "
+        "{\"VM.Console\": 1},"
+        " \"/storage/b\": {\"Datastore.Audit\": 1}, \"/vms/102\": {\"VM.Audit\": 0, \"VM.Config.Disk\": 1}}",
+    };
+    struct privileges_scope scope = usual_scope(9);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(listings); i++) {
+        _cleanup_(json_putp) struct json_object *permissions = json_parse(listings[i], strlen(listings[i]));
+        _cleanup_(privileges_report_freep) struct privileges_report *report =
+            privileges_judge(permissions, &scope);
+        assert_non_null(report);
+        _cleanup_(freep) char *found = summary(report);
+        assert_string_equal(found, "excess /access Sys.Audit\n"
+                                   "excess /storage/b Datastore.Audit\n"
+                                   "excess /vms/102 VM.Config.Disk\n"
+                                   "excess /vms/9 VM.Console\n"
+                                   "excess /vms/110 VM.PowerMgmt\n"
+                                   "missing /pool/nfs VM.PowerMgmt");
+        assert_non_null(strstr(report->findings[4].message, "110"));
+        assert_non_null(strstr(report->findings[4].message, "200"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_pool_is_judged_by_the_pool_itself),
         cmocka_unit_test(test_each_of_several_pools_is_judged),
         cmocka_unit_test(test_what_is_no_listing_is_nothing_granted),
+        cmocka_unit_test(test_findings_are_in_the_order_of_their_paths_however_they_are_listed),
         cmocka_unit_test(test_reports_are_the_same_if_all_their_findings_are),
     };
     return cmocka_run_group_tests_name("privileges_judge", tests, NULL, NULL);
