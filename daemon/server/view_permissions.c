@@ -8,8 +8,10 @@
 #include "system/clock.h"
 #include "system/json.h"
 
+#define HASH_NONFATAL_OOM 1
 #include <stdio.h>
 #include <string.h>
+#include <uthash.h>
 
 #define SHOWN_PRIVILEGES 6 /* of a path in the table; JSON has all */
 
@@ -76,9 +78,11 @@ static void put_findings(struct text *out, const struct privileges_report *repor
 /* ---- what is held ---- */
 
 struct line {
-    const char *path;
+    const char *path; /* of several guests with the same privileges the first one */
     char *privileges;
     bool guest;
+    size_t more;       /* guests like it */
+    UT_hash_handle hh; /* of guests, by their privileges */
 };
 
 static int compare_names(const void *a, const void *b)
@@ -86,7 +90,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Guests last, those with the same privileges side by side. */
+/* Guests last. */
 static int compare_lines(const void *a, const void *b)
 {
     const struct line *left = a, *right = b;
@@ -123,10 +127,24 @@ static char *privileges_text(struct json_object *held)
     return text.data;
 }
 
+/* True if there is a line already that it belongs to: ten thousand guests are mostly one. */
+static bool join_line(struct line *groups, const char *path, const char *privileges)
+{
+    struct line *line;
+
+    HASH_FIND_STR(groups, privileges, line);
+    if (!line)
+        return false;
+    line->more++;
+    if (strcmp(path, line->path) < 0)
+        line->path = path;
+    return true;
+}
+
 static struct line *collect_lines(struct json_object *listing, size_t *count)
 {
     size_t length = (size_t)json_object_object_length(listing);
-    struct line *lines = calloc(length ? length : 1, sizeof(*lines));
+    struct line *lines = calloc(length ? length : 1, sizeof(*lines)), *groups = NULL;
 
     *count = 0;
     if (!lines || !length)
@@ -134,11 +152,20 @@ static struct line *collect_lines(struct json_object *listing, size_t *count)
     json_object_object_foreach(listing, path, held)
     {
         char *privileges = json_object_is_type(held, json_type_object) ? privileges_text(held) : NULL;
+        bool guest = !strncmp(path, "/vms/", 5);
 
-        if (privileges)
-            lines[(*count)++] =
-                (struct line){.path = path, .privileges = privileges, .guest = !strncmp(path, "/vms/", 5)};
+        if (!privileges)
+            continue;
+        if (guest && join_line(groups, path, privileges)) {
+            free(privileges);
+            continue;
+        }
+        struct line *line = &lines[(*count)++];
+        *line = (struct line){.path = path, .privileges = privileges, .guest = guest};
+        if (guest)
+            HASH_ADD_KEYPTR(hh, groups, privileges, strlen(privileges), line);
     }
+    HASH_CLEAR(hh, groups); /* before they are moved */
     qsort(lines, *count, sizeof(*lines), compare_lines);
     return lines;
 }
@@ -150,14 +177,10 @@ static void put_listing(struct text *out, struct json_object *listing)
     _cleanup_(freep) struct line *lines = collect_lines(listing, &count);
 
     text_puts(&table, "PATH\tPRIVILEGES\n");
-    for (size_t i = 0, next; lines && i < count; i = next) {
-        for (next = i + 1; next < count && lines[i].guest && lines[next].guest &&
-                           !strcmp(lines[i].privileges, lines[next].privileges);
-             next++)
-            ;
+    for (size_t i = 0; lines && i < count; i++) {
         view_put_cell(&table, lines[i].path);
-        if (next - i > 1)
-            text_printf(&table, " and %zu more", next - i - 1);
+        if (lines[i].more)
+            text_printf(&table, " and %zu more", lines[i].more);
         text_printf(&table, "\t%s\n", lines[i].privileges);
     }
     text_puts(out, "\n");
