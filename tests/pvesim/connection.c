@@ -290,10 +290,17 @@ static void idle(struct connection *connection)
         connection_free(connection);
 }
 
+/* idle-ms is for a connection that has been used: a handshake and the first request have pveproxy's own time,
+ * however busy this machine is. */
+static void wait_for_request(struct connection *connection)
+{
+    after(connection, connection->requests > 0 ? server_idle(connection->sim) : SERVER_IDLE_MS, idle);
+}
+
 static void next_request(struct connection *connection)
 {
     struct evbuffer *input = bufferevent_get_input(connection->bev);
-    after(connection, server_idle(connection->sim), idle);
+    wait_for_request(connection);
     if (connection->state != CONN_READING || evbuffer_get_length(input) == 0)
         return;
     if (reply_init(&connection->reply) < 0) {
@@ -388,5 +395,5 @@ void connection_new(struct sim *sim, struct node *endpoint, SSL_CTX *tls, int fd
     bufferevent_openssl_set_allow_dirty_shutdown(connection->bev, 1);
     bufferevent_setcb(connection->bev, read_cb, written_cb, event_cb, connection);
     bufferevent_enable(connection->bev, EV_READ | EV_WRITE);
-    after(connection, server_idle(sim), idle);
+    wait_for_request(connection);
 }
