@@ -76,7 +76,6 @@ static int64_t stops_until(const struct legacy *legacy, int64_t now_ms)
 static int64_t killing_since(const struct step *step)
 {
     const struct step_call *stop = &step->stop;
-    int64_t patience_ms = step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
     bool fence = step->params.action != FENCE_ON;
     if (step->seen_nics || (fence && step->verified_ms))
         return 0;
@@ -84,8 +83,8 @@ static int64_t killing_since(const struct step *step)
         return step->params.killing_since_ms;
     if (!fence || stop->sent == 0)
         return 0;
-    bool in_time =
-        !step->ha && stop->state == STEP_CALL_OK && stop->settled_ms - stop->first_sent_ms <= patience_ms;
+    bool in_time = !step->ha && stop->state == STEP_CALL_OK &&
+                   !step_may_have_killed(stop->first_sent_ms, stop->settled_ms, step->params.stop_timeout_ms);
     return in_time ? 0 : stop->first_sent_ms;
 }
 

@@ -217,6 +217,10 @@ bool step_can_leave_off(const struct step *step);
 /* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
  * a container's counters as long as it runs. */
 bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
+/* Point 7: a stop that began then may have come to SIGKILL by that time. */
+bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms);
+/* By this status, asked for then, the guest was certainly started after that moment. */
+bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms);
 /* Point 3: a guest with such a lock may run elsewhere, or come back with its old memory. */
 bool step_lock_hides_the_truth(const char *lock);
 enum operation_state step_state(const struct step *step);

@@ -23,6 +23,17 @@ bool step_lock_hides_the_truth(const char *lock)
            strcmp(lock, "suspending") == 0 || strcmp(lock, "rollback") == 0;
 }
 
+bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms)
+{
+    return until_ms - since_ms > stop_timeout_ms + STEP_KILL_AFTER_MS;
+}
+
+/* Uptime is in whole seconds, cut, and was taken after it was asked for, nobody knows how long. */
+bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms)
+{
+    return status->running && moment_ms <= asked_ms - (status->uptime_s + 1) * 1000;
+}
+
 static bool shows_life(const struct step *step)
 {
     return step_shows_life(step->params.type, &step->status);
@@ -55,14 +66,13 @@ static bool may_be_undead(const struct step *step)
     if (since_ms < step->ha_calm_ms)
         since_ms = step->ha_calm_ms;
     int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
-    return ended_ms - since_ms > step->params.stop_timeout_ms + STEP_KILL_AFTER_MS;
+    return step_may_have_killed(since_ms, ended_ms, step->params.stop_timeout_ms);
 }
 
 static void on_running(struct step *step)
 {
-    /* an earlier operation's last stop cannot have killed what was started after it; uptime is in whole
-     * seconds, cut */
-    if (step->params.killing_until_ms <= step->status_received_ms - (step->status.uptime_s + 1) * 1000)
+    /* an earlier operation's last stop cannot have killed what was started after it */
+    if (step_started_after(&step->status, step->status_asked_ms, step->params.killing_until_ms))
         step->params.killing_since_ms = 0;
     step->seen_running = true;
     step->told_stopped = false;

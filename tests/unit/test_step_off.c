@@ -144,6 +144,20 @@ static void test_a_guest_in_doubt_is_read_before_it_is_stopped(void **state)
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
+/* Started before the earlier stop had ended, as its host says three seconds later. */
+static void test_a_doubt_is_not_ended_by_a_reading_that_took_long(void **state)
+{
+    (void)state;
+    begin_in_doubt();
+    go(3000);
+    status_is((struct pve_status){.running = true, .uptime_s = 2});
+    power_taken(STOP_UPID);
+    go(3100);
+    task_is(STOP_UPID, "OK");
+    reads_stopped();
+    assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
+}
+
 static void test_a_host_that_is_slow_to_tell_does_not_hold_the_stop_back(void **state)
 {
     (void)state;
@@ -557,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_a_host_offline_by_a_minoritys_word_is_tried_again),
         cmocka_unit_test(test_the_first_reads_follow_each_other_closely_and_are_few),
         cmocka_unit_test(test_a_guest_in_doubt_is_read_before_it_is_stopped),
+        cmocka_unit_test(test_a_doubt_is_not_ended_by_a_reading_that_took_long),
         cmocka_unit_test(test_a_host_that_is_slow_to_tell_does_not_hold_the_stop_back),
         cmocka_unit_test(test_reads_come_at_growing_intervals_one_at_a_time),
         cmocka_unit_test(test_a_read_comes_late_by_a_small_part_of_the_time_waited_at_most),
