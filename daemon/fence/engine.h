@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "fence/legacy.h"
 #include "fence/operation.h"
 #include "fence/tally.h"
 #include "system/error.h"
@@ -80,6 +81,16 @@ typedef void engine_power_fn(void *context, enum engine_power power, const struc
                              const char *node, const struct error *error);
 uint64_t engine_read_power(struct engine *engine, const char *plug, engine_power_fn *answer, void *context,
                            struct error *error);
+
+/* What earlier operations left in doubt (point 7 of the off-proof). Valid as long as the engine, as of now.
+ */
+struct legacy_doubts engine_doubts(const struct engine *engine);
+/* Such a doubt is on record, and the guest's status was not read since. */
+bool engine_wants_status(const struct engine *engine, int vmid);
+/* It was read, asked for at `asked_ms`, by somebody else than its operations: what ends a doubt for a fence
+ * ends it now, so that it does not come back when the guest is off again. */
+void engine_status_seen(struct engine *engine, enum pve_guest_type type, const struct pve_status *status,
+                        int64_t asked_ms);
 
 bool engine_guest_busy(const struct engine *engine, int vmid);
 unsigned engine_running(const struct engine *engine); /* operations under way, queued ones included */

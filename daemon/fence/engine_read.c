@@ -168,6 +168,7 @@ static void take_status(struct reading *reading, const struct api_result *result
         ask_again(reading);
         return;
     }
+    engine_status_seen(reading->engine, reading->type, &status, result->asked_ms);
     if (status.running)
         finish(reading, ENGINE_POWER_ON, &status, NULL);
     else if (is_off(reading, &status, &reading->error))

@@ -51,7 +51,8 @@ void history_write_join(struct history *history, const struct operation *operati
 void history_write_verified(struct history *history, const struct operation *operation);
 void history_write_outcome(struct history *history, const struct operation *operation); /* it has ended */
 
-/* What is open of the power calls of the operation's guest; NULL: nothing any more. */
+/* What is open of the power calls of the operation's guest; NULL: nothing any more. Without an operation, of
+ * the legacy's guest: something else than an operation has changed it. */
 void history_write_open(struct history *history, const struct operation *operation,
                         const struct legacy *legacy);
 /* What was open when the former daemon ended, by VMID: the caller's from now on. */

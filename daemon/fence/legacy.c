@@ -334,6 +334,31 @@ void legacies_put(struct legacy **legacies, int vmid, const struct legacy *legac
         free(kept);
 }
 
+bool legacies_see(struct legacy *const *legacies, enum pve_guest_type type, const struct pve_status *status,
+                  int64_t asked_ms)
+{
+    struct legacy *legacy = find(*legacies, status->vmid);
+    if (!legacy || !legacy->killing_since_ms || asked_ms <= legacy->killing_since_ms)
+        return false;
+    legacy->reading = step_ha_is_calm(status) ? LEGACY_READ_HA_CALM
+                      : status->running       ? LEGACY_READ_RUNNING
+                                              : LEGACY_READ_STOPPED;
+    if (!step_shows_life(type, status) && !step_started_after(status, asked_ms, legacy->killing_until_ms))
+        return false;
+    legacy->killing_since_ms = legacy->killing_until_ms = 0;
+    return true;
+}
+
+/* Nobody knows how long a guest that runs will take to stop. */
+bool legacy_in_doubt(const struct legacy_doubts *doubts, int vmid)
+{
+    const struct legacy *legacy = doubts->legacies ? find(*doubts->legacies, vmid) : NULL;
+    if (!legacy || !legacy->killing_since_ms || legacy->reading == LEGACY_READ_HA_CALM)
+        return false;
+    return legacy->reading == LEGACY_READ_RUNNING ||
+           step_may_have_killed(legacy->killing_since_ms, doubts->now_ms, doubts->stop_timeout_ms);
+}
+
 void legacies_free(struct legacy **legacies)
 {
     struct legacy *legacy, *next;

@@ -14,6 +14,13 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+enum legacy_reading {
+    LEGACY_NOT_READ,
+    LEGACY_READ_STOPPED,
+    LEGACY_READ_RUNNING,
+    LEGACY_READ_HA_CALM, /* it runs, and Proxmox HA stops it only when it is asked again */
+};
+
 struct legacy {
     int vmid;
     struct step_call stop, start, reset; /* what of them is open, or a task that nobody saw the end of */
@@ -23,6 +30,7 @@ struct legacy {
     /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
      * before the guest was seen running again; 0: none */
     int64_t killing_since_ms, killing_until_ms;
+    enum legacy_reading reading; /* since, which did not end that doubt; in memory alone */
     UT_hash_handle hh;
 };
 
@@ -52,3 +60,15 @@ const struct legacy *legacies_find(struct legacy *const *legacies, int vmid); /*
 /* Put in the place of what the guest had; NULL: it has none any more. Without memory nothing is kept. */
 void legacies_put(struct legacy **legacies, int vmid, const struct legacy *legacy);
 void legacies_free(struct legacy **legacies);
+/* A guest's status was read outside of its operations, asked for at `asked_ms`. True: it ends the doubt that
+ * an earlier one left, by the rules of the state machine, and the legacy does not have it any more. */
+bool legacies_see(struct legacy *const *legacies, enum pve_guest_type type, const struct pve_status *status,
+                  int64_t asked_ms);
+
+/* All doubts as they stand, for a verdict. Borrowed; all zero: there are none. */
+struct legacy_doubts {
+    struct legacy *const *legacies;
+    int64_t now_ms, stop_timeout_ms;
+};
+/* A fence of this guest would end as unproven (point 7), unless it is found started since. */
+bool legacy_in_doubt(const struct legacy_doubts *doubts, int vmid);

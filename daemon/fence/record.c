@@ -239,8 +239,11 @@ char *record_outcome(const struct operation *operation)
 
 char *record_open(const struct operation *operation, const struct legacy *legacy, int64_t realtime_ms)
 {
-    struct json_object *object = operation_head(RECORD_OPEN, operation, realtime_ms);
+    struct json_object *object =
+        operation ? operation_head(RECORD_OPEN, operation, realtime_ms) : head(RECORD_OPEN, realtime_ms);
 
+    if (!operation)
+        put_int(&object, "vmid", legacy->vmid);
     if (object && legacy && !legacy_write(legacy, realtime_ms - clock_now_ms(), object))
         json_object_put(TAKE(object));
     return finish(object);
@@ -272,7 +275,7 @@ bool record_read(const char *line, size_t length, struct record *record)
     if (!document || !json_get_int(document, "v", 1, RECORD_VERSION, &version) ||
         !read_kind(document, &found.kind))
         return false;
-    if (found.kind != RECORD_START && found.kind != RECORD_DENIED &&
+    if (found.kind != RECORD_START && found.kind != RECORD_DENIED && found.kind != RECORD_OPEN &&
         (!json_get_string(document, "id", &id) || !record_number(id, &found.number) ||
          !json_get_int(document, "requested_ms", 0, REALTIME_MAX, &ms)))
         return false;

@@ -221,6 +221,8 @@ bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
 bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms);
 /* By this status, asked for then, the guest was certainly started after that moment. */
 bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms);
+/* The same, of a service of Proxmox HA: it runs, and no stop of before is under way. */
+bool step_ha_is_calm(const struct pve_status *status);
 /* Point 3: a guest with such a lock may run elsewhere, or come back with its old memory. */
 bool step_lock_hides_the_truth(const char *lock);
 enum operation_state step_state(const struct step *step);

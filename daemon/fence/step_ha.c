@@ -60,6 +60,12 @@ void step_ha_refused(struct step *step, struct step_effects *effects, int64_t no
         step->ha_changed = step->params.killing_since_ms != 0;
 }
 
+/* Its host stops a service in request_stop alone, and the manager leaves that when it has stopped. */
+bool step_ha_is_calm(const struct pve_status *status)
+{
+    return status->ha_managed && status->running && is(status->ha_state, "started");
+}
+
 /* A fresh status came in. */
 void step_ha_status(struct step *step, struct step_effects *effects)
 {
@@ -70,8 +76,7 @@ void step_ha_status(struct step *step, struct step_effects *effects)
         return;
     step->ha_moved |= !is(state, "stopped");
     step->ha_fenced = false;
-    /* its host stops a service in request_stop alone, and the manager leaves that when it has stopped */
-    if (is(state, "started") && step->status.running && !step->ha_changed)
+    if (step_ha_is_calm(&step->status) && !step->ha_changed)
         step->ha_calm_ms = step->status_asked_ms;
     step->ha_stopping_seen = is(state, "request_stop") && (step->status.running || step->ha_stopping_seen);
 }

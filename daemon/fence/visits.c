@@ -67,12 +67,15 @@ static bool can_be_read(const struct visits *visits, const struct inventory *inv
            !(visits->rooms.engine && engine_guest_busy(visits->rooms.engine, guest->vmid));
 }
 
-/* Nothing is known of it, and it was not tried since the last round of polls. */
+/* Nothing is known of it (or not since a fence failed), and it was not tried since the last round of polls.
+ */
 static bool is_urgent(const struct visits *visits, const struct guest *guest,
                       const struct evidence_guest *known)
 {
     if (known && known->tried_ms >= visits->round_ms)
         return false;
+    if (visits->rooms.engine && engine_wants_status(visits->rooms.engine, guest->vmid))
+        return true;
     for (enum evidence_kind kind = EVIDENCE_STATUS; kind <= EVIDENCE_CONFIG; kind++) {
         if (evidence_state(visits->rooms.evidence, known, kind, guest->node, clock_boottime_ms()) ==
             EVIDENCE_MISSING)
@@ -251,14 +254,18 @@ static void take_status(struct visit *visit, const struct api_result *result)
     struct pve_status status;
     struct error error = {0};
 
-    if (!api_decode_status(result->data, &status))
+    bool decoded = api_decode_status(result->data, &status);
+    bool of_this_guest = decoded && status.vmid == visit->vmid;
+    if (!decoded)
         error_set(&error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
                   result->endpoint_text, visit->vmid);
-    else if (status.vmid != visit->vmid)
+    else if (!of_this_guest)
         error_set(&error, ERROR_PROTOCOL, "asked for guest %d, %s answered for guest %d", visit->vmid,
                   result->endpoint_text, status.vmid);
     else if (status.ha_managed && !status.ha_state[0]) /* which the list of guests does not tell */
         error_set(&error, ERROR_HA_UNSERVED, "guest %d is an HA service without a state", visit->vmid);
+    if (of_this_guest && visit->visits->rooms.engine)
+        engine_status_seen(visit->visits->rooms.engine, visit->type, &status, result->asked_ms);
     post(visit, result, &error, NULL);
     visit->config = true;
     visit->avoid = 0;

@@ -1,7 +1,7 @@
 /*
  * Visits: what the list of guests cannot tell is read from each guest's own host, its status and its
  * configuration, again and again, spread evenly over the visit interval, one guest of a host at a time. What
- * came of it is posted as evidence.
+ * came of it is posted as evidence, and told to the engine where an operation has left a doubt.
  *
  * A guest that an operation runs on is left alone (the operation reads it itself), and so is one whose host
  * is offline or that we may not read. Visits have connections of their own, fail over once, and blame no
@@ -31,7 +31,7 @@ struct visits_rooms {
     struct session *session;
     const struct endpoints *endpoints;
     struct poller *poller;
-    const struct engine *engine; /* NULL: there are no operations */
+    struct engine *engine; /* NULL: there are no operations */
     struct evidence *evidence;
 };
 

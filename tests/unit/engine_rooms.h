@@ -298,8 +298,9 @@ void history_write_open(struct history *history, const struct operation *operati
     char vmid[16];
     if (!rooms.left)
         rooms.left = json_object_new_object();
-    snprintf(vmid, sizeof(vmid), "%d", operation->vmid);
-    json_object_object_add(document, "vmid", json_object_new_int(operation->vmid));
+    int guest = operation ? operation->vmid : legacy->vmid;
+    snprintf(vmid, sizeof(vmid), "%d", guest);
+    json_object_object_add(document, "vmid", json_object_new_int(guest));
     if (legacy)
         assert_true(legacy_write(legacy, clock_realtime_ms() - clock_now_ms(), document));
     json_object_object_add(rooms.left, vmid, document);

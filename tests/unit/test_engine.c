@@ -357,6 +357,95 @@ static void test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart
     assert_answered(second, ERROR_UNPROVEN);
 }
 
+/* 101 is off, and a fence of it has failed for what nothing shows. */
+static void leave_in_doubt(void)
+{
+    stage.stop_takes_ms = 15000;
+    guest_of(101)->no_nics = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_until_answered(off, 30000);
+    assert_answered(off, ERROR_UNPROVEN);
+    stage.stop_takes_ms = 300;
+    run_for(1000);
+    assert_false(engine_guest_busy(stage.engine, 101));
+}
+
+static bool is_in_doubt(void)
+{
+    const struct legacy_doubts doubts = engine_doubts(stage.engine);
+    return legacy_in_doubt(&doubts, 101);
+}
+
+static void is_seen(bool running, int64_t started_ms)
+{
+    const struct pve_status status = {
+        .vmid = 101, .running = running, .uptime_s = running ? (loop.now_ms - started_ms) / 1000 : 0};
+    engine_status_seen(stage.engine, PVE_QEMU, &status, loop.now_ms);
+}
+
+static void test_a_doubt_is_told_until_the_guest_is_seen_started_anew(void **state) /* point 7, P10 */
+{
+    (void)state;
+    assert_false(is_in_doubt());
+    leave_in_doubt();
+    assert_true(is_in_doubt());
+    restart_daemon();
+    assert_true(is_in_doubt());
+    assert_true(engine_wants_status(stage.engine, 101));
+    is_seen(false, 0);
+    assert_true(is_in_doubt());
+    assert_false(engine_wants_status(stage.engine, 101));
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_until_answered(off, 20000);
+    assert_answered(off, ERROR_UNPROVEN); /* as was said */
+    run_for(3000);
+    is_seen(true, loop.now_ms - 100000); /* it never was off */
+    assert_true(is_in_doubt());
+    run_for(3000);
+    is_seen(true, loop.now_ms - 2000);
+    assert_false(is_in_doubt());
+    restart_daemon();
+    assert_false(is_in_doubt());
+    off = ask(FENCE_OFF, "101"); /* off again: the doubt does not come back */
+    run_until_answered(off, 20000);
+    assert_answered(off, ERROR_NONE);
+}
+
+static void test_a_reading_of_others_ends_no_doubt_of_an_operation_under_way(void **state) /* point 7 */
+{
+    (void)state;
+    leave_in_doubt();
+    guest_of(101)->running = true;
+    guest_of(101)->started_ms = loop.now_ms - 100000;
+    stage.stop_takes_ms = 60000;
+    ask(FENCE_OFF, "101");
+    run_for(5000);
+    const struct pve_status status = {.vmid = 101, .running = true, .nics = true, .uptime_s = 5000};
+    engine_status_seen(stage.engine, PVE_QEMU, &status, loop.now_ms);
+    assert_true(is_in_doubt());
+}
+
+static void test_what_is_open_outlives_the_end_of_a_doubt(void **state) /* rule 6 */
+{
+    (void)state;
+    guest_of(101)->no_nics = true;
+    stage.lose_stops = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(DEADLINE_MS + 100);
+    assert_answered(off, ERROR_DEADLINE);
+    assert_true(is_in_doubt());
+    const struct pve_status status = {.vmid = 101, .running = true, .nics = true, .uptime_s = 5000};
+    engine_status_seen(stage.engine, PVE_QEMU, &status, loop.now_ms);
+    assert_false(is_in_doubt());
+    guest_of(101)->running = false;
+    stage.lose_stops = false;
+    struct asker_record *on = ask(FENCE_ON, "101");
+    run_for(STEP_OPEN_CALL_MS - 10000);
+    assert_int_equal(rooms.made[API_START], 0);
+    run_for(20000);
+    assert_answered(on, ERROR_NONE);
+}
+
 static void test_what_the_last_of_several_stops_may_have_killed_stays_unproven(void **state) /* point 7 */
 {
     (void)state;
@@ -515,6 +604,9 @@ int main(void)
         TEST(test_open_calls_outlive_the_daemon),
         TEST(test_a_stop_that_was_being_sent_when_the_daemon_died_is_open),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart),
+        TEST(test_a_doubt_is_told_until_the_guest_is_seen_started_anew),
+        TEST(test_a_reading_of_others_ends_no_doubt_of_an_operation_under_way),
+        TEST(test_what_is_open_outlives_the_end_of_a_doubt),
         TEST(test_what_the_last_of_several_stops_may_have_killed_stays_unproven),
         TEST(test_a_stop_under_way_at_the_deadline_holds_back_the_next_start),
         TEST(test_power_waits_for_the_intent_on_disk),

@@ -125,6 +125,30 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     history_free(history, WAIT_MS);
 }
 
+static void test_what_no_operation_has_changed_counts_as_well(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history = open_history(fixture);
+    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
+    struct legacy left = {.vmid = 101, .killing_since_ms = clock_now_ms() - 500};
+    struct legacy *found;
+
+    history_write_intent(history, operation, NULL, NULL);
+    history_write_open(history, operation, &left);
+    history_free(history, WAIT_MS);
+    history = open_history(fixture);
+    found = history_take_legacies(history);
+    assert_non_null(found);
+    legacies_free(&found);
+    left.killing_since_ms = 0; /* a visit has found the guest started anew */
+    history_write_open(history, NULL, &left);
+    history_free(history, WAIT_MS);
+    history = open_history(fixture);
+    assert_null(history_take_legacies(history));
+    assert_int_equal(history_unreadable(history), 0);
+    history_free(history, WAIT_MS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -132,6 +156,7 @@ int main(void)
         TEST(test_what_the_killed_daemons_recorder_still_writes_is_waited_for),
         TEST(test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time),
         TEST(test_open_calls_are_taken_up_until_they_are_too_old),
+        TEST(test_what_no_operation_has_changed_counts_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,100 @@ static void test_a_lost_stop_is_counted_from_when_the_list_showed_its_end(void *
     assert_int_equal(next.stop.open, 0);
 }
 
+/* ---- doubts (point 7), and what a reading outside of operations makes of them ---- */
+
+#define KILL_MS 13000 /* stop-timeout, and what Proxmox waits beyond it */
+
+/* A guest whose last stop may have killed it unseen, from 60 s to 10 s ago. */
+static struct legacy *one_in_doubt(void)
+{
+    struct legacy *legacies = NULL;
+    const struct legacy doubt = {.killing_since_ms = NOW_MS - 60000, .killing_until_ms = NOW_MS - 10000};
+    legacies_put(&legacies, 101, &doubt);
+    return legacies;
+}
+
+static bool is_in_doubt(struct legacy *const *legacies, int64_t now_ms)
+{
+    const struct legacy_doubts doubts = {
+        .legacies = legacies, .now_ms = now_ms, .stop_timeout_ms = KILL_MS - STEP_KILL_AFTER_MS};
+    assert_false(legacy_in_doubt(&doubts, 102));
+    return legacy_in_doubt(&doubts, 101);
+}
+
+static void test_a_doubt_counts_from_when_the_stop_may_have_killed(void **state)
+{
+    (void)state;
+    struct legacy *legacies = one_in_doubt();
+    int64_t kill_ms = NOW_MS - 60000 + KILL_MS;
+    assert_false(is_in_doubt(&legacies, kill_ms));
+    assert_true(is_in_doubt(&legacies, kill_ms + 1));
+    assert_false(legacy_in_doubt(&(struct legacy_doubts){0}, 101));
+    /* one that runs may take any time to stop */
+    struct pve_status status = {.vmid = 101, .running = true, .uptime_s = 5000};
+    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&legacies, kill_ms));
+    status.running = false;
+    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
+    assert_false(is_in_doubt(&legacies, kill_ms));
+    legacies_put(&legacies, 101, &(struct legacy){.until_ms = NOW_MS + 1000}); /* open calls alone */
+    assert_false(is_in_doubt(&legacies, NOW_MS));
+    legacies_free(&legacies);
+}
+
+static void test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence(void **state)
+{
+    static const struct {
+        enum pve_guest_type type;
+        struct pve_status status;
+        bool ends;
+    } cases[] = {
+        {PVE_QEMU, {.running = false}, false},
+        {PVE_QEMU, {.running = true, .uptime_s = 10}, false}, /* it may be 10.9 s */
+        {PVE_QEMU, {.running = true, .uptime_s = 9}, true},   /* started since */
+        {PVE_QEMU, {.running = true, .uptime_s = 5000}, false},
+        {PVE_QEMU, {.running = true, .nics = true, .uptime_s = 5000}, true},
+        {PVE_QEMU, {.running = false, .nics = true}, true}, /* whatever survives is seen */
+        {PVE_QEMU, {.running = true, .traffic = true, .uptime_s = 5000}, false},
+        {PVE_LXC, {.running = true, .traffic = true, .uptime_s = 5000}, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct legacy *legacies = one_in_doubt();
+        struct pve_status status = cases[i].status;
+        status.vmid = 101;
+        /* it was asked for before the stop was sent */
+        assert_false(legacies_see(&legacies, cases[i].type, &status, NOW_MS - 60000));
+        assert_int_equal(legacies_find(&legacies, 101)->reading, LEGACY_NOT_READ);
+        assert_int_equal(legacies_see(&legacies, cases[i].type, &status, NOW_MS), cases[i].ends);
+        assert_int_not_equal(legacies_find(&legacies, 101)->reading, LEGACY_NOT_READ);
+        assert_int_equal(is_in_doubt(&legacies, NOW_MS), !cases[i].ends);
+        assert_int_equal(legacies_find(&legacies, 101)->killing_since_ms == 0, cases[i].ends);
+        status.vmid = 102;
+        assert_false(legacies_see(&legacies, cases[i].type, &status, NOW_MS));
+        legacies_free(&legacies);
+    }
+}
+
+/* A fence asks its manager anew, and counts from there; off it is in doubt again. */
+static void test_a_started_service_is_in_no_doubt_as_long_as_it_runs(void **state)
+{
+    (void)state;
+    struct legacy *legacies = one_in_doubt();
+    struct pve_status status = {
+        .vmid = 101, .running = true, .uptime_s = 5000, .ha_managed = true, .ha_state = "started"};
+    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
+    assert_false(is_in_doubt(&legacies, NOW_MS));
+    snprintf(status.ha_state, sizeof(status.ha_state), "request_stop");
+    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&legacies, NOW_MS));
+    snprintf(status.ha_state, sizeof(status.ha_state), "started");
+    status.running = false;
+    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&legacies, NOW_MS));
+    legacies_free(&legacies);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +234,9 @@ int main(void)
         cmocka_unit_test(test_a_stop_that_may_come_is_counted_as_long_as_it_may),
         cmocka_unit_test(test_a_stop_that_has_just_ended_is_counted_after_a_restart_too),
         cmocka_unit_test(test_a_lost_stop_is_counted_from_when_the_list_showed_its_end),
+        cmocka_unit_test(test_a_doubt_counts_from_when_the_stop_may_have_killed),
+        cmocka_unit_test(test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence),
+        cmocka_unit_test(test_a_started_service_is_in_no_doubt_as_long_as_it_runs),
         cmocka_unit_test(test_a_power_on_expects_only_stops_that_its_task_list_can_show),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

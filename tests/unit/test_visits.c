@@ -44,7 +44,8 @@ static struct world {
     void *context[ASKED_MAX];
     unsigned endpoints_up, reread;
     bool session_ready;
-    int busy_vmid;
+    int busy_vmid, doubted_vmid, seen_vmid;
+    int64_t seen_asked_ms;
 } world;
 
 uint64_t session_call(struct session *session, const struct api_request *request,
@@ -110,6 +111,21 @@ bool engine_guest_busy(const struct engine *engine, int vmid)
     return vmid == world.busy_vmid;
 }
 
+bool engine_wants_status(const struct engine *engine, int vmid)
+{
+    (void)engine;
+    return vmid == world.doubted_vmid;
+}
+
+void engine_status_seen(struct engine *engine, enum pve_guest_type type, const struct pve_status *status,
+                        int64_t asked_ms)
+{
+    (void)engine;
+    (void)type;
+    world.seen_vmid = status->vmid;
+    world.seen_asked_ms = asked_ms;
+}
+
 /* ---- playing ---- */
 
 static const struct guest four[] = {
@@ -125,7 +141,7 @@ static void use_guests(const struct guest *guests, size_t count)
 
 static int make_world(void **state)
 {
-    const struct visits_rooms rooms = {.engine = (const struct engine *)&world};
+    const struct visits_rooms rooms = {.engine = (struct engine *)&world};
     struct visits_rooms with_evidence = rooms;
 
     (void)state;
@@ -258,6 +274,30 @@ static void test_who_was_not_seen_yet_is_visited_at_once_status_first_then_confi
     visits_round_ended(world.visits);
     run();
     assert_int_equal(world.count, 6); /* they have been seen: nobody is in a hurry */
+}
+
+static void test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told(void **state)
+{
+    (void)state;
+    use_guests(four, 2);
+    run();
+    for (int vmid = 101; vmid <= 102; vmid++) {
+        answer_status(vmid);
+        answer_document(API_CONFIG, vmid, "{}");
+    }
+    world.doubted_vmid = 102;
+    world.seen_vmid = 0;
+    visits_round_ended(world.visits);
+    run();
+    assert_int_equal(times(102), 3);
+    answer_document(API_STATUS, 102, "{\"vmid\":101,\"status\":\"running\"}"); /* of another guest */
+    assert_int_equal(world.seen_vmid, 0);
+    answer_document(API_CONFIG, 102, "{}");
+    visits_round_ended(world.visits);
+    run();
+    answer_status(102);
+    assert_int_equal(world.seen_vmid, 102);
+    assert_int_equal(world.seen_asked_ms, 1000);
 }
 
 static void test_of_one_host_one_guest_at_a_time_is_asked_for(void **state)
@@ -445,6 +485,7 @@ int main(void)
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, leave_world)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_who_was_not_seen_yet_is_visited_at_once_status_first_then_configuration),
+        WORLD_TEST(test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told),
         WORLD_TEST(test_of_one_host_one_guest_at_a_time_is_asked_for),
         WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
         WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),
