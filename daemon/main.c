@@ -81,6 +81,7 @@ static void gather(const struct broker *broker, struct readiness_facts *facts)
         .poller = broker->poller,
         .history = broker->history,
         .evidence = broker->evidence,
+        .engine = broker->engine,
         .self = &broker->machine,
         .min_online_nodes = broker->settings->config->min_online_nodes,
     };

@@ -166,6 +166,8 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
         reasons |= bit(REASON_AMBIGUOUS_NAME);
     if (is_wrong_guest(facts, guest, known))
         reasons |= bit(REASON_WRONG_GUEST);
+    if (legacy_in_doubt(&facts->doubts, guest->vmid))
+        reasons |= bit(REASON_UNPROVEN);
     if (known)
         reasons |= evidence_reasons(known);
     /* where it cannot be asked for, the cause is told already */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "fence/evidence.h"
+#include "fence/legacy.h"
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 #include "system/machine.h"
@@ -36,6 +37,7 @@ enum reason {
     REASON_HA_ERROR,
     REASON_HA_FROZEN,
     REASON_HA_UNSERVED,
+    REASON_UNPROVEN, /* a doubt that an earlier fence left */
     REASON_REHEARSAL_FAILED,
     REASON_OLD_EVIDENCE, /* of one guest, the same word as for all */
     REASON_NO_EVIDENCE,
@@ -75,6 +77,7 @@ struct readiness_facts {
     const struct evidence *evidence; /* NULL: none is collected, and none is missed */
     const struct machine *self;      /* this node; NULL: not to be compared */
     int self_vmid;                   /* the guest that its name leads to; 0: none */
+    struct legacy_doubts doubts;     /* what earlier operations left */
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */

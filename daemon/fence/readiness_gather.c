@@ -36,6 +36,7 @@ void readiness_gather(struct readiness_facts *facts, const struct readiness_sour
         .evidence = sources->evidence,
         .clock_wrong = endpoints_clock_wrong(sources->endpoints),
         .self = sources->self,
+        .doubts = sources->engine ? engine_doubts(sources->engine) : (struct legacy_doubts){0},
         .self_vmid = inventory && sources->self ? vmid_of(inventory, sources->self->name) : 0,
     };
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "fence/engine.h"
 #include "fence/evidence.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
@@ -18,6 +19,7 @@ struct readiness_sources {
     const struct poller *poller;
     const struct history *history;   /* NULL: there is none, then set history_failing afterwards */
     const struct evidence *evidence; /* NULL: none is collected */
+    const struct engine *engine;     /* NULL: there are no operations */
     const struct machine *self;      /* NULL: not to be compared */
     int min_online_nodes;            /* 0: majority */
 };

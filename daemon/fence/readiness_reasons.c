@@ -80,6 +80,12 @@ static const struct reason_row {
     [REASON_HA_UNSERVED] = {"ha-unserved", VERDICT_BLOCKED, "2 polls",
                             "no HA manager serves it: requests would be lost",
                             "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
+    [REASON_UNPROVEN] =
+        {"unproven", VERDICT_BLOCKED, "at once",
+         "a fence that failed may have killed it with nothing to show whether a process of it survived",
+         "on its host, see that none is left (`ps -eo pid,stat,args | grep 'kvm -id VMID'`), then start it "
+         "(or "
+         "stop and start it): `qm start VMID` (`pct start VMID` for a container)"},
     [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",
                                  "a rehearsed stop would not have been carried out",
                                  "see the cause; on demand: `/usr/sbin/fence_broker rehearse VMID`"},

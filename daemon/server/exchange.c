@@ -59,6 +59,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .poller = parts->poller,
         .history = parts->history,
         .evidence = parts->evidence,
+        .engine = parts->engine,
         .self = parts->machine,
         .min_online_nodes = parts->min_online_nodes,
     };

@@ -400,6 +400,26 @@ static void test_a_container_has_its_hosts_firmware_and_is_never_the_wrong_one(v
     assert_int_equal(readiness_guest(&room->facts, inventory_get(inventory, 0)), 0);
 }
 
+static void test_a_guest_that_a_fence_has_left_in_doubt_is_blocked(void **state)
+{
+    struct room *room = *state;
+    struct legacy *legacies = NULL;
+
+    room->facts.doubts =
+        (struct legacy_doubts){.legacies = &legacies, .now_ms = 20000, .stop_timeout_ms = 3000};
+    assert_int_equal(reasons_in(room), 0);
+    legacies_put(&legacies, 102, &(struct legacy){.killing_since_ms = 1000}); /* another one */
+    assert_int_equal(reasons_in(room), 0);
+    legacies_put(&legacies, inventory_get(room->inventory, 0)->vmid,
+                 &(struct legacy){.killing_since_ms = 1000});
+    assert_int_equal(reasons_in(room), BIT(REASON_UNPROVEN));
+    assert_int_equal(readiness_verdict(reasons_in(room)), VERDICT_BLOCKED);
+    assert_string_equal(reason_name(REASON_UNPROVEN), error_code_name(ERROR_UNPROVEN));
+    room->facts.doubts.now_ms = 14000; /* the stop had no time to kill */
+    assert_int_equal(reasons_in(room), 0);
+    legacies_free(&legacies);
+}
+
 static void test_after_the_alarm_every_guest_is_degraded(void **state)
 {
     struct room *room = *state;
@@ -490,6 +510,8 @@ int main(void)
                                         make_room, leave_room),
         cmocka_unit_test_setup_teardown(test_a_container_has_its_hosts_firmware_and_is_never_the_wrong_one,
                                         make_room, leave_room),
+        cmocka_unit_test_setup_teardown(test_a_guest_that_a_fence_has_left_in_doubt_is_blocked, make_room,
+                                        leave_room),
         cmocka_unit_test_setup_teardown(test_after_the_alarm_every_guest_is_degraded, make_room, leave_room),
         cmocka_unit_test(test_guests_of_one_name_are_degraded),
         cmocka_unit_test(test_a_guest_has_the_reasons_of_all_and_the_gravest_decides),
