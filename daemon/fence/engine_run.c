@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RUN_STANDS_MS 250 /* a call without an answer for so long stands; below STEP_SLOW_READ_MS */
+
 static void feed(struct runner *runner, struct step_event *event);
 
 static void feed_kind(struct runner *runner, enum step_event_kind kind)
@@ -192,6 +194,18 @@ static void report_unmade(struct runner *runner, enum run_call kind)
     feed(runner, &event);
 }
 
+/* A question that any endpoint can answer does not go where another of this operation stands: the endpoint
+ * may have fallen silent, and the proof would wait behind it. */
+static uint64_t standing(const struct runner *runner)
+{
+    uint64_t endpoints = 0;
+    for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
+        if (runner->calls[i])
+            endpoints |= session_kept_waiting_by(runner->engine->session, runner->calls[i], RUN_STANDS_MS);
+    }
+    return endpoints;
+}
+
 static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
 {
     struct engine *engine = runner->engine;
@@ -202,7 +216,7 @@ static void call(struct runner *runner, enum run_call kind, const struct api_req
         .urgent = true,
         .deadline_ms = runner->deadline_ms + (starting ? STEP_START_ROOM_MS : 0),
         .answer_timeout_ms = engine->settings.answer_timeout_ms,
-        .avoid = runner->avoid,
+        .avoid = runner->avoid | (request->node ? 0 : standing(runner)),
     };
     if (route.deadline_ms < watched_ms)
         route.deadline_ms = watched_ms;

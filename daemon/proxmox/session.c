@@ -42,6 +42,8 @@ struct call {
         struct error error;
     } met;
     uint64_t transfer;          /* 0: none */
+    size_t endpoint;            /* whom it was sent to … */
+    int64_t sent_ms;            /* … and when */
     uint64_t credential;        /* the login it was sent with */
     struct event *turn, *timer; /* to look again; the deadline */
     session_result_fn *done;
@@ -128,6 +130,8 @@ static uint64_t send_to(struct call *call, size_t index, const struct transport_
     if (call->by_name && endpoint->state == ENDPOINT_DOWN && endpoint->failures % 2 == 1)
         anew.last_address = NULL;
     call->tried |= UINT64_C(1) << index;
+    call->endpoint = index;
+    call->sent_ms = clock_now_ms();
     call->cut_short = left_ms < call->route.answer_timeout_ms;
     enum transport_lane lane = call->request.call == API_REHEARSE ? TRANSPORT_REHEARSALS
                                : call->route.urgent               ? TRANSPORT_FENCES
@@ -367,6 +371,15 @@ uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_
         call->by_name = true;
     }
     return id;
+}
+
+uint64_t session_kept_waiting_by(const struct session *session, uint64_t id, int64_t patience_ms)
+{
+    const struct call *call = NULL;
+    HASH_FIND(hh, session->calls, &id, sizeof(id), call);
+    bool waits = call && call->transfer && call->layout == endpoints_layout(session->endpoints) &&
+                 clock_now_ms() - call->sent_ms >= patience_ms;
+    return waits ? UINT64_C(1) << call->endpoint : 0;
 }
 
 void session_cancel(struct session *session, uint64_t id)

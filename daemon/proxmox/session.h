@@ -52,6 +52,9 @@ uint64_t session_call(struct session *session, const struct api_request *request
 /* Ask one endpoint for its version, to learn how it is. Same rules. */
 uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_timeout_ms,
                        session_result_fn *done, void *context);
+/* The endpoint at which this call has been without an answer for at least `patience_ms`, as its bit in
+ * `avoid`; 0: it is at none for so long, or has ended. */
+uint64_t session_kept_waiting_by(const struct session *session, uint64_t id, int64_t patience_ms);
 /* No callback any more. A call that was written is not taken back by this. */
 void session_cancel(struct session *session, uint64_t id);
 

@@ -57,6 +57,7 @@ static struct {
     bool no_memory; /* session_call() makes no call */
     void (*on_call)(struct flight *flight);
     void (*free_plan)(void *plan);
+    uint64_t endpoint; /* where calls stand, as a bit */
     struct error session_error;
     bool session_ready;
 
@@ -141,6 +142,17 @@ uint64_t session_call(struct session *session, const struct api_request *request
     rooms.made[request->call]++;
     rooms.on_call(flight);
     return rooms.last_call;
+}
+
+uint64_t session_kept_waiting_by(const struct session *session, uint64_t id, int64_t patience_ms)
+{
+    (void)session;
+    struct flight *flight;
+    DL_FOREACH (rooms.flights, flight) {
+        if (flight->id == id)
+            return loop.now_ms - flight->asked_ms >= patience_ms ? rooms.endpoint : 0;
+    }
+    return 0;
 }
 
 void session_cancel(struct session *session, uint64_t id)

@@ -413,6 +413,19 @@ static void test_a_fences_read_that_is_refused_has_the_privileges_read_again(voi
     assert_int_equal(rooms.privileges_reread, 1);
 }
 
+static void test_the_hosts_are_asked_where_no_call_of_the_fence_stands(void **state)
+{
+    (void)state;
+    rooms.endpoint = UINT64_C(1) << 3;
+    hold(HELD(API_STATUS) | HELD(API_NODES));
+    ask_as(FENCE_OFF, "101", NULL);
+    run_until_made(API_NODES, 1);
+    const struct flight *hosts = rooms.flights->prev; /* the last one */
+    assert_int_equal(hosts->call, API_NODES);
+    assert_true(hosts->route.avoid & rooms.endpoint);
+    assert_int_equal(stage.last_stop.route.avoid, 0);
+}
+
 static void test_a_live_read_fails_at_its_deadline_with_the_last_words(void **state)
 {
     (void)state;
@@ -470,6 +483,7 @@ int main(void)
         TEST(test_a_live_read_that_is_refused_for_good_fails_at_once),
         TEST(test_a_live_read_that_trusts_no_certificate_fails_at_once),
         TEST(test_a_fences_read_that_is_refused_has_the_privileges_read_again),
+        TEST(test_the_hosts_are_asked_where_no_call_of_the_fence_stands),
         TEST(test_a_live_read_fails_at_its_deadline_with_the_last_words),
         TEST(test_a_live_read_waits_for_the_inventory_within_its_deadline),
     };

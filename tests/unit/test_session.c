@@ -188,6 +188,24 @@ static void test_an_endpoint_that_is_down_is_looked_up_anew(void **state)
     end(world);
 }
 
+static void test_a_call_without_an_answer_tells_whom_it_waits_for(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    uint64_t id = send_call(world, API_STATUS);
+    assert_int_equal(session_kept_waiting_by(world->session, id, 0), 0); /* it was not sent yet */
+    SET(world, calls = hold_calls);
+    turn_until_held(world, 1);
+    assert_int_equal(session_kept_waiting_by(world->session, id, 5000), 0);
+    monotonic_ahead_ms += 5000;
+    assert_int_equal(session_kept_waiting_by(world->session, id, 5000), 1);
+    fake_release(world->hosts[0]);
+    SET(world, calls = NULL);
+    await(world, 1);
+    assert_int_equal(session_kept_waiting_by(world->session, id, 0), 0);
+    end(world);
+}
+
 /* ---- ends, and changes meanwhile ---- */
 
 static void test_a_cancelled_call_is_not_answered_in_any_state(void **state)
@@ -280,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached),
         cmocka_unit_test(test_a_probe_asks_its_own_endpoint_and_no_other),
         cmocka_unit_test(test_an_endpoint_that_is_down_is_looked_up_anew),
+        cmocka_unit_test(test_a_call_without_an_answer_tells_whom_it_waits_for),
         cmocka_unit_test(test_a_cancelled_call_is_not_answered_in_any_state),
         cmocka_unit_test(test_a_callback_may_cancel_others_that_wait_with_it),
         cmocka_unit_test(test_other_endpoints_after_a_reload_are_all_tried),
