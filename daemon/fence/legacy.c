@@ -160,13 +160,25 @@ static void inherit_open(struct step_call *call, const struct step_call *left)
         call->last_open_ms = left->last_sent_ms;
 }
 
+/* The start of another operation: while the guest is powered off its task is followed to its end, after which
+ * it undoes nothing any more. HA's ends before anything is done. */
+static void inherit_start(struct step *step, const struct step_call *left)
+{
+    if (step->phase != STEP_POWERING_OFF || step->ha || left->state != STEP_CALL_TASK) {
+        inherit_open(&step->start, left);
+        return;
+    }
+    step->start = *left;
+    step->start.sent = 0; /* by this one */
+}
+
 unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
 {
     step->params.killing_since_ms = legacy->killing_since_ms;
     step->params.killing_until_ms = legacy->killing_until_ms;
     if (now_ms >= legacy->until_ms)
         return 0;
-    inherit_open(&step->start, &legacy->start);
+    inherit_start(step, &legacy->start);
     if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
         step->stop = legacy->stop;
         step->reset = legacy->reset;

@@ -54,6 +54,16 @@ static bool is_ours_to_believe(struct step *step)
     return step->status_asked_ms - step->idle_container_ms >= STEP_CONTAINER_GAP_MS;
 }
 
+/* A start that an earlier operation sent may still wait for the guest's lock file, or has ended while S was
+ * under way: S does not show what it did. */
+static bool is_overtaken_by_start(const struct step *step)
+{
+    const struct step_call *start = &step->start;
+    bool may_come =
+        start->state == STEP_CALL_TASK && step->status_received_ms < start->last_sent_ms + STEP_OPEN_CALL_MS;
+    return !step->ha && (may_come || step->status_asked_ms < start->settled_ms);
+}
+
 /* Point 7: the stop may have come to SIGKILL, and nothing on the host could have shown a process that
  * survived it. */
 static bool may_be_undead(const struct step *step)
@@ -117,6 +127,8 @@ void step_off_status(struct step *step, struct step_effects *effects)
     }
     if (step->ha ? !step_ha_proves_off(step) : !is_ours_to_believe(step))
         return;
+    if (is_overtaken_by_start(step))
+        return;
     if (may_be_undead(step)) {
         error_set(&error, ERROR_UNPROVEN,
                   "guest %d reads stopped on %s, but after so long a stop it may have been killed, and it "
@@ -179,6 +191,8 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
               census->known);
     step_verify(step, effects, event->now_ms);
+    if (step->start.state == STEP_CALL_TASK) /* an old one, or of HA's: it is not followed any more */
+        step_leave_open(&step->start);
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
         step->off_read = false;
@@ -319,6 +333,8 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         step_read_tasks(step, effects, now_ms); /* for the start, while the hosts are asked */
     if (wants_task(step))
         step_read_task(step, effects, &step->stop, now_ms);
+    else if (step->start.state == STEP_CALL_TASK)
+        step_read_task(step, effects, &step->start, now_ms);
 }
 
 /* Why it was not proven in time, from what was last seen. */

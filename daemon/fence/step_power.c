@@ -297,6 +297,30 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
     step_read_status_now(step, now);
 }
 
+/* The task of a start that an earlier operation sent, while this one powers off. Nothing but its end is of
+ * interest: a read asked for after it shows what it did. Where its host tells nothing of it, it may still
+ * come. */
+static void take_former_start(struct step *step, const struct step_event *event)
+{
+    if (event->result->outcome != API_OK || !event->decoded) {
+        step_leave_open(&step->start);
+        return;
+    }
+    if (!event->task.ended)
+        return;
+    step_settle(step, &step->start, STEP_CALL_NONE, event->now_ms);
+    step->off_read = false;
+    step_read_status_now(step, event->now_ms);
+}
+
+void step_leave_open(struct step_call *call)
+{
+    call->state = STEP_CALL_NONE;
+    call->open++;
+    if (call->last_open_ms < call->last_sent_ms)
+        call->last_open_ms = call->last_sent_ms;
+}
+
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     struct step_call *call = find_task(step, event->upid);
@@ -308,7 +332,9 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
     step->task_gap_ms += step->task_gap_ms / 2;
     if (step->task_gap_ms > STEP_STATUS_LAST_MS)
         step->task_gap_ms = STEP_STATUS_LAST_MS;
-    if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
+    if (call == &step->start && step->phase == STEP_POWERING_OFF) {
+        take_former_start(step, event);
+    } else if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
         step_settle(step, call, STEP_CALL_OPEN, now); /* that host does not know the task (any more) */
         step_back_off(step, now);
         step_read_status_now(step, now);

@@ -38,6 +38,8 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 
 /* step_power.c */
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
+/* Its task is not followed up (any more): it may still be carried out. */
+void step_leave_open(struct step_call *call);
 /* The next power call not before a pause that doubles each time. */
 void step_back_off(struct step *step, int64_t now_ms);
 /* The state of a call changes for good; reads that are under way were asked for before it. */

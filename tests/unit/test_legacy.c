@@ -66,8 +66,18 @@ static void test_an_open_start_is_left_although_the_stops_are_not_counted_any_mo
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
     struct legacy legacy = left_by(&step, 0);
     (void)legacy_inherit(&legacy, &next, NOW_MS + 30000);
-    assert_int_equal(next.start.open, 1);
+    assert_int_equal(next.start.state, STEP_CALL_TASK); /* it is followed to its end */
+    assert_string_equal(next.start.upid, step.start.upid);
+    assert_int_equal(next.start.sent, 0);
+    assert_int_equal(next.start.open, 0);
     assert_int_equal(next.stop.open, 0);
+    next = (struct step){.phase = STEP_CYCLING};
+    (void)legacy_inherit(&legacy, &next, NOW_MS + 30000);
+    assert_int_equal(next.start.state, STEP_CALL_NONE);
+    assert_int_equal(next.start.open, 1);
+    next = (struct step){.phase = STEP_POWERING_OFF, .ha = true};
+    (void)legacy_inherit(&legacy, &next, NOW_MS + 30000);
+    assert_int_equal(next.start.open, 1);
 }
 
 static void test_a_stop_that_may_come_is_counted_as_long_as_it_may(void **state)

@@ -345,6 +345,123 @@ static void test_what_is_watched_gives_way_to_a_newer_request(void **state) /* P
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
+/* ---- an off after a start whose task was not seen to end ---- */
+
+/* The stop was taken and the guest reads running; the start's task is being asked for. */
+static void off_after_a_start(void)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    memset(asked_ms, 0, sizeof(asked_ms));
+    stops = starts = 0;
+    verified = false;
+    now_ms = T0;
+    step_begin(&step, &wanted);
+    step.start = (struct step_call){.state = STEP_CALL_TASK, .last_sent_ms = T0 - 1000};
+    snprintf(step.start.upid, sizeof(step.start.upid), "%s", START_UPID);
+    tell(STEP_EVENT_BEGIN);
+    assert_true(effects.read_task);
+    assert_string_equal(effects.upid, START_UPID);
+    tell(STEP_EVENT_INTENT);
+    assert_int_equal(stops, 1); /* it waits for nothing */
+    go(5);
+    power_taken(STOP_UPID);
+    reads_running();
+}
+
+static void test_a_start_that_has_ended_before_undoes_no_off(void **state)
+{
+    (void)state;
+    off_after_a_start();
+    go(6);
+    task_is(START_UPID, "OK");
+    go(20);
+    if (step.busy_task)
+        task_is(STOP_UPID, "OK");
+    reads_stopped();
+    go(40);
+    if (step.busy_status)
+        reads_stopped();
+    hosts_are(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE); /* and nothing is left to be watched for */
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_read_from_before_the_end_of_a_start_proves_nothing(void **state) /* P1 */
+{
+    (void)state;
+    off_after_a_start();
+    go(20);
+    assert_true(step.busy_status);
+    task_is(START_UPID, "OK"); /* somewhen since it was asked for: so was the status */
+    reads_stopped();
+    assert_false(step.off_read);
+    assert_false(step.busy_hosts);
+    go(40);
+    reads_running(); /* it came after the stop */
+    go(300);
+    assert_going_on();
+    assert_false(verified);
+}
+
+static void test_what_a_start_may_have_undone_is_read_again(void **state) /* P1 */
+{
+    (void)state;
+    off_after_a_start();
+    go(20);
+    step.start.last_sent_ms = T0 - STEP_OPEN_CALL_MS; /* so old that it is not waited for */
+    reads_stopped();
+    assert_true(step.busy_hosts);
+    go(25);
+    task_is(START_UPID, "OK");
+    hosts_are(3, 3, true);
+    assert_false(verified);
+    if (!step.busy_status)
+        go(30);
+    reads_running();
+    assert_going_on();
+}
+
+static void test_off_is_not_proven_while_a_start_waits_for_the_lock_file(void **state) /* P1 */
+{
+    (void)state;
+    off_after_a_start();
+    go(6);
+    task_is(START_UPID, NULL);
+    for (int64_t at = 50; at < 9000; at += 50) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+        if (step.busy_task)
+            task_is(START_UPID, NULL);
+        assert_false(step.off_read);
+    }
+    for (int64_t at = 9000; step.phase != STEP_ENDED && at < 12000; at += 50) {
+        go(at);
+        if (step.busy_task)
+            task_is(START_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+        if (step.busy_status)
+            reads_stopped();
+        if (step.busy_hosts)
+            hosts_are(3, 3, true);
+    }
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_start_of_which_its_host_tells_nothing_is_watched_for(void **state)
+{
+    (void)state;
+    off_after_a_start();
+    go(6);
+    task_fails(START_UPID, refusal(CALL_TASK, 400, "no such task"));
+    go(20);
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_true(verified);
+    assert_going_on();
+    assert_int_equal(step.phase, STEP_WATCHING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +481,11 @@ int main(void)
         cmocka_unit_test(test_a_start_that_has_not_ended_is_waited_for),
         cmocka_unit_test(test_starts_beyond_the_lost_one_are_another_brokers),
         cmocka_unit_test(test_the_watch_ends_when_the_start_can_come_no_more),
+        cmocka_unit_test(test_a_start_that_has_ended_before_undoes_no_off),
+        cmocka_unit_test(test_a_read_from_before_the_end_of_a_start_proves_nothing),
+        cmocka_unit_test(test_what_a_start_may_have_undone_is_read_again),
+        cmocka_unit_test(test_off_is_not_proven_while_a_start_waits_for_the_lock_file),
+        cmocka_unit_test(test_a_start_of_which_its_host_tells_nothing_is_watched_for),
         cmocka_unit_test(test_what_is_watched_gives_way_to_a_newer_request),
     };
     return cmocka_run_group_tests_name("step, rule 6", tests, NULL, NULL);
