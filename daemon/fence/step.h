@@ -67,6 +67,8 @@ struct step_call {
     int64_t last_sent_ms;
     unsigned sent, open; /* how many were sent; how many of them are open */
     unsigned tasks;      /* how many of those sent can have left a task in the guest's host's list */
+    unsigned strays;     /* the same of the list of another host, where the guest was not (any more) … */
+    char strays_node[PVE_NODE_MAX]; /* … this one; "": of several */
     int64_t last_open_ms;
 };
 
@@ -217,6 +219,8 @@ bool step_can_leave_off(const struct step *step);
 /* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
  * a container's counters as long as it runs. */
 bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
+/* So many stops of ours can be in the task list of the guest's host (rule 6). */
+unsigned step_stops_listed(const struct step *step);
 /* Point 7: a stop that began then may have come to SIGKILL by that time. */
 bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms);
 /* By this status, asked for then, the guest was certainly started after that moment. */

@@ -85,6 +85,23 @@ static void settle_unmade(const struct step *step, struct step_call *call, int64
     call->tasks--;
 }
 
+/* It went to a host that the guest is not on: if it made a task, that is in the list of that host, to which
+ * the guest may come back. */
+static void stray(struct step_call *call)
+{
+    if (call->strays++ == 0)
+        memcpy(call->strays_node, call->node, sizeof(call->strays_node));
+    else if (strcmp(call->strays_node, call->node) != 0)
+        call->strays_node[0] = '\0';
+}
+
+unsigned step_stops_listed(const struct step *step)
+{
+    const struct step_call *stop = &step->stop;
+    bool here = !stop->strays_node[0] || strcmp(stop->strays_node, step->node) == 0;
+    return stop->tasks + (here ? stop->strays : 0);
+}
+
 /* Proxmox's words on why a power call did not work, from its answer or from its task. Sets the call's state.
  */
 static void take_refusal(struct step *step, struct step_effects *effects, struct step_call *call,
@@ -109,7 +126,10 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
 
     switch (refusal) {
     case PVE_REFUSAL_MOVED:
-        call->tasks -= in_task; /* it is in another host's list */
+        if (in_task) {
+            call->tasks--;
+            stray(call);
+        }
         step_lose_node(step, now_ms);
         step->next_power_ms = now_ms;
         return;
@@ -203,7 +223,9 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
     if (step_refused_credentials(step, effects, result, now))
         return;
     if (went_elsewhere(step, call)) {
-        settle_unmade(step, call, now); /* if it made one, that is in another host's list */
+        settle_unmade(step, call, now);
+        if (result->outcome != API_UNSENT)
+            stray(call);
         step_note(effects, "%s went to %s, but the guest is on %s", name, call->node, step_host(step));
         return;
     }

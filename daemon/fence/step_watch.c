@@ -35,7 +35,7 @@ void step_take_tasks(struct step *step, const struct step_event *event)
     step->vain_starts = step->last_upid[0] ? event->starts.newer_failed : event->starts.failed;
     step->newer_running = event->tasks.newer_running +
                           (step->last_upid[0] ? event->starts.newer_running : event->starts.running);
-    if (event->tasks.running == 0 && event->tasks.begun >= step->stop.tasks) {
+    if (event->tasks.running == 0 && event->tasks.begun >= step_stops_listed(step)) {
         step->stops_settled = true;
         step->stops_settled_ms = event->now_ms;
     }

@@ -169,7 +169,9 @@ static void check_verified(struct episode *episode, const struct step_event *eve
     episode->verified_ms = episode->world.now_ms;
     tally_verified++;
     tally_ha_verified += episode->world.ha.managed;
-    bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED && step->reset.sent;
+    /* with the hosts' word off is proven, also in a cycle that fell back to off and on */
+    bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED && step->reset.sent &&
+                 event->kind != STEP_EVENT_HOSTS;
     if (episode->params.action == FENCE_ON || reset)
         CHECK(episode, step->status_asked_ms >= episode->newest_ms && step->status.running,
               "on is verified by a fresh read");

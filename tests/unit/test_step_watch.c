@@ -100,6 +100,48 @@ static void test_a_list_from_before_the_last_stop_settles_nothing(void **state)
     assert_int_equal(starts, 0);
 }
 
+/* The first stop fails because the guest is on its way to another host, the second one is lost. */
+static void stop_on_its_way(const char *found_on)
+{
+    begin(FENCE_REBOOT);
+    go(10);
+    reads_running();
+    go(20);
+    power_taken(STOP_UPID);
+    go(50);
+    task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
+    located_on(found_on);
+    for (int64_t at = 60; stops < 2; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    power_lost();
+    for (int64_t at = now_ms - T0; !step.busy_hosts; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    hosts_are(3, 3, true);
+    assert_true(verified);
+    for (int64_t at = now_ms - T0, end = at + 5000; at < end && starts == 0; at += 100) {
+        go(at);
+        if (step.busy_tasks)
+            tasks_are(1, 0);
+        if (step.busy_status)
+            reads_stopped();
+    }
+}
+
+static void test_a_stop_that_failed_before_the_guest_came_back_is_not_taken_for_the_lost_one(void **state)
+{
+    (void)state;
+    stop_on_its_way("pve1"); /* it was migrated away and back: that list has the one that failed */
+    assert_int_equal(starts, 0);
+    stop_on_its_way("pve2");
+    assert_int_equal(starts, 1);
+}
+
 static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
 {
     struct step_params wanted = params(FENCE_REBOOT);
@@ -469,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_the_start_waits_for_the_list_and_not_for_one_from_before_the_proof),
         cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
         cmocka_unit_test(test_a_list_from_before_the_last_stop_settles_nothing),
+        cmocka_unit_test(test_a_stop_that_failed_before_the_guest_came_back_is_not_taken_for_the_lost_one),
         cmocka_unit_test(test_our_own_stop_is_not_taken_for_another_brokers),
         cmocka_unit_test(test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop),
         cmocka_unit_test(test_a_start_at_risk_is_watched_for_a_minute),
