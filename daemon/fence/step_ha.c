@@ -60,7 +60,8 @@ void step_ha_refused(struct step *step, struct step_effects *effects, int64_t no
         step->ha_changed = step->params.killing_since_ms != 0;
 }
 
-/* Its host stops a service in request_stop alone, and the manager leaves that when it has stopped. */
+/* Its host stops a service in request_stop, which the manager leaves when it has stopped, and in stopped,
+ * where one that runs is an exception. */
 bool step_ha_is_calm(const struct pve_status *status)
 {
     return status->ha_managed && status->running && is(status->ha_state, "started");
@@ -76,6 +77,8 @@ void step_ha_status(struct step *step, struct step_effects *effects)
         return;
     step->ha_moved |= !is(state, "stopped");
     step->ha_fenced = false;
+    /* in this state, too, its host stops what runs, and goes on when the manager is asked to start it */
+    step->ha_changed |= is(state, "stopped") && step->status.running;
     if (step_ha_is_calm(&step->status) && !step->ha_changed)
         step->ha_calm_ms = step->status_asked_ms;
     step->ha_stopping_seen = is(state, "request_stop") && (step->status.running || step->ha_stopping_seen);

@@ -224,6 +224,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         return;
     if (went_elsewhere(step, call)) {
         settle_unmade(step, call, now);
+        if (result->outcome == API_LOST) /* it may still come to where the guest comes back to */
+            step_settle(step, call, STEP_CALL_OPEN, now);
         if (result->outcome != API_UNSENT)
             stray(call);
         step_note(effects, "%s went to %s, but the guest is on %s", name, call->node, step_host(step));
@@ -371,6 +373,7 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
 
 void step_power_located(struct step *step, int64_t now_ms)
 {
+    step->stops_settled = false; /* another host's list said so */
     struct step_call *calls[] = {&step->stop, &step->reset, &step->start};
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i]))

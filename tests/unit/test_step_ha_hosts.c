@@ -212,6 +212,21 @@ static void test_a_stop_that_takes_ha_so_long_may_have_killed(void **state)
     assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
 }
 
+static void test_a_stop_that_ha_began_of_what_ran_in_stopped_may_have_killed(void **state) /* P1 */
+{
+    (void)state;
+    begin_with(managed(FENCE_OFF));
+    reads_bare(true, "stopped"); /* somebody started it past the manager: its host stops it */
+    power_taken(HASTOP_UPID);
+    keeps_bare(3000, true, "stopped");
+    keeps_bare(14000, true, "started"); /* and goes on although somebody else asks the manager for it */
+    if (step.busy_power)
+        power_taken(HASTOP2_UPID);
+    keeps_bare(19000, true, "request_stop");
+    keeps_bare(20000, false, "request_stop");
+    assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
+}
+
 static void test_a_stop_of_before_ha_may_have_killed(void **state)
 {
     (void)state;
@@ -322,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_that_was_refused_for_ha_cannot_have_killed),
         cmocka_unit_test(test_a_stop_that_ha_begins_late_is_not_taken_for_one_that_killed),
         cmocka_unit_test(test_a_stop_that_takes_ha_so_long_may_have_killed),
+        cmocka_unit_test(test_a_stop_that_ha_began_of_what_ran_in_stopped_may_have_killed),
         cmocka_unit_test(test_a_stop_of_before_ha_may_have_killed),
         cmocka_unit_test(test_what_ha_recovers_left_nothing_on_the_host_that_it_fenced),
         cmocka_unit_test(test_what_ha_moved_otherwise_may_have_left_something),

@@ -142,6 +142,65 @@ static void test_a_stop_that_failed_before_the_guest_came_back_is_not_taken_for_
     assert_int_equal(starts, 1);
 }
 
+static void test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_back(void **state)
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    located_on("pve2");
+    go(20);
+    reads_running();
+    go(4000);
+    power_lost();
+    assert_int_equal(step.stop.open, 1);
+    for (int64_t at = 4000; stops < 2 && at < 9000; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    power_taken(STOP2_UPID);
+    go(5000);
+    if (step.busy_task)
+        task_is(STOP2_UPID, "OK");
+    if (step.busy_status)
+        reads_stopped();
+    for (int64_t at = 5000; !step.busy_hosts && at < 9000; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    if (step.busy_tasks)
+        tasks_are(1, 0);
+    hosts_are(3, 3, true);
+    for (int64_t at = now_ms - T0; starts == 0 && at < 70000; at += 100) {
+        go(at);
+        if (step.busy_tasks)
+            tasks_are(1, 0);
+    }
+    power_taken(START_UPID);
+    go(now_ms - T0 + 100);
+    task_is(START_UPID, "unable to find configuration file for VM 100 on node 'pve2'");
+    located_on("pve1"); /* where the lost one went; the list there does not show it yet */
+    for (int64_t at = now_ms - T0; at < 60000; at += 100) {
+        go(at);
+        if (step.busy_tasks)
+            tasks_are(0, 0);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    assert_int_equal(starts, 1);
+    for (int64_t at = 60000; starts == 1 && at < 70000; at += 100) {
+        go(at);
+        if (step.busy_tasks)
+            tasks_are(0, 0);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    assert_true(now_ms - T0 <= 4000 + STEP_OPEN_CALL_MS + 1000);
+}
+
 static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
 {
     struct step_params wanted = params(FENCE_REBOOT);
@@ -512,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
         cmocka_unit_test(test_a_list_from_before_the_last_stop_settles_nothing),
         cmocka_unit_test(test_a_stop_that_failed_before_the_guest_came_back_is_not_taken_for_the_lost_one),
+        cmocka_unit_test(test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_back),
         cmocka_unit_test(test_our_own_stop_is_not_taken_for_another_brokers),
         cmocka_unit_test(test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop),
         cmocka_unit_test(test_a_start_at_risk_is_watched_for_a_minute),
