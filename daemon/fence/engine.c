@@ -596,32 +596,6 @@ bool engine_guest_busy(const struct engine *engine, int vmid)
     return queue != NULL;
 }
 
-struct legacy_doubts engine_doubts(const struct engine *engine)
-{
-    return (struct legacy_doubts){.legacies = &engine->legacies,
-                                  .now_ms = clock_now_ms(),
-                                  .stop_timeout_ms = engine->settings.stop_timeout_ms};
-}
-
-bool engine_wants_status(const struct engine *engine, int vmid)
-{
-    const struct legacy *legacy = legacies_find(&engine->legacies, vmid);
-    return legacy && legacy->killing_since_ms && legacy->reading == LEGACY_NOT_READ;
-}
-
-void engine_status_seen(struct engine *engine, enum pve_guest_type type, const struct pve_status *status,
-                        int64_t asked_ms)
-{
-    if (engine_guest_busy(engine, status->vmid)) /* it reads for itself, and knows what it has sent */
-        return;
-    if (!legacies_see(&engine->legacies, type, status, asked_ms))
-        return;
-    const struct legacy *legacy = legacies_find(&engine->legacies, status->vmid);
-    history_write_open(engine->history, NULL, legacy);
-    if (clock_now_ms() >= legacy->until_ms)
-        legacies_put(&engine->legacies, status->vmid, NULL);
-}
-
 unsigned engine_running(const struct engine *engine)
 {
     return engine->running;

@@ -1,5 +1,6 @@
 /* What the files of the engine share: engine.c (requests, queues, askers), engine_run.c (one operation under
- * way), engine_read.c (live reads), engine_count.c (the counters). */
+ * way), engine_read.c (live reads), engine_count.c (the counters),
+ * engine_doubts.c (what is left in doubt). */
 #pragma once
 
 #include "fence/engine.h"
