@@ -145,8 +145,8 @@ operation_says() {
     [[ $(ask GET "/v1/operations/$id" | json transitions) == *$1* ]]
 }
 
-# sent CALL VMID: how many power calls for the guest reached Proxmox
-sent() { sim_ctl log | grep -cE "POST /nodes/[^ ]*/$2/status/$1 " || true; }
+# sent CALL VMID: how many power calls for the guest reached Proxmox; a rehearsal has the path of a stop, and is none
+sent() { sim_ctl log | grep -cE "POST /nodes/[^ ]*/$2/status/$1 .* call=$1\$" || true; }
 
 # stop_was_sent VMID: Proxmox has it
 stop_was_sent() { (($(sent stop "$1") > 0)); }
