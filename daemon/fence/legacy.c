@@ -129,7 +129,7 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
     legacy->stop.tasks = step_stops_listed(step) + facts->inherited_stops;
-    legacy->stop.strays = 0; /* those that count are among them */
+    legacy->stop.strays = legacy->stop.strays_open = 0; /* those that count are among them */
     legacy->stops_until_ms = stops_until(legacy, now_ms);
     legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
     return legacy->until_ms || legacy->killing_since_ms;

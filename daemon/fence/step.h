@@ -65,9 +65,10 @@ struct step_call {
     char node[PVE_NODE_MAX];           /* whom the last one was sent to */
     int64_t first_sent_ms, settled_ms; /* of the first one sent; of the last change to OK, FAILED or OPEN */
     int64_t last_sent_ms;
-    unsigned sent, open; /* how many were sent; how many of them are open */
-    unsigned tasks;      /* how many of those sent can have left a task in the guest's host's list */
-    unsigned strays;     /* the same of the list of another host, where the guest was not (any more) … */
+    unsigned sent, open;  /* how many were sent; how many of them are open */
+    unsigned tasks;       /* how many of those sent can have left a task in the guest's host's list */
+    unsigned strays;      /* the same of the list of another host, where the guest was not (any more) … */
+    unsigned strays_open; /* of these are among the open ones */
     char strays_node[PVE_NODE_MAX]; /* … this one; "": of several */
     int64_t last_open_ms;
 };
@@ -220,6 +221,8 @@ bool step_can_leave_off(const struct step *step);
 /* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
  * a container's counters as long as it runs. */
 bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
+/* So many open ones, which may yet come, too. */
+unsigned step_stops_open(const struct step *step);
 /* So many stops of ours can be in the task list of the guest's host (rule 6). */
 unsigned step_stops_listed(const struct step *step);
 /* Point 7: a stop that began then may have come to SIGKILL by that time. */

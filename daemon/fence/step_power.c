@@ -95,11 +95,19 @@ static void stray(struct step_call *call)
         call->strays_node[0] = '\0';
 }
 
+static bool strayed_here(const struct step *step)
+{
+    return !step->stop.strays_node[0] || strcmp(step->stop.strays_node, step->node) == 0;
+}
+
 unsigned step_stops_listed(const struct step *step)
 {
-    const struct step_call *stop = &step->stop;
-    bool here = !stop->strays_node[0] || strcmp(stop->strays_node, step->node) == 0;
-    return stop->tasks + (here ? stop->strays : 0);
+    return step->stop.tasks + (strayed_here(step) ? step->stop.strays : 0);
+}
+
+unsigned step_stops_open(const struct step *step)
+{
+    return step->stop.open - (strayed_here(step) ? 0 : step->stop.strays_open);
 }
 
 /* Proxmox's words on why a power call did not work, from its answer or from its task. Sets the call's state.
@@ -224,6 +232,7 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         return;
     if (went_elsewhere(step, call)) {
         settle_unmade(step, call, now);
+        call->strays_open += result->outcome == API_LOST;
         if (result->outcome == API_LOST) /* it may still come to where the guest comes back to */
             step_settle(step, call, STEP_CALL_OPEN, now);
         if (result->outcome != API_UNSENT)
@@ -322,12 +331,16 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
 }
 
 /* The task of a start that an earlier operation sent, while this one powers off. Nothing but its end is of
- * interest: a read asked for after it shows what it did. Where its host tells nothing of it, it may still
- * come. */
+ * interest: a read asked for after it shows what it did. That one answer is lost says nothing of it (P3);
+ * where its host does not know the task (any more), it may still come. */
 static void take_former_start(struct step *step, const struct step_event *event)
 {
-    if (event->result->outcome != API_OK || !event->decoded) {
+    if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
         step_leave_open(&step->start);
+        return;
+    }
+    if (event->result->outcome != API_OK || !event->decoded) {
+        step->next_task_ms = event->now_ms + STEP_SLOW_READ_MS;
         return;
     }
     if (!event->task.ended)

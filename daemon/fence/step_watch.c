@@ -72,7 +72,7 @@ bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t
         step_read_tasks(step, effects, now_ms);
         return true;
     }
-    if (step->newer_stops <= step->stop.open) /* those may be ours */
+    if (step->newer_stops <= step_stops_open(step)) /* those may be ours */
         return false;
     leave_off(step, effects);
     return true;
@@ -132,7 +132,7 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
     if (!step->status_known || step->status.running || step_lock_hides_the_truth(step->status.lock) ||
         !explained(step, effects, now_ms))
         return;
-    if (!is_ours(step->newer_stops, step->vain_stops, step->stop.open)) {
+    if (!is_ours(step->newer_stops, step->vain_stops, step_stops_open(step))) {
         end_watch(step, effects, "off again, and not by a call of ours: left so");
         return;
     }

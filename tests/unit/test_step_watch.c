@@ -549,6 +549,70 @@ static void test_off_is_not_proven_while_a_start_waits_for_the_lock_file(void **
     assert_int_equal(stops, 1);
 }
 
+static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **state) /* P1, P3 */
+{
+    (void)state;
+    off_after_a_start();
+    go(6);
+    task_fails(START_UPID, nothing(CALL_TASK, API_LOST));
+    go(20);
+    reads_stopped();
+    assert_false(step.off_read);
+    for (int64_t at = 20; at < 900 && !(step.busy_task && at > 500); at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+        if (step.busy_task && at < 500)
+            task_is(STOP_UPID, "OK");
+    }
+    assert_true(step.busy_task);
+    assert_false(verified);
+    task_is(START_UPID, "OK");
+    go(1000);
+    assert_false(step.off_read && step.status_asked_ms < step.start.settled_ms);
+}
+
+/* Its stop is lost on the host that the guest has left; then it is stopped where it is, by us and by
+ * somebody. */
+static void test_a_stop_lost_elsewhere_excuses_no_stop_of_another_broker(void **state)
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    located_on("pve2");
+    go(20);
+    reads_running();
+    go(4000);
+    power_lost();
+    for (int64_t at = 4000; stops < 2 && at < 9000; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    power_taken(STOP2_UPID);
+    for (int64_t at = now_ms - T0; !step.busy_hosts && at < 9000; at += 20) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+        if (step.busy_task)
+            task_is(STOP2_UPID, "OK");
+    }
+    if (step.busy_tasks)
+        newer_tasks_are(2, 1, 0);
+    hosts_are(3, 3, true);
+    for (int64_t at = now_ms - T0; step.phase != STEP_ENDED && starts == 0 && at < 15000; at += 100) {
+        go(at);
+        if (step.busy_tasks)
+            newer_tasks_are(2, 1, 0);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    assert_int_equal(starts, 0);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
 static void test_a_start_of_which_its_host_tells_nothing_is_watched_for(void **state)
 {
     (void)state;
@@ -588,6 +652,8 @@ int main(void)
         cmocka_unit_test(test_a_read_from_before_the_end_of_a_start_proves_nothing),
         cmocka_unit_test(test_what_a_start_may_have_undone_is_read_again),
         cmocka_unit_test(test_off_is_not_proven_while_a_start_waits_for_the_lock_file),
+        cmocka_unit_test(test_a_lost_answer_does_not_end_the_following_of_a_start),
+        cmocka_unit_test(test_a_stop_lost_elsewhere_excuses_no_stop_of_another_broker),
         cmocka_unit_test(test_a_start_of_which_its_host_tells_nothing_is_watched_for),
         cmocka_unit_test(test_what_is_watched_gives_way_to_a_newer_request),
     };
