@@ -107,9 +107,19 @@ static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
     return until_ms;
 }
 
+/* This operation had the task of an earlier one as an open call: to the next one it is a task again. */
+static void hand_on_task(struct step_call *call)
+{
+    if (call->state != STEP_CALL_NONE || !call->upid[0] || call->open == 0)
+        return;
+    call->state = STEP_CALL_TASK;
+    call->open--;
+}
+
 bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
 {
     int64_t now_ms = facts->now_ms;
+    unsigned elsewhere = step->stop.open - step_stops_open(step);
     *legacy = (struct legacy){.vmid = step->params.vmid,
                               .stop = step->stop,
                               .start = step->start,
@@ -124,11 +134,14 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
         give_up_sending(&legacy->reset, now_ms);
     }
     forget_settled(&legacy->stop, step->stops_settled, now_ms);
-    if (step->stops_settled) /* a lost one may have begun long after it was sent */
+    if (step->stops_settled && now_ms < step->stop.last_open_ms + STEP_OPEN_CALL_MS)
+        legacy->stop.open = elsewhere; /* of which this host's list says nothing */
+    if (step->stops_settled)           /* a lost one may have begun long after it was sent */
         legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->stops_settled_ms);
+    hand_on_task(&legacy->start);
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
-    legacy->stop.tasks = step_stops_listed(step) + facts->inherited_stops;
+    legacy->stop.tasks = step_stops_listed(step) + elsewhere + facts->inherited_stops;
     legacy->stop.strays = legacy->stop.strays_open = 0; /* those that count are among them */
     legacy->stops_until_ms = stops_until(legacy, now_ms);
     legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
@@ -159,6 +172,11 @@ static void inherit_open(struct step_call *call, const struct step_call *left)
     call->last_open_ms = left->last_open_ms;
     if (task && call->last_open_ms < left->last_sent_ms)
         call->last_open_ms = left->last_sent_ms;
+    if (!task)
+        return;
+    memcpy(call->upid, left->upid, sizeof(call->upid)); /* for the next one, which may follow it */
+    memcpy(call->node, left->node, sizeof(call->node));
+    call->last_sent_ms = left->last_sent_ms;
 }
 
 /* The start of another operation: while the guest is powered off its task is followed to its end, after which

@@ -346,6 +346,7 @@ static void take_former_start(struct step *step, const struct step_event *event)
     if (!event->task.ended)
         return;
     step_settle(step, &step->start, STEP_CALL_NONE, event->now_ms);
+    step->start.upid[0] = '\0';
     step->off_read = false;
     step_read_status_now(step, event->now_ms);
 }
@@ -353,6 +354,7 @@ static void take_former_start(struct step *step, const struct step_event *event)
 void step_leave_open(struct step_call *call)
 {
     call->state = STEP_CALL_NONE;
+    call->upid[0] = '\0';
     call->open++;
     if (call->last_open_ms < call->last_sent_ms)
         call->last_open_ms = call->last_sent_ms;

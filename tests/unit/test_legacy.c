@@ -235,6 +235,39 @@ static void test_a_started_service_is_in_no_doubt_as_long_as_it_runs(void **stat
     legacies_free(&legacies);
 }
 
+/* reboot, on, off: the start's task, which the on did not follow, is the off's to follow. */
+static void test_a_start_is_handed_on_as_a_task_by_who_did_not_follow_it(void **state)
+{
+    (void)state;
+    struct step step = rebooted(), on = {.phase = STEP_POWERING_ON}, off = {.phase = STEP_POWERING_OFF};
+    struct legacy legacy = left_by(&step, 0);
+    (void)legacy_inherit(&legacy, &on, NOW_MS + 100);
+    assert_int_equal(on.start.state, STEP_CALL_NONE);
+    assert_int_equal(on.start.open, 1);
+    legacy = left_by(&on, 0);
+    (void)legacy_inherit(&legacy, &off, NOW_MS + 200);
+    assert_int_equal(off.start.state, STEP_CALL_TASK);
+    assert_string_equal(off.start.upid, step.start.upid);
+    assert_int_equal(off.start.open, 0);
+}
+
+/* It was lost on pve1, the guest was on pve2 then, and pve2's list shows that all that was sent there has
+ * ended. */
+static void test_a_stop_lost_on_another_host_is_not_settled_by_this_one(void **state)
+{
+    (void)state;
+    struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
+    snprintf(step.node, sizeof(step.node), "pve2");
+    snprintf(step.stop.strays_node, sizeof(step.stop.strays_node), "pve1");
+    step.stop.open = step.stop.strays = step.stop.strays_open = 1;
+    step.stop.last_open_ms = NOW_MS - 150;
+    step.stops_settled = true;
+    step.stops_settled_ms = NOW_MS - 10;
+    struct legacy legacy = left_by(&step, 0);
+    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 30000), 2);
+    assert_int_equal(next.stop.open, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +280,8 @@ int main(void)
         cmocka_unit_test(test_a_doubt_counts_from_when_the_stop_may_have_killed),
         cmocka_unit_test(test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence),
         cmocka_unit_test(test_a_started_service_is_in_no_doubt_as_long_as_it_runs),
+        cmocka_unit_test(test_a_start_is_handed_on_as_a_task_by_who_did_not_follow_it),
+        cmocka_unit_test(test_a_stop_lost_on_another_host_is_not_settled_by_this_one),
         cmocka_unit_test(test_a_power_on_expects_only_stops_that_its_task_list_can_show),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
