@@ -51,6 +51,59 @@ struct json_object *json_parse(const char *text, size_t length)
     return object;
 }
 
+/* ---- of a value ---- */
+
+static bool whole_string(struct json_object *value, const char **out)
+{
+    const char *text = json_object_get_string(value);
+    /* a NUL inside would make the C string shorter than the value */
+    if (!text || strlen(text) != (size_t)json_object_get_string_len(value))
+        return false;
+    *out = text;
+    return true;
+}
+
+static bool int_within(struct json_object *value, int64_t min, int64_t max, int64_t *out)
+{
+    int64_t number = json_object_get_int64(value);
+    /* json-c shows what is greater than an int64_t as the greatest one */
+    if (number == INT64_MAX && json_object_get_uint64(value) > (uint64_t)INT64_MAX)
+        return false;
+    if (number < min || number > max)
+        return false;
+    *out = number;
+    return true;
+}
+
+static bool digits_to_int(const char *text, int64_t *out)
+{
+    int64_t number = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || __builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, *text - '0', &number))
+            return false;
+    }
+    *out = number;
+    return true;
+}
+
+static bool int_or_digits(struct json_object *value, int64_t min, int64_t max, int64_t *out)
+{
+    const char *text = NULL;
+    int64_t number = 0;
+    if (json_object_is_type(value, json_type_int))
+        return int_within(value, min, max, out);
+    if (!json_object_is_type(value, json_type_string) || !whole_string(value, &text) ||
+        !digits_to_int(text, &number) || number < min || number > max)
+        return false;
+    *out = number;
+    return true;
+}
+
+/* ---- of a member ---- */
+
 static struct json_object *member(struct json_object *object, const char *key)
 {
     struct json_object *value = NULL;
@@ -79,89 +132,32 @@ bool json_get_array(struct json_object *object, const char *key, struct json_obj
     return member_of_type(object, key, json_type_array, out);
 }
 
-/* A NUL inside would make the C string shorter than the value. */
-static bool whole_string(struct json_object *value)
-{
-    const char *text = json_object_get_string(value);
-
-    return text && strlen(text) == (size_t)json_object_get_string_len(value);
-}
-
 bool json_get_string(struct json_object *object, const char *key, const char **out)
 {
     struct json_object *value = NULL;
-    if (!member_of_type(object, key, json_type_string, &value))
-        return false;
-    if (!whole_string(value))
-        return false;
-    *out = json_object_get_string(value);
-    return true;
+    return member_of_type(object, key, json_type_string, &value) && whole_string(value, out);
 }
 
 bool json_get_int(struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *out)
 {
     struct json_object *value = NULL;
-    if (!member_of_type(object, key, json_type_int, &value))
-        return false;
-    int64_t number = json_object_get_int64(value);
-    /* json-c shows what is greater than an int64_t as the greatest one */
-    if (number == INT64_MAX && json_object_get_uint64(value) > (uint64_t)INT64_MAX)
-        return false;
-    if (number < min || number > max)
-        return false;
-    *out = number;
-    return true;
-}
-
-static bool digits_to_int(const char *text, int64_t *out)
-{
-    int64_t number = 0;
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || __builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, *text - '0', &number))
-            return false;
-    }
-    *out = number;
-    return true;
+    return member_of_type(object, key, json_type_int, &value) && int_within(value, min, max, out);
 }
 
 bool json_get_int_or_digits(struct json_object *object, const char *key, int64_t min, int64_t max,
                             int64_t *out)
 {
-    const char *text = NULL;
-    int64_t number = 0;
-    if (!json_get_string(object, key, &text))
-        return json_get_int(object, key, min, max, out);
-    if (!digits_to_int(text, &number) || number < min || number > max)
-        return false;
-    *out = number;
-    return true;
+    return int_or_digits(member(object, key), min, max, out);
 }
 
 bool json_flag(struct json_object *value, bool *out)
 {
     int64_t number = 0;
-
-    switch (json_object_get_type(value)) {
-    case json_type_boolean:
+    if (json_object_is_type(value, json_type_boolean)) {
         *out = json_object_get_boolean(value);
         return true;
-    case json_type_int:
-        number = json_object_get_int64(value); /* too great a one is the greatest */
-        break;
-    case json_type_string:
-        if (!whole_string(value) || !digits_to_int(json_object_get_string(value), &number))
-            return false;
-        break;
-    case json_type_null:
-    case json_type_double:
-    case json_type_object:
-    case json_type_array:
-        return false;
     }
-    if (number < 0 || number > 1)
+    if (!int_or_digits(value, 0, 1, &number))
         return false;
     *out = number != 0;
     return true;
