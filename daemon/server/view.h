@@ -57,8 +57,9 @@ void view_error(struct text *out, enum http_form form, const struct error *error
 struct json_object *view_error_object(const struct error *error, const char *operation);
 
 /* ---- guests (view_guests.c) ---- */
-/* How far a view of many guests has come; zeroed before its first piece. */
+/* How far a view of many guests has come; zeroed before its first piece but for `most`. */
 struct view_cursor {
+    size_t most; /* guests a piece; 0: VIEW_PIECE_GUESTS */
     size_t next;
     size_t shown;
     struct text table; /* the rows of a screen, whose columns are as wide as the widest of all */
@@ -67,7 +68,7 @@ struct view_cursor {
 void view_cursor_clear(struct view_cursor *cursor);
 
 /* Each writes a piece more, and says whether it was the last one. From piece to piece the inventory is the
- * same; what else the facts hold is of its moment. `cursor` NULL: all in one piece. */
+ * same; what else the facts hold is of its moment. */
 bool view_guests(struct text *out, enum http_form form, const struct view_facts *facts,
                  struct view_cursor *cursor);
 /* For Pacemaker's list and list-status: VMID,NAME[,STATUS] a line, then the same with each alias. */

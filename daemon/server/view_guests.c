@@ -40,9 +40,10 @@ void view_cursor_clear(struct view_cursor *cursor)
 
 /* True when all guests were looked at. A piece is of those that may not be seen, too: they cost as much. */
 static bool put_guests(struct text *out, const struct view_facts *facts, const struct view_roll *roll,
-                       struct view_cursor *cursor, size_t most)
+                       struct view_cursor *cursor)
 {
     const struct inventory *inventory = facts->readiness.inventory;
+    size_t most = cursor->most ? cursor->most : VIEW_PIECE_GUESTS;
     size_t count = inventory ? inventory_count(inventory) : 0;
     size_t end = count - cursor->next > most ? cursor->next + most : count;
 
@@ -59,14 +60,9 @@ static bool put_guests(struct text *out, const struct view_facts *facts, const s
 static bool write_roll(struct text *out, const struct view_facts *facts, const struct view_roll *roll,
                        const char *head, const char *tail, struct view_cursor *cursor)
 {
-    struct view_cursor whole = {0};
-    size_t most = cursor ? VIEW_PIECE_GUESTS : SIZE_MAX;
-
-    if (!cursor)
-        cursor = &whole;
     if (head && cursor->next == 0)
         text_puts(out, head);
-    if (!put_guests(out, facts, roll, cursor, most))
+    if (!put_guests(out, facts, roll, cursor))
         return false;
     if (tail)
         text_puts(out, tail);
@@ -119,19 +115,15 @@ static bool guests_screen(struct text *out, const struct view_facts *facts, stru
 {
     static const struct view_roll roll = {sight_of_guest, put_row, NULL};
     static const char head[] = "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tEVIDENCE\tREASONS\n";
-    _cleanup_(view_cursor_clear) struct view_cursor whole = {0};
-    size_t most = cursor ? VIEW_PIECE_GUESTS : SIZE_MAX;
     char age[CLOCK_AGE_LEN];
 
     if (!facts->readiness.inventory) {
         text_printf(out, "%s.\n", reason_message(REASON_NO_INVENTORY));
         return true;
     }
-    if (!cursor)
-        cursor = &whole;
     if (cursor->next == 0)
         text_puts(&cursor->table, head);
-    if (!put_guests(&cursor->table, facts, &roll, cursor, most))
+    if (!put_guests(&cursor->table, facts, &roll, cursor))
         return false;
     text_append_table(out, cursor->table.data ? cursor->table.data : "");
     out->failed |= cursor->table.failed;

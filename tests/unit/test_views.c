@@ -102,11 +102,26 @@ static void assert_has(const struct room *room, const char *part)
 
 /* ---- guests ---- */
 
+/* In one piece. */
+static void put_guests(struct room *room, enum http_form form)
+{
+    _cleanup_(view_cursor_clear) struct view_cursor whole = {.most = SIZE_MAX};
+
+    assert_true(view_guests(&room->out, form, &room->facts, &whole));
+}
+
+static void put_list(struct room *room, enum http_form form, bool with_status)
+{
+    _cleanup_(view_cursor_clear) struct view_cursor whole = {.most = SIZE_MAX};
+
+    assert_true(view_guest_list(&room->out, form, &room->facts, with_status, &whole));
+}
+
 static void test_the_targets_screen_is_aligned_and_says_why(void **state)
 {
     struct room *room = *state;
 
-    view_guests(&room->out, HTTP_TEXT, &room->facts, NULL);
+    put_guests(room, HTTP_TEXT);
     assert_string_equal(room->out.data, "VMID  NAME  ALIAS  NODE  STATE    VERDICT   EVIDENCE  REASONS\n"
                                         "101   web1  node1  pve1  running  ready     -         -\n"
                                         "102   web2  -      pve2  running  blocked   -         locked\n"
@@ -118,7 +133,7 @@ static void test_guests_are_json_for_programs(void **state)
 {
     struct room *room = *state;
 
-    view_guests(&room->out, HTTP_JSON, &room->facts, NULL);
+    put_guests(room, HTTP_JSON);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/guests/0/name"), "web1");
     assert_string_equal(string_at(object, "/guests/0/aliases/0"), "node1");
@@ -132,13 +147,13 @@ static void test_the_list_for_pacemaker_has_names_then_aliases(void **state)
 {
     struct room *room = *state;
 
-    view_guest_list(&room->out, HTTP_TEXT, &room->facts, false, NULL);
+    put_list(room, HTTP_TEXT, false);
     assert_string_equal(room->out.data, "101,web1\n101,node1\n102,web2\n103,103\n");
     text_clear(&room->out);
-    view_guest_list(&room->out, HTTP_TEXT, &room->facts, true, NULL);
+    put_list(room, HTTP_TEXT, true);
     assert_string_equal(room->out.data, "101,web1,on\n101,node1,on\n102,web2,on\n103,103,on\n");
     text_clear(&room->out);
-    view_guest_list(&room->out, HTTP_JSON, &room->facts, true, NULL);
+    put_list(room, HTTP_JSON, true);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/targets/3/status"), "on");
 }
@@ -165,8 +180,10 @@ static void test_pieces_are_the_same_as_the_whole(void **state)
             done = what < 2 ? view_guests(&pieces, form, &room->facts, &cursor)
                             : view_guest_list(&pieces, form, &room->facts, true, &cursor);
         assert_int_equal(count, 3);
-        assert_true(what < 2 ? view_guests(&room->out, form, &room->facts, NULL)
-                             : view_guest_list(&room->out, form, &room->facts, true, NULL));
+        if (what < 2)
+            put_guests(room, form);
+        else
+            put_list(room, form, true);
         assert_string_equal(pieces.data, room->out.data);
     }
 }
@@ -176,10 +193,10 @@ static void test_views_before_the_first_poll_are_whole(void **state)
     struct room *room = *state;
 
     room->facts.readiness.inventory = NULL;
-    view_guests(&room->out, HTTP_TEXT, &room->facts, NULL);
+    put_guests(room, HTTP_TEXT);
     assert_has(room, "not known yet");
     text_clear(&room->out);
-    view_guests(&room->out, HTTP_JSON, &room->facts, NULL);
+    put_guests(room, HTTP_JSON);
     _cleanup_(json_putp) struct json_object *guests = parse(room);
     assert_string_equal(string_at(guests, "/inventory_age_s"), "null");
     text_clear(&room->out);
@@ -627,11 +644,11 @@ static void test_the_age_of_evidence_is_seen_in_both_forms(void **state)
     assert_true(evidence_status(evidence, 101, &answer) && evidence_rehearsed(evidence, 101, &refused));
     room->facts.readiness.evidence = evidence;
     room->facts.readiness.boottime_ms = 107000;
-    view_guests(&room->out, HTTP_TEXT, &room->facts, NULL);
+    put_guests(room, HTTP_TEXT);
     assert_non_null(strstr(room->out.data, "running  blocked   7 s       rehearsal-failed\n"));
     assert_non_null(strstr(room->out.data, "running  blocked   none      locked, no-evidence\n"));
     text_clear(&room->out);
-    view_guests(&room->out, HTTP_JSON, &room->facts, NULL);
+    put_guests(room, HTTP_JSON);
     assert_non_null(strstr(room->out.data, "\"evidence\":{\"status\":{\"state\":\"fresh\",\"seen_at\":"));
     assert_non_null(strstr(room->out.data, "\"seen_age_s\":7,\"took_ms\":12,\"node\":\"pve1\",\"endpoint\":"
                                            "\"pve1.example.com\",\"error\":null}"));
