@@ -134,10 +134,12 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
         give_up_sending(&legacy->reset, now_ms);
     }
     forget_settled(&legacy->stop, step->stops_settled, now_ms);
-    if (step->stops_settled && now_ms < step->stop.last_open_ms + STEP_OPEN_CALL_MS)
-        legacy->stop.open = elsewhere; /* of which this host's list says nothing */
-    if (step->stops_settled)           /* a lost one may have begun long after it was sent */
+    if (step->stops_settled) {
+        if (now_ms < step->stop.last_open_ms + STEP_OPEN_CALL_MS)
+            legacy->stop.open = elsewhere; /* of which this host's list says nothing */
+        /* a lost one may have begun long after it was sent */
         legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->stops_settled_ms);
+    }
     hand_on_task(&legacy->start);
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
@@ -172,23 +174,24 @@ static void inherit_open(struct step_call *call, const struct step_call *left)
     call->last_open_ms = left->last_open_ms;
     if (task && call->last_open_ms < left->last_sent_ms)
         call->last_open_ms = left->last_sent_ms;
-    if (!task)
-        return;
-    memcpy(call->upid, left->upid, sizeof(call->upid)); /* for the next one, which may follow it */
-    memcpy(call->node, left->node, sizeof(call->node));
-    call->last_sent_ms = left->last_sent_ms;
 }
 
 /* The start of another operation: while the guest is powered off its task is followed to its end, after which
- * it undoes nothing any more. HA's ends before anything is done. */
+ * it undoes nothing any more. HA's ends before anything is done. Whoever does not follow it keeps its UPID,
+ * for the next one that may (hand_on_task()). */
 static void inherit_start(struct step *step, const struct step_call *left)
 {
-    if (step->phase != STEP_POWERING_OFF || step->ha || left->state != STEP_CALL_TASK) {
-        inherit_open(&step->start, left);
+    struct step_call *start = &step->start;
+    if (left->state != STEP_CALL_TASK) {
+        inherit_open(start, left);
         return;
     }
-    step->start = *left;
-    step->start.sent = 0; /* by this one */
+    *start = *left;
+    start->sent = 0; /* by this one */
+    if (step->phase == STEP_POWERING_OFF && !step->ha)
+        return;
+    start->state = STEP_CALL_NONE;
+    inherit_open(start, left);
 }
 
 unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)

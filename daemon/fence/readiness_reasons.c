@@ -83,9 +83,8 @@ static const struct reason_row {
     [REASON_UNPROVEN] =
         {"unproven", VERDICT_BLOCKED, "at once",
          "a fence that failed may have killed it with nothing to show whether a process of it survived",
-         "on its host, see that none is left (`ps -eo pid,stat,args | grep 'kvm -id VMID'`), then start it "
-         "(or "
-         "stop and start it): `qm start VMID` (`pct start VMID` for a container)"},
+         "on its host, see that none is left (`ps -eo pid,stat,args | grep 'kvm -id VMID'`), "
+         "then start it (or stop and start it): `qm start VMID` (`pct start VMID` for a container)"},
     [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",
                                  "a rehearsed stop would not have been carried out",
                                  "see the cause; on demand: `/usr/sbin/fence_broker rehearse VMID`"},

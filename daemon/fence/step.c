@@ -7,7 +7,7 @@
  *  2. it shows no nics (containers: no traffic);
  *  3. its lock is none of migrate, suspended, suspending, rollback;
  *  4. this operation has read running from that host before, or our stop's task ended OK before S was asked
- * for;
+ * for; and no start that an earlier operation of ours left was still under way then;
  *  5. a list of the hosts asked for after S shows that host, and enough others, online;
  *  6. HA-managed: our hastop's task ended OK, and the service is stopped or being stopped (step_ha.c);
  *  7. the stop cannot have come to SIGKILL unless the guest showed nics while it ran.

@@ -221,15 +221,16 @@ bool step_can_leave_off(const struct step *step);
 /* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
  * a container's counters as long as it runs. */
 bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
-/* So many open ones, which may yet come, too. */
-unsigned step_stops_open(const struct step *step);
-/* So many stops of ours can be in the task list of the guest's host (rule 6). */
+/* So many stops of ours can be in the task list of the guest's host (rule 6); so many of them may yet come.
+ */
 unsigned step_stops_listed(const struct step *step);
+unsigned step_stops_open(const struct step *step);
 /* Point 7: a stop that began then may have come to SIGKILL by that time. */
 bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms);
 /* By this status, asked for then, the guest was certainly started after that moment. */
 bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms);
-/* The same, of a service of Proxmox HA: it runs, and no stop of before is under way. */
+/* A service of Proxmox HA that runs, and of which the manager says nothing else: a stop that was asked for
+ * before is not under way, but for one that its host has begun by itself (see step_ha_status()). */
 bool step_ha_is_calm(const struct pve_status *status);
 /* Point 3: a guest with such a lock may run elsewhere, or come back with its old memory. */
 bool step_lock_hides_the_truth(const char *lock);

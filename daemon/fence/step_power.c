@@ -87,8 +87,9 @@ static void settle_unmade(const struct step *step, struct step_call *call, int64
 
 /* It went to a host that the guest is not on: if it made a task, that is in the list of that host, to which
  * the guest may come back. */
-static void stray(struct step_call *call)
+static void stray(struct step_call *call, bool open)
 {
+    call->strays_open += open;
     if (call->strays++ == 0)
         memcpy(call->strays_node, call->node, sizeof(call->strays_node));
     else if (strcmp(call->strays_node, call->node) != 0)
@@ -136,7 +137,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     case PVE_REFUSAL_MOVED:
         if (in_task) {
             call->tasks--;
-            stray(call);
+            stray(call, false);
         }
         step_lose_node(step, now_ms);
         step->next_power_ms = now_ms;
@@ -232,11 +233,10 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         return;
     if (went_elsewhere(step, call)) {
         settle_unmade(step, call, now);
-        call->strays_open += result->outcome == API_LOST;
         if (result->outcome == API_LOST) /* it may still come to where the guest comes back to */
             step_settle(step, call, STEP_CALL_OPEN, now);
         if (result->outcome != API_UNSENT)
-            stray(call);
+            stray(call, result->outcome == API_LOST);
         step_note(effects, "%s went to %s, but the guest is on %s", name, call->node, step_host(step));
         return;
     }
