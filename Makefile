@@ -106,9 +106,9 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
 $(B)/tables: $(B)/obj/tests/tables.o $(B)/rooms.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
-# what asks for the bench
-BENCH_BIN := $(B)/bench/load $(B)/bench/floor
-$(B)/bench/load $(B)/bench/floor: $(B)/bench/%: $(B)/obj/tests/bench/%.o
+# what asks and measures for the bench
+BENCH_BIN := $(addprefix $(B)/bench/,load floor measure)
+$(BENCH_BIN): $(B)/bench/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,libcurl)
@@ -134,7 +134,8 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
--include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o $(B)/obj/tests/bench/load.o $(B)/obj/tests/bench/floor.o)
+-include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
+         $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o))
 
 unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
 
