@@ -38,7 +38,9 @@ struct evidence_entry {
 struct evidence_guest {
     int vmid;
     struct evidence_entry entries[EVIDENCE_KIND_COUNT];
-    int64_t tried_ms; /* the last visit, whatever came of it; 0: never */
+    int64_t tried_ms;         /* the last visit, whatever came of it; 0: never */
+    int64_t remains_since_ms; /* since then each status has said that it is stopped, and shown that a process
+                                 of it is still there; 0: the last one did not */
     /* of the last configuration that could be read (entries[EVIDENCE_CONFIG] tells when) */
     bool config_known, has_nic, has_hookscript;
     char uuid[EVIDENCE_UUID_LEN]; /* SMBIOS, in lower case; "": none is set */
@@ -83,6 +85,10 @@ struct evidence_answer {
 /* A visit begins. False: no memory, then better none. */
 bool evidence_tried(struct evidence *evidence, int vmid, int64_t at_ms);
 bool evidence_status(struct evidence *evidence, int vmid, const struct evidence_answer *answer);
+/* A status was read: it says stopped, and shows what goes with the guest's last process (point 2 of the
+ * off-proof), or not. Returns since when all did, `at_ms` if this is the first; 0: it does not, or the guest
+ * was not visited. */
+int64_t evidence_remains(struct evidence *evidence, int vmid, bool remains, int64_t at_ms);
 /* `config` NULL: it could not be read, and answer->error says why; what was last known of it stays. */
 bool evidence_config(struct evidence *evidence, int vmid, const struct evidence_answer *answer,
                      const struct evidence_config *config);

@@ -102,7 +102,9 @@ static enum reason reason_of(enum evidence_kind kind, const struct error *error)
         return REASON_NO_POWER_RIGHT;
     if (kind == EVIDENCE_REHEARSAL)
         return REASON_REHEARSAL_FAILED;
-    return error->code == ERROR_HA_UNSERVED ? REASON_HA_UNSERVED : REASON_HOST_SILENT;
+    return error->code == ERROR_HA_UNSERVED ? REASON_HA_UNSERVED
+           : error->code == ERROR_UNPROVEN  ? REASON_UNPROVEN
+                                            : REASON_HOST_SILENT;
 }
 
 /* What was read and tried, whether it is old or not. */

@@ -37,7 +37,7 @@ enum reason {
     REASON_HA_ERROR,
     REASON_HA_FROZEN,
     REASON_HA_UNSERVED,
-    REASON_UNPROVEN, /* a doubt that an earlier fence left */
+    REASON_UNPROVEN, /* a doubt that an earlier fence left, or a process that is still there */
     REASON_REHEARSAL_FAILED,
     REASON_OLD_EVIDENCE, /* of one guest, the same word as for all */
     REASON_NO_EVIDENCE,

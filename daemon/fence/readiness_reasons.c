@@ -81,8 +81,9 @@ static const struct reason_row {
                             "no HA manager serves it: requests would be lost",
                             "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
     [REASON_UNPROVEN] =
-        {"unproven", VERDICT_BLOCKED, "at once",
-         "a fence that failed may have killed it with nothing to show whether a process of it survived",
+        {"unproven", VERDICT_BLOCKED, "2 visits",
+         "a process of it may have survived a stop: its host still has its network devices, or a fence that "
+         "failed may have killed it with nothing to show whether one did",
          "on its host, see that none is left (`ps -eo pid,stat,args | grep 'kvm -id VMID'`), "
          "then start it (or stop and start it): `qm start VMID` (`pct start VMID` for a container)"},
     [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",

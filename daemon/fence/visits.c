@@ -6,6 +6,7 @@
 #include "fence/visits.h"
 
 #include "fence/engine.h"
+#include "fence/step.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
@@ -19,6 +20,9 @@
 /* Shorter than the answer's time-out by this, a silence is not held against the endpoint: it asked another
  * host for us, and that one may be the silent one. */
 #define CUT_SHORT_MS 1
+/* A guest that stops can be read as stopped a moment before its last process has ended; what is still so
+ * after this is told. */
+#define REMAINS_AFTER_MS 2000
 
 /* One under way. */
 struct visit {
@@ -67,14 +71,16 @@ static bool can_be_read(const struct visits *visits, const struct inventory *inv
            !(visits->rooms.engine && engine_guest_busy(visits->rooms.engine, guest->vmid));
 }
 
-/* Nothing is known of it (or not since a fence failed), and it was not tried since the last round of polls.
- */
+/* Nothing is known of it (or not since a fence failed), or it is stopped and a process of it is left, and it
+ * was not tried since the last round of polls. */
 static bool is_urgent(const struct visits *visits, const struct guest *guest,
                       const struct evidence_guest *known)
 {
     if (known && known->tried_ms >= visits->round_ms)
         return false;
     if (visits->rooms.engine && engine_wants_status(visits->rooms.engine, guest->vmid))
+        return true;
+    if (known && known->remains_since_ms)
         return true;
     for (enum evidence_kind kind = EVIDENCE_STATUS; kind <= EVIDENCE_CONFIG; kind++) {
         if (evidence_state(visits->rooms.evidence, known, kind, guest->node, clock_boottime_ms()) ==
@@ -249,6 +255,23 @@ static void take_failure(struct visit *visit, const struct api_result *result)
     visit->vmid = 0;
 }
 
+/* Point 2 of the off-proof: a fence would not be proven. */
+static void tell_what_remains(const struct visit *visit, const struct api_result *result,
+                              const struct pve_status *status, struct error *error)
+{
+    int64_t now_ms = clock_boottime_ms();
+    int64_t asked_ms = now_ms - (result->received_ms - result->asked_ms);
+    bool remains = !status->running && step_shows_life(visit->type, status);
+    int64_t since_ms = evidence_remains(visit->visits->rooms.evidence, visit->vmid, remains, now_ms);
+
+    if (!since_ms || asked_ms - since_ms < REMAINS_AFTER_MS)
+        return;
+    error_set(
+        error, ERROR_UNPROVEN,
+        "%s says that guest %d is stopped, and its network devices are still there: so is a process of it",
+        visit->node, visit->vmid);
+}
+
 static void take_status(struct visit *visit, const struct api_result *result)
 {
     struct pve_status status;
@@ -264,6 +287,8 @@ static void take_status(struct visit *visit, const struct api_result *result)
                   result->endpoint_text, status.vmid);
     else if (status.ha_managed && !status.ha_state[0]) /* which the list of guests does not tell */
         error_set(&error, ERROR_HA_UNSERVED, "guest %d is an HA service without a state", visit->vmid);
+    else
+        tell_what_remains(visit, result, &status, &error);
     if (of_this_guest && visit->visits->rooms.engine)
         engine_status_seen(visit->visits->rooms.engine, visit->type, &status, result->asked_ms);
     post(visit, result, &error, NULL);

@@ -200,6 +200,12 @@ left_in_doubt() {
     sim_ctl set "$1" nic=1 stop-ms=0
 }
 
+# survived_its_stop VMID: its task says OK and its status stopped, and a process of it lives on
+survived_its_stop() {
+    sim_ctl fault undead guest="$1" count=1 >/dev/null
+    sim_ctl stop "$1" >/dev/null
+}
+
 # what the daemon's table has, by the metrics, and what was played here
 no_reason_is_left_out() {
     look
@@ -239,6 +245,8 @@ no_reason_is_left_out() {
     play
     left_in_doubt 105
     row unproven/blocked 105 '' 'sim_ctl start 105'
+    play
+    row unproven/blocked 104 'survived_its_stop 104' 'sim_ctl kill 104' '(104): unproven: a process of it may have survived a stop'
     play
     # ---- of all ----
     row one-endpoint/degraded all 'sim_ctl fault refuse endpoint=pve2' 'sim_ctl clear' 'is down for'

@@ -218,12 +218,17 @@ static void answer_document(enum api_call call, int vmid, const char *text)
     json_object_put(data);
 }
 
+static void answer_status_more(int vmid, const char *more)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "{\"vmid\":%d,%s}", vmid, more);
+    answer_document(API_STATUS, vmid, text);
+}
+
 static void answer_status(int vmid)
 {
-    char text[64];
-
-    snprintf(text, sizeof(text), "{\"vmid\":%d,\"status\":\"running\"}", vmid);
-    answer_document(API_STATUS, vmid, text);
+    answer_status_more(vmid, "\"status\":\"running\"");
 }
 
 static void answer_failure(enum api_call call, int vmid, enum api_outcome outcome, int http_status,
@@ -298,6 +303,55 @@ static void test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told(void 
     answer_status(102);
     assert_int_equal(world.seen_vmid, 102);
     assert_int_equal(world.seen_asked_ms, 1000);
+}
+
+#define STOPPED_WITH_DEVICES "\"status\":\"stopped\",\"nics\":{\"tap102i0\":{\"netin\":1,\"netout\":2}}"
+
+/* What a visit of guest 102 that is told this makes of it. */
+static const struct error *status_of_102(const char *more)
+{
+    visits_round_ended(world.visits);
+    run();
+    answer_status_more(102, more);
+    answer_document(API_CONFIG, 102, "{}");
+    return entry(102, EVIDENCE_STATUS)->error;
+}
+
+static void test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_looked_at_soon(void **state)
+{
+    (void)state;
+    use_guests(four, 2);
+    run();
+    answer_status(101);
+    answer_document(API_CONFIG, 101, "{}");
+    assert_null(status_of_102(STOPPED_WITH_DEVICES)); /* it may be about to end */
+    assert_null(status_of_102(STOPPED_WITH_DEVICES));
+    evidence_remains(world.evidence, 102, false, 0);
+    evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 1500);
+    assert_null(status_of_102(STOPPED_WITH_DEVICES));
+    evidence_remains(world.evidence, 102, false, 0);
+    evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 2100);
+    const struct error *error = status_of_102(STOPPED_WITH_DEVICES);
+    assert_non_null(error);
+    assert_int_equal(error->code, ERROR_UNPROVEN);
+    assert_string_equal(error->message, "pve2 says that guest 102 is stopped, and its network devices are "
+                                        "still there: so is a process of it");
+    assert_null(status_of_102("\"status\":\"stopped\""));
+    unsigned before = times(102);
+    visits_round_ended(world.visits);
+    run();
+    assert_int_equal(times(102), before); /* nobody is in a hurry any more */
+}
+
+static void test_who_runs_with_its_devices_is_no_survivor(void **state)
+{
+    (void)state;
+    use_guests(four, 2);
+    run();
+    evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
+    answer_status_more(102, "\"status\":\"running\",\"nics\":{\"tap102i0\":{\"netin\":1,\"netout\":2}}");
+    assert_null(entry(102, EVIDENCE_STATUS)->error);
+    assert_int_equal(evidence_of(world.evidence, 102)->remains_since_ms, 0);
 }
 
 static void test_of_one_host_one_guest_at_a_time_is_asked_for(void **state)
@@ -486,6 +540,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_who_was_not_seen_yet_is_visited_at_once_status_first_then_configuration),
         WORLD_TEST(test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told),
+        WORLD_TEST(test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_looked_at_soon),
+        WORLD_TEST(test_who_runs_with_its_devices_is_no_survivor),
         WORLD_TEST(test_of_one_host_one_guest_at_a_time_is_asked_for),
         WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
         WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),
