@@ -122,6 +122,8 @@ static void on_tasks(struct runner *runner, const struct api_result *result)
     event.decoded =
         result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, last, &event.tasks);
     event.decoded = event.decoded && api_decode_tasks(result->data, start_type, since_s, last, &event.starts);
+    if (event.decoded && api_decode_listed_task(result->data, runner->step.stop.upid, &event.task))
+        snprintf(event.upid, sizeof(event.upid), "%s", runner->step.stop.upid);
     if (event.tasks.begun < runner->inherited_stops)
         event.tasks.running++; /* one of them is still to come */
     else

@@ -289,7 +289,7 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         step_power_task(step, effects, event);
         break;
     case STEP_EVENT_TASKS:
-        step_take_tasks(step, event);
+        step_take_tasks(step, effects, event);
         break;
     case STEP_EVENT_HOSTS:
         step_off_hosts(step, effects, event);

@@ -104,6 +104,7 @@ struct step {
     int64_t next_status_ms, reads_since_ms;
     int64_t slow_status_ms; /* when the first read, if under way, has taken long; 0: it is not */
     int64_t next_task_ms, task_gap_ms;
+    bool stop_unread; /* the last try to read its task failed: the list of tasks may tell its end */
     int64_t next_hosts_ms, next_tasks_ms, next_locate_ms, next_power_ms, resend_gap_ms;
 
     /* what the guest's host said */
@@ -180,11 +181,12 @@ struct step_event {
     bool decoded; /* STATUS, TASK, TASKS, HOSTS: the member below is filled; else the answer was no such thing
                    */
     struct pve_status status;
-    struct pve_task task;
+    struct pve_task task;         /* TASK; TASKS: the same of the one that `upid` names, as listed there */
     struct pve_task_count tasks;  /* TASKS: of stops since the request */
     struct pve_task_count starts; /* the same of starts */
     struct node_census census;
-    char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read */
+    char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read; TASKS: our
+                                last stop's, "" if it is not listed */
     const char *node;        /* STATUS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
     enum pve_guest_type type; /* LOCATED */
     const char *ha_state;     /* LOCATED: NULL: none */

@@ -208,6 +208,7 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
         /* the task's type stands there: hastop, hastart */
         step_ha_managed(step, effects, strstr(event->upid, ":hast") != NULL, event->now_ms);
         call->state = STEP_CALL_TASK;
+        step->stop_unread &= call != &step->stop;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
         memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
         step->next_task_ms = event->now_ms;
@@ -285,6 +286,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms)
 {
+    if (call == &step->stop && step->stop_unread && !step->ha)
+        step_read_tasks(step, effects, now_ms);
     if (step->busy_task)
         return;
     if (now_ms >= step->next_task_ms) {
@@ -330,6 +333,13 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
     step_read_status_now(step, now);
 }
 
+void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event)
+{
+    if (step->phase != STEP_WATCHING && step->stop.state == STEP_CALL_TASK && event->task.ended &&
+        strcmp(step->stop.upid, event->upid) == 0)
+        take_task_end(step, effects, &step->stop, event);
+}
+
 /* The task of a start that an earlier operation sent, while this one powers off. Nothing but its end is of
  * interest: a read asked for after it shows what it did. That one answer is lost says nothing of it (P3);
  * where its host does not know the task (any more), it may still come. */
@@ -367,6 +377,8 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
     step->busy_task = false;
     if (step_refused_credentials(step, effects, event->result, now) || !call)
         return;
+    if (call == &step->stop)
+        step->stop_unread = event->result->outcome != API_OK || !event->decoded;
     step->next_task_ms = now + step->task_gap_ms;
     step->task_gap_ms += step->task_gap_ms / 2;
     if (step->task_gap_ms > STEP_STATUS_LAST_MS)

@@ -49,6 +49,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms);
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event);
+/* The list of tasks tells the end of our last stop's, which could not be read alone (P3). */
+void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event);
 /* The guest is on step->node: tasks of ours on other hosts can only fail. */
 void step_power_located(struct step *step, int64_t now_ms);
 
@@ -59,7 +61,7 @@ void step_off_deadline(const struct step *step, struct error *error);
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 /* step_watch.c: the task list (rule 6) */
 void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms);
-void step_take_tasks(struct step *step, const struct step_event *event);
+void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event);
 /* Stops of our identity that are newer than our last call can be told. */
 bool step_compares_stops(const struct step *step);
 /* No start now: the task list is being asked, or (the operation ends) has a newer stop than our last call. */

@@ -18,7 +18,7 @@ void step_read_tasks(struct step *step, struct step_effects *effects, int64_t no
         step_wake_at(effects, step->next_tasks_ms);
 }
 
-void step_take_tasks(struct step *step, const struct step_event *event)
+void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     step->busy_tasks = false;
     step->next_tasks_ms = event->now_ms + STEP_MIGRATION_MS;
@@ -39,6 +39,7 @@ void step_take_tasks(struct step *step, const struct step_event *event)
         step->stops_settled = true;
         step->stops_settled_ms = event->now_ms;
     }
+    step_power_listed(step, effects, event);
 }
 
 /* ---- before a start ---- */

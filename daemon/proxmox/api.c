@@ -332,6 +332,13 @@ static bool exit_is_ok(const char *exit)
     return strcmp(exit, "OK") == 0 || strncmp(exit, "WARNINGS: ", 10) == 0;
 }
 
+static void take_exit(struct pve_task *task, const char *text)
+{
+    task->ended = true;
+    copy_for_display(task->exit, sizeof(task->exit), text);
+    task->ok = exit_is_ok(text);
+}
+
 bool api_decode_task(struct json_object *data, struct pve_task *task)
 {
     const char *text = NULL;
@@ -342,13 +349,27 @@ bool api_decode_task(struct json_object *data, struct pve_task *task)
         return true;
     if (strcmp(text, "stopped") != 0)
         return false;
-    task->ended = true;
     /* a task that ended without a word was cut off: "unexpected status" in Proxmox's own list */
-    if (!json_get_string(data, "exitstatus", &text))
-        text = "no exit status";
-    copy_for_display(task->exit, sizeof(task->exit), text);
-    task->ok = exit_is_ok(text);
+    take_exit(task, json_get_string(data, "exitstatus", &text) ? text : "no exit status");
     return true;
+}
+
+bool api_decode_listed_task(struct json_object *data, const char *upid, struct pve_task *task)
+{
+    *task = (struct pve_task){0};
+    if (!data || !json_object_is_type(data, json_type_array))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(data); i++) {
+        struct json_object *entry = json_object_array_get_idx(data, i);
+        const char *text = NULL;
+        int64_t ended_s = 0;
+        if (!json_get_string(entry, "upid", &text) || strcmp(text, upid) != 0)
+            continue;
+        if (json_get_int_or_digits(entry, "endtime", 0, INT64_MAX, &ended_s))
+            take_exit(task, json_get_string(entry, "status", &text) ? text : "no exit status");
+        return true;
+    }
+    return false;
 }
 
 bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX])

@@ -139,6 +139,8 @@ struct pve_task {
     char exit[PVE_EXIT_MAX]; /* exitstatus, cut for display */
 };
 bool api_decode_task(struct json_object *data, struct pve_task *task);
+/* The same of one task in a task list. False: it does not have it. */
+bool api_decode_listed_task(struct json_object *data, const char *upid, struct pve_task *task);
 /* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) a task list holds that began at or after
  * since_s (the host's clock), and how many began after the task `after_upid` of the same host ("": of these
  * there are none); how many of them still run, and how many have failed. */

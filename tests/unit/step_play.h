@@ -183,6 +183,15 @@ static void serve_status(struct episode *episode, struct flight *flight)
     flight->event.decoded = true;
 }
 
+static struct pve_task task_of(const struct world_task *task)
+{
+    struct pve_task told = {.ended = task->state == WORLD_ENDED};
+    told.ok = told.ended && strcmp(task->exit, "OK") == 0;
+    if (told.ended)
+        snprintf(told.exit, sizeof(told.exit), "%s", task->exit);
+    return told;
+}
+
 static void serve_task(struct episode *episode, struct flight *flight)
 {
     unsigned number = 0;
@@ -194,10 +203,7 @@ static void serve_task(struct episode *episode, struct flight *flight)
         return;
     }
     flight->event.decoded = true;
-    flight->event.task.ended = task->state == WORLD_ENDED;
-    flight->event.task.ok = task->state == WORLD_ENDED && strcmp(task->exit, "OK") == 0;
-    if (task->state == WORLD_ENDED)
-        snprintf(flight->event.task.exit, PVE_EXIT_MAX, "%s", task->exit);
+    flight->event.task = task_of(task);
 }
 
 static void serve_lists(struct episode *episode, struct flight *flight, enum kind kind)
@@ -220,7 +226,14 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
                 snprintf(flight->event.census.other, PVE_NODE_MAX, "%s", world_host_name(other));
         }
     } else {
-        unsigned last = 0;
+        unsigned last = 0, stop = 0;
+        if (episode->step.stop.upid[0])
+            sscanf(episode->step.stop.upid + 10, "%8X", &stop);
+        const struct world_task *listed = stop ? find_task(world, stop) : NULL;
+        if (listed && listed->host == world_host_number(flight->node)) {
+            snprintf(flight->event.upid, PVE_UPID_MAX, "%s", episode->step.stop.upid);
+            flight->event.task = task_of(listed);
+        }
         if (episode->step.last_upid[0])
             sscanf(episode->step.last_upid + 10, "%8X", &last);
         for (unsigned i = 0; i < world->task_count; i++) {

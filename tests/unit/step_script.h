@@ -222,7 +222,21 @@ __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
                                 .tasks = {.begun = begun, .running = running}});
 }
 
-/* The list has so many stops and starts of our identity that are newer than our last call. */
+/* The list has one stop of our identity, the task `upid`, which has ended so, or goes on (NULL). */
+__attribute__((unused)) static void tasks_have(const char *upid, const char *exit)
+{
+    struct api_result result = result_of(CALL_TASKS);
+    struct step_event event = {.kind = STEP_EVENT_TASKS,
+                               .result = &result,
+                               .decoded = true,
+                               .task = {.ended = exit != NULL, .ok = exit && strcmp(exit, "OK") == 0},
+                               .tasks = {.begun = 1, .running = exit == NULL}};
+    assert_true(step.busy_tasks);
+    snprintf(event.upid, sizeof(event.upid), "%s", upid);
+    snprintf(event.task.exit, sizeof(event.task.exit), "%s", exit ? exit : "");
+    handle(&event);
+}
+
 /* The same with one start of our identity since our last call, that goes on or has failed. */
 __attribute__((unused)) static void newer_start_is(bool running, bool failed)
 {
@@ -234,6 +248,7 @@ __attribute__((unused)) static void newer_start_is(bool running, bool failed)
                                 .starts = {.newer = 1, .newer_running = running, .newer_failed = failed}});
 }
 
+/* The list has so many stops and starts of our identity that are newer than our last call. */
 __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned stops_since,
                                                     unsigned starts_since)
 {

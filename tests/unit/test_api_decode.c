@@ -300,6 +300,40 @@ static void visit_tasks(const struct recording *recording, void *context)
     assert_int_equal(count.begun, 0);
     assert_true(api_decode_tasks(data_of(recording), "qmstart", 0, "", &count));
     assert_int_equal(count.begun, 0);
+    struct pve_task task;
+    assert_true(api_decode_listed_task(
+        data_of(recording), "UPID:pve1:0000073C:00062153:6B02DD7B:qmstop:100:fence@pve!tok:", &task));
+    assert_true(task.ended && task.ok);
+    assert_false(api_decode_listed_task(
+        data_of(recording), "UPID:pve1:0000073C:00062154:6B02DD7B:qmstop:100:fence@pve!tok:", &task));
+    assert_false(task.ended || task.ok);
+}
+
+static void test_a_task_in_a_list_has_ended_only_with_an_end_and_ok_only_with_its_word(void **state)
+{
+    _cleanup_(json_putp) struct json_object *data =
+        parse("[{\"upid\":\"a\",\"starttime\":20},{\"upid\":\"b\",\"starttime\":20,\"status\":\"OK\"},"
+              "{\"upid\":\"c\",\"endtime\":21},{\"upid\":\"d\",\"endtime\":21,\"status\":\"unexpected "
+              "status\"},{\"upid\":\"e\",\"endtime\":\"21\",\"status\":\"WARNINGS: 1\"}]");
+    static const struct {
+        const char *upid;
+        bool ended, ok;
+        const char *exit;
+    } cases[] = {{"a", false, false, ""},
+                 {"b", false, false, ""},
+                 {"c", true, false, "no exit status"},
+                 {"d", true, false, "unexpected status"},
+                 {"e", true, true, "WARNINGS: 1"}};
+    struct pve_task task;
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(api_decode_listed_task(data, cases[i].upid, &task));
+        assert_int_equal(task.ended, cases[i].ended);
+        assert_int_equal(task.ok, cases[i].ok);
+        assert_string_equal(task.exit, cases[i].exit);
+    }
+    assert_false(api_decode_listed_task(data, "", &task));
+    assert_false(api_decode_listed_task(NULL, "a", &task));
 }
 
 static void test_the_recorded_task_list_is_counted(void **state)
@@ -502,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_upid_is_not_taken),
         cmocka_unit_test(test_the_recorded_task_list_is_counted),
         cmocka_unit_test(test_a_task_without_an_end_counts_as_running),
+        cmocka_unit_test(test_a_task_in_a_list_has_ended_only_with_an_end_and_ok_only_with_its_word),
         cmocka_unit_test(test_tasks_that_failed_are_told_from_those_that_did_something),
         cmocka_unit_test(test_newer_tasks_are_told_from_older_ones_of_the_same_second),
         cmocka_unit_test(test_a_task_list_that_is_none_says_nothing),

@@ -443,6 +443,73 @@ static void test_an_unreadable_task_is_read_again(void **state) /* P3 */
     assert_true(step.busy_task);
 }
 
+/* The stop took effect before the first read: only its task's end proves that it is off by our doing (point
+ * 4). */
+static void stop_before_the_first_read(void)
+{
+    begin(FENCE_OFF);
+    go(5);
+    power_taken(STOP_UPID);
+    reads_stopped();
+    go(25);
+    reads_stopped();
+}
+
+static void test_the_end_of_a_task_that_cannot_be_read_is_looked_for_in_the_list(void **state) /* P3 */
+{
+    (void)state;
+    stop_before_the_first_read();
+    assert_false(step.off_read || step.busy_tasks);
+    task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+    tasks_have(STOP_UPID, "OK");
+    assert_int_equal(step.stop.state, STEP_CALL_OK);
+    assert_false(step.off_read); /* a read asked for before does not count */
+    go(600);
+    reads_stopped();
+    assert_true(step.off_read);
+    hosts_are(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+static void test_a_list_in_which_it_goes_on_or_is_missing_proves_nothing(void **state) /* P1 */
+{
+    (void)state;
+    stop_before_the_first_read();
+    task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
+    tasks_have(STOP_UPID, NULL);
+    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    go(1100);
+    reads_stopped();
+    tasks_have("", NULL);
+    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    go(2200);
+    reads_stopped();
+    tasks_have(START_UPID, "OK"); /* another one */
+    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    assert_false(step.off_read);
+    go(3300);
+    tasks_have(STOP_UPID, "VM is locked (backup)");
+    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_going_on();
+}
+
+static void test_a_task_that_can_be_read_is_not_looked_for_in_the_list(void **state)
+{
+    (void)state;
+    stop_before_the_first_read();
+    task_is(STOP_UPID, NULL);
+    assert_false(step.busy_tasks);
+    go(100);
+    assert_true(step.busy_task);
+    task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
+    assert_true(step.busy_tasks);
+    tasks_have(STOP_UPID, NULL);
+    go(700);
+    task_is(STOP_UPID, NULL);
+    go(3000);
+    assert_false(step.busy_tasks);
+}
+
 static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 */
 {
     int64_t pause = 0;
@@ -588,6 +655,9 @@ int main(void)
         cmocka_unit_test(test_an_answer_without_a_task_is_an_open_call_and_not_repeated_at_once),
         cmocka_unit_test(test_a_task_that_its_host_does_not_know_is_an_open_call),
         cmocka_unit_test(test_an_unreadable_task_is_read_again),
+        cmocka_unit_test(test_the_end_of_a_task_that_cannot_be_read_is_looked_for_in_the_list),
+        cmocka_unit_test(test_a_list_in_which_it_goes_on_or_is_missing_proves_nothing),
+        cmocka_unit_test(test_a_task_that_can_be_read_is_not_looked_for_in_the_list),
         cmocka_unit_test(test_resending_backs_off_up_to_five_seconds),
         cmocka_unit_test(test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_backs_off),
         cmocka_unit_test(test_a_stop_that_was_not_sent_does_not_count),
