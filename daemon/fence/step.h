@@ -138,17 +138,18 @@ struct step {
     int64_t verified_ms;
 
     struct step_call stop, start, reset;
-    bool no_overrule;             /* this Proxmox does not know overrule-shutdown */
-    char last_upid[PVE_UPID_MAX]; /* our newest task on the guest's host, "": none is known */
-    int64_t tasks_asked_ms;       /* of the last task list that could be read */
+    bool no_overrule;                          /* this Proxmox does not know overrule-shutdown */
+    char last_upid[PVE_UPID_MAX];              /* our newest task on the guest's host, "": none is known */
+    int64_t tasks_asked_ms, tasks_received_ms; /* of the last task list that could be read */
     unsigned task_lists_failed;
-    unsigned newer_stops, newer_starts; /* in that list: of our identity, since `last_upid` … */
-    unsigned vain_stops, vain_starts;   /* … of these have failed … */
-    bool newer_running;                 /* … or one of them has not ended */
-    int64_t watch_until_ms;             /* a call of ours may still undo what was done; 0: none */
-    bool repaired;                      /* what one of them undid was done once more */
-    bool stops_settled;                 /* the task list shows that every stop of ours has ended … */
-    int64_t stops_settled_ms;           /* … and did so then: the last of them can have begun as late */
+    unsigned newer_stops, newer_starts;         /* in that list: of our identity, since `last_upid` … */
+    unsigned vain_stops, vain_starts;           /* … of these have failed … */
+    bool newer_running;                         /* … or one of them has not ended */
+    unsigned former_starts, former_vain_starts; /* so many of them had ended before the guest read stopped */
+    int64_t watch_until_ms;                     /* a call of ours may still undo what was done; 0: none */
+    bool repaired;                              /* what one of them undid was done once more */
+    bool stops_settled;       /* the task list shows that every stop of ours has ended … */
+    int64_t stops_settled_ms; /* … and did so then: the last of them can have begun as late */
     int64_t lock_since_ms;
     char lock[PVE_LOCK_MAX];
     unsigned refusals;        /* 401s in a row */

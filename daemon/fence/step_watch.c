@@ -27,6 +27,7 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
         return;
     }
     step->task_lists_failed = 0;
+    step->tasks_received_ms = event->now_ms;
     if (!step->busy_power) /* else it may show a task of ours whose UPID we are still to be told */
         step->tasks_asked_ms = event->result->asked_ms;
     step->newer_stops = event->tasks.newer;
@@ -144,6 +145,25 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
     step_on_decide(step, effects, now_ms);
 }
 
+/* Starts that had ended before a read that shows it stopped are not what it runs by later. */
+static void remember_former_starts(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->tasks_asked_ms < step->verified_ms) {
+        step_read_tasks(step, effects, now_ms);
+    } else if (!step->newer_running && step->status_asked_ms > step->tasks_received_ms) {
+        step->former_starts = step->newer_starts;
+        step->former_vain_starts = step->vain_starts;
+    }
+}
+
+static bool started_by_us(const struct step *step)
+{
+    if (step->newer_starts < step->former_starts || step->vain_starts < step->former_vain_starts)
+        return false; /* the list has forgotten some: nobody knows */
+    return is_ours(step->newer_starts - step->former_starts, step->vain_starts - step->former_vain_starts,
+                   step->start.open);
+}
+
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->busy_power || !step->status_known)
@@ -155,13 +175,15 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
     if (!step->status.running) {
         if (step->repaired)
             end_watch(step, effects, "stopped again");
+        else
+            remember_former_starts(step, effects, now_ms);
         return;
     }
     if (step->repaired && step->status_asked_ms < step->stop.settled_ms)
         return;
     if (!step->repaired && !explained(step, effects, now_ms))
         return;
-    if (!step->repaired && !is_ours(step->newer_starts, step->vain_starts, step->start.open)) {
+    if (!step->repaired && !started_by_us(step)) {
         end_watch(step, effects, "runs again, and not by a call of ours: left so");
         return;
     }

@@ -261,7 +261,7 @@ __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned sto
                                 .starts = {.begun = starts_since, .newer = starts_since}});
 }
 
-static void hosts_are(unsigned online, unsigned known, bool host_online)
+static void hosts_say(unsigned online, unsigned known, bool host_online)
 {
     struct api_result result = result_of(CALL_HOSTS);
     assert_true(step.busy_hosts);
@@ -270,6 +270,11 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
                                 .decoded = true,
                                 .census = {online, known, host_online, "pve2"},
                                 .node = hosts_node});
+}
+
+static void hosts_are(unsigned online, unsigned known, bool host_online)
+{
+    hosts_say(online, known, host_online);
     /* asked for with the hosts, for the start: nobody else has stopped it */
     if (step.busy_tasks && step.stop.open == 0)
         tasks_are(step.stop.tasks, step.stop.state == STEP_CALL_TASK);

@@ -352,7 +352,8 @@ static void test_a_stop_beyond_the_lost_one_is_another_brokers(void **state)
 
 /* ---- an off that a lost start may still undo ---- */
 
-static void off_with_an_open_start(void)
+/* The list of tasks that is read for it has so many starts. */
+static void off_with_an_open_start_and(unsigned former_starts)
 {
     struct step_params wanted = params(FENCE_OFF);
     begin_with(wanted);
@@ -365,10 +366,16 @@ static void off_with_an_open_start(void)
     go(300);
     task_is(STOP_UPID, "OK");
     reads_stopped();
-    hosts_are(3, 3, true);
+    hosts_say(3, 3, true);
     assert_true(verified); /* the asker need not wait */
     assert_going_on();
     assert_int_equal(step.phase, STEP_WATCHING);
+    newer_tasks_are(1, 0, former_starts);
+}
+
+static void off_with_an_open_start(void)
+{
+    off_with_an_open_start_and(0);
 }
 
 static void test_what_the_lost_start_started_is_stopped_again(void **state)
@@ -396,6 +403,29 @@ static void test_what_somebody_else_started_is_left_running(void **state) /* P4 
     newer_tasks_are(1, 0, 0);
     assert_ended(OPERATION_DONE, ERROR_NONE);
     assert_int_equal(stops, 1);
+}
+
+static void test_a_start_that_had_come_before_the_proof_does_not_explain_a_later_one(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start_and(1);
+    watch_until(20000, false);
+    watch_until(30000, true);
+    newer_tasks_are(1, 0, 1); /* the same one: somebody with another identity did it */
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before(void **state)
+{
+    (void)state;
+    off_with_an_open_start_and(1);
+    step.start.open = 2;
+    watch_until(20000, false);
+    watch_until(30000, true);
+    newer_tasks_are(1, 0, 2);
+    assert_int_equal(stops, 2);
+    assert_going_on();
 }
 
 static void test_a_start_of_ours_that_failed_has_started_nothing(void **state) /* P4 */
@@ -643,6 +673,8 @@ int main(void)
         cmocka_unit_test(test_a_stop_beyond_the_lost_one_is_another_brokers),
         cmocka_unit_test(test_what_the_lost_start_started_is_stopped_again),
         cmocka_unit_test(test_what_somebody_else_started_is_left_running),
+        cmocka_unit_test(test_a_start_that_had_come_before_the_proof_does_not_explain_a_later_one),
+        cmocka_unit_test(test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before),
         cmocka_unit_test(test_a_start_of_ours_that_failed_has_started_nothing),
         cmocka_unit_test(test_a_start_that_has_not_ended_is_waited_for),
         cmocka_unit_test(test_starts_beyond_the_lost_one_are_another_brokers),
