@@ -316,6 +316,17 @@ static void on_running(struct runner *runner)
     engine_answer_askers(runner, NULL, true);
 }
 
+/* The reboot itself is done; who joined its power-on has not got what he asked for. */
+static void on_left_off(struct runner *runner)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_ABANDONED,
+              "guest %d is not started: another broker with our identity has powered it off since",
+              runner->operation->vmid);
+    runner->operation->power_on = POWER_ON_NONE;
+    engine_answer_askers(runner, &error, true);
+}
+
 static void bequeath(struct runner *runner);
 
 static void end(struct runner *runner, enum operation_outcome outcome, const struct error *error)
@@ -360,7 +371,7 @@ static void feed(struct runner *runner, struct step_event *event)
     if (effects.running)
         on_running(runner);
     if (effects.left_off)
-        runner->operation->power_on = POWER_ON_NONE;
+        on_left_off(runner);
     if (!effects.ended)
         bequeath(runner);
     if (effects.ended) {

@@ -168,6 +168,21 @@ static void test_on_that_joined_a_superseded_power_on_is_no_success(void **state
     assert_int_equal(rooms.made[API_START], 0);
 }
 
+static void test_on_that_joined_a_power_on_which_another_broker_overtook_is_no_success(void **state)
+{
+    (void)state;
+    reboot_up_to_its_power_on();
+    struct asker_record *on = ask(FENCE_ON, "101");
+    const struct flight another_brokers = {.call = API_STOP, .vmid = 101, .node = "pve1"};
+    json_object_put(begin_task(&another_brokers, 0));
+    release();
+    run_for(5000);
+    assert_answered(on, ERROR_ABANDONED);
+    assert_int_equal(rooms.made[API_START], 0);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
+    assert_int_equal(operation_at(0)->power_on, POWER_ON_NONE);
+}
+
 static void test_a_fence_does_not_wait_for_an_on_that_is_held_back(void **state)
 {
     (void)state;
@@ -594,6 +609,7 @@ int main(void)
         TEST(test_cycle_is_joined_only_before_its_reset),
         TEST(test_off_supersedes_a_power_on_that_was_not_sent),
         TEST(test_on_that_joined_a_superseded_power_on_is_no_success),
+        TEST(test_on_that_joined_a_power_on_which_another_broker_overtook_is_no_success),
         TEST(test_a_fence_does_not_wait_for_an_on_that_is_held_back),
         TEST(test_off_after_the_start_was_sent_waits_its_turn),
         TEST(test_on_joins_a_reboots_power_on_and_is_answered_when_it_runs),
