@@ -48,7 +48,8 @@ struct runner {
     struct event *wake;
     uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
     unsigned unmade;                /* calls that could not be made for lack of memory, a bit each */
-    char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX]; /* whom those two were about */
+    char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
+        tasks_node[PVE_NODE_MAX]; /* whom these were about */
     char task_upid[PVE_UPID_MAX];
     uint64_t avoid;                 /* endpoints that gave no good answer to this operation */
     int64_t deadline_ms, newest_ms; /* of the newest request */

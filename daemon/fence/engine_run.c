@@ -113,7 +113,7 @@ static void on_task(struct runner *runner, const struct api_result *result)
 
 static void on_tasks(struct runner *runner, const struct api_result *result)
 {
-    struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result};
+    struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result, .node = runner->tasks_node};
     const char *type = runner->step.ha ? "hastop" : runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
     const char *start_type = runner->operation->type == PVE_LXC ? "vzstart" : "qmstart";
     const char *last = runner->step.last_upid;
@@ -269,8 +269,8 @@ static void make_calls(struct runner *runner, const struct step_effects *effects
         read_task(runner, effects->upid, request);
     if (effects->read_tasks) {
         request.call = API_TASKS;
-        if (step->ha && step->stop.node[0]) /* any host takes a hastop, and keeps its task */
-            request.node = step->stop.node;
+        snprintf(runner->tasks_node, sizeof(runner->tasks_node), "%s", step_tasks_node(step));
+        request.node = runner->tasks_node;
         call(runner, RUN_TASKS, &request);
     }
     if (effects->read_hosts) {

@@ -39,7 +39,7 @@ struct evidence_guest {
     int vmid;
     struct evidence_entry entries[EVIDENCE_KIND_COUNT];
     int64_t tried_ms;         /* the last visit, whatever came of it; 0: never */
-    int64_t remains_since_ms; /* since then each status has said that it is stopped, and shown that a process
+    int64_t remains_since_ms; /* since then each visit has read that it is stopped, and shown that a process
                                  of it is still there; 0: the last one did not */
     /* of the last configuration that could be read (entries[EVIDENCE_CONFIG] tells when) */
     bool config_known, has_nic, has_hookscript;

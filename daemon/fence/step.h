@@ -188,7 +188,7 @@ struct step_event {
     struct node_census census;
     char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read; TASKS: our
                                 last stop's, "" if it is not listed */
-    const char *node;        /* STATUS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
+    const char *node; /* STATUS, TASKS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
     enum pve_guest_type type; /* LOCATED */
     const char *ha_state;     /* LOCATED: NULL: none */
 };
@@ -226,6 +226,8 @@ bool step_can_leave_off(const struct step *step);
 bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
 /* So many stops of ours can be in the task list of the guest's host (rule 6); so many of them may yet come.
  */
+const char *
+step_tasks_node(const struct step *step); /* the host whose task list has ours; "": to be located */
 unsigned step_stops_listed(const struct step *step);
 unsigned step_stops_open(const struct step *step);
 /* Point 7: a stop that began then may have come to SIGKILL by that time. */

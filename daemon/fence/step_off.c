@@ -139,6 +139,7 @@ void step_off_status(struct step *step, struct step_effects *effects)
         return;
     }
     step->off_read = true;
+    step->next_tasks_ms = step->status_received_ms; /* the start waits for one from after this */
     /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
     step->off_received_ms = step->status_received_ms + step->busy_hosts;
     if (!step->told_stopped) /* not with every read while a minority keeps it from being a proof */

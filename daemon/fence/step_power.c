@@ -322,6 +322,11 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
         take_refusal(step, effects, call, event->task.exit, true, now);
         return;
     }
+    if (call == &step->stop && !step->ha && strcmp(step->node, call->node) != 0) {
+        step_settle(step, call, STEP_CALL_FAILED,
+                    now); /* it has left that host: this proves nothing (point 4) */
+        return;
+    }
     step_settle(step, call, STEP_CALL_OK, now);
     if (call == &step->stop && step->ha) {
         if (!step->ha_taken_ms)
@@ -335,7 +340,9 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
 
 void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
-    if (step->phase != STEP_WATCHING && step->stop.state == STEP_CALL_TASK && event->task.ended &&
+    /* after the proof nobody waits for the end of the stop that brought it, and a failed one would end all */
+    bool awaited = step->phase != STEP_WATCHING || step->repaired;
+    if (awaited && step->stop.state == STEP_CALL_TASK && event->task.ended &&
         strcmp(step->stop.upid, event->upid) == 0)
         take_task_end(step, effects, &step->stop, event);
 }

@@ -8,6 +8,12 @@
 
 #include <string.h>
 
+/* Any host takes a hastop, and keeps its task. */
+const char *step_tasks_node(const struct step *step)
+{
+    return step->ha && step->stop.node[0] ? step->stop.node : step->node;
+}
+
 void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->busy_tasks)
@@ -21,9 +27,14 @@ void step_read_tasks(struct step *step, struct step_effects *effects, int64_t no
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     step->busy_tasks = false;
+    if (!event->node || strcmp(event->node, step_tasks_node(step)) != 0) {
+        step->next_tasks_ms = event->now_ms; /* of a host that the guest has left */
+        return;
+    }
     step->next_tasks_ms = event->now_ms + STEP_MIGRATION_MS;
     if (event->result->outcome != API_OK || !event->decoded) {
-        step->task_lists_failed++;
+        /* before off is read no start waits for them */
+        step->task_lists_failed += step->off_read || step->phase != STEP_POWERING_OFF;
         return;
     }
     step->task_lists_failed = 0;

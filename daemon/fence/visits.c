@@ -251,18 +251,17 @@ static void take_failure(struct visit *visit, const struct api_result *result)
     }
     if (result->http_status == 403) /* our privileges are others than we know */
         poller_reread_privileges(visit->visits->rooms.poller);
+    if (!visit->config)
+        (void)evidence_remains(visit->visits->rooms.evidence, visit->vmid, false, 0);
     post(visit, result, &result->error, NULL);
     visit->vmid = 0;
 }
 
 /* Point 2 of the off-proof: a fence would not be proven. */
-static void tell_what_remains(const struct visit *visit, const struct api_result *result,
-                              const struct pve_status *status, struct error *error)
+static void tell_what_remains(const struct visit *visit, const struct api_result *result, int64_t since_ms,
+                              struct error *error)
 {
-    int64_t now_ms = clock_boottime_ms();
-    int64_t asked_ms = now_ms - (result->received_ms - result->asked_ms);
-    bool remains = !status->running && step_shows_life(visit->type, status);
-    int64_t since_ms = evidence_remains(visit->visits->rooms.evidence, visit->vmid, remains, now_ms);
+    int64_t asked_ms = clock_boottime_ms() - (result->received_ms - result->asked_ms);
 
     if (!since_ms || asked_ms - since_ms < REMAINS_AFTER_MS)
         return;
@@ -279,6 +278,9 @@ static void take_status(struct visit *visit, const struct api_result *result)
 
     bool decoded = api_decode_status(result->data, &status);
     bool of_this_guest = decoded && status.vmid == visit->vmid;
+    bool remains = of_this_guest && !status.running && step_shows_life(visit->type, &status);
+    int64_t since_ms =
+        evidence_remains(visit->visits->rooms.evidence, visit->vmid, remains, clock_boottime_ms());
     if (!decoded)
         error_set(&error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
                   result->endpoint_text, visit->vmid);
@@ -288,7 +290,7 @@ static void take_status(struct visit *visit, const struct api_result *result)
     else if (status.ha_managed && !status.ha_state[0]) /* which the list of guests does not tell */
         error_set(&error, ERROR_HA_UNSERVED, "guest %d is an HA service without a state", visit->vmid);
     else
-        tell_what_remains(visit, result, &status, &error);
+        tell_what_remains(visit, result, since_ms, &error);
     if (of_this_guest && visit->visits->rooms.engine)
         engine_status_seen(visit->visits->rooms.engine, visit->type, &status, result->asked_ms);
     post(visit, result, &error, NULL);

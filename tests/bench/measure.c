@@ -8,7 +8,8 @@
  * children in KiB. The daemon (0: none) is counted with its threads and children, up to SETTLE_US after the
  * command's end, so that what it does after its answer is counted too; its CPU times are the scheduler's own,
  * not ticks. The command is started without a copy of this program's memory (vfork), so that what measuring
- * costs is not in the figures. Ends with the command's exit status.
+ * costs is not in the figures; of resident sets this program's own, some 1.2 MiB, is the least that is told.
+ * Ends with the command's exit status.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
     posix_spawn_file_actions_destroy(&actions);
     if (daemon) {
         usleep(SETTLE_US);
-        daemon_us = (double)(tree_cpu_ns(daemon) - before_ns) / 1e3;
+        daemon_us = ((double)tree_cpu_ns(daemon) - (double)before_ns) / 1e3;
     }
     printf("%.0f %.0f %.0f %ld\n", wall_us, us(usage.ru_utime) + us(usage.ru_stime), daemon_us,
            usage.ru_maxrss);

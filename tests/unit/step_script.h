@@ -27,7 +27,8 @@ static struct step_effects last_sent; /* of the last one that sent a power call 
 static int64_t now_ms, asked_ms[CALLS];
 static unsigned stops, starts, resets; /* sent so far */
 static bool verified;
-static char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX]; /* whom the reads under way are about */
+static char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
+    tasks_node[PVE_NODE_MAX]; /* whom the reads under way are about */
 static struct json_object *parameter_errors;
 
 static void handle(struct step_event *event)
@@ -48,6 +49,8 @@ static void handle(struct step_event *event)
         memcpy(status_node, step.node, sizeof(status_node));
     if (effects.read_hosts)
         memcpy(hosts_node, step.node, sizeof(hosts_node));
+    if (effects.read_tasks)
+        snprintf(tasks_node, sizeof(tasks_node), "%s", step_tasks_node(&step));
     if (asked[CALL_POWER])
         last_sent = effects;
     stops += effects.send == STEP_SEND_STOP;
@@ -217,6 +220,7 @@ __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
     struct api_result result = result_of(CALL_TASKS);
     assert_true(step.busy_tasks);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .node = tasks_node,
                                 .result = &result,
                                 .decoded = true,
                                 .tasks = {.begun = begun, .running = running}});
@@ -227,6 +231,7 @@ __attribute__((unused)) static void tasks_have(const char *upid, const char *exi
 {
     struct api_result result = result_of(CALL_TASKS);
     struct step_event event = {.kind = STEP_EVENT_TASKS,
+                               .node = tasks_node,
                                .result = &result,
                                .decoded = true,
                                .task = {.ended = exit != NULL, .ok = exit && strcmp(exit, "OK") == 0},
@@ -243,6 +248,7 @@ __attribute__((unused)) static void newer_start_is(bool running, bool failed)
     struct api_result result = result_of(CALL_TASKS);
     assert_true(step.busy_tasks);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .node = tasks_node,
                                 .result = &result,
                                 .decoded = true,
                                 .starts = {.newer = 1, .newer_running = running, .newer_failed = failed}});
@@ -255,6 +261,7 @@ __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned sto
     struct api_result result = result_of(CALL_TASKS);
     assert_true(step.busy_tasks);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .node = tasks_node,
                                 .result = &result,
                                 .decoded = true,
                                 .tasks = {.begun = begun, .newer = stops_since},

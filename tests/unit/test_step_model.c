@@ -111,9 +111,7 @@ static void make_calls(struct episode *episode, const struct step_effects *effec
         snprintf(episode->flights[TASK].upid, PVE_UPID_MAX, "%s", effects->upid);
     }
     if (effects->read_tasks)
-        take_off(episode, TASKS,
-                 episode->step.ha && episode->step.stop.node[0] ? episode->step.stop.node
-                                                                : episode->step.node);
+        take_off(episode, TASKS, step_tasks_node(&episode->step));
     if (effects->read_hosts)
         take_off(episode, HOSTS, episode->step.node);
     if (effects->locate)
@@ -309,7 +307,7 @@ static void land(struct episode *episode, enum kind kind)
     flight.event.result = &flight.result;
     if (kind == HOSTS)
         episode->hosts_asked_ms = flight.asked_ms;
-    if (kind == STATUS || kind == HOSTS)
+    if (kind == STATUS || kind == HOSTS || kind == TASKS)
         flight.event.node = flight.node;
     feed(episode, &flight.event);
 }

@@ -510,6 +510,105 @@ static void test_a_task_that_can_be_read_is_not_looked_for_in_the_list(void **st
     assert_false(step.busy_tasks);
 }
 
+/* The guest has left the host that took the stop, and is found on pve2. */
+static void the_guest_moves(void)
+{
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    assert_string_equal(step.node, "");
+}
+
+static void test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing(void **state) /* point 4 */
+{
+    (void)state;
+    for (int listed = 0; listed < 2; listed++) {
+        stop_before_the_first_read();
+        if (listed) {
+            task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+            assert_true(step.busy_tasks);
+        }
+        go(600);
+        the_guest_moves();
+        if (listed)
+            tasks_have(STOP_UPID, "OK");
+        else
+            task_is(STOP_UPID, "OK");
+        assert_int_not_equal(step.stop.state, STEP_CALL_OK);
+        located_on("pve2");
+        go(1200);
+        reads_stopped();
+        assert_false(step.off_read);
+        assert_int_equal(stops, 2); /* there, too */
+    }
+}
+
+static void test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one(void **state) /* rule 6 */
+{
+    (void)state;
+    stop_before_the_first_read();
+    task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+    go(600);
+    the_guest_moves();
+    located_on("pve2");
+    go(620);
+    reads_stopped();
+    power_lost();
+    tasks_are(2, 0); /* pve1's: ours, and another broker's */
+    assert_false(step.stops_settled);
+}
+
+static void
+test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same(void **state) /* rule 6 */
+{
+    int64_t at = 30;
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    reads_running();
+    go(20);
+    power_taken(STOP_UPID);
+    for (int failed = 0; failed < 2 * STEP_TASK_LISTS_MAX; at += 100) {
+        assert_true(at < 60000);
+        go(at);
+        if (step.busy_status)
+            reads_running();
+        if (step.busy_task)
+            task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+        if (step.busy_tasks) {
+            struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
+            handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &refused});
+            failed++;
+        }
+    }
+    go(at + 1000);
+    task_is(STOP_UPID, "OK"); /* the host is well again */
+    if (step.busy_status)
+        reads_running();
+    go(at + 2000);
+    reads_stopped();
+    hosts_say(3, 3, true);
+    assert_true(verified);
+    assert_int_equal(starts, 0);
+    assert_true(step.busy_tasks); /* has another broker stopped it since? */
+}
+
+static void test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting(void **state)
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    reads_running();
+    go(20);
+    power_taken(STOP_UPID);
+    go(60);
+    reads_running();
+    task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+    tasks_have(STOP_UPID, NULL);
+    go(600);
+    reads_stopped();
+    assert_true(step.busy_hosts && step.busy_tasks);
+}
+
 static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 */
 {
     int64_t pause = 0;
@@ -658,6 +757,10 @@ int main(void)
         cmocka_unit_test(test_the_end_of_a_task_that_cannot_be_read_is_looked_for_in_the_list),
         cmocka_unit_test(test_a_list_in_which_it_goes_on_or_is_missing_proves_nothing),
         cmocka_unit_test(test_a_task_that_can_be_read_is_not_looked_for_in_the_list),
+        cmocka_unit_test(test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing),
+        cmocka_unit_test(test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one),
+        cmocka_unit_test(test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same),
+        cmocka_unit_test(test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting),
         cmocka_unit_test(test_resending_backs_off_up_to_five_seconds),
         cmocka_unit_test(test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_backs_off),
         cmocka_unit_test(test_a_stop_that_was_not_sent_does_not_count),

@@ -28,7 +28,7 @@ static void test_the_start_waits_for_the_list_and_not_for_one_from_before_the_pr
     (void)state;
     ask_who_stopped_it();
     struct api_result lost = nothing(CALL_TASKS, API_LOST);
-    handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .result = &lost});
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &lost});
     hosts_are(3, 3, true);
     assert_int_equal(starts, 0);
     go(2000);
@@ -45,7 +45,7 @@ static void test_a_list_that_cannot_be_read_holds_back_no_start_for_long(void **
         go(at);
         if (step.busy_tasks) {
             struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
-            handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .result = &refused});
+            handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &refused});
             tries++;
         }
         if (step.busy_hosts)

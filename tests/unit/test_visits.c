@@ -354,6 +354,24 @@ static void test_who_runs_with_its_devices_is_no_survivor(void **state)
     assert_int_equal(evidence_of(world.evidence, 102)->remains_since_ms, 0);
 }
 
+static void test_two_visits_in_a_row_must_have_seen_a_survivor(void **state)
+{
+    (void)state;
+    use_guests(four, 2);
+    run();
+    evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
+    answer_status_more(102, "\"vmid\":101,\"status\":\"stopped\""); /* another guest's */
+    answer_document(API_CONFIG, 102, "{}");
+    assert_null(status_of_102(STOPPED_WITH_DEVICES));
+    evidence_remains(world.evidence, 102, false, 0);
+    evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
+    visits_round_ended(world.visits);
+    run();
+    for (int tries = 0; tries < 2; tries++)
+        answer_failure(API_STATUS, 102, API_REFUSED, 500, "internal");
+    assert_null(status_of_102(STOPPED_WITH_DEVICES));
+}
+
 static void test_of_one_host_one_guest_at_a_time_is_asked_for(void **state)
 {
     (void)state;
@@ -542,6 +560,7 @@ int main(void)
         WORLD_TEST(test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told),
         WORLD_TEST(test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_looked_at_soon),
         WORLD_TEST(test_who_runs_with_its_devices_is_no_survivor),
+        WORLD_TEST(test_two_visits_in_a_row_must_have_seen_a_survivor),
         WORLD_TEST(test_of_one_host_one_guest_at_a_time_is_asked_for),
         WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
         WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),
