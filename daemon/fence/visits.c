@@ -129,6 +129,21 @@ static struct visit *free_visit(struct visits *visits)
     return NULL;
 }
 
+/* Somebody was read as stopped with a process of it left, and not yet long enough to be told. */
+static bool somebody_may_end(const struct visits *visits)
+{
+    const struct inventory *inventory = poller_inventory(visits->rooms.poller);
+
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        const struct evidence_guest *known =
+            evidence_of(visits->rooms.evidence, inventory_get(inventory, i)->vmid);
+
+        if (known && known->remains_since_ms && !known->entries[EVIDENCE_STATUS].error)
+            return true;
+    }
+    return false;
+}
+
 bool visits_settled(const struct visits *visits)
 {
     bool urgent = false;
@@ -138,7 +153,7 @@ bool visits_settled(const struct visits *visits)
             return false;
     }
     (void)choose(visits, &urgent);
-    return visits->interval_ms == 0 || !urgent;
+    return visits->interval_ms == 0 || (!urgent && !somebody_may_end(visits));
 }
 
 /* ---- when ---- */
