@@ -43,7 +43,8 @@ void visits_free(struct visits *visits);
 void visits_set_interval(struct visits *visits, int64_t interval_ms, int64_t answer_timeout_ms);
 /* From the poller's callback: the list of guests may be another one. */
 void visits_round_ended(struct visits *visits);
-/* In this round, has every guest been tried that nothing was known of? */
+/* In this round, has every guest been tried that nothing was known of, and is there none that must be seen
+ * once more before it can be told of what remains of it? */
 bool visits_settled(const struct visits *visits);
 /* How long one visit to each guest takes with so many guests. */
 int64_t visits_period_ms(int64_t interval_ms, size_t guests);
