@@ -191,6 +191,8 @@ static void report_unmade(struct runner *runner, enum run_call kind)
         .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
     error_set(&result.error, ERROR_INTERNAL, "no memory for a call to Proxmox");
     struct step_event event = {.kind = events[kind], .result = &result, .node = runner->step.node};
+    if (kind == RUN_TASKS)
+        event.node = runner->tasks_node;
     if (kind == RUN_TASK) /* else step would take it for another's, and ask again at once */
         memcpy(event.upid, runner->task_upid, sizeof(event.upid));
     feed(runner, &event);

@@ -63,6 +63,8 @@ void step_lose_node(struct step *step, int64_t now_ms)
 {
     step->node[0] = '\0';
     step->last_upid[0] = '\0';
+    step->tasks_asked_ms = 0; /* that list was another host's, and its newer ones are counted otherwise now */
+    step->former_starts = step->former_vain_starts = 0;
     step->status_known = false;
     step->seen_running = false;
     step->seen_nics &= step->ha; /* its devices go with it when HA moves it */

@@ -31,6 +31,7 @@
 #define STEP_CONTAINER_GAP_MS 2000  /* between two reads of a container that did not run (point 4) */
 #define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
 #define STEP_WATCH_MS         1000  /* between two reads of a guest that is watched (rule 6) */
+#define STEP_FORMER_STARTS_MS 5000  /* between two lists that say which starts have come in vain (rule 6) */
 #define STEP_TASK_LISTS_MAX   3     /* so many unreadable task lists hold back a start (rule 6) */
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
 #define STEP_REFUSED_MS       10000 /* so long a login may be refused */

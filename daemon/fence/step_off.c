@@ -197,6 +197,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
         step->off_read = false;
+        step->task_lists_failed = 0;          /* those were of the stop, or of another moment */
         step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
         step->next_power_ms = 0;
         step->next_task_ms = event->now_ms; /* the start waits for the end of the stop's task */

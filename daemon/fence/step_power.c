@@ -151,7 +151,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         return;
     case PVE_REFUSAL_NOT_RUNNING:
         /* containers only: proves nothing by itself, a host that does not have it says the same */
-        step->container_not_running = step->params.type == PVE_LXC && call == &step->stop;
+        step->container_not_running = step->params.type == PVE_LXC && call == &step->stop && step->node[0];
         step_back_off(step, now_ms);
         return;
     case PVE_REFUSAL_TEMPLATE:
@@ -210,7 +210,8 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
         call->state = STEP_CALL_TASK;
         step->stop_unread &= call != &step->stop;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
-        memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
+        if (strcmp(step->node, call->node) == 0 || step->ha)
+            memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
         step->next_task_ms = event->now_ms;
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
         step_note(effects, "%s sent to %s", call_name(step, call), call->node);
@@ -322,11 +323,10 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
         take_refusal(step, effects, call, event->task.exit, true, now);
         return;
     }
-    if (call == &step->stop && !step->ha && strcmp(step->node, call->node) != 0) {
-        step_settle(step, call, STEP_CALL_FAILED,
-                    now); /* it has left that host: this proves nothing (point 4) */
+    /* the guest may have left that host, where alone this proves something (point 4): if not, it is read
+     * again */
+    if (call == &step->stop && !step->ha && !step->node[0])
         return;
-    }
     step_settle(step, call, STEP_CALL_OK, now);
     if (call == &step->stop && step->ha) {
         if (!step->ha_taken_ms)
@@ -410,7 +410,10 @@ void step_power_located(struct step *step, int64_t now_ms)
     step->stops_settled = false; /* another host's list said so */
     struct step_call *calls[] = {&step->stop, &step->reset, &step->start};
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i]))
+        if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i])) {
             step_settle(step, calls[i], STEP_CALL_FAILED, now_ms);
+            calls[i]->tasks--;
+            stray(calls[i], false);
+        }
     }
 }

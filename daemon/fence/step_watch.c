@@ -31,10 +31,11 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
         step->next_tasks_ms = event->now_ms; /* of a host that the guest has left */
         return;
     }
-    step->next_tasks_ms = event->now_ms + STEP_MIGRATION_MS;
+    bool old =
+        step->off_read && event->result->asked_ms < step->off_received_ms; /* the start waits for one since */
+    step->next_tasks_ms = event->now_ms + (old ? 0 : STEP_MIGRATION_MS);
     if (event->result->outcome != API_OK || !event->decoded) {
-        /* before off is read no start waits for them */
-        step->task_lists_failed += step->off_read || step->phase != STEP_POWERING_OFF;
+        step->task_lists_failed++;
         return;
     }
     step->task_lists_failed = 0;
@@ -159,7 +160,8 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
 /* Starts that had ended before a read that shows it stopped are not what it runs by later. */
 static void remember_former_starts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->tasks_asked_ms < step->verified_ms) {
+    if (step->tasks_asked_ms < step->verified_ms ||
+        step->status_received_ms - step->tasks_received_ms > STEP_FORMER_STARTS_MS) {
         step_read_tasks(step, effects, now_ms);
     } else if (!step->newer_running && step->status_asked_ms > step->tasks_received_ms) {
         step->former_starts = step->newer_starts;
@@ -171,8 +173,8 @@ static bool started_by_us(const struct step *step)
 {
     if (step->newer_starts < step->former_starts || step->vain_starts < step->former_vain_starts)
         return false; /* the list has forgotten some: nobody knows */
-    return is_ours(step->newer_starts - step->former_starts, step->vain_starts - step->former_vain_starts,
-                   step->start.open);
+    return is_ours(step->newer_starts, step->vain_starts, step->start.open) &&
+           step->newer_starts - step->former_starts > step->vain_starts - step->former_vain_starts;
 }
 
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)

@@ -521,25 +521,56 @@ static void the_guest_moves(void)
 static void test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing(void **state) /* point 4 */
 {
     (void)state;
-    for (int listed = 0; listed < 2; listed++) {
-        stop_before_the_first_read();
-        if (listed) {
-            task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
-            assert_true(step.busy_tasks);
-        }
-        go(600);
-        the_guest_moves();
-        if (listed)
-            tasks_have(STOP_UPID, "OK");
-        else
-            task_is(STOP_UPID, "OK");
-        assert_int_not_equal(step.stop.state, STEP_CALL_OK);
-        located_on("pve2");
-        go(1200);
-        reads_stopped();
+    stop_before_the_first_read();
+    go(600);
+    the_guest_moves();
+    task_is(STOP_UPID, "OK");
+    assert_int_not_equal(step.stop.state, STEP_CALL_OK);
+    located_on("pve2");
+    go(1200);
+    reads_stopped();
+    assert_false(step.off_read);
+    assert_int_equal(stops, 2); /* there, too */
+    assert_int_equal(step_stops_listed(&step), 1);
+}
+
+static void test_the_end_of_the_stop_counts_when_the_guest_had_not_left_after_all(void **state) /* P3 */
+{
+    (void)state;
+    stop_before_the_first_read();
+    go(600);
+    the_guest_moves();
+    task_is(STOP_UPID, "OK");
+    located_on("pve1");
+    go(700);
+    reads_stopped();
+    task_is(STOP_UPID, "OK");
+    go(1300);
+    reads_stopped();
+    assert_true(step.off_read);
+    assert_int_equal(stops, 1);
+}
+
+static void
+test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere(void **state) /* point 4 */
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    wanted.type = PVE_LXC;
+    begin_with(wanted);
+    go(5);
+    the_guest_moves();
+    power_refused(500, "CT 100 not running");
+    located_on("pve2");
+    for (int64_t at = 50; at < 6000; at += 500) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
         assert_false(step.off_read);
-        assert_int_equal(stops, 2); /* there, too */
+        if (step.busy_power)
+            return; /* a stop there */
     }
+    fail();
 }
 
 static void test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one(void **state) /* rule 6 */
@@ -607,6 +638,23 @@ static void test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_w
     go(600);
     reads_stopped();
     assert_true(step.busy_hosts && step.busy_tasks);
+}
+
+static void test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_not_waiting(void **state)
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    reads_running();
+    go(20);
+    power_taken(STOP_UPID);
+    go(60);
+    reads_running();
+    task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+    go(600);
+    reads_stopped();
+    tasks_have(STOP_UPID, NULL);
+    assert_true(step.off_read && step.busy_tasks);
 }
 
 static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 */
@@ -758,9 +806,12 @@ int main(void)
         cmocka_unit_test(test_a_list_in_which_it_goes_on_or_is_missing_proves_nothing),
         cmocka_unit_test(test_a_task_that_can_be_read_is_not_looked_for_in_the_list),
         cmocka_unit_test(test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing),
+        cmocka_unit_test(test_the_end_of_the_stop_counts_when_the_guest_had_not_left_after_all),
+        cmocka_unit_test(test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere),
         cmocka_unit_test(test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one),
         cmocka_unit_test(test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same),
         cmocka_unit_test(test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting),
+        cmocka_unit_test(test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_not_waiting),
         cmocka_unit_test(test_resending_backs_off_up_to_five_seconds),
         cmocka_unit_test(test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_backs_off),
         cmocka_unit_test(test_a_stop_that_was_not_sent_does_not_count),

@@ -41,7 +41,7 @@ static void test_a_list_that_cannot_be_read_holds_back_no_start_for_long(void **
     (void)state;
     ask_who_stopped_it();
     int64_t at = 300;
-    for (int tries = 0; tries < STEP_TASK_LISTS_MAX; at += 100) {
+    for (int tries = 0; tries < STEP_TASK_LISTS_MAX + 1; at += 100) { /* and one before off was proven */
         go(at);
         if (step.busy_tasks) {
             struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
@@ -382,15 +382,15 @@ static void test_what_the_lost_start_started_is_stopped_again(void **state)
 {
     (void)state;
     off_with_an_open_start();
-    watch_until(20000, false);
-    watch_until(30000, true);
+    watch_until(3000, false);
+    watch_until(4500, true);
     newer_tasks_are(1, 0, 1);
     assert_int_equal(stops, 2);
     power_taken(STOP2_UPID);
-    go(31000);
+    go(6000);
     task_is(STOP2_UPID, "OK");
     if (!step.busy_status)
-        go(31500);
+        go(6500);
     reads_stopped();
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -409,11 +409,56 @@ static void test_a_start_that_had_come_before_the_proof_does_not_explain_a_later
 {
     (void)state;
     off_with_an_open_start_and(1);
-    watch_until(20000, false);
-    watch_until(30000, true);
+    watch_until(3000, false);
+    watch_until(4500, true);
     newer_tasks_are(1, 0, 1); /* the same one: somebody with another identity did it */
     assert_ended(OPERATION_DONE, ERROR_NONE);
     assert_int_equal(stops, 1);
+}
+
+static void test_a_start_beside_the_open_one_that_had_come_before_is_another_brokers(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start_and(1);
+    watch_until(3000, false);
+    watch_until(4500, true);
+    newer_tasks_are(1, 0, 2);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+/* The start came and somebody stopped the guest while nothing could be read. */
+static void test_which_starts_have_come_is_looked_at_again_in_the_watch(void **state)
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(20000, false);
+    assert_true(step.busy_tasks && now_ms - T0 > STEP_FORMER_STARTS_MS);
+    newer_tasks_are(1, 0, 1);
+    watch_until(now_ms - T0 + 3000, false);
+    watch_until(now_ms - T0 + 4000, true);
+    newer_tasks_are(1, 0, 1);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_list(void **state)
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(3000, false);
+    watch_until(4500, true);
+    newer_tasks_are(1, 0, 1);
+    assert_int_equal(stops, 2);
+    power_taken(STOP2_UPID);
+    go(now_ms - T0 + 100);
+    task_fails(STOP2_UPID, refusal(CALL_TASK, 500, "no such task"));
+    go(now_ms - T0 + 1100);
+    tasks_have(STOP2_UPID, "OK");
+    assert_int_equal(step.stop.state, STEP_CALL_OK);
+    go(now_ms - T0 + 600);
+    reads_stopped();
+    assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
 static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before(void **state)
@@ -421,8 +466,8 @@ static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_b
     (void)state;
     off_with_an_open_start_and(1);
     step.start.open = 2;
-    watch_until(20000, false);
-    watch_until(30000, true);
+    watch_until(3000, false);
+    watch_until(4500, true);
     newer_tasks_are(1, 0, 2);
     assert_int_equal(stops, 2);
     assert_going_on();
@@ -675,6 +720,9 @@ int main(void)
         cmocka_unit_test(test_what_somebody_else_started_is_left_running),
         cmocka_unit_test(test_a_start_that_had_come_before_the_proof_does_not_explain_a_later_one),
         cmocka_unit_test(test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before),
+        cmocka_unit_test(test_a_start_beside_the_open_one_that_had_come_before_is_another_brokers),
+        cmocka_unit_test(test_which_starts_have_come_is_looked_at_again_in_the_watch),
+        cmocka_unit_test(test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_list),
         cmocka_unit_test(test_a_start_of_ours_that_failed_has_started_nothing),
         cmocka_unit_test(test_a_start_that_has_not_ended_is_waited_for),
         cmocka_unit_test(test_starts_beyond_the_lost_one_are_another_brokers),
