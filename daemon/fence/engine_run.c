@@ -460,6 +460,7 @@ static void bequeath(struct runner *runner)
     struct legacy_facts facts = {.now_ms = clock_now_ms(),
                                  .answer_timeout_ms = engine->settings.answer_timeout_ms,
                                  .inherited_stops = runner->inherited_stops,
+                                 .inherited_until_ms = runner->inherited_until_ms,
                                  .stops_since_ms = runner->stops_since_ms};
     const struct legacy *former = legacies_find(&engine->legacies, vmid);
     bool open = legacy_derive(&left, &runner->step, &facts);
@@ -504,6 +505,7 @@ static void begin(struct runner *runner)
         runner->inherited_stops = legacy_inherit(legacy, &runner->step, clock_now_ms());
         if (clock_now_ms() < legacy->stops_until_ms)
             runner->stops_since_ms = legacy->since_realtime_ms;
+        runner->inherited_until_ms = legacy->stops_until_ms;
     }
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
     if (runner->intent) {

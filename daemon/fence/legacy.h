@@ -37,8 +37,9 @@ struct legacy {
 /* What there is to know besides the state machine. */
 struct legacy_facts {
     int64_t now_ms, answer_timeout_ms;
-    unsigned inherited_stops; /* of earlier operations, in the same task list */
-    int64_t stops_since_ms;   /* wall clock */
+    unsigned inherited_stops;   /* of earlier operations, in the same task list */
+    int64_t inherited_until_ms; /* so long these are counted there */
+    int64_t stops_since_ms;     /* wall clock */
 };
 /* What the operation leaves, as it stands or has ended. False: nothing. */
 bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts);

@@ -268,9 +268,30 @@ static void test_a_stop_lost_on_another_host_is_not_settled_by_this_one(void **s
     assert_int_equal(next.stop.open, 1);
 }
 
+/* Abandoned, say, between two others, within the second. */
+static void test_one_that_sends_no_stop_hands_on_those_that_it_inherited(void **state)
+{
+    (void)state;
+    struct step step = {.params = {.action = FENCE_OFF, .vmid = 101, .stop_timeout_ms = 3000},
+                        .phase = STEP_ENDED};
+    struct step next = {.phase = STEP_POWERING_OFF};
+    struct legacy legacy;
+    struct legacy_facts facts = {.now_ms = NOW_MS,
+                                 .answer_timeout_ms = 4000,
+                                 .inherited_stops = 2,
+                                 .inherited_until_ms = NOW_MS + 1500,
+                                 .stops_since_ms = INT64_C(1000) * SINCE_S};
+    assert_true(legacy_derive(&legacy, &step, &facts));
+    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 500), 2);
+    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 1500), 0);
+    facts.inherited_until_ms = NOW_MS;
+    assert_false(legacy_derive(&legacy, &step, &facts));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_that_sends_no_stop_hands_on_those_that_it_inherited),
         cmocka_unit_test(
             test_a_stop_that_ended_is_counted_only_while_seconds_cannot_tell_it_from_the_next_one),
         cmocka_unit_test(test_an_open_start_is_left_although_the_stops_are_not_counted_any_more),
