@@ -61,10 +61,9 @@ void step_wake_at(struct step_effects *effects, int64_t at_ms)
 
 void step_lose_node(struct step *step, int64_t now_ms)
 {
+    if (step->node[0])
+        memcpy(step->lost_node, step->node, sizeof(step->lost_node));
     step->node[0] = '\0';
-    step->last_upid[0] = '\0';
-    step->tasks_asked_ms = 0; /* that list was another host's, and its newer ones are counted otherwise now */
-    step->former_starts = step->former_vain_starts = 0;
     step->status_known = false;
     step->seen_running = false;
     step->seen_nics &= step->ha; /* its devices go with it when HA moves it */
@@ -250,6 +249,8 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     step_ha_listed(step, effects, event);
     if (strcmp(step->node, event->node) == 0)
         return; /* asked for its HA state only */
+    if (step->node[0])
+        memcpy(step->lost_node, step->node, sizeof(step->lost_node));
     snprintf(step->node, sizeof(step->node), "%s", event->node);
     step->params.type = event->type;
     step->host_offline = step->host_suspect = false;

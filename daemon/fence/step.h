@@ -91,8 +91,9 @@ struct step_params {
 };
 
 struct step {
-    struct step_params params; /* params.node points to this record's own copy */
-    char node[PVE_NODE_MAX];   /* "" : to be located */
+    struct step_params params;    /* params.node points to this record's own copy */
+    char node[PVE_NODE_MAX];      /* "" : to be located */
+    char lost_node[PVE_NODE_MAX]; /* where it was before it had to be located */
     enum step_phase phase;
     int64_t floor_ms;  /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
     bool may_send;     /* the intent is on disk, or has been waited for long enough (P5) */

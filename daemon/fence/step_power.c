@@ -78,6 +78,13 @@ void step_settle(const struct step *step, struct step_call *call, enum step_call
     }
 }
 
+/* To the host that the guest is on, or, while it is looked for, was on: what it says counts if it is there
+ * again (step_power_located()). */
+static bool went_to_its_host(const struct step *step, const struct step_call *call)
+{
+    return strcmp(step->node[0] ? step->node : step->lost_node, call->node) == 0;
+}
+
 /* The call was certainly not carried out, and made no task: nobody will find it in a task list. */
 static void settle_unmade(const struct step *step, struct step_call *call, int64_t now_ms)
 {
@@ -94,6 +101,16 @@ static void stray(struct step_call *call, bool open)
         memcpy(call->strays_node, call->node, sizeof(call->strays_node));
     else if (strcmp(call->strays_node, call->node) != 0)
         call->strays_node[0] = '\0';
+}
+
+/* A task of a host that the guest is not on. */
+static void settle_elsewhere(const struct step *step, struct step_call *call, int64_t now_ms)
+{
+    step_settle(step, call, STEP_CALL_FAILED, now_ms);
+    if (call->tasks == 0) /* an old one, which is not counted any more */
+        return;
+    call->tasks--;
+    stray(call, false);
 }
 
 static bool strayed_here(const struct step *step)
@@ -135,7 +152,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
 
     switch (refusal) {
     case PVE_REFUSAL_MOVED:
-        if (in_task) {
+        if (in_task && call->tasks > 0) {
             call->tasks--;
             stray(call, false);
         }
@@ -151,7 +168,8 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         return;
     case PVE_REFUSAL_NOT_RUNNING:
         /* containers only: proves nothing by itself, a host that does not have it says the same */
-        step->container_not_running = step->params.type == PVE_LXC && call == &step->stop && step->node[0];
+        step->container_not_running =
+            step->params.type == PVE_LXC && call == &step->stop && went_to_its_host(step, call);
         step_back_off(step, now_ms);
         return;
     case PVE_REFUSAL_TEMPLATE:
@@ -210,7 +228,7 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
         call->state = STEP_CALL_TASK;
         step->stop_unread &= call != &step->stop;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
-        if (strcmp(step->node, call->node) == 0 || step->ha)
+        if (went_to_its_host(step, call) || step->ha)
             memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
         step->next_task_ms = event->now_ms;
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
@@ -323,10 +341,14 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
         take_refusal(step, effects, call, event->task.exit, true, now);
         return;
     }
-    /* the guest may have left that host, where alone this proves something (point 4): if not, it is read
-     * again */
+    /* it proves something on that host alone (point 4); while the guest is looked for nobody knows, and if it
+     * is there again, the task is read again */
     if (call == &step->stop && !step->ha && !step->node[0])
         return;
+    if (call == &step->stop && went_elsewhere(step, call)) {
+        settle_elsewhere(step, call, now);
+        return;
+    }
     step_settle(step, call, STEP_CALL_OK, now);
     if (call == &step->stop && step->ha) {
         if (!step->ha_taken_ms)
@@ -410,10 +432,15 @@ void step_power_located(struct step *step, int64_t now_ms)
     step->stops_settled = false; /* another host's list said so */
     struct step_call *calls[] = {&step->stop, &step->reset, &step->start};
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i])) {
-            step_settle(step, calls[i], STEP_CALL_FAILED, now_ms);
-            calls[i]->tasks--;
-            stray(calls[i], false);
-        }
+        if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i]))
+            settle_elsewhere(step, calls[i], now_ms);
     }
+    if (strcmp(step->lost_node, step->node) == 0)
+        return;
+    step->container_not_running = false; /* there */
+    step->idle_container_ms = 0;
+    /* what lists said is of the other host, and so are the tasks that others are compared with */
+    step->last_upid[0] = '\0';
+    step->tasks_asked_ms = 0;
+    step->former_starts = step->former_vain_starts = 0;
 }

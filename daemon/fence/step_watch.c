@@ -173,8 +173,9 @@ static bool started_by_us(const struct step *step)
 {
     if (step->newer_starts < step->former_starts || step->vain_starts < step->former_vain_starts)
         return false; /* the list has forgotten some: nobody knows */
-    return is_ours(step->newer_starts, step->vain_starts, step->start.open) &&
-           step->newer_starts - step->former_starts > step->vain_starts - step->former_vain_starts;
+    unsigned newer = step->newer_starts - step->former_vain_starts;
+    unsigned vain = step->vain_starts - step->former_vain_starts;
+    return is_ours(newer, vain, step->start.open) && step->newer_starts - step->former_starts > vain;
 }
 
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)

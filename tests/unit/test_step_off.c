@@ -551,6 +551,59 @@ static void test_the_end_of_the_stop_counts_when_the_guest_had_not_left_after_al
     assert_int_equal(stops, 1);
 }
 
+static void test_what_came_while_it_was_looked_for_counts_if_it_is_there_again(void **state) /* P3, rule 6 */
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(5);
+    the_guest_moves();
+    power_taken(STOP_UPID);
+    located_on("pve1");
+    assert_string_equal(step.last_upid, STOP_UPID); /* what others' stops are compared with */
+    begin(FENCE_REBOOT);
+    go(5);
+    the_guest_moves();
+    power_taken(STOP_UPID);
+    located_on("pve2");
+    assert_string_equal(step.last_upid, "");
+
+    wanted.type = PVE_LXC;
+    begin_with(wanted);
+    go(5);
+    the_guest_moves();
+    power_refused(500, "CT 100 not running");
+    located_on("pve1");
+    for (int64_t at = 50; at < 6000 && !step.off_read; at += 500) {
+        go(at);
+        if (step.busy_status)
+            reads_stopped();
+    }
+    assert_true(step.off_read);
+    assert_int_equal(stops, 1);
+}
+
+static void test_an_old_task_elsewhere_is_not_counted_twice(void **state)
+{
+    (void)state;
+    stop_before_the_first_read();
+    step.stop.tasks = 0;
+    go(600);
+    the_guest_moves();
+    located_on("pve2");
+    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_int_equal(step.stop.tasks, 0);
+}
+
+static void test_the_end_of_a_stop_on_another_host_than_the_guests_proves_nothing(void **state) /* point 4 */
+{
+    (void)state;
+    stop_before_the_first_read();
+    snprintf(step.node, sizeof(step.node), "pve2"); /* HA had it, and does not manage it any more */
+    task_is(STOP_UPID, "OK");
+    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+}
+
 static void
 test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere(void **state) /* point 4 */
 {
@@ -808,6 +861,9 @@ int main(void)
         cmocka_unit_test(test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing),
         cmocka_unit_test(test_the_end_of_the_stop_counts_when_the_guest_had_not_left_after_all),
         cmocka_unit_test(test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere),
+        cmocka_unit_test(test_what_came_while_it_was_looked_for_counts_if_it_is_there_again),
+        cmocka_unit_test(test_an_old_task_elsewhere_is_not_counted_twice),
+        cmocka_unit_test(test_the_end_of_a_stop_on_another_host_than_the_guests_proves_nothing),
         cmocka_unit_test(test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one),
         cmocka_unit_test(test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same),
         cmocka_unit_test(test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting),

@@ -427,6 +427,40 @@ static void test_a_start_beside_the_open_one_that_had_come_before_is_another_bro
     assert_int_equal(stops, 1);
 }
 
+static void test_which_starts_have_come_is_still_known_when_the_guest_had_to_be_located(void **state) /* P4 */
+{
+    (void)state;
+    off_with_an_open_start_and(1);
+    watch_until(3000, false);
+    go(4000);
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    located_on("pve1");
+    watch_until(6000, true);
+    newer_tasks_are(1, 0, 1);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
+static void test_a_former_start_that_failed_is_not_the_open_one(void **state) /* rule 6 */
+{
+    (void)state;
+    off_with_an_open_start_and(0);
+    step.newer_starts = step.vain_starts = 1; /* as that list had it */
+    watch_until(3000, false);
+    assert_int_equal(step.former_vain_starts, 1);
+    watch_until(4500, true);
+    struct api_result result = result_of(CALL_TASKS);
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .node = tasks_node,
+                                .result = &result,
+                                .decoded = true,
+                                .tasks = {.begun = 1},
+                                .starts = {.begun = 2, .newer = 2, .newer_failed = 1}});
+    assert_int_equal(stops, 2);
+    assert_going_on();
+}
+
 /* The start came and somebody stopped the guest while nothing could be read. */
 static void test_which_starts_have_come_is_looked_at_again_in_the_watch(void **state)
 {
@@ -722,6 +756,8 @@ int main(void)
         cmocka_unit_test(test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before),
         cmocka_unit_test(test_a_start_beside_the_open_one_that_had_come_before_is_another_brokers),
         cmocka_unit_test(test_which_starts_have_come_is_looked_at_again_in_the_watch),
+        cmocka_unit_test(test_which_starts_have_come_is_still_known_when_the_guest_had_to_be_located),
+        cmocka_unit_test(test_a_former_start_that_failed_is_not_the_open_one),
         cmocka_unit_test(test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_list),
         cmocka_unit_test(test_a_start_of_ours_that_failed_has_started_nothing),
         cmocka_unit_test(test_a_start_that_has_not_ended_is_waited_for),
