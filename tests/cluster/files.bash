@@ -30,7 +30,7 @@ write_sim() {
         done
         echo "command exec '$CLUSTER_HERE/node'"
         for ((i = 1; i <= NODES; i++)); do
-            echo "guest $((100 + i)) qemu pve$i node$i running=1 stop-ms=$STOP_MS"
+            echo "guest $((100 + i)) qemu pve$i node$i running=1 stop-ms=$STOP_MS start-ms=$START_MS"
         done
     } >"$SIM/cluster.conf"
     cat >"$SIM/user.cfg" <<-END

@@ -7,6 +7,7 @@
 LATEST=180  # seconds; nothing here takes so long, on any machine
 # shellcheck disable=SC2034 # for files.bash
 STOP_MS=300 # what a guest takes to stop, unless it is told otherwise
+START_MS=0  # and until its processes run after a start
 SIM=$CLUSTER_DIR/pvesim
 NODES=''
 
