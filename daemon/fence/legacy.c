@@ -146,8 +146,8 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
     legacy->stop.tasks = step_stops_listed(step) + elsewhere + facts->inherited_stops;
     legacy->stop.strays = legacy->stop.strays_open = 0; /* those that count are among them */
     legacy->stops_until_ms = stops_until(legacy, now_ms);
-    if (legacy->stop.tasks && !step->stops_settled &&
-        facts->inherited_until_ms > now_ms) /* sends none itself */
+    /* also by one that sends none itself */
+    if (legacy->stop.tasks && !step->stops_settled && facts->inherited_until_ms > now_ms)
         legacy->stops_until_ms = latest(legacy->stops_until_ms, facts->inherited_until_ms);
     legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
     return legacy->until_ms || legacy->killing_since_ms;

@@ -103,14 +103,19 @@ static void stray(struct step_call *call, bool open)
         call->strays_node[0] = '\0';
 }
 
-/* A task of a host that the guest is not on. */
-static void settle_elsewhere(const struct step *step, struct step_call *call, int64_t now_ms)
+/* Its task has ended, in the list of a host that the guest is not on. */
+static void count_elsewhere(struct step_call *call)
 {
-    step_settle(step, call, STEP_CALL_FAILED, now_ms);
     if (call->tasks == 0) /* an old one, which is not counted any more */
         return;
     call->tasks--;
     stray(call, false);
+}
+
+static void settle_elsewhere(const struct step *step, struct step_call *call, int64_t now_ms)
+{
+    step_settle(step, call, STEP_CALL_FAILED, now_ms);
+    count_elsewhere(call);
 }
 
 static bool strayed_here(const struct step *step)
@@ -152,10 +157,8 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
 
     switch (refusal) {
     case PVE_REFUSAL_MOVED:
-        if (in_task && call->tasks > 0) {
-            call->tasks--;
-            stray(call, false);
-        }
+        if (in_task)
+            count_elsewhere(call);
         step_lose_node(step, now_ms);
         step->next_power_ms = now_ms;
         return;
