@@ -646,11 +646,7 @@ test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same(vo
 {
     int64_t at = 30;
     (void)state;
-    begin(FENCE_REBOOT);
-    go(10);
-    reads_running();
-    go(20);
-    power_taken(STOP_UPID);
+    stop_a_running_guest(FENCE_REBOOT);
     for (int failed = 0; failed < 2 * STEP_TASK_LISTS_MAX; at += 100) {
         assert_true(at < 60000);
         go(at);
@@ -676,17 +672,19 @@ test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same(vo
     assert_true(step.busy_tasks); /* has another broker stopped it since? */
 }
 
-static void test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting(void **state)
+/* The list of tasks is asked for. */
+static void reboot_with_an_unreadable_task(void)
 {
-    (void)state;
-    begin(FENCE_REBOOT);
-    go(10);
-    reads_running();
-    go(20);
-    power_taken(STOP_UPID);
+    stop_a_running_guest(FENCE_REBOOT);
     go(60);
     reads_running();
     task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+}
+
+static void test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting(void **state)
+{
+    (void)state;
+    reboot_with_an_unreadable_task();
     tasks_have(STOP_UPID, NULL);
     go(600);
     reads_stopped();
@@ -696,14 +694,7 @@ static void test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_w
 static void test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_not_waiting(void **state)
 {
     (void)state;
-    begin(FENCE_REBOOT);
-    go(10);
-    reads_running();
-    go(20);
-    power_taken(STOP_UPID);
-    go(60);
-    reads_running();
-    task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
+    reboot_with_an_unreadable_task();
     go(600);
     reads_stopped();
     tasks_have(STOP_UPID, NULL);
