@@ -78,7 +78,7 @@ static void set_state(struct connection *connection, enum connection_state state
     }
 }
 
-static bool peer_hung_up(const struct connection *connection)
+bool connection_peer_gone(const struct connection *connection)
 {
     struct pollfd p = {.fd = connection->fd};
 
@@ -203,11 +203,17 @@ static bool read_head(struct connection *connection)
     char bytes[2048];
     struct error error = {0};
     size_t used = 0;
-    ssize_t n = recv(connection->fd, bytes, sizeof(bytes), 0);
+    ssize_t n;
 
+    /* Nobody reads the answer to what a peer that has gone left behind. */
+    if (connection_peer_gone(connection)) {
+        finish(connection);
+        return true;
+    }
+    n = recv(connection->fd, bytes, sizeof(bytes), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    if (n < 0 || (n == 0 && (connection->reader->length == 0 || peer_hung_up(connection)))) {
+    if (n < 0 || (n == 0 && connection->reader->length == 0)) {
         finish(connection);
         return true;
     }
@@ -250,7 +256,7 @@ static void read_stray(struct connection *connection)
         if (connection->stray <= CONNECTION_STRAY_MAX || connection->state == CONNECTION_DRAINING)
             return;
     }
-    if (n == 0 && connection->state == CONNECTION_WAITING && !peer_hung_up(connection)) {
+    if (n == 0 && connection->state == CONNECTION_WAITING && !connection_peer_gone(connection)) {
         /* It has only closed its own direction ("printf … | socat"), and still waits for the answer. */
         event_del(&connection->readable);
         arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
@@ -285,7 +291,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         refuse(connection, HTTP_TEXT, &error);
         return;
     case CONNECTION_WAITING:
-        if (peer_hung_up(connection))
+        if (connection_peer_gone(connection))
             finish(connection);
         else
             arm(&connection->timer, CONNECTION_HALF_OPEN_MS);

@@ -243,6 +243,17 @@ static void test_the_engine_learns_that_an_asker_left(void **state)
     assert_int_equal(server_connections(world.server), 0);
 }
 
+/* All of it came, and nobody reads the answer: least of all may a guest be stopped for it. */
+static void test_a_request_whose_asker_has_gone_is_not_begun(void **state)
+{
+    (void)state;
+    close(ask(TEXT_REQUEST("POST /v1/guests/web1/off")));
+    close(ask(TEXT_REQUEST("GET /v1/doctor")));
+    expect(ask(TEXT_REQUEST("GET /v1/guests?view=list")), "HTTP/1.1 200 ", "101,web1\n");
+    assert_int_equal(rooms.asker, 0);
+    assert_int_equal(server_connections(world.server), 0);
+}
+
 static void test_an_asker_that_closed_its_direction_still_waits(void **state)
 {
     struct pve_status status = {.vmid = 101};
@@ -346,6 +357,7 @@ int main(void)
         SERVER_TEST(test_a_rehearsal_is_answered_with_its_result),
         SERVER_TEST(test_who_asked_for_a_rehearsal_may_leave),
         SERVER_TEST(test_the_engine_learns_that_an_asker_left),
+        SERVER_TEST(test_a_request_whose_asker_has_gone_is_not_begun),
         SERVER_TEST(test_an_asker_that_closed_its_direction_still_waits),
         SERVER_TEST(test_an_asker_that_closed_its_direction_and_then_leaves_is_noticed),
         SERVER_TEST(test_at_the_end_waiting_askers_get_no_answer_at_all),
