@@ -52,7 +52,9 @@ static bool add_node(struct cib *cib, const char *name, bool remote)
         cib->nodes[i].remote |= remote;
         return true;
     }
-    struct cib_node *nodes = grow(cib->nodes, cib->node_count, &cib->node_size, sizeof(*nodes));
+    struct cib_node *nodes = cib->node_count == CIB_NODES_MOST
+                                 ? NULL
+                                 : grow(cib->nodes, cib->node_count, &cib->node_size, sizeof(*nodes));
     if (!nodes)
         return false;
     cib->nodes = nodes;
@@ -77,13 +79,21 @@ static bool open_resource(struct place *place, const struct xml *xml)
     struct cib *cib = place->cib;
     const char *class = xml_get(xml, "class"), *type = xml_get(xml, "type"), *id = xml_get(xml, "id");
     const char *provider = xml_get(xml, "provider");
-    struct cib_device *devices = grow(cib->devices, cib->device_count, &cib->device_size, sizeof(*devices));
+    bool other = class && strcmp(class, "stonith") != 0;
+    place->pairs = NULL; /* those of a device may move */
+    if (!id)
+        return true;
+    /* ocf:pacemaker:remote makes a node of its resource's name */
+    if (other)
+        return !provider || !type || strcmp(provider, "pacemaker") != 0 || strcmp(type, "remote") != 0 ||
+               add_node(cib, id, true);
+    struct cib_device *devices =
+        cib->device_count == CIB_DEVICES_MOST
+            ? NULL
+            : grow(cib->devices, cib->device_count, &cib->device_size, sizeof(*devices));
     if (!devices)
         return false;
     cib->devices = devices;
-    place->pairs = NULL; /* those of a device may have moved */
-    if (!id)
-        return true;
     devices[cib->device_count++] = (struct cib_device){.id = id,
                                                        .agent = type,
                                                        .based_on = xml_get(xml, "template"),
@@ -91,9 +101,6 @@ static bool open_resource(struct place *place, const struct xml *xml)
                                                        .is_template = strcmp(xml->name, "template") == 0};
     place->in_resource = true;
     place->resource_depth = xml->depth;
-    /* ocf:pacemaker:remote makes a node of its resource's name */
-    if (provider && type && strcmp(provider, "pacemaker") == 0 && strcmp(type, "remote") == 0)
-        return add_node(cib, id, true);
     return true;
 }
 
@@ -160,7 +167,12 @@ int cib_read(struct cib *cib, char *text, size_t length, struct failure *failure
     xml_clear(&xml);
     if (event == XML_END)
         return 0;
+    bool many = cib->node_count == CIB_NODES_MOST || cib->device_count == CIB_DEVICES_MOST;
     cib_clear(cib);
+    if (event == XML_OPEN && many)
+        return failure_set(failure, "is it the right cluster?",
+                           "Pacemaker's configuration has more than %d nodes or %d fence devices",
+                           CIB_NODES_MOST, CIB_DEVICES_MOST);
     if (event == XML_OPEN)
         return failure_set(failure, NULL, "out of memory");
     return failure_set(failure, "see what `cibadmin --query` prints",

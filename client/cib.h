@@ -7,6 +7,10 @@
 
 #include "say.h"
 
+/* More nodes, or more fence devices, than any cluster has: such a CIB is refused. */
+#define CIB_NODES_MOST   1024
+#define CIB_DEVICES_MOST 1024
+
 struct cib_pair {
     const char *name, *value;
 };

@@ -198,6 +198,7 @@ void cluster_examine(struct findings *findings, const char *socket, bool broker)
     for (size_t i = 0; i < cluster.device_count; i++)
         hosts_clear(&cluster.devices[i]);
     free(cluster.devices);
+    cluster_clear_targets(&cluster);
     plugs_clear(&cluster.plugs);
     cib_clear(&cluster.cib);
 }

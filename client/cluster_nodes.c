@@ -3,83 +3,46 @@
  * against each other. */
 #include "cluster_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+
+#include "system/cleanup.h"
 
 #define CONFIGURATION "/etc/fence-broker/fence-broker.conf"
-
-bool cluster_want_names(struct cluster *cluster)
-{
-    bool good = true;
-    for (size_t i = 0; i < cluster->cib.node_count; i++)
-        good = good && plugs_want(&cluster->plugs, cluster->cib.nodes[i].name);
-    for (size_t d = 0; d < cluster->device_count; d++)
-        for (size_t i = 0; i < cluster->devices[d].count; i++) {
-            const struct host *host = &cluster->devices[d].list[i];
-            good = good && plugs_want(&cluster->plugs, host->plug ? host->plug : host->node);
-        }
-    return good;
-}
+#define SOURCE_MAX    256 /* words; the rest of a long name is cut */
 
 /* ---- one node -------------------------------------------------------------------------------------------
  */
 
-/* Is the device for this node, as Pacemaker sees it? */
-static bool serves(const struct cluster *cluster, const struct hosts *device, const char *node)
+/* What makes the node this plug: "pcmk_host_map", or "port of DEVICE"; "" for its own name. */
+static const char *source_of(const struct cluster_target *target, char *words, size_t size)
 {
-    const struct plug *plug;
-    switch (device->check) {
-    case HOST_CHECK_STATIC:
-        return hosts_name(device, node);
-    case HOST_CHECK_DYNAMIC:
-        plug = plugs_get(&cluster->plugs, hosts_plug(device, node, 0));
-        return plug && plug->vmid && plug->listed;
-    case HOST_CHECK_ALL:
-        return true;
+    if (target->source && strcmp(target->source, "pcmk_host_map") != 0) {
+        snprintf(words, size, "%s of %s", target->source, target->device->device->id);
+        return words;
     }
-    return false;
+    return target->source ? target->source : "";
 }
 
-static const struct hosts *device_for(const struct cluster *cluster, const char *node)
+static void say_nowhere(struct cluster *cluster, const struct cluster_target *target, const struct plug *plug)
 {
-    for (size_t i = 0; i < cluster->device_count; i++)
-        if (serves(cluster, &cluster->devices[i], node))
-            return &cluster->devices[i];
-    return NULL;
-}
-
-/* The plug that a fence of this node would use. */
-static const struct plug *plug_for(const struct cluster *cluster, const char *node, size_t index)
-{
-    const struct hosts *device = device_for(cluster, node);
-    const char *name = device ? hosts_plug(device, node, index) : index == 0 ? node : NULL;
-    return name ? plugs_get(&cluster->plugs, name) : NULL;
-}
-
-const char *cluster_ha_guest(const struct cluster *cluster)
-{
-    for (size_t i = 0; cluster->plugs_known && i < cluster->cib.node_count; i++) {
-        const struct plug *plug = plug_for(cluster, cluster->cib.nodes[i].name, 0);
-        if (plug && plug->vmid && plug->ha)
-            return plug->guest;
-    }
-    return NULL;
-}
-
-static void say_nowhere(struct cluster *cluster, const char *node, const struct plug *plug)
-{
-    bool mapped = strcasecmp(node, plug->name) != 0;
-    findings_add(cluster->findings, FINDING_FAILURE, "the node %s cannot be fenced: %s%s%s%s", node,
-                 mapped ? "pcmk_host_map makes it " : "", mapped ? plug->name : "", mapped ? ", and " : "",
+    char words[SOURCE_MAX];
+    const char *node = target->node->name, *source = source_of(target, words, sizeof(words));
+    findings_add(cluster->findings, FINDING_FAILURE, "the node %s cannot be fenced: %s%s%s%s%s", node, source,
+                 *source ? " makes it " : "", *source ? plug->name : "", *source ? ", and " : "",
                  plug->message);
-    findings_hint(cluster->findings, "%s; or name it in fence-broker.conf, under [nodes]: `%s = VMID`",
-                  plug->hint, node);
+    if (*source)
+        findings_hint(cluster->findings, "%s; or mend %s", plug->hint, source);
+    else
+        findings_hint(cluster->findings, "%s; or name it in fence-broker.conf, under [nodes]: `%s = VMID`",
+                      plug->hint, node);
 }
 
 /* No device of ours is for it. */
-static void say_unserved(struct cluster *cluster, const char *node)
+static void say_unserved(struct cluster *cluster, const struct cib_node *of)
 {
+    const char *node = of->name;
     const struct plug *plug = plugs_get(&cluster->plugs, node);
     const struct hosts *device = &cluster->devices[0];
     if (device->check == HOST_CHECK_DYNAMIC && plug && plug->vmid) {
@@ -101,7 +64,7 @@ static void say_unserved(struct cluster *cluster, const char *node)
     }
     if (device->check == HOST_CHECK_DYNAMIC) {
         if (plug && plug->message)
-            say_nowhere(cluster, node, plug);
+            say_nowhere(cluster, &(struct cluster_target){.node = of, .device = device}, plug);
         return;
     }
     findings_add(cluster->findings, FINDING_FAILURE,
@@ -116,97 +79,143 @@ static void say_unserved(struct cluster *cluster, const char *node)
                    device->device->id, device->device->id);
 }
 
-/* Its own name and its plug are names of two guests: whoever asks by the other one hits another machine. A
- * node of several guests may be called like one of them. */
-static void compare_names(struct cluster *cluster, const char *node)
+/* The targets [first, end) are of one node and one device. Its own name and its plug are names of two guests:
+ * whoever asks by the other one hits another machine. A node of several guests may be called like one of
+ * them. */
+static bool compare_names(struct cluster *cluster, const struct cluster_target *first,
+                          const struct cluster_target *end)
 {
-    const struct plug *own = plugs_get(&cluster->plugs, node), *plug, *other = NULL;
-    for (size_t i = 0; own && own->vmid && (plug = plug_for(cluster, node, i)); i++) {
-        if (strcmp(own->vmid, plug->vmid) == 0)
-            return;
-        other = plug;
+    char words[SOURCE_MAX];
+    const char *node = first->node->name;
+    const struct plug *own = plugs_get(&cluster->plugs, node), *other = NULL;
+    for (const struct cluster_target *target = first; own && own->vmid && target < end; target++) {
+        other = cluster_plug(cluster, target);
+        if (strcmp(own->vmid, other->vmid) == 0)
+            return true;
     }
     if (!other)
-        return;
-    findings_add(
-        cluster->findings, FINDING_FAILURE,
-        "the node %s is two guests: pcmk_host_map makes it %s, which is guest %s (%s), and to the broker "
-        "%s is guest %s (%s)",
-        node, other->name, other->vmid, other->guest, node, own->vmid, own->guest);
+        return true;
+    const char *source = source_of(first, words, sizeof(words));
+    findings_add(cluster->findings, FINDING_FAILURE,
+                 "the node %s is two guests: %s makes it %s, which is guest %s (%s), and to the broker %s is "
+                 "guest %s (%s)",
+                 node, source, other->name, other->vmid, other->guest, node, own->vmid, own->guest);
     findings_hint(
         cluster->findings,
         "see on that node which one it is (`cat /sys/class/dmi/id/product_uuid`; in Proxmox `qm config "
-        "VMID`), then mend pcmk_host_map, or [nodes] in fence-broker.conf");
+        "VMID`), then mend %s, or [nodes] in fence-broker.conf",
+        source);
+    return false;
 }
 
-/* True if it can be fenced. */
-static bool judge_node(struct cluster *cluster, const char *node)
+/* The targets [first, end) of one device for its node: does each lead to a guest, and to the right one? */
+static bool judge_targets(struct cluster *cluster, const struct cluster_target *first,
+                          const struct cluster_target *end)
 {
-    const struct plug *plug;
-    if (!device_for(cluster, node)) {
-        if (cluster->others == 0 && cluster->device_count > 0)
-            say_unserved(cluster, node);
-        return false;
-    }
-    for (size_t i = 0; (plug = plug_for(cluster, node, i)); i++) {
+    for (const struct cluster_target *target = first; target < end; target++) {
+        const struct plug *plug = cluster_plug(cluster, target);
         if (!plug->vmid) {
-            say_nowhere(cluster, node, plug);
+            say_nowhere(cluster, target, plug);
             return false;
         }
     }
-    compare_names(cluster, node);
-    return true;
+    return compare_names(cluster, first, end);
+}
+
+/* All targets of one node begin at `*at`, which moves on. True if it can be fenced, whichever device
+ * Pacemaker takes. The first device that errs is told. */
+static bool judge_node(struct cluster *cluster, const struct cib_node *node, size_t *at)
+{
+    const struct cluster_target *all = cluster->targets;
+    bool served = false, good = true;
+    while (*at < cluster->target_count && all[*at].node == node) {
+        const struct cluster_target *first = &all[*at];
+        for (; *at < cluster->target_count && all[*at].node == node && all[*at].device == first->device;)
+            ++*at;
+        if (!cluster_serves(cluster, first->device, node->name))
+            continue;
+        served = true;
+        good = good && judge_targets(cluster, first, &all[*at]);
+    }
+    if (!served && cluster->others == 0 && cluster->device_count > 0)
+        say_unserved(cluster, node);
+    return served && good;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------------------
  */
 
-static void compare_nodes(struct cluster *cluster)
+/* A guest, and a node that a fence would take for it. */
+struct claim {
+    const struct plug *plug;
+    const struct cib_node *node;
+};
+
+static int compare_claims(const void *a, const void *b)
 {
-    const struct cib *cib = &cluster->cib;
-    for (size_t a = 0; a < cib->node_count; a++) {
-        const struct plug *first = plug_for(cluster, cib->nodes[a].name, 0);
-        for (size_t b = a + 1; first && first->vmid && b < cib->node_count; b++) {
-            const struct plug *second = plug_for(cluster, cib->nodes[b].name, 0);
-            if (!second || !second->vmid || strcmp(first->vmid, second->vmid) != 0)
-                continue;
-            findings_add(
-                cluster->findings, FINDING_FAILURE,
-                "the nodes %s and %s are one guest: %s (%s); who fences one of them powers off the other",
-                cib->nodes[a].name, cib->nodes[b].name, first->vmid, first->guest);
-            findings_hint(cluster->findings,
-                          "mend pcmk_host_map, or [nodes] in fence-broker.conf: `/usr/sbin/fence_broker "
-                          "targets` shows the guests");
-        }
-    }
+    const struct claim *first = a, *second = b;
+    int order = strcmp(first->plug->vmid, second->plug->vmid);
+    return order ? order : (first->node > second->node) - (first->node < second->node);
 }
 
-/* Entries of the map that are for no node of this cluster: typing errors, mostly. */
-static void judge_strangers(struct cluster *cluster, const struct hosts *device)
+static void add_claim(struct claim *claims, size_t *count, const struct plug *plug,
+                      const struct cib_node *node)
 {
-    for (size_t i = 0; i < device->count; i++) {
-        const char *name = device->list[i].node;
-        bool again = false;
-        for (size_t k = 0; k < i; k++)
-            again |= strcasecmp(device->list[k].node, name) == 0;
-        if (again || cib_node(&cluster->cib, name))
-            continue;
-        findings_add(cluster->findings, FINDING_WARNING, "%s names %s, which is no node of this cluster",
-                     device->device->id, name);
-        findings_hint(cluster->findings, "compare pcmk_host_map and pcmk_host_list with `crm_node --list`");
+    if (plug && plug->vmid)
+        claims[(*count)++] = (struct claim){plug, node};
+}
+
+/* True if no two nodes are one guest. */
+static bool compare_nodes(struct cluster *cluster)
+{
+    const struct cib *cib = &cluster->cib;
+    size_t count = 0;
+    bool good = true;
+    _cleanup_(freep) struct claim *claims =
+        calloc(cluster->target_count + cib->node_count + 1, sizeof(*claims));
+    if (!claims) {
+        cluster->findings->failed = true;
+        return false;
     }
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        const struct cluster_target *target = &cluster->targets[i];
+        if (cluster_serves(cluster, target->device, target->node->name))
+            add_claim(claims, &count, cluster_plug(cluster, target), target->node);
+    }
+    for (size_t i = 0; cluster->device_count == 0 && i < cib->node_count; i++)
+        add_claim(claims, &count, plugs_get(&cluster->plugs, cib->nodes[i].name), &cib->nodes[i]);
+    qsort(claims, count, sizeof(*claims), compare_claims);
+    for (size_t i = 1; i < count; i++) {
+        const struct claim *first = &claims[i - 1], *second = &claims[i];
+        if (first->node == second->node || strcmp(first->plug->vmid, second->plug->vmid) != 0)
+            continue;
+        good = false;
+        findings_add(
+            cluster->findings, FINDING_FAILURE,
+            "the nodes %s and %s are one guest: %s (%s); who fences one of them powers off the other",
+            first->node->name, second->node->name, first->plug->vmid, first->plug->guest);
+        findings_hint(
+            cluster->findings,
+            "mend pcmk_host_map (or plug and port of the devices), or [nodes] in fence-broker.conf: "
+            "`/usr/sbin/fence_broker targets` shows the guests");
+    }
+    return good;
 }
 
 void cluster_judge_nodes(struct cluster *cluster)
 {
     const struct cib *cib = &cluster->cib;
-    size_t fenced = 0;
+    size_t fenced = 0, at = 0;
+    bool good = true;
+    for (size_t i = 0; i < cluster->device_count; i++) {
+        cluster_judge_map(cluster, &cluster->devices[i]);
+        good = good && !cluster->devices[i].commas;
+    }
     for (size_t i = 0; i < cib->node_count; i++)
-        fenced += judge_node(cluster, cib->nodes[i].name);
-    compare_nodes(cluster);
-    for (size_t i = 0; i < cluster->device_count; i++)
-        judge_strangers(cluster, &cluster->devices[i]);
-    if (cluster->device_count > 0)
+        fenced += judge_node(cluster, &cib->nodes[i], &at);
+    good = compare_nodes(cluster) && good;
+    /* what is not fine was told node by node */
+    if (good && cluster->device_count > 0 && (fenced == cib->node_count || (fenced > 0 && cluster->others)))
         findings_add(cluster->findings, FINDING_OK,
                      "%zu of the cluster's %zu nodes lead to a guest of the pool%s", fenced, cib->node_count,
                      cluster->others ? "; devices of other agents may fence the rest" : "");

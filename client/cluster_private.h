@@ -12,21 +12,39 @@
 #define CLUSTER_USUAL_MS  240000 /* the broker's deadline where it is not known */
 #define CLUSTER_DEVICE_ID "fence-broker"
 
+/* Whom a fence of a node is for, by one device. */
+struct cluster_target {
+    const struct cib_node *node;
+    const struct hosts *device;
+    const char *source; /* the device's parameter that names the plug; NULL: it is the node's name */
+    char *plug;         /* owned; one of several, perhaps */
+};
+
 struct cluster {
     struct findings *findings;
     struct cib cib;
     struct hosts *devices; /* those of our agent; owned */
     size_t device_count;
-    size_t others;      /* stonith devices of other agents */
+    size_t others;                  /* stonith devices of other agents */
+    struct cluster_target *targets; /* owned; by node, then by device */
+    size_t target_count, target_size;
     struct plugs plugs; /* all names that matter, asked */
     bool plugs_known;
     long long deadline_ms;
 };
 
-/* cluster_nodes.c: whom the names lead to. */
+/* cluster_targets.c: which names matter, and whom they lead to. */
 bool cluster_want_names(struct cluster *cluster); /* false: no memory */
-void cluster_judge_nodes(struct cluster *cluster);
+void cluster_clear_targets(struct cluster *cluster);
+/* Is the device for this node, as Pacemaker sees it? */
+bool cluster_serves(const struct cluster *cluster, const struct hosts *device, const char *node);
+/* What is known of the target's plug. */
+const struct plug *cluster_plug(const struct cluster *cluster, const struct cluster_target *target);
 /* Is the guest of one of the cluster's nodes managed by Proxmox HA? Its name, or NULL. */
 const char *cluster_ha_guest(const struct cluster *cluster);
+/* cluster_nodes.c: is each node's guest its own? */
+void cluster_judge_nodes(struct cluster *cluster);
+/* cluster_map.c: the parameters that name nodes and plugs. */
+void cluster_judge_map(struct cluster *cluster, const struct hosts *device);
 /* cluster_two.c: a cluster of two nodes. */
 void cluster_judge_two(struct cluster *cluster);

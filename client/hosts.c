@@ -1,50 +1,127 @@
-/* pcmk_host_map, pcmk_host_list and pcmk_host_check, with Pacemaker's own rules: entries of the map are
- * "NODE:PLUG[,PLUG…]" (or with "="), separated by semicolons or blanks; names compare without regard to case;
- * whoever is in the map is in the list. Knows no guests. */
+/* pcmk_host_map, pcmk_host_list, pcmk_host_check and pcmk_host_argument, with Pacemaker's own rules: entries
+ * of the map are "NODE:PLUG" (or with "="), separated by semicolons or blanks, and a backslash takes the
+ * meaning of what follows it and is dropped; the last entry of a node counts; names compare without regard to
+ * case; whoever is in the map is in the list. The plug goes into one parameter, unless the device itself has
+ * a value for it, and all parameters of the device are passed on. Knows no guests. */
 #include "hosts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "system/cleanup.h"
 
-#define BLANKS    " \t\r\n"
-#define MAP_SEPS  ";" BLANKS
-#define LIST_SEPS ",;" BLANKS
+#define BLANKS     " \t\r\n"
+#define LIST_SEPS  ",;" BLANKS
+#define HOSTS_MOST 4096 /* more than any cluster has nodes; the rest is not read */
 
-static bool add(struct hosts *hosts, const char *node, const char *plug)
+/* Where the agent finds its plug, the first one first (settings_plug() in keys.c). */
+static const char *const plug_keys[] = {"plug", "port", "nodename"};
+
+static struct host *find(const struct hosts *hosts, const char *node)
 {
+    for (size_t i = 0; i < hosts->count; i++)
+        if (strcasecmp(hosts->list[i].node, node) == 0)
+            return &hosts->list[i];
+    return NULL;
+}
+
+/* Takes `plug`. */
+static bool add(struct hosts *hosts, const char *node, char *plug)
+{
+    struct host *known = find(hosts, node);
+    if (known) {
+        free(known->plug);
+        known->plug = plug;
+        return true;
+    }
     if (hosts->count == hosts->size) {
         size_t size = hosts->size ? 2 * hosts->size : 8;
         struct host *list = reallocarray(hosts->list, size, sizeof(*list));
-        if (!list)
+        if (!list) {
+            free(plug);
             return false;
+        }
         hosts->list = list;
         hosts->size = size;
     }
-    struct host host = {strdup(node), plug ? strdup(plug) : NULL};
+    struct host host = {strdup(node), plug};
     hosts->list[hosts->count++] = host;
-    return host.node && (host.plug || !plug);
+    return host.node;
+}
+
+/* ---- the map --------------------------------------------------------------------------------------------
+ */
+
+/* Is the character behind `at` to be taken as it is? */
+static bool escapes(const char *at)
+{
+    return *at == '\\' && at[1];
+}
+
+/* [from, to) without backslashes, and without commas around it. */
+static bool add_mapped(struct hosts *hosts, const char *node, const char *from, const char *to)
+{
+    const char *first = from + strspn(from, ",");
+    while (to > first && to[-1] == ',')
+        to--;
+    hosts->commas |= first != from || *to == ',';
+    if (first >= to)
+        return true;
+    char *plug = strndup(first, (size_t)(to - first)), *end = plug;
+    for (const char *at = plug; plug && *at; at++)
+        if (*at != '\\')
+            *end++ = *at;
+    if (!plug)
+        return false;
+    *end = '\0';
+    return add(hosts, node, plug);
+}
+
+/* One entry, NUL-terminated. "n1:101,n2:102" are two that should have been separated otherwise; of any other
+ * "a:b:c" Pacemaker takes the last two. */
+static bool read_entry(struct hosts *hosts, char *entry)
+{
+    char *node = NULL, *from = entry, *comma = NULL;
+    for (char *at = entry; *at; at++) {
+        if (escapes(at)) {
+            hosts->backslashes = true;
+            at++;
+        } else if (*at == ',') {
+            comma = at;
+        } else if (*at == ':' || *at == '=') {
+            *at = '\0';
+            if (node && comma && comma >= from) {
+                hosts->commas = true;
+                if (!add_mapped(hosts, node, from, comma))
+                    return false;
+                from = comma + 1;
+            }
+            node = *from ? from : node;
+            from = at + 1;
+        }
+    }
+    return !node || add_mapped(hosts, node, from, from + strlen(from));
 }
 
 static bool read_map(struct hosts *hosts, const char *map)
 {
     _cleanup_(freep) char *copy = strdup(map);
-    char *rest = copy;
-    if (!copy)
-        return false;
-    for (char *entry; (entry = strsep(&rest, MAP_SEPS));) {
-        char *plugs = entry + strcspn(entry, ":=");
-        if (!*plugs || plugs == entry)
-            continue;
-        *plugs++ = '\0';
-        for (const char *plug; (plug = strsep(&plugs, ","));)
-            if (*plug && !add(hosts, entry, plug))
-                return false;
+    for (char *at = copy; at && *at && hosts->count < HOSTS_MOST;) {
+        char *entry = at;
+        while (*at && *at != ';' && !strchr(BLANKS, *at))
+            at += escapes(at) ? 2 : 1;
+        if (*at)
+            *at++ = '\0';
+        if (!read_entry(hosts, entry))
+            return false;
     }
-    return true;
+    return copy;
 }
+
+/* ---- the rest -------------------------------------------------------------------------------------------
+ */
 
 static bool read_list(struct hosts *hosts, const char *list)
 {
@@ -52,8 +129,8 @@ static bool read_list(struct hosts *hosts, const char *list)
     char *rest = copy;
     if (!copy)
         return false;
-    for (const char *node; (node = strsep(&rest, LIST_SEPS));)
-        if (*node && !hosts_name(hosts, node) && !add(hosts, node, NULL))
+    for (const char *node; hosts->count < HOSTS_MOST && (node = strsep(&rest, LIST_SEPS));)
+        if (*node && !find(hosts, node) && !add(hosts, node, NULL))
             return false;
     return true;
 }
@@ -67,11 +144,23 @@ static enum host_check read_check(const char *check, bool named)
     return strcasecmp(check, "dynamic-list") == 0 ? HOST_CHECK_DYNAMIC : HOST_CHECK_ALL;
 }
 
+/* Our agent has both: up to 3.0.0 Pacemaker takes the old name, later the new one. */
+static const char *usual_argument(const struct cib *cib)
+{
+    const char *version = cib_property(cib, "dc-version");
+    int major = 0, minor = 0, patch = 0;
+    if (version)
+        (void)sscanf(version, "%d.%d.%d", &major, &minor, &patch);
+    return major > 3 || (major == 3 && (minor > 0 || patch > 0)) ? "plug" : "port";
+}
+
 int hosts_read(struct hosts *hosts, const struct cib *cib, const struct cib_device *device)
 {
     const char *map = cib_parameter(cib, device, "pcmk_host_map");
     const char *list = cib_parameter(cib, device, "pcmk_host_list");
-    *hosts = (struct hosts){.device = device};
+    const char *argument = cib_parameter(cib, device, "pcmk_host_argument");
+    *hosts =
+        (struct hosts){.cib = cib, .device = device, .argument = argument ? argument : usual_argument(cib)};
     hosts->check = read_check(cib_parameter(cib, device, "pcmk_host_check"), map || list);
     return (map && !read_map(hosts, map)) || (list && !read_list(hosts, list)) ? -1 : 0;
 }
@@ -88,17 +177,42 @@ void hosts_clear(struct hosts *hosts)
 
 bool hosts_name(const struct hosts *hosts, const char *node)
 {
-    for (size_t i = 0; i < hosts->count; i++)
-        if (strcasecmp(hosts->list[i].node, node) == 0)
-            return true;
-    return false;
+    return find(hosts, node);
 }
 
-const char *hosts_plug(const struct hosts *hosts, const char *node, size_t index)
+const char *hosts_alias(const struct hosts *hosts, const char *node)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < hosts->count; i++)
-        if (hosts->list[i].plug && strcasecmp(hosts->list[i].node, node) == 0 && found++ == index)
-            return hosts->list[i].plug;
-    return found == 0 && index == 0 ? node : NULL;
+    const struct host *host = find(hosts, node);
+    return host && host->plug ? host->plug : node;
+}
+
+const char *hosts_plug(const struct hosts *hosts, const char *node, const char **source)
+{
+    for (size_t i = 0; i < ARRAY_LEN(plug_keys); i++) {
+        const char *own = cib_parameter(hosts->cib, hosts->device, plug_keys[i]);
+        if (!own && strcmp(plug_keys[i], hosts->argument) == 0) {
+            const char *alias = hosts_alias(hosts, node);
+            *source = alias == node ? NULL : "pcmk_host_map";
+            return alias;
+        }
+        *source = plug_keys[i];
+        if (own && *own)
+            return own;
+    }
+    *source = NULL;
+    return node; /* Pacemaker's nodename */
+}
+
+const char *hosts_separator(const struct hosts *hosts)
+{
+    const char *separator = cib_parameter(hosts->cib, hosts->device, "plug_separator");
+    return separator ? separator : ",";
+}
+
+bool hosts_argument_known(const struct hosts *hosts)
+{
+    for (size_t i = 0; i < ARRAY_LEN(plug_keys); i++)
+        if (strcmp(hosts->argument, plug_keys[i]) == 0)
+            return true;
+    return strcasecmp(hosts->argument, "none") == 0;
 }

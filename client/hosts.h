@@ -1,4 +1,5 @@
-/* Which nodes a stonith device is for, and by what plugs, as Pacemaker reads its parameters. */
+/* Which nodes a stonith device is for, and by what plugs, as Pacemaker reads its parameters and as our agent
+ * reads what Pacemaker makes of them. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,9 +7,9 @@
 
 #include "cib.h"
 
-/* A node and a plug of the host map; a node with several plugs has as many of them. */
+/* A node of pcmk_host_map or pcmk_host_list. */
 struct host {
-    char *node, *plug; /* owned; plug NULL: an entry of pcmk_host_list, without one of its own */
+    char *node, *plug; /* owned; plug: as in the map, with all its commas; NULL: the list's */
 };
 
 enum host_check {
@@ -18,8 +19,12 @@ enum host_check {
 };
 
 struct hosts {
+    const struct cib *cib;
     const struct cib_device *device;
     enum host_check check;
+    const char *argument; /* the parameter that Pacemaker puts the plug into */
+    bool commas;          /* the map separates nodes by commas; it was read as it is meant */
+    bool backslashes;     /* the map has some; they were dropped */
     struct host *list;
     size_t count, size;
 };
@@ -30,5 +35,11 @@ int hosts_read(struct hosts *hosts, const struct cib *cib, const struct cib_devi
 void hosts_clear(struct hosts *hosts);
 /* Is the node named in map or list? */
 bool hosts_name(const struct hosts *hosts, const char *node);
-/* The node's plug with this index, from 0: those of the map, or its own name; NULL beyond the last. */
-const char *hosts_plug(const struct hosts *hosts, const char *node, size_t index);
+/* What the map makes of the node, or its own name: what Pacemaker looks for in the agent's list. */
+const char *hosts_alias(const struct hosts *hosts, const char *node);
+/* What the agent takes for the plug in the end; it may be several ones (hosts_separator). `source`: the
+ * parameter of the device that it comes from; NULL: it is the node's own name. */
+const char *hosts_plug(const struct hosts *hosts, const char *node, const char **source);
+const char *hosts_separator(const struct hosts *hosts);
+/* Does the agent read what Pacemaker puts the plug into? */
+bool hosts_argument_known(const struct hosts *hosts);

@@ -143,6 +143,78 @@ follow() {
     ends 0
 }
 
+# static_device ID [KEY=VALUE…]: a device that names its guest itself
+static_device() {
+    local id=$1 item
+    cibadmin --create --scope resources --xml-text "<primitive id=\"$id\" class=\"stonith\" type=\"fence_broker\"/>"
+    for item in pcmk_reboot_timeout=90s pcmk_off_timeout=90s "${@:2}"; do
+        crm_resource -q --resource "$id" --set-parameter "${item%%=*}" --parameter-value "${item#*=}" >/dev/null
+    done
+}
+set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --parameter-value "$3" >/dev/null; }
+
+@test "devices that name their guest themselves: by port and plug, and by the wrong ones" {
+    NODES="alpha vm102 vm103" world
+    static_device one port=101 pcmk_host_list=alpha
+    static_device two port=102 pcmk_host_list=vm102
+    static_device three plug=103 pcmk_host_list=vm103
+    doctor
+    ends 0
+    like "$out" "*3 of the cluster's 3 nodes lead to a guest of the pool*"
+    set_parameter one port 102
+    set_parameter three plug 101
+    finds "failure  the nodes alpha and vm102 are one guest: 102 (vm102)"
+    ends 1
+    finds "failure  the node vm103 is two guests: plug of three makes it 101, which is guest 101 (vm101), and to the broker vm103 is guest 103 (vm103)"
+    silent "nodes lead to a guest"
+    set_parameter one port 199
+    finds "failure  the node alpha cannot be fenced: port of one makes it 199, and "
+    # later versions of Pacemaker fill plug, which comes before port
+    set_parameter one port 101
+    set_parameter three plug 103
+    doctor
+    ends 0
+    crm_attribute -q --type crm_config --name dc-version --update 3.0.1-1.el10
+    finds "failure  the node alpha cannot be fenced: unknown-plug: no guest is called alpha"
+}
+
+@test "two devices for one node are both looked at" {
+    world
+    device
+    static_device stray plug=120 pcmk_host_list=vm102
+    finds "failure  the node vm102 is two guests: plug of stray makes it 120"
+    ends 1
+}
+
+@test "a host map with commas between its nodes, with a backslash, and an argument that the agent does not read" {
+    world
+    device "pcmk_host_map=vm101:101,vm102:102,vm103:103"
+    finds "failure  pcmk_host_map of fencing has a comma between nodes"
+    ends 1
+    silent "which is no node"
+    silent "nodes lead to a guest"
+    follow "has a comma between nodes"
+    is "$(crm_resource -q --resource fencing --get-parameter pcmk_host_map)" "vm101:101;vm102:102;vm103:103"
+    doctor
+    ends 0
+    set_parameter fencing pcmk_host_map 'vm101:vm\101;vm102:102;vm103:103'
+    finds "warning  pcmk_host_map of fencing has a backslash"
+    ends 2
+    follow "has a backslash"
+    doctor
+    ends 0
+    set_parameter fencing pcmk_host_argument vmid
+    finds "warning  pcmk_host_argument of fencing is vmid, which fence_broker does not read"
+    ends 2
+    cibadmin --create --scope nodes --xml-text '<node id="9" uname="alpha"/>'
+    set_parameter fencing pcmk_host_map 'vm101:101;vm102:102;vm103:103;alpha:120'
+    finds "failure  the node alpha cannot be fenced: unknown-plug: no guest is called alpha"
+    ends 1
+    follow "pcmk_host_argument of fencing is vmid"
+    doctor
+    ends 0
+}
+
 @test "a node without a guest, one that only its short name leads to, and one that is left out of the list" {
     sim_guests
     sed -i 's/^guest 102 qemu pve2 vm102/&.example.com/' "$SIM/cluster.conf"

@@ -212,43 +212,155 @@ static void test_values_mean_what_pacemaker_makes_of_them(void **state)
 
 /* ---- the host map ---- */
 
+/* A device of ours with these parameters: "name value" in turn, NULL at the end. */
+static void read_device(struct cib *cib, struct hosts *hosts, const char *version,
+                        const char *const *parameters)
+{
+    char text[4096] = "<configuration><cluster_property_set>";
+
+    if (version)
+        sprintf(text + strlen(text), "<nvpair name='dc-version' value='%s'/>", version);
+    strcat(text, "</cluster_property_set><primitive id='d' class='stonith' type='fence_broker'>"
+                 "<instance_attributes>");
+    for (; *parameters; parameters += 2)
+        sprintf(text + strlen(text), "<nvpair name='%s' value='%s'/>", parameters[0], parameters[1]);
+    strcat(text, "</instance_attributes></primitive></configuration>");
+    read_cib(cib, text);
+    assert_int_equal(hosts_read(hosts, cib, &cib->devices[0]), 0);
+}
+
+static void expect_plug(const struct hosts *hosts, const char *node, const char *plug, const char *source)
+{
+    const char *said = "";
+
+    assert_string_equal(hosts_plug(hosts, node, &said), plug);
+    assert_string_equal(said ? said : "", source);
+}
+
 static void test_map_and_list_are_read_as_pacemaker_does(void **state)
 {
+    static const char *const parameters[] = {"pcmk_host_map", " n1:100;;N2=102,103 n3: n4:104 N1:101 ",
+                                             "pcmk_host_list", "n1 n5,n6", NULL};
     struct cib cib;
     struct hosts hosts;
 
     (void)state;
-    read_cib(&cib,
-             "<resources><primitive id='d' class='stonith' type='fence_broker'><instance_attributes id='i'>"
-             "<nvpair id='1' name='pcmk_host_map' value=' n1:101;;N2=102,103 n3: n4:104 '/>"
-             "<nvpair id='2' name='pcmk_host_list' value='n1 n5,n6'/></instance_attributes></primitive>"
-             "</resources>");
-    assert_int_equal(hosts_read(&hosts, &cib, &cib.devices[0]), 0);
+    read_device(&cib, &hosts, NULL, parameters);
     assert_int_equal(hosts.check, HOST_CHECK_STATIC);
     assert_true(hosts_name(&hosts, "n1") && hosts_name(&hosts, "n2") && hosts_name(&hosts, "n6"));
     assert_false(hosts_name(&hosts, "n3") || hosts_name(&hosts, "n7"));
-    assert_string_equal(hosts_plug(&hosts, "n1", 0), "101");
-    assert_null(hosts_plug(&hosts, "n1", 1));
-    assert_string_equal(hosts_plug(&hosts, "n2", 1), "103");
-    assert_null(hosts_plug(&hosts, "n2", 2));
-    assert_string_equal(hosts_plug(&hosts, "n5", 0), "n5");
-    assert_null(hosts_plug(&hosts, "n5", 1));
+    assert_false(hosts.commas || hosts.backslashes);
+    expect_plug(&hosts, "n1", "101", "pcmk_host_map"); /* the last one counts */
+    expect_plug(&hosts, "n2", "102,103", "pcmk_host_map");
+    expect_plug(&hosts, "n5", "n5", "");
+    assert_string_equal(hosts_separator(&hosts), ",");
     hosts_clear(&hosts);
     cib_clear(&cib);
 }
 
-static void test_without_map_and_list_the_agent_is_asked(void **state)
+static void test_commas_between_nodes_and_backslashes_are_found_in_the_map(void **state)
 {
+    static const struct {
+        const char *map, *first, *second;
+        bool commas, backslashes;
+    } cases[] = {
+        {"n1:101;n2:102", "101", "102", false, false},
+        {"n1:101,102;n2:103", "101,102", "103", false, false},
+        {"n1:101,n2:102", "101", "102", true, false},
+        {"n1=101,103,n2=102", "101,103", "102", true, false},
+        {"n1:101, n2:102", "101", "102", true, false},
+        {"n1:vm\\1;n2:102", "vm1", "102", false, true},
+        {"n1:1\\;2;n2:102", "1;2", "102", false, true},
+        {"n1:1\\:2 n2:102", "1:2", "102", false, true},
+        {"x:n1:101;n2:102", "101", "102", false, false},
+        {"n1:101;n2:102\\", "101", "102", false, false},
+    };
     struct cib cib;
     struct hosts hosts;
 
     (void)state;
-    read_cib(&cib, "<primitive id='d' class='stonith' type='fence_broker'/>");
-    assert_int_equal(hosts_read(&hosts, &cib, &cib.devices[0]), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *const parameters[] = {"pcmk_host_map", cases[i].map, NULL};
+
+        read_device(&cib, &hosts, NULL, parameters);
+        expect_plug(&hosts, "n1", cases[i].first, "pcmk_host_map");
+        expect_plug(&hosts, "n2", cases[i].second, "pcmk_host_map");
+        assert_int_equal(hosts.count, 2);
+        assert_int_equal(hosts.commas, cases[i].commas);
+        assert_int_equal(hosts.backslashes, cases[i].backslashes);
+        hosts_clear(&hosts);
+        cib_clear(&cib);
+    }
+}
+
+/* What Pacemaker passes on (make_args() of its st_actions.c), and the agent's order: plug, port, nodename. */
+static void test_the_plug_is_what_the_agent_gets_in_the_end(void **state)
+{
+#define MAP "pcmk_host_map", "n1:101"
+    static const struct {
+        const char *version, *parameters[9], *plug, *source;
+        bool known;
+    } cases[] = {
+        {NULL, {"port", "102"}, "102", "port", true},
+        {"2.1.5-a3f44794f94", {"port", "102", MAP}, "102", "port", true},
+        {"3.0.0", {"port", "102"}, "102", "port", true},
+        {"3.0.1-2.el10", {"port", "102"}, "n1", "", true},
+        {"3.1.0", {"port", "102", MAP}, "101", "pcmk_host_map", true},
+        {NULL, {"plug", "102", MAP}, "102", "plug", true},
+        {"3.0.1", {"plug", "102", MAP}, "102", "plug", true},
+        {NULL, {"plug", "", MAP}, "101", "pcmk_host_map", true},
+        {NULL, {"plug", "102", "port", "103"}, "102", "plug", true},
+        {NULL, {"nodename", "102"}, "n1", "", true}, /* port=n1 comes before it */
+        {NULL, {"pcmk_host_argument", "plug", "port", "102"}, "n1", "", true},
+        {NULL, {"pcmk_host_argument", "nodename", MAP}, "101", "pcmk_host_map", true},
+        {NULL, {"pcmk_host_argument", "none", MAP}, "n1", "", true},
+        {NULL, {"pcmk_host_argument", "vmid", MAP}, "n1", "", false},
+        {NULL, {"pcmk_host_argument", "vmid", "nodename", "102", MAP}, "102", "nodename", false},
+    };
+    struct cib cib;
+    struct hosts hosts;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        read_device(&cib, &hosts, cases[i].version, cases[i].parameters);
+        expect_plug(&hosts, "n1", cases[i].plug, cases[i].source);
+        assert_int_equal(hosts_argument_known(&hosts), cases[i].known);
+        hosts_clear(&hosts);
+        cib_clear(&cib);
+    }
+}
+
+static void test_without_map_and_list_the_agent_is_asked(void **state)
+{
+    static const char *const parameters[] = {NULL};
+    struct cib cib;
+    struct hosts hosts;
+
+    (void)state;
+    read_device(&cib, &hosts, NULL, parameters);
     assert_int_equal(hosts.check, HOST_CHECK_DYNAMIC);
-    assert_string_equal(hosts_plug(&hosts, "n1", 0), "n1");
+    expect_plug(&hosts, "n1", "n1", "");
     hosts_clear(&hosts);
     cib_clear(&cib);
+}
+
+/* 10 MB of them, as no cluster has: refused at once, and not compared with each other. */
+static void test_a_cib_of_too_many_nodes_is_refused(void **state)
+{
+    enum { COUNT = 200000, ROOM = 64 };
+    struct cib cib;
+    struct failure failure = {0};
+    size_t length = 0;
+    char *text = malloc((size_t)COUNT * ROOM);
+
+    (void)state;
+    length += (size_t)sprintf(text, "<nodes>");
+    for (int i = 0; i < COUNT; i++)
+        length += (size_t)sprintf(text + length, "<node uname='a-node-with-a-long-name-%d'/>", i);
+    length += (size_t)sprintf(text + length, "</nodes>");
+    assert_int_equal(cib_read(&cib, text, length, &failure), -1);
+    assert_non_null(strstr(failure.cause, "more than 1024 nodes"));
+    failure_clear(&failure);
 }
 
 /* ---- programs ---- */
@@ -307,7 +419,10 @@ int main(void)
         cmocka_unit_test(test_resources_within_parameters_do_no_harm),
         cmocka_unit_test(test_values_mean_what_pacemaker_makes_of_them),
         cmocka_unit_test(test_map_and_list_are_read_as_pacemaker_does),
+        cmocka_unit_test(test_commas_between_nodes_and_backslashes_are_found_in_the_map),
+        cmocka_unit_test(test_the_plug_is_what_the_agent_gets_in_the_end),
         cmocka_unit_test(test_without_map_and_list_the_agent_is_asked),
+        cmocka_unit_test(test_a_cib_of_too_many_nodes_is_refused),
         cmocka_unit_test(test_a_program_is_read_whole_with_its_status),
         cmocka_unit_test(test_a_program_keeps_to_its_bounds),
     };

@@ -1,0 +1,85 @@
+/* Is what the device says about nodes and plugs what Pacemaker and the agent make of it? Each finding about
+ * the map has the line with the map as it should be. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cluster_private.h"
+#include "system/cleanup.h"
+
+/* The map that was read, as it should be written; NULL: no memory, or not to be put into a line for a shell.
+ */
+static char *write_map(const struct hosts *device)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;_-";
+    const char *separator = "";
+    char *map = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&map, &size);
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < device->count; i++) {
+        if (!device->list[i].plug)
+            continue;
+        fprintf(out, "%s%s:%s", separator, device->list[i].node, device->list[i].plug);
+        separator = ";";
+    }
+    bool good = fclose(out) == 0 && map[strspn(map, plain)] == '\0';
+    if (!good) {
+        free(map);
+        return NULL;
+    }
+    return map;
+}
+
+static void paste_map(struct cluster *cluster, const struct hosts *device)
+{
+    _cleanup_(freep) char *map = write_map(device);
+    findings_hint(cluster->findings,
+                  map ? "on one node of the cluster:" : "write it anew, as in n1:101;n2:102");
+    if (map)
+        findings_paste(cluster->findings,
+                       "crm_resource --resource %s --set-parameter pcmk_host_map --parameter-value '%s'",
+                       device->device->id, map);
+}
+
+/* Entries that are for no node of this cluster: typing errors, mostly. */
+static void judge_strangers(struct cluster *cluster, const struct hosts *device)
+{
+    for (size_t i = 0; i < device->count; i++) {
+        const char *name = device->list[i].node;
+        if (cib_node(&cluster->cib, name))
+            continue;
+        findings_add(cluster->findings, FINDING_WARNING, "%s names %s, which is no node of this cluster",
+                     device->device->id, name);
+        findings_hint(cluster->findings, "compare pcmk_host_map and pcmk_host_list with `crm_node --list`");
+    }
+}
+
+void cluster_judge_map(struct cluster *cluster, const struct hosts *device)
+{
+    const char *id = device->device->id;
+    if (device->commas) {
+        findings_add(cluster->findings, FINDING_FAILURE,
+                     "pcmk_host_map of %s has a comma between nodes, or one too many: nodes are separated by "
+                     "';', and ',' is for the guests of one node",
+                     id);
+        paste_map(cluster, device);
+    } else if (device->backslashes) {
+        findings_add(cluster->findings, FINDING_WARNING,
+                     "pcmk_host_map of %s has a backslash, which Pacemaker drops, and keeps from 3.0.2 on",
+                     id);
+        paste_map(cluster, device);
+    }
+    if (!hosts_argument_known(device)) {
+        findings_add(cluster->findings, FINDING_WARNING,
+                     "pcmk_host_argument of %s is %s, which fence_broker does not read: it goes by the "
+                     "node's name, and pcmk_host_map has no effect",
+                     id, device->argument);
+        findings_hint(cluster->findings, "on one node of the cluster:");
+        findings_paste(cluster->findings, "crm_resource --resource %s --delete-parameter pcmk_host_argument",
+                       id);
+    }
+    judge_strangers(cluster, device);
+}
