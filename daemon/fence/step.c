@@ -105,7 +105,8 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
         step_fail(step, effects, &error);
         return true;
     }
-    step->next_power_ms = now_ms + STEP_SLOW_READ_MS;
+    if (step->next_power_ms < now_ms + STEP_SLOW_READ_MS)
+        step->next_power_ms = now_ms + STEP_SLOW_READ_MS;
     return false;
 }
 
@@ -206,6 +207,25 @@ static int64_t status_gap(const struct step *step, const struct api_result *resu
     return gap_ms < STEP_STATUS_LAST_MS ? gap_ms : STEP_STATUS_LAST_MS;
 }
 
+/* A power call was refused for a lock: while reads show it another one would be refused, too. True: nothing
+ * else is to be learnt from this read. */
+static bool is_held_by_lock(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->status.lock[0] == '\0') {
+        if (step->lock_read)
+            step->next_power_ms = now_ms;
+        step->lock_since_ms = 0; /* another lock, later, has a patience of its own */
+        step->lock_read = false;
+        return false;
+    }
+    if (!step->lock_since_ms || step->ha || (step->phase != STEP_POWERING_ON && !step->status.running))
+        return false;
+    step->lock_read = true;
+    return step_locked(step, effects, step->status.lock, now_ms,
+                       step->verified_ms ? INT64_MAX : step->params.lock_wait_ms) ||
+           !step->node[0];
+}
+
 static void on_status(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     step->busy_status = false;
@@ -223,10 +243,9 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->status_asked_ms = event->result->asked_ms;
     step->status_received_ms = event->result->received_ms;
     step_ha_status(step, effects);
-    if (step->status.lock[0] == '\0') /* another lock, later, has a patience of its own */
-        step->lock_since_ms = 0;
     step->next_status_ms = event->now_ms + status_gap(step, event->result);
-    step_off_status(step, effects);
+    if (!is_held_by_lock(step, effects, event->now_ms))
+        step_off_status(step, effects);
 }
 
 static void on_located(struct step *step, struct step_effects *effects, const struct step_event *event)
@@ -364,7 +383,6 @@ void step_begin(struct step *step, const struct step_params *params)
     step->floor_ms = params->requested_ms;
     step->reads_since_ms = params->requested_ms;
     step->task_gap_ms = STEP_STATUS_FIRST_MS;
-    step->resend_gap_ms = STEP_RESEND_FIRST_MS;
     if (params->action == FENCE_ON)
         step->phase = STEP_POWERING_ON;
     else if (params->action == FENCE_REBOOT && params->method == FENCE_CYCLE && params->type == PVE_QEMU)

@@ -25,6 +25,7 @@
 #define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
 #define STEP_RESEND_LOST_MS   50    /* the same after the first lost stop: another endpoint takes it */
 #define STEP_RESEND_LAST_MS   5000  /* … up to this */
+#define STEP_CALLS_MAX        64    /* so many power calls of a kind one operation sends (P7) */
 #define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
 #define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */
 #define STEP_KILL_AFTER_MS    10000 /* what Proxmox waits beyond stop-timeout before SIGKILL (point 7) */
@@ -154,6 +155,7 @@ struct step {
     int64_t stops_settled_ms; /* … and did so then: the last of them can have begun as late */
     int64_t lock_since_ms;
     char lock[PVE_LOCK_MAX];
+    bool lock_read;           /* … and a read showed it: another one tells when it is gone */
     unsigned refusals;        /* 401s in a row */
     int64_t refused_since_ms; /* no login since then, by Proxmox's word; 0: not so */
     struct error last_error;  /* the last thing that went wrong, for the deadline's message */

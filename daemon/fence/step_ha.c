@@ -244,10 +244,8 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         return false;
     if (step->host_offline && !step->other_host[0])
         return false;
-    if (now_ms < step->next_power_ms) {
-        step_wake_at(effects, step->next_power_ms);
+    if (!step_may_send(step, effects, &step->stop, now_ms))
         return false;
-    }
     if (!step_is_late(step, now_ms))
         return true;
     if (step->host_offline) /* nobody can say since when it runs */
@@ -306,10 +304,8 @@ static bool wants_start(struct step *step, struct step_effects *effects, int64_t
     if (!is(state, "stopped") || step->start.state == STEP_CALL_TASK ||
         is_being_done(&step->start, effects, now_ms) || (step->host_offline && !step->other_host[0]))
         return false;
-    if (now_ms < step->next_power_ms) {
-        step_wake_at(effects, step->next_power_ms);
+    if (!step_may_send(step, effects, &step->start, now_ms))
         return false;
-    }
     return !step_is_held_back(step, effects, now_ms);
 }
 

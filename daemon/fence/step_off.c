@@ -199,10 +199,9 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         step->off_read = false;
         step->task_lists_failed = 0;          /* those were of the stop, or of another moment */
         step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
-        step->next_power_ms = 0;
+        step->next_power_ms = step->resend_gap_ms = 0;
         step->next_task_ms = event->now_ms; /* the start waits for the end of the stop's task */
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
-        step->resend_gap_ms = STEP_RESEND_FIRST_MS;
         step->lock_since_ms = 0;
     } else if (!step->ha && step_may_come_until(&step->start) > event->now_ms) {
         step->watch_until_ms = step_may_come_until(&step->start);
@@ -268,10 +267,8 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         if (step->stop.state == STEP_CALL_OK || step->container_not_running)
             return false; /* the next read will do */
     }
-    if (now_ms < step->next_power_ms) {
-        step_wake_at(effects, step->next_power_ms);
+    if (!step_may_send(step, effects, &step->stop, now_ms))
         return false;
-    }
     if (!step_is_late(step, now_ms))
         return true;
     if (!step_is_news(step, now_ms))
@@ -372,10 +369,12 @@ void step_off_deadline(const struct step *step, struct error *error)
     enum error_code code = step->last_error.code == ERROR_MINORITY || step->last_error.code == ERROR_LOCKED
                                ? step->last_error.code
                                : ERROR_DEADLINE;
-    error_set(error, code, "guest %d was not proven off within %lld s: it %s%s%s", step->params.vmid, seconds,
+    error_set(error, code, "guest %d was not proven off within %lld s: it %s%s%s%s", step->params.vmid,
+              seconds,
               !known                 ? "could not be read"
               : step->status.running ? "still runs"
                                      : "reads stopped, without proof",
+              step->stop.sent >= STEP_CALLS_MAX ? " after as many stops as one operation may send" : "",
               step->last_error.code ? "; " : "", step->last_error.code ? step->last_error.message : "");
     if (step->last_error.hint[0])
         error_hint(error, "%s", step->last_error.hint);
@@ -388,7 +387,7 @@ static void fall_back(struct step *step, struct step_effects *effects)
     step_note(effects, "the reset is not confirmed: powering off and on instead");
     step->cycle_failed = true;
     step->phase = STEP_POWERING_OFF;
-    step->next_power_ms = 0;
+    step->next_power_ms = step->resend_gap_ms = 0;
     step->next_status_ms = 0;
 }
 

@@ -72,10 +72,8 @@ static bool wants_start(struct step *step, struct step_effects *effects, int64_t
     bool proven = step->verified_ms && step->start.sent == 0;
     if (!proven && (!fresh_status(step) || step->status.running))
         return false;
-    if (now_ms < step->next_power_ms) {
-        step_wake_at(effects, step->next_power_ms);
+    if (!step_may_send(step, effects, &step->start, now_ms))
         return false;
-    }
     return !step_is_held_back(step, effects, now_ms) && !step_is_superseded(step, effects, now_ms);
 }
 

@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *call_name(const struct step *step, const struct step_call *call)
+{
+    return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
+}
+
 /* ---- sending ---- */
 
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms)
@@ -20,11 +25,19 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
     if (power == STEP_SEND_STOP)
         step->stops_settled = false; /* the list knew nothing of this one */
     call->last_sent_ms = now_ms;
+    step->resend_gap_ms = step->resend_gap_ms ? 2 * step->resend_gap_ms : STEP_RESEND_FIRST_MS;
+    if (step->resend_gap_ms > STEP_RESEND_LAST_MS)
+        step->resend_gap_ms = STEP_RESEND_LAST_MS;
+    step->next_power_ms = now_ms; /* whatever is said of this one */
+    step_back_off(step, now_ms);
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
     memcpy(call->node, step->ha && step->host_offline ? step->other_host : step->node, sizeof(call->node));
     step->busy_power = true;
     step->sending = power;
+    if (call->sent == STEP_CALLS_MAX)
+        step_note(effects, "%s no. %u is the last one: from now on the guest is only read",
+                  call_name(step, call), call->sent);
     effects->send = power;
     effects->send_to = call->node;
     effects->by_ha = step->ha;
@@ -34,10 +47,19 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
 
 void step_back_off(struct step *step, int64_t now_ms)
 {
-    step->next_power_ms = now_ms + step->resend_gap_ms;
-    step->resend_gap_ms *= 2;
-    if (step->resend_gap_ms > STEP_RESEND_LAST_MS)
-        step->resend_gap_ms = STEP_RESEND_LAST_MS;
+    if (step->next_power_ms < now_ms + step->resend_gap_ms)
+        step->next_power_ms = now_ms + step->resend_gap_ms;
+}
+
+bool step_may_send(struct step *step, struct step_effects *effects, const struct step_call *call,
+                   int64_t now_ms)
+{
+    if (call->sent >= STEP_CALLS_MAX)
+        return false;
+    if (now_ms >= step->next_power_ms)
+        return true;
+    step_wake_at(effects, step->next_power_ms);
+    return false;
 }
 
 /* ---- what became of it ---- */
@@ -54,11 +76,6 @@ static struct step_call *sent_call(struct step *step)
         break;
     }
     return &step->stop;
-}
-
-static const char *call_name(const struct step *step, const struct step_call *call)
-{
-    return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
 }
 
 /* It went to a host that the guest is not on, as we know by now: there it can only fail. The HA manager is
@@ -160,14 +177,12 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         if (in_task)
             count_elsewhere(call);
         step_lose_node(step, now_ms);
-        step->next_power_ms = now_ms;
         return;
     case PVE_REFUSAL_LOCKED:
         step_locked(step, effects, lock[0] ? lock : "unknown", now_ms,
                     step->verified_ms ? INT64_MAX : step->params.lock_wait_ms);
         return;
-    case PVE_REFUSAL_BUSY: /* Proxmox has waited 10 s for the lock file already */
-        step->next_power_ms = now_ms;
+    case PVE_REFUSAL_BUSY: /* Proxmox has waited 10 s for the lock file already: no pause from now on */
         return;
     case PVE_REFUSAL_NOT_RUNNING:
         /* containers only: proves nothing by itself, a host that does not have it says the same */
@@ -289,6 +304,7 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         if (call == &step->stop && !step->lost_before) {
             step->lost_before = true;
             step->next_power_ms = now + STEP_RESEND_LOST_MS;
+            step->resend_gap_ms = 0;
         } else {
             step_back_off(step, now);
         }
@@ -402,6 +418,16 @@ void step_leave_open(struct step_call *call)
         call->last_open_ms = call->last_sent_ms;
 }
 
+/* The start waits for the end of the stop's task, which nothing else tells; that takes a second in general.
+ */
+static int64_t longest_task_gap(const struct step *step, const struct step_call *call, int64_t now_ms)
+{
+    if (step->phase != STEP_POWERING_ON || call == &step->start)
+        return STEP_STATUS_LAST_MS;
+    int64_t gap_ms = STEP_STATUS_SOON_MS + (now_ms - step->verified_ms) / STEP_STATUS_SHARE;
+    return gap_ms < STEP_STATUS_LAST_MS ? gap_ms : STEP_STATUS_LAST_MS;
+}
+
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     struct step_call *call = find_task(step, event->upid);
@@ -413,8 +439,8 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
         step->stop_unread = event->result->outcome != API_OK || !event->decoded;
     step->next_task_ms = now + step->task_gap_ms;
     step->task_gap_ms += step->task_gap_ms / 2;
-    if (step->task_gap_ms > STEP_STATUS_LAST_MS)
-        step->task_gap_ms = STEP_STATUS_LAST_MS;
+    if (step->task_gap_ms > longest_task_gap(step, call, now))
+        step->task_gap_ms = longest_task_gap(step, call, now);
     if (call == &step->start && step->phase == STEP_POWERING_OFF) {
         take_former_start(step, event);
     } else if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
@@ -440,6 +466,7 @@ void step_power_located(struct step *step, int64_t now_ms)
     }
     if (strcmp(step->lost_node, step->node) == 0)
         return;
+    step->next_power_ms = now_ms;        /* what failed elsewhere says nothing of this host */
     step->container_not_running = false; /* there */
     step->idle_container_ms = 0;
     /* what lists said is of the other host, and so are the tasks that others are compared with */

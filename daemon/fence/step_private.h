@@ -40,8 +40,11 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
 /* Its task is not followed up (any more): it may still be carried out. */
 void step_leave_open(struct step_call *call);
-/* The next power call not before a pause that doubles each time. */
+/* The next power call not before a pause, which doubles with each one that is sent. */
 void step_back_off(struct step *step, int64_t now_ms);
+/* Another one of this kind may be sent now: the pause is over, and there were not too many (P7). */
+bool step_may_send(struct step *step, struct step_effects *effects, const struct step_call *call,
+                   int64_t now_ms);
 /* The state of a call changes for good; reads that are under way were asked for before it. */
 void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms);
 void step_power_answered(struct step *step, struct step_effects *effects, const struct step_event *event);

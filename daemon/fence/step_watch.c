@@ -201,10 +201,8 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
         end_watch(step, effects, "runs again, and not by a call of ours: left so");
         return;
     }
-    if (now_ms < step->next_power_ms) {
-        step_wake_at(effects, step->next_power_ms);
+    if (!step_may_send(step, effects, &step->stop, now_ms))
         return;
-    }
     if (!step->repaired)
         step_note(effects, "started by a call whose answer was lost: stopped again");
     step->repaired = true;

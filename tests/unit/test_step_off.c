@@ -307,7 +307,7 @@ static void test_a_locked_guest_fails_after_lock_wait_with_the_locks_name(void *
             task_is(STOP_UPID, "VM is locked (backup)");
     }
     assert_going_on();
-    assert_true(stops > 3);
+    assert_int_equal(stops, 1); /* while reads show the lock another one would be refused, too */
     for (int64_t at = 5000; at < 7000 && step.phase != STEP_ENDED; at += 50) {
         go(at);
         if (step.busy_status)
@@ -320,6 +320,24 @@ static void test_a_locked_guest_fails_after_lock_wait_with_the_locks_name(void *
     assert_ended(OPERATION_FAILED, ERROR_LOCKED);
     assert_non_null(strstr(effects.error.message, "backup"));
     assert_non_null(strstr(effects.error.hint, "qm unlock 100"));
+}
+
+static void test_a_stop_is_sent_again_as_soon_as_the_lock_is_gone(void **state) /* rule 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(30);
+    reads_running(); /* the lock is not seen in it */
+    task_is(STOP_UPID, "VM is locked (backup)");
+    for (int64_t at = 100; at < 4000; at += 100) {
+        go(at);
+        if (step.busy_status)
+            status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
+    }
+    assert_int_equal(stops, 1);
+    go(4050);
+    reads_running();
+    assert_int_equal(stops, 2);
 }
 
 static void test_a_second_lock_has_a_patience_of_its_own(void **state) /* rule 4 */
@@ -341,21 +359,27 @@ static void test_a_migration_is_waited_for_and_the_guest_located_anew(void **sta
 {
     (void)state;
     stop_a_running_guest(FENCE_OFF);
-    for (int64_t at = 1000; at < 60000; at += 3000) {
-        if (step.busy_task)
-            task_is(STOP_UPID, "VM is locked (migrate)");
+    task_is(STOP_UPID, "VM is locked (migrate)");
+    for (int64_t at = 1100; at < 60000; at += 3000) {
         assert_going_on();
         go(at);
-        if (step.busy_locate)
-            located_on("pve1");
+        located_on("pve1");
         go(at + 500);
         if (step.busy_status)
             status_is(
                 (struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "migrate"});
-        if (step.busy_power)
-            power_taken(STOP_UPID);
     }
-    assert_true(stops > 1);
+    assert_int_equal(stops, 1); /* it would be refused, too */
+    go(60000);
+    if (step.busy_locate)
+        located_on("pve1");
+    go(61000);
+    reads_running();
+    assert_int_equal(stops, 2);
+    power_taken(STOP2_UPID);
+    go(61100);
+    reads_running();
+    task_is(STOP2_UPID, "VM is locked (migrate)");
     go(DEADLINE);
     assert_ended(OPERATION_FAILED, ERROR_LOCKED);
 }
@@ -720,6 +744,79 @@ static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 
     assert_int_equal(pause, STEP_RESEND_LAST_MS);
 }
 
+/* A guest that runs on whatever is sent, for so long: how it answers, and what its task says (NULL: none). */
+static void stop_in_vain(int64_t from, int64_t until, int status, const char *answer, const char *exit)
+{
+    for (int64_t at = from; at < until && step.phase != STEP_ENDED; at += 2) {
+        go(at);
+        if (step.busy_power && status)
+            power_refused(status, answer);
+        else if (step.busy_power && answer)
+            power_taken(STOP_UPID);
+        else if (step.busy_power)
+            power_lost();
+        if (step.busy_task)
+            task_is(STOP_UPID, exit);
+        if (step.busy_locate)
+            located_on("pve1");
+        if (step.busy_hosts)
+            hosts_say(3, 3, true);
+        if (step.busy_status)
+            reads_running();
+    }
+}
+
+static void test_stops_that_do_nothing_back_off_whatever_said_so(void **state) /* P7 */
+{
+    static const struct {
+        int status;
+        const char *answer, *exit;
+    } ways[] = {
+        {0, "", "OK"},
+        {0, "", "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"},
+        {0, "", "VM is locked (backup)"},
+        {0, "", "unable to find configuration file for VM 100 on node 'pve1'"},
+        {0, "", "VM quit/powerdown failed"},
+        {500, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout", NULL},
+        {500, "VM is locked (backup)", NULL},
+        {500, "unable to find configuration file for VM 100 on node 'pve1'", NULL},
+        {500, "VM 100 not running", NULL},
+        {500, "got no worker upid - start worker failed", NULL},
+        {595, "Connection refused", NULL},
+        {596, "Connection timed out", NULL},
+        {0, NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        begin(FENCE_OFF);
+        stop_in_vain(2, 30000, ways[i].status, ways[i].answer, ways[i].exit);
+        assert_going_on();
+        assert_in_range(stops, 5, 12);
+    }
+}
+
+static void test_one_operation_sends_only_so_many_stops_and_reads_on_to_its_deadline(void **state) /* P7 */
+{
+    struct step_params wanted = params(FENCE_OFF);
+    (void)state;
+    wanted.deadline_ms = T0 + 3600000;
+    begin_with(wanted);
+    stop_in_vain(2, 600000, 0, "", "OK");
+    assert_int_equal(stops, STEP_CALLS_MAX);
+    assert_going_on();
+    for (int64_t at = 600000; at < 601000; at += 100) {
+        go(at);
+        if (step.busy_status)
+            reads_running();
+    }
+    go(601000);
+    assert_true(step.busy_status || step.next_status_ms <= now_ms + STEP_STATUS_LAST_MS);
+    go(3600000);
+    assert_ended(OPERATION_FAILED, ERROR_DEADLINE);
+    assert_non_null(strstr(effects.error.message, "as many stops as one operation may send"));
+    assert_int_equal(stops, STEP_CALLS_MAX);
+}
+
 static void test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_backs_off(void **state)
 {
     (void)state;
@@ -838,6 +935,9 @@ int main(void)
         cmocka_unit_test(test_a_stop_that_fails_because_the_guest_moved_locates_it),
         cmocka_unit_test(test_a_held_lock_file_is_tried_again_at_once),
         cmocka_unit_test(test_a_locked_guest_fails_after_lock_wait_with_the_locks_name),
+        cmocka_unit_test(test_a_stop_is_sent_again_as_soon_as_the_lock_is_gone),
+        cmocka_unit_test(test_stops_that_do_nothing_back_off_whatever_said_so),
+        cmocka_unit_test(test_one_operation_sends_only_so_many_stops_and_reads_on_to_its_deadline),
         cmocka_unit_test(test_a_second_lock_has_a_patience_of_its_own),
         cmocka_unit_test(test_a_migration_is_waited_for_and_the_guest_located_anew),
         cmocka_unit_test(test_a_lost_stop_that_was_done_is_proven_by_reading),
