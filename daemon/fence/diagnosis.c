@@ -293,6 +293,12 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
         word = "hint";
         level = DIAGNOSIS_OK;
     }
+    if (facts->sees && finding->names_guests) {
+        diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
+                      "%s: on guests of which you may not see all", word);
+        diagnosis_hint(diagnosis, "as root: `/usr/sbin/fence_broker permissions`");
+        return;
+    }
     diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
                   "%s: %s", word, finding->message);
     bool role_known = !strstr(finding->mend, "--roles " PRIVILEGES_ROLE) || strstr(finding->mend, "role add");

@@ -140,6 +140,7 @@ static void end_for_good(struct rehearsals *rehearsals, const struct error *why)
               why->message);
     error_hint(&rehearsals->alarm, "%s%s%s%s", why->hint, path[0] ? "; afterwards `rm " : "", path,
                path[0] ? "` and reload" : "");
+    rehearsals->alarm.names_guests = true;
     const struct log_field fields[] = {{"PVE_VMID", vmid},
                                        {"PVE_NODE", rehearsals->flight.node},
                                        LOG_ERROR_CODE(&rehearsals->alarm),

@@ -62,6 +62,7 @@ static const struct recorder_sink sink = {.open = sink_open, .write = sink_write
 static void set_alarm(const struct rehearsal_memory *memory, struct error *alarm, const char *words)
 {
     error_set(alarm, ERROR_PROTOCOL, "%s", words);
+    alarm->names_guests = true;
     error_hint(
         alarm,
         "find out why, and whether that guest was off; then `rm %s` and `systemctl reload fence-broker`",

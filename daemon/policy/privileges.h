@@ -60,6 +60,7 @@ struct privileges_finding {
     size_t privilege_count; /* at least one, in alphabetical order */
     char *message;          /* one line: what is wrong */
     char *mend;             /* one line for the shell of a Proxmox host; ROLE: `pveum acl list` names it */
+    bool names_guests;      /* message and mend do */
 };
 
 /* Excess first, then what is missing, then hints. What is granted on one path and seen on

@@ -340,5 +340,6 @@ bool privileges_describe(const struct privileges_case *found, const struct privi
     text_make_printable(mend.data);
     finding->message = TAKE(message.data);
     finding->mend = TAKE(mend.data);
+    finding->names_guests = found->vmid_count > 0 || strncmp(found->path, "/vms/", 5) == 0;
     return true;
 }

@@ -170,6 +170,7 @@ static void describe(struct error *error, enum error_code code, const struct gra
         error_set(error, code, "%s", first->message);
     error_hint(error, "on a Proxmox host: %s%s", first->mend,
                strstr(first->mend, "ROLE ") ? " (ROLE: see `pveum acl list`)" : "");
+    error->names_guests = first->names_guests;
 }
 
 static enum grants_state judge(const struct grants *grants)

@@ -140,8 +140,14 @@ void exchange_answer_error(struct exchange *exchange, int status, const char *al
                            const struct error *error, const char *operation)
 {
     _cleanup_(text_clear) struct text body = {0};
+    struct error seen = *error;
 
-    view_error(&body, exchange->form, error, operation);
+    if (error->names_guests && exchange_subject(exchange)) {
+        error_set(&seen, error->code, "%s",
+                  "what stands in the way is about guests of which you may not see all");
+        error_hint(&seen, "as root: /usr/sbin/fence_broker doctor");
+    }
+    view_error(&body, exchange->form, &seen, operation);
     send_answer(exchange, status ? status : error_code_http_status(error->code),
                 http_content_type(exchange->form), allow, &body);
 }

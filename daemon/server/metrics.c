@@ -121,6 +121,7 @@ void metrics_end(struct metrics_scrape *scrape)
     if (!scrape)
         return;
     free(scrape->reasons);
+    free(scrape->hidden);
     free(scrape->fenced_ms);
     free(scrape);
 }

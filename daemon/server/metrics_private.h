@@ -14,6 +14,7 @@ struct metrics_scrape {
     const struct inventory *inventory; /* may be NULL */
     size_t guest_count;
     reason_set *reasons; /* of each guest of the inventory; */
+    bool *hidden;        /* whether the asker may not see it; NULL: it sees all; */
     size_t judged;       /* so far of so many */
     bool full;           /* with the samples of the guests that are 0 */
     int64_t *fenced_ms;  /* of each guest: wall clock of its last proven fence, 0: none is known */
@@ -71,6 +72,8 @@ void metrics_process_virtual(struct metrics_sink *sink);
 bool metrics_look_at_targets(struct metrics_scrape *scrape);
 /* Judge so many of them more, at most; how many it were. */
 size_t metrics_judge_targets(struct metrics_scrape *scrape, size_t most);
+/* May the asker see what is told of this one? */
+bool metrics_shows(const struct metrics_scrape *scrape, size_t guest);
 void metrics_requests(struct metrics_sink *sink);
 void metrics_rehearsals(struct metrics_sink *sink);
 void metrics_last_fence(struct metrics_sink *sink);

@@ -60,7 +60,9 @@ bool metrics_look_at_targets(struct metrics_scrape *scrape)
         return true;
     scrape->reasons = calloc(count, sizeof(*scrape->reasons));
     scrape->fenced_ms = calloc(count, sizeof(*scrape->fenced_ms));
-    if (!scrape->reasons || !scrape->fenced_ms)
+    if (scrape->view->subject)
+        scrape->hidden = calloc(count, sizeof(*scrape->hidden));
+    if (!scrape->reasons || !scrape->fenced_ms || (scrape->view->subject && !scrape->hidden))
         return false;
     find_last_fences(scrape);
     return true;
@@ -71,10 +73,19 @@ size_t metrics_judge_targets(struct metrics_scrape *scrape, size_t most)
     size_t left = scrape->guest_count - scrape->judged, end = scrape->judged + (left < most ? left : most);
     size_t from = scrape->judged;
 
-    for (; scrape->judged < end; scrape->judged++)
-        scrape->reasons[scrape->judged] =
-            readiness_guest(&scrape->view->readiness, inventory_get(scrape->inventory, scrape->judged));
+    for (; scrape->judged < end; scrape->judged++) {
+        const struct guest *guest = inventory_get(scrape->inventory, scrape->judged);
+
+        scrape->reasons[scrape->judged] = readiness_guest(&scrape->view->readiness, guest);
+        if (scrape->hidden)
+            scrape->hidden[scrape->judged] = !sight_of_guest(scrape->view->subject, guest);
+    }
     return end - from;
+}
+
+bool metrics_shows(const struct metrics_scrape *scrape, size_t guest)
+{
+    return !scrape->hidden || !scrape->hidden[guest];
 }
 
 /* ---- what was asked for them ---- */
@@ -103,12 +114,14 @@ void metrics_requests(struct metrics_sink *sink)
     for (size_t i = sink->from; i < sink->to; i++) {
         int of = inventory_get(scrape->inventory, i)->vmid;
 
-        put_requests(sink, metrics_vmid(of, vmid), tally ? tally_find(tally, of) : NULL);
+        if (metrics_shows(scrape, i))
+            put_requests(sink, metrics_vmid(of, vmid), tally ? tally_find(tally, of) : NULL);
     }
     if (sink->to < scrape->guest_count)
         return;
     for (const struct tally_target *t = tally ? tally->targets : NULL; t; t = t->hh.next) {
-        if (index_of(scrape->inventory, scrape->guest_count, t->vmid) == scrape->guest_count)
+        if (index_of(scrape->inventory, scrape->guest_count, t->vmid) == scrape->guest_count &&
+            sight_of_vmid(scrape->view->subject, scrape->inventory, t->vmid))
             put_requests(sink, metrics_vmid(t->vmid, vmid), t);
     }
     put_requests(sink, "unknown", tally ? &tally->no_target : NULL);
@@ -120,7 +133,7 @@ void metrics_last_fence(struct metrics_sink *sink)
     char vmid[METRICS_VMID_MAX];
 
     for (size_t i = sink->from; i < sink->to; i++) {
-        if (scrape->fenced_ms[i] || scrape->full)
+        if (metrics_shows(scrape, i) && (scrape->fenced_ms[i] || scrape->full))
             metrics_put_seconds(
                 sink,
                 METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)}),
@@ -142,7 +155,7 @@ void metrics_rehearsals(struct metrics_sink *sink)
         for (enum probe_result result = 0; result < PROBE_RESULT_COUNT; result++) {
             uint64_t count = rehearsals_count(rehearsals, guest, result);
 
-            if (count > 0 || scrape->full)
+            if (metrics_shows(scrape, i) && (count > 0 || scrape->full))
                 metrics_put(sink,
                             METRICS_LABELS({"target", metrics_vmid(guest, vmid)},
                                            {"result", probe_result_name(result)}),
@@ -169,10 +182,13 @@ void metrics_target_ready(struct metrics_sink *sink)
     const struct metrics_scrape *scrape = sink->scrape;
     char vmid[METRICS_VMID_MAX];
 
-    for (size_t i = sink->from; i < sink->to; i++)
-        metrics_put(sink,
-                    METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)}),
-                    readiness_verdict(scrape->reasons[i]) != VERDICT_BLOCKED);
+    for (size_t i = sink->from; i < sink->to; i++) {
+        int of = inventory_get(scrape->inventory, i)->vmid;
+
+        if (metrics_shows(scrape, i))
+            metrics_put(sink, METRICS_LABELS({"target", metrics_vmid(of, vmid)}),
+                        readiness_verdict(scrape->reasons[i]) != VERDICT_BLOCKED);
+    }
 }
 
 /* Reasons of the same name are one sample. False if an earlier one has it already. */
@@ -202,7 +218,7 @@ static void put_reasons(struct metrics_sink *sink, enum verdict severity)
         for (size_t i = sink->from; i < sink->to; i++) {
             bool has = (scrape->reasons[i] & set) != 0;
 
-            if (has || scrape->full)
+            if (metrics_shows(scrape, i) && (has || scrape->full))
                 metrics_put(
                     sink,
                     METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)},

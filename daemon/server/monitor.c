@@ -21,8 +21,10 @@ static void set_reason(struct error *error, const struct view_facts *facts, enum
     const struct error *cause = view_cause(facts, reason);
     enum error_code code = error_code_from_name(reason_name(reason)); /* the same words */
 
-    if (guest)
+    if (guest && sight_of_guest(facts->subject, guest))
         error_set(error, code, "guest %s (%d): %s", guest_label(guest), guest->vmid, reason_message(reason));
+    else if (guest)
+        error_set(error, code, "a guest that you may not see: %s", reason_message(reason));
     else if (cause)
         error_set(error, code, "%s: %s", reason_message(reason), cause->message);
     else
@@ -30,18 +32,20 @@ static void set_reason(struct error *error, const struct view_facts *facts, enum
     error_hint(error, "%s", cause && cause->hint[0] ? cause->hint : reason_hint(reason));
 }
 
-/* The guests that these names lead to, looked up once: a name that leads nowhere takes long to say so.
+/* The guests that these names lead to, looked up once: a name that leads nowhere takes long to say so. One
+ * that the asker may not see is led to by none, so that nobody learns by asking which names there are.
  * Without memory none, and then every guest counts. */
-static const struct guest **find_named(const struct inventory *inventory, const char *nodes, size_t *count)
+static const struct guest **find_named(const struct view_facts *facts, const char *nodes, size_t *count)
 {
     _cleanup_(freep) char *names = strdup(nodes);
     const struct guest **found = calloc(strlen(nodes) + 1, sizeof(*found));
     char *rest = names;
+    struct access_decision decision;
     struct error error;
 
     *count = 0;
     for (const char *name; found && (name = strsep(&rest, ","));) {
-        found[*count] = inventory_find(inventory, name, &error);
+        found[*count] = sight_find(facts->subject, facts->readiness.inventory, name, &decision, &error);
         *count += found[*count] != NULL;
     }
     return found;
@@ -62,7 +66,7 @@ static const struct guest *blocked_guest(const struct view_facts *facts, const c
 {
     const struct inventory *inventory = facts->readiness.inventory;
     size_t count = 0;
-    _cleanup_(freep) const struct guest **named = nodes ? find_named(inventory, nodes, &count) : NULL;
+    _cleanup_(freep) const struct guest **named = nodes ? find_named(facts, nodes, &count) : NULL;
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);

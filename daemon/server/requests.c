@@ -442,7 +442,7 @@ void request_permissions(struct exchange *exchange, const struct http_request *r
     struct view_facts facts;
 
     (void)request;
-    exchanges_facts(exchange->all, &facts);
+    exchange_facts(exchange, &facts);
     view_permissions(&body, exchange->form, &facts);
     answer_view(exchange, &body);
 }

@@ -8,6 +8,7 @@
 #include "system/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SHOWN_PLUG_MAX 80
@@ -37,6 +38,25 @@ static struct access_decision decide_reading(const struct access_subject *subjec
 bool sight_of_guest(const struct access_subject *subject, const struct guest *guest)
 {
     return !subject || access_allows(decide_reading(subject, guest).verdict);
+}
+
+bool sight_of_vmid(const struct access_subject *subject, const struct inventory *inventory, int vmid)
+{
+    const struct guest *guest = inventory ? inventory_by_vmid(inventory, vmid) : NULL;
+    struct access_guest seen = {0};
+    const struct access_question question = {ACCESS_READ, ACCESS_WHAT_GUESTS, ACCESS_ACTION_NONE, &seen};
+    char label[12];
+
+    if (!subject || guest)
+        return !subject || sight_of_guest(subject, guest);
+    snprintf(label, sizeof(label), "%d", vmid);
+    seen.vmid = label;
+    return access_allows(access_decide(subject, &question).verdict);
+}
+
+bool sight_of_path(const struct access_subject *subject, const struct inventory *inventory, const char *path)
+{
+    return strncmp(path, "/vms/", 5) != 0 || sight_of_vmid(subject, inventory, atoi(path + 5));
 }
 
 struct access_decision sight_decide_operation(const struct access_subject *subject,

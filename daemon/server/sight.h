@@ -13,6 +13,10 @@
 /* As the rules see it; borrowed from the guest. */
 void sight_guest_of(const struct guest *guest, struct access_guest *out);
 bool sight_of_guest(const struct access_subject *subject, const struct guest *guest);
+/* By VMID, also of one that is not in the inventory (any more), which may be NULL. */
+bool sight_of_vmid(const struct access_subject *subject, const struct inventory *inventory, int vmid);
+/* A path of Proxmox's: "/vms/101" is as the guest is, all others may be seen. */
+bool sight_of_path(const struct access_subject *subject, const struct inventory *inventory, const char *path);
 /* By the guest that it was about, as it is called now. `inventory` may be NULL. */
 bool sight_of_operation(const struct access_subject *subject, const struct inventory *inventory,
                         const struct operation *operation);

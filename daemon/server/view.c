@@ -134,8 +134,7 @@ static const struct error *endpoint_error(const struct view_facts *facts, enum e
     return NULL;
 }
 
-/* The cause in Proxmox's or the network's own words, where there is one for this reason. */
-const struct error *view_cause(const struct view_facts *facts, enum reason reason)
+static const struct error *cause_for_all(const struct view_facts *facts, enum reason reason)
 {
     if (reason == REASON_NO_SESSION && facts->session.error.code != ERROR_NONE)
         return &facts->session.error;
@@ -153,6 +152,14 @@ const struct error *view_cause(const struct view_facts *facts, enum reason reaso
     if (reason == REASON_CLOCK_WRONG || reason == REASON_CLOCK_DOUBTED)
         return endpoint_error(facts, ERROR_CLOCK_WRONG);
     return NULL;
+}
+
+/* The cause in Proxmox's or the network's own words, where there is one for this reason. */
+const struct error *view_cause(const struct view_facts *facts, enum reason reason)
+{
+    const struct error *cause = cause_for_all(facts, reason);
+
+    return cause && cause->names_guests && facts->subject ? NULL : cause;
 }
 
 struct json_object *view_error_object(const struct error *error, const char *operation)

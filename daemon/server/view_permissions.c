@@ -64,10 +64,25 @@ static void put_finding(struct text *out, const struct privileges_finding *findi
     text_printf(out, "  on a Proxmox host: %s\n", finding->mend);
 }
 
-static void put_findings(struct text *out, const struct privileges_report *report)
+/* For whom rules keep from guests only how many there are: one finding may be about a hundred guests. */
+static bool is_hidden(const struct view_facts *facts, const struct privileges_finding *finding)
 {
-    for (size_t i = 0; i < report->count; i++)
-        put_finding(out, &report->findings[i]);
+    return facts->subject && finding->names_guests;
+}
+
+static void put_findings(struct text *out, const struct view_facts *facts,
+                         const struct privileges_report *report)
+{
+    size_t hidden = 0;
+
+    for (size_t i = 0; i < report->count; i++) {
+        if (is_hidden(facts, &report->findings[i]))
+            hidden++;
+        else
+            put_finding(out, &report->findings[i]);
+    }
+    if (hidden)
+        text_printf(out, "\n%zu more about guests of which you may not see all\n", hidden);
     if (report->count)
         text_puts(out,
                   "\n`pveum acl list` on a Proxmox host names each ROLE, and tells what is granted to the "
@@ -141,7 +156,7 @@ static bool join_line(struct line *groups, const char *path, const char *privile
     return true;
 }
 
-static struct line *collect_lines(struct json_object *listing, size_t *count)
+static struct line *collect_lines(const struct view_facts *facts, struct json_object *listing, size_t *count)
 {
     size_t length = (size_t)json_object_object_length(listing);
     struct line *lines = calloc(length ? length : 1, sizeof(*lines)), *groups = NULL;
@@ -151,7 +166,9 @@ static struct line *collect_lines(struct json_object *listing, size_t *count)
         return lines;
     json_object_object_foreach(listing, path, held)
     {
-        char *privileges = json_object_is_type(held, json_type_object) ? privileges_text(held) : NULL;
+        bool shown = json_object_is_type(held, json_type_object) &&
+                     sight_of_path(facts->subject, facts->readiness.inventory, path);
+        char *privileges = shown ? privileges_text(held) : NULL;
         bool guest = !strncmp(path, "/vms/", 5);
 
         if (!privileges)
@@ -170,11 +187,11 @@ static struct line *collect_lines(struct json_object *listing, size_t *count)
     return lines;
 }
 
-static void put_listing(struct text *out, struct json_object *listing)
+static void put_listing(struct text *out, const struct view_facts *facts, struct json_object *listing)
 {
     _cleanup_(text_clear) struct text table = {0};
     size_t count = 0;
-    _cleanup_(freep) struct line *lines = collect_lines(listing, &count);
+    _cleanup_(freep) struct line *lines = collect_lines(facts, listing, &count);
 
     text_puts(&table, "PATH\tPRIVILEGES\n");
     for (size_t i = 0; lines && i < count; i++) {
@@ -195,9 +212,9 @@ static void permissions_screen(struct text *out, const struct view_facts *facts)
     put_head(out, facts);
     if (!grants_report(facts->grants))
         return;
-    put_findings(out, grants_report(facts->grants));
+    put_findings(out, facts, grants_report(facts->grants));
     if (json_object_is_type(grants_listing(facts->grants), json_type_object))
-        put_listing(out, grants_listing(facts->grants));
+        put_listing(out, facts, grants_listing(facts->grants));
 }
 
 /* ---- JSON ---- */
@@ -215,15 +232,32 @@ static struct json_object *finding_object(const struct privileges_finding *findi
     return object;
 }
 
-static struct json_object *findings_array(const struct privileges_report *report, enum privileges_kind kind)
+static struct json_object *findings_array(const struct view_facts *facts, enum privileges_kind kind)
 {
+    const struct privileges_report *report = grants_report(facts->grants);
     struct json_object *array = json_object_new_array();
 
     for (size_t i = 0; array && report && i < report->count; i++) {
-        if (report->findings[i].kind == kind)
+        if (report->findings[i].kind == kind && !is_hidden(facts, &report->findings[i]))
             json_object_array_add(array, finding_object(&report->findings[i]));
     }
     return array;
+}
+
+/* A reference, or a copy of what may be seen of it. */
+static struct json_object *paths_object(const struct view_facts *facts)
+{
+    struct json_object *listing = grants_listing(facts->grants), *object;
+
+    if (!facts->subject || !json_object_is_type(listing, json_type_object))
+        return json_object_get(listing);
+    object = json_object_new_object();
+    json_object_object_foreach(listing, path, held)
+    {
+        if (sight_of_path(facts->subject, facts->readiness.inventory, path))
+            view_add(object, path, json_object_get(held));
+    }
+    return object;
 }
 
 static void permissions_json(struct text *out, const struct view_facts *facts)
@@ -239,10 +273,10 @@ static void permissions_json(struct text *out, const struct view_facts *facts)
     view_add_string(object, "judgement", grants_state_name(grants_state(grants)));
     view_add_bool(object, "accepted_before", grants_remembered(grants));
     view_add_time(object, "read", report ? facts->realtime_ms - age_ms : 0, facts);
-    view_add(object, "excess", findings_array(report, PRIVILEGES_EXCESS));
-    view_add(object, "missing", findings_array(report, PRIVILEGES_MISSING));
-    view_add(object, "hints", findings_array(report, PRIVILEGES_HINT));
-    view_add(object, "paths", json_object_get(grants_listing(grants)));
+    view_add(object, "excess", findings_array(facts, PRIVILEGES_EXCESS));
+    view_add(object, "missing", findings_array(facts, PRIVILEGES_MISSING));
+    view_add(object, "hints", findings_array(facts, PRIVILEGES_HINT));
+    view_add(object, "paths", paths_object(facts));
     view_put_json(out, object);
 }
 

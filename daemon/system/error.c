@@ -100,6 +100,7 @@ void error_set(struct error *error, enum error_code code, const char *format, ..
     if ((unsigned)code >= ERROR_CODE_COUNT)
         code = ERROR_INTERNAL;
     error->code = code;
+    error->names_guests = false;
     memset(error->hint, 0, sizeof(error->hint));
     memcpy(error->hint, codes[code].hint, strlen(codes[code].hint));
 }

@@ -64,6 +64,7 @@ struct error {
     enum error_code code;
     char message[ERROR_MESSAGE_MAX]; /* one line, printable, what was seen */
     char hint[ERROR_HINT_MAX];       /* one line, the way out; may be empty */
+    bool names_guests; /* of the pool, whoever asks: not for those whom access rules keep from some */
 };
 
 /* Both replace what was there. Control characters in the formatted text (a reason phrase from the network,

@@ -134,6 +134,49 @@ run_table() {
     broker_said "off vm103: no rule matches"
 }
 
+strict_names() { asked_as "$1" GET "/v1/status?view=monitor&strict=1$3" | grep -q "$2"; }
+
+@test "no answer names a guest that its asker may not read, whatever it is about" {
+    local target form id hidden='vm10[23]|ct120|/vms/10[23]|target="(10[23]|120)"|(guests? |\(|"vmid":)(10[23]|120)([^0-9]|$)'
+    user mon 1005 990
+    sim_users
+    echo 'acl:1:/vms/103:fence@pve,fence@pve!broker:NoAccess:' >>"$SIM/user.cfg"
+    sim_start
+    rules_start '[access]
+enable-acl = yes
+[user mon]
+rule = read what:status,doctor,privileges,metrics
+rule = read what:operations guest:vm101
+rule = read guest:vm101'
+    fence 102 -o off -n vm102
+    fence 101 -o reboot -n vm101
+    sim_ctl set 102 lock=backup
+    sim_ctl set 103 lock=backup
+    await 20 strict_names root vm102 '&nodes=vm102'
+    id=$(client history --json | perl -0ne 'print $1 if /"id":"(\w+)"[^{}]*"plug":"vm102"/')
+    for form in text/plain application/json; do
+        for target in status doctor permissions operations guests 'guests?view=list-status' 'guests?view=rehearse' metrics \
+            'status?view=monitor&strict=1' 'status?view=monitor&strict=1&nodes=vm102' 'doctor?view=plugs&plugs=vm101,nosuch' "operations/$id"; do
+            [[ $target == metrics ]] || target=v1/$target
+            # it is something that is hidden: whoever may see all reads it there
+            curl -sS --unix-socket "$SOCKET" -H "Accept: $form" "http://localhost/$target" >"$T/shown.all"
+            as mon curl -sS --max-time 30 --unix-socket "$SOCKET" -H "Accept: $form" "http://localhost/$target" >"$T/shown"
+            [[ $target == *plugs* || $target == *rehearse ]] || grep -qE "$hidden" "$T/shown.all" || { echo "# nothing to hide in $target, $form"; cat "$T/shown.all"; false; }
+            [[ -s $T/seen ]]
+            if grep -E "$hidden" "$T/shown"; then
+                echo "# $target, $form" >&2
+                false
+            fi
+        done
+    done
+    # it is told that there is something, and as little of names that are hidden as of names that are not there
+    strict_names mon 'a guest that you may not see' ''
+    is "$(asked_as mon GET '/v1/status?view=monitor&strict=1&nodes=vm102')" "$(asked_as mon GET '/v1/status?view=monitor&strict=1&nodes=nosuch')"
+    asked_as mon GET '/v1/permissions' | grep -q 'of which you may not see all'
+    asked_as mon GET '/v1/doctor' | grep -q 'missing: on guests of which you may not see all'
+    asked_as mon GET /metrics | grep -q 'target="101"'
+}
+
 @test "what one may do is done, what not is denied with the rule that says so" {
     bob_start
     run client_as bob off vm101

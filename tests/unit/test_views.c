@@ -552,6 +552,23 @@ static void test_a_strict_monitor_counts_the_nodes_of_the_cluster(void **state)
     assert_true(monitor_passes(&room->facts, false, "WEB2", &error));
 }
 
+static void test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read(void **state)
+{
+    const struct access_policy policy = {.enable_acl = true};
+    const struct access_subject nobody = {.policy = &policy, .gate = ACCESS_MEMBER, .gate_words = ""};
+    struct room *room = *state;
+    struct error error = {0};
+
+    room->facts.subject = &nobody;
+    assert_false(monitor_passes(&room->facts, true, NULL, &error));
+    assert_int_equal(error.code, ERROR_LOCKED);
+    assert_non_null(strstr(error.message, "a guest that you may not see"));
+    assert_null(strstr(error.message, "web2"));
+    /* its names lead nowhere: else the answer would tell which there are */
+    assert_false(monitor_passes(&room->facts, true, "node1", &error));
+    assert_false(monitor_passes(&room->facts, true, "elsewhere", &error));
+}
+
 static void test_the_monitor_fails_with_the_worst_reason(void **state)
 {
     struct room *room = *state;
@@ -688,6 +705,7 @@ int main(void)
         VIEW_TEST(test_the_doctor_reports_what_the_facts_say_in_both_forms),
         VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
         VIEW_TEST(test_a_strict_monitor_counts_the_nodes_of_the_cluster),
+        VIEW_TEST(test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
         VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
     };
