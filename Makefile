@@ -55,7 +55,7 @@ pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
 DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
 CLIENT_SRC := $(wildcard client/*.c)
-PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(USERCFG_SRC) daemon/system/json.c
+PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(USERCFG_SRC) $(addprefix daemon/system/,json.c json_text.c text.c)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))

@@ -3,6 +3,9 @@
  */
 #include "system/json.h"
 
+#include "system/json_text.h"
+
+#include <json-c/json_visit.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,31 +24,44 @@ static bool memory_for_tree(size_t length)
     return there;
 }
 
+static int count_member(struct json_object *value, int flags, struct json_object *parent, const char *key,
+                        size_t *index, void *context)
+{
+    (void)value, (void)parent, (void)index;
+    *(size_t *)context += key && !(flags & JSON_C_VISIT_SECOND); /* on the way in */
+    return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
+/* As many members as the text has: of a name that comes twice in an object, the tree keeps one. */
+static bool has_members(struct json_object *object, size_t members)
+{
+    size_t count = 0;
+    return json_c_visit(object, 0, count_member, &count) == 0 && count == members;
+}
+
+/* Of a text that is JSON. NULL: no memory. */
+static struct json_object *build(struct json_tokener *tokener, const char *text, size_t length)
+{
+    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
+    /* a bare number at the end of the text is complete only when something follows it */
+    if (json_tokener_get_error(tokener) == json_tokener_continue)
+        object = json_tokener_parse_ex(tokener, "", 1);
+    return object;
+}
+
 struct json_object *json_parse(const char *text, size_t length)
 {
-    if (length > INT_MAX || !memory_for_tree(length))
+    size_t members = 0;
+    if (length > INT_MAX || !json_text_check(text, length, &members) || !memory_for_tree(length))
         return NULL;
-    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+    /* a list or object takes a level, and so does what is in it */
+    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
     if (!tokener)
         return NULL;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-
-    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)length);
-    enum json_tokener_error error = json_tokener_get_error(tokener);
-    /* a bare number at the end of the text is complete only when something follows it */
-    if (error == json_tokener_continue) {
-        object = json_tokener_parse_ex(tokener, "", 1);
-        error = json_tokener_get_error(tokener);
-    } else if (error == json_tokener_success) {
-        for (size_t i = json_tokener_get_parse_end(tokener); i < length; i++) {
-            if (!strchr(" \t\r\n", text[i]) || text[i] == '\0')
-                error = json_tokener_error_parse_unexpected;
-        }
-    }
+    struct json_object *object = build(tokener, text, length);
     json_tokener_free(tokener);
-    if (error != json_tokener_success) {
-        if (object)
-            json_object_put(object);
+    if (object && !has_members(object, members)) {
+        json_object_put(object);
         return NULL;
     }
     return object;
@@ -66,8 +82,8 @@ static bool whole_string(struct json_object *value, const char **out)
 static bool int_within(struct json_object *value, int64_t min, int64_t max, int64_t *out)
 {
     int64_t number = json_object_get_int64(value);
-    /* json-c shows what is greater than an int64_t as the greatest one */
-    if (number == INT64_MAX && json_object_get_uint64(value) > (uint64_t)INT64_MAX)
+    /* json-c shows what no int64_t can hold as the greatest one, or the smallest */
+    if (number == INT64_MIN || (number == INT64_MAX && json_object_get_uint64(value) > (uint64_t)INT64_MAX))
         return false;
     if (number < min || number > max)
         return false;

@@ -1,8 +1,9 @@
 /*
  * Reading JSON without surprises.
  *
- * json-c parses; the getters here check type and range, because json-c's own getters guess ("12abc" is 12 to
- * them). Shared by the daemon and by pvesim. This room knows no meaning of any document.
+ * What is JSON is judged in json_text.h, and json-c makes a tree of it. The getters here check type and
+ * range, because json-c's own getters guess ("12abc" is 12 to them). Shared by the daemon and by pvesim. This
+ * room knows no meaning of any document.
  */
 #pragma once
 
@@ -13,9 +14,10 @@
 
 #define JSON_DEPTH_MAX 16
 
-/* Parse exactly `length` bytes: json-c's strict mode (it still takes NaN and single quotes), valid UTF-8,
- * nothing behind the value but blanks. NULL if it is anything else (also for a bare `null`, which no caller
- * here expects). The caller releases with json_object_put(). */
+/* Parse exactly `length` bytes: JSON (RFC 8259) in UTF-8, no deeper than JSON_DEPTH_MAX, no name twice in an
+ * object, no NUL in a name. Half of a surrogate pair becomes U+FFFD. NULL if it is anything else (also for a
+ * bare `null`, which no caller here expects), or without memory. The caller releases with json_object_put().
+ */
 struct json_object *json_parse(const char *text, size_t length);
 
 /* Members of an object. Each returns false, and leaves *out alone, if `object` is not an object, the member

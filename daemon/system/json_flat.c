@@ -1,122 +1,86 @@
 /*
- * A cursor over the text, and one function for each thing that JSON has. Whatever is not plain makes it give
- * up, so that there is nothing to get wrong about escapes and UTF-8 here.
+ * Whatever is not plain, or not new, makes it give up, so that there is nothing to get wrong about escapes
+ * and UTF-8 here.
  */
 #include "system/json_flat.h"
 
+#include "system/json_text.h"
+
+#include <stdint.h>
 #include <string.h>
 
-struct cursor {
-    const char *at, *end;
-};
-
-static void skip_blanks(struct cursor *cursor)
+static const struct json_flat_member *find(const struct json_flat *flat, const char *key, size_t length)
 {
-    while (cursor->at < cursor->end &&
-           (*cursor->at == ' ' || *cursor->at == '\n' || *cursor->at == '\r' || *cursor->at == '\t'))
-        cursor->at++;
-}
+    for (size_t i = 0; i < flat->count; i++) {
+        const struct json_flat_member *member = &flat->members[i];
 
-/* The next thing is that character. */
-static bool take(struct cursor *cursor, char wanted)
-{
-    skip_blanks(cursor);
-    if (cursor->at == cursor->end || *cursor->at != wanted)
-        return false;
-    cursor->at++;
-    return true;
-}
-
-static bool take_string(struct cursor *cursor, const char **text, size_t *length)
-{
-    if (!take(cursor, '"'))
-        return false;
-    *text = cursor->at;
-    for (; cursor->at < cursor->end; cursor->at++) {
-        unsigned char c = (unsigned char)*cursor->at;
-
-        if (c == '"') {
-            *length = (size_t)(cursor->at++ - *text);
-            return true;
-        }
-        if (c < 0x20 || c == '\\' || c >= 0x7f)
-            return false;
+        if (member->key_length == length && memcmp(member->key, key, length) == 0)
+            return member;
     }
-    return false;
+    return NULL;
 }
 
-static bool take_word(struct cursor *cursor, const char *word)
+static bool take_key(struct json_cursor *cursor, struct json_flat_member *member)
 {
-    size_t length = strlen(word);
+    struct json_string name;
 
-    if ((size_t)(cursor->end - cursor->at) < length || memcmp(cursor->at, word, length) != 0)
+    json_skip_blanks(cursor);
+    if (!json_take_string(cursor, &name) || !name.plain)
         return false;
-    cursor->at += length;
-    return true;
+    member->key = name.bytes;
+    member->key_length = name.length;
+    return json_take(cursor, ':');
 }
 
-/* At least one. */
-static bool take_digits(struct cursor *cursor)
+static bool take_value(struct json_cursor *cursor, struct json_flat_member *member)
 {
-    const char *begin = cursor->at;
+    struct json_string string;
+    bool integer = false;
 
-    while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9')
-        cursor->at++;
-    return cursor->at > begin;
-}
-
-static bool take_number(struct cursor *cursor, struct json_flat_member *member)
-{
+    json_skip_blanks(cursor);
+    member->kind = JSON_FLAT_OTHER;
     member->value = cursor->at;
-    member->kind = JSON_FLAT_INT;
-    (void)take_word(cursor, "-");
-    if (!take_word(cursor, "0") && !take_digits(cursor))
-        return false;
-    if (take_word(cursor, ".")) {
-        member->kind = JSON_FLAT_OTHER;
-        if (!take_digits(cursor))
+    if (cursor->at < cursor->end && *cursor->at == '"') {
+        if (!json_take_string(cursor, &string))
             return false;
+        member->kind = JSON_FLAT_STRING;
+        member->value = string.bytes;
+        member->value_length = string.length;
+        return string.plain;
     }
-    if (take_word(cursor, "e") || take_word(cursor, "E")) {
-        member->kind = JSON_FLAT_OTHER;
-        if (!take_word(cursor, "-"))
-            (void)take_word(cursor, "+");
-        if (!take_digits(cursor))
+    if (json_take_word(cursor, "true"))
+        member->kind = JSON_FLAT_TRUE;
+    else if (json_take_word(cursor, "false"))
+        member->kind = JSON_FLAT_FALSE;
+    else if (!json_take_word(cursor, "null")) {
+        if (!json_take_number(cursor, &integer))
             return false;
+        member->kind = integer ? JSON_FLAT_INT : JSON_FLAT_OTHER;
     }
     member->value_length = (size_t)(cursor->at - member->value);
     return true;
 }
 
-static bool take_value(struct cursor *cursor, struct json_flat_member *member)
+/* A name like one before? `seen` has a bit for each that was, so that hardly any are compared. */
+static bool is_new(const struct json_flat *flat, const struct json_flat_member *member, uint64_t *seen)
 {
-    skip_blanks(cursor);
-    if (cursor->at == cursor->end)
-        return false;
-    switch (*cursor->at) {
-    case '"':
-        member->kind = JSON_FLAT_STRING;
-        return take_string(cursor, &member->value, &member->value_length);
-    case 't':
-        member->kind = JSON_FLAT_TRUE;
-        return take_word(cursor, "true");
-    case 'f':
-        member->kind = JSON_FLAT_FALSE;
-        return take_word(cursor, "false");
-    case 'n':
-        member->kind = JSON_FLAT_OTHER;
-        return take_word(cursor, "null");
-    default:
-        return take_number(cursor, member);
-    }
+    size_t length = member->key_length;
+    uint64_t first = length ? (unsigned char)member->key[0] : 0;
+    uint64_t last = length ? (unsigned char)member->key[length - 1] : 0;
+    uint64_t bit = UINT64_C(1) << ((first * 5 + last * 3 + length) % 64);
+    bool maybe_twice = *seen & bit;
+
+    *seen |= bit;
+    return !maybe_twice || !find(flat, member->key, length);
 }
 
 bool json_flat_split(struct json_flat *flat, const char *text, size_t length)
 {
-    struct cursor cursor = {text, text + length};
+    struct json_cursor cursor = {text, text + length};
+    uint64_t seen = 0;
 
     flat->count = 0;
-    if (!take(&cursor, '{'))
+    if (!json_take(&cursor, '{'))
         return false;
     do {
         struct json_flat_member *member = &flat->members[flat->count];
@@ -124,26 +88,17 @@ bool json_flat_split(struct json_flat *flat, const char *text, size_t length)
         if (flat->count == JSON_FLAT_MAX)
             return false;
         *member = (struct json_flat_member){.kind = JSON_FLAT_OTHER};
-        if (!take_string(&cursor, &member->key, &member->key_length) || !take(&cursor, ':') ||
-            !take_value(&cursor, member))
+        if (!take_key(&cursor, member) || !is_new(flat, member, &seen) || !take_value(&cursor, member))
             return false;
         flat->count++;
-    } while (take(&cursor, ','));
-    if (!take(&cursor, '}'))
+    } while (json_take(&cursor, ','));
+    if (!json_take(&cursor, '}'))
         return false;
-    skip_blanks(&cursor);
+    json_skip_blanks(&cursor);
     return cursor.at == cursor.end;
 }
 
 const struct json_flat_member *json_flat_find(const struct json_flat *flat, const char *key)
 {
-    size_t length = strlen(key);
-
-    for (size_t i = flat->count; i-- > 0;) {
-        const struct json_flat_member *member = &flat->members[i];
-
-        if (member->key_length == length && memcmp(member->key, key, length) == 0)
-            return member;
-    }
-    return NULL;
+    return find(flat, key, strlen(key));
 }

@@ -1,7 +1,7 @@
 /*
  * The members of one JSON object whose values are words and numbers, without a tree: for lists of thousands
  * of such objects, of which a few members are wanted. What is written plainly is split in place; all else is
- * left to json-c, whose judgement on what is JSON counts.
+ * left to json_parse(), which refuses it or makes a tree.
  */
 #pragma once
 
@@ -32,8 +32,8 @@ struct json_flat {
 };
 
 /* Splits exactly `length` bytes. False if they are no object, or not a plain one (escapes, letters beyond
- * ASCII, something nested, more than JSON_FLAT_MAX members): that says nothing about whether they are JSON.
- * True for JSON only. */
+ * ASCII, something nested, a name that comes twice, more than JSON_FLAT_MAX members): that says nothing about
+ * whether they are JSON. True for JSON only. */
 bool json_flat_split(struct json_flat *flat, const char *text, size_t length);
-/* The member of that name; of several the last, as json-c has it. NULL: none. */
+/* The member of that name. NULL: none. */
 const struct json_flat_member *json_flat_find(const struct json_flat *flat, const char *key);

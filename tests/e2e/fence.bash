@@ -119,6 +119,7 @@ keeper_stop() {
 # json PATH: what stands there in the JSON document on standard input: "operations.0.error.code"; lists are printed as JSON, null as "null"
 json() {
     perl -MJSON::PP -0777 -e '
+        binmode STDOUT, ":utf8";
         my $at = JSON::PP->new->utf8->decode(scalar <STDIN>);
         for my $key (split /\./, $ARGV[0]) { $at = ref $at eq "ARRAY" ? $at->[$key] : ref $at ? $at->{$key} : undef }
         print ref $at && !JSON::PP::is_bool($at) ? JSON::PP->new->canonical->encode($at) : !defined $at ? "null" : JSON::PP::is_bool($at) ? ($at ? "true" : "false") : $at;
@@ -128,6 +129,7 @@ json() {
 # operations VMID: the guest's operations as the broker tells them, newest first, a JSON document a line
 operations() {
     ask GET /v1/operations | perl -MJSON::PP -0777 -e '
+        binmode STDOUT, ":utf8";
         my $all = JSON::PP->new->utf8->decode(scalar <STDIN>)->{operations};
         print JSON::PP->new->canonical->encode($_), "\n" for grep { $_->{vmid} == $ARGV[0] } @$all' "$1"
 }

@@ -3,10 +3,12 @@
  */
 #include "system/cleanup.h"
 #include "system/json.h"
+#include "system/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,15 +26,24 @@ static bool parses(const char *text, size_t length)
 
 static void test_takes_whole_values_with_blanks_around(void **state)
 {
-    static const char *const good[] = {"{}",
-                                       "[]",
-                                       " {\"a\": [1, 2.5, true, false, null, \"x\"]}\r\n\t ",
-                                       "1",
-                                       "-1",
-                                       "\"text\"",
-                                       "true",
-                                       "{\"u\":\"\\u00e4\\ud83d\\ude00\"}",
-                                       "{\"u\":\"\xc3\xa4\"}"};
+    static const char *const good[] = {
+        "{}",
+        "[]",
+        " {\"a\": [1, 2.5, true, false, null, \"x\"]}\r\n\t ",
+        "1",
+        "-1",
+        "\"text\"",
+        "true",
+        "{\"u\":\"\\u00e4\\ud83d\\ude00\"}",
+        "{\"u\":\"\xc3\xa4\"}",
+        "\"\x7f\"",
+        "{\"Knoten f\xc3\xbcr NFS\":\"\xe8\x8a\x82\xe7\x82\xb9 \xf0\x9f\x94\x8c\"}",
+        "[\"\\ud83d\",\"\\ude00\",\"\\ud83dx\",\"\\ud83d\\n\",\"\\ud83d\\u0041\"]",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\uABcd\"",
+        "{\"\":{\"\":{}},\"a\":[{\"\":null},{\"\":null}]}",
+        "[0,-0,-0.0,0e0,1E+5,1e-5,1.50,99999999999999999999,-99999999999999999999]",
+        "1e999",
+        "[[],{},[{}]]"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         if (!parses(good[i], strlen(good[i])))
@@ -60,6 +71,45 @@ static void test_refuses_everything_else(void **state)
                                       "12abc",
                                       "// comment\n{}",
                                       "/* comment */{}",
+                                      "NaN",
+                                      "-Infinity",
+                                      "[Infinity]",
+                                      "{'a':1}",
+                                      "['a']",
+                                      "[01]",
+                                      "[-01]",
+                                      "[+1]",
+                                      "[1.]",
+                                      "[.5]",
+                                      "[1e]",
+                                      "[-]",
+                                      "[0x10]",
+                                      "TRUE",
+                                      "[True]",
+                                      "[,1]",
+                                      "[1,,2]",
+                                      "{,}",
+                                      "{\"a\":1,\"b\"}",
+                                      "{\"a\":1]",
+                                      "[1}",
+                                      "]",
+                                      "[\"a\nb\"]",
+                                      "[\"a\tb\"]",
+                                      "[\"\\x\"]",
+                                      "[\"\\1,2]",
+                                      "[\"\\u12g4\"]",
+                                      "[\"\\u123\"]",
+                                      "\"\\u123",
+                                      "\"\\",
+                                      "\xef\xbb\xbf{}",
+                                      "[\xc2\xa0]",
+                                      "{\"a\":\"\xc0\xaf\"}",
+                                      "{\"a\":\"\xed\xa0\x80\"}",
+                                      "{\"a\":1,\"a\":1}",
+                                      "{\"a\":{\"b\":{\"x\":1}},\"c\":1,\"a\":{\"b\":1}}",
+                                      "[{},{\"a\":1,\"b\":2,\"\\u0061\":3}]",
+                                      "{\"a\":1,\"a\\u0000\":2}",
+                                      "{\"a\\u0000\":2}",
                                       "{\"a\":\"\xff\"}",
                                       "{\"a\":\"\xc3\"}",
                                       "<html>"};
@@ -86,12 +136,16 @@ static void test_a_value_cut_anywhere_is_refused(void **state)
 
 static void test_depth_is_bounded(void **state)
 {
-    char text[2 * JSON_DEPTH_MAX + 4] = "";
+    char text[2 * JSON_DEPTH_MAX + 8] = "";
     (void)state;
     for (int depth = 1; depth <= JSON_DEPTH_MAX + 1; depth++) {
         memset(text, '[', (size_t)depth);
         memset(text + depth, ']', (size_t)depth);
         assert_int_equal(parses(text, (size_t)depth * 2), depth <= JSON_DEPTH_MAX);
+        /* what is in the last one does not count */
+        memmove(text + depth + 1, text + depth, (size_t)depth);
+        text[depth] = '7';
+        assert_int_equal(parses(text, (size_t)depth * 2 + 1), depth <= JSON_DEPTH_MAX);
     }
 }
 
@@ -155,11 +209,91 @@ static void test_numbers_out_of_range_are_refused(void **state)
     assert_true(number == INT64_MAX);
     assert_false(json_get_int(object, "bigger", INT64_MIN, INT64_MAX, &number));
     assert_false(json_get_int(object, "biggest", INT64_MIN, INT64_MAX, &number));
+    assert_false(json_get_int(object, "small", INT64_MIN, INT64_MAX, &number));
     assert_false(json_get_int_or_digits(object, "digits", INT64_MIN, INT64_MAX, &number));
     assert_false(json_get_int_or_digits(object, "minus", INT64_MIN, INT64_MAX, &number));
     assert_false(json_get_int(object, "five", 6, 9, &number));
     assert_false(json_get_int(object, "five", 0, 4, &number));
     assert_true(json_get_int(object, "five", 5, 5, &number));
+}
+
+static void test_texts_of_the_world_come_out_as_they_are(void **state)
+{
+    static const char text[] =
+        "{\"raw\":\"gr\xc3\xbcn \xe8\x8a\x82\xe7\x82\xb9 \xf0\x9f\x94\x8c\","
+        "\"escaped\":\"gr\\u00fcn \\u8282\\u70b9 \\ud83d\\udd0c\",\"half\":\"a\\ud83db\",\"gr\xc3\xbcn\":1}";
+    static const char same[] = "gr\xc3\xbcn \xe8\x8a\x82\xe7\x82\xb9 \xf0\x9f\x94\x8c";
+    _cleanup_(json_putp) struct json_object *object = json_parse(text, strlen(text));
+    const char *string = NULL;
+    int64_t number = 0;
+    (void)state;
+    assert_non_null(object);
+    assert_true(json_get_string(object, "raw", &string));
+    assert_string_equal(string, same);
+    assert_true(json_get_string(object, "escaped", &string));
+    assert_string_equal(string, same);
+    assert_true(json_get_string(object, "half", &string));
+    assert_string_equal(string, "a\xef\xbf\xbd"
+                                "b");
+    assert_true(json_get_int(object, "gr\xc3\xbcn", 1, 1, &number));
+}
+
+/* Not a member of it is lost or given, and it is still JSON when json-c writes it. */
+static void assert_taken_whole(const char *text, size_t length)
+{
+    size_t members = 0, again = 0;
+    if (!json_text_check(text, length, &members))
+        return;
+    _cleanup_(json_putp) struct json_object *object = json_parse(text, length);
+    if (!object)
+        return; /* null, or a name twice */
+    const char *written = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+    assert_non_null(written);
+    if (!json_text_check(written, strlen(written), &again) || again != members)
+        fail_msg("%.*s became %s", (int)length, text, written);
+    _cleanup_(json_putp) struct json_object *back = json_parse(written, strlen(written));
+    if (!back || !json_object_equal(object, back))
+        fail_msg("%.*s became %s, which says something else", (int)length, text, written);
+}
+
+static void test_what_is_judged_good_json_c_reads_whole(void **state)
+{
+    static const char model[] =
+        "{\"data\":[{\"id\":\"qemu/101\",\"n\":-1.5e+3,\"t\":true,\"o\":{\"\":null}},"
+        "{\"u\":\"\xc3\xbc\\u00fc\\ud83d\\ude00\\n\",\"l\":[[],{},0,false]}],\"x\":12345678901}";
+    static const char bytes[] = "{}[]\"\":,,.0123456789-+eE\\\\nutruefalsn d8\n\xc3\xbc\xf0\x9f\xff";
+    (void)state;
+    srand(1);
+    for (int round = 0; round < 300000; round++) {
+        char text[sizeof(model) + 8];
+        size_t length = sizeof(model) - 1;
+        memcpy(text, model, length);
+        for (int i = rand() % 4; i > 0; i--) {
+            size_t at = (size_t)rand() % length, to = (size_t)rand() % length;
+            if (rand() % 2)
+                text[at] = bytes[(size_t)rand() % (sizeof(bytes) - 1)];
+            else
+                text[at] = text[to];
+        }
+        assert_taken_whole(text, length);
+    }
+}
+
+/* Ten thousand names, as the permissions of a large Proxmox have, cost no more than they must: each one is
+ * looked for once. */
+static void test_a_name_twice_among_thousands_is_seen(void **state)
+{
+    enum { NAMES = 20000, ROOM = 32 };
+    _cleanup_(freep) char *text = malloc((size_t)NAMES * ROOM);
+    size_t length = 0;
+    (void)state;
+    assert_non_null(text);
+    for (int i = 0; i < NAMES; i++)
+        length += (size_t)sprintf(text + length, "%c\"/vms/%d\":{\"VM.Audit\":1}", i ? ',' : '{', 100 + i);
+    text[length] = '}';
+    assert_true(parses(text, length + 1));
+    length += (size_t)sprintf(text + length, ",\"/vms/%d\":{}}", 100 + NAMES / 2);
+    assert_false(parses(text, length));
 }
 
 static void test_any_bytes_are_parsed_without_harm(void **state)
@@ -185,6 +319,9 @@ int main(void)
         cmocka_unit_test(test_getters_give_only_what_has_their_type),
         cmocka_unit_test(test_getters_of_what_is_no_object_give_nothing),
         cmocka_unit_test(test_numbers_out_of_range_are_refused),
+        cmocka_unit_test(test_texts_of_the_world_come_out_as_they_are),
+        cmocka_unit_test(test_what_is_judged_good_json_c_reads_whole),
+        cmocka_unit_test(test_a_name_twice_among_thousands_is_seen),
         cmocka_unit_test(test_any_bytes_are_parsed_without_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

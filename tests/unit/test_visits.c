@@ -360,7 +360,7 @@ static void test_two_visits_in_a_row_must_have_seen_a_survivor(void **state)
     use_guests(four, 2);
     run();
     evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
-    answer_status_more(102, "\"vmid\":101,\"status\":\"stopped\""); /* another guest's */
+    answer_document(API_STATUS, 102, "{\"vmid\":101,\"status\":\"stopped\"}"); /* another guest's */
     answer_document(API_CONFIG, 102, "{}");
     assert_null(status_of_102(STOPPED_WITH_DEVICES));
     evidence_remains(world.evidence, 102, false, 0);
