@@ -9,12 +9,14 @@
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/custody.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CA_FILE_MAX (1024 * 1024)
 #define NAMES_MS    5000        /* of a command that ends */
@@ -37,12 +39,21 @@ static bool is_pem(const char *text, size_t length)
 static char *read_ca(const char *path, struct error *error)
 {
     FILE *file = fopen(path, "re");
-    if (!file) {
+    struct stat st;
+    char label[ERROR_MESSAGE_MAX];
+    if (!file || fstat(fileno(file), &st) < 0) {
+        if (file)
+            fclose(file);
         error_set(error, ERROR_CERTIFICATE, "ca-file %s: %s", path, strerror(errno));
         if (errno == EACCES)
             error_hint(error, "let fence_brokerd read it: chmod 0644 '%s'", path);
         else
             error_hint(error, "copy /etc/pve/pve-root-ca.pem from a Proxmox host to that place");
+        return NULL;
+    }
+    snprintf(label, sizeof(label), "ca-file %s", path);
+    if (!custody_check(label, path, &st, ERROR_CERTIFICATE, error)) {
+        fclose(file);
         return NULL;
     }
     _cleanup_(freep) char *text = malloc(CA_FILE_MAX + 1);
@@ -146,11 +157,25 @@ static struct secret *load_secret(struct settings *settings, const char *file, c
     return file ? secret_from_file(file, error) : secret_from_credential(credential, error);
 }
 
+/* A token's secret is a UUID: what was copied along with it is told here, and not by Proxmox as a wrong one.
+ */
+static bool is_token_secret(const struct config *config, const struct secret *secret, struct error *error)
+{
+    if (!strpbrk(secret_reveal(secret), " \t'\"=!"))
+        return true;
+    error_set(error, ERROR_NO_SESSION,
+              "the secret %s%s has blanks, quotes, '=' or '!' in it: the secret of a token is a UUID",
+              config->secret_file ? "file " : "of the credential ",
+              config->secret_file ? config->secret_file : "proxmox-secret");
+    error_hint(error, "write the value that `pveum user token add` printed, and nothing else, on one line");
+    return false;
+}
+
 static bool load_secrets(struct settings *settings, struct error *error)
 {
     const struct config *config = settings->config;
     settings->secret = load_secret(settings, config->secret_file, "proxmox-secret", error);
-    if (!settings->secret)
+    if (!settings->secret || (config->token_id && !is_token_secret(config, settings->secret, error)))
         return false;
     if (config->token_id || (!config->totp_file && !secret_credential_exists("proxmox-totp")))
         return true;
@@ -236,10 +261,36 @@ static bool look_up_names(struct settings *settings)
     return settings->names != NULL;
 }
 
+/* With the rights of the service's user, if we are root: *user is its name then, else NULL. */
+static struct settings *load_as_service(const char *path, const char **user, struct error *error)
+{
+    *user = custody_enter();
+    struct settings *settings = settings_load(path, error);
+    custody_leave(*user);
+    if (!settings && *user) {
+        struct error found = *error;
+        error_set(error, found.code, "%s (looked at as the user %s)", found.message, *user);
+        error_hint(error, "%s", found.hint);
+    }
+    return settings;
+}
+
+/* A password may be like that, but hardly is. */
+static void check_password(const struct settings *settings)
+{
+    const char *word = settings->secret ? secret_reveal(settings->secret) : "";
+    char first = *word, last = first ? word[strlen(word) - 1] : '\0';
+    if (settings->config->user && (first == ' ' || first == '\t' || last == ' ' || last == '\t'))
+        printf("warning: the password begins or ends with a blank, which counts\n");
+    else if (settings->config->user && (first == '"' || first == '\'') && first == last)
+        printf("warning: the password is in quotes, which count\n");
+}
+
 int settings_check(const char *config_path, char *const *can)
 {
     struct error error = {0};
-    _cleanup_(settings_freep) struct settings *settings = settings_load(config_path, &error);
+    const char *user = NULL;
+    _cleanup_(settings_freep) struct settings *settings = load_as_service(config_path, &user, &error);
     if (settings && !look_up_names(settings))
         error_set(&error, ERROR_INTERNAL, "no memory for the names of users and groups");
     if (!settings || !settings->names) {
@@ -248,12 +299,21 @@ int settings_check(const char *config_path, char *const *can)
     }
     if (can)
         return can_run(settings->config, &settings->policy, can);
-    printf("%s: ok; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
-           settings->config->endpoint_count, settings->config->pool_count, settings->config->alias_count,
+    if (settings->group_missing) {
+        error_set(&error, ERROR_BAD_REQUEST,
+                  "there is no group %s here: systemd makes no socket without it, and else only root and "
+                  "hacluster may ask",
+                  settings->config->socket_group);
+        error_hint(&error, "groupadd --system %s (installing Pacemaker makes haclient)",
+                   settings->config->socket_group);
+        settings_print_error(&error);
+        return 1;
+    }
+    printf("%s: ok%s%s; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
+           user ? " for the user " : "", user ? user : "", settings->config->endpoint_count,
+           settings->config->pool_count, settings->config->alias_count,
            settings->config->token_id ? settings->config->token_id : settings->config->user);
-    if (settings->group_missing)
-        printf("warning: there is no group %s here; only root and hacluster may ask\n",
-               settings->config->socket_group);
+    check_password(settings);
     access_lint(&settings->policy, settings->config, print_note, NULL);
     return 0;
 }
@@ -298,7 +358,8 @@ int settings_doctor(int argc, char **argv)
         settings_print_error(&patient.error);
         return 1;
     }
-    _cleanup_(settings_freep) struct settings *settings = settings_load(options.config_path, &patient.error);
+    _cleanup_(settings_freep) struct settings *settings =
+        load_as_service(options.config_path, &patient.user, &patient.error);
     patient.json = options.json;
     if (settings) {
         ask_names(settings);

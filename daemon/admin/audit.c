@@ -185,13 +185,53 @@ static char *read_all(const char *path, size_t *length)
     return text.data;
 }
 
-static bool pool_is_there(const struct audit *audit)
+/* Of a file without any line of a user.cfg, an empty one for instance, everything would be "nobody". */
+static bool is_user_cfg(const char *path, const char *text, size_t length)
+{
+    static const char *const kinds[] = {"user:", "group:", "pool:", "role:", "acl:", "token:"};
+    const char *end = text + length;
+    for (const char *line = text; line && line < end; line = memchr(line, '\n', (size_t)(end - line))) {
+        line += strspn(line, " \t\n");
+        for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+            if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
+                return true;
+    }
+    fprintf(stderr, "fence_brokerd audit: %s: %s; copy /etc/pve/user.cfg of a Proxmox host%s\n",
+            strcmp(path, "-") == 0 ? "standard input" : path,
+            length ? "has no line of a user.cfg" : "is empty",
+            strcmp(path, "-") == 0 ? ", and see whether the command before the pipe failed" : "");
+    return false;
+}
+
+/* The user.cfg has it, or a rule of it names it. */
+static bool identity_is_there(const struct audit *audit, const char *id)
+{
+    struct usercfg_identity identity;
+    for (size_t i = 0; i < audit->classes->count; i++)
+        for (size_t k = 0; k < audit->classes->list[i]->count; k++)
+            if (strcmp(audit->classes->list[i]->ids[k], id) == 0)
+                return true;
+    return usercfg_identity(audit->cfg, id, &identity);
+}
+
+static bool asks_for_what_is_there(const struct audit *audit)
 {
     struct usercfg_pool pool;
-    if (!audit->pool || usercfg_pool(audit->cfg, audit->pool, &pool))
-        return true;
-    fprintf(stderr, "fence_brokerd audit: there is no pool %s in this user.cfg\n", audit->pool);
-    return false;
+    if (audit->pool && !usercfg_pool(audit->cfg, audit->pool, &pool)) {
+        fprintf(stderr, "fence_brokerd audit: there is no pool %s in this user.cfg\n", audit->pool);
+        return false;
+    }
+    for (size_t i = 0; i < audit->identities.count; i++) {
+        if (identity_is_there(audit, audit->identities.list[i]))
+            continue;
+        fprintf(
+            stderr,
+            "fence_brokerd audit: there is no user or token %s in this user.cfg; write it as Proxmox does: "
+            "user@realm or user@realm!token\n",
+            audit->identities.list[i]);
+        return false;
+    }
+    return true;
 }
 
 static int answer(const struct audit *audit, bool json)
@@ -220,7 +260,7 @@ static int run(struct audit_options *options)
     _cleanup_(usercfg_places_freep) struct usercfg_places *places = NULL;
     size_t length = 0;
     _cleanup_(freep) char *text = read_all(options->file, &length);
-    if (!text)
+    if (!text || !is_user_cfg(options->file, text, length))
         return 1;
     if (usercfg_parse(text, length, audit->version, &cfg) || usercfg_classes_new(cfg, &classes) ||
         usercfg_places_new(cfg, &places)) {
@@ -233,7 +273,7 @@ static int run(struct audit_options *options)
     audit->power = audit_bit("VM.PowerMgmt");
     audit->minimal = audit->power | audit_bit("VM.Audit") | audit_bit("Pool.Audit") | audit_bit("VM.Monitor");
     audit->now_s = clock_realtime_ms() / 1000;
-    return pool_is_there(audit) ? answer(audit, options->json) : 1;
+    return asks_for_what_is_there(audit) ? answer(audit, options->json) : 1;
 }
 
 int audit_main(int argc, char **argv)

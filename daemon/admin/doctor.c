@@ -12,6 +12,7 @@
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/custody.h"
 #include "system/log.h"
 
 #include <errno.h>
@@ -120,7 +121,7 @@ static void check_state(const char *directory, struct error *error)
         wrong = strerror(errno);
     else if (!S_ISDIR(st.st_mode))
         wrong = "it is no directory";
-    else if (access(directory, W_OK | X_OK) < 0)
+    else if (euidaccess(directory, W_OK | X_OK) < 0)
         wrong = strerror(errno);
     else if (statvfs(directory, &space) == 0 && space.f_bavail * space.f_frsize < STATE_BYTES)
         wrong = "its file system is full";
@@ -128,11 +129,8 @@ static void check_state(const char *directory, struct error *error)
         return;
     error_set(error, ERROR_INTERNAL, "uid %lu cannot write to the state directory %s: %s",
               (unsigned long)geteuid(), directory, wrong);
-    error_hint(
-        error,
-        "as root: `install -d -m 0750 -o fence-broker -g fence-broker %s`; and ask as the daemon's user: "
-        "`sudo -u fence-broker /usr/sbin/fence_brokerd doctor`",
-        directory);
+    error_hint(error, "as root: `install -d -m 0750 -o fence-broker -g fence-broker %s`%s", directory,
+               getuid() == 0 ? "" : "; and ask as root, who looks as the daemon's user");
 }
 
 /* ---- one round ---- */
@@ -311,6 +309,7 @@ int doctor_run(struct doctor_case *patient)
     struct diagnosis_facts facts = {
         .config = patient->config,
         .config_error = &patient->error,
+        .config_user = patient->user,
         .rules = patient->rules,
         .state_error = &state_error,
         .group_missing = patient->group_missing,
@@ -322,7 +321,9 @@ int doctor_run(struct doctor_case *patient)
     take_clocks(&facts);
     if (patient->config) {
         facts.nobody_listens = !somebody_listens(patient->config->socket_path);
+        const char *user = custody_enter();
         check_state(patient->config->state_directory, &state_error);
+        custody_leave(user);
     }
     facts.local_ms = clock_now_ms() - began_ms;
     if (!patient->config) {

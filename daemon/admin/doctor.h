@@ -30,6 +30,7 @@ struct doctor_case {
     bool json;
     const struct config *config; /* NULL: it could not be used, and */
     struct error error;          /* this is why */
+    const char *user;            /* with whose rights it was read; NULL: the caller's */
     struct session_credentials credentials;
     struct trust_source trust;
     const struct access_policy *rules; /* NULL: not to be looked over */

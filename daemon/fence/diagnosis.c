@@ -156,8 +156,9 @@ static void add_configuration(struct diagnosis *diagnosis, const struct diagnosi
         return;
     }
     diagnosis_add(diagnosis, DIAGNOSIS_CONFIGURATION, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
-                  "%s is good: endpoints: %zu, pools: %zu, names: %zu", config->path, config->endpoint_count,
-                  config->pool_count, config->alias_count);
+                  "%s is good%s%s: endpoints: %zu, pools: %zu, names: %zu", config->path,
+                  facts->config_user ? " for the user " : "", facts->config_user ? facts->config_user : "",
+                  config->endpoint_count, config->pool_count, config->alias_count);
     if (facts->rules) {
         struct note_context context = {diagnosis, config};
 
@@ -369,6 +370,20 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
     const char *path = facts->config->socket_path, *group = facts->config->socket_group;
     char *hint = NULL;
 
+    /* systemd makes no socket for a group that is not there, so this comes first */
+    if (facts->names_unknown) {
+        diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
+                      "the name service does not answer: only root may ask, until it does");
+        diagnosis_hint(diagnosis, "see that `getent group` ends");
+    } else if (facts->group_missing) {
+        diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
+                      "there is no group %s here: only root and hacluster may ask", group);
+        if (asprintf(&hint, "make it%s: `groupadd --system %s%s`", facts->nobody_listens ? " first" : "",
+                     group, facts->nobody_listens ? "" : " && systemctl reload fence-broker") < 0)
+            hint = NULL;
+        diagnosis_hint(diagnosis, hint);
+        free(hint);
+    }
     if (facts->nobody_listens) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE,
                       "no daemon runs: nobody listens at %s", path);
@@ -379,18 +394,6 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
                       facts->daemon ? "the daemon serves at %s"
                                     : "somebody listens at %s; what the daemon knows: fence_broker doctor",
                       path);
-    }
-    if (facts->names_unknown) {
-        diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-                      "the name service does not answer: only root may ask, until it does");
-        diagnosis_hint(diagnosis, "see that `getent group` ends");
-    } else if (facts->group_missing) {
-        diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-                      "there is no group %s here: only root and hacluster may ask", group);
-        if (asprintf(&hint, "make it: `groupadd --system %s && systemctl reload fence-broker`", group) < 0)
-            hint = NULL;
-        diagnosis_hint(diagnosis, hint);
-        free(hint);
     }
 }
 

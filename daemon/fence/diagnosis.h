@@ -58,6 +58,7 @@ struct diagnosis_facts {
     bool daemon;                       /* seen by the running daemon; else by a command that ends */
     const struct config *config;       /* NULL: not usable */
     const struct error *config_error;  /* why not; may be NULL */
+    const char *config_user;           /* with whose rights it was read; may be NULL */
     const struct access_policy *rules; /* to be looked over; NULL: not */
     struct readiness_facts readiness;
     struct session_description session;

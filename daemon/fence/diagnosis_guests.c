@@ -249,7 +249,7 @@ void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_fa
     }
     if (!inventory)
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not known");
-    else
+    else if (free_of > 0 || seen == 0) /* else each guest was told already */
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
                       "%zu of %zu guests have no lock, HA state or host in the way", free_of, seen);
 }
@@ -303,6 +303,20 @@ static const char *why_unknown(const struct machine *self, const struct guest *g
     return known->uuid[0] ? NULL : "its configuration has no UUID (smbios1)";
 }
 
+/* Whoever fences this node by its name fails. */
+static void add_nobody(struct diagnosis *diagnosis, const struct machine *self)
+{
+    _cleanup_(text_clear) struct text hint = {0};
+
+    diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
+                  "the name %s of this node leads to no guest of the pool: it cannot be fenced by this name, "
+                  "and whether it is the guest that it is taken for is not looked at",
+                  self->name);
+    text_printf(&hint, "in fence-broker.conf of every node, [nodes]: %s = VMID", self->name);
+    diagnosis->failed |= hint.failed;
+    diagnosis_hint(diagnosis, hint.data);
+}
+
 void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
     const struct machine *self = facts->readiness.self;
@@ -315,11 +329,7 @@ void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_fact
     if (!self || !inventory || (guest && !sees(facts, guest)))
         return;
     if (!guest)
-        diagnosis_add(
-            diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
-            "the name %s of this node leads to no guest of the pool: whether it is the one that it is "
-            "taken for is not looked at",
-            self->name);
+        add_nobody(diagnosis, self);
     else if (why)
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
                       "whether this node, %s, is really %s (%d) cannot be told: %s", self->name,

@@ -9,6 +9,7 @@
 #include "system/config_access.h"
 #include "system/config_ini.h"
 #include "system/config_keys.h"
+#include "system/custody.h"
 #include "system/text.h"
 
 #include <errno.h>
@@ -399,13 +400,9 @@ static int check_file(int fd, const char *path, struct error *error)
         error_hint(error, "name the configuration file with -c FILE");
         return -EINVAL;
     }
-    if (file.st_mode & S_IWOTH) {
-        error_set(error, ERROR_BAD_REQUEST, "%s: is refused: everybody may write it (mode %04o)", path,
-                  (unsigned)file.st_mode & 07777U);
-        error_hint(error, "check what it says, then: chmod o-w '%s'", path);
-        return -EINVAL;
-    }
-    return 0;
+    char label[ERROR_MESSAGE_MAX];
+    snprintf(label, sizeof(label), "%s:", path);
+    return custody_check(label, path, &file, ERROR_BAD_REQUEST, error) ? 0 : -EINVAL;
 }
 
 static int read_file(int fd, const char *path, struct text *text, struct error *error)

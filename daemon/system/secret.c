@@ -10,6 +10,7 @@
 #include "system/secret.h"
 
 #include "system/cleanup.h"
+#include "system/custody.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,7 @@ void secret_protect_process(void)
 
 static bool group_is_ours(gid_t group)
 {
-    if (group == 0 || group == getegid() || group == getgid())
+    if (group == 0 || group == getegid() || group == getgid() || custody_is_group(group))
         return true;
     int count = getgroups(0, NULL);
     if (count <= 0)
@@ -104,9 +105,10 @@ static bool group_is_ours(gid_t group)
 /* Who else may read or change the file that was opened. */
 static bool is_private(const char *path, const struct stat *file, struct error *error)
 {
-    if (file->st_mode & (S_IROTH | S_IWOTH)) {
-        error_set(error, ERROR_NO_SESSION, "secret file %s is refused: everybody may %s it (mode %04o)", path,
-                  file->st_mode & S_IROTH ? "read" : "write", (unsigned)file->st_mode & 07777U);
+    char label[ERROR_MESSAGE_MAX];
+    if (file->st_mode & S_IROTH) {
+        error_set(error, ERROR_NO_SESSION, "secret file %s is refused: everybody may read it (mode %04o)",
+                  path, (unsigned)file->st_mode & 07777U);
         error_hint(error, "chmod o-rwx '%s', and consider the secret known to others", path);
         return false;
     }
@@ -115,10 +117,11 @@ static bool is_private(const char *path, const struct stat *file, struct error *
                   "secret file %s is refused: its group %u may %s it, and is neither root's nor one of this "
                   "process",
                   path, (unsigned)file->st_gid, file->st_mode & S_IRGRP ? "read" : "write");
-        error_hint(error, "chgrp fence-broker '%s', or chmod g-rwx it if its owner runs fence_brokerd", path);
+        error_hint(error, "chgrp fence-broker '%s'", path);
         return false;
     }
-    return true;
+    snprintf(label, sizeof(label), "secret file %s", path);
+    return custody_check(label, path, file, ERROR_NO_SESSION, error);
 }
 
 /* Reads into the mapping itself, so that no copy of the secret stays on a heap. */
@@ -163,6 +166,8 @@ static bool is_plausible(const struct secret *secret, const char *path, struct e
         problem = "has a carriage return in it (Windows line end?)";
     else if (memchr(secret->bytes, '\n', secret->length))
         problem = "has more than one line";
+    else if (strncmp(secret->bytes, "\xef\xbb\xbf", 3) == 0)
+        problem = "begins with a byte order mark (written by an editor of Windows?)";
     if (!problem)
         return true;
     error_set(error, ERROR_NO_SESSION, "secret file %s %s", path, problem);

@@ -127,3 +127,22 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
     run audit --json
     [[ $output == *'\u001b[31mred@pve'* && $output != *$'\033'* ]]
 }
+
+@test "what is no user.cfg is told, and not taken for one that grants nothing" {
+    run bash -c '"$1" audit --user-cfg - --pve 9 </dev/null' - "$BROKERD"
+    [ "$status" = 1 ]
+    [[ $output == "fence_brokerd audit: standard input: is empty; copy /etc/pve/user.cfg of a Proxmox host, and see whether the command before the pipe failed" ]]
+    echo 'ssh: connect to host pve1 port 22: Connection refused' >"$T/user.cfg"
+    run audit
+    [ "$status" = 1 ]
+    [[ $output == *"$T/user.cfg: has no line of a user.cfg; "* ]]
+}
+
+@test "an identity that is not in the file is told, and one that only a grant names is there" {
+    run audit --identity 'fence@pam!broker'
+    [ "$status" = 1 ]
+    [[ $output == *'there is no user or token fence@pam!broker in this user.cfg'* ]]
+    run audit --identity newcomer@pve
+    [ "$status" = 0 ]
+    row ' newcomer@pve no: does not exist 300 yes'
+}

@@ -16,12 +16,17 @@ client_setup() {
 }
 
 client_teardown() {
-    if [[ -n $BROKER_PID ]]; then
-        kill "$BROKER_PID" 2>/dev/null
-        wait "$BROKER_PID" 2>/dev/null
-    fi
+    broker_end
     rm -rf "$T"
     return 0
+}
+
+# broker_end: of the stand-in that runs, if any
+broker_end() {
+    [[ -n $BROKER_PID ]] || return 0
+    kill "$BROKER_PID" 2>/dev/null || true
+    wait "$BROKER_PID" 2>/dev/null || true
+    BROKER_PID=
 }
 
 # reply NAME STATUS TYPE BODY: a well-formed answer in $T/NAME (BODY with printf's escapes)
@@ -42,9 +47,10 @@ raw() {
     echo "$T/$1"
 }
 
-# broker [--uid N] REPLY...: starts the stand-in and returns once it listens
+# broker [--uid N] REPLY...: starts the stand-in (and ends the one before it) and returns once it listens
 broker() {
     local fd
+    broker_end
     [[ -p $T/ready ]] || mkfifo "$T/ready"
     exec {fd}<>"$T/ready"
     "$BATS_TEST_DIRNAME/fake-broker" "$SOCKET" "$LOG" "$T/ready" "$@" >"$T/broker.log" 2>&1 3>&- {fd}>&- &

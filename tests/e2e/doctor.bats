@@ -7,7 +7,7 @@ setup() {
     e2e_setup
     export CIB_file=$T/no-such-cib.xml # this machine's own Pacemaker has nothing to do with it
     SIM_ARGUMENTS=(--scale 0.1)
-    POLLS=(fence.deadline=5s proxmox.poll-interval=1s)
+    POLLS=(fence.deadline=5s proxmox.poll-interval=1s "nodes.$(uname -n)=101")
 }
 teardown() { fence_teardown; }
 

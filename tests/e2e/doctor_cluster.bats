@@ -18,7 +18,7 @@ teardown() { fence_teardown; }
 world() {
     local node id=0
     [[ -n $SIM_PID ]] || sim_start
-    broker_start proxmox.poll-interval=1s fence.deadline=30s "$@"
+    broker_start proxmox.poll-interval=1s fence.deadline=30s "nodes.$(uname -n)=101" "$@"
     crm_attribute -q --type crm_config --name stonith-enabled --update true
     for node in ${NODES:-vm101 vm102 vm103}; do
         cibadmin --create --scope nodes --xml-text "<node id=\"$((++id))\" uname=\"$node\"/>"
@@ -223,7 +223,7 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     finds "failure  the node nobody cannot be fenced: unknown-plug: no guest is called nobody"
     finds "failure  Pacemaker finds no device for the node vm102: the broker knows it (guest 102, vm102.example.com), but not by this very name"
     like "$out" "*paste: *sed -i '/^\\\\\[nodes\\\\\]/a vm102 = 102' /etc/fence-broker/fence-broker.conf*"
-    sed -i 's/^\[fence\]/[nodes]\nvm102 = 102\nnobody = 103\n&/' "$CONFIG"
+    sed -i '/^\[nodes\]/a vm102 = 102\nnobody = 103' "$CONFIG"
     broker_reload
     await 10 fine
     crm_resource -q --resource fencing --set-parameter pcmk_host_list --parameter-value "vm101,nobody" >/dev/null

@@ -343,5 +343,5 @@ verdict_is() {
     broker_configure proxmox.visit-interval=1s nodes."$NODE"=120
     like "$(alone)" *"cannot be told: a container has the UUID of its host"*
     broker_configure proxmox.visit-interval=1s
-    like "$(alone)" *"the name $NODE of this node leads to no guest of the pool"*
+    like "$(alone)" *"warning  the name $NODE of this node leads to no guest of the pool"*"nodes]: $NODE = VMID"*
 }

@@ -104,6 +104,31 @@ static void test_what_cannot_be_a_secret_is_refused(void **state)
     expect_read(large, SECRET_FILE_MAX - 1, large);
 }
 
+static void test_a_byte_order_mark_is_no_part_of_a_secret(void **state)
+{
+    (void)state;
+    put("\xef\xbb\xbf" WORD, strlen(WORD) + 3, 0600);
+    expect_refused("byte order mark");
+}
+
+static void test_a_file_that_somebody_else_may_change_is_refused(void **state)
+{
+    (void)state;
+    put(WORD, strlen(WORD), 0600);
+    assert_int_equal(chmod(directory, 0777), 0);
+    expect_refused("everybody may put another file in its place");
+    assert_int_equal(chmod(directory, 01777), 0);
+    struct error error = {0};
+    struct secret *secret = secret_from_file(path, &error);
+    assert_non_null(secret);
+    secret_free(secret);
+    assert_int_equal(chmod(directory, 0700), 0);
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(path, 12345, 0), 0);
+    expect_refused("belongs to uid 12345");
+}
+
 static void test_a_file_that_everybody_may_read_or_write_is_refused(void **state)
 {
     (void)state;
@@ -255,6 +280,8 @@ int main(void)
         cmocka_unit_test(test_a_secret_that_was_forgotten_is_not_found_again),
         cmocka_unit_test(test_one_trailing_newline_is_not_part_of_a_secret),
         cmocka_unit_test(test_what_cannot_be_a_secret_is_refused),
+        cmocka_unit_test(test_a_byte_order_mark_is_no_part_of_a_secret),
+        cmocka_unit_test(test_a_file_that_somebody_else_may_change_is_refused),
         cmocka_unit_test(test_a_file_that_everybody_may_read_or_write_is_refused),
         cmocka_unit_test(test_a_strange_group_that_may_read_is_refused),
         cmocka_unit_test(test_only_regular_files_are_read_and_nothing_is_waited_for),
