@@ -10,6 +10,7 @@
 
 #include "can.h"
 #include "doctor.h"
+#include "guess.h"
 #include "metadata.h"
 #include "rehearse.h"
 #include "request.h"
@@ -35,6 +36,8 @@ struct command {
     bool doctor;    /* what is shown, and the exit status, are doctor.c's */
     bool watched;   /* takes --watch */
     bool rehearsal; /* one request a guest, see rehearse.c */
+    bool cut;       /* takes --limit and --since */
+    bool alone;     /* asks nobody */
     const char *synopsis, *description;
 };
 
@@ -52,6 +55,7 @@ static const struct command commands[] = {
      .description = "the guests it can fence; with PLUG one of them, read now"},
     {.name = "history",
      .path = "/v1/operations%s",
+     .cut = true,
      .synopsis = "history",
      .description = "what was asked and how it ended, newest first"},
     {.name = "explain",
@@ -106,9 +110,14 @@ static const struct command commands[] = {
      .verdict = true,
      .synopsis = "can USER ACTION [PLUG]",
      .description = "may USER do this, and which rule says so"},
+    {.name = "version",
+     .alone = true,
+     .text_only = true,
+     .synopsis = "version",
+     .description = "of this program; that of the broker is in status"},
 };
 
-enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH };
+enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_SINCE };
 
 static const struct option options[] = {
     {"socket", required_argument, NULL, 's'},
@@ -117,12 +126,15 @@ static const struct option options[] = {
     {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"help", no_argument, NULL, 'h'},
     {"watch", optional_argument, NULL, OPTION_WATCH},
+    {"limit", required_argument, NULL, 'n'},
+    {"since", required_argument, NULL, OPTION_SINCE},
     {0},
 };
 
 struct call {
     const char *socket;
     const char *method;
+    const char *limit, *since;
     bool json, dry_run, help;
     bool watch;
     int interval_ms; /* of watch */
@@ -140,9 +152,9 @@ void commands_print_help(void)
            "  fence_broker COMMAND [--json] [--socket PATH]\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
-    printf("  status and targets take --watch[=SECONDS] (again and again); off, on and reboot take --dry-run "
-           "(say\n"
-           "  what would be done); reboot takes --method onoff|cycle.\n\n"
+    printf("  status and targets take --watch[=SECONDS] (again and again); history takes -n, --limit=NUMBER\n"
+           "  and --since=TIME; off, on and reboot take --dry-run (say what would be done); reboot takes\n"
+           "  --method onoff|cycle. fence_broker COMMAND --help has them by command.\n\n"
            "As a fence agent:\n"
            "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
            "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
@@ -150,6 +162,28 @@ void commands_print_help(void)
     printf("\nExit status: 0 done (status: on; can: yes), 2 off (status), no (can) or something is off "
            "(doctor), 1 "
            "everything else. See fence_broker(8).\n");
+}
+
+static void print_option(bool taken, const char *option, const char *description)
+{
+    if (taken)
+        printf("  %-20s %s\n", option, description);
+}
+
+/* What --help says behind a command. */
+static void print_command_help(const struct command *command)
+{
+    printf("usage: fence_broker %s [OPTION...]\n%s\n\n", command->synopsis, command->description);
+    print_option(command->cut, "-n, --limit=NUMBER", "so many at most");
+    print_option(command->cut, "--since=TIME", "none from before: an age (2h), a day, or RFC 3339");
+    print_option(command->watched, "--watch[=SECONDS]",
+                 "again and again, every 2 seconds if nothing is said");
+    print_option(command->power, "--dry-run", "say what would be done, and do nothing");
+    print_option(command->power, "--method=onoff|cycle", "of reboot: off and on (the default), or a reset");
+    print_option(!command->text_only, "--json", "the broker's JSON, see fence-broker-json(7)");
+    print_option(!command->alone, "-s, --socket=PATH", "of the broker; default " BROKER_SOCKET);
+    print_option(true, "-h, --help", "this");
+    printf("\nSee fence_broker(8).\n");
 }
 
 bool commands_wanted(int argc, char **argv)
@@ -175,10 +209,21 @@ bool commands_wanted(int argc, char **argv)
     return false;
 }
 
+static int unknown_option(const char *word, struct failure *failure)
+{
+    bool is_long = strncmp(word, "--", 2) == 0;
+    struct guess guess = {.word = word + (is_long ? 2 : 0)};
+    guess.length = strcspn(guess.word, "=");
+    for (const struct option *option = options; is_long && option->name; option++)
+        guess_try(&guess, option->name);
+    failure_set(failure, HELP_HINT, "unknown or misused option %s", word);
+    return guess_tell(&guess, "--", failure);
+}
+
 static int read_options(struct call *call, int argc, char **argv, struct failure *failure)
 {
     opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":s:m:h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, ":s:m:hn:", options, NULL)) != -1;) {
         switch (c) {
         case 's':
             call->socket = optarg;
@@ -188,6 +233,12 @@ static int read_options(struct call *call, int argc, char **argv, struct failure
             break;
         case 'h':
             call->help = true;
+            break;
+        case 'n':
+            call->limit = optarg;
+            break;
+        case OPTION_SINCE:
+            call->since = optarg;
             break;
         case OPTION_JSON:
             call->json = true;
@@ -203,7 +254,7 @@ static int read_options(struct call *call, int argc, char **argv, struct failure
         case ':':
             return failure_set(failure, HELP_HINT, "option %s needs a value", argv[optind - 1]);
         default:
-            return failure_set(failure, HELP_HINT, "unknown or misused option %s", argv[optind - 1]);
+            return unknown_option(argv[optind - 1], failure);
         }
     }
     return 0;
@@ -211,11 +262,14 @@ static int read_options(struct call *call, int argc, char **argv, struct failure
 
 static const struct command *find_command(const char *name, struct failure *failure)
 {
+    struct guess guess = {.word = name, .length = strlen(name)};
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
+        guess_try(&guess, commands[i].name);
     }
     failure_set(failure, HELP_HINT, "unknown command '%s'", name);
+    guess_tell(&guess, "", failure);
     return NULL;
 }
 
@@ -239,6 +293,9 @@ static int check_call(const struct command *command, const struct call *call, in
     if (call->watch && !command->watched)
         return failure_set(failure, HELP_HINT, "--watch goes with status and targets, not with '%s'",
                            command->name);
+    if ((call->limit || call->since) && !command->cut)
+        return failure_set(failure, HELP_HINT, "--limit and --since go with history, not with '%s'",
+                           command->name);
     if (!command->power && (call->dry_run || call->method))
         return failure_set(failure, HELP_HINT,
                            "--dry-run and --method go with off, on and reboot, not with '%s'", command->name);
@@ -247,20 +304,33 @@ static int check_call(const struct command *command, const struct call *call, in
     return request_socket_check(call->socket, failure);
 }
 
+/* Adds "?KEY=VALUE" or "&KEY=VALUE". False: no memory. */
+static bool add_query(char **target, const char *key, const char *value)
+{
+    _cleanup_(freep) char *encoded = request_encode(value), *former = *target;
+    if (!encoded || asprintf(target, "%s%c%s=%s", former, strchr(former, '?') ? '&' : '?', key, encoded) < 0)
+        *target = NULL;
+    return *target;
+}
+
 /* Path, operand and query; NULL: no memory. */
 static char *make_target(const struct command *command, const struct call *call, const char *operand)
 {
     bool cycle =
         call->method && strcasecmp(call->method, "cycle") == 0 && strcmp(command->name, "reboot") == 0;
     _cleanup_(freep) char *encoded = request_encode(operand ? operand : "");
-    if (!encoded)
-        return NULL;
+    _cleanup_(freep) char *target = NULL;
     const char *slash = strstr(command->path, "%s");
-    char *target = NULL;
-    int n = asprintf(&target, "%.*s%s%s%s%s%s", (int)(slash - command->path), command->path,
-                     operand ? "/" : "", encoded, slash + 2, cycle ? "?method=cycle" : "",
-                     call->dry_run ? (cycle ? "&dry-run=1" : "?dry-run=1") : "");
-    return n < 0 ? NULL : target;
+    if (!encoded || asprintf(&target, "%.*s%s%s%s", (int)(slash - command->path), command->path,
+                             operand ? "/" : "", encoded, slash + 2) < 0) {
+        target = NULL;
+        return NULL;
+    }
+    bool good = (!cycle || add_query(&target, "method", "cycle")) &&
+                (!call->dry_run || add_query(&target, "dry-run", "1")) &&
+                (!call->limit || add_query(&target, "limit", call->limit)) &&
+                (!call->since || add_query(&target, "since", call->since));
+    return good ? TAKE(target) : NULL;
 }
 
 /* One request of a command, and where its answer is shown. */
@@ -350,17 +420,30 @@ int commands_run(int argc, char **argv, struct failure *failure)
     struct call call = {.socket = BROKER_SOCKET};
     if (read_options(&call, argc, argv, failure) < 0)
         return 1;
-    if (call.help || strcmp(argv[optind], "help") == 0) {
+    if (strcmp(argv[optind], "help") == 0) {
+        call.help = true;
+        optind++;
+    }
+    if (call.help && !argv[optind]) {
         commands_print_help();
         return 0;
     }
     const struct command *command = find_command(argv[optind], failure);
-    const char *operand = argv[optind + 1];
+    const char *operand = command ? argv[optind + 1] : NULL;
+    if (command && call.help) {
+        print_command_help(command);
+        return 0;
+    }
     if (!command || check_call(command, &call, argc - optind - 1, operand, failure) < 0)
         return 1;
+    if (command->alone) {
+        commands_print_version();
+        return 0;
+    }
     int rc = carry_out(command, &call, argv + optind + 1, failure);
     if (rc >= 0)
         return rc;
     failure_prefix(failure, "%s%s%s", command->name, operand ? " " : "", operand ? operand : "");
+    failure->told |= failure->no_reader;
     return 1;
 }

@@ -1,14 +1,17 @@
-/* "Did you mean": of words that could have been meant the one that differs least. */
+/* "Did you mean": of the words that could have been meant the one that differs least. */
 #pragma once
 
 #include <stddef.h>
 
+#include "say.h"
+
 struct guess {
-    const char *word, *best; /* best: NULL while nothing is near enough */
-    size_t distance;         /* of the best */
+    const char *word;
+    size_t length;    /* of it, in bytes */
+    const char *best; /* NULL while nothing is near enough */
+    size_t distance;  /* of the best */
 };
 
-/* `length` bytes of the word, at most GUESS_MOST count. */
-#define GUESS_MOST 24
 void guess_try(struct guess *guess, const char *candidate);
-/* "did you mean BEST? ", or nothing; for `before` see the callers: what stands before the word. Never NULL. */
+/* Puts "did you mean PREFIXBEST?" before the failure's hint, if there is a best one. Always returns -1. */
+int guess_tell(const struct guess *guess, const char *prefix, struct failure *failure);

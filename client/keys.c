@@ -11,11 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "guess.h"
 #include "request.h"
 #include "system/cleanup.h"
 
 /* more seconds than anybody waits: 31 years; and it cannot overflow in milliseconds */
 #define NUMBER_MAX 1000000000
+
+#define IGNORED_MOST 1000 /* bytes of names that are told, about */
 
 #define HELP_HINT "/usr/sbin/fence_broker --help lists what there is"
 
@@ -210,9 +213,14 @@ static int store(struct settings *settings, enum key key, const char *value, str
 /* Remembers a name (never its value) for one warning about all of them. */
 static void note_ignored(struct settings *settings, const char *name)
 {
+    const char *before = settings->ignored ? settings->ignored : "";
+    size_t length = strlen(before);
     char *names = NULL;
-    if (asprintf(&names, "%s%s%s", settings->ignored ? settings->ignored : "", settings->ignored ? ", " : "",
-                 name) < 0)
+    if (length > IGNORED_MOST)
+        return;
+    bool full = length + strlen(name) > IGNORED_MOST;
+    if (asprintf(&names, "%s%s%.*s%s", before, length ? ", " : "", IGNORED_MOST, name, full ? " ..." : "") <
+        0)
         return;
     free(settings->ignored);
     settings->ignored = names;
@@ -333,6 +341,16 @@ static void option_tables(struct option *longs, char *shorts)
     *shorts = '\0';
 }
 
+/* `word` begins with "--"; what may stand behind its '=' is not repeated. */
+static int unknown_option(const char *word, const struct option *longs, struct failure *failure)
+{
+    struct guess guess = {.word = word + 2, .length = strcspn(word, "=") - 2};
+    for (; strlen(word) > 2 && longs->name; longs++)
+        guess_try(&guess, longs->name);
+    failure_set(failure, HELP_HINT, "unknown or misused option %.*s", (int)strcspn(word, "="), word);
+    return guess_tell(&guess, "--", failure);
+}
+
 int settings_read_options(struct settings *settings, int argc, char **argv, struct failure *failure)
 {
     struct option longs[ARRAY_LEN(key_rows) + 1];
@@ -348,8 +366,7 @@ int settings_read_options(struct settings *settings, int argc, char **argv, stru
             const char *word = argv[optind - 1];
             if (optopt && optopt < LONG_BASE)
                 return failure_set(failure, HELP_HINT, "unknown option -%c", optopt);
-            return failure_set(failure, HELP_HINT, "unknown or misused option %.*s", (int)strcspn(word, "="),
-                               word);
+            return unknown_option(word, longs, failure);
         }
         if (store(settings, key_rows[row].key, optarg ? optarg : "1", failure) < 0)
             return -1;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -139,6 +140,12 @@ int say_finish(struct failure *failure)
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
-    return failure_set(failure, "see where standard output goes", "cannot write the answer: %s",
-                       strerror(errno ? errno : EIO));
+    /* stdio may have forgotten the reason: a pipe without a reader tells it again */
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    int error = errno ? errno : EIO;
+    bool no_reader = error == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & POLLERR);
+    failure_set(failure, "see where standard output goes", "cannot write the answer: %s",
+                strerror(no_reader ? EPIPE : error));
+    failure->no_reader = no_reader;
+    return -1;
 }

@@ -9,6 +9,7 @@ struct failure {
     char *cause;
     char *hint;
     bool no_daemon; /* there was nobody at the broker's socket */
+    bool no_reader; /* whoever read stdout has gone, as `head` does when it has enough */
     bool told;      /* what stdout got says it all: exit 1, and not a word more */
 };
 

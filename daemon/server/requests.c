@@ -11,6 +11,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define DRY_RUN_TEXT_MAX 1024
@@ -253,14 +254,46 @@ void request_guest(struct exchange *exchange, const struct http_request *request
 
 /* ---- operations ---- */
 
+/* False after having answered with an error. */
+static bool query_choice(struct exchange *exchange, const struct http_request *request, int64_t now_ms,
+                         struct view_choice *choice)
+{
+    const char *limit = http_query(request, "limit"), *since = http_query(request, "since");
+    struct error error = {0};
+
+    *choice = (struct view_choice){0};
+    if (limit) {
+        bool digits = *limit && strlen(limit) <= 6 && !limit[strspn(limit, "0123456789")];
+
+        choice->most = digits ? (size_t)strtoul(limit, NULL, 10) : 0;
+        if (!choice->most) {
+            error_set(&error, ERROR_BAD_REQUEST, "limit=%s is no number from 1 on", limit);
+            error_hint(&error, "say how many operations there may be: limit=20");
+        }
+    }
+    if (since) {
+        choice->since_ms = clock_parse(since, now_ms);
+        if (choice->since_ms < 0) {
+            error_set(&error, ERROR_BAD_REQUEST, "since=%s is no time", since);
+            error_hint(&error, "write an age (90s, 10min, 2h, 3d), a day (2026-11-22), or "
+                               "2026-11-22T12:00:00Z, as in RFC 3339");
+        }
+    }
+    if (error.code != ERROR_NONE)
+        answer_error(exchange, &error);
+    return error.code == ERROR_NONE;
+}
+
 void request_operations(struct exchange *exchange, const struct http_request *request)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
+    struct view_choice choice;
 
-    (void)request;
     exchange_facts(exchange, &facts);
-    view_operations(&body, exchange->form, &facts);
+    if (!query_choice(exchange, request, facts.realtime_ms, &choice))
+        return;
+    view_operations(&body, exchange->form, &facts, &choice);
     answer_view(exchange, &body);
 }
 

@@ -87,7 +87,13 @@ void view_guest_power(struct text *out, enum http_form form, const struct view_f
                       const char *node);
 
 /* ---- operations (view_operations.c) ---- */
-void view_operations(struct text *out, enum http_form form, const struct view_facts *facts);
+/* Of the operations, and of what was denied, `most` each (0: all), and none from before `since_ms`. */
+struct view_choice {
+    size_t most;
+    int64_t since_ms;
+};
+void view_operations(struct text *out, enum http_form form, const struct view_facts *facts,
+                     const struct view_choice *choice);
 void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,
                     const struct operation *operation);
 /* What an asker reads when its operation is done: one line, or {"operation": {…}}. */

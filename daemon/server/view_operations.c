@@ -78,15 +78,42 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
     text_puts(table, "\n");
 }
 
-/* Who was refused what: for those who may see all, and without a head of its own where there is none. */
-static void put_denials(struct text *out, const struct view_facts *facts)
+/* The next operation of the choice that the asker may see, from *index on, which moves behind it; `shown`
+ * were before it. NULL: there is none. */
+static const struct operation *next_operation(const struct view_facts *facts,
+                                              const struct view_choice *choice, size_t *index, size_t shown)
+{
+    size_t count = facts->history ? history_count(facts->history) : 0;
+
+    while (*index < count && (!choice->most || shown < choice->most)) {
+        const struct operation *operation = history_get(facts->history, (*index)++);
+
+        if (operation->requested_realtime_ms >= choice->since_ms &&
+            sight_of_operation(facts->subject, facts->readiness.inventory, operation))
+            return operation;
+    }
+    return NULL;
+}
+
+/* What was denied is for those who may see all. */
+static const struct denial *get_denial(const struct view_facts *facts, const struct view_choice *choice,
+                                       size_t index)
+{
+    const struct denial *denial = NULL;
+
+    if (!facts->subject && facts->history && (!choice->most || index < choice->most))
+        denial = history_denial(facts->history, index);
+    return denial && denial->realtime_ms >= choice->since_ms ? denial : NULL;
+}
+
+/* Who was refused what; without a head of its own where there is none. */
+static void put_denials(struct text *out, const struct view_facts *facts, const struct view_choice *choice)
 {
     _cleanup_(text_clear) struct text table = {0};
     const struct denial *denial;
     char age[CLOCK_AGE_LEN];
 
-    for (size_t i = 0; !facts->subject && facts->history && (denial = history_denial(facts->history, i));
-         i++) {
+    for (size_t i = 0; (denial = get_denial(facts, choice, i)); i++) {
         text_printf(&table, "  %s ago\t", clock_age(facts->realtime_ms - denial->realtime_ms, age));
         put_peer(&table, &denial->peer);
         text_puts(&table, "\t");
@@ -104,26 +131,21 @@ static void put_denials(struct text *out, const struct view_facts *facts)
     out->failed |= table.failed;
 }
 
-static void operations_screen(struct text *out, const struct view_facts *facts)
+static void operations_screen(struct text *out, const struct view_facts *facts,
+                              const struct view_choice *choice)
 {
     _cleanup_(text_clear) struct text table = {0};
-    size_t count = facts->history ? history_count(facts->history) : 0;
+    const struct operation *operation;
 
-    if (count == 0) {
-        text_puts(out, "No operation was asked for yet.\n");
-        put_denials(out, facts);
-        return;
-    }
     text_puts(&table, "ID\tWHEN\tGUEST\tACTION\tOUTCOME\tTIME\tASKED-BY\tREASON\n");
-    for (size_t i = 0; i < count; i++) {
-        const struct operation *operation = history_get(facts->history, i);
-
-        if (sight_of_operation(facts->subject, facts->readiness.inventory, operation))
-            put_row(&table, facts, operation);
-    }
-    text_append_table(out, table.data ? table.data : "");
+    for (size_t i = 0, shown = 0; (operation = next_operation(facts, choice, &i, shown)); shown++)
+        put_row(&table, facts, operation);
+    if (!facts->history || history_count(facts->history) == 0)
+        text_puts(out, "No operation was asked for yet.\n");
+    else
+        text_append_table(out, table.data ? table.data : "");
     out->failed |= table.failed;
-    put_denials(out, facts);
+    put_denials(out, facts, choice);
 }
 
 static void put_error_lines(struct text *out, const char *what, const struct error *error)
@@ -259,25 +281,19 @@ static struct json_object *denial_object(const struct view_facts *facts, const s
     return object;
 }
 
-static void operations_json(struct text *out, const struct view_facts *facts)
+static void operations_json(struct text *out, const struct view_facts *facts,
+                            const struct view_choice *choice)
 {
-    size_t count = facts->history ? history_count(facts->history) : 0;
-    bool first = true;
+    const struct operation *operation;
+    const struct denial *denial;
 
     text_puts(out, "{\"operations\":[");
-    for (size_t i = 0; i < count; i++) {
-        const struct operation *operation = history_get(facts->history, i);
-
-        if (!sight_of_operation(facts->subject, facts->readiness.inventory, operation))
-            continue;
-        text_puts(out, first ? "" : ",");
+    for (size_t i = 0, shown = 0; (operation = next_operation(facts, choice, &i, shown)); shown++) {
+        text_puts(out, shown ? "," : "");
         view_put_json(out, operation_object(facts, operation));
-        first = false;
     }
     text_puts(out, "],\"denials\":[");
-    const struct denial *denial;
-    for (size_t i = 0; !facts->subject && facts->history && (denial = history_denial(facts->history, i));
-         i++) {
+    for (size_t i = 0; (denial = get_denial(facts, choice, i)); i++) {
         text_puts(out, i ? "," : "");
         view_put_json(out, denial_object(facts, denial));
     }
@@ -286,12 +302,13 @@ static void operations_json(struct text *out, const struct view_facts *facts)
 
 /* ---- */
 
-void view_operations(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_operations(struct text *out, enum http_form form, const struct view_facts *facts,
+                     const struct view_choice *choice)
 {
     if (form == HTTP_TEXT)
-        operations_screen(out, facts);
+        operations_screen(out, facts, choice);
     else
-        operations_json(out, facts);
+        operations_json(out, facts, choice);
 }
 
 void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,

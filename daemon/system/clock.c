@@ -4,6 +4,7 @@
  */
 #include "system/clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -87,4 +88,54 @@ const char *clock_age(int64_t ms, char buffer[static CLOCK_AGE_LEN])
         unit++;
     snprintf(buffer, CLOCK_AGE_LEN, "%u %s", (unsigned)(ms / age_units[unit].unit_ms), age_units[unit].name);
     return buffer;
+}
+
+/* ---- reading ---- */
+
+static int64_t parse_age(const char *text, int64_t now_ms)
+{
+    int64_t number = 0;
+    if (*text < '0' || *text > '9')
+        return -1;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = number > REALTIME_MAX ? number : number * 10 + (*text - '0');
+    for (size_t i = 0; i < sizeof(age_units) / sizeof(age_units[0]); i++) {
+        if (strcmp(text, age_units[i].name) != 0)
+            continue;
+        return number > now_ms / age_units[i].unit_ms ? 0 : now_ms - number * age_units[i].unit_ms;
+    }
+    return -1;
+}
+
+/* "Z", "+01:00": minutes east of UTC. False: neither. */
+static bool parse_zone(const char *text, int *minutes)
+{
+    int hours = 0, end = 0;
+    char sign = '+';
+    *minutes = 0;
+    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+        return true;
+    if (sscanf(text, "%c%2d:%2d%n", &sign, &hours, minutes, &end) < 3 || text[end] != '\0' ||
+        (sign != '+' && sign != '-') || hours < 0 || hours > 23 || *minutes < 0 || *minutes > 59)
+        return false;
+    *minutes = (sign == '+' ? 1 : -1) * (hours * 60 + *minutes);
+    return true;
+}
+
+int64_t clock_parse(const char *text, int64_t now_ms)
+{
+    struct tm tm = {0};
+    int minutes = 0;
+    const char *rest = strptime(text, "%Y-%m-%d", &tm);
+    if (!rest || rest != text + strlen("2026-11-22"))
+        return parse_age(text, now_ms);
+    if (*rest) {
+        rest = *rest == 'T' || *rest == 't' || *rest == ' ' ? strptime(rest + 1, "%H:%M:%S", &tm) : NULL;
+        if (rest && *rest == '.')
+            rest += 1 + strspn(rest + 1, "0123456789");
+        if (!rest || !parse_zone(rest, &minutes))
+            return -1;
+    }
+    int64_t ms = ((int64_t)timegm(&tm) - INT64_C(60) * minutes) * MS_PER_SECOND;
+    return ms < 0 ? 0 : ms;
 }

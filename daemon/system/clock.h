@@ -15,3 +15,6 @@ const char *clock_rfc3339(int64_t realtime_ms, char buffer[static CLOCK_RFC3339_
 /* A duration for people: "340 ms", "12 s", "3 min", "5 h", "14 d"; returns buffer. */
 #define CLOCK_AGE_LEN 16
 const char *clock_age(int64_t ms, char buffer[static CLOCK_AGE_LEN]);
+/* "2026-11-22T12:00:00Z", with a fraction or another zone; the day alone (UTC); or an age: "90s", "10min",
+ * "2h", "3d" before `now_ms`. A realtime in ms; -1: none of these. */
+int64_t clock_parse(const char *text, int64_t now_ms);

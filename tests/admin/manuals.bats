@@ -45,6 +45,18 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
     done
 }
 
+@test "commands and examples fit into 80 columns, so that no pager breaks what is pasted" {
+    local page
+    # but for the screens, which are as wide as they are, and the tables of the JSON
+    for page in $(ls man/*.[0-9] | grep -vE 'screens|json'); do
+        {
+            sed -n '1,/^\.SH/p' "$page" | head -n -1
+            awk '/^\.(nf|EX)/ { shown = 1; print ".SH X" } shown { print } /^\.(fi|EE)/ { shown = 0 }' "$page"
+        } >"$T/page.8"
+        MANWIDTH=80 LC_ALL=C.UTF-8 man -l "$T/page.8" | col -b | awk 'length($0) > 80 { print; wide = 1 } END { exit wide }' || { echo "$page"; false; }
+    done
+}
+
 @test "each manual is installed, and has the usual sections" {
     local page
     make -pn install DESTDIR="$T" 2>/dev/null | grep -oE 'man/[a-z_.-]+\.[0-9]\b' | sort -u >"$T/installed"

@@ -359,6 +359,15 @@ teardown() { client_teardown; }
     "$CLIENT" -s "$SOCKET" -o off -n n1 >&-
 }
 
+@test "a flood of unknown keys is read at once, and told in part" {
+    broker "$(reply ok 200 text/plain 'on\n')"
+    { printf 'action=status\nplug=n1\nsocket=%s\n' "$SOCKET"; seq -f 'an_unknown_key_%.0f=1' 300000; } >"$T/stdin"
+    "$CLIENT" <"$T/stdin" >"$T/out" 2>"$T/err" 3>&-
+    is "$(<"$T/out")" "Status: ON"
+    like "$(<"$T/err")" "*ignored: an_unknown_key_1, an_unknown_key_2, * ..."
+    [ "$(wc -c <"$T/err")" -lt 1200 ]
+}
+
 @test "an answer that cannot be written is a failure" {
     broker "$(reply ok 200 text/plain 'on\n')"
     for action in status list metadata; do

@@ -243,7 +243,16 @@ POST /v1/guests/102/rehearse HTTP/1.1'
 
 @test "misuse is an error that says what is wrong" {
     client stauts
-    fails_with "unknown command 'stauts'"
+    fails_with "unknown command 'stauts'; did you mean status? "
+    client frobnicate
+    fails_with "unknown command 'frobnicate'; /usr/sbin/fence_broker --help"
+    client status --wacht
+    fails_with "unknown or misused option --wacht; did you mean --watch? "
+    client --plgu=secret-word
+    fails_with "unknown or misused option --plgu; did you mean --plug? "
+    unlike "$err" "*secret-word*"
+    client status -n 3
+    fails_with "--limit and --since go with history, not with 'status'"
     client off
     fails_with "'off' needs an argument: off PLUG"
     client explain
@@ -269,15 +278,52 @@ POST /v1/guests/102/rehearse HTTP/1.1'
 }
 
 @test "help and version need no broker" {
-    for words in help --help -h "status --help"; do
+    for words in help --help -h; do
         # shellcheck disable=SC2086
         client $words
         is "$status" 0
         like "$out" "*explain ID*--plug=id*"
     done
-    client --version
-    is "$status" 0
-    like "$out" "fence_broker [0-9]*.[0-9]*.[0-9]*"
+    for words in --version version; do
+        client "$words"
+        is "$status" 0
+        like "$out" "fence_broker [0-9]*.[0-9]*.[0-9]*"
+    done
+}
+
+@test "each command has a help of its own, with its options and no others" {
+    for words in "history --help" "help history" "--help history"; do
+        # shellcheck disable=SC2086
+        client $words
+        is "$status" 0
+        like "$out" "usage: fence_broker history *--limit=NUMBER*--since=TIME*--json*--socket=PATH*"
+        unlike "$out" "*--dry-run*"
+    done
+    for words in $("$CLIENT" --help | awk '/^As a fence agent/ { exit } /^    [a-z]/ { print $1 }'); do
+        client "$words" --help
+        is "$status" 0
+        like "$out" "usage: fence_broker $words*"
+        is "$(awk 'length($0) > 80' <<<"$out")" ""
+    done
+}
+
+@test "history may be cut by number and time, which the broker reads" {
+    broker "$(reply screen 200 text/plain 'a screen\n')"
+    client -s "$SOCKET" history -n 5
+    client -s "$SOCKET" history --limit=5 --since '2026-11-22T12:00:00+01:00'
+    is "$(requests)" "GET /v1/operations?limit=5 HTTP/1.1
+GET /v1/operations?limit=5&since=2026-11-22T12%3A00%3A00%2B01%3A00 HTTP/1.1"
+}
+
+@test "a reader that has had enough ends a command, and nothing is said about it" {
+    { printf 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 300000\r\n\r\n'; yes metric 1 | head -c 300000; } >"$T/long"
+    broker "$T/long"
+    for words in metrics targets "targets --watch=0.1" "history --json"; do
+        # shellcheck disable=SC2086
+        "$CLIENT" -s "$SOCKET" $words 2>"$T/err" 3>&- | head -n 1 >/dev/null
+        err=$(<"$T/err")
+        is "$err" ""
+    done
 }
 
 @test "without a daemon every command fails with a way out" {

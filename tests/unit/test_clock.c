@@ -71,6 +71,45 @@ static void test_ages_have_one_unit_and_never_overflow_their_buffer(void **state
     assert_string_equal(buffer + strlen(buffer) - 2, " d");
 }
 
+static void test_times_and_ages_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"2026-11-22T12:00:00Z", INT64_C(1795348800000)},
+        {"2026-11-22T12:00:00.5z", INT64_C(1795348800000)},
+        {"2026-11-22 13:30:00+01:30", INT64_C(1795348800000)},
+        {"2026-11-22T07:00:00-05:00", INT64_C(1795348800000)},
+        {"2026-11-22", INT64_C(1795305600000)},
+        {"90s", INT64_C(1795348710000)},
+        {"10min", INT64_C(1795348200000)},
+        {"2h", INT64_C(1795341600000)},
+        {"1d", INT64_C(1795262400000)},
+        {"99999999999999999999d", 0},
+        {"1960-01-01", 0},
+    };
+    static const char *const wrong[] = {"",
+                                        "h",
+                                        "2",
+                                        "2 h",
+                                        "2m",
+                                        "-2h",
+                                        "now",
+                                        "2026-11-22T12:00:00",
+                                        "2026-11-22T12",
+                                        "2026-11-22T12:00:00+1",
+                                        "2026-11-22x",
+                                        "26-11-22",
+                                        "2026-13-01"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(clock_parse(cases[i].text, INT64_C(1795348800000)), cases[i].ms);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (clock_parse(wrong[i], INT64_C(1795348800000)) != -1)
+            fail_msg("taken for a time: %s", wrong[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +117,7 @@ int main(void)
         cmocka_unit_test(test_realtime_is_the_wall_clock),
         cmocka_unit_test(test_rfc3339_is_utc_with_milliseconds),
         cmocka_unit_test(test_ages_have_one_unit_and_never_overflow_their_buffer),
+        cmocka_unit_test(test_times_and_ages_are_read),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

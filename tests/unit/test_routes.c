@@ -106,7 +106,7 @@ static void test_everything_else_is_refused_with_its_code(void **state)
         {"HEAD /v1/status", ERROR_METHOD_NOT_ALLOWED, "GET"},
         {"get /v1/status", ERROR_METHOD_NOT_ALLOWED, "GET"},
         {"POST /v1/guests/101/off?force=1", ERROR_BAD_REQUEST, NULL},
-        {"GET /v1/operations?since=1", ERROR_BAD_REQUEST, NULL},
+        {"GET /v1/operations?before=1h", ERROR_BAD_REQUEST, NULL},
         {"GET /v1/guests/101?dry-run=1", ERROR_BAD_REQUEST, NULL},
     };
 

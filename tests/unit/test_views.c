@@ -229,11 +229,31 @@ static void test_a_live_read_is_one_line_or_one_object(void **state)
 
 /* ---- operations ---- */
 
+static const struct view_choice all_of_it;
+
+static void test_a_history_may_be_cut_by_number_and_by_time(void **state)
+{
+    static const char head[] = "ID        WHEN      GUEST  ACTION  OUTCOME  TIME   ASKED-BY       REASON\n"
+                               "mi9x7k2p  12 s ago  web1   off     done     1.2 s  root pid 4711  -\n";
+    const struct view_choice newest = {.most = 1}, last_hour = {.since_ms = FIXTURE_REALTIME_MS - 3600000},
+                             nothing = {.since_ms = FIXTURE_REALTIME_MS};
+    struct room *room = *state;
+
+    view_operations(&room->out, HTTP_TEXT, &room->facts, &newest);
+    assert_string_equal(room->out.data, head);
+    text_clear(&room->out);
+    view_operations(&room->out, HTTP_TEXT, &room->facts, &last_hour);
+    assert_string_equal(room->out.data, head);
+    text_clear(&room->out);
+    view_operations(&room->out, HTTP_JSON, &room->facts, &nothing);
+    assert_has(room, "{\"operations\":[],");
+}
+
 static void test_history_shows_the_newest_first_with_ages(void **state)
 {
     struct room *room = *state;
 
-    view_operations(&room->out, HTTP_TEXT, &room->facts);
+    view_operations(&room->out, HTTP_TEXT, &room->facts, &all_of_it);
     assert_string_equal(room->out.data,
                         "ID        WHEN      GUEST  ACTION  OUTCOME  TIME   ASKED-BY           REASON\n"
                         "mi9x7k2p  12 s ago  web1   off     done     1.2 s  root pid 4711      -\n"
@@ -270,7 +290,7 @@ static void test_operations_are_json_for_programs(void **state)
 {
     struct room *room = *state;
 
-    view_operations(&room->out, HTTP_JSON, &room->facts);
+    view_operations(&room->out, HTTP_JSON, &room->facts, &all_of_it);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/operations/0/outcome"), "done");
     assert_string_equal(string_at(object, "/operations/1/error/code"), "locked");
@@ -688,6 +708,7 @@ int main(void)
         VIEW_TEST(test_views_before_the_first_poll_are_whole),
         VIEW_TEST(test_a_live_read_is_one_line_or_one_object),
         VIEW_TEST(test_history_shows_the_newest_first_with_ages),
+        VIEW_TEST(test_a_history_may_be_cut_by_number_and_by_time),
         VIEW_TEST(test_one_operation_has_its_time_line),
         VIEW_TEST(test_operations_are_json_for_programs),
         VIEW_TEST(test_an_asker_reads_what_was_done),
