@@ -101,8 +101,8 @@ here() {
     : >"$SIM/secrets"
     sim_start
     pve1=$(sed -n 's/^pve1 //p' "$SIM/endpoints") pve2=$(sed -n 's/^pve2 //p' "$SIM/endpoints")
-    # a package brings what the test needs to be apart from this machine's own: where the socket and the state are
-    printf '[socket]\npath = %s\nmetrics-path = %s\ngroup = %s\n[state]\ndirectory = %s\n' "$SOCKET" "$METRICS" "$(id -gn)" "$STATE" >"$CONFIG"
+    # a package brings what the test needs to be apart from this machine's own: where the socket and the state are, and which node this is
+    printf '[socket]\npath = %s\nmetrics-path = %s\ngroup = %s\n[state]\ndirectory = %s\n[nodes]\n%s = 101\n' "$SOCKET" "$METRICS" "$(id -gn)" "$STATE" "$(uname -n)" >"$CONFIG"
     chmod 640 "$CONFIG"
     cibadmin --empty >"$CIB_file"
     cibadmin --create --scope nodes --xml-text '<node id="1" uname="vm101"/>'
