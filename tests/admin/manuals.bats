@@ -35,7 +35,7 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
 
 @test "man and mandoc find nothing to say about any manual" {
     local page
-    for page in man/*.[0-9]; do
+    for page in man/*.[0-9] tests/pvesim/pvesim.1; do
         run mandoc -Tlint "$page"
         [ -z "$output" ] || { echo "$output"; false; }
         run env MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l "$page"
@@ -75,6 +75,19 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
     while read -r name; do
         [ -e "man/$name" ] || { echo "there is no manual $name"; false; }
     done <"$T/named"
+}
+
+@test "pvesim(1): its options and words are those of --help, and its faults are known to it" {
+    local page=tests/pvesim/pvesim.1
+    "$B/pvesim" --help | grep -oE -- '--[a-z-]+' | sort -u >"$T/code"
+    heads "$page" OPTIONS | grep -oE -- '--[a-z-]+' | grep -vx -- --help >"$T/manual"
+    same "$T/code" "$T/manual"
+    heads "$page" CONTROL | tr ',' '\n' | tr -d ' ' | while read -r word; do
+        "$B/pvesim" --help | sed -n '/^Words for ctl/,$p' | grep -qE "(^ *|[|·] ?)$word\b" || { echo "no word of ctl: $word"; false; }
+    done
+    heads "$page" FAULTS | tr ',' '\n' | tr -d ' ' | while read -r word; do
+        grep -q "{\"$word\"," tests/pvesim/fault.c || { echo "no fault: $word"; false; }
+    done
 }
 
 # ---- fence-broker.conf(5) ----
