@@ -290,6 +290,13 @@ unwritable_history() {
     guest_dead 101
     await 15 history_not_written
     client history | grep -q vm101     # in memory it is there
+    client history -n 1 --since 1h | grep -q vm101
+    refute grep -q vm101 <(client history --since 2999-01-01)
+    run client history --since yesterday
+    is "$status" 1
+    like "$output" "*since=yesterday is no time; write an age*"
+    run client history -n none
+    like "$output" "*limit=none is no number*"
     broker_ends_clean
 }
 

@@ -373,7 +373,22 @@ static void test_each_trouble_of_a_guest_is_told_with_its_number(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         use_guests(room, &cases[i].guest, 1, 3, 0);
         expect(room, DIAGNOSIS_GUESTS, cases[i].level, cases[i].message, cases[i].hint);
+        /* "ok: 0 of 1 guests" would be no comfort */
+        for (size_t k = 0; k < room->diagnosis.count; k++)
+            assert_true(room->diagnosis.findings[k].step != DIAGNOSIS_GUESTS ||
+                        room->diagnosis.findings[k].level != DIAGNOSIS_OK);
     }
+}
+
+static void test_a_node_whose_name_leads_to_no_guest_is_a_warning(void **state)
+{
+    static const struct machine self = {.name = "nowhere"};
+    struct room *room = *state;
+
+    room->facts.readiness.self = &self;
+    room->facts.readiness.self_vmid = 0;
+    expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "the name nowhere of this node leads to no guest",
+           "[nodes]: nowhere = VMID");
 }
 
 static bool sees_102_only(const void *context, const struct guest *guest)
@@ -569,6 +584,7 @@ int main(void)
         TEST(test_a_second_pool_without_guests_is_a_warning),
         TEST(test_names_that_lead_nowhere_fail_and_shared_names_warn),
         TEST(test_each_trouble_of_a_guest_is_told_with_its_number),
+        TEST(test_a_node_whose_name_leads_to_no_guest_is_a_warning),
         TEST(test_guests_and_names_that_the_asker_may_not_see_are_not_there),
         TEST(test_this_node_history_group_names_and_daemon),
         TEST(test_whatever_readiness_finds_the_report_finds_at_least_as_grave),
