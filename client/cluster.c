@@ -169,8 +169,10 @@ static void examine(struct cluster *cluster, const char *socket, bool broker)
     }
     judge_properties(cluster);
     ask_names(cluster, socket, broker);
-    for (size_t i = 0; i < cluster->device_count; i++)
+    for (size_t i = 0; i < cluster->device_count; i++) {
         judge_device(cluster, cluster->devices[i].device);
+        cluster_judge_map(cluster, &cluster->devices[i]);
+    }
     if (cluster->device_count == 0)
         propose_device(cluster);
     if (cluster->plugs_known)

@@ -207,10 +207,8 @@ void cluster_judge_nodes(struct cluster *cluster)
     const struct cib *cib = &cluster->cib;
     size_t fenced = 0, at = 0;
     bool good = true;
-    for (size_t i = 0; i < cluster->device_count; i++) {
-        cluster_judge_map(cluster, &cluster->devices[i]);
+    for (size_t i = 0; i < cluster->device_count; i++)
         good = good && !cluster->devices[i].commas;
-    }
     for (size_t i = 0; i < cib->node_count; i++)
         fenced += judge_node(cluster, &cib->nodes[i], &at);
     good = compare_nodes(cluster) && good;

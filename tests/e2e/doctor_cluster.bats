@@ -193,6 +193,8 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     ends 1
     silent "which is no node"
     silent "nodes lead to a guest"
+    # a daemon is not needed to see it
+    like "$("$BUILD/fence_broker" doctor --socket "$T/no.sock" 2>&1 || true)" "*failure  pcmk_host_map of fencing has a comma between nodes*"
     follow "has a comma between nodes"
     is "$(crm_resource -q --resource fencing --get-parameter pcmk_host_map)" "vm101:101;vm102:102;vm103:103"
     doctor
