@@ -116,12 +116,13 @@ static void on_tasks(struct runner *runner, const struct api_result *result)
     struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result, .node = runner->tasks_node};
     const char *type = runner->step.ha ? "hastop" : runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
     const char *start_type = runner->operation->type == PVE_LXC ? "vzstart" : "qmstart";
-    const char *last = runner->step.last_upid;
+    const char *last = runner->step.last_upid, *node = runner->tasks_node;
     /* the host's clock counts whole seconds */
     int64_t since_s = runner->stops_since_ms / 1000 - 1;
     event.decoded =
-        result->outcome == API_OK && api_decode_tasks(result->data, type, since_s, last, &event.tasks);
-    event.decoded = event.decoded && api_decode_tasks(result->data, start_type, since_s, last, &event.starts);
+        result->outcome == API_OK && api_decode_tasks(result->data, node, type, since_s, last, &event.tasks);
+    event.decoded =
+        event.decoded && api_decode_tasks(result->data, node, start_type, since_s, last, &event.starts);
     if (event.decoded && api_decode_listed_task(result->data, runner->step.stop.upid, &event.task))
         snprintf(event.upid, sizeof(event.upid), "%s", runner->step.stop.upid);
     if (event.tasks.begun < runner->inherited_stops)
@@ -244,12 +245,11 @@ static void send_power(struct runner *runner, const struct step_effects *effects
     call(runner, RUN_POWER, &request);
 }
 
-/* The host that runs a task stands in its UPID, behind "UPID:". */
 static void read_task(struct runner *runner, const char *upid, struct api_request request)
 {
     char node[PVE_NODE_MAX];
     snprintf(runner->task_upid, sizeof(runner->task_upid), "%s", upid);
-    snprintf(node, sizeof(node), "%.*s", (int)strcspn(upid + 5, ":"), upid + 5);
+    upid_copy_node(upid, node);
     request.call = API_TASK;
     request.node = node;
     request.upid = upid;

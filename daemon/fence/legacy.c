@@ -315,7 +315,7 @@ static void read_call(struct step_call *call, struct json_object *document, cons
     call->last_sent_ms = get_moment(object, "last_sent_ms", offset_ms, now_ms);
     call->settled_ms = get_moment(object, "settled_ms", offset_ms, now_ms);
     call->last_open_ms = get_moment(object, "last_open_ms", offset_ms, now_ms);
-    if (call->state == STEP_CALL_TASK && strncmp(call->upid, "UPID:", 5) != 0)
+    if (call->state == STEP_CALL_TASK && !upid_parse(call->upid, &(struct pve_upid){0}))
         call->state = STEP_CALL_OPEN; /* nothing to follow up */
     give_up_sending(call, now_ms);    /* of a daemon that ended meanwhile */
 }

@@ -241,8 +241,7 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
                       const struct step_event *event)
 {
     if (event->upid[0]) {
-        /* the task's type stands there: hastop, hastart */
-        step_ha_managed(step, effects, strstr(event->upid, ":hast") != NULL, event->now_ms);
+        step_ha_managed(step, effects, upid_is_of_ha(event->upid), event->now_ms);
         call->state = STEP_CALL_TASK;
         step->stop_unread &= call != &step->stop;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);

@@ -61,30 +61,6 @@ const char *pve_guest_type_name(enum pve_guest_type type)
 
 /* ---- building ---- */
 
-static bool is_node_name(const char *text)
-{
-    size_t length = text ? strlen(text) : 0;
-    if (length == 0 || length >= PVE_NODE_MAX || text[0] == '-' || text[length - 1] == '-')
-        return false;
-    for (; *text; text++) {
-        if (!isascii(*text) || (!isalnum((unsigned char)*text) && *text != '-'))
-            return false;
-    }
-    return true;
-}
-
-/* A UPID is ours to send back as it came; it only must not leave its place in the path. */
-static bool is_upid(const char *text)
-{
-    if (!text || strncmp(text, "UPID:", 5) != 0 || strlen(text) >= PVE_UPID_MAX)
-        return false;
-    for (; *text; text++) {
-        if (!isascii(*text) || (!isalnum((unsigned char)*text) && !strchr(":@!._-+", *text)))
-            return false;
-    }
-    return true;
-}
-
 static bool is_pool(const char *text)
 {
     if (!text || !*text)
@@ -100,7 +76,7 @@ static void put_encoded(FILE *out, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        if (isalnum(c) || strchr("-._~", c))
+        if (isascii(c) && (isalnum(c) || strchr("-._~", c)))
             fputc(c, out);
         else
             fprintf(out, "%%%02X", c);
@@ -111,13 +87,13 @@ static void put_encoded(FILE *out, const char *text)
 static bool put_part(FILE *out, const char *name, size_t length, const struct api_request *request)
 {
 #define IS(word) (length == sizeof(word) - 1 && memcmp(name, word, length) == 0)
-    if (IS("node") && is_node_name(request->node)) {
+    if (IS("node") && request->node && pve_is_node_name(request->node, strlen(request->node))) {
         fputs(request->node, out);
     } else if (IS("type")) {
         fputs(pve_guest_type_name(request->type), out);
     } else if (IS("vmid") && request->vmid >= 100 && request->vmid <= 999999999) {
         fprintf(out, "%d", request->vmid);
-    } else if (IS("upid") && is_upid(request->upid)) {
+    } else if (IS("upid") && upid_parse(request->upid, &(struct pve_upid){0})) {
         put_encoded(out, request->upid);
     } else if (IS("pool") && is_pool(request->pool)) {
         put_encoded(out, request->pool);
@@ -261,6 +237,24 @@ static bool decode_traffic(struct json_object *data, const char *key, struct pve
     return true;
 }
 
+/* There, and says more than "nothing": 0 and null are what a stopped guest may have. */
+static bool says_something(struct json_object *data, const char *key)
+{
+    int64_t number = 0;
+    return is_there(data, key) && !(json_get_int_or_digits(data, key, 0, 0, &number));
+}
+
+/* `stopped` is said of a guest without a process. Then there is nothing that only a process has. */
+static bool contradicts_stopped(struct json_object *data)
+{
+    const char *text = NULL;
+    if (is_there(data, "qmpstatus") &&
+        !(json_get_string(data, "qmpstatus", &text) && strcmp(text, "stopped") == 0))
+        return true;
+    return says_something(data, "pid") || says_something(data, "uptime") || is_there(data, "running-qemu") ||
+           is_there(data, "running-machine");
+}
+
 bool api_decode_status(struct json_object *data, struct pve_status *status)
 {
     int64_t number = 0;
@@ -274,7 +268,7 @@ bool api_decode_status(struct json_object *data, struct pve_status *status)
     status->vmid = (int)number;
     if (strcmp(text, "running") == 0)
         status->running = true;
-    else if (strcmp(text, "stopped") != 0)
+    else if (strcmp(text, "stopped") != 0 || contradicts_stopped(data))
         return false;
     /* `nics` of any other form than an object is not understood: count it as there */
     if (json_object_object_get_ex(data, "nics", &nics))
@@ -377,7 +371,7 @@ bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX])
     if (!data || !json_object_is_type(data, json_type_string))
         return false;
     const char *text = json_object_get_string(data);
-    if (!is_upid(text))
+    if (!upid_parse(text, &(struct pve_upid){0}))
         return false;
     snprintf(upid, PVE_UPID_MAX, "%s", text);
     return true;
@@ -422,49 +416,29 @@ enum pve_refusal api_classify(const char *text, char lock[static PVE_LOCK_MAX])
     return PVE_REFUSAL_OTHER;
 }
 
-/* UPID:node:pid:pstart:starttime:type:id:user: with hexadecimal numbers; pstart counts from the host's boot.
- */
-static bool read_upid(const char *upid, unsigned *started_s, unsigned *ticks)
-{
-    return sscanf(upid, "UPID:%*[^:]:%*x:%x:%x:", ticks, started_s) == 2;
-}
-
-int api_upid_compare(const char *one, const char *other)
-{
-    unsigned started_s[2] = {0}, ticks[2] = {0};
-    if (read_upid(one, &started_s[0], &ticks[0]) && read_upid(other, &started_s[1], &ticks[1])) {
-        if (started_s[0] != started_s[1])
-            return started_s[0] < started_s[1] ? -1 : 1;
-        if (ticks[0] != ticks[1])
-            return ticks[0] < ticks[1] ? -1 : 1;
-    }
-    return strcmp(one, other);
-}
-
-bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s, const char *after_upid,
-                      struct pve_task_count *count)
+bool api_decode_tasks(struct json_object *data, const char *node, const char *type, int64_t since_s,
+                      const char *after_upid, struct pve_task_count *count)
 {
     *count = (struct pve_task_count){0};
     if (!data || !json_object_is_type(data, json_type_array))
         return false;
     for (size_t i = 0; i < json_object_array_length(data); i++) {
         struct json_object *entry = json_object_array_get_idx(data, i);
-        const char *text = NULL, *upid = NULL, *exit = NULL;
-        int64_t began_s = 0, ended_s = 0;
-        if (!json_get_string(entry, "type", &text) ||
-            !json_get_int_or_digits(entry, "starttime", 0, INT64_MAX, &began_s))
+        const char *text = NULL, *exit = NULL;
+        struct pve_upid upid;
+        int64_t ended_s = 0;
+        if (!json_get_string(entry, "upid", &text) || !upid_parse(text, &upid))
             return false;
-        if (strcmp(text, type) != 0)
+        if (!upid_word_is(&upid.type, type) || !upid_word_is(&upid.node, node))
             continue;
         bool running = !json_get_int_or_digits(entry, "endtime", 0, INT64_MAX, &ended_s);
         bool failed = !running && json_get_string(entry, "status", &exit) && !exit_is_ok(exit);
-        if (after_upid[0] && json_get_string(entry, "upid", &upid) &&
-            api_upid_compare(upid, after_upid) > 0) {
+        if (after_upid[0] && upid_compare(text, after_upid) > 0) {
             count->newer++;
             count->newer_running += running;
             count->newer_failed += failed;
         }
-        if (began_s < since_s)
+        if (upid.starttime < since_s)
             continue;
         count->begun++;
         count->running += running;

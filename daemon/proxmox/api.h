@@ -5,6 +5,7 @@
 #pragma once
 
 #include "proxmox/journey.h"
+#include "proxmox/upid.h"
 #include "system/error.h"
 
 #include <json-c/json.h>
@@ -79,9 +80,9 @@ bool api_build(const struct api_request *request, char **path, char **body);
 
 /* How a call ended. */
 enum api_outcome {
-    API_OK,      /* 2xx; `data` holds the answer's "data" */
+    API_OK,      /* 200, and it fits its call; `data` holds the answer's "data" */
     API_REFUSED, /* an HTTP status >= 300 from Proxmox; not necessarily without effect (5xx) */
-    API_LOST,    /* written (or maybe written), and no answer that can be read: nothing is known */
+    API_LOST,    /* written (or maybe written), and no answer of its own that can be read: nothing is known */
     API_UNSENT,  /* certainly not written: nobody reached, or no session */
 };
 
@@ -104,16 +105,15 @@ struct api_result {
 
 /* ---- answers, decoded; each returns false if the document is not what the call gives ---- */
 
-#define PVE_NODE_MAX 64 /* a host name label and its NUL */
 #define PVE_LOCK_MAX 32
 #define PVE_HA_MAX   32
-#define PVE_UPID_MAX 256
 #define PVE_EXIT_MAX 256
 #define PVE_UUID_LEN 37
 
 struct pve_status {
     int vmid;
-    bool running; /* status == "running"; anything else but "stopped" is not decoded */
+    bool running; /* status == "running"; anything else but "stopped" is not decoded, nor a "stopped" that is
+                     contradicted by a process of the guest's in the same answer */
     bool nics;    /* QEMU: host-side tap devices are there */
     bool traffic; /* netin or netout above 0 */
     bool ha_managed;
@@ -141,18 +141,16 @@ struct pve_task {
 bool api_decode_task(struct json_object *data, struct pve_task *task);
 /* The same of one task in a task list. False: it does not have it. */
 bool api_decode_listed_task(struct json_object *data, const char *upid, struct pve_task *task);
-/* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) a task list holds that began at or after
- * since_s (the host's clock), and how many began after the task `after_upid` of the same host ("": of these
- * there are none); how many of them still run, and how many have failed. */
+/* How many power tasks of one kind ("qmstop", "vzstop", "qmstart" …) that ran on `node` a task list holds
+ * that began at or after since_s (the host's clock), and how many began after the task `after_upid` of the
+ * same host
+ * ("": of these there are none); how many of them still run, and how many have failed. */
 struct pve_task_count {
     unsigned begun, running, failed;
     unsigned newer, newer_running, newer_failed;
 };
-bool api_decode_tasks(struct json_object *data, const char *type, int64_t since_s, const char *after_upid,
-                      struct pve_task_count *count);
-/* Which of two tasks of one host began first: <0, 0, >0. By the start of their processes, which has
- * hundredths of seconds; where that is equal, two who compare agree all the same. */
-int api_upid_compare(const char *one, const char *other);
+bool api_decode_tasks(struct json_object *data, const char *node, const char *type, int64_t since_s,
+                      const char *after_upid, struct pve_task_count *count);
 bool api_decode_upid(struct json_object *data, char upid[static PVE_UPID_MAX]); /* of a power call */
 
 /* Proxmox's error texts, wherever they stand (reason phrase or a task's exit status). */

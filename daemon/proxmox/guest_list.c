@@ -18,6 +18,7 @@ struct guest_list {
     unsigned references;
     struct guest *guests;
     size_t count, capacity;
+    bool others;  /* an element was no guest */
     bool ordered; /* so far each VMID was greater than the one before */
     struct arena texts;
 };
@@ -161,7 +162,11 @@ static int add_flat(struct guest_list *list, const struct json_flat *flat)
     bool qemu = is_word(flat, "type", "qemu"), failed = false;
     struct guest guest = {.type = qemu ? PVE_QEMU : PVE_LXC};
 
-    if ((!qemu && !is_word(flat, "type", "lxc")) || !number_of(flat, "vmid", 100, 999999999, &guest.vmid))
+    if (!qemu && !is_word(flat, "type", "lxc")) {
+        list->others = true;
+        return 0;
+    }
+    if (!number_of(flat, "vmid", 100, 999999999, &guest.vmid))
         return 0;
     guest.node = text_of(list, flat, "node", &failed);
     if (!guest.node)
@@ -209,6 +214,11 @@ void guest_list_finish(struct guest_list *list)
 }
 
 /* ---- reading ---- */
+
+bool guest_list_is_of_others(const struct guest_list *list)
+{
+    return list->others && list->count == 0;
+}
 
 size_t guest_list_count(const struct guest_list *list)
 {

@@ -19,6 +19,8 @@ void guest_list_unrefp(struct guest_list **list);
 /* Takes one element of the list in, the text of an object. What is no guest (a storage, a pool, a guest
  * without VMID, type or host) is passed over. 0, -EBADMSG if the text is not JSON, -ENOMEM. */
 int guest_list_add(struct guest_list *list, const char *text, size_t length);
+/* There are elements, and none of them is a guest: it is the list of something else. */
+bool guest_list_is_of_others(const struct guest_list *list);
 /* After the last one: orders them by VMID. */
 void guest_list_finish(struct guest_list *list);
 

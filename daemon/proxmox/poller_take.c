@@ -45,21 +45,11 @@ static void note_error(struct poller *poller, const struct error *error)
         poller->round_error = *error;
 }
 
-static void note_no_list(struct poller *poller, const struct api_result *result, const char *what)
-{
-    struct error error = {0};
-    error_set(&error, ERROR_PROTOCOL, "Proxmox at %s answered the %s with something else than a list",
-              result->endpoint_text, what);
-    note_error(poller, &error);
-}
-
 static void take_guests(struct poller *poller, const struct api_result *result)
 {
     poller->guests_ms = result->asked_ms;
     if (result->outcome != API_OK)
         note_error(poller, &result->error);
-    else if (!result->guests)
-        note_no_list(poller, result, "guests");
     else
         poller->guests = guest_list_ref(result->guests);
 }
@@ -68,24 +58,15 @@ static void take_nodes(struct poller *poller, const struct api_result *result)
 {
     if (result->outcome != API_OK)
         note_error(poller, &result->error);
-    else if (!result->data || !json_object_is_type(result->data, json_type_array))
-        note_no_list(poller, result, "hosts");
     else
         poller->nodes = json_object_get(result->data);
 }
 
 static void take_permissions(struct poller *poller, const struct api_result *result)
 {
-    struct error error = {0};
     if (result->outcome != API_OK) {
         if (!poller->permissions)
             note_error(poller, &result->error);
-        poller->permissions_due = true;
-    } else if (!result->data || !json_object_is_type(result->data, json_type_object)) {
-        error_set(&error, ERROR_PROTOCOL,
-                  "Proxmox at %s answered the own privileges with something else than an object",
-                  result->endpoint_text);
-        note_error(poller, &error);
         poller->permissions_due = true;
     } else {
         poller_put_json(&poller->permissions);

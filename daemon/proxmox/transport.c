@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* pveproxy closes a connection that was idle for 5 s; curl counts whole seconds and uses one up to the next
  */
@@ -84,6 +85,15 @@ static void transfer_free(struct transfer *transfer)
     free(transfer);
 }
 
+/* What was taken for no answer to its call may be one to an earlier call, and its own would come next: on
+ * this connection nothing more is read. Curl finds it dead before it uses it again. */
+static void close_connection(const struct transfer *transfer)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+        shutdown(fd, SHUT_RDWR);
+}
+
 /* The one end of every transfer. */
 static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
 {
@@ -109,6 +119,8 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
         result.http_status = (int)status;
         result.journey = transport_journey(transfer, connects > 0);
         transport_judge_answer(transfer, &result, &document);
+        if (result.outcome == API_LOST)
+            close_connection(transfer);
     } else {
         transport_judge_failure(transfer, code, timed_out, &result);
         if (transfer->call == API_REHEARSE)
@@ -320,6 +332,13 @@ uint64_t transport_send(struct transport *transport, enum transport_lane lane,
     transport->current->active++;
     transfer->id = ++transport->last_id;
     transfer->call = request->call;
+    transfer->request = (struct api_request){.call = request->call,
+                                             .type = request->type,
+                                             .vmid = request->vmid,
+                                             .node = transfer->node,
+                                             .upid = transfer->upid};
+    snprintf(transfer->node, sizeof(transfer->node), "%s", request->node ? request->node : "");
+    snprintf(transfer->upid, sizeof(transfer->upid), "%s", request->upid ? request->upid : "");
     transfer->endpoint = endpoint_index;
     transfer->timeout_ms = timeout_ms > 0 ? timeout_ms : 1;
     transfer->done = done;

@@ -4,6 +4,8 @@
  */
 #include "proxmox/transport_private.h"
 
+#include "proxmox/misfit.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -92,6 +94,17 @@ static void refuse(struct api_result *result, const struct transfer *transfer, s
         json_get_object(document, "errors", &result->errors);
 }
 
+/* Of a good answer Proxmox says 200, and nothing else. */
+static void lose(struct api_result *result, const struct transfer *transfer, const char *why)
+{
+    result->outcome = API_LOST;
+    error_set(&result->error, ERROR_PROTOCOL, "Proxmox at %s answered %s with %s", transfer->endpoint_text,
+              api_row(transfer->call)->name, why);
+    error_hint(&result->error,
+               "what stands between the broker and Proxmox (a proxy, a load balancer) may mix "
+               "up connections: let endpoint lead straight to port 8006 of a host");
+}
+
 static void say_not_an_answer(const struct transfer *transfer, struct error *error)
 {
     error_set(error, ERROR_PROTOCOL, "Proxmox at %s answered %s with %zu bytes that are not a Proxmox answer",
@@ -114,6 +127,12 @@ void transport_judge_answer(const struct transfer *transfer, struct api_result *
         !json_object_object_get_ex(*document, "data", &data)) {
         result->outcome = API_LOST;
         say_not_an_answer(transfer, &result->error);
+        return;
+    }
+    const char *misfit = result->http_status == 200 ? misfit_judge(&transfer->request, data, result->guests)
+                                                    : "an HTTP status that Proxmox does not have";
+    if (misfit) {
+        lose(result, transfer, misfit);
         return;
     }
     result->outcome = API_OK;

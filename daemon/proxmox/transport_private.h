@@ -37,6 +37,8 @@ struct transfer {
     char *body;
     struct event *timeout;
     enum api_call call;
+    struct api_request request; /* that its answer must fit; of its strings only node and upid, our own */
+    char node[PVE_NODE_MAX], upid[PVE_UPID_MAX];
     size_t endpoint;
     char *endpoint_text;
     int64_t asked_ms, timeout_ms;

@@ -8,7 +8,6 @@
 #include "property.h"
 #include "step_world.h"
 
-#define PLAY_UPID         "UPID:%s:%08X:t:%d:fence@pve!t:" /* node, number, VMID */
 #define PLAY_GUESTS_MAX   5
 #define PLAY_CALLS_MAX    1024
 #define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
@@ -76,6 +75,16 @@ static struct world_task *task_numbered(struct world *world, unsigned number)
             return &world->tasks[i];
     }
     return NULL;
+}
+
+static void name_world_task(char upid[static PVE_UPID_MAX], struct world *world, unsigned number,
+                            const struct flight *flight)
+{
+    static const char *const types[2][3] = {{"qmstop", "qmstart", "qmreset"},
+                                            {"vzstop", "vzstart", "vzreset"}};
+    const struct world_task *task = task_numbered(world, number);
+    int kind = task->kind == WORLD_STOP ? 0 : task->kind == WORLD_START ? 1 : 2;
+    name_task(upid, flight->node, number, task->begun_ms, types[world->container][kind], flight->vmid);
 }
 
 /* ---- the guests' time ---- */
@@ -177,7 +186,7 @@ static void serve_power(struct flight *flight, struct plan *plan)
     if (hidden && !plan->lost) {
         refuse(plan, world_chance(&play.dice, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     } else if (!hidden) {
-        snprintf(upid, sizeof(upid), PLAY_UPID, flight->node, own->task, flight->vmid);
+        name_world_task(upid, &guest->world, own->task, flight);
         plan->result.data = json_word(upid);
     }
 }
@@ -209,18 +218,16 @@ static void serve_task(struct flight *flight, struct plan *plan)
 
 static void serve_tasks(struct flight *flight, struct plan *plan)
 {
-    const struct world *world = &played(flight->vmid)->world;
+    struct world *world = &played(flight->vmid)->world;
     plan->result.data = json_object_new_array();
     for (unsigned i = 0; i < world->task_count; i++) {
         const struct world_task *task = &world->tasks[i];
-        bool stop = task->kind == WORLD_STOP;
         char upid[PVE_UPID_MAX];
-        if (!task->ours || (!stop && task->kind != WORLD_START) ||
+        if (!task->ours || (task->kind != WORLD_STOP && task->kind != WORLD_START) ||
             task->host != world_host_number(flight->node))
             continue;
-        snprintf(upid, sizeof(upid), PLAY_UPID, flight->node, task->number, flight->vmid);
-        const char *type = world->container ? (stop ? "vzstop" : "vzstart") : stop ? "qmstop" : "qmstart";
-        json_object_array_add(plan->result.data, listed_task(upid, type, task->begun_ms,
+        name_world_task(upid, world, task->number, flight);
+        json_object_array_add(plan->result.data, listed_task(upid, task->begun_ms,
                                                              task->state == WORLD_ENDED ? task->exit : NULL));
     }
 }

@@ -460,13 +460,18 @@ static struct json_object *listed_host(const char *node, bool online)
 }
 
 /* The wall clock in seconds, as in a task list. */
-static inline struct json_object *listed_task(const char *upid, const char *type, int64_t began_ms,
-                                              const char *exit)
+/* The one that began later is the newer one, and of two of the same second the one with the higher number. */
+static inline void name_task(char upid[static PVE_UPID_MAX], const char *node, unsigned number,
+                             int64_t began_ms, const char *type, int vmid)
+{
+    snprintf(upid, PVE_UPID_MAX, "UPID:%s:%08X:%08X:%08X:%s:%d:fence@pve!t:", node, number, number,
+             (unsigned)((LOOP_REALTIME_MS + began_ms) / 1000), type, vmid);
+}
+
+static inline struct json_object *listed_task(const char *upid, int64_t began_ms, const char *exit)
 {
     struct json_object *data = json_object_new_object();
     json_put(data, "upid", json_word(upid));
-    json_put(data, "type", json_word(type));
-    json_put(data, "starttime", json_object_new_int64((LOOP_REALTIME_MS + began_ms) / 1000));
     if (exit) {
         json_put(data, "endtime", json_object_new_int64((LOOP_REALTIME_MS + began_ms) / 1000 + 1));
         json_put(data, "status", json_word(exit));

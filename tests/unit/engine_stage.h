@@ -99,8 +99,8 @@ static struct json_object *begin_task(const struct flight *flight, int64_t takes
     *task = (struct staged_task){.vmid = flight->vmid, .type = task_type(flight), .begins_ms = loop.now_ms};
     task->ends_ms = loop.now_ms + takes_ms;
     snprintf(task->host, sizeof(task->host), "%s", flight->node);
-    snprintf(task->upid, sizeof(task->upid), "UPID:%s:%08X:%s:%d:fence@pve!t:", flight->node, stage.tasks++,
-             task->type, flight->vmid);
+    name_task(task->upid, flight->node, stage.tasks, task->begins_ms, task->type, flight->vmid);
+    stage.tasks++;
     return json_word(task->upid);
 }
 
@@ -146,8 +146,8 @@ static struct json_object *list_tasks(const struct flight *flight)
     for (unsigned i = 0; i < stage.tasks; i++) {
         const struct staged_task *task = &stage.task[i];
         if (task->vmid == flight->vmid && strcmp(task->host, flight->node) == 0)
-            json_object_array_add(list, listed_task(task->upid, task->type, task->begins_ms,
-                                                    loop.now_ms >= task->ends_ms ? "OK" : NULL));
+            json_object_array_add(
+                list, listed_task(task->upid, task->begins_ms, loop.now_ms >= task->ends_ms ? "OK" : NULL));
     }
     return list;
 }

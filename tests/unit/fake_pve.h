@@ -183,6 +183,25 @@ static inline void fake_data(struct fake_exchange *exchange, const char *data)
     free(text);
 }
 
+/* The answer that fits the request: of the guest, and the host, that it names. */
+static inline void fake_fitting(struct fake_exchange *exchange)
+{
+    char text[256] = "1", method[8] = "", node[64] = "", type[8] = "", what[16] = "";
+    int vmid = 0;
+    const char *target = exchange->request->target;
+    if (sscanf(target, "%7s /api2/json/nodes/%63[^/]/%7[^/]/%d/status/%15[a-z]", method, node, type, &vmid,
+               what) == 5) {
+        if (strcmp(method, "GET") == 0)
+            snprintf(text, sizeof(text), "{\"vmid\":%d,\"status\":\"stopped\"}", vmid);
+        else
+            snprintf(text, sizeof(text), "\"UPID:%s:00000001:00000002:00000003:%s%s:%d:fence@pve:\"", node,
+                     strcmp(type, "lxc") == 0 ? "vz" : "qm", what, vmid);
+    } else if (strstr(target, "/cluster/resources") || strstr(target, "/tasks?")) {
+        snprintf(text, sizeof(text), "[]");
+    }
+    fake_data(exchange, text);
+}
+
 /* The connection is reset, without a TLS goodbye. */
 static inline void fake_cut(struct fake_exchange *exchange)
 {
@@ -318,7 +337,7 @@ static inline void *fake_accept(void *argument)
 
 static inline void fake_plain_script(struct fake_exchange *exchange)
 {
-    fake_data(exchange, "null");
+    fake_fitting(exchange);
 }
 
 static inline int fake_bind(uint16_t *port)

@@ -56,7 +56,8 @@ static const char *const usual[TOPICS] = {
         "[" GUEST(101, "pve1", ",\"name\":\"web\",\"status\":\"running\",\"lock\":\"backup\"") "," GUEST(
             102, "pve2", ",\"name\":\"db\",\"hastate\":\"started\"") "," GUEST(900, "pve1",
                                                                                ",\"name\":\"foreign\"") "]",
-    [NODES] = "[{\"node\":\"pve1\",\"status\":\"online\"},{\"node\":\"pve2\",\"status\":\"offline\"}]",
+    [NODES] = "[{\"type\":\"node\",\"node\":\"pve1\",\"status\":\"online\"},"
+              "{\"type\":\"node\",\"node\":\"pve2\",\"status\":\"offline\"}]",
     [PERMISSIONS] =
         "{" MAY(101) "," MAY(102) ",\"/vms/900\":{\"VM.Audit\":0},\"/pool/p\":{\"VM.PowerMgmt\":1}}",
     [POOL] = "{\"members\":[" GUEST(102, "pve2", ",\"name\":\"db\"") "," GUEST(101, "pve1",

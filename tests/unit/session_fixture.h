@@ -120,7 +120,7 @@ static inline void pve(struct fake_exchange *exchange)
     else if (calls)
         calls(exchange);
     else
-        fake_data(exchange, "1");
+        fake_fitting(exchange);
 }
 
 /* ---- the fixture ---- */

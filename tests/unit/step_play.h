@@ -164,7 +164,7 @@ static void serve_power(struct episode *episode, struct flight *flight)
     if (hidden && !flight->lost)
         refuse(flight, world_chance(world, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     else if (!hidden)
-        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:%s:100:fence@pve!t:", flight->node,
+        snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:0:0:%s:100:fence@pve!t:", flight->node,
                  own->task, world->ha.managed ? "hastop" : "qmstop");
 }
 

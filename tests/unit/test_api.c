@@ -193,8 +193,15 @@ static void test_a_vmid_outside_proxmoxs_range_is_refused(void **state)
 
 static void test_a_task_or_pool_that_could_leave_its_place_is_refused(void **state)
 {
-    static const char *const upids[] = {
-        NULL, "", "UPID", "upid:x:", "UPID:a/b:", "UPID:a b:", "UPID:a?b:", "UPID:a%b:", "UPID:\n:"};
+    static const char *const upids[] = {NULL,
+                                        "",
+                                        "UPID",
+                                        "upid:x:",
+                                        "UPID:a/b:",
+                                        "UPID:a b:",
+                                        "UPID:\n:",
+                                        "UPID:pve1:1:2:3:qmstop:100:a/b@pve:",
+                                        "UPID:pve1:1:2:3:qmstop:100:a@pve:/.."};
     static const char *const pools[] = {NULL, "", "a b", "a?b", "a&b", "a%b", "a#b", "p\xc3\xb6ol", "a\n"};
     (void)state;
     for (size_t i = 0; i < sizeof(upids) / sizeof(upids[0]); i++) {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "proxmox/api.h"
+#include "proxmox/misfit.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 
@@ -159,6 +160,34 @@ static void test_what_could_hide_life_or_a_lock_is_not_passed_over(void **state)
     assert_true(decodes("{\"vmid\":100,\"status\":\"stopped\",\"lock\":null,\"ha\":null,\"netin\":null}"));
 }
 
+static void test_a_stopped_guest_with_a_process_is_no_answer(void **state) /* P1 */
+{
+    static const char *const more[] = {"\"pid\":4711",
+                                       "\"pid\":\"4711\"",
+                                       "\"pid\":[]",
+                                       "\"uptime\":1",
+                                       "\"uptime\":\"7\"",
+                                       "\"uptime\":0.5",
+                                       "\"uptime\":-1",
+                                       "\"uptime\":\"soon\"",
+                                       "\"qmpstatus\":\"running\"",
+                                       "\"qmpstatus\":\"paused\"",
+                                       "\"qmpstatus\":1",
+                                       "\"running-qemu\":\"9.0.2\"",
+                                       "\"running-machine\":\"pc\""};
+    char text[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        snprintf(text, sizeof(text), "{\"vmid\":100,\"status\":\"stopped\",%s}", more[i]);
+        if (decodes(text))
+            fail_msg("%s", text);
+    }
+    /* as Proxmox has it, new and old */
+    assert_true(decodes("{\"vmid\":100,\"status\":\"stopped\",\"qmpstatus\":\"stopped\",\"uptime\":0}"));
+    assert_true(decodes("{\"vmid\":\"100\",\"status\":\"stopped\",\"pid\":null,\"uptime\":\"0\"}"));
+    assert_true(decodes("{\"vmid\":100,\"status\":\"stopped\",\"pid\":0,\"running-qemu\":null}"));
+}
+
 static void test_network_devices_of_an_unknown_form_count_as_there(void **state) /* P1 */
 {
     static const struct {
@@ -293,12 +322,12 @@ static void visit_tasks(const struct recording *recording, void *context)
     if (strcmp(recording->name, "task list of a guest, own") != 0)
         return;
     ++*seen;
-    assert_true(api_decode_tasks(data_of(recording), "qmstop", 0, "", &count));
+    assert_true(api_decode_tasks(data_of(recording), "pve1", "qmstop", 0, "", &count));
     assert_int_equal(count.begun, 2);
     assert_int_equal(count.running, 0);
-    assert_true(api_decode_tasks(data_of(recording), "qmstop", 1795349884, "", &count));
+    assert_true(api_decode_tasks(data_of(recording), "pve1", "qmstop", 1795349884, "", &count));
     assert_int_equal(count.begun, 0);
-    assert_true(api_decode_tasks(data_of(recording), "qmstart", 0, "", &count));
+    assert_true(api_decode_tasks(data_of(recording), "pve1", "qmstart", 0, "", &count));
     assert_int_equal(count.begun, 0);
     struct pve_task task;
     assert_true(api_decode_listed_task(
@@ -344,29 +373,35 @@ static void test_the_recorded_task_list_is_counted(void **state)
     assert_int_equal(seen, 1);
 }
 
+#define LISTED(type, second, more) "{\"upid\":\"UPID:pve1:1:1:" second ":" type ":1:u@pve:\"" more "}"
+
 static void test_a_task_without_an_end_counts_as_running(void **state)
 {
     struct pve_task_count count;
-    _cleanup_(json_putp) struct json_object *data = parse(
-        "[{\"type\":\"qmstop\",\"starttime\":20},{\"type\":\"qmstop\",\"starttime\":\"10\",\"endtime\":11},"
-        "{\"type\":\"vzstop\",\"starttime\":30},{\"type\":\"qmstop\",\"starttime\":9,\"endtime\":12}]");
+    _cleanup_(json_putp) struct json_object *data =
+        parse("[" LISTED("qmstop", "14", "") "," LISTED("qmstop", "a", ",\"endtime\":11") "," LISTED(
+            "vzstop", "1e", "") "," LISTED("qmstop", "9", ",\"endtime\":12") "]");
     (void)state;
-    assert_true(api_decode_tasks(data, "qmstop", 10, "", &count));
+    assert_true(api_decode_tasks(data, "pve1", "qmstop", 10, "", &count));
     assert_int_equal(count.begun, 2);
     assert_int_equal(count.running, 1);
+    assert_true(api_decode_tasks(data, "pve2", "qmstop", 10, "", &count)); /* it was called pve1 once */
+    assert_int_equal(count.begun, 0);
 }
 
 static void test_tasks_that_failed_are_told_from_those_that_did_something(void **state)
 {
     struct pve_task_count count;
-    _cleanup_(json_putp) struct json_object *data =
-        parse("[{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21,\"status\":\"OK\"},"
-              "{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21,\"status\":\"WARNINGS: 1\"},"
-              "{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21,\"status\":\"VM 1 already running\"},"
-              "{\"type\":\"qmstart\",\"starttime\":20,\"endtime\":21},"
-              "{\"type\":\"qmstart\",\"starttime\":20,\"status\":\"RUNNING\"}]");
+    _cleanup_(json_putp) struct json_object *data = parse(
+        "[" LISTED("qmstart", "14", ",\"endtime\":21,\"status\":\"OK\"") "," LISTED("qmstart", "14", ",\"endtime\":21,\"status\":\"WARNINGS: 1\"") "," LISTED(
+            "qmstart", "14",
+            ",\"endtime\":21,"
+            "\"status\":\"VM 1 "
+            "already running\"") "," LISTED("qmstart", "14",
+                                            ",\"endtime\":21") "," LISTED("qmstart", "14",
+                                                                          ",\"status\":\"RUNNING\"") "]");
     (void)state;
-    assert_true(api_decode_tasks(data, "qmstart", 0, "", &count));
+    assert_true(api_decode_tasks(data, "pve1", "qmstart", 0, "", &count));
     assert_int_equal(count.begun, 5);
     assert_int_equal(count.failed, 1);
     assert_int_equal(count.running, 1);
@@ -376,35 +411,148 @@ static void test_newer_tasks_are_told_from_older_ones_of_the_same_second(void **
 {
     struct pve_task_count count;
     _cleanup_(json_putp) struct json_object *data =
-        parse("[{\"type\":\"qmstop\",\"starttime\":20,\"upid\":\"UPID:pve1:00000009:00000100:00000014:qmstop:"
-              "1:u@pve:\"},"
-              "{\"type\":\"qmstop\",\"starttime\":20,\"upid\":\"UPID:pve1:00000008:00000101:00000014:qmstop:"
-              "1:u@pve:\"},"
-              "{\"type\":\"qmstop\",\"starttime\":21,\"upid\":\"UPID:pve1:00000001:00000001:00000015:qmstop:"
-              "1:u@pve:\"},"
-              "{\"type\":\"qmstop\",\"starttime\":20}]");
+        parse("[{\"upid\":\"UPID:pve1:00000009:00000100:00000014:qmstop:1:u@pve:\"},"
+              "{\"upid\":\"UPID:pve1:00000008:00000101:00000014:qmstop:1:u@pve:\"},"
+              "{\"upid\":\"UPID:pve1:00000001:00000001:00000015:qmstop:1:u@pve:\"},"
+              "{\"upid\":\"UPID:pve1:00000001:00000001:00000014:qmstop:1:u@pve:\"}]");
     (void)state;
-    assert_true(
-        api_decode_tasks(data, "qmstop", 0, "UPID:pve1:00000009:00000100:00000014:qmstop:1:u@pve:", &count));
+    assert_true(api_decode_tasks(data, "pve1", "qmstop", 0,
+                                 "UPID:pve1:00000009:00000100:00000014:qmstop:1:u@pve:", &count));
     assert_int_equal(count.begun, 4);
     assert_int_equal(count.newer, 2);
-    assert_true(api_decode_tasks(data, "qmstop", 0, "", &count));
+    assert_true(api_decode_tasks(data, "pve1", "qmstop", 0, "", &count));
     assert_int_equal(count.newer, 0);
-    assert_true(api_upid_compare("UPID:a:1:2:3:x:1:u:", "UPID:a:2:2:3:x:1:u:") < 0); /* some order */
-    assert_int_equal(api_upid_compare("UPID:a:1:2:3:x:1:u:", "UPID:a:1:2:3:x:1:u:"), 0);
 }
 
 static void test_a_task_list_that_is_none_says_nothing(void **state)
 {
-    static const char *const texts[] = {"{}", "[7]", "[{\"type\":\"qmstop\"}]", "[{\"starttime\":1}]",
-                                        "[{\"type\":\"qmstop\",\"starttime\":\"x\"}]"};
+    static const char *const texts[] = {"{}", "[7]", "[{\"type\":\"qmstop\"}]", "[{\"upid\":7}]",
+                                        "[{\"upid\":\"UPID:pve1:1:1:x:qmstop:1:u@pve:\"}]"};
     struct pve_task_count count;
     (void)state;
-    assert_false(api_decode_tasks(NULL, "qmstop", 0, "", &count));
+    assert_false(api_decode_tasks(NULL, "pve1", "qmstop", 0, "", &count));
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         _cleanup_(json_putp) struct json_object *data = parse(texts[i]);
-        assert_false(api_decode_tasks(data, "qmstop", 0, "", &count));
+        assert_false(api_decode_tasks(data, "pve1", "qmstop", 0, "", &count));
     }
+}
+
+/* ---- what belongs to another call ---- */
+
+#define TASK_OF(node, type, id) "\"UPID:" node ":0000073D:00062156:6B02DD7B:" type ":" id ":fence@pve!tok:\""
+
+static void test_only_the_answer_to_a_call_fits_it(void **state) /* P1 */
+{
+    static const struct {
+        enum api_call call;
+        enum pve_guest_type type;
+        bool fits;
+        const char *text;
+    } cases[] = {
+        {API_STATUS, PVE_QEMU, true, "{\"vmid\":100,\"status\":\"stopped\"}"},
+        {API_STATUS, PVE_LXC, true, "{\"vmid\":\"100\",\"status\":\"stopped\"}"},
+        {API_STATUS, PVE_QEMU, false, "{\"vmid\":101,\"status\":\"stopped\"}"},
+        {API_STATUS, PVE_QEMU, false, "{\"status\":\"stopped\"}"},
+        {API_STATUS, PVE_QEMU, false, "[]"},
+        {API_STATUS, PVE_QEMU, false, "null"},
+        {API_STOP, PVE_QEMU, true, TASK_OF("pve1", "qmstop", "100")},
+        {API_STOP, PVE_QEMU, true, TASK_OF("pve1", "hastop", "100")},
+        {API_STOP, PVE_LXC, true, TASK_OF("pve1", "vzstop", "100")},
+        {API_STOP, PVE_LXC, true, TASK_OF("pve1", "hastop", "100")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve2", "qmstop", "100")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "qmstop", "101")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "qmstop", "1000")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "qmstop", "0100")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "qmstop", "")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "vzstop", "100")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "qmstart", "100")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "qmshutdown", "100")},
+        {API_STOP, PVE_QEMU, false, TASK_OF("pve1", "hastart", "100")},
+        {API_STOP, PVE_LXC, false, TASK_OF("pve1", "qmstop", "100")},
+        {API_STOP, PVE_QEMU, false, "null"},
+        {API_STOP, PVE_QEMU, false, "\"OK\""},
+        {API_START, PVE_QEMU, true, TASK_OF("pve1", "qmstart", "100")},
+        {API_START, PVE_QEMU, true, TASK_OF("pve1", "hastart", "100")},
+        {API_START, PVE_LXC, true, TASK_OF("pve1", "vzstart", "100")},
+        {API_START, PVE_QEMU, false, TASK_OF("pve1", "qmstop", "100")},
+        {API_START, PVE_QEMU, false, TASK_OF("pve1", "vzstart", "100")},
+        {API_RESET, PVE_QEMU, true, TASK_OF("pve1", "qmreset", "100")},
+        {API_RESET, PVE_QEMU, false, TASK_OF("pve1", "qmstart", "100")},
+        {API_TASK, PVE_QEMU, true, "{\"upid\":" TASK_OF("pve1", "qmstop", "100") ",\"status\":\"running\"}"},
+        {API_TASK, PVE_QEMU, false, "{\"upid\":" TASK_OF("pve1", "qmstop", "101") ",\"status\":\"running\"}"},
+        {API_TASK, PVE_QEMU, false, "{\"status\":\"stopped\",\"exitstatus\":\"OK\"}"},
+        {API_TASKS, PVE_QEMU, true, "[]"},
+        {API_TASKS, PVE_QEMU, true,
+         "[{\"upid\":" TASK_OF("pve1", "qmstop", "100") "},{\"upid\":" TASK_OF("old", "vzdump", "100") "}]"},
+        {API_TASKS, PVE_QEMU, false,
+         "[{\"upid\":" TASK_OF("pve1", "qmstop", "100") "},{\"upid\":" TASK_OF("pve1", "qmstop", "101") "}]"},
+        {API_TASKS, PVE_QEMU, false, "[{\"upid\":" TASK_OF("pve2", "qmstop", "100") "}]"},
+        {API_TASKS, PVE_QEMU, false, "[{\"type\":\"node\",\"node\":\"pve1\"}]"},
+        {API_TASKS, PVE_QEMU, false, "{}"},
+        {API_NODES, PVE_QEMU, true, "[{\"type\":\"node\",\"node\":\"pve1\",\"status\":\"online\"}]"},
+        {API_NODES, PVE_QEMU, true, "[]"},
+        {API_NODES, PVE_QEMU, false, "[{\"type\":\"qemu\",\"node\":\"pve1\",\"vmid\":100}]"},
+        {API_NODES, PVE_QEMU, false, "{}"},
+        {API_PERMISSIONS, PVE_QEMU, true, "{\"/vms/100\":{\"VM.Audit\":1}}"},
+        {API_PERMISSIONS, PVE_QEMU, true, "{}"},
+        {API_PERMISSIONS, PVE_QEMU, false, "{\"vmid\":100,\"status\":\"stopped\"}"},
+        {API_PERMISSIONS, PVE_QEMU, false, "[]"},
+        {API_REHEARSE, PVE_QEMU, true, "null"}, /* whatever it is */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct api_request request = {
+            .call = cases[i].call,
+            .node = "pve1",
+            .type = cases[i].type,
+            .vmid = 100,
+            .upid = "UPID:pve1:0000073D:00062156:6B02DD7B:qmstop:100:fence@pve!tok:"};
+        _cleanup_(json_putp) struct json_object *data = json_tokener_parse(cases[i].text);
+        const char *misfit = misfit_judge(&request, data, NULL);
+        if ((misfit == NULL) != cases[i].fits)
+            fail_msg("%s: %s: %s", api_row(cases[i].call)->name, cases[i].text, misfit ? misfit : "fits");
+    }
+}
+
+static void visit_fit(const struct recording *recording, void *context)
+{
+    unsigned *seen = context;
+    struct api_request request = {.node = "pve1", .type = PVE_QEMU};
+    char upid[PVE_UPID_MAX] = "", word[16] = "";
+    if (recording->status != 200)
+        return;
+    if (sscanf(recording->path, "/api2/json/nodes/pve1/qemu/%d/status/%15s", &request.vmid, word) == 2) {
+        static const struct {
+            const char *word;
+            enum api_call call;
+        } words[] = {{"current", API_STATUS}, {"start", API_START}, {"stop", API_STOP}, {"reset", API_RESET}};
+        size_t i = 0;
+        while (i < sizeof(words) / sizeof(words[0]) && strcmp(words[i].word, word) != 0)
+            i++;
+        if (i == sizeof(words) / sizeof(words[0]))
+            return;
+        request.call = words[i].call;
+    } else if (strstr(recording->path, "/tasks/UPID") && strstr(recording->path, "/status")) {
+        const char *text = NULL;
+        assert_true(json_get_string(data_of(recording), "upid", &text));
+        snprintf(upid, sizeof(upid), "%s", text);
+        request.call = API_TASK;
+        request.upid = upid;
+    } else {
+        return;
+    }
+    ++*seen;
+    const char *misfit = misfit_judge(&request, data_of(recording), NULL);
+    if (misfit)
+        fail_msg("%s: %s", recording->name, misfit);
+}
+
+static void test_every_recorded_answer_fits_its_call(void **state)
+{
+    unsigned seen = 0;
+    (void)state;
+    each_recording(visit_fit, &seen);
+    assert_true(seen >= 40);
 }
 
 /* ---- Proxmox's words ---- */
@@ -540,6 +688,9 @@ int main(void)
         cmocka_unit_test(test_tasks_that_failed_are_told_from_those_that_did_something),
         cmocka_unit_test(test_newer_tasks_are_told_from_older_ones_of_the_same_second),
         cmocka_unit_test(test_a_task_list_that_is_none_says_nothing),
+        cmocka_unit_test(test_only_the_answer_to_a_call_fits_it),
+        cmocka_unit_test(test_every_recorded_answer_fits_its_call),
+        cmocka_unit_test(test_a_stopped_guest_with_a_process_is_no_answer),
         cmocka_unit_test(test_proxmoxs_words_are_understood),
         cmocka_unit_test(test_recorded_refusals_are_told_by_their_words),
     };

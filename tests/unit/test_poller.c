@@ -171,15 +171,16 @@ static void test_one_bad_answer_keeps_the_old_inventory_and_says_why(void **stat
         int status;
         const char *data, *words;
     } cases[] = {
-        {GUESTS, 0, "{}", "something else than a list"},
-        {GUESTS, 0, "null", "something else than a list"},
+        {GUESTS, 0, "{}", "answered guests with what is no list of guests"},
+        {GUESTS, 0, "null", "answered guests with what is no list of guests"},
+        {GUESTS, 0, "[{\"type\":\"node\",\"node\":\"pve1\"}]", "a list without a guest"},
         {GUESTS, 500, NULL, "answered guests with 500"},
-        {NODES, 0, "\"x\"", "something else than a list"},
+        {NODES, 0, "\"x\"", "answered nodes with what is no list of hosts"},
+        {NODES, 0, "[" GUEST(101, "pve1", "") "]", "a list without a host"},
         {NODES, 596, NULL, "answered nodes with 596"},
         {POOL, 0, "[]", "pool p without its members"},
         {POOL, 0, "{\"members\":{}}", "pool p without its members"},
         {POOL, 500, NULL, "answered pool with 500"},
-        {PERMISSIONS, 0, "[]", "something else than an object"},
         {GUESTS, 401, NULL, "401"},
     };
     struct world *world = begin();

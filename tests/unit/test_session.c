@@ -28,7 +28,7 @@ static void test_the_host_of_the_guest_is_asked_first_and_the_avoided_last(void 
 static void misbehave_on_pve1(struct fake_exchange *exchange)
 {
     if (!strstr(exchange->request->raw, "Host: pve1:"))
-        fake_data(exchange, "1");
+        fake_fitting(exchange);
     else if (strstr(exchange->request->raw, "nodes/cutter/"))
         fake_cut(exchange);
     else if (strstr(exchange->request->raw, "nodes/far/"))

@@ -195,7 +195,7 @@ static void die_on_reuse(struct fake_exchange *exchange)
     if (reused)
         exchange->open = false;
     else
-        fake_data(exchange, "1");
+        fake_fitting(exchange);
 }
 
 static void test_a_kept_connection_that_dies_is_no_error(void **state)
@@ -207,10 +207,67 @@ static void test_a_kept_connection_that_dies_is_no_error(void **state)
     end(world);
 }
 
+/* On the first connection each answer is the one to the request before it, and the first comes from nowhere.
+ */
+static void answer_one_behind(struct fake_exchange *exchange)
+{
+    static struct fake_request before;
+    const struct fake_request *own = exchange->request;
+    struct fake_request nobodys = {.target = "GET /api2/json/nodes/pve1/qemu/102/status/current"};
+    if (own->connection == 0)
+        exchange->request = exchange->nth == 0 ? &nobodys : &before;
+    fake_fitting(exchange);
+    before = *own;
+    exchange->request = own;
+}
+
+static void test_an_answer_to_another_call_is_lost_and_the_connection_read_no_more(void **state) /* P1 */
+{
+    static const enum api_call calls[] = {API_STATUS, API_STOP};
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        struct world *world = begin(answer_one_behind);
+        assert_says(ask(world, power(calls[i])), API_LOST, ERROR_PROTOCOL,
+                    calls[i] == API_STOP ? "stop with what is no task"
+                                         : "status with another guest's status");
+        assert_int_equal(ask(world, power(API_STATUS))->outcome, API_OK);
+        assert_int_equal(world->fake->requests[1].connection, 1);
+        end(world);
+    }
+}
+
+/* What waits for the connection may be written on it before the answer is judged: then it goes on another. */
+static void test_requests_behind_an_answer_to_another_call_go_on_another_connection(void **state)
+{
+    (void)state;
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", answer_one_behind), ca->pem, TRANSPORT_POLLS);
+    for (int i = 0; i < 3; i++)
+        assert_true(send_with(world, power(API_STATUS), NULL, PATIENCE_S * 1000) != 0);
+    await(world, 3);
+    assert_int_equal(world->answers[0].outcome, API_LOST);
+    assert_int_equal(ask(world, power(API_STATUS))->outcome, API_OK);
+    end(world);
+}
+
+static void answer_202(struct fake_exchange *exchange)
+{
+    fake_answer(exchange, 202, "Accepted",
+                "{\"data\":\"UPID:pve1:00000001:00000002:00000003:qmstop:101:fence@pve:\"}");
+}
+
+static void test_proxmox_says_200_or_it_is_not_proxmox(void **state) /* P1 */
+{
+    (void)state;
+    struct world *world = begin(answer_202);
+    assert_says(ask(world, power(API_STOP)), API_LOST, ERROR_PROTOCOL,
+                "an HTTP status that Proxmox does not have");
+    end(world);
+}
+
 static void answer_reads_only(struct fake_exchange *exchange)
 {
     if (fake_is(exchange, "GET /api2/json/version"))
-        fake_data(exchange, "1");
+        fake_fitting(exchange);
     else
         exchange->open = false;
 }
@@ -239,7 +296,7 @@ static void hundred_each(struct fake_exchange *exchange)
         fake_say(exchange, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n{\"data\":1}");
         exchange->open = false;
     } else {
-        fake_data(exchange, "1");
+        fake_fitting(exchange);
     }
 }
 
@@ -358,6 +415,9 @@ int main(void)
         cmocka_unit_test(test_connections_are_kept_and_tls_sessions_resumed),
         cmocka_unit_test(test_a_fence_has_its_own_connection_and_resumes_what_a_poll_began),
         cmocka_unit_test(test_a_kept_connection_that_dies_is_no_error),
+        cmocka_unit_test(test_an_answer_to_another_call_is_lost_and_the_connection_read_no_more),
+        cmocka_unit_test(test_requests_behind_an_answer_to_another_call_go_on_another_connection),
+        cmocka_unit_test(test_proxmox_says_200_or_it_is_not_proxmox),
         cmocka_unit_test(test_a_reset_is_written_once_on_a_connection_of_its_own),
         cmocka_unit_test(test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed),
         cmocka_unit_test(test_fences_do_not_wait_for_each_other),

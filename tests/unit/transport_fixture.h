@@ -237,7 +237,7 @@ static inline void hold(struct fake_exchange *exchange)
 {
     fake_hold(exchange);
     if (exchange->open)
-        fake_data(exchange, "\"late\"");
+        fake_fitting(exchange);
 }
 
 static inline int set_up(void **state)
