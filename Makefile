@@ -1,12 +1,15 @@
 # fence-broker: GNU make, one file. `make help` lists the targets.
 #
-#   make                       build/fence_broker, build/fence_brokerd, build/pvesim
+#   make                       build/fence_broker, build/fence_brokerd (and fence-broker-admin, the same), build/pvesim
 #   make CC=clang WERROR=1     another compiler, warnings as errors
 #   make SAN=address,undefined sanitizer build, in build/san-address-undefined/
 
 VERSION     := 0.1.0
 prefix      ?= /usr
 sbindir     ?= $(prefix)/sbin
+# not in PATH: Pacemaker takes every fence_* there for an agent
+libexecdir  ?= $(prefix)/libexec
+pkglibexecdir ?= $(libexecdir)/fence-broker
 mandir      ?= $(prefix)/share/man
 docdir      ?= $(prefix)/share/doc/fence-broker
 sysconfdir  ?= /etc
@@ -77,11 +80,14 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/fence_broker $(B)/fence_brokerd $(B)/pvesim
+all: $(B)/fence_broker $(B)/fence_brokerd $(B)/fence-broker-admin $(B)/pvesim
 
 $(B)/fence_brokerd: $(DAEMON_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+# what people run is the same program under another name
+$(B)/fence-broker-admin: | $(B)/fence_brokerd
+	$(Q)ln -sfn fence_brokerd $@
 # the same with a clock that tests can set
 SHIFTED_OBJ := $(filter-out $(B)/obj/daemon/system/clock.o,$(DAEMON_OBJ)) $(B)/obj/tests/e2e/shifted_clock.o
 $(B)/shifted/fence_brokerd: $(SHIFTED_OBJ)
@@ -248,7 +254,7 @@ format:
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
 # ---- installing ---------------------------------------------------------------------------------------------
-MAN8 := fence_broker.8 fence_brokerd.8
+MAN8 := fence_broker.8 fence_brokerd.8 fence-broker-admin.8
 MAN5 := fence-broker.conf.5
 MAN7 := fence-broker-metrics.7 fence-broker-screens.7 fence-broker-json.7
 PROMETHEUS := $(wildcard conf/prometheus/*)
@@ -259,11 +265,14 @@ UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket \
          fence-broker-textfile.service fence-broker-textfile.timer
 
 install: all
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(pkglibexecdir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
 	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks) \
 	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
-	install -m 0755 $(B)/fence_broker $(B)/fence_brokerd $(DESTDIR)$(sbindir)/
+	install -m 0755 $(B)/fence_broker $(DESTDIR)$(sbindir)/
+	install -m 0755 $(B)/fence_brokerd $(DESTDIR)$(pkglibexecdir)/
+	ln -sfn "$$(realpath -m --relative-to=$(sbindir) $(pkglibexecdir))/fence_brokerd" $(DESTDIR)$(sbindir)/fence-broker-admin
+	rm -f $(DESTDIR)$(sbindir)/fence_brokerd # where it was before
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/
 	install -m 0644 $(addprefix man/,$(MAN7)) $(DESTDIR)$(mandir)/man7/
@@ -273,7 +282,8 @@ install: all
 	install -m 0644 conf/grafana/fence-broker.json $(DESTDIR)$(docdir)/grafana/
 	install -m 0644 $(RUNBOOKS) $(DESTDIR)$(docdir)/runbooks/
 	for unit in $(UNITS); do \
-	    sed 's|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/$$unit \
+	    sed 's|/usr/libexec/fence-broker/|$(pkglibexecdir)/|; s|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' \
+	        systemd/$$unit \
 	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
 	install -m 0644 systemd/fence-broker.sysusers $(DESTDIR)$(sysusersdir)/fence-broker.conf
 	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
@@ -282,14 +292,22 @@ install: all
 	[ -e $(DESTDIR)$(sysconfdir)/fence-broker/fence-broker.conf ] || \
 	    install -m 0640 conf/fence-broker.conf $(DESTDIR)$(sysconfdir)/fence-broker/
 
-# the configuration, the secret and the history are yours and stay
+# The configuration, the secret and the history are yours and stay. Nothing that was enabled is left behind or goes on to run; with DESTDIR
+# nothing runs from there.
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(sbindir)/,fence_broker fence_brokerd) \
+ifeq ($(DESTDIR),)
+	[ ! -d /run/systemd/system ] || { systemctl -q disable $(UNITS); \
+	    systemctl stop 'fence-broker*.timer' 'fence-broker*.socket' 'fence-broker*.service'; }
+endif
+	rm -f $(addprefix $(DESTDIR)$(sbindir)/,fence_broker fence-broker-admin fence_brokerd) \
 	    $(addprefix $(DESTDIR)$(mandir)/man8/,$(MAN8)) $(addprefix $(DESTDIR)$(mandir)/man5/,$(MAN5)) \
 	    $(addprefix $(DESTDIR)$(mandir)/man7/,$(MAN7)) $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
 	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf \
 	    $(DESTDIR)$(catalogdir)/fence-broker.catalog
-	rm -rf $(DESTDIR)$(docdir)
+	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(pkglibexecdir)
+ifeq ($(DESTDIR),)
+	[ ! -d /run/systemd/system ] || { systemctl daemon-reload && journalctl -q --update-catalog; }
+endif
 
 # the fault table as documentation; committed, and a test fails if it is stale
 doc/faults.md: tests/e2e/table tests/data/faults.table tests/data/faults.intro

@@ -1,6 +1,6 @@
 /* The broker's report is the broker's business, but for its first words (the verdict) and its end, where the
  * client's own findings about Pacemaker are put: the exit status is the worse one of both. Where nobody is at
- * the socket the daemon's program itself makes the report. A report of another form is not shown with
+ * the socket fence-broker-admin makes the report. A report of another form is not shown with
  * something added in the wrong place: it is an error. */
 #include "doctor.h"
 
@@ -16,7 +16,7 @@
 #include "system/cleanup.h"
 #include "tool.h"
 
-#define DAEMON      "fence_brokerd"
+#define ADMIN       "fence-broker-admin"
 #define ALONE_MS    120000
 #define REPORT_MOST (64 * 1024 * 1024)
 
@@ -44,14 +44,14 @@ static void report_clear(struct report *report)
 /* Both are installed, and built, in the same directory. */
 static bool find_daemon(char path[static PATH_MAX])
 {
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(DAEMON));
-    if (length <= 0 || length >= (ssize_t)(PATH_MAX - sizeof(DAEMON)))
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(ADMIN));
+    if (length <= 0 || length >= (ssize_t)(PATH_MAX - sizeof(ADMIN)))
         return false;
     path[length] = '\0';
     char *slash = strrchr(path, '/');
     if (!slash)
         return false;
-    memcpy(slash + 1, DAEMON, sizeof(DAEMON));
+    memcpy(slash + 1, ADMIN, sizeof(ADMIN));
     return true;
 }
 
@@ -59,13 +59,13 @@ static bool find_daemon(char path[static PATH_MAX])
 static int run_alone(struct report *report, struct failure *failure)
 {
     char path[PATH_MAX];
-    char program[] = DAEMON, command[] = "doctor", option[] = "--json";
+    char program[] = ADMIN, command[] = "doctor", option[] = "--json";
     char *arguments[] = {program, command, report->json ? option : NULL, NULL};
     struct tool_output output;
     struct failure own = {0};
     _cleanup_(freep) char *words = NULL;
     if (!find_daemon(path))
-        return failure_prefix(failure, "cannot tell where " DAEMON " is, and");
+        return failure_prefix(failure, "cannot tell where " ADMIN " is, and");
     if (access(path, X_OK) < 0)
         return failure_prefix(failure, "cannot run %s (%s), and", path, strerror(errno));
     say_debug("%s; running %s doctor", failure->cause ? failure->cause : "no broker", path);
@@ -189,7 +189,7 @@ int doctor_show(const struct request *request, const struct screen *screen, stru
     if (!(report.json ? split_json(&report) : split_text(&report)))
         return failure_set(failure, "client and daemon must be of the same version",
                            "what %s is no report of the doctor's",
-                           report.daemon ? "the broker answered" : "fence_brokerd printed");
+                           report.daemon ? "the broker answered" : ADMIN " printed");
     cluster_examine(&findings, request->socket, report.daemon);
     int status = show(&report, &findings, screen, failure);
     findings_clear(&findings);

@@ -65,7 +65,8 @@ struct broker {
     struct verdicts *verdicts;
     struct rehearsals *rehearsals;
     struct server *server;
-    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait;
+    struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait,
+        *on_checking;
     int codes; /* which TOTP codes were used, in memory that systemd keeps over a restart; -1: none */
     bool ready, stopping;
     int64_t flush_until_ms;
@@ -106,6 +107,23 @@ static void tell_status(struct broker *broker)
     headline(&line, &facts);
     if (line.data && !line.failed)
         notify_status("%s", line.data);
+}
+
+/* What systemd shows is to be what the status screen says: while guests are being checked it changes soon. */
+static void on_checking(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct broker *broker = context;
+    struct readiness_facts readiness;
+    const struct timeval soon = {.tv_sec = 1};
+    int64_t left_ms;
+    if (broker->stopping)
+        return;
+    tell_status(broker);
+    gather(broker, &readiness);
+    if (readiness_unchecked(&readiness, &left_ms) > 0)
+        event_add(broker->on_checking, &soon);
 }
 
 static void tell_verdicts(struct broker *broker)
@@ -161,7 +179,7 @@ static void on_round(void *context)
     engine_round_ended(broker->engine);
     rehearsals_round_ended(broker->rehearsals);
     server_round_ended(broker->server);
-    tell_status(broker);
+    on_checking(-1, EV_TIMEOUT, broker);
     tell_verdicts(broker);
     lint_guests(broker);
     if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)
@@ -465,9 +483,9 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
 
 static void free_events(struct broker *broker)
 {
-    struct event *events[] = {broker->on_term,      broker->on_int,        broker->on_hup,
-                              broker->on_watchdog,  broker->on_ready_wait, broker->on_flush,
-                              broker->on_names_wait};
+    struct event *events[] = {broker->on_term,       broker->on_int,        broker->on_hup,
+                              broker->on_watchdog,   broker->on_ready_wait, broker->on_flush,
+                              broker->on_names_wait, broker->on_checking};
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         if (events[i])
             event_free(events[i]);
@@ -513,8 +531,9 @@ static bool make_events(struct broker *broker)
     broker->on_ready_wait = event_new(base, -1, 0, on_ready_wait, broker);
     broker->on_flush = event_new(base, -1, 0, on_flush, broker);
     broker->on_names_wait = event_new(base, -1, 0, on_names_wait, broker);
+    broker->on_checking = event_new(base, -1, 0, on_checking, broker);
     if (!broker->on_term || !broker->on_int || !broker->on_hup || !broker->on_watchdog ||
-        !broker->on_ready_wait || !broker->on_flush || !broker->on_names_wait)
+        !broker->on_ready_wait || !broker->on_flush || !broker->on_names_wait || !broker->on_checking)
         return false;
     evsignal_add(broker->on_term, NULL);
     evsignal_add(broker->on_int, NULL);

@@ -1,6 +1,9 @@
 /*
- * The daemon's command line: which of its commands, with what configuration. It knows words, and nothing of
- * what the commands do.
+ * The command lines of fence_brokerd and of fence-broker-admin, which are one program under two names: what
+ * to do, with what configuration. It knows words, and nothing of what the commands do.
+ *
+ * What people run has a name of its own, with dashes, because Pacemaker takes every fence_* in /usr/sbin for
+ * an agent and runs it for its metadata; the daemon lies outside of PATH for the same reason.
  */
 #include "options.h"
 
@@ -10,53 +13,124 @@
 #include "system/cleanup.h"
 #include "system/log.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#define ADMIN "fence-broker-admin"
+
 static void usage(FILE *out)
 {
-    fputs("usage: fence_brokerd [-c FILE] [-v] [--check [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]]\n"
+    fputs("usage: fence_brokerd [-c FILE] [-v] [--check]\n"
           "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ")\n"
           "      --check        read and check the configuration, the secret and the CA, and end\n"
+          "  -v, --verbose      log at the debug level\n"
+          "  -V, --version      print the version\n"
+          "  -h, --help         print this\n"
+          "Runs in the foreground. SIGHUP reloads; SIGTERM ends it. Commands for people: " ADMIN ".\n",
+          out);
+}
+
+static void check_usage(FILE *out)
+{
+    fputs("usage: " ADMIN " check [-c FILE] [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]\n"
+          "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ")\n"
           "      --can          what the rules of the file say: may USER do ACTION (off, on, reboot, "
           "rehearse, read)\n"
           "                     to PLUG; pool=NAME, tag=NAME, name=NAME, vmid=NUMBER tell what the file does "
           "not know\n"
-          "  -v, --verbose      log at the debug level\n"
-          "  -V, --version      print the version\n"
           "  -h, --help         print this\n"
-          "       fence_brokerd audit --help       who could fence what, from a copy of user.cfg\n"
-          "       fence_brokerd provision --help   make what fencing takes in Proxmox\n"
-          "       fence_brokerd doctor [-c FILE] [--json]  why a fence would fail, without a daemon\n"
-          "Runs in the foreground. SIGHUP reloads; SIGTERM ends it.\n",
+          "Reads the configuration, the secret and the CA as the daemon would, and asks Proxmox nothing.\n",
           out);
+}
+
+static int check_main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"can", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *config_path = SETTINGS_DEFAULT_PATH;
+    bool can = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            config_path = optarg;
+            break;
+        case 'a':
+            can = true;
+            break;
+        case 'h':
+            check_usage(stdout);
+            return 0;
+        default:
+            check_usage(stderr);
+            return 2;
+        }
+    }
+    if (!can && optind < argc) {
+        fprintf(stderr, ADMIN " check: unexpected argument %s\n", argv[optind]);
+        check_usage(stderr);
+        return 2;
+    }
+    return settings_check(config_path, can ? argv + optind : NULL);
+}
+
+/* What runs and ends, each with options of its own. */
+static const struct {
+    const char *word, *what;
+    int (*main)(int argc, char **argv);
+} commands[] = {
+    {"check", "read and check the configuration, the secret and the CA", check_main},
+    {"doctor", "why a fence would fail, without a daemon", settings_doctor},
+    {"audit", "who could fence what, from a copy of user.cfg", audit_main},
+    {"provision", "make what fencing takes in Proxmox VE", provision_main},
+};
+
+static void admin_usage(FILE *out)
+{
+    fputs("usage: " ADMIN " COMMAND [OPTION ...]\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(out, "  %-16s %s\n", commands[i].word, commands[i].what);
+    fputs("  -V, --version    print the version\n"
+          "  -h, --help       print this; COMMAND --help prints the options of a command\n"
+          "What the running broker knows: fence_broker --help\n",
+          out);
+}
+
+static int admin_main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (!strcmp(word, "-V") || !strcmp(word, "--version") || !strcmp(word, "version"))
+        return puts(ADMIN " " FENCE_BROKER_VERSION) < 0;
+    bool help = !strcmp(word, "-h") || !strcmp(word, "--help") || !strcmp(word, "help");
+    if (!help && *word)
+        fprintf(stderr, ADMIN ": there is no command %s\n", word);
+    admin_usage(help ? stdout : stderr);
+    return help ? 0 : 2;
 }
 
 int options_main(int argc, char **argv, int (*run)(const char *config_path))
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {"can", no_argument, NULL, 'a'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    /* commands that run and end, each with options of its own */
-    static const struct {
-        const char *word;
-        int (*main)(int argc, char **argv);
-    } commands[] = {{"audit", audit_main}, {"provision", provision_main}, {"doctor", settings_doctor}};
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].word) == 0)
             return commands[i].main(argc - 1, argv + 1);
     }
+    if (strcmp(program_invocation_short_name, ADMIN) == 0)
+        return admin_main(argc, argv);
     const char *config_path = SETTINGS_DEFAULT_PATH;
-    bool check_only = false, can = false;
+    bool check_only = false;
     int option;
     while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
         switch (option) {
@@ -65,9 +139,6 @@ int options_main(int argc, char **argv, int (*run)(const char *config_path))
             break;
         case 'k':
             check_only = true;
-            break;
-        case 'a':
-            can = true;
             break;
         case 'v':
             log_set_level(LOG_DEBUG);
@@ -83,13 +154,6 @@ int options_main(int argc, char **argv, int (*run)(const char *config_path))
             return 2;
         }
     }
-    if (can && !check_only) {
-        fputs("fence_brokerd: --can goes with --check; the running daemon is asked with fence_broker can\n",
-              stderr);
-        return 2;
-    }
-    if (can)
-        return settings_check(config_path, argv + optind);
     if (optind < argc) {
         fprintf(stderr, "fence_brokerd: unexpected argument %s\n", argv[optind]);
         usage(stderr);

@@ -1,5 +1,5 @@
 /*
- * The daemon's command line.
+ * The command lines of fence_brokerd and fence-broker-admin.
  */
 #pragma once
 

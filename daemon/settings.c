@@ -235,7 +235,7 @@ void settings_freep(struct settings **settings)
     *settings = NULL;
 }
 
-/* ---- fence_brokerd --check ---- */
+/* ---- fence-broker-admin check ---- */
 
 void settings_print_error(const struct error *error)
 {
@@ -318,7 +318,7 @@ int settings_check(const char *config_path, char *const *can)
     return 0;
 }
 
-/* ---- fence_brokerd doctor ---- */
+/* ---- fence-broker-admin doctor ---- */
 
 /* Whoever gives up waiting is not called back. */
 static void no_names(void *context, struct names *names)

@@ -39,9 +39,10 @@ void settings_free(struct settings *settings); /* NULL is fine */
 void settings_freep(struct settings **settings);
 
 void settings_print_error(const struct error *error); /* on stderr */
-/* fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit status. `can` (NULL without
+/* fence-broker-admin check, fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit
+ * status. `can` (NULL without
  * --can): USER ACTION PLUG ..., NULL-terminated, see admin/can.h. */
 int settings_check(const char *path, char *const *can);
-/* fence_brokerd doctor [-c FILE] [--json]: reads all and looks whether Proxmox could be used with it, see
- * admin/doctor.h. The exit status. */
+/* fence-broker-admin doctor [-c FILE] [--json]: reads all and looks whether Proxmox could be used with it,
+ * see admin/doctor.h. The exit status. */
 int settings_doctor(int argc, char **argv);

@@ -23,7 +23,7 @@ struct audit_options {
 
 static void usage(FILE *out)
 {
-    fputs("usage: fence_brokerd audit --user-cfg FILE --pve {7|8|9} [--identity ID]… [--path PATH]…\n"
+    fputs("usage: fence-broker-admin audit --user-cfg FILE --pve {7|8|9} [--identity ID]… [--path PATH]…\n"
           "                           [--pool NAME] [--json]\n"
           "      --user-cfg FILE  a copy of /etc/pve/user.cfg; - is standard input\n"
           "      --pve VERSION    of the Proxmox VE it comes from: 7, 8 or 9\n"
@@ -138,18 +138,18 @@ static int parse_options(int argc, char **argv, struct audit_options *options)
         else if (option == 'h')
             return usage(stdout), 0;
         else if (option == 'v')
-            return fprintf(stderr, "fence_brokerd audit: --pve is 7, 8 or 9, not %s\n", optarg), 2;
+            return fprintf(stderr, "fence-broker-admin audit: --pve is 7, 8 or 9, not %s\n", optarg), 2;
         else
             return usage(stderr), 2;
     }
     if (error)
-        return fputs("fence_brokerd audit: no memory\n", stderr), 1;
+        return fputs("fence-broker-admin audit: no memory\n", stderr), 1;
     if (optind < argc)
-        fprintf(stderr, "fence_brokerd audit: unexpected argument %s\n", argv[optind]);
+        fprintf(stderr, "fence-broker-admin audit: unexpected argument %s\n", argv[optind]);
     else if (!options->file)
-        fputs("fence_brokerd audit: --user-cfg is missing: a copy of /etc/pve/user.cfg\n", stderr);
+        fputs("fence-broker-admin audit: --user-cfg is missing: a copy of /etc/pve/user.cfg\n", stderr);
     else if (!audit->version)
-        fputs("fence_brokerd audit: --pve is missing: 7, 8 or 9, what `pveversion` says\n", stderr);
+        fputs("fence-broker-admin audit: --pve is missing: 7, 8 or 9, what `pveversion` says\n", stderr);
     else
         return -1;
     usage(stderr);
@@ -164,7 +164,7 @@ static char *read_all(const char *path, size_t *length)
     struct text text = {0};
     size_t got;
     if (!file) {
-        fprintf(stderr, "fence_brokerd audit: %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "fence-broker-admin audit: %s: %s\n", path, strerror(errno));
         return NULL;
     }
     text_append(&text, "", 0);
@@ -177,7 +177,7 @@ static char *read_all(const char *path, size_t *length)
     if (file != stdin)
         fclose(file);
     if (problem) {
-        fprintf(stderr, "fence_brokerd audit: %s: %s\n", path, problem);
+        fprintf(stderr, "fence-broker-admin audit: %s: %s\n", path, problem);
         text_clear(&text);
         return NULL;
     }
@@ -196,7 +196,7 @@ static bool is_user_cfg(const char *path, const char *text, size_t length)
             if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
                 return true;
     }
-    fprintf(stderr, "fence_brokerd audit: %s: %s; copy /etc/pve/user.cfg of a Proxmox host%s\n",
+    fprintf(stderr, "fence-broker-admin audit: %s: %s; copy /etc/pve/user.cfg of a Proxmox host%s\n",
             strcmp(path, "-") == 0 ? "standard input" : path,
             length ? "has no line of a user.cfg" : "is empty",
             strcmp(path, "-") == 0 ? ", and see whether the command before the pipe failed" : "");
@@ -218,17 +218,17 @@ static bool asks_for_what_is_there(const struct audit *audit)
 {
     struct usercfg_pool pool;
     if (audit->pool && !usercfg_pool(audit->cfg, audit->pool, &pool)) {
-        fprintf(stderr, "fence_brokerd audit: there is no pool %s in this user.cfg\n", audit->pool);
+        fprintf(stderr, "fence-broker-admin audit: there is no pool %s in this user.cfg\n", audit->pool);
         return false;
     }
     for (size_t i = 0; i < audit->identities.count; i++) {
         if (identity_is_there(audit, audit->identities.list[i]))
             continue;
-        fprintf(
-            stderr,
-            "fence_brokerd audit: there is no user or token %s in this user.cfg; write it as Proxmox does: "
-            "user@realm or user@realm!token\n",
-            audit->identities.list[i]);
+        fprintf(stderr,
+                "fence-broker-admin audit: there is no user or token %s in this user.cfg; write it as "
+                "Proxmox does: "
+                "user@realm or user@realm!token\n",
+                audit->identities.list[i]);
         return false;
     }
     return true;
@@ -248,7 +248,7 @@ static int answer(const struct audit *audit, bool json)
                                                              : NULL;
     text_clear(&out);
     if (problem)
-        fprintf(stderr, "fence_brokerd audit: the answer could not be written: %s\n", problem);
+        fprintf(stderr, "fence-broker-admin audit: the answer could not be written: %s\n", problem);
     return problem ? 1 : 0;
 }
 
@@ -264,7 +264,7 @@ static int run(struct audit_options *options)
         return 1;
     if (usercfg_parse(text, length, audit->version, &cfg) || usercfg_classes_new(cfg, &classes) ||
         usercfg_places_new(cfg, &places)) {
-        fputs("fence_brokerd audit: no memory\n", stderr);
+        fputs("fence-broker-admin audit: no memory\n", stderr);
         return 1;
     }
     audit->cfg = cfg;

@@ -1,6 +1,6 @@
 /*
- * `fence_brokerd audit`: who could fence which guest, who can do more than that, and who cannot log in, from
- * a user.cfg alone. Reads one file, asks no Proxmox, changes nothing.
+ * `fence-broker-admin audit`: who could fence which guest, who can do more than that, and who cannot log in,
+ * from a user.cfg alone. Reads one file, asks no Proxmox, changes nothing.
  */
 #pragma once
 

@@ -16,8 +16,9 @@
 #define CAN_YES  0
 #define CAN_OPEN 1
 #define CAN_NO   2
-#define USAGE    "usage: fence_brokerd --check --can USER ACTION PLUG [name=N] [vmid=N] [pool=P] [tag=T ...]\n"
-#define HINT     "ACTION is off, on, reboot, rehearse or read\n"
+#define USAGE                                                                                                \
+    "usage: fence-broker-admin check --can USER ACTION PLUG [name=N] [vmid=N] [pool=P] [tag=T ...]\n"
+#define HINT "ACTION is off, on, reboot, rehearse or read\n"
 
 struct can {
     const struct config *config;
@@ -60,7 +61,7 @@ static bool read_user(struct can *can)
     errno = 0;
     const struct passwd *user = getpwnam(can->user);
     if (!user) {
-        fprintf(stderr, "fence_brokerd: there is no user %s here%s%s; see getent passwd\n", can->user,
+        fprintf(stderr, "fence-broker-admin: there is no user %s here%s%s; see getent passwd\n", can->user,
                 errno ? ": " : "", errno ? strerror(errno) : "");
         return false;
     }
@@ -128,7 +129,7 @@ static bool read_attribute(struct can *can, const char *argument)
         guest->tags = can->tags.data;
         guest->tags_unknown = false;
     } else {
-        fprintf(stderr, "fence_brokerd: %s says nothing about a guest\n" USAGE, argument);
+        fprintf(stderr, "fence-broker-admin: %s says nothing about a guest\n" USAGE, argument);
         return false;
     }
     return true;
@@ -152,7 +153,7 @@ static bool read_arguments(struct can *can, char *const *arguments)
     if (strcmp(can->ask, "read") == 0) {
         can->question.right = ACCESS_READ;
     } else if (!access_action_from_name(can->ask, &can->question.action)) {
-        fprintf(stderr, "fence_brokerd: %s is no action that rules are about; " HINT, can->ask);
+        fprintf(stderr, "fence-broker-admin: %s is no action that rules are about; " HINT, can->ask);
         return false;
     }
     read_plug(can);

@@ -1,5 +1,5 @@
 /*
- * fence_brokerd --check --can: may a user do something, by the rules of the file and without a daemon. It
+ * fence-broker-admin check --can: may a user do something, by the rules of the file and without a daemon. It
  * runs the code that decides in the daemon, and says what decided.
  */
 #pragma once

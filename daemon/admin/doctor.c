@@ -44,7 +44,7 @@ struct doctor {
 
 static void usage(FILE *out)
 {
-    fputs("usage: fence_brokerd doctor [-c FILE] [--json]\n"
+    fputs("usage: fence-broker-admin doctor [-c FILE] [--json]\n"
           "  -c, --config FILE  configuration\n"
           "      --json         for programs\n"
           "Would a fence work, and if not, why? Asks Proxmox without a daemon; fence_broker doctor asks the "
@@ -79,7 +79,7 @@ int doctor_read_options(int argc, char **argv, const char *default_path, struct 
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "fence_brokerd: unexpected argument %s\n", argv[optind]);
+        fprintf(stderr, "fence-broker-admin: unexpected argument %s\n", argv[optind]);
         usage(stderr);
         return 1;
     }
@@ -258,12 +258,12 @@ static int print(const struct diagnosis_facts *facts, bool json)
     else
         diagnosis_put_text(&out, &diagnosis, false);
     if (out.failed) {
-        fputs("fence_brokerd: out of memory\n", stderr);
+        fputs("fence-broker-admin: out of memory\n", stderr);
         return 1;
     }
     fputs(out.data, stdout);
     if (fflush(stdout) != 0) {
-        fprintf(stderr, "fence_brokerd: the report could not be written: %s\n", strerror(errno));
+        fprintf(stderr, "fence-broker-admin: the report could not be written: %s\n", strerror(errno));
         return 1;
     }
     return diagnosis_exit_status(&diagnosis);
@@ -297,7 +297,7 @@ static int examine(struct doctor_case *patient, struct diagnosis_facts *facts)
         take_facts(&doctor, facts);
         status = print(facts, patient->json);
     } else {
-        fprintf(stderr, "fence_brokerd: %s\n", error.message[0] ? error.message : "out of memory");
+        fprintf(stderr, "fence-broker-admin: %s\n", error.message[0] ? error.message : "out of memory");
     }
     tear_down(&doctor);
     return status;

@@ -1,7 +1,7 @@
 /*
- * fence_brokerd doctor: would a fence work with this configuration, and if not, why? For when no daemon runs:
- * logs in to Proxmox as the daemon would, learns what it would learn in its first round, and prints the same
- * report. Powers nothing, writes nothing.
+ * fence-broker-admin doctor: would a fence work with this configuration, and if not, why? For when no daemon
+ * runs: logs in to Proxmox as the daemon would, learns what it would learn in its first round, and prints the
+ * same report. Powers nothing, writes nothing.
  */
 #pragma once
 

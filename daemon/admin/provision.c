@@ -23,10 +23,10 @@ struct provision_options {
 
 static void usage(FILE *out)
 {
-    fputs("usage: fence_brokerd provision --pool POOL --guests ID,ID… --user USER@REALM --token NAME…\n"
+    fputs("usage: fence-broker-admin provision --pool POOL --guests ID,ID… --user USER@REALM --token NAME…\n"
           "                               [--group GROUP] [--role ROLE] [--remove]\n"
           "                               [--apply ENDPOINT --as USER@REALM --secret-file FILE …]\n"
-          "       fence_brokerd provision --print-admin [--as USER@pam]\n"
+          "       fence-broker-admin provision --print-admin [--as USER@pam]\n"
           "Makes what fencing takes in Proxmox VE and nothing more: prints the script for a shell of "
           "Proxmox, or with\n"
           "--apply does it over the API, as an administrator who is not root.\n"
@@ -52,7 +52,7 @@ static void usage(FILE *out)
 
 static int complain(const char *what, const char *hint)
 {
-    fprintf(stderr, "fence_brokerd provision: %s%s%s\n", what, *hint ? "; " : "", hint);
+    fprintf(stderr, "fence-broker-admin provision: %s%s%s\n", what, *hint ? "; " : "", hint);
     return 2;
 }
 
@@ -246,7 +246,7 @@ static int check_value(const char *option, const char *value,
 {
     struct config_problem problem = {0};
     if (strchr(value, '\'') || strchr(value, '\\') || check(value, &problem) < 0) {
-        fprintf(stderr, "fence_brokerd provision: %s '%s' %s%s%s\n", option, value,
+        fprintf(stderr, "fence-broker-admin provision: %s '%s' %s%s%s\n", option, value,
                 problem.what[0] ? problem.what : "has characters that are not for names",
                 problem.hint[0] ? "; " : "", problem.hint);
         return 2;
@@ -307,8 +307,8 @@ static int check_way(struct provision_options *options)
     if (check_value("--as", way->as, config_value_user))
         return 2;
     if (config_value_endpoint(options->apply, &way->endpoint, &problem) < 0)
-        return fprintf(stderr, "fence_brokerd provision: --apply '%s' %s; %s\n", options->apply, problem.what,
-                       problem.hint),
+        return fprintf(stderr, "fence-broker-admin provision: --apply '%s' %s; %s\n", options->apply,
+                       problem.what, problem.hint),
                2;
     return 0;
 }
@@ -326,7 +326,7 @@ static int print(const struct provision_options *options)
         provision_script(&options->wish, &out);
     bool good = !out.failed && fwrite(out.data, 1, out.length, stdout) == out.length && fflush(stdout) == 0;
     text_clear(&out);
-    return good ? 0 : (perror("fence_brokerd provision"), 1);
+    return good ? 0 : (perror("fence-broker-admin provision"), 1);
 }
 
 static int apply(const struct provision_options *options)
@@ -334,7 +334,7 @@ static int apply(const struct provision_options *options)
     struct error error = {0};
     (void)prctl(PR_SET_DUMPABLE, 0); /* a password and a token's secret pass through this memory */
     if (transport_global_init(&error) < 0) {
-        fprintf(stderr, "fence_brokerd provision: %s; %s\n", error.message, error.hint);
+        fprintf(stderr, "fence-broker-admin provision: %s; %s\n", error.message, error.hint);
         return 1;
     }
     int status = provision_apply(&options->wish, &options->way);

@@ -1,6 +1,6 @@
 /*
- * `fence_brokerd provision`: pool, role, user, grants and tokens that fencing takes, and nothing more: as a
- * script for a shell of Proxmox VE, or carried out over the API by an administrator who is not root.
+ * `fence-broker-admin provision`: pool, role, user, grants and tokens that fencing takes, and nothing more:
+ * as a script for a shell of Proxmox VE, or carried out over the API by an administrator who is not root.
  */
 #pragma once
 

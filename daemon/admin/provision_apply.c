@@ -23,7 +23,7 @@ struct application {
 static int complain(const struct error *error)
 {
     fflush(stdout);
-    fprintf(stderr, "fence_brokerd provision: %s%s%s\n", error->message, error->hint[0] ? "; " : "",
+    fprintf(stderr, "fence-broker-admin provision: %s%s%s\n", error->message, error->hint[0] ? "; " : "",
             error->hint);
     return 1;
 }

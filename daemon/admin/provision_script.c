@@ -148,6 +148,6 @@ void provision_script_admin(const char *as, struct text *out)
                 "# Datacenter > Permissions > Two Factor > Add > TOTP, and take recovery keys there too.\n"
                 "\n"
                 "# Then, from any machine:\n"
-                "# fence_brokerd provision ... --apply pve1.example.com --as %s\n",
+                "# fence-broker-admin provision ... --apply pve1.example.com --as %s\n",
                 length, user, length, user, user, user, user);
 }

@@ -32,6 +32,12 @@ static void put_ago(struct text *out, int64_t age_ms)
         text_printf(out, "%s ago", clock_age(age_ms, age));
 }
 
+void headline_checking(struct text *out, int64_t left_ms)
+{
+    char left[CLOCK_AGE_LEN];
+    text_printf(out, "checking, %s to go", clock_age(left_ms > 1000 ? left_ms : 1000, left));
+}
+
 /* ---- what is wrong ---- */
 
 static bool said(const struct error *error)
@@ -39,12 +45,19 @@ static bool said(const struct error *error)
     return error && error->code != ERROR_NONE;
 }
 
+/* Of this gravity; that something is still being checked was said before. */
+static bool is_named(reason_set reasons, enum reason reason, enum verdict verdict)
+{
+    return reasons & (reason_set)1 << reason && reason_severity(reason) == verdict &&
+           reason != REASON_NO_EVIDENCE;
+}
+
 /* The reasons of one gravity, "locked, ha-managed". */
 static void put_reasons(struct text *out, reason_set reasons, enum verdict verdict)
 {
     const char *before = "";
     for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
-        if (!(reasons & (reason_set)1 << reason) || reason_severity(reason) != verdict)
+        if (!is_named(reasons, reason, verdict))
             continue;
         text_printf(out, "%s%s", before, reason_name(reason));
         before = ", ";
@@ -54,7 +67,7 @@ static void put_reasons(struct text *out, reason_set reasons, enum verdict verdi
 static bool has_any(reason_set reasons, enum verdict verdict)
 {
     for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
-        if (reasons & (reason_set)1 << reason && reason_severity(reason) == verdict)
+        if (is_named(reasons, reason, verdict))
             return true;
     }
     return false;
@@ -101,10 +114,16 @@ static void put_targets(struct text *out, const struct headline_facts *facts)
 {
     const struct readiness_facts *readiness = facts->readiness;
     size_t count = inventory_count(readiness->inventory), good = 0;
+    int64_t left_ms;
+    size_t unchecked = readiness_unchecked(readiness, &left_ms);
     for (size_t i = 0; i < count; i++)
         good += readiness_verdict(readiness_guest(readiness, inventory_get(readiness->inventory, i))) !=
                 VERDICT_BLOCKED;
-    text_printf(out, "%zu/%zu targets ready", good, count);
+    text_printf(out, "%zu/%zu targets ready", good - unchecked, count);
+    if (unchecked) {
+        text_puts(out, "; ");
+        headline_checking(out, left_ms);
+    }
 
     reason_set overall = readiness_overall(readiness);
     if (said(facts->poll_error)) {

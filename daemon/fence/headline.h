@@ -31,5 +31,8 @@ struct headline_facts {
 /* The newest off or reboot of all, whatever became of it; NULL: none is remembered. */
 const struct operation *headline_fence(const struct history *history);
 
+/* "checking, 8 s to go": while guests are being checked, see readiness_unchecked(). */
+void headline_checking(struct text *out, int64_t left_ms);
+
 /* Appends the line, without a newline. */
 void headline(struct text *out, const struct headline_facts *facts);

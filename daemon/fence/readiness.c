@@ -5,7 +5,9 @@
  */
 #include "fence/readiness.h"
 
+#include "fence/rehearsal_plan.h"
 #include "fence/step.h"
+#include "fence/visits.h"
 
 #include <string.h>
 
@@ -177,6 +179,44 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
                      bit(REASON_STALE))))
         reasons |= evidence_lack(facts, guest, known);
     return reasons;
+}
+
+static bool lacks(const struct readiness_facts *facts, const struct guest *guest, enum evidence_kind kind)
+{
+    return evidence_state(facts->evidence, evidence_of(facts->evidence, guest->vmid), kind, guest->node,
+                          facts->boottime_ms) == EVIDENCE_MISSING;
+}
+
+/* Until each of so many had its first rehearsal. */
+static int64_t rehearsals_take_ms(const struct readiness_facts *facts, int64_t missing)
+{
+    int64_t guests = (int64_t)inventory_count(facts->inventory);
+    int64_t gap_ms = evidence_period_ms(facts->evidence, EVIDENCE_REHEARSAL) / guests;
+
+    if (gap_ms > REHEARSAL_GAP_FIRST_MS)
+        gap_ms = REHEARSAL_GAP_FIRST_MS;
+    return missing * gap_ms;
+}
+
+size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms)
+{
+    size_t unchecked = 0;
+    int64_t unvisited = 0, unrehearsed = 0;
+
+    for (size_t i = 0; facts->inventory && i < inventory_count(facts->inventory); i++) {
+        const struct guest *guest = inventory_get(facts->inventory, i);
+        reason_set reasons = readiness_guest(facts, guest);
+
+        if (!(reasons & bit(REASON_NO_EVIDENCE)) || readiness_verdict(reasons) == VERDICT_BLOCKED)
+            continue;
+        unchecked++;
+        unvisited += lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG);
+        unrehearsed += lacks(facts, guest, EVIDENCE_REHEARSAL);
+    }
+    *left_ms = unvisited * VISITS_GAP_MIN_MS;
+    if (unrehearsed > 0 && rehearsals_take_ms(facts, unrehearsed) > *left_ms)
+        *left_ms = rehearsals_take_ms(facts, unrehearsed);
+    return unchecked;
 }
 
 const struct error *readiness_cause(const struct readiness_facts *facts, const struct guest *guest,

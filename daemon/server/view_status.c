@@ -4,6 +4,7 @@
  */
 #include "server/view.h"
 
+#include "fence/headline.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 
@@ -230,13 +231,29 @@ static void put_unresolved_aliases(struct text *out, const struct view_facts *fa
     }
 }
 
+/* In the first moments there is nothing wrong but that not everything was tried yet. */
+static void put_verdict(struct text *out, const struct view_facts *facts, const struct counts *counts)
+{
+    enum verdict verdict = overall_verdict(facts, counts);
+    reason_set others = counts->reasons & ~((reason_set)1 << REASON_NO_EVIDENCE);
+    int64_t left_ms;
+
+    if (verdict == VERDICT_DEGRADED && readiness_verdict(others) == VERDICT_READY &&
+        readiness_unchecked(&facts->readiness, &left_ms) > 0)
+        headline_checking(out, left_ms);
+    else
+        text_puts(out, verdict_name(verdict));
+}
+
 static void status_screen(struct text *out, const struct view_facts *facts)
 {
     struct counts counts = count_guests(facts);
     _cleanup_(text_clear) struct text table = {0};
     char age[CLOCK_AGE_LEN];
 
-    text_printf(out, "Verdict: %s\n", verdict_name(overall_verdict(facts, &counts)));
+    text_puts(out, "Verdict: ");
+    put_verdict(out, facts, &counts);
+    text_puts(out, "\n");
     put_reason_lines(out, facts, counts.reasons);
     put_unresolved_aliases(out, facts);
     text_puts(out, "\n");

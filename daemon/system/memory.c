@@ -72,11 +72,14 @@ static void hold_part(const char *path, off_t offset, size_t length)
     close(fd);
 }
 
-static void hold_file(const char *path)
+/* False: there is none. */
+static bool hold_file(const char *path)
 {
     struct stat file;
-    if (stat(path, &file) == 0 && S_ISREG(file.st_mode) && file.st_size > 0)
-        hold_part(path, 0, (size_t)file.st_size);
+    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size == 0)
+        return false;
+    hold_part(path, 0, (size_t)file.st_size);
+    return true;
 }
 
 /* The loader and the libc that we run with are the other program's, too. What we only read of them is locked
@@ -96,16 +99,21 @@ static int on_object(struct dl_phdr_info *object, size_t size, void *context)
     return 0;
 }
 
+/* In our own folder, where both are built, or where it is installed, seen from /usr/libexec/fence-broker. */
+static const char *const folders[] = {"", "../../sbin/"};
+
 static void hold_program(const char *program)
 {
-    char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
-    const char *slash = length > 0 ? memrchr(path, '/', (size_t)length) : NULL;
-    if (!slash || (size_t)(slash + 1 - path) + strlen(program) >= sizeof(path))
-        return;
-    strcpy(path + (slash + 1 - path), program);
-    hold_file(path);
-    hold_file(LOADER_LIST);
+    char own[PATH_MAX], path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own));
+    const char *slash = length > 0 ? memrchr(own, '/', (size_t)length) : NULL;
+    bool held = false;
+    for (size_t i = 0; slash && !held && i < ARRAY_LEN(folders); i++) {
+        int written =
+            snprintf(path, sizeof(path), "%.*s%s%s", (int)(slash + 1 - own), own, folders[i], program);
+        held = written > 0 && (size_t)written < sizeof(path) && hold_file(path);
+    }
+    (void)hold_file(LOADER_LIST);
     dl_iterate_phdr(on_object, NULL);
 }
 

@@ -14,8 +14,8 @@ void memory_keep_small(void);
 /*
  * Locks what is mapped now, and of what comes later each page once it is touched: the stacks of threads would
  * fill megabytes otherwise. To be called when what the daemon needs has been loaded. `program`, a file in the
- * folder of our own program, is held in memory too, with all that a dynamic program of libc's needs to begin;
- * NULL: none, and one that is not there is left out. False, with the reason and what to do about it, if that
- * is not allowed: then nothing is locked.
+ * folder of our own program or in the sbin that goes with it, is held in memory too, with all that a dynamic
+ * program of libc's needs to begin; NULL: none, and one that is not there is left out. False, with the reason
+ * and what to do about it, if that is not allowed: then nothing is locked.
  */
 bool memory_lock(const char *program, struct error *error);

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# fence_brokerd audit: who could fence what, from a user.cfg alone.
+# fence-broker-admin audit: who could fence what, from a user.cfg alone.
 
 setup() {
     cd "$BATS_TEST_DIRNAME/../.."
-    BROKERD=${BUILD:-build}/fence_brokerd
+    ADMIN=${BUILD:-build}/fence-broker-admin
     T=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-audit.XXXXXX")
     cat >"$T/user.cfg" <<-'END'
 	user:fence@pve:1:0::::::
@@ -28,7 +28,7 @@ setup() {
 
 teardown() { rm -rf "$T"; }
 
-audit() { "$BROKERD" audit --user-cfg "$T/user.cfg" --pve 9 "$@"; }
+audit() { "$ADMIN" audit --user-cfg "$T/user.cfg" --pve 9 "$@"; }
 
 # row TEXT: the answer has this line, blanks counted as one
 row() { tr -s ' ' <<<"$output" | grep -qxF -- "$1" || { printf 'no line "%s" in:\n%s\n' "$1" "$output" >&2; return 1; }; }
@@ -38,7 +38,7 @@ no_row() { ! tr -s ' ' <<<"$output" | grep -qE -- "$1" || { printf 'a line like 
 value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STDIN>); print eval($ARGV[0]) // "undef", "\n"; die $@ if $@' "$1" <<<"$output"; }
 
 @test "agrees with the real code of Proxmox VE 7, 8 and 9 in all recorded cases" {
-    run tests/admin/audit-cases "$BROKERD" tests/data/pve/permissions.jsonl
+    run tests/admin/audit-cases "$ADMIN" tests/data/pve/permissions.jsonl
     echo "$output" >&2
     [ "$status" = 0 ]
 }
@@ -107,15 +107,15 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
 }
 
 @test "what cannot be answered says what is missing" {
-    run "$BROKERD" audit --pve 9
+    run "$ADMIN" audit --pve 9
     [ "$status" = 2 ]
     [[ $output == *'--user-cfg is missing'* ]]
-    run "$BROKERD" audit --user-cfg "$T/user.cfg"
+    run "$ADMIN" audit --user-cfg "$T/user.cfg"
     [ "$status" = 2 ]
     [[ $output == *'--pve is missing'* ]]
-    run "$BROKERD" audit --user-cfg "$T/user.cfg" --pve 6
+    run "$ADMIN" audit --user-cfg "$T/user.cfg" --pve 6
     [ "$status" = 2 ]
-    run "$BROKERD" audit --user-cfg "$T/none" --pve 9
+    run "$ADMIN" audit --user-cfg "$T/none" --pve 9
     [ "$status" = 1 ]
     [[ $output == *"$T/none: No such file or directory" ]]
 }
@@ -129,9 +129,9 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
 }
 
 @test "what is no user.cfg is told, and not taken for one that grants nothing" {
-    run bash -c '"$1" audit --user-cfg - --pve 9 </dev/null' - "$BROKERD"
+    run bash -c '"$1" audit --user-cfg - --pve 9 </dev/null' - "$ADMIN"
     [ "$status" = 1 ]
-    [[ $output == "fence_brokerd audit: standard input: is empty; copy /etc/pve/user.cfg of a Proxmox host, and see whether the command before the pipe failed" ]]
+    [[ $output == "fence-broker-admin audit: standard input: is empty; copy /etc/pve/user.cfg of a Proxmox host, and see whether the command before the pipe failed" ]]
     echo 'ssh: connect to host pve1 port 22: Connection refused' >"$T/user.cfg"
     run audit
     [ "$status" = 1 ]

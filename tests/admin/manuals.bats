@@ -10,7 +10,7 @@ setup() {
     [[ $B == /* ]] || B=$PWD/$B
     TABLES=$B/tables
     MANUAL=tests/admin/manual
-    CLIENT=man/fence_broker.8 DAEMON=man/fence_brokerd.8 CONF=man/fence-broker.conf.5
+    CLIENT=man/fence_broker.8 DAEMON=man/fence_brokerd.8 ADMIN=man/fence-broker-admin.8 CONF=man/fence-broker.conf.5
     T=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-manuals.XXXXXX")
 }
 
@@ -190,26 +190,32 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
 # ---- fence_brokerd(8) ----
 
 # options_of WORD…: of a usage
-options_of() { "$B/fence_brokerd" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | grep -vE '^-[a-z]{2,}$'; }
+options_of() {
+    local program=fence-broker-admin
+    (($#)) || program=fence_brokerd
+    "$B/$program" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | grep -vE '^-[a-z]{2,}$'
+}
+without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
 
-@test "fence_brokerd(8): the options of the daemon and of its commands, and no others" {
+@test "fence_brokerd(8) and fence-broker-admin(8): the options of the daemon and of the commands, and no others" {
     options_of >"$T/code"
     heads "$DAEMON" OPTIONS | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
     same "$T/code" "$T/manual"
-    for command in audit provision; do
+    for command in check audit provision; do
         options_of "$command" >"$T/code"
-        heads "$DAEMON" "${command^^}" | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
+        without_help "$T/code"
+        heads "$ADMIN" "${command^^}" | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
         same "$T/code" "$T/manual"
     done
 }
 
-@test "fence_brokerd(8): the synopsis has the options of doctor, and none that nobody knows" {
-    "$MANUAL" text "$DAEMON" SYNOPSIS | grep -oE -- '(^|[][ (|])--?[a-zA-Z][a-z-]*' | tr -d '][ (|' | sort -u >"$T/synopsis"
+@test "fence_brokerd(8) and fence-broker-admin(8): the synopsis has the options of doctor, and none that nobody knows" {
+    { "$MANUAL" text "$DAEMON" SYNOPSIS; "$MANUAL" text "$ADMIN" SYNOPSIS; } | grep -oE -- '(^|[][ (|])--?[a-zA-Z][a-z-]*' | tr -d '][ (|' | sort -u >"$T/synopsis"
     options_of doctor | sort -u >"$T/doctor"
     [ -s "$T/doctor" ]
     # its long names do where both are there
     [ -z "$(grep -vx -- --config "$T/doctor" | comm -23 - "$T/synopsis")" ]
-    { options_of; options_of audit; options_of provision; options_of doctor; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
+    { options_of; options_of check; options_of audit; options_of provision; options_of doctor; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
     [ ! -s "$T/unknown" ] || { echo "only the manual knows these:"; cat "$T/unknown"; false; }
 }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# fence_brokerd provision without --apply: the scripts it prints, run against a stand-in pveum, and what it refuses.
+# fence-broker-admin provision without --apply: the scripts it prints, run against a stand-in pveum, and what it refuses.
 
 setup() {
     cd "$BATS_TEST_DIRNAME/../.."
-    BROKERD=$PWD/${BUILD:-build}/fence_brokerd
-    [[ ${BUILD:-build} != /* ]] || BROKERD=$BUILD/fence_brokerd
+    ADMIN=$PWD/${BUILD:-build}/fence-broker-admin
+    [[ ${BUILD:-build} != /* ]] || ADMIN=$BUILD/fence-broker-admin
     T=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-provision.XXXXXX")
     mkdir "$T/bin"
     printf '#!/bin/sh\necho "pveum $*" >>"%s/log"\n' "$T" >"$T/bin/pveum"
@@ -18,7 +18,7 @@ WISH=(--pool nfs_cluster --guests 102,101,102 --user fence@pve --token broker)
 
 # ran OPTION…: what the script did
 ran() {
-    "$BROKERD" provision "${WISH[@]}" "$@" >"$T/script"
+    "$ADMIN" provision "${WISH[@]}" "$@" >"$T/script"
     : >"$T/log"
     PATH=$T/bin:$PATH USER_CFG=$T/user.cfg sh "$T/script"
     output=$(<"$T/log")
@@ -30,7 +30,7 @@ did_not() { ! grep -qF -- "$1" <<<"$output" || { printf 'a line with "%s" in:\n%
 refused() {
     local text=$1
     shift
-    run "$BROKERD" provision "$@"
+    run "$ADMIN" provision "$@"
     [ "$status" = 2 ] || { printf 'exit %s, not 2: %s\n' "$status" "$output" >&2; return 1; }
     [[ $output == *"$text"* ]] || { printf 'no "%s" in: %s\n' "$text" "$output" >&2; return 1; }
 }
@@ -106,7 +106,7 @@ refused() {
 }
 
 @test "--print-admin prints the steps for an administrator who is not root" {
-    run "$BROKERD" provision --print-admin --as boss@pam
+    run "$ADMIN" provision --print-admin --as boss@pam
     [ "$status" = 0 ]
     [[ $output == *"adduser 'boss' sudo"* && $output == *'pveum acl modify / --groups pvemgrs --roles Administrator'* && $output == *TOTP* ]]
     refused "makes a user of the realm pam" --print-admin --as boss@pve

@@ -215,16 +215,16 @@ POST /v1/guests/102/rehearse HTTP/1.1'
     fails_with "is no report of the doctor's"
 }
 
-@test "doctor without a daemon is fence_brokerd's, from the client's own directory, with its exit status" {
+@test "doctor without a daemon is fence-broker-admin's, from the client's own directory, with its exit status" {
     mkdir "$T/bin"
     cp "$CLIENT" "$T/bin/fence_broker"
     CLIENT=$T/bin/fence_broker
     client doctor --socket "$SOCKET"
-    fails_with "cannot run $T/bin/fence_brokerd"
+    fails_with "cannot run $T/bin/fence-broker-admin"
     printf '%s\n' '#!/bin/sh' '[ "$*" != doctor ] || printf "%s\n" "Verdict: a fence would work, but something is off" "ran: $*"' \
         '[ "$*" = doctor ] || printf "%s\n" "{\"exit_status\":1,\"verdict\":\"a fence would fail\",\"ran\":\"$*\",\"findings\":[]}"' \
-        'exit 2' >"$T/bin/fence_brokerd"
-    chmod 755 "$T/bin/fence_brokerd"
+        'exit 2' >"$T/bin/fence-broker-admin"
+    chmod 755 "$T/bin/fence-broker-admin"
     client doctor --socket "$SOCKET"
     is "$status" 2
     like "$out" $'Verdict: a fence would work, but something is off\nran: doctor\n\ncluster\n*'
@@ -232,7 +232,7 @@ POST /v1/guests/102/rehearse HTTP/1.1'
     is "$status" 1
     like "$out" '*"ran":"doctor --json","findings":\[{"step":"cluster",*'
     # a program that says nothing is no report
-    printf '%s\n' '#!/bin/sh' 'echo "it is broken" >&2' 'exit 1' >"$T/bin/fence_brokerd"
+    printf '%s\n' '#!/bin/sh' 'echo "it is broken" >&2' 'exit 1' >"$T/bin/fence-broker-admin"
     client doctor --socket "$SOCKET"
     fails_with "it is broken"
     # somebody is there: what it says counts, and nothing else

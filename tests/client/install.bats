@@ -6,7 +6,7 @@ setup() {
     D=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-install.XXXXXX")
     # the programs are there already; with -o they are taken as they are
     B=${BUILD:-build}
-    old=(-o all -o "$B/fence_broker" -o "$B/fence_brokerd" -o "$B/pvesim" "B=$B")
+    old=(-o all -o "$B/fence_broker" -o "$B/fence_brokerd" -o "$B/fence-broker-admin" -o "$B/pvesim" "B=$B")
 }
 
 teardown() {
@@ -15,7 +15,8 @@ teardown() {
 
 @test "install puts programs, manuals, units and an annotated configuration where they belong" {
     make -s "${old[@]}" install DESTDIR="$D" prefix=/usr sysconfdir=/etc
-    for file in usr/sbin/fence_broker usr/sbin/fence_brokerd usr/share/man/man8/fence_broker.8 usr/share/man/man8/fence_brokerd.8 \
+    for file in usr/sbin/fence_broker usr/libexec/fence-broker/fence_brokerd usr/sbin/fence-broker-admin usr/share/man/man8/fence_broker.8 usr/share/man/man8/fence_brokerd.8 \
+        usr/share/man/man8/fence-broker-admin.8 \
         usr/share/man/man5/fence-broker.conf.5 usr/lib/systemd/system/fence-broker.service \
         usr/lib/systemd/system/fence-broker.socket usr/lib/systemd/system/fence-broker-metrics.socket \
         usr/lib/systemd/system/fence-broker@.service usr/lib/systemd/system/fence-broker@.socket \
@@ -29,14 +30,14 @@ teardown() {
         [ -f "$D/$file" ]
     done
     [ "$(stat -c %a "$D/etc/fence-broker/fence-broker.conf")" = 640 ]
-    run "$D/usr/sbin/fence_brokerd" --check -c "$D/etc/fence-broker/fence-broker.conf"
+    run "$D/usr/sbin/fence-broker-admin" check -c "$D/etc/fence-broker/fence-broker.conf"
     [ "$status" = 1 ]
     [[ $output == *'there is no endpoint in [proxmox]; add to the section [proxmox] of the file: `endpoint = '* ]]
 }
 
 @test "other folders reach the units" {
     make -s "${old[@]}" install DESTDIR="$D" prefix=/usr/local sysconfdir=/usr/local/etc unitdir=/etc/systemd/system
-    grep -q '^ExecStart=/usr/local/sbin/fence_brokerd -c /usr/local/etc/fence-broker/fence-broker.conf$' \
+    grep -q '^ExecStart=/usr/local/libexec/fence-broker/fence_brokerd -c /usr/local/etc/fence-broker/fence-broker.conf$' \
         "$D/etc/systemd/system/fence-broker.service"
 }
 
@@ -67,5 +68,15 @@ instance_of() {
     make -s "${old[@]}" install DESTDIR="$D"
     tail -n 1 "$D/etc/fence-broker/fence-broker.conf" | grep -qx '# mine'
     make -s "${old[@]}" uninstall DESTDIR="$D"
-    [ "$(cd "$D" && find . -type f)" = ./etc/fence-broker/fence-broker.conf ]
+    [ "$(cd "$D" && find . -type f -o -type l)" = ./etc/fence-broker/fence-broker.conf ]
+}
+
+# it runs what is called so for its metadata, when devices or agents are listed
+@test "nothing that Pacemaker takes for an agent is installed but the agent" {
+    make -s "${old[@]}" install DESTDIR="$D" prefix=/usr
+    [ "$(cd "$D" && find usr/sbin -name 'fence_*')" = usr/sbin/fence_broker ]
+    # where an earlier version had put the daemon it would still be taken for one
+    touch "$D/usr/sbin/fence_brokerd"
+    make -s "${old[@]}" install DESTDIR="$D" prefix=/usr
+    [ ! -e "$D/usr/sbin/fence_brokerd" ]
 }

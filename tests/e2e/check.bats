@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# fence_brokerd --check: what cannot work, or is not safe, is refused with the line that mends it; root asks with the rights of the service's user.
+# fence-broker-admin check: what cannot work, or is not safe, is refused with the line that mends it; root asks with the rights of the service's user.
 # shellcheck disable=SC2034,SC2154
 
 setup() {
@@ -32,7 +32,7 @@ here() {
     # shellcheck disable=SC2016
     unshare --mount bash -c 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"' - "$T" "$@"
 }
-check() { run here "$BUILD/fence_brokerd" --check -c "$CONFIG"; }
+check() { run here "$BUILD/fence-broker-admin" check -c "$CONFIG"; }
 # refused TEXT
 refused() {
     check
@@ -48,7 +48,7 @@ accepted() {
     accepted
     like "$output" "$CONFIG: ok for the user fence-broker; 1 endpoints, *"
     # that user itself
-    run here setpriv --reuid 30991 --regid 30991 --clear-groups -- "$BUILD/fence_brokerd" --check -c "$CONFIG"
+    run here setpriv --reuid 30991 --regid 30991 --clear-groups -- "$BUILD/fence-broker-admin" check -c "$CONFIG"
     is "$status" 0
     like "$output" "$CONFIG: ok; *"
     # where there is no such user, root itself would run it: its group is still the service's
@@ -69,14 +69,14 @@ accepted() {
 
 @test "doctor as root judges for the service's user, too" {
     mkdir -p "$T/state"
-    run here "$BUILD/fence_brokerd" doctor -c "$CONFIG"
+    run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
     like "$output" "*ok  *$CONFIG is good for the user fence-broker: endpoints: 1*"
     like "$output" "*uid 30991 cannot write to the state directory $T/state*install -d -m 0750 -o fence-broker*"
     chown 30991 "$T/state"
-    run here "$BUILD/fence_brokerd" doctor -c "$CONFIG"
+    run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
     like "$output" "*the state directory can be used*"
     chmod 600 "$T/etc/secret"
-    run here "$BUILD/fence_brokerd" doctor -c "$CONFIG"
+    run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
     is "$status" 1
     like "$output" "*secret file $T/etc/secret cannot be opened: Permission denied (looked at as the user fence-broker)*"
 }
@@ -124,6 +124,6 @@ accepted() {
     sed -i '/^haclient/d' "$T/group"
     refused "there is no group haclient here: systemd makes no socket without it*; groupadd --system haclient"
     # the line that comes first comes first
-    run here "$BUILD/fence_brokerd" doctor -c "$CONFIG"
+    run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
     like "$output" "*there is no group haclient*paste: groupadd --system haclient"$'\n'"*no daemon runs*"
 }

@@ -17,7 +17,7 @@ endpoint_is() { [[ $(ask GET /v1/status | json "endpoints.$1.state") == "$2" ]];
 
 # doctor [ARGUMENT…]: the client against the daemon; alone […]: the daemon's program, without one. Set status, out, err.
 doctor() { heard "$BUILD/fence_broker" doctor --socket "$SOCKET" "$@"; }
-alone() { heard "$BUILD/fence_brokerd" doctor -c "$CONFIG" "$@"; }
+alone() { heard "$BUILD/fence-broker-admin" doctor -c "$CONFIG" "$@"; }
 heard() {
     status=0
     "$@" </dev/null >"$T/out" 2>"$T/err" || status=$?
@@ -184,7 +184,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     is "$(wc -l <<<"$(findings unknown)")" 7
     alone --frob
     ends 1
-    like "$err" "*usage: fence_brokerd doctor*"
+    like "$err" "*usage: fence-broker-admin doctor*"
 }
 
 @test "who may not see a guest is told nothing of it, and who may not read what:doctor nothing at all" {

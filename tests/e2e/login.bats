@@ -151,12 +151,12 @@ with_kept_memory() {
     two_factors not-a-secret-0189
     sim_start
     broker_configure "${WITH_TOTP[@]}"
-    run "$BUILD/fence_brokerd" --check -c "$CONFIG"
+    run "$BUILD/fence-broker-admin" check -c "$CONFIG"
     is "$status" 1
     like "$output" "*$T/totp*base32*"
     unlike "$output" "*not-a-secret*"
     chmod 644 "$T/totp"
-    run "$BUILD/fence_brokerd" --check -c "$CONFIG"
+    run "$BUILD/fence-broker-admin" check -c "$CONFIG"
     is "$status" 1
     like "$output" "*everybody may read*chmod o-rwx*"
 }

@@ -21,8 +21,8 @@ doctor() {
         out=$(client doctor 2>&1) || status=$?
         printf '\n$ fence_broker doctor\n' >>"$TRANSCRIPT"
     else
-        out=$("$BUILD/fence_brokerd" doctor -c "$CONFIG" 2>&1) || status=$?
-        printf '\n$ fence_brokerd doctor\n' >>"$TRANSCRIPT"
+        out=$("$BUILD/fence-broker-admin" doctor -c "$CONFIG" 2>&1) || status=$?
+        printf '\n$ fence-broker-admin doctor\n' >>"$TRANSCRIPT"
     fi
     # only what is not fine: the rest is in fence-broker-screens(7)
     { head -n 1 <<<"$out"; grep -E -A 4 '^  (failure|warning) ' <<<"$out" | grep -vE '^  (ok|time|unknown|skipped) |^--|^$|^[a-z]'; } >>"$TRANSCRIPT" || true

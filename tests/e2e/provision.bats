@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# fence_brokerd provision against pvesim: as an administrator with a second factor, twice, then the daemon with what was made fences, then
+# fence-broker-admin provision against pvesim: as an administrator with a second factor, twice, then the daemon with what was made fences, then
 # --remove, and user.cfg is as before. Then what is in the way, each with its way out.
 
 source "$BATS_TEST_DIRNAME/fence.bash"
@@ -41,7 +41,7 @@ totp() {
 
 # provision OPTION…: what the tests have in common; sets status and output
 provision() {
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101,102,103 --user fence@pve --token broker \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101,102,103 --user fence@pve --token broker \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD" "$@"
     echo "$output" >&2
 }
@@ -100,11 +100,11 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     sim_stop
     sed -i 's/^version .*/version 8.4.1/' "$SIM/cluster.conf"
     sim_start
-    run "$BUILD/fence_brokerd" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --secret-file "$T/nested" \
+    run "$BUILD/fence-broker-admin" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --secret-file "$T/nested" \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 0
     says "fence@pve!broker: just what fencing takes"
-    run "$BUILD/fence_brokerd" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --remove \
+    run "$BUILD/fence-broker-admin" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --remove \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 0
     not grep -q 'other/nfs\|fence@pve\|FenceBroker' "$SIM/user.cfg"
@@ -119,7 +119,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     is "$(stat -c %a "$T/made.broker" "$T/made.node2" | sort -u)" 600
     not cmp "$T/made.broker" "$T/made.node2"
     grep -q '^acl:0:/pool/nfs_cluster:fence@pve:FenceBroker:' "$SIM/user.cfg"
-    run "$BUILD/fence_brokerd" audit --user-cfg "$SIM/user.cfg" --pve 9
+    run "$BUILD/fence-broker-admin" audit --user-cfg "$SIM/user.cfg" --pve 9
     like "$output" "*fence@pve!broker  yes         nfs_cluster 3/3  no*"
     like "$output" "*fence@pve!node2   yes         nfs_cluster 3/3  no*"
 }
@@ -128,7 +128,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     sed -i 's/^role:Unused.*/role:FenceBroker:VM.Audit:/; s/helper@pve:PVEVMUser/helper@pve:FenceBroker/' "$SIM/user.cfg"
     sim_start
     cp "$SIM/user.cfg" "$T/before"
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101,200,777 --user fence@pve --token broker --secret-file "$T/made" \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101,200,777 --user fence@pve --token broker --secret-file "$T/made" \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 1
     says "STOP   guest 200 is in the pool other"
@@ -191,12 +191,12 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
 
 @test "an administrator without the rights is told which one is missing, and a wrong password says so" {
     sim_start
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
         --apply "$(endpoint)" --as helper@pve --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<help-me-please
     is "$status" 1
     says "Permission check failed (/access"
     says "helper@pve lacks the privilege named there"
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<wrong-guess
     is "$status" 1
     says "401 authentication failure"
@@ -208,16 +208,16 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     sim_start
     fingerprint=$(openssl s_client -connect "$(endpoint)" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256 | sed 's/.*=//')
     wrong=$(tr 0-9A-F 1-9A-F0 <<<"$fingerprint")
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
         --apply "$(endpoint)" --as mgrsys@pam --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 1
     says "--fingerprint $fingerprint"
     is "$(sim_calls ticket)" 0
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file "$T/made" \
         --apply "$(endpoint)" --as mgrsys@pam --yes --fingerprint "$fingerprint" --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 0
     says "fingerprint = $fingerprint"
-    run "$BUILD/fence_brokerd" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker \
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker \
         --apply "$(endpoint)" --as mgrsys@pam --yes --fingerprint "$wrong" --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 1
     says "is not trusted"
@@ -226,7 +226,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
 # echo_is_off: at the terminal that provision asks
 echo_is_off() {
     local tty
-    tty=$(readlink "/proc/$(pgrep -f "fence_brokerd provision.*$T/made" --newest)/fd/0") && stty -F "$tty" -a | grep -q -- '-echo '
+    tty=$(readlink "/proc/$(pgrep -f "fence-broker-admin provision.*$T/made" --newest)/fd/0") && stty -F "$tty" -a | grep -q -- '-echo '
 }
 # terminal_shows TEXT; typed LINE
 terminal_shows() { grep -qF -- "$1" "$T/terminal"; }
@@ -239,7 +239,7 @@ typed() { printf '%s\n' "$1" >&"$keyboard"; }
     cp "$SIM/user.cfg" "$T/before"
     mkfifo "$T/keyboard"
     exec {keyboard}<>"$T/keyboard"
-    script -qefc "$BUILD/fence_brokerd provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file $T/made \
+    script -qefc "$BUILD/fence-broker-admin provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file $T/made \
         --apply $(endpoint) --as mgrsys@pam --ca-file $SIM/pve-root-ca.pem" "$T/terminal" <"$T/keyboard" >/dev/null 2>&1 3>&- {keyboard}>&- &
     script=$!
     await 20 terminal_shows 'password of mgrsys@pam: '

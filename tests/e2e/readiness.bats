@@ -320,7 +320,7 @@ verdict_is() {
     world_start
     broker_configure proxmox.visit-interval=1s nodes."$NODE"=101
     alone() {
-        out=$(CREDENTIALS_DIRECTORY=$T/credentials "$BUILD/fence_brokerd" doctor -c "$CONFIG") || true
+        out=$(CREDENTIALS_DIRECTORY=$T/credentials "$BUILD/fence-broker-admin" doctor -c "$CONFIG") || true
         printf '%s\n' "$out"
     }
     like "$(alone)" *"this node, $NODE, is vm101 (101) by its UUID"*

@@ -154,7 +154,7 @@ metric_of() { ask GET /metrics | sed -n "s/^fence_broker_certificate_expiry_time
     for line in "fingerprint =" "fingerprint = *" "fingerprint = any" "ca-file = none" "ca-file = /dev/null" "verify = no" "ssl-insecure = 1"; do
         broker_configure proxmox.ca-file=
         sed -i "/^\[proxmox\]/a $line" "$CONFIG"
-        run "$BUILD/fence_brokerd" --check -c "$CONFIG"
+        run "$BUILD/fence-broker-admin" check -c "$CONFIG"
         is "$status" 1
     done
 }

@@ -5,6 +5,9 @@
 
 source "$BATS_TEST_DIRNAME/machine.bash"
 
+# all that uninstalling takes
+machine_prepare() { install -D -m 0644 "$ROOT/Makefile" "$1/srv/source/Makefile"; }
+
 setup_file() { machine_start; }
 teardown_file() { machine_stop; }
 setup() { machine_needed; }
@@ -85,6 +88,16 @@ hammer_was_served() {
         "root:root 755 root:haclient 660 root:root 666 "
     is "$(restarts)" 0
 }
+
+@test "the metrics at a TCP port, for who wants it: off by default, and as soon as somebody asks" {
+    is "$(on systemctl is-enabled fence-broker-metrics-proxy.socket || true)" disabled
+    on systemctl start fence-broker-metrics-proxy.socket
+    like "$(scrape)" *fence_broker_build_info*
+    await 20 broker_is ActiveState active fence-broker-metrics-proxy.service
+    # a later test looks whether it still is, two minutes later
+    on systemctl show --value -p MainPID fence-broker-metrics-proxy.service >"$MACHINE/proxy"
+}
+scrape() { on curl -fsS http://127.0.0.1:10806/metrics; }
 
 @test "systemctl status says whether a fence would work" {
     await 20 status_is_like '3/3 targets ready; pve1, pve2 ok (*); no fence yet'
@@ -327,17 +340,23 @@ stop_was_sent() { sim_ctl log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
 
 # ---- beside it ----
 
-@test "the metrics at a TCP port, for who wants it: off by default, and a restart of the broker does not matter" {
-    is "$(on systemctl is-enabled fence-broker-metrics-proxy.socket || true)" disabled
-    on systemctl start fence-broker-metrics-proxy.socket
-    scrape() { on curl -fsS http://127.0.0.1:10806/metrics; }
-    like "$(scrape)" *fence_broker_build_info*
+@test "the metrics at a TCP port: two minutes later the same process serves, whatever became of the broker" {
+    await 130 started_two_minutes_ago fence-broker-metrics-proxy.service
+    broker_is ActiveState active fence-broker-metrics-proxy.service
+    broker_is MainPID "$(<"$MACHINE/proxy")" fence-broker-metrics-proxy.service
     on systemctl restart fence-broker.service
     like "$(scrape)" *fence_broker_build_info*
     # the other routes are not for everybody
     is "$(on curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:10806/v1/status)" 404
     on systemctl stop fence-broker-metrics-proxy.socket fence-broker-metrics-proxy.service
     refute scrape
+}
+
+started_two_minutes_ago() {
+    local began now
+    began=$(on systemctl show --value -p ExecMainStartTimestampMonotonic "$1")
+    now=$(awk '{ printf "%d", $1 * 1000000 }' /proc/uptime)
+    ((now - began > 120000000))
 }
 
 @test "the metrics as a file: whole or not there, and nothing periodic in the journal" {
@@ -353,6 +372,11 @@ stop_was_sent() { sim_ctl log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
     await 10 broker_is ActiveState inactive fence-broker-textfile.service
     is "$(on journalctl -q --no-pager -o cat -u fence-broker-textfile.service)" ""
     on systemctl stop fence-broker-textfile.timer
+    # what goes wrong is told
+    on mv /var/lib/prometheus /var/lib/prometheus.away
+    refute on systemctl start fence-broker-textfile.service
+    await 10 journal_has 'there is no folder /var/lib/prometheus/node-exporter; set TEXTFILE_FOLDER' fence-broker-textfile.service
+    on mv /var/lib/prometheus.away /var/lib/prometheus
     # figures of a broker that is gone would be a lie
     on systemctl stop fence-broker.service fence-broker.socket fence-broker-metrics.socket
     refute on systemctl start fence-broker-textfile.service
@@ -401,4 +425,16 @@ code_waits_or_counts() {
     refute on pgrep -u fence-broker
     is "$(on find /run/fence-broker -type s)" ""
     is "$(on systemctl --failed --plain --no-legend | grep fence-broker || true)" ""
+}
+
+@test "uninstall ends and disables all that was there, and leaves the configuration and the history" {
+    on systemctl enable -q --now fence-broker.socket fence-broker-metrics.socket fence-broker.service fence-broker-textfile.timer \
+        fence-broker-metrics-proxy.socket fence-broker@two.socket
+    await 20 could_fence
+    on make -s -C /srv/source uninstall prefix=/usr sysconfdir=/etc
+    refute on pgrep -x fence_brokerd
+    is "$(on systemctl list-units --all --plain --no-legend 'fence-broker*' | grep -v not-found)" ""
+    is "$(on find /etc/systemd/system /usr/lib/systemd/system -name 'fence-broker*.*' ! -path '*.d/*' ! -name '*.d')" ""
+    is "$(on find /run/fence-broker -type s)" ""
+    on test -s /etc/fence-broker/fence-broker.conf -a -s /etc/fence-broker/secret -a -s /var/lib/fence-broker/history.jsonl
 }

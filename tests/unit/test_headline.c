@@ -113,6 +113,37 @@ static void test_knowledge_of_this_second_is_just_now_and_no_fence_is_no_fence_y
     world_end(&world);
 }
 
+static void test_guests_that_are_being_checked_are_not_ready_yet_and_nothing_is_wrong_with_them(void **state)
+{
+    (void)state;
+    struct world world;
+    const struct evidence_answer answer = {.node = "pve1", .at_ms = 1000};
+    const struct evidence_config config = {.has_nic = true};
+    struct error trouble = {0};
+    world_begin(&world, three, 3);
+    _cleanup_(evidence_freep) struct evidence *evidence = evidence_new();
+    assert_non_null(evidence);
+    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++)
+        evidence_expect(evidence, kind, 60000);
+    world.readiness.evidence = evidence;
+    world.readiness.boottime_ms = 2000;
+    assert_says(
+        &world,
+        "0/3 targets ready; checking, 1 s to go; pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
+    assert_true(evidence_status(evidence, 101, &answer) && evidence_config(evidence, 101, &answer, &config) &&
+                evidence_rehearsed(evidence, 101, &answer));
+    assert_says(
+        &world,
+        "1/3 targets ready; checking, 1 s to go; pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
+    /* what speaks against a fence is told, checked or not */
+    error_set(&trouble, ERROR_PROTOCOL, "silence");
+    const struct evidence_answer bad = {.node = "pve2", .at_ms = 1000, .error = &trouble};
+    assert_true(evidence_status(evidence, 102, &bad));
+    assert_says(&world, "1/3 targets ready; checking, 1 s to go; n2 blocked (host-silent); "
+                        "pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
+    world_end(&world);
+}
+
 static void test_a_fence_that_was_not_proven_says_what_became_of_it(void **state)
 {
     (void)state;
@@ -263,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_well),
         cmocka_unit_test(test_knowledge_of_this_second_is_just_now_and_no_fence_is_no_fence_yet),
+        cmocka_unit_test(test_guests_that_are_being_checked_are_not_ready_yet_and_nothing_is_wrong_with_them),
         cmocka_unit_test(test_a_fence_that_was_not_proven_says_what_became_of_it),
         cmocka_unit_test(test_guests_that_are_not_ready_are_named_with_their_reasons),
         cmocka_unit_test(test_of_many_guests_three_are_named),
