@@ -6,6 +6,8 @@
  */
 #include "policy/usercfg_model.h"
 
+#include "system/cleanup.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,11 +272,28 @@ int usercfg_each_identity(const struct usercfg *cfg, usercfg_each_f *each, void 
     return result;
 }
 
+/* Of "/sdn/zones/a" "/sdn" and "/sdn/zones": Proxmox keeps its grants in a tree, whose every node is a path.
+ */
+static int each_path_above(const char *path, usercfg_each_f *each, void *context)
+{
+    _cleanup_(freep) char *above = strdup(path);
+    int result = above ? 0 : -ENOMEM;
+    for (char *end = above ? strrchr(above, '/') : NULL; end && end != above && !result;
+         end = strrchr(above, '/')) {
+        *end = '\0';
+        result = each(above, context);
+    }
+    return result;
+}
+
 int usercfg_each_acl_path(const struct usercfg *cfg, usercfg_each_f *each, void *context)
 {
     int result = 0;
-    for (const struct acl *acl = cfg->acls; acl && !result; acl = acl->hh.next)
+    for (const struct acl *acl = cfg->acls; acl && !result; acl = acl->hh.next) {
         result = each(acl->path, context);
+        if (!result)
+            result = each_path_above(acl->path, each, context);
+    }
     return result;
 }
 

@@ -86,10 +86,10 @@ int usercfg_each_pool(const struct usercfg *cfg, usercfg_each_f *each, void *con
 int usercfg_each_role(const struct usercfg *cfg, usercfg_each_f *each, void *context);
 /* users and tokens, each token after its user */
 int usercfg_each_identity(const struct usercfg *cfg, usercfg_each_f *each, void *context);
-/* paths that grants name */
+/* paths that grants name, and what lies above them; the latter come more than once */
 int usercfg_each_acl_path(const struct usercfg *cfg, usercfg_each_f *each, void *context);
-/* every path that GET /access/permissions looks at: top-level ones, grants', pools and their members; a path
- * that is more than one of these comes more than once */
+/* every path that GET /access/permissions looks at: top-level ones, grants' and those above, pools' members;
+ * a path that is more than one of these comes more than once */
 int usercfg_each_path(const struct usercfg *cfg, usercfg_each_f *each, void *context);
 
 /* One grant of one role. All borrowed. */

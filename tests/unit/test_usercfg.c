@@ -276,9 +276,23 @@ static void test_iterations_name_everything_and_can_be_ended(void **state)
     usercfg_each_path(cfg, count, &paths);
     assert_int_equal(pools, 1);
     assert_int_equal(ids, 3);
-    assert_int_equal(grants, 1);
-    assert_int_equal(paths, 8 + 1 + 2 + 1);
+    assert_int_equal(grants, 2); /* and what is above it */
+    assert_int_equal(paths, 8 + 2 + 2 + 1);
     assert_int_equal(usercfg_each_identity(cfg, stop_at, wanted), 7);
+}
+
+/* As GET /access/permissions: what is granted on /sdn shows on /sdn/zones, too, which only a grant below
+ * names. */
+static void test_paths_above_a_grant_are_paths(void **state)
+{
+    char zones[] = "/sdn/zones", zone[] = "/sdn/zones/a", sdn[] = "/sdn", other[] = "/sdn/zone";
+    (void)state;
+    _cleanup_(usercfg_freep) struct usercfg *cfg =
+        parsed("user:b@pve:1:0::::::\nacl:1:/sdn/zones/a/b:b@pve:PVEAuditor:\n");
+    assert_int_equal(usercfg_each_acl_path(cfg, stop_at, zones), 7);
+    assert_int_equal(usercfg_each_path(cfg, stop_at, zone), 7);
+    assert_int_equal(usercfg_each_acl_path(cfg, stop_at, sdn), 7);
+    assert_int_equal(usercfg_each_path(cfg, stop_at, other), 0);
 }
 
 static void test_any_bytes_are_parsed_without_harm(void **state)
@@ -337,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_repeated_user_line_drops_the_users_tokens),
         cmocka_unit_test(test_no_access_beats_every_other_role),
         cmocka_unit_test(test_iterations_name_everything_and_can_be_ended),
+        cmocka_unit_test(test_paths_above_a_grant_are_paths),
         cmocka_unit_test(test_any_bytes_are_parsed_without_harm),
         cmocka_unit_test(test_a_large_installation_takes_less_than_a_second),
     };
