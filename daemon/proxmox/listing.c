@@ -1,7 +1,8 @@
 /*
  * Two texts are told apart byte by byte: the elements, which are objects in the one list that counts, and the
- * frame around them, in which a 0 stands for them. Strings are followed only to find their ends; whether
- * anything is JSON is not decided here but by those who read the frame and the elements.
+ * frame around them, in which a {} stands for them: like them it can follow or precede nothing that they
+ * could not. Strings are followed only to find their ends; whether anything is JSON is not decided here but
+ * by those who read the frame and the elements.
  */
 #include "proxmox/listing.h"
 
@@ -123,8 +124,8 @@ static size_t feed_element(struct listing *listing, const char *bytes, size_t le
         }
         if (c == '"')
             listing->in_string = true;
-        else if (c == '{' || c == '[')
-            listing->inner++;
+        else if ((c == '{' || c == '[') && ++listing->inner + listing->depth > JSON_DEPTH_MAX)
+            return 0;
         else if (c == '}' || c == ']')
             whole = --listing->inner == 0;
     }
@@ -233,11 +234,11 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* In a list only the first of neighbouring elements has a 0 in the frame; an object keeps all its keys. */
+/* In a list only the first of neighbouring elements has a {} in the frame; an object keeps all its keys. */
 static void begin_element(struct listing *listing)
 {
     if (listing->place == PLACE_FRAME)
-        text_append(&listing->frame, "0", 1);
+        text_append(&listing->frame, "{}", 2);
     listing->place = PLACE_ELEMENT;
     listing->inner = 0;
 }
@@ -285,7 +286,7 @@ bool listing_feed(struct listing *listing, const char *bytes, size_t length)
 
 /* ---- the end ---- */
 
-/* In place of the numbers that hold their places. An object that has a key twice is none of Proxmox's. */
+/* In place of the empty objects that hold their places. */
 static bool put_leaves(struct listing *listing, struct json_object *document)
 {
     struct json_object *data = NULL;
@@ -295,12 +296,25 @@ static bool put_leaves(struct listing *listing, struct json_object *document)
         return leaf_count(listing) == 0;
     if ((size_t)json_object_object_length(data) != leaf_count(listing))
         return false;
-    json_object_object_foreach(data, key, number)
+    json_object_object_foreach(data, key, place)
     {
         struct json_object *leaf = json_object_array_get_idx(listing->leaves, used++);
 
-        if (!json_object_is_type(number, json_type_int) ||
+        if (!json_object_is_type(place, json_type_object) ||
             json_object_object_add(data, key, json_object_get(leaf)) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Its objects were taken. Those of a list whose key was written with an escape were not: it is none that we
+ * have read. */
+static bool was_taken(struct json_object *list)
+{
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *entry = json_object_array_get_idx(list, i);
+
+        if (json_object_is_type(entry, json_type_object) && json_object_object_length(entry) > 0)
             return false;
     }
     return true;
@@ -312,12 +326,12 @@ static bool has_list(const struct listing *listing, struct json_object *document
     struct json_object *data = NULL, *list = NULL;
 
     if (listing->elements == API_ELEMENTS_GUESTS)
-        return json_get_array(document, "data", &list);
+        return json_get_array(document, "data", &list) && was_taken(list);
     if (!json_object_object_get_ex(document, "data", &data))
         return false;
     if (json_object_is_type(data, json_type_array) && json_object_array_length(data) == 1)
         data = json_object_array_get_idx(data, 0); /* asked by query, a pool comes as a list of one */
-    return json_get_array(data, "members", &list);
+    return json_get_array(data, "members", &list) && was_taken(list);
 }
 
 struct json_object *listing_end(struct listing *listing, struct guest_list **guests)
