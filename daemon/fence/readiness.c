@@ -149,9 +149,11 @@ static reason_set host_reasons(const struct readiness_facts *facts, const char *
 {
     if (!facts->inventory || !node)
         return 0;
-    if (!inventory_node_online(facts->inventory, node))
+    bool unknown = inventory_node_unknown(facts->inventory, node);
+    if (!unknown && !inventory_node_online(facts->inventory, node))
         return bit(REASON_NODE_OFFLINE);
-    return inventory_node_maintenance(facts->inventory, node) ? bit(REASON_NODE_MAINTENANCE) : 0;
+    return (inventory_node_maintenance(facts->inventory, node) ? bit(REASON_NODE_MAINTENANCE) : 0) |
+           (unknown ? bit(REASON_NODE_UNKNOWN) : 0);
 }
 
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest)

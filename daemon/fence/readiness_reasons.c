@@ -106,6 +106,11 @@ static const struct reason_row {
     [REASON_NODE_MAINTENANCE] = {"node-maintenance", VERDICT_DEGRADED, "2 polls",
                                  "its Proxmox host is in maintenance mode: the host may go down soon",
                                  "on a Proxmox host: `ha-manager crm-command node-maintenance disable NODE`"},
+    [REASON_NODE_UNKNOWN] = {"node-unknown", VERDICT_DEGRADED, "2 polls",
+                             "pvestatd of its Proxmox host has told nothing for five minutes: Proxmox calls "
+                             "the host unknown",
+                             "on that host: `systemctl restart pvestatd`; if it hangs again: `pvesm status` "
+                             "names the storage that does not answer"},
     [REASON_HOST_SLOW] =
         {"host-slow", VERDICT_DEGRADED, "2 visits",
          "its status took 2 s or more to be read: a fence takes longer",

@@ -381,6 +381,13 @@ bool inventory_node_maintenance(const struct inventory *inventory, const char *n
     return found && found->maintenance;
 }
 
+bool inventory_node_unknown(const struct inventory *inventory, const char *node)
+{
+    const struct node *found = inventory_node(inventory, node);
+
+    return found && found->unknown;
+}
+
 bool inventory_node_online(const struct inventory *inventory, const char *node)
 {
     const struct node *found = inventory_node(inventory, node);

@@ -68,6 +68,9 @@ const struct unresolved_alias *inventory_unresolved_alias_get(const struct inven
 bool inventory_node_online(const struct inventory *inventory, const char *node);
 /* HA has put it into maintenance mode, by the last list. */
 bool inventory_node_maintenance(const struct inventory *inventory, const char *node);
+/* Its pvestatd has told nothing for five minutes, by the last list: its status there is "unknown". Online or
+ * not is another question (nodes_is_member()). */
+bool inventory_node_unknown(const struct inventory *inventory, const char *node);
 unsigned inventory_nodes_online(const struct inventory *inventory);
 unsigned inventory_nodes_known(const struct inventory *inventory);
 int64_t inventory_taken_ms(const struct inventory *inventory); /* CLOCK_MONOTONIC of the guest list */
@@ -92,6 +95,7 @@ bool inventory_builder_node(struct inventory_builder *builder, const char *node,
                             bool online); /* of the fresh list */
 /* Of a host that was given with inventory_builder_node(); of others nothing. */
 void inventory_builder_maintenance(struct inventory_builder *builder, const char *node);
+void inventory_builder_unknown(struct inventory_builder *builder, const char *node);
 /* Ends the builder in any case; the caller owns one reference. A remembered host that the fresh list does not
  * name is forgotten only if that list shows a majority of the remembered ones online. NULL: no memory. */
 struct inventory *inventory_builder_finish(struct inventory_builder *builder, int64_t taken_ms);
@@ -111,5 +115,10 @@ struct node_census {
  * may be NULL. */
 bool nodes_take_census(const struct inventory *previous, struct json_object *data, const char *host,
                        struct node_census *census);
+/* Is a host a member of corosync's membership, by its status in a list of `listed` hosts? "online" says so.
+ * So does "unknown": Proxmox writes "offline" over it for whoever is no member, and "unknown" remains where
+ * only the statistics of pvestatd are missing. But a host that knows no member list (or not itself in it)
+ * lists itself alone as "unknown", too: alone it is a member only where no other host was ever seen. */
+bool nodes_is_member(const struct inventory *previous, const char *name, const char *status, size_t listed);
 /* How many must be online; min_online_nodes 0 means a majority of `known`. */
 unsigned nodes_required(int min_online_nodes, unsigned known);

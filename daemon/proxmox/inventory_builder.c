@@ -196,6 +196,16 @@ void inventory_builder_maintenance(struct inventory_builder *builder, const char
     }
 }
 
+void inventory_builder_unknown(struct inventory_builder *builder, const char *name)
+{
+    struct inventory *inventory = builder->inventory;
+
+    for (size_t i = 0; i < inventory->node_count; i++) {
+        if (strcmp(inventory->nodes[i].name, name) == 0)
+            inventory->nodes[i].unknown = true;
+    }
+}
+
 /* ---- finishing ---- */
 
 static int compare_guests(const void *a, const void *b)
@@ -268,6 +278,7 @@ static void order_nodes(struct inventory_builder *builder)
         if (strcmp(last->name, inventory->nodes[i].name) == 0) {
             last->online = last->online && inventory->nodes[i].online;
             last->maintenance |= inventory->nodes[i].maintenance;
+            last->unknown |= inventory->nodes[i].unknown;
         } else {
             inventory->nodes[kept++] = inventory->nodes[i];
         }

@@ -29,7 +29,8 @@ struct node {
     const char *name;
     bool online;
     bool maintenance;
-    bool listed; /* by the fresh list: only while building */
+    bool unknown; /* its status, by the last list */
+    bool listed;  /* by the fresh list: only while building */
 };
 
 /* A guest that Proxmox shows us and that is in none of the pools. */

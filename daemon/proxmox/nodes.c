@@ -11,8 +11,7 @@
 #include <string.h>
 
 struct listed_node {
-    const char *name; /* borrowed from the document */
-    bool online;
+    const char *name, *status; /* borrowed from the document */
 };
 
 static int compare_listed(const void *a, const void *b)
@@ -38,13 +37,23 @@ static bool read_list(struct json_object *data, struct listed_node *list, size_t
         if (!json_get_string(entry, "node", &name) || *name == '\0' ||
             !json_get_string(entry, "status", &status))
             return false;
-        list[(*count)++] = (struct listed_node){.name = name, .online = strcmp(status, "online") == 0};
+        list[(*count)++] = (struct listed_node){.name = name, .status = status};
     }
     qsort(list, *count, sizeof(*list), compare_listed);
     for (size_t i = 1; i < *count; i++)
         if (strcmp(list[i - 1].name, list[i].name) == 0)
             return false;
     return true;
+}
+
+bool nodes_is_member(const struct inventory *previous, const char *name, const char *status, size_t listed)
+{
+    if (strcmp(status, "online") == 0)
+        return true;
+    if (strcmp(status, "unknown") != 0)
+        return false;
+    unsigned known = previous ? inventory_nodes_known(previous) : 0;
+    return listed > 1 || known == 0 || (known == 1 && inventory_node(previous, name));
 }
 
 bool nodes_take_census(const struct inventory *previous, struct json_object *data, const char *host,
@@ -60,11 +69,12 @@ bool nodes_take_census(const struct inventory *previous, struct json_object *dat
     if (!list || !read_list(data, list, &count))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (list[i].online)
+        bool online = nodes_is_member(previous, list[i].name, list[i].status, count);
+        if (online)
             taken.online++;
-        if (list[i].online && host && strcmp(list[i].name, host) == 0)
+        if (online && host && strcmp(list[i].name, host) == 0)
             taken.host_online = true;
-        else if (list[i].online && strlen(list[i].name) < sizeof(taken.other) && !taken.other[0])
+        else if (online && strlen(list[i].name) < sizeof(taken.other) && !taken.other[0])
             memcpy(taken.other, list[i].name, strlen(list[i].name) + 1);
         if (!previous || !inventory_node(previous, list[i].name))
             taken.known++;

@@ -64,14 +64,17 @@ static bool add_stranger(const struct poller *poller, struct inventory_builder *
 
 static bool add_nodes(const struct poller *poller, struct inventory_builder *builder)
 {
-    for (size_t i = 0; i < json_object_array_length(poller->nodes); i++) {
+    size_t listed = json_object_array_length(poller->nodes);
+    for (size_t i = 0; i < listed; i++) {
         struct json_object *entry = json_object_array_get_idx(poller->nodes, i);
-        const char *node = NULL, *status = NULL, *hastate = NULL;
+        const char *node = NULL, *status = "", *hastate = NULL;
         if (!json_get_string(entry, "node", &node))
             continue;
-        bool online = json_get_string(entry, "status", &status) && strcmp(status, "online") == 0;
-        if (!inventory_builder_node(builder, node, online))
+        (void)json_get_string(entry, "status", &status);
+        if (!inventory_builder_node(builder, node, nodes_is_member(poller->inventory, node, status, listed)))
             return false;
+        if (strcmp(status, "unknown") == 0)
+            inventory_builder_unknown(builder, node);
         if (json_get_string(entry, "hastate", &hastate) && strcmp(hastate, "maintenance") == 0)
             inventory_builder_maintenance(builder, node);
     }

@@ -38,7 +38,7 @@ static void out_guest(const struct sim *sim, const struct call *call, const stru
     const struct guest_config *config = cluster_config(guest, call->endpoint);
     const struct node *node = sim->cluster->lists_frozen ? guest->listed_node : config->node;
     bool running = sim->cluster->lists_frozen ? guest->listed_running : guest_reads_running(guest, node);
-    bool seen = cluster_sees(call->endpoint, node);
+    bool seen = cluster_sees(call->endpoint, node) && !node->pvestatd_hangs;
     char id[32];
 
     snprintf(id, sizeof(id), "%s/%d", guest_type(guest), guest->vmid);
@@ -101,8 +101,8 @@ static void out_node(const struct call *call, const struct node *node, struct ou
     out_string(out, "id", id);
     out_string(out, "node", node->name);
     out_string(out, "type", "node");
-    out_string(out, "status", online ? "online" : "offline");
-    if (online)
+    out_string(out, "status", !online ? "offline" : node->pvestatd_hangs ? "unknown" : "online");
+    if (online && !node->pvestatd_hangs)
         out_string(out, "level", "");
     if (node->ha_state)
         out_string(out, "hastate", node->ha_state);

@@ -41,6 +41,7 @@ struct node {
     char *listen;                /* HOST:PORT wanted; NULL: no endpoint of its own */
     struct frozen_guest *frozen; /* what it knew when it was cut off */
     char *ha_state;              /* shown by cluster/resources; NULL: nothing */
+    bool pvestatd_hangs;         /* for five minutes and more: its statistics are gone */
     struct node *next;
 };
 

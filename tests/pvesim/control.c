@@ -160,6 +160,10 @@ static const char *do_node(struct peer *peer, char *rest)
     if (node && rest && strncmp(rest, "hastate=", 8) == 0)
         return cluster_string_set(&node->ha_state, rest[8] ? rest + 8 : NULL) < 0 ? "out of memory"
                                                                                   : ok(peer);
+    if (node && rest && (strcmp(rest, "pvestatd=hangs") == 0 || strcmp(rest, "pvestatd=runs") == 0)) {
+        node->pvestatd_hangs = strcmp(rest, "pvestatd=hangs") == 0;
+        return ok(peer);
+    }
     for (size_t i = 0; node && rest && i < ARRAY_LEN(states); i++) {
         if (strcmp(rest, states[i]) != 0)
             continue;
@@ -168,7 +172,7 @@ static const char *do_node(struct peer *peer, char *rest)
         ha_node_changed(peer->sim, node);
         return ok(peer);
     }
-    return "usage: node NAME online|dead|cut|hastate=STATE";
+    return "usage: node NAME online|dead|cut|hastate=STATE|pvestatd=hangs|runs";
 }
 
 static const char *do_certificate(struct peer *peer, char *rest)

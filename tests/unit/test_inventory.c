@@ -495,7 +495,7 @@ static void test_a_census_counts_the_listed_and_the_remembered(void **state)
     assert_int_equal(result.known, 4);
     assert_true(result.host_online);
     assert_string_equal(result.other, "pve4");
-    assert_true(census(NULL, "[" NODE("pve2", "online") "," NODE("pve1", "unknown") "]", "pve1", &result));
+    assert_true(census(NULL, "[" NODE("pve2", "online") "," NODE("pve1", "offline") "]", "pve1", &result));
     assert_int_equal(result.online, 1);
     assert_int_equal(result.known, 2);
     assert_false(result.host_online);
@@ -508,6 +508,40 @@ static void test_a_census_counts_the_listed_and_the_remembered(void **state)
     assert_true(census(NULL, "[" NODE("pve1", "online") "]", NULL, &result));
     assert_false(result.host_online);
     inventory_unref(inventory);
+}
+
+/* As PVE/API2Tools.pm writes it: "offline" stands for whoever is no member, "unknown" for missing statistics.
+ */
+static void test_a_host_without_statistics_is_a_member_but_not_alone(void **state) /* P1 */
+{
+    struct inventory *cluster = round_of(NULL, NODES("+pve1", "+pve2", "+pve3"));
+    struct inventory *single = round_of(NULL, NODES("+pve1"));
+    struct node_census result;
+    const char *alone = "[" NODE("pve1", "unknown") "]";
+
+    (void)state;
+    assert_true(census(
+        cluster, "[" NODE("pve1", "unknown") "," NODE("pve2", "unknown") "," NODE("pve3", "offline") "]",
+        "pve1", &result));
+    assert_int_equal(result.online, 2);
+    assert_true(result.host_online);
+    assert_string_equal(result.other, "pve2");
+    assert_true(census(cluster,
+                       "[" NODE("pve1", "unknown") "," NODE("pve2", "offline") "," NODE("pve3", "else") "]",
+                       "pve3", &result));
+    assert_int_equal(result.online, 1);
+    assert_false(result.host_online);
+    /* it may have no member list at all, and knows itself alone */
+    assert_true(census(cluster, alone, "pve1", &result));
+    assert_int_equal(result.online, 0);
+    assert_false(result.host_online);
+    assert_true(census(single, "[" NODE("pve2", "unknown") "]", "pve2", &result));
+    assert_int_equal(result.online, 0);
+    /* a host of its own is in nobody's minority */
+    assert_true(census(single, alone, "pve1", &result) && result.host_online);
+    assert_true(census(NULL, alone, "pve1", &result) && result.host_online);
+    inventory_unref(cluster);
+    inventory_unref(single);
 }
 
 static void test_a_census_of_anything_else_is_none(void **state)
@@ -576,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_strangers_do_not_make_a_majority_of_the_remembered),
         cmocka_unit_test(test_a_host_listed_twice_is_one_and_online_only_if_both_say_so),
         cmocka_unit_test(test_a_census_counts_the_listed_and_the_remembered),
+        cmocka_unit_test(test_a_host_without_statistics_is_a_member_but_not_alone),
         cmocka_unit_test(test_a_census_of_anything_else_is_none),
         cmocka_unit_test(test_a_majority_is_more_than_half),
     };

@@ -167,6 +167,23 @@ static void test_a_host_in_maintenance_degrades_its_guests(void **state)
     assert_int_equal(readiness_guest(&facts, inventory_get(next, 0)), 0);
 }
 
+static void test_a_host_without_statistics_has_a_reason_of_its_own(void **state)
+{
+    (void)state;
+    for (int online = 0; online < 2; online++) {
+        struct inventory_builder *builder = inventory_builder_new(NULL);
+        assert_true(inventory_builder_guest(builder, &fine));
+        assert_true(inventory_builder_node(builder, "pve1", online));
+        assert_true(inventory_builder_node(builder, "pve2", true) &&
+                    inventory_builder_node(builder, "pve3", true));
+        inventory_builder_unknown(builder, "pve1");
+        _cleanup_(inventory_unrefp) struct inventory *inventory = inventory_builder_finish(builder, 1000);
+        struct readiness_facts facts = good_facts(inventory);
+        assert_int_equal(readiness_guest(&facts, inventory_get(inventory, 0)), BIT(REASON_NODE_UNKNOWN));
+        assert_int_equal(readiness_verdict(BIT(REASON_NODE_UNKNOWN)), VERDICT_DEGRADED);
+    }
+}
+
 static void test_a_wrong_clock_blocks_when_no_endpoint_is_left(void **state)
 {
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(&fine, 1, 3, 0);
@@ -494,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_a_majority_is_more_than_half_unless_a_number_is_set),
         cmocka_unit_test(test_each_trouble_of_a_guest_is_its_reason),
         cmocka_unit_test(test_a_host_in_maintenance_degrades_its_guests),
+        cmocka_unit_test(test_a_host_without_statistics_has_a_reason_of_its_own),
         cmocka_unit_test(test_a_wrong_clock_blocks_when_no_endpoint_is_left),
         cmocka_unit_test_setup_teardown(test_only_fresh_evidence_of_all_kinds_is_ready, make_room,
                                         leave_room),
