@@ -18,7 +18,7 @@
 #define HOST_MAX        253 /* bytes of a name, RFC 1035 */
 #define LABEL_MAX       63
 #define PORT_DEFAULT    8006
-#define USERID_MAX      64 /* Proxmox's own limit */
+#define USERID_MAX      64 /* characters; Proxmox's own limit */
 #define POOL_LEVELS_MAX 3
 #define VMID_MIN        100 /* Proxmox's own limits */
 #define VMID_MAX        999999999
@@ -275,11 +275,20 @@ static bool is_config_id(const char *text)
     return length >= 2 && consists_of(text, 1, LETTERS) && consists_of(text, length, LETTERS DIGITS "._-");
 }
 
+/* Of UTF-8: a character's further bytes do not count. */
+static size_t count_characters(const char *text)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
 static bool is_userid(const char *user)
 {
     const char *at = strrchr(user, '@');
-    return at && at != user && strlen(user) <= USERID_MAX && strcspn(user, " \t:/!") >= strlen(user) &&
-           is_config_id(at + 1);
+    return at && at != user && count_characters(user) <= USERID_MAX &&
+           strcspn(user, " \t:/!") >= strlen(user) && is_config_id(at + 1);
 }
 
 static int refuse_root(struct config_problem *problem)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "system/config.h"
+#include "system/config_value.h"
 #include "system/text.h"
 
 #include <errno.h>
@@ -243,6 +244,26 @@ static void test_durations_of_a_fence_have_their_ranges(void **state)
         snprintf(text, sizeof(text), "[fence]\n%s\n" MINIMAL, right[i]);
         config_free(accept(text));
     }
+}
+
+static void test_users_may_be_called_whatever_proxmox_allows(void **state)
+{
+    static const char *const right[] = {"svc_fence$@AD", "dom\\svc@pve", "o'neill@pve", "a\"b#c@pve"};
+    struct config_problem problem;
+    char name[256];
+    (void)state;
+    for (size_t i = 0; i < LEN(right); i++) {
+        assert_int_equal(config_value_user(right[i], &problem), 0);
+        snprintf(name, sizeof(name), "%s!broker", right[i]);
+        assert_int_equal(config_value_token_id(name, &problem), 0);
+    }
+    /* 64 characters, however many bytes each has */
+    for (size_t i = 0; i < 60; i++)
+        memcpy(name + 2 * i, "\xc3\xbc", 2);
+    memcpy(name + 120, "@pve", 5);
+    assert_int_equal(config_value_user(name, &problem), 0);
+    memcpy(name + 120, "u@pve", 6);
+    assert_int_not_equal(config_value_user(name, &problem), 0);
 }
 
 static void test_fingerprints_are_as_proxmox_shows_them(void **state)
@@ -619,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_endpoints_of_all_forms),
         cmocka_unit_test(test_bad_values_are_refused_with_line_and_cause),
         cmocka_unit_test(test_durations_of_a_fence_have_their_ranges),
+        cmocka_unit_test(test_users_may_be_called_whatever_proxmox_allows),
         cmocka_unit_test(test_fingerprints_are_as_proxmox_shows_them),
         cmocka_unit_test(test_identities_are_checked_and_root_is_refused),
         cmocka_unit_test(test_what_is_required_is_named),
