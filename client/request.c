@@ -23,6 +23,7 @@
 #define READ_CHUNK       65536
 #define ID_BYTES         16
 #define ID_LENGTH        (2 * ID_BYTES)
+#define POST_HEADERS_MAX 128
 
 #define START_HINT                                                                                           \
     "start it: systemctl start fence-broker.socket fence-broker.service; or name its socket with --socket "  \
@@ -95,16 +96,18 @@ static void make_id(char id[ID_LENGTH + 1])
         snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static char *make_head(const struct request *request)
+/* The daemon may come to it much later: the request's age counts from here, also when it is repeated. */
+static char *make_head(const struct request *request, int64_t asked_ms)
 {
     char *head = NULL;
-    char id[ID_LENGTH + 1] = "";
-    bool post = strcmp(request->method, "POST") == 0;
-    if (post)
+    char id[ID_LENGTH + 1] = "", post[POST_HEADERS_MAX] = "";
+    if (strcmp(request->method, "POST") == 0) {
         make_id(id);
-    int n = asprintf(&head, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n%s%s%s\r\n", request->method,
-                     request->target, request->json ? "application/json" : "text/plain",
-                     post ? "Content-Length: 0\r\nRequest-Id: " : "", id, post ? "\r\n" : "");
+        snprintf(post, sizeof(post), "Content-Length: 0\r\nRequest-Id: %s\r\nAsked-At: %lld\r\n", id,
+                 (long long)asked_ms);
+    }
+    int n = asprintf(&head, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n%s\r\n", request->method,
+                     request->target, request->json ? "application/json" : "text/plain", post);
     return n < 0 ? NULL : head;
 }
 
@@ -299,10 +302,10 @@ int request_perform(const struct request *request, struct answer *answer, struct
 {
     if (request_socket_check(request->socket, failure) < 0)
         return -1;
-    _cleanup_(freep) char *head = make_head(request);
+    int64_t start = request_now_ms();
+    _cleanup_(freep) char *head = make_head(request, start);
     if (!head)
         return failure_set(failure, NULL, "out of memory");
-    int64_t start = request_now_ms();
     int64_t deadline = request->deadline_ms ? request->deadline_ms : start + request->wait_s * 1000;
     say_debug("%s: %s %s", request->socket, request->method, request->target);
     enum outcome outcome = ask(request, head, 0, deadline, answer, failure);

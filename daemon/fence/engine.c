@@ -123,8 +123,10 @@ static void on_asker_timer(evutil_socket_t fd, short what, void *context)
         asker_answer(asker, NULL, &error);
         return;
     }
-    error_set(&error, ERROR_DEADLINE, "%s of %s was not verified within the deadline; operation %s goes on",
-              fence_action_name(asker->request.action), runner->operation->plug, runner->operation->id);
+    error_set(&error, ERROR_DEADLINE, "%s of %s was not %s within the deadline%s%s%s",
+              fence_action_name(asker->request.action), runner->operation->plug,
+              runner->started ? "verified" : "begun", runner->started ? "; operation " : "",
+              runner->started ? runner->operation->id : "", runner->started ? " goes on" : "");
     error_hint(&error, "fence_broker explain %s", runner->operation->id);
     const struct operation *operation = runner->operation; /* the history's: it outlives the runner */
     asker_detach(asker);
@@ -146,7 +148,8 @@ static struct asker *asker_new(struct engine *engine, const struct engine_reques
     asker->request.request_id = request->request_id ? strdup(request->request_id) : NULL;
     asker->answer = answer;
     asker->context = context;
-    asker->asked_ms = clock_now_ms();
+    asker->came_ms = clock_now_ms();
+    asker->asked_ms = request->asked_ms ? request->asked_ms : asker->came_ms;
     asker->deadline_ms = asker->asked_ms + engine->settings.deadline_ms;
     asker->timer = event_new(engine->base, -1, 0, on_asker_timer, asker);
     HASH_ADD(hh, engine->askers, id, sizeof(asker->id), asker);
@@ -164,25 +167,11 @@ static struct asker *asker_new(struct engine *engine, const struct engine_reques
         return NULL;
     }
     /* the operation's own end at the same deadline tells more than the asker's: let it come first */
-    int64_t wait_ms = engine->settings.deadline_ms + ASKER_GRACE_MS;
+    int64_t wait_ms = asker->deadline_ms - asker->came_ms;
+    wait_ms = (wait_ms > 0 ? wait_ms : 0) + ASKER_GRACE_MS;
     struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = (wait_ms % 1000) * 1000};
     event_add(asker->timer, &tv);
     return asker;
-}
-
-void engine_leave(struct engine *engine, uint64_t id)
-{
-    struct asker *asker = NULL;
-    if (engine_reading_leave(engine, id))
-        return;
-    HASH_FIND(hh, engine->askers, &id, sizeof(id), asker);
-    if (!asker)
-        return;
-    struct runner *runner = asker->runner;
-    engine_count_left(asker);
-    asker_free(asker);
-    if (runner && !runner->askers)
-        runner_deserted(runner);
 }
 
 /* ---- queues ---- */
@@ -225,12 +214,13 @@ void engine_runner_ended(struct runner *runner)
 {
     struct engine *engine = runner->engine;
     struct guest_queue *queue = runner->queue;
+    bool was_head = queue->runners == runner;
     DL_DELETE(queue->runners, runner);
     runner_free(runner);
     engine->running--;
-    if (queue->runners)
+    if (queue->runners && was_head)
         runner_start(queue->runners);
-    else
+    else if (!queue->runners)
         drop_empty_queue(engine, queue);
     if (engine->draining && engine->running == 0)
         event_active(engine->drain_timer, EV_TIMEOUT, 0);
@@ -257,8 +247,8 @@ static bool is_powering_on(const struct runner *last)
            last->step.verified_ms;
 }
 
-/* It was requested when its asker came, even if the guest could be looked up only later: from then on
- * somebody else may have powered the guest (P4). */
+/* It was requested when its asker asked, even if the daemon came to it, or could look the guest up, only
+ * later: from then on somebody else may have powered the guest (P4). `guest` NULL: it is not known. */
 static struct operation *describe(const struct engine_request *request, const struct guest *guest,
                                   int64_t asked_ms)
 {
@@ -268,10 +258,12 @@ static struct operation *describe(const struct engine_request *request, const st
     operation->action = request->action;
     operation->method = request->method;
     operation->plug = strdup(request->plug);
-    operation->vmid = guest->vmid;
-    operation->type = guest->type;
-    operation->guest = guest->name ? strdup(guest->name) : NULL;
-    operation->node = guest->node ? strdup(guest->node) : NULL;
+    if (guest) {
+        operation->vmid = guest->vmid;
+        operation->type = guest->type;
+        operation->guest = guest->name ? strdup(guest->name) : NULL;
+        operation->node = guest->node ? strdup(guest->node) : NULL;
+    }
     operation->peer = request->peer;
     operation->requested_ms = asked_ms;
     operation->requested_realtime_ms = clock_realtime_ms() - (clock_now_ms() - asked_ms);
@@ -491,7 +483,7 @@ static bool is_hopeless(const struct engine *engine, const struct asker *asker)
     enum error_code code = poller_error(engine->poller)->code;
     bool refused = code == ERROR_NO_SESSION || code == ERROR_NO_POWER_RIGHT || code == ERROR_EMPTY_POOL ||
                    code == ERROR_CERTIFICATE || code == ERROR_CLOCK_WRONG;
-    return refused && clock_now_ms() - asker->asked_ms >= ENGINE_BLIND_WAIT_MS;
+    return refused && clock_now_ms() - asker->came_ms >= ENGINE_BLIND_WAIT_MS;
 }
 
 uint64_t engine_submit(struct engine *engine, const struct engine_request *request, engine_answer_fn *answer,
@@ -534,57 +526,46 @@ void engine_round_ended(struct engine *engine)
     engine_readings_resolve(engine);
 }
 
-bool engine_dry_run(struct engine *engine, const struct engine_request *request, char *message, size_t size,
-                    struct error *error)
+/* ---- those who leave ---- */
+
+/* It left while the guests were not known yet, so that there is no operation to end: one is recorded for the
+ * privileged all the same. Of the others the audit trail tells. */
+static void record_left(const struct asker *asker)
 {
-    struct session_description session;
-    struct inventory *inventory = poller_inventory(engine->poller);
-    session_describe(engine->session, &session);
-    if (!inventory) {
-        *error = *poller_error(engine->poller);
-        if (error->code == ERROR_NONE)
-            error_set(error, ERROR_NO_INVENTORY, "the guests of the pool are not known yet");
-        return false;
+    struct operation *operation =
+        asker->request.privileged ? describe(&asker->request, NULL, asker->asked_ms) : NULL;
+    if (!operation)
+        return;
+    history_add(asker->engine->history, operation);
+    engine_abandon_unbegun(asker->engine, operation);
+}
+
+void engine_leave(struct engine *engine, uint64_t id)
+{
+    struct asker *asker = NULL;
+    if (engine_reading_leave(engine, id))
+        return;
+    HASH_FIND(hh, engine->askers, &id, sizeof(id), asker);
+    if (!asker)
+        return;
+    struct runner *runner = asker->runner;
+    if (!runner && !asker->answering)
+        record_left(asker);
+    engine_count_left(asker);
+    asker_free(asker);
+    if (runner && !runner->askers)
+        runner_deserted(runner);
+}
+
+void engine_drop_the_gone(struct runner *runner)
+{
+    struct asker *asker, *next;
+    DL_FOREACH_SAFE (runner->askers, asker, next) {
+        if (!asker->request.is_there || asker->request.is_there(asker->context))
+            continue;
+        engine_count_left(asker);
+        asker_free(asker);
     }
-    const struct guest *guest = inventory_find(inventory, request->plug, error);
-    if (!guest)
-        return false;
-    if (!session.ready) {
-        *error = session.error;
-        if (error->code == ERROR_NONE)
-            error_set(error, ERROR_NO_SESSION, "there is no Proxmox session");
-        return false;
-    }
-    if (poller_refusal(engine->poller)->code != ERROR_NONE) {
-        *error = *poller_refusal(engine->poller);
-        return false;
-    }
-    if (!guest->may_power) {
-        error_set(error, ERROR_NO_POWER_RIGHT, "%s may not power guest %d", session.identity, guest->vmid);
-        return false;
-    }
-    if (guest->template) {
-        error_set(error, ERROR_TEMPLATE, "guest %d is a template", guest->vmid);
-        return false;
-    }
-    enum error_code ha = guest->hastate ? step_ha_hopeless(guest->hastate) : ERROR_NONE;
-    if (ha != ERROR_NONE) {
-        error_set(error, ha, "guest %d is managed by Proxmox HA, which takes no request for it (%s)",
-                  guest->vmid, guest->hastate);
-        return false;
-    }
-    if (guest->lock) {
-        error_set(error, ERROR_LOCKED, "guest %d is locked (%s) on %s", guest->vmid, guest->lock,
-                  guest->node);
-        return false;
-    }
-    if (!inventory_node_online(inventory, guest->node)) {
-        error_set(error, ERROR_NODE_OFFLINE, "the host %s of guest %d is offline", guest->node, guest->vmid);
-        return false;
-    }
-    snprintf(message, size, "%s of guest %d (%s) on %s would be tried now; nothing was done",
-             fence_action_name(request->action), guest->vmid, guest_label(guest), guest->node);
-    return true;
 }
 
 /* ---- the room ---- */

@@ -36,12 +36,17 @@ struct engine_settings {
     int min_online_nodes; /* 0: majority */
 };
 
+/* Does the asker still wait? Asked with the context of its answer, when the operation is about to begin. */
+typedef bool engine_there_fn(void *context);
+
 struct engine_request {
     enum fence_action action;
     enum fence_method method;
     const char *plug;
     const char *request_id; /* may be NULL */
     struct operation_peer peer;
+    int64_t asked_ms; /* since when its asker waits: its age and its deadline count from then; 0: now */
+    engine_there_fn *is_there; /* NULL: it is */
     /* Root's and hacluster's: has room kept for it, and ends what others asked for the guest that has not
      * begun: what waited before it must not come after it. */
     bool privileged;
@@ -64,8 +69,8 @@ void engine_round_ended(struct engine *engine);
 /* Returns the asker's id (> 0), or 0 with *error filled: then there is no callback. */
 uint64_t engine_submit(struct engine *engine, const struct engine_request *request, engine_answer_fn *answer,
                        void *context, struct error *error);
-/* The asker went away: no callback any more; what was sent is still verified to its end (P4). Unknown ids are
- * fine. */
+/* The asker went away: no callback any more; what was begun is still verified to its end, and what nobody
+ * waits for any more before it has begun is not (P4). Unknown ids are fine. */
 void engine_leave(struct engine *engine, uint64_t asker);
 
 /* What a request would do now, without doing it: fills *message for people. false and *error if it would fail

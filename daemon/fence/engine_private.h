@@ -1,6 +1,6 @@
 /* What the files of the engine share: engine.c (requests, queues, askers), engine_run.c (one operation under
  * way), engine_read.c (live reads), engine_count.c (the counters),
- * engine_doubts.c (what is left in doubt). */
+ * engine_share.c (who may have how much), engine_dry_run.c, engine_doubts.c (what is left in doubt). */
 #pragma once
 
 #include "fence/engine.h"
@@ -23,6 +23,7 @@ struct asker {
     bool wants_running; /* an `on` that joined a reboot's power-on: answered when the guest runs */
     struct event *timer;
     int64_t asked_ms, deadline_ms;
+    int64_t came_ms; /* to this daemon */
     /* until the plug is resolved */
     struct engine_request request; /* plug and request_id are copies of its own */
     /* the answer, once it is known; it goes out by the timer's event */
@@ -47,7 +48,7 @@ struct runner {
     struct asker *askers;
     struct event *wake;
     uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
-    unsigned unmade;                /* calls that could not be made for lack of memory, a bit each */
+    unsigned unmade;                /* calls that were not made, for lack of memory or of an asker, a bit each */
     char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
         tasks_node[PVE_NODE_MAX]; /* whom these were about */
     char task_upid[PVE_UPID_MAX];
@@ -95,20 +96,25 @@ struct engine {
 /* Answer everybody who waits for `verified`; with `all` also those who wait for the guest to run. The answers
  * go out from the loop, a moment later. */
 void engine_answer_askers(struct runner *runner, const struct error *error, bool all);
-/* The head of a queue has ended: take it away, begin the next. */
+/* One of a queue has ended: take it away, begin the next. */
 void engine_runner_ended(struct runner *runner);
+/* Those who are not there any more leave; nothing is told to the runner. */
+void engine_drop_the_gone(struct runner *runner);
 
 /* engine_run.c */
 struct runner *runner_new(struct engine *engine, struct operation *operation);
 void runner_free(struct runner *runner);  /* nothing is under way any more; no callback comes */
 void runner_start(struct runner *runner); /* with the loop's next turn */
 void runner_joined(struct runner *runner, const struct engine_request *request);
+/* Nobody waits any more: one that has not begun ends here, and is freed. */
 void runner_deserted(struct runner *runner);
 void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
 void runner_yield(struct runner *runner);       /* what is only watched ends */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
 
+/* The operation has not begun, and nobody waits for it any more: its end. */
+void engine_abandon_unbegun(struct engine *engine, struct operation *operation);
 void runner_overtaken(struct runner *runner); /* it has not begun, and never will */
 
 /* engine_share.c */

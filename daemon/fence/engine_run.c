@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUN_STANDS_MS 250 /* a call without an answer for so long stands; below STEP_SLOW_READ_MS */
+#define NOBODY_WAITS  "nobody waits any more"
+#define RUN_OLD_MS    1000 /* a request that is older when it begins: its time line says so */
+#define RUN_STANDS_MS 250  /* a call without an answer for so long stands; below STEP_SLOW_READ_MS */
 
 static void feed(struct runner *runner, struct step_event *event);
 
@@ -190,7 +192,7 @@ static void report_unmade(struct runner *runner, enum run_call kind)
     int64_t now = clock_now_ms();
     struct api_result result = {
         .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
-    error_set(&result.error, ERROR_INTERNAL, "no memory for a call to Proxmox");
+    error_set(&result.error, ERROR_INTERNAL, "a call to Proxmox was not made");
     struct step_event event = {.kind = events[kind], .result = &result, .node = runner->step.node};
     if (kind == RUN_TASKS)
         event.node = runner->tasks_node;
@@ -230,9 +232,26 @@ static void call(struct runner *runner, enum run_call kind, const struct api_req
         runner->unmade |= 1u << kind;
 }
 
+/* Nobody has told yet of those who left while the daemon was stopped or busy: they are looked at before an
+ * operation begins, and before each stop (P4). Of one that never had an asker, or has none any more, that is
+ * known. */
+static bool has_lost_its_askers(struct runner *runner)
+{
+    if (!runner->askers)
+        return false;
+    engine_drop_the_gone(runner);
+    return !runner->askers;
+}
+
 static void send_power(struct runner *runner, const struct step_effects *effects, struct api_request request)
 {
     struct engine *engine = runner->engine;
+    if (effects->send != STEP_SEND_START && has_lost_its_askers(runner)) {
+        note(runner, NOBODY_WAITS);
+        runner->step.no_asker = true; /* now it is late, and to be decided anew */
+        runner->unmade |= 1u << RUN_POWER;
+        return;
+    }
     request.call = effects->send == STEP_SEND_STOP    ? API_STOP
                    : effects->send == STEP_SEND_START ? API_START
                                                       : API_RESET;
@@ -398,6 +417,10 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct runner *runner = context;
+    if (!runner->started && has_lost_its_askers(runner)) {
+        runner_deserted(runner);
+        return;
+    }
     if (!runner->started)
         begin(runner);
     if (runner->unmade) {
@@ -470,10 +493,18 @@ static void bequeath(struct runner *runner)
     legacies_put(&engine->legacies, vmid, open ? &left : NULL);
 }
 
+static void note_age(struct runner *runner, int64_t age_ms)
+{
+    char text[64];
+    snprintf(text, sizeof(text), "begun %" PRId64 " ms after it was asked for", age_ms);
+    note(runner, text);
+}
+
 static void begin(struct runner *runner)
 {
     struct engine *engine = runner->engine;
     struct operation *operation = runner->operation;
+    int64_t now_ms = clock_now_ms();
     const struct guest *guest = NULL;
     struct inventory *inventory = poller_inventory(engine->poller);
     if (inventory)
@@ -497,13 +528,15 @@ static void begin(struct runner *runner)
     };
     runner->started = true;
     step_begin(&runner->step, &params);
+    runner->step.reads_since_ms = now_ms; /* it may be old already */
+    if (now_ms - operation->requested_ms > RUN_OLD_MS)
+        note_age(runner, now_ms - operation->requested_ms);
     runner->step.floor_ms = runner->newest_ms;
-    runner->step.no_asker = runner->askers == NULL;
     runner->stops_since_ms = clock_realtime_ms(); /* not of the request: it may have waited its turn */
     const struct legacy *legacy = legacies_find(&engine->legacies, operation->vmid);
     if (legacy) {
-        runner->inherited_stops = legacy_inherit(legacy, &runner->step, clock_now_ms());
-        if (clock_now_ms() < legacy->stops_until_ms)
+        runner->inherited_stops = legacy_inherit(legacy, &runner->step, now_ms);
+        if (now_ms < legacy->stops_until_ms)
             runner->stops_since_ms = legacy->since_realtime_ms;
         runner->inherited_until_ms = legacy->stops_until_ms;
     }
@@ -544,9 +577,12 @@ void runner_joined(struct runner *runner, const struct engine_request *request)
 
 void runner_deserted(struct runner *runner)
 {
-    if (!runner->started)
+    if (!runner->started) {
+        engine_abandon_unbegun(runner->engine, runner->operation);
+        engine_runner_ended(runner);
         return;
-    note(runner, "nobody waits any more");
+    }
+    note(runner, NOBODY_WAITS);
     feed_kind(runner, STEP_EVENT_DESERTED);
 }
 
@@ -575,23 +611,30 @@ void runner_leave_off(struct runner *runner)
     end(runner, on ? OPERATION_ABANDONED : OPERATION_DONE, on ? &error : &(struct error){0});
 }
 
-static void cut_short(struct runner *runner, enum operation_outcome outcome, const struct error *error)
+static void cut_short(struct engine *engine, struct operation *operation, enum operation_outcome outcome,
+                      const struct error *error)
 {
-    operation_note(runner->operation, clock_now_ms(), error->message);
-    runner->step.phase = STEP_ENDED;
-    runner->operation->state = OPERATION_ENDED;
-    runner->operation->outcome = outcome;
-    runner->operation->ended_ms = clock_now_ms();
-    runner->operation->error = *error;
-    history_write_outcome(runner->engine->history, runner->operation);
-    log_operation(runner->operation, ended_kind(outcome), error, error->message);
+    operation_note(operation, clock_now_ms(), error->message);
+    operation->state = OPERATION_ENDED;
+    operation->outcome = outcome;
+    operation->ended_ms = clock_now_ms();
+    operation->error = *error;
+    history_write_outcome(engine->history, operation);
+    log_operation(operation, ended_kind(outcome), error, error->message);
+}
+
+void engine_abandon_unbegun(struct engine *engine, struct operation *operation)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_ABANDONED, "not begun: who asked for it had hung up before");
+    cut_short(engine, operation, OPERATION_ABANDONED, &error);
 }
 
 void runner_interrupt(struct runner *runner)
 {
     struct error error = {0};
     error_set(&error, ERROR_INTERRUPTED, "the daemon ended before this operation did");
-    cut_short(runner, OPERATION_INTERRUPTED, &error);
+    cut_short(runner->engine, runner->operation, OPERATION_INTERRUPTED, &error);
 }
 
 void runner_overtaken(struct runner *runner)
@@ -599,7 +642,7 @@ void runner_overtaken(struct runner *runner)
     struct error error = {0};
     error_set(&error, ERROR_ABANDONED,
               "a request of root's or hacluster's for this guest came before it had begun");
-    cut_short(runner, OPERATION_ABANDONED, &error);
+    cut_short(runner->engine, runner->operation, OPERATION_ABANDONED, &error);
     engine_answer_askers(runner, &error, true);
 }
 

@@ -206,7 +206,7 @@ static bool read_head(struct connection *connection)
     ssize_t n;
 
     /* Nobody reads the answer to what a peer that has gone left behind. */
-    if (connection_peer_gone(connection)) {
+    if (!connection->owner.reads_the_gone && connection_peer_gone(connection)) {
         finish(connection);
         return true;
     }

@@ -336,8 +336,12 @@ struct exchange *exchange_new(struct exchanges *all, enum server_socket socket, 
         access_peer_clear(peer);
         return NULL;
     }
-    *exchange = (struct exchange){
-        .id = ++all->last_id, .all = all, .socket = socket, .verdict = verdict, .form = HTTP_TEXT};
+    *exchange = (struct exchange){.id = ++all->last_id,
+                                  .all = all,
+                                  .socket = socket,
+                                  .verdict = verdict,
+                                  .accepted_ms = clock_now_ms(),
+                                  .form = HTTP_TEXT};
     exchange->connection = connection_new(all->base, fd, peer, exchange->id, owner);
     if (exchange->connection) {
         HASH_ADD(hh, all->table, id, sizeof(exchange->id), exchange);

@@ -54,6 +54,7 @@ struct exchange {
     struct connection *connection; /* owned */
     enum server_socket socket;
     enum access_verdict verdict; /* at accept; decides from which share the connection is counted */
+    int64_t accepted_ms;
     enum http_form form;
     enum exchange_wait wait;
     uint64_t asker;

@@ -8,6 +8,7 @@
 #include "system/cleanup.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -196,7 +197,7 @@ static bool parse_request_line(char *line, struct http_request *request, bool *n
 /* ---- headers ---- */
 
 struct seen {
-    bool host, length, request_id, accept;
+    bool host, length, request_id, asked_at, accept;
     int openmetrics, text; /* greatest weights of these two, in thousandths */
 };
 
@@ -301,6 +302,19 @@ static bool parse_request_id(const char *value, struct http_request *request, st
     return true;
 }
 
+static bool parse_asked_at(const char *value, struct http_request *request, struct error *error)
+{
+    size_t length = strlen(value);
+
+    if (length == 0 || length > HTTP_ASKED_AT_MAX || !all_digits(value)) {
+        error_set(error, ERROR_BAD_REQUEST,
+                  "Asked-At must be milliseconds of CLOCK_MONOTONIC, 1 to %d digits", HTTP_ASKED_AT_MAX);
+        return false;
+    }
+    request->asked_at_ms = strtoll(value, NULL, 10);
+    return true;
+}
+
 static bool parse_content_length(const char *value, struct error *error)
 {
     if (!all_digits(value)) {
@@ -341,6 +355,8 @@ static bool parse_header(char *line, struct http_request *request, struct seen *
         return once(&seen->length, "Content-Length", error) && parse_content_length(value, error);
     if (!strcasecmp(name, "Request-Id"))
         return once(&seen->request_id, "Request-Id", error) && parse_request_id(value, request, error);
+    if (!strcasecmp(name, "Asked-At"))
+        return once(&seen->asked_at, "Asked-At", error) && parse_asked_at(value, request, error);
     if (!strcasecmp(name, "Accept"))
         parse_accept(value, request, seen);
     return true;

@@ -13,12 +13,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define HTTP_HEAD_MAX       8192 /* bytes, with the empty line */
 #define HTTP_HEADERS_MAX    64
 #define HTTP_SEGMENTS_MAX   8
 #define HTTP_QUERY_MAX      8
 #define HTTP_REQUEST_ID_MAX 64
+#define HTTP_ASKED_AT_MAX   18 /* digits */
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_OTHER };
 enum http_form { HTTP_JSON, HTTP_TEXT };
@@ -36,6 +38,7 @@ struct http_request {
     struct http_pair query[HTTP_QUERY_MAX]; /* each key once */
     size_t query_count;
     const char *request_id; /* NULL if none was sent */
+    int64_t asked_at_ms;    /* CLOCK_MONOTONIC, by the asker's word; 0: not said */
     enum http_form form;    /* what Accept asks for; JSON if it does not say */
     bool openmetrics;       /* Accept likes OpenMetrics 1.0.0 at least as much as text: for metrics only */
 };

@@ -97,6 +97,23 @@ static void on_operation_answer(void *context, const struct operation *operation
     answer_view(exchange, &body);
 }
 
+/* Asked by the engine when it is about to begin: what is still to be read of a peer that hung up, or the end
+ * of its connection, may lie unread while the daemon is busy or stopped (P4). */
+static bool is_there(void *context)
+{
+    const struct exchange *exchange = context;
+
+    return !connection_peer_gone(exchange->connection);
+}
+
+/* The asker's word is believed when it makes the request older. */
+static int64_t asked_since(const struct exchange *exchange, const struct http_request *request)
+{
+    bool said = request->asked_at_ms > 0 && request->asked_at_ms < exchange->accepted_ms;
+
+    return said ? request->asked_at_ms : exchange->accepted_ms;
+}
+
 static void dry_run(struct exchange *exchange, const struct engine_request *ask)
 {
     _cleanup_(text_clear) struct text body = {0};
@@ -126,6 +143,8 @@ void request_power(struct exchange *exchange, const struct http_request *request
         .method = FENCE_ONOFF,
         .plug = request->segments[2],
         .request_id = request->request_id,
+        .asked_ms = asked_since(exchange, request),
+        .is_there = is_there,
         .privileged = exchange->verdict == ACCESS_PRIVILEGED,
     };
     struct error error = {0};

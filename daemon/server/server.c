@@ -145,7 +145,7 @@ static void serve(struct socket *socket, int fd, struct access_peer *peer)
         access_peer_clear(peer);
         return;
     }
-    const struct connection_owner owner = {on_request, on_refused, on_gone, server};
+    const struct connection_owner owner = {on_request, on_refused, on_gone, server, privileged};
     struct exchange *exchange = exchange_new(server->all, socket->kind, fd, peer, verdict, &owner);
     if (!exchange) {
         quota_give(socket->quota, uid, privileged);

@@ -14,8 +14,11 @@ teardown() { client_teardown; }
     is "$err" ""
     id=$(tr -d '\r' <"$LOG" | sed -n 's/^Request-Id: //p')
     [[ $id =~ ^[0-9a-f]{32}$ ]]
-    printf '== 1\nPOST /v1/guests/node1/off HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nContent-Length: 0\r\nRequest-Id: %s\r\n\r\n' \
-        "$id" | cmp - "$LOG"
+    asked=$(tr -d '\r' <"$LOG" | sed -n 's/^Asked-At: //p')
+    read -r now _ </proc/uptime # of CLOCK_BOOTTIME, which is never behind CLOCK_MONOTONIC
+    [[ $asked =~ ^[0-9]+$ ]] && ((asked > 0 && asked <= (${now%.*} + 1) * 1000))
+    printf '== 1\nPOST /v1/guests/node1/off HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nContent-Length: 0\r\nRequest-Id: %s\r\nAsked-At: %s\r\n\r\n' \
+        "$id" "$asked" | cmp - "$LOG"
 }
 
 @test "a read sends no length and no request id" {

@@ -133,6 +133,7 @@ need_root() {
     is "$out" "Success: Powered OFF"
     is "$(requests | wc -l)" 2
     is "$(grep -a '^Request-Id' "$LOG" | sort -u | wc -l)" 1
+    is "$(grep -a '^Asked-At' "$LOG" | sort -u | wc -l)" 1
 }
 
 @test "an answer that is cut off counts as none, wherever it is cut" {

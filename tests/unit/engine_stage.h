@@ -36,6 +36,7 @@ struct asker_record {
     int64_t at_ms;
     enum engine_power power;
     bool asks_again; /* from inside its answer */
+    bool gone;       /* it has hung up, and nobody has noticed yet */
 };
 
 struct staged_task {
@@ -324,6 +325,12 @@ static inline struct asker_record *submit(const struct engine_request *request)
     return asker;
 }
 
+static inline bool is_there(void *context)
+{
+    const struct asker_record *asker = context;
+    return !asker->gone;
+}
+
 /* Root's, if nothing else is said. */
 static inline struct asker_record *ask(enum fence_action action, const char *plug)
 {
@@ -338,6 +345,20 @@ static inline struct asker_record *ask_by(uid_t uid, enum fence_action action, c
 static inline struct asker_record *ask_as(enum fence_action action, const char *plug, const char *request_id)
 {
     return submit(&(struct engine_request){.action = action, .plug = plug, .request_id = request_id});
+}
+
+/* Root's, and it asked so long ago. */
+static inline struct asker_record *ask_since_ms(enum fence_action action, const char *plug, int64_t age_ms)
+{
+    return submit(&(struct engine_request){
+        .action = action, .plug = plug, .privileged = true, .asked_ms = loop.now_ms - age_ms});
+}
+
+/* Root's, of whom it can be asked whether it is there. */
+static inline struct asker_record *ask_and_look(enum fence_action action, const char *plug)
+{
+    return submit(
+        &(struct engine_request){.action = action, .plug = plug, .privileged = true, .is_there = is_there});
 }
 
 static inline void assert_answered(const struct asker_record *asker, enum error_code code)

@@ -32,6 +32,8 @@ static struct {
     /* the engine: one asker at a time */
     uint64_t next_asker, asker, left;
     char plug[128], request_id[HTTP_REQUEST_ID_MAX + 1];
+    int64_t asked_ms;
+    engine_there_fn *is_there;
     enum fence_action action;
     enum fence_method method;
     struct operation_peer peer;
@@ -112,6 +114,8 @@ uint64_t engine_submit(struct engine *engine, const struct engine_request *reque
     rooms.action = request->action;
     rooms.method = request->method;
     rooms.peer = request->peer;
+    rooms.asked_ms = request->asked_ms;
+    rooms.is_there = request->is_there;
     rooms.answer = answer;
     return new_asker(error, context);
 }

@@ -91,6 +91,128 @@ static void test_who_comes_back_with_its_request_id_counts_as_an_asker(void **st
     assert_int_equal(rooms.operation_count, 1);
 }
 
+/* ---- what came late to the daemon (P4) ---- */
+
+static void assert_abandoned_unbegun(const struct operation *operation)
+{
+    assert_int_equal(operation->outcome, OPERATION_ABANDONED);
+    assert_int_equal(operation->error.code, ERROR_ABANDONED);
+    assert_non_null(strstr(operation->error.message, "not begun"));
+}
+
+static void test_what_an_asker_that_hung_up_wanted_is_not_begun(void **state)
+{
+    (void)state;
+    struct asker_record *gone = ask_and_look(FENCE_OFF, "101"), *there = ask_and_look(FENCE_OFF, "102");
+    gone->gone = true;
+    run_for(10000);
+    assert_int_equal(rooms.made[API_STOP], 1);
+    assert_true(guest_of(101)->running);
+    assert_abandoned_unbegun(operation_at(0));
+    assert_int_equal(gone->answers, 0);
+    assert_answered(there, ERROR_NONE);
+    assert_int_equal(engine_running(stage.engine), 0);
+    engine_leave(stage.engine, gone->id); /* its connection's end is noticed at last */
+}
+
+static void test_one_that_waits_for_the_same_has_it_begun(void **state)
+{
+    (void)state;
+    struct asker_record *gone = ask_and_look(FENCE_OFF, "101"), *there = ask_and_look(FENCE_OFF, "101");
+    gone->gone = true;
+    run_for(10000);
+    assert_answered(there, ERROR_NONE);
+    assert_int_equal(gone->answers, 0);
+}
+
+static void test_an_asker_that_hangs_up_while_the_intent_is_written_is_not_there(void **state)
+{
+    (void)state;
+    rooms.disk = DISK_SILENT;
+    struct asker_record *asker = ask_and_look(FENCE_OFF, "101");
+    run_for(ENGINE_INTENT_WAIT_MS / 2);
+    asker->gone = true;
+    guest_of(101)->started_ms = loop.now_ms + 1;
+    run_for(10000);
+    assert_int_equal(rooms.made[API_STOP], 0);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_ABANDONED);
+}
+
+static void test_one_who_leaves_before_his_turn_has_nothing_begun(void **state)
+{
+    (void)state;
+    hold(~0u);
+    struct asker_record *first = ask(FENCE_REBOOT, "101"), *leaves = ask(FENCE_OFF, "101"),
+                        *last = ask(FENCE_REBOOT, "101");
+    run_for(10);
+    engine_leave(stage.engine, leaves->id);
+    assert_abandoned_unbegun(operation_at(1));
+    assert_int_equal(engine_running(stage.engine), 2);
+    release();
+    run_for(20000);
+    assert_answered(first, ERROR_NONE);
+    assert_answered(last, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 2);
+}
+
+static void test_one_who_leaves_at_once_has_nothing_begun_and_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    struct asker_record *leaves = ask(FENCE_OFF, "101"), *next = ask(FENCE_REBOOT, "101");
+    engine_leave(stage.engine, leaves->id);
+    run_for(20000);
+    assert_abandoned_unbegun(operation_at(0));
+    assert_answered(next, ERROR_NONE);
+}
+
+static void test_root_that_left_before_the_guests_were_known_is_recorded(void **state)
+{
+    (void)state;
+    inventory_unref(rooms.inventory);
+    rooms.inventory = NULL;
+    struct asker_record *root = ask(FENCE_OFF, "101"), *member = ask_by(1000, FENCE_OFF, "101");
+    run_for(10);
+    engine_leave(stage.engine, root->id);
+    engine_leave(stage.engine, member->id);
+    assert_int_equal(rooms.operation_count, 1);
+    assert_abandoned_unbegun(operation_at(0));
+    assert_string_equal(operation_at(0)->plug, "101");
+    learn_guests();
+    engine_round_ended(stage.engine);
+    run_for(10000);
+    assert_int_equal(rooms.made[API_STOP], 0);
+}
+
+static void test_a_request_is_as_old_as_its_asker_says(void **state)
+{
+    (void)state;
+    guest_of(101)->started_ms = guest_of(102)->started_ms = loop.now_ms - 10000;
+    struct asker_record *late = ask_since_ms(FENCE_OFF, "101", 40000);
+    struct asker_record *early = ask_since_ms(FENCE_OFF, "102", 8000);
+    struct asker_record *ran = ask_since_ms(FENCE_OFF, "103", 40000);
+    run_for(10000);
+    assert_answered(late, ERROR_ABANDONED);
+    assert_answered(early, ERROR_NONE);
+    assert_answered(ran, ERROR_NONE);
+    assert_true(guest_of(101)->running);
+    assert_int_equal(rooms.made[API_STOP], 2);
+    assert_true(operation_at(0)->ended_ms - operation_at(0)->requested_ms >= 40000);
+}
+
+static void test_a_deadline_counts_from_when_it_was_asked(void **state)
+{
+    (void)state;
+    guest_of(101)->undead = true;
+    struct asker_record *waited = ask_since_ms(FENCE_OFF, "101", DEADLINE_MS - 10000);
+    struct asker_record *too_late = ask_since_ms(FENCE_OFF, "102", DEADLINE_MS + 1);
+    run_for(1000);
+    assert_answered(too_late, ERROR_DEADLINE);
+    assert_int_equal(waited->answers, 0);
+    run_for(9500);
+    assert_int_equal(waited->answers, 1);
+    assert_true(guest_of(102)->running);
+}
+
 static void test_an_asker_may_ask_again_from_inside_its_answer(void **state)
 {
     (void)state;
@@ -174,6 +296,14 @@ int main(void)
         TEST(test_what_was_sent_goes_on_when_its_asker_has_left),
         TEST(test_a_guest_started_since_is_not_stopped_when_nobody_waits_any_more),
         TEST(test_who_comes_back_with_its_request_id_counts_as_an_asker),
+        TEST(test_what_an_asker_that_hung_up_wanted_is_not_begun),
+        TEST(test_one_that_waits_for_the_same_has_it_begun),
+        TEST(test_an_asker_that_hangs_up_while_the_intent_is_written_is_not_there),
+        TEST(test_one_who_leaves_before_his_turn_has_nothing_begun),
+        TEST(test_one_who_leaves_at_once_has_nothing_begun_and_keeps_nobody_waiting),
+        TEST(test_root_that_left_before_the_guests_were_known_is_recorded),
+        TEST(test_a_request_is_as_old_as_its_asker_says),
+        TEST(test_a_deadline_counts_from_when_it_was_asked),
         TEST(test_an_asker_may_ask_again_from_inside_its_answer),
         TEST(test_nobody_is_called_back_from_inside_submit),
         TEST(test_a_guests_queue_has_a_limit),

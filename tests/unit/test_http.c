@@ -61,8 +61,9 @@ static void test_a_power_request_is_read(void **state)
         read_string(&reader, &request,
                     "POST /v1/guests/n%C3%BC%2Fx.y-1/off?method=onoff&dry-run=1 HTTP/1.1\r\n" HOST
                     "Accept: text/plain\r\nContent-Length: 0\r\n"
-                    "Request-Id: 0123456789abcdef0123456789abcdef\r\n\r\n"),
+                    "Request-Id: 0123456789abcdef0123456789abcdef\r\nAsked-At: 123456789\r\n\r\n"),
         ERROR_NONE);
+    assert_int_equal(request.asked_at_ms, 123456789);
     assert_int_equal(request.method, HTTP_POST);
     assert_int_equal(request.segment_count, 4);
     assert_string_equal(request.segments[0], "v1");
@@ -167,6 +168,11 @@ static const struct {
     {"POST / HTTP/1.1\r\n" HOST "Request-Id: a_b\r\n\r\n", ERROR_BAD_REQUEST},
     {"POST / HTTP/1.1\r\n" HOST "Request-Id: a b\r\n\r\n", ERROR_BAD_REQUEST},
     {"POST / HTTP/1.1\r\n" HOST "Request-Id: a\r\nRequest-Id: a\r\n\r\n", ERROR_BAD_REQUEST},
+    {"POST / HTTP/1.1\r\n" HOST "Asked-At:\r\n\r\n", ERROR_BAD_REQUEST},
+    {"POST / HTTP/1.1\r\n" HOST "Asked-At: -5\r\n\r\n", ERROR_BAD_REQUEST},
+    {"POST / HTTP/1.1\r\n" HOST "Asked-At: 12ms\r\n\r\n", ERROR_BAD_REQUEST},
+    {"POST / HTTP/1.1\r\n" HOST "Asked-At: 1234567890123456789\r\n\r\n", ERROR_BAD_REQUEST},
+    {"POST / HTTP/1.1\r\n" HOST "Asked-At: 1\r\nAsked-At: 1\r\n\r\n", ERROR_BAD_REQUEST},
     /* unfinished */
     {"", ERROR_REQUEST_TIMEOUT},
     {"GET / HTTP/1.0\r\n", ERROR_REQUEST_TIMEOUT},

@@ -166,6 +166,43 @@ static void test_an_operation_is_answered_when_it_ends(void **state)
     assert_int_equal(rooms.left, 0);
 }
 
+/* When the engine takes it to have been asked for, with these header lines. */
+static int64_t asked_with(const char *headers)
+{
+    char head[256];
+    snprintf(head, sizeof(head), "POST /v1/guests/web1/off HTTP/1.1\r\nHost: x\r\n%s\r\n", headers);
+    rooms.asker = 0;
+    int fd = ask(head);
+    run_until(somebody_asks, NULL);
+    rooms.answer(rooms.context, NULL, NULL);
+    expect(fd, "HTTP/1.1 200 OK\r\n", "{}\n");
+    return rooms.asked_ms;
+}
+
+static void test_an_asker_is_believed_that_it_asked_earlier(void **state) /* P4 */
+{
+    (void)state;
+    int64_t before_ms = clock_now_ms();
+    char later[64];
+    snprintf(later, sizeof(later), "Asked-At: %lld\r\n", (long long)before_ms + 3600000);
+    assert_int_equal(asked_with("Asked-At: 1\r\n"), 1);
+    assert_in_range(asked_with(""), before_ms, clock_now_ms());
+    assert_in_range(asked_with("Asked-At: 0\r\n"), before_ms, clock_now_ms());
+    assert_in_range(asked_with(later), before_ms, clock_now_ms());
+}
+
+static void test_it_is_known_whether_an_asker_is_there_before_its_end_is_read(void **state) /* P4 */
+{
+    (void)state;
+    int fd = ask("POST /v1/guests/web1/off HTTP/1.1\r\nHost: x\r\n\r\n");
+    run_until(somebody_asks, NULL);
+    assert_true(rooms.is_there(rooms.context));
+    shutdown(fd, SHUT_WR); /* it still reads */
+    assert_true(rooms.is_there(rooms.context));
+    close(fd);
+    assert_false(rooms.is_there(rooms.context));
+}
+
 static void test_an_operation_that_failed_says_why_and_which(void **state)
 {
     const struct operation operation = {.id = "op7"};
@@ -232,6 +269,8 @@ static void test_who_asked_for_a_rehearsal_may_leave(void **state)
     expect(ask(TEXT_REQUEST("GET /v1/guests?view=rehearse")), "HTTP/1.1 200 ", "\r\n\r\n101,web1\n");
 }
 
+#define MEMBER_UID 3001
+
 static void test_the_engine_learns_that_an_asker_left(void **state)
 {
     int fd = ask(TEXT_REQUEST("POST /v1/guests/web1/off"));
@@ -246,11 +285,32 @@ static void test_the_engine_learns_that_an_asker_left(void **state)
 /* All of it came, and nobody reads the answer: least of all may a guest be stopped for it. */
 static void test_a_request_whose_asker_has_gone_is_not_begun(void **state)
 {
+    struct access_gate gate = open_gate;
+    int fd = -1;
+
     (void)state;
-    close(ask(TEXT_REQUEST("POST /v1/guests/web1/off")));
-    close(ask(TEXT_REQUEST("GET /v1/doctor")));
+    gate.group = getegid();
+    set_gate(&gate);
+    if (!connect_as(MEMBER_UID, world.path, &fd))
+        skip();
+    say(fd, TEXT_REQUEST("POST /v1/guests/web1/off"));
+    close(fd);
+    connect_as(MEMBER_UID, world.path, &fd);
+    say(fd, TEXT_REQUEST("GET /v1/doctor"));
+    close(fd);
     expect(ask(TEXT_REQUEST("GET /v1/guests?view=list")), "HTTP/1.1 200 ", "101,web1\n");
     assert_int_equal(rooms.asker, 0);
+    assert_int_equal(server_connections(world.server), 0);
+}
+
+/* Root's is recorded: the engine has it, and that nobody is there. */
+static void test_a_request_of_roots_that_has_gone_is_known_to_the_engine(void **state)
+{
+    (void)state;
+    close(ask(TEXT_REQUEST("POST /v1/guests/web1/off")));
+    run_until(somebody_asks, NULL);
+    assert_false(rooms.is_there(rooms.context));
+    run_until(the_asker_left, NULL);
     assert_int_equal(server_connections(world.server), 0);
 }
 
@@ -352,12 +412,15 @@ int main(void)
         SERVER_TEST(test_a_status_shows_what_was_asked_just_before_it),
         SERVER_TEST(test_what_comes_behind_a_request_does_not_cost_the_answer),
         SERVER_TEST(test_an_operation_is_answered_when_it_ends),
+        SERVER_TEST(test_an_asker_is_believed_that_it_asked_earlier),
+        SERVER_TEST(test_it_is_known_whether_an_asker_is_there_before_its_end_is_read),
         SERVER_TEST(test_an_operation_that_failed_says_why_and_which),
         SERVER_TEST(test_what_the_engine_refuses_is_answered_at_once),
         SERVER_TEST(test_a_rehearsal_is_answered_with_its_result),
         SERVER_TEST(test_who_asked_for_a_rehearsal_may_leave),
         SERVER_TEST(test_the_engine_learns_that_an_asker_left),
         SERVER_TEST(test_a_request_whose_asker_has_gone_is_not_begun),
+        SERVER_TEST(test_a_request_of_roots_that_has_gone_is_known_to_the_engine),
         SERVER_TEST(test_an_asker_that_closed_its_direction_still_waits),
         SERVER_TEST(test_an_asker_that_closed_its_direction_and_then_leaves_is_noticed),
         SERVER_TEST(test_at_the_end_waiting_askers_get_no_answer_at_all),
