@@ -145,7 +145,11 @@ static struct asker *asker_new(struct engine *engine, const struct engine_reques
     asker->id = ++engine->last_id;
     asker->request = *request;
     asker->request.plug = strdup(request->plug);
-    asker->request.request_id = request->request_id ? strdup(request->request_id) : NULL;
+    if (request->request_id) {
+        char key[REQUEST_KEY_LEN + 1];
+        operation_request_key(key, request->peer.uid, request->request_id);
+        asker->request.request_id = strdup(key);
+    }
     asker->answer = answer;
     asker->context = context;
     asker->came_ms = clock_now_ms();

@@ -25,7 +25,7 @@ struct asker {
     int64_t asked_ms, deadline_ms;
     int64_t came_ms; /* to this daemon */
     /* until the plug is resolved */
-    struct engine_request request; /* plug and request_id are copies of its own */
+    struct engine_request request; /* plug is a copy of its own, and request_id, which is a key */
     /* the answer, once it is known; it goes out by the timer's event */
     bool answering;
     char operation[OPERATION_ID_LEN]; /* "" : none */

@@ -10,6 +10,7 @@
 #include "system/clock.h"
 #include "system/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const action_names[] = {
@@ -216,7 +217,7 @@ bool operation_add_request_id(struct operation *operation, const char *request_i
     if (operation_has_request_id(operation, request_id))
         return true;
     if (operation->request_id_count >= OPERATION_REQUEST_IDS_MAX || *request_id == '\0' ||
-        strlen(request_id) > REQUEST_ID_LEN)
+        strlen(request_id) > REQUEST_KEY_LEN)
         return false;
     copy = strdup(request_id);
     if (!copy)
@@ -227,6 +228,19 @@ bool operation_add_request_id(struct operation *operation, const char *request_i
     operation->request_ids = grown;
     grown[operation->request_id_count++] = TAKE(copy);
     return true;
+}
+
+void operation_request_key(char key[static REQUEST_KEY_LEN + 1], uid_t uid, const char *request_id)
+{
+    snprintf(key, REQUEST_KEY_LEN + 1, "%lu:%s", (unsigned long)uid, request_id);
+}
+
+const char *operation_request_id_of(const char *key, uid_t uid)
+{
+    char prefix[REQUEST_KEY_LEN + 1];
+
+    operation_request_key(prefix, uid, "");
+    return strncmp(key, prefix, strlen(prefix)) == 0 ? key + strlen(prefix) : NULL;
 }
 
 bool operation_has_request_id(const struct operation *operation, const char *request_id)

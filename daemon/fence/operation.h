@@ -63,6 +63,8 @@ struct operation_transition {
 
 #define OPERATION_ID_LEN 16
 #define REQUEST_ID_LEN   64 /* longest Request-Id taken, without the NUL */
+/* A Request-Id belongs to the uid that gave it: kept as "UID:ID" everywhere behind the socket. */
+#define REQUEST_KEY_LEN (REQUEST_ID_LEN + (int)sizeof("4294967295:") - 1)
 
 #define OPERATION_TRANSITIONS_MAX 500 /* in memory; beyond it the newest takes the last place */
 #define OPERATION_REQUEST_IDS_MAX 256
@@ -77,7 +79,7 @@ struct operation {
     char *guest;                /* name in Proxmox; may be NULL */
     char *node;                 /* host, as last known; may be NULL */
     struct operation_peer peer; /* the first asker */
-    char **request_ids;         /* of all askers that gave one */
+    char **request_ids;         /* "UID:ID", of all askers that gave one */
     size_t request_id_count;
 
     int64_t requested_realtime_ms;
@@ -107,6 +109,9 @@ const struct operation_transition *operation_note_at(struct operation *operation
 /* Copies. True also if it is known already; false: no memory, too long, empty, or OPERATION_REQUEST_IDS_MAX
  * reached. */
 bool operation_add_request_id(struct operation *operation, const char *request_id);
+void operation_request_key(char key[static REQUEST_KEY_LEN + 1], uid_t uid, const char *request_id);
+/* The Request-Id behind a key, if it is one of this uid's; else NULL. */
+const char *operation_request_id_of(const char *key, uid_t uid);
 bool operation_has_request_id(const struct operation *operation, const char *request_id);
 
 const char *fence_action_name(enum fence_action action); /* "off" "on" "reboot" */

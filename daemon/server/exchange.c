@@ -51,6 +51,7 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
         .config = parts->config,
         .policy = &all->policy,
         .names_known = parts->names != NULL,
+        .uid = ACCESS_NOBODY,
     };
     session_describe(parts->session, &facts->session);
     const struct readiness_sources sources = {
@@ -81,6 +82,7 @@ void exchange_facts(struct exchange *exchange, struct view_facts *facts)
 {
     exchanges_facts(exchange->all, facts);
     facts->subject = exchange_subject(exchange);
+    facts->uid = connection_peer(exchange->connection)->uid;
 }
 
 struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metrics_format format)

@@ -239,8 +239,12 @@ static struct json_object *operation_object(const struct view_facts *facts, cons
     add_after(object, "verified_after_ms", operation->verified_ms, operation);
     add_after(object, "ended_after_ms", operation->ended_ms, operation);
     view_add(object, "asked_by", peer_object(&operation->peer));
-    for (size_t i = 0; request_ids && i < operation->request_id_count; i++)
-        json_object_array_add(request_ids, json_object_new_string(operation->request_ids[i]));
+    for (size_t i = 0; request_ids && i < operation->request_id_count; i++) {
+        const char *own = operation_request_id_of(operation->request_ids[i], facts->uid);
+
+        if (own)
+            json_object_array_add(request_ids, json_object_new_string(own));
+    }
     view_add(object, "request_ids", request_ids);
     view_add(object, "error",
              operation->error.code == ERROR_NONE ? NULL : view_error_object(&operation->error, NULL));

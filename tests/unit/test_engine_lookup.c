@@ -124,6 +124,21 @@ static void test_a_request_id_of_another_guest_action_or_method_is_a_new_request
     assert_int_equal(guest_of(101)->resets, 1);
 }
 
+static void test_a_request_id_of_another_uid_is_a_new_request(void **state) /* P1 */
+{
+    (void)state;
+    struct asker_record *member = submit(&(struct engine_request){
+        .action = FENCE_OFF, .plug = "101", .request_id = "r1", .peer = {.uid = 3001}});
+    run_for(5000);
+    assert_answered(member, ERROR_NONE);
+    guest_of(101)->running = true;
+    struct asker_record *root = ask_as(FENCE_OFF, "101", "r1");
+    run_for(5000);
+    assert_answered(root, ERROR_NONE);
+    assert_int_equal(rooms.made[API_STOP], 2);
+    assert_false(guest_of(101)->running);
+}
+
 static void test_a_request_id_used_again_much_later_is_a_new_request(void **state)
 {
     (void)state;
@@ -468,6 +483,7 @@ int main(void)
         TEST(test_a_reboot_interrupted_after_its_proof_is_answered_and_started),
         TEST(test_a_power_on_is_not_resumed_after_a_newer_request),
         TEST(test_a_request_id_of_another_guest_action_or_method_is_a_new_request),
+        TEST(test_a_request_id_of_another_uid_is_a_new_request),
         TEST(test_a_request_id_used_again_much_later_is_a_new_request),
         TEST(test_a_failure_is_answered_from_history_as_well),
         TEST(test_requests_wait_for_the_first_inventory),

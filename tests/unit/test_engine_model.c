@@ -393,6 +393,13 @@ static void ask_something(bool only_think)
         submit(player);
 }
 
+static const struct operation *operation_of(const struct player *player)
+{
+    char key[REQUEST_KEY_LEN + 1];
+    operation_request_key(key, 0, player->request_id);
+    return history_find_request(NULL, key);
+}
+
 /* Its connection ended without an answer: it asks once more. */
 static void ask_again(struct player *old)
 {
@@ -408,7 +415,7 @@ static void ask_again(struct player *old)
     if (old->says_ms)
         player->says_ms = player->first_ms = old->says_ms;
     /* one that left before its guest could even be looked up is not remembered */
-    const struct operation *operation = history_find_request(NULL, old->request_id);
+    const struct operation *operation = operation_of(old);
     if (operation &&
         loop.now_ms - operation->requested_ms <= stage.settings.deadline_ms + ENGINE_REPEAT_ROOM_MS)
         player->first_ms = operation->requested_ms;
@@ -422,7 +429,7 @@ static void match_twins(void)
 {
     for (unsigned i = 0; i < stage.player_count; i++) {
         const struct player *first = &stage.players[i];
-        if (first->state != WAITS || !first->request_id[0] || history_find_request(NULL, first->request_id))
+        if (first->state != WAITS || !first->request_id[0] || operation_of(first))
             continue;
         for (unsigned k = i + 1; k < stage.player_count; k++) {
             struct player *twin = &stage.players[k];

@@ -116,16 +116,28 @@ static void test_a_request_id_is_kept_once(void **state)
     operation_free(operation);
 }
 
+static void test_a_request_id_is_told_to_its_own_uid_alone(void **state)
+{
+    char key[REQUEST_KEY_LEN + 1];
+
+    (void)state;
+    operation_request_key(key, 1000, "a-1");
+    assert_string_equal(operation_request_id_of(key, 1000), "a-1");
+    assert_null(operation_request_id_of(key, 0));
+    assert_null(operation_request_id_of(key, 100));
+    assert_null(operation_request_id_of(key, 10000));
+}
+
 static void test_request_ids_are_bounded_in_length_and_number(void **state)
 {
     struct operation *operation = operation_new();
-    char id[REQUEST_ID_LEN + 2];
+    char id[REQUEST_KEY_LEN + 2];
 
     (void)state;
     memset(id, 'x', sizeof(id));
-    id[REQUEST_ID_LEN + 1] = '\0';
+    id[REQUEST_KEY_LEN + 1] = '\0';
     assert_false(operation_add_request_id(operation, id));
-    id[REQUEST_ID_LEN] = '\0';
+    id[REQUEST_KEY_LEN] = '\0';
     assert_true(operation_add_request_id(operation, id));
     assert_false(operation_add_request_id(operation, ""));
     for (int i = 1; i < OPERATION_REQUEST_IDS_MAX; i++) {
@@ -147,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_a_note_stays_one_line_and_knows_its_offset),
         cmocka_unit_test(test_a_timeline_is_bounded_and_keeps_its_end),
         cmocka_unit_test(test_a_request_id_is_kept_once),
+        cmocka_unit_test(test_a_request_id_is_told_to_its_own_uid_alone),
         cmocka_unit_test(test_request_ids_are_bounded_in_length_and_number),
     };
 

@@ -271,6 +271,9 @@ static void test_one_operation_has_its_time_line(void **state)
 
     operation.transitions = transitions;
     operation.transition_count = 2;
+    char *ids[] = {(char *)"0:roots", (char *)"1000:anothers"};
+    operation.request_ids = ids;
+    operation.request_id_count = 2;
     view_operation(&room->out, HTTP_TEXT, &room->facts, &operation);
     assert_has(room, "mi9x7k2p: off of web1 (101) on pve1, asked 12 s ago by root pid 4711\n"
                      "done, verified after 1.2 s\n");
@@ -284,6 +287,7 @@ static void test_one_operation_has_its_time_line(void **state)
     assert_string_equal(string_at(object, "/verified_after_ms"), "1250");
     assert_string_equal(string_at(object, "/asked_by/pid"), "4711");
     assert_string_equal(string_at(object, "/error"), "null");
+    assert_non_null(strstr(room->out.data, "\"request_ids\":[\"roots\"]"));
 }
 
 static void test_operations_are_json_for_programs(void **state)
