@@ -28,6 +28,11 @@ struct history;
 #define ENGINE_OPERATIONS_PER_UID 64
 #define ENGINE_BLIND_WAIT_MS      10000 /* a request waits so long for guests that Proxmox refuses to show */
 #define ENGINE_INTENT_WAIT_MS     250   /* how long a first power call waits for "on disk" (P5) */
+/* Reads for members: of one uid so many at once, then one in ENGINE_READS_MS; of all of them so many at a
+ * time, fewer than the workers of a host (three) */
+#define ENGINE_READS_BURST      32
+#define ENGINE_READS_MS         50
+#define ENGINE_MEMBER_READS_MAX 2
 /* A Request-Id means the same request only for so long beyond the deadline: later, somebody uses it again */
 #define ENGINE_REPEAT_ROOM_MS 60000
 
@@ -82,10 +87,14 @@ bool engine_dry_run(struct engine *engine, const struct engine_request *request,
  * answer-timeout and a few attempts, for a session. Same calling rules as engine_submit(); end it with
  * engine_leave(). */
 enum engine_power { ENGINE_POWER_OFF, ENGINE_POWER_ON };
+struct engine_reader {
+    uid_t uid;
+    bool privileged; /* as of a request: it is never measured */
+};
 typedef void engine_power_fn(void *context, enum engine_power power, const struct pve_status *status,
                              const char *node, const struct error *error);
-uint64_t engine_read_power(struct engine *engine, const char *plug, engine_power_fn *answer, void *context,
-                           struct error *error);
+uint64_t engine_read_power(struct engine *engine, const char *plug, const struct engine_reader *by,
+                           engine_power_fn *answer, void *context, struct error *error);
 
 /* What earlier operations left in doubt (point 7 of the off-proof). Valid as long as the engine, as of now.
  */

@@ -48,7 +48,7 @@ struct runner {
     struct asker *askers;
     struct event *wake;
     uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
-    unsigned unmade;                /* calls that were not made, for lack of memory or of an asker, a bit each */
+    unsigned unmade; /* calls that were not made, for lack of memory or of an asker, a bit each */
     char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
         tasks_node[PVE_NODE_MAX]; /* whom these were about */
     char task_upid[PVE_UPID_MAX];
@@ -71,6 +71,8 @@ struct guest_queue {
 };
 
 struct reading;
+struct probe;
+struct read_share;
 
 struct engine {
     struct event_base *base;
@@ -78,11 +80,14 @@ struct engine {
     struct poller *poller;
     struct history *history;
     struct engine_settings settings;
-    struct asker *askers;       /* by id */
-    struct guest_queue *queues; /* by vmid */
-    struct reading *readings;   /* by id */
-    struct legacy *legacies;    /* by vmid; of running operations as they stand */
-    uint64_t last_id;           /* of askers and readings */
+    struct asker *askers;           /* by id */
+    struct guest_queue *queues;     /* by vmid */
+    struct reading *readings;       /* by id */
+    struct probe *probes;           /* by vmid */
+    struct read_share *read_shares; /* by uid */
+    unsigned member_reads;          /* probes that are under way for members alone */
+    struct legacy *legacies;        /* by vmid; of running operations as they stand */
+    uint64_t last_id;               /* of askers and readings */
     unsigned running;
     bool draining;
     struct event *drain_timer;

@@ -263,8 +263,10 @@ void request_guest(struct exchange *exchange, const struct http_request *request
         answer_error(exchange, &error);
         return;
     }
+    const struct engine_reader by = {.uid = connection_peer(exchange->connection)->uid,
+                                     .privileged = exchange->verdict == ACCESS_PRIVILEGED};
     exchange->asker =
-        engine_read_power(exchange->all->parts.engine, exchange->plug, on_power_read, exchange, &error);
+        engine_read_power(exchange->all->parts.engine, exchange->plug, &by, on_power_read, exchange, &error);
     if (exchange->asker)
         exchange->wait = WAIT_ENGINE;
     else

@@ -78,6 +78,23 @@ flood_end() {
     next_fence_works 103
 }
 
+@test "P7: a member that asks for a guest's state and hangs up, again and again, is hardly felt at Proxmox" {
+    local began took
+    user member1 3001 990
+    sim_start
+    rules_start $'[access]\nenable-acl = no'
+    sim_ctl stats reset
+    began=$(now_ms)
+    as member1 "$T/bin/socket-flood" "$SOCKET" leave 3000 /v1/guests/101
+    took=$(($(now_ms) - began))
+    at_most "$(sim_calls status)" $((32 + took / 50 + 2)) "reads in $took ms"
+    is "$(client -o status -n vm101)" "Status: ON"
+    fence 101 -o off -n vm101
+    succeeded
+    await 20 connections_are 0
+    next_fence_works 103
+}
+
 @test "P7: a member that holds more connections than it may does not keep other members out" {
     user member1 3001 990
     user member2 3002 990

@@ -373,6 +373,36 @@ static inline const struct operation *operation_at(size_t index)
     return rooms.operations[index];
 }
 
+/* ---- live reads ---- */
+
+static inline void on_power(void *context, enum engine_power power, const struct pve_status *status,
+                            const char *node, const struct error *error)
+{
+    struct asker_record *asker = context;
+    (void)node;
+    assert_false(stage.submitting);
+    assert_true(error || status);
+    asker->answers++;
+    asker->power = power;
+    asker->code = error ? error->code : ERROR_NONE;
+}
+
+static inline struct asker_record *read_power_by(const struct engine_reader *by, const char *plug)
+{
+    struct error error = {0};
+    struct asker_record *asker = &stage.askers[stage.asker_count++];
+    stage.submitting = true;
+    asker->id = engine_read_power(stage.engine, plug, by, on_power, asker, &error);
+    stage.submitting = false;
+    assert_true(asker->id > 0);
+    return asker;
+}
+
+static inline struct asker_record *read_power(const char *plug)
+{
+    return read_power_by(&(struct engine_reader){.privileged = true}, plug);
+}
+
 /* ---- set up ---- */
 
 static inline void learn_guests(void)

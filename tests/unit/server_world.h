@@ -120,10 +120,11 @@ uint64_t engine_submit(struct engine *engine, const struct engine_request *reque
     return new_asker(error, context);
 }
 
-uint64_t engine_read_power(struct engine *engine, const char *plug, engine_power_fn *answer, void *context,
-                           struct error *error)
+uint64_t engine_read_power(struct engine *engine, const char *plug, const struct engine_reader *by,
+                           engine_power_fn *answer, void *context, struct error *error)
 {
     (void)engine;
+    (void)by;
     snprintf(rooms.plug, sizeof(rooms.plug), "%s", plug);
     rooms.power = answer;
     return new_asker(error, context);

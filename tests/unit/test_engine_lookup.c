@@ -307,29 +307,6 @@ static void test_what_runs_is_not_broken_off_by_a_refusal_and_what_is_proven_sta
 
 /* ---- live reads ---- */
 
-static void on_power(void *context, enum engine_power power, const struct pve_status *status,
-                     const char *node, const struct error *error)
-{
-    struct asker_record *asker = context;
-    (void)node;
-    assert_false(stage.submitting);
-    assert_true(error || status);
-    asker->answers++;
-    asker->power = power;
-    asker->code = error ? error->code : ERROR_NONE;
-}
-
-static struct asker_record *read_power(const char *plug)
-{
-    struct error error = {0};
-    struct asker_record *asker = &stage.askers[stage.asker_count++];
-    stage.submitting = true;
-    asker->id = engine_read_power(stage.engine, plug, on_power, asker, &error);
-    stage.submitting = false;
-    assert_true(asker->id > 0);
-    return asker;
-}
-
 static void test_a_live_read_says_on_or_off_and_never_guesses(void **state)
 {
     (void)state;
