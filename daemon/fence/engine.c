@@ -269,6 +269,7 @@ static struct operation *describe(const struct engine_request *request, const st
         operation->node = guest->node ? strdup(guest->node) : NULL;
     }
     operation->peer = request->peer;
+    operation->privileged = request->privileged;
     operation->requested_ms = asked_ms;
     operation->requested_realtime_ms = clock_realtime_ms() - (clock_now_ms() - asked_ms);
     bool known = !request->request_id || operation_add_request_id(operation, request->request_id);
@@ -314,6 +315,7 @@ static void join(struct runner *runner, struct asker *asker)
     if (runner->newest_ms < asker->asked_ms)
         runner->newest_ms = asker->asked_ms;
     runner->privileged |= asker->request.privileged;
+    runner->operation->privileged |= asker->request.privileged;
     attach(asker, runner);
     runner_joined(runner, &asker->request);
 }

@@ -562,8 +562,9 @@ void runner_joined(struct runner *runner, const struct engine_request *request)
     char text[OPERATION_USER_MAX + OPERATION_RULE_MAX + 96];
     runner->engine->counters.joined++;
     if (request_id) {
-        operation_add_request_id(runner->operation, request_id);
-        history_write_join(runner->engine->history, runner->operation, request_id);
+        bool is_new = !operation_has_request_id(runner->operation, request_id);
+        if (operation_add_request_id(runner->operation, request_id) && is_new)
+            history_write_join(runner->engine->history, runner->operation, request_id);
     }
     snprintf(text, sizeof(text), "joined by another request, of uid %lu%s%s%s, pid %ld%s%s",
              (unsigned long)peer->uid, peer->user[0] ? " (" : "", peer->user, peer->user[0] ? ")" : "",

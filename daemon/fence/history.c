@@ -3,13 +3,16 @@
  *
  * In memory they lie ordered by the number of their id, which only grows, so that finding one is a binary
  * search and newest first is the array backwards. On disk each event is a line of its own (record.c), written
- * by the recorder's child; nothing here waits for it. Reading happens once, at the start, before there is a
- * loop to hold up. When to write what is the engine's business.
+ * by the recorder's child; nothing here waits for it. What root and hacluster asked for has a file and a
+ * share of its own, which no flood by others can push it out of. Reading happens once, at the start, before
+ * there is a loop to hold up. When to write what is the engine's business.
  */
 #include "fence/history.h"
 
+#include "fence/history_files.h"
 #include "fence/record.h"
 #include "fence/record_file.h"
+#include "fence/record_opens.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
@@ -22,7 +25,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define FILE_NAME     "history.jsonl"
 #define RECORDER_NAME "fence-history"
 #define SLOTS_FIRST                                                                                          \
     (2 * HISTORY_KEPT) /* so many are ended and running ones in all practice: then no allocation */
@@ -55,8 +57,9 @@ struct history {
     struct denials denials;
 
     struct recorder *recorder;
-    struct recorder_file file;
-    int lock; /* on the directory, shared with the recorder's child; -1: none */
+    struct history_files files;
+    struct record_opens *opens; /* while reading */
+    int lock;                   /* on the directory, shared with the recorder's child; -1: none */
     struct event *retry;
     struct waiter *waiters;
     struct legacy *legacies; /* of the former daemon */
@@ -98,15 +101,25 @@ static void remove_at(struct history *history, size_t at)
     memmove(&history->slots[at], &history->slots[at + 1], (history->count - at) * sizeof(*history->slots));
 }
 
-/* Drop the one that ended longest ago: whoever may still hold a pointer has ended his later. Its number, or
- * 0. */
+static size_t count_others(const struct history *history)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < history->count; i++)
+        count += history->slots[i].ended != 0 && !history->slots[i].operation->privileged;
+    return count;
+}
+
+/* Drop the one that ended longest ago, of others if these have more than their share: whoever may still hold
+ * a pointer has ended his later. Its number, or 0. */
 static uint64_t drop_ended(struct history *history)
 {
     size_t oldest = history->count;
+    bool of_others = count_others(history) > HISTORY_OTHERS_KEPT;
     uint64_t number;
 
     for (size_t i = 0; i < history->count; i++)
-        if (history->slots[i].ended != 0 &&
+        if (history->slots[i].ended != 0 && !(of_others && history->slots[i].operation->privileged) &&
             (oldest == history->count || history->slots[i].ended < history->slots[oldest].ended))
             oldest = i;
     if (oldest == history->count)
@@ -217,9 +230,9 @@ static void set_write_error(struct history *history, int result)
     if (result != 0 && history->write_error == 0)
         log_say(KIND_HISTORY_NOT_WRITTEN, NULL,
                 "history is not written to %s: %s; operations go on, and are kept in memory",
-                history->file.path, strerror(-result));
+                history->files.own.path, strerror(-result));
     if (result == 0 && history->write_error != 0)
-        log_say(KIND_HISTORY_WRITTEN_AGAIN, NULL, "history is written to %s again", history->file.path);
+        log_say(KIND_HISTORY_WRITTEN_AGAIN, NULL, "history is written to %s again", history->files.own.path);
     history->write_error = result;
 }
 
@@ -230,9 +243,16 @@ static void on_written(void *context, uint64_t id, int result)
 }
 
 /* Takes the line over. */
-static uint64_t hand_over(struct history *history, char *line, recorder_done_fn *done, void *context)
+static uint64_t hand_over(struct history *history, bool of_others, char *line, recorder_done_fn *done,
+                          void *context)
 {
-    _cleanup_(freep) char *owned = line;
+    _cleanup_(freep) char *plain = line;
+    _cleanup_(freep) char *owned = NULL;
+
+    if (!of_others)
+        owned = TAKE(plain);
+    else if (plain && asprintf(&owned, "%c%s", HISTORY_OF_OTHERS, plain) < 0)
+        owned = NULL;
     uint64_t id = owned ? recorder_write(history->recorder, owned, strlen(owned), done, context) : 0;
 
     if (id == 0)
@@ -286,10 +306,10 @@ uint64_t history_write_intent(struct history *history, const struct operation *o
 
     /* Without memory to tell us about the result, the record and the engine's own callback still work. */
     if (!waiter)
-        return hand_over(history, record_intent(operation), done, context);
+        return hand_over(history, !operation->privileged, record_intent(operation), done, context);
     waiter->done = done;
     waiter->context = context;
-    id = hand_over(history, record_intent(operation), on_intent_written, waiter);
+    id = hand_over(history, !operation->privileged, record_intent(operation), on_intent_written, waiter);
     if (id == 0)
         waiter_free(waiter);
     return id;
@@ -298,18 +318,21 @@ uint64_t history_write_intent(struct history *history, const struct operation *o
 void history_write_transition(struct history *history, const struct operation *operation,
                               const struct operation_transition *transition)
 {
-    if (transition) /* operation_note() had no memory */
-        hand_over(history, record_transition(operation, transition), on_written, history);
+    /* NULL: operation_note() had no memory. The last one of many is written at the end. */
+    if (transition && operation->transitions_noted <= OPERATION_TRANSITIONS_MAX)
+        hand_over(history, !operation->privileged, record_transition(operation, transition), on_written,
+                  history);
 }
 
 void history_write_join(struct history *history, const struct operation *operation, const char *request_id)
 {
-    hand_over(history, record_join(operation, request_id, clock_realtime_ms()), on_written, history);
+    hand_over(history, !operation->privileged, record_join(operation, request_id, clock_realtime_ms()),
+              on_written, history);
 }
 
 void history_write_verified(struct history *history, const struct operation *operation)
 {
-    hand_over(history, record_verified(operation), on_written, history);
+    hand_over(history, !operation->privileged, record_verified(operation), on_written, history);
 }
 
 static void set_unwritten(struct history *history, uint64_t number, bool unwritten)
@@ -336,13 +359,14 @@ static void write_outcome(struct history *history, const struct operation *opera
 {
     struct waiter *waiter = waiter_new(history, operation);
 
-    if (waiter && hand_over(history, record_outcome(operation), on_outcome_written, waiter) != 0)
+    if (waiter && hand_over(history, !operation->privileged, record_outcome(operation), on_outcome_written,
+                            waiter) != 0)
         return;
     if (waiter) {
         set_unwritten(history, waiter->number, true);
         waiter_free(waiter);
     } else {
-        hand_over(history, record_outcome(operation), on_written, history);
+        hand_over(history, !operation->privileged, record_outcome(operation), on_written, history);
     }
 }
 
@@ -353,13 +377,17 @@ void history_write_outcome(struct history *history, const struct operation *oper
 
     if (slot)
         mark_ended(history, slot);
+    if (operation->transitions_noted > OPERATION_TRANSITIONS_MAX)
+        hand_over(history, !operation->privileged,
+                  record_transition(operation, &operation->transitions[operation->transition_count - 1]),
+                  on_written, history);
     write_outcome(history, operation);
 }
 
 void history_add_denial(struct history *history, const struct denial *denial)
 {
     denials_add(&history->denials, denial);
-    hand_over(history, denial_line(denial), on_written, history);
+    hand_over(history, true, denial_line(denial), on_written, history);
 }
 
 const struct denial *history_denial(const struct history *history, size_t index)
@@ -426,7 +454,7 @@ static void read_open(struct history *history, struct json_object *document)
     int64_t now_ms = clock_now_ms();
     bool open = legacy_read(&legacy, document, clock_realtime_ms() - now_ms, now_ms);
 
-    if (legacy.vmid)
+    if (legacy.vmid && record_opens_is_last(&history->opens, legacy.vmid, document))
         legacies_put(&history->legacies, legacy.vmid, open ? &legacy : NULL);
 }
 
@@ -512,18 +540,27 @@ static void load_file(struct history *history, const char *path)
                 strerror(-result));
 }
 
-static void load(struct history *history)
+static void load_files(struct history *history, const char *path)
 {
     _cleanup_(freep) char *older = NULL;
 
-    if (asprintf(&older, "%s.1", history->file.path) < 0)
+    if (asprintf(&older, "%s.1", path) < 0)
         older = NULL;
+    history->forgotten = 0; /* of this file's */
     if (older)
         load_file(history, older);
-    load_file(history, history->file.path);
+    load_file(history, path);
+}
+
+/* An operation of others that root joined later stands in both, in this order. */
+static void load(struct history *history)
+{
+    load_files(history, history->files.others.path);
+    load_files(history, history->files.own.path);
+    record_opens_free(&history->opens);
     if (history->unreadable > 0)
         log_say(KIND_HISTORY_UNREADABLE, NULL, "%zu lines of %s could not be read and were skipped",
-                history->unreadable, history->file.path);
+                history->unreadable, history->files.own.path);
 }
 
 /* ---- beginning and end ---- */
@@ -537,16 +574,6 @@ static int check_directory(const char *directory)
     if (!S_ISDIR(status.st_mode))
         return -ENOTDIR;
     return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
-}
-
-/* The recorder's child works in "/". A directory that is not there yet cannot be resolved, and is used as it
- * is. */
-static char *file_path(const char *directory)
-{
-    _cleanup_(freep) char *resolved = realpath(directory, NULL);
-    char *path;
-
-    return asprintf(&path, "%s/%s", resolved ? resolved : directory, FILE_NAME) < 0 ? NULL : path;
 }
 
 /* The recorder of a daemon that was killed may still be bringing records to a slow disk, and what is read
@@ -583,17 +610,16 @@ struct history *history_new_sized(const char *directory, int64_t file_bytes, str
     _cleanup_(history_freep) struct history *history = calloc(1, sizeof(*history));
 
     if (history) {
-        history->file =
-            (struct recorder_file){.path = file_path(directory), .max_bytes = file_bytes, .fd = -1};
+        history_files_init(&history->files, directory, file_bytes);
         history->slots = calloc(SLOTS_FIRST, sizeof(*history->slots));
         history->capacity = SLOTS_FIRST;
         history->lock = take_over(directory);
     }
-    if (!history || !history->file.path || !history->slots) {
+    if (!history || !history->files.own.path || !history->files.others.path || !history->slots) {
         error_set(error, ERROR_INTERNAL, "no memory for the history");
         return NULL;
     }
-    history->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &history->file, history->lock);
+    history->recorder = recorder_new(RECORDER_NAME, &history_files_sink, &history->files, history->lock);
     if (!history->recorder) {
         error_set(error, ERROR_INTERNAL, "cannot start the recorder of the history: %s", strerror(errno));
         error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
@@ -602,7 +628,7 @@ struct history *history_new_sized(const char *directory, int64_t file_bytes, str
     set_write_error(history, check_directory(directory));
     load(history);
     /* The first line tells at once whether the disk takes any. */
-    hand_over(history, record_start(clock_realtime_ms()), on_written, history);
+    hand_over(history, false, record_start(clock_realtime_ms()), on_written, history);
     end_loaded(history);
     return TAKE(history);
 }
@@ -615,7 +641,8 @@ struct history *history_new(const char *directory, struct error *error)
 void history_write_open(struct history *history, const struct operation *operation,
                         const struct legacy *legacy)
 {
-    hand_over(history, record_open(operation, legacy, clock_realtime_ms()), on_written, history);
+    hand_over(history, operation && !operation->privileged,
+              record_open(operation, legacy, clock_realtime_ms()), on_written, history);
 }
 
 struct legacy *history_take_legacies(struct history *history)
@@ -626,7 +653,7 @@ struct legacy *history_take_legacies(struct history *history)
 void history_retry(struct history *history)
 {
     if (history->write_error != 0)
-        hand_over(history, record_start(clock_realtime_ms()), on_written, history);
+        hand_over(history, false, record_start(clock_realtime_ms()), on_written, history);
     for (size_t i = 0; i < history->count; i++) {
         if (!history->slots[i].unwritten)
             continue;
@@ -666,7 +693,7 @@ void history_free(struct history *history, int64_t wait_ms)
         operation_free(history->slots[i].operation);
     legacies_free(&history->legacies);
     free(history->slots);
-    free(history->file.path);
+    history_files_free(&history->files);
     if (history->lock >= 0)
         close(history->lock);
     free(history);

@@ -18,10 +18,12 @@
 
 struct history;
 
-#define HISTORY_KEPT       1000                     /* ended operations in memory */
-#define HISTORY_FILE_BYTES (8 * 1024 * 1024)        /* then it is renamed to history.jsonl.1 */
-#define HISTORY_READ_MAX   (4 * HISTORY_FILE_BYTES) /* of a file that grew for any other reason, its end */
-#define HISTORY_STALL_MS   10000 /* a record that waits longer for its disk counts as not written */
+#define HISTORY_KEPT        1000 /* ended operations in memory, … */
+#define HISTORY_OTHERS_KEPT 500  /* … of others than root and hacluster, when these need the room */
+#define HISTORY_FILE_BYTES                                                                                   \
+    (8 * 1024 * 1024) /* then it is renamed to history.jsonl.1; the same of history-others.jsonl */
+#define HISTORY_READ_MAX (4 * HISTORY_FILE_BYTES) /* of a file that grew for any other reason, its end */
+#define HISTORY_STALL_MS 10000 /* a record that waits longer for its disk counts as not written */
 #define HISTORY_HANDOVER_MS                                                                                  \
     2000 /* so long a start waits for the recorder of a daemon that was killed: it may still write */
 #define HISTORY_RETRY_MS 60000 /* so often it is tried again, when writing failed */

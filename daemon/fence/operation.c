@@ -182,6 +182,7 @@ const struct operation_transition *operation_note_at(struct operation *operation
 
     if (!copy)
         return NULL;
+    operation->transitions_noted++;
     if (operation->transition_count < OPERATION_TRANSITIONS_MAX) {
         struct operation_transition *grown = reallocarray(
             operation->transitions, operation->transition_count + 1, sizeof(*operation->transitions));
@@ -191,7 +192,7 @@ const struct operation_transition *operation_note_at(struct operation *operation
         operation->transitions = grown;
         entry = &grown[operation->transition_count++];
     } else {
-        /* The end of a story matters more than its middle, and the file has all of it. */
+        /* The end of a story matters more than its middle. */
         entry = &operation->transitions[OPERATION_TRANSITIONS_MAX - 1];
         free(entry->text);
     }

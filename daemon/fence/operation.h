@@ -66,7 +66,7 @@ struct operation_transition {
 /* A Request-Id belongs to the uid that gave it: kept as "UID:ID" everywhere behind the socket. */
 #define REQUEST_KEY_LEN (REQUEST_ID_LEN + (int)sizeof("4294967295:") - 1)
 
-#define OPERATION_TRANSITIONS_MAX 500 /* in memory; beyond it the newest takes the last place */
+#define OPERATION_TRANSITIONS_MAX 200 /* beyond it the newest takes the last place */
 #define OPERATION_REQUEST_IDS_MAX 256
 
 struct operation {
@@ -79,6 +79,7 @@ struct operation {
     char *guest;                /* name in Proxmox; may be NULL */
     char *node;                 /* host, as last known; may be NULL */
     struct operation_peer peer; /* the first asker */
+    bool privileged;            /* one of the askers is root or hacluster */
     char **request_ids;         /* "UID:ID", of all askers that gave one */
     size_t request_id_count;
 
@@ -94,6 +95,7 @@ struct operation {
 
     struct operation_transition *transitions;
     size_t transition_count;
+    size_t transitions_noted; /* of which so many are there, or were */
 };
 
 struct operation *operation_new(void);

@@ -150,6 +150,7 @@ static void describe(struct json_object **object, const struct operation *operat
     put_int(object, "pid", (int64_t)operation->peer.pid);
     put_text(object, "user", operation->peer.user);
     put_text(object, "rule", operation->peer.rule);
+    put(object, "privileged", json_object_new_boolean(operation->privileged));
     for (size_t i = 0; request_ids && i < operation->request_id_count; i++) {
         struct json_object *request_id = utf8(operation->request_ids[i]);
 
@@ -362,6 +363,15 @@ static void apply_request_ids(struct json_object *document, struct operation *op
     }
 }
 
+/* It stays so: a record from before root joined is read after one from then on. Older ones do not say it. */
+static void apply_privileged(struct json_object *document, struct operation *operation)
+{
+    bool privileged = operation->peer.uid == 0;
+
+    (void)json_get_flag(document, "privileged", &privileged);
+    operation->privileged |= privileged;
+}
+
 static bool apply_description(struct json_object *document, struct operation *operation)
 {
     const char *name = NULL;
@@ -385,6 +395,7 @@ static bool apply_description(struct json_object *document, struct operation *op
     if (json_get_string(document, "rule", &name))
         operation_bound_text(operation->peer.rule, sizeof(operation->peer.rule), name);
     apply_request_ids(document, operation);
+    apply_privileged(document, operation);
     return get_text(document, "guest", &operation->guest) && get_text(document, "node", &operation->node);
 }
 

@@ -417,8 +417,8 @@ END
     at_most "$(grep -c 'denied: uid 1001' "$T/broker.log.err")" 12
     is "$(curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^fence_broker_denied_total/ { n += $2 } END { print n }')" 65
     broker_stop
-    at_least "$(grep -c '"kind":"denied".*"user":"bob"' "$STATE/history.jsonl")" 5
-    at_most "$(grep -c '"kind":"denied"' "$STATE/history.jsonl")" 12
+    at_least "$(grep -c '"kind":"denied".*"user":"bob"' "$STATE/history-others.jsonl")" 5
+    at_most "$(grep -c '"kind":"denied"' "$STATE/history-others.jsonl")" 12
     grep -q 'a flood of requests: 5[0-9] more, the last of them of uid 1001, were not recorded one by one' "$T/broker.log.err"
     # they are there after a restart, for those who may see all
     broker_spawn

@@ -2,7 +2,7 @@
 #pragma once
 
 struct fixture {
-    char directory[64], file[96], older[96];
+    char directory[64], file[96], older[96], others[96], older_others[96];
 };
 
 static inline int setup(void **state)
@@ -14,6 +14,9 @@ static inline int setup(void **state)
     assert_non_null(mkdtemp(fixture->directory));
     snprintf(fixture->file, sizeof(fixture->file), "%s/history.jsonl", fixture->directory);
     snprintf(fixture->older, sizeof(fixture->older), "%s/history.jsonl.1", fixture->directory);
+    snprintf(fixture->others, sizeof(fixture->others), "%s/history-others.jsonl", fixture->directory);
+    snprintf(fixture->older_others, sizeof(fixture->older_others), "%s/history-others.jsonl.1",
+             fixture->directory);
     *state = fixture;
     return 0;
 }
@@ -24,6 +27,8 @@ static inline int teardown(void **state)
 
     unlink(fixture->file);
     unlink(fixture->older);
+    unlink(fixture->others);
+    unlink(fixture->older_others);
     rmdir(fixture->directory);
     free(fixture);
     return 0;
@@ -87,6 +92,7 @@ static inline struct operation *begin(struct history *history, enum fence_action
     operation->vmid = 101;
     operation->type = PVE_LXC;
     operation->peer = (struct operation_peer){.uid = 189, .gid = 4294967294U, .pid = 4711};
+    operation->privileged = true;
     operation->requested_ms = 50000;
     operation->requested_realtime_ms = clock_realtime_ms();
     if (request_id)

@@ -149,6 +149,26 @@ static void test_what_no_operation_has_changed_counts_as_well(void **state)
     history_free(history, WAIT_MS);
 }
 
+static void test_the_last_of_both_files_counts(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history = open_history(fixture);
+    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
+    struct legacy left = {.vmid = 101, .killing_since_ms = clock_now_ms() - 500};
+    int64_t written_ms = clock_realtime_ms();
+
+    history_write_open(history, operation, &left);
+    while (clock_realtime_ms() == written_ms)
+        ;
+    operation->privileged =
+        false; /* a member's operation has ended the doubt, in the file that is read first */
+    history_write_open(history, operation, NULL);
+    history_free(history, WAIT_MS);
+    history = open_history(fixture);
+    assert_null(history_take_legacies(history));
+    history_free(history, WAIT_MS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -157,6 +177,7 @@ int main(void)
         TEST(test_a_recorder_that_is_stuck_holds_up_a_start_for_a_bounded_time),
         TEST(test_open_calls_are_taken_up_until_they_are_too_old),
         TEST(test_what_no_operation_has_changed_counts_as_well),
+        TEST(test_the_last_of_both_files_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,72 @@
+/*
+ * Where the history's records go: the sink, which runs in the recorder's child.
+ */
+#include "fence/history_files.h"
+
+#include "system/cleanup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OWN_NAME    "history.jsonl"
+#define OTHERS_NAME "history-others.jsonl"
+
+static int files_open(void *state)
+{
+    struct history_files *files = state;
+    int own = files->own.fd >= 0 ? 0 : recorder_file_sink.open(&files->own);
+    int others = files->others.fd >= 0 ? 0 : recorder_file_sink.open(&files->others);
+
+    return own != 0 ? own : others;
+}
+
+static int files_write(void *state, const char *record, size_t length)
+{
+    struct history_files *files = state;
+
+    return *record == HISTORY_OF_OTHERS ? recorder_file_sink.write(&files->others, record + 1, length - 1)
+                                        : recorder_file_sink.write(&files->own, record, length);
+}
+
+static int files_flush(void *state)
+{
+    struct history_files *files = state;
+    int own = recorder_file_sink.flush(&files->own), others = recorder_file_sink.flush(&files->others);
+
+    return own != 0 ? own : others;
+}
+
+static void files_close(void *state)
+{
+    struct history_files *files = state;
+
+    recorder_file_sink.close(&files->own);
+    recorder_file_sink.close(&files->others);
+}
+
+const struct recorder_sink history_files_sink = {
+    .open = files_open, .write = files_write, .flush = files_flush, .close = files_close};
+
+/* The recorder's child works in "/". A directory that is not there yet cannot be resolved, and is used as it
+ * is. */
+static char *file_path(const char *directory, const char *name)
+{
+    _cleanup_(freep) char *resolved = realpath(directory, NULL);
+    char *path;
+
+    return asprintf(&path, "%s/%s", resolved ? resolved : directory, name) < 0 ? NULL : path;
+}
+
+void history_files_init(struct history_files *files, const char *directory, int64_t max_bytes)
+{
+    files->own =
+        (struct recorder_file){.path = file_path(directory, OWN_NAME), .max_bytes = max_bytes, .fd = -1};
+    files->others =
+        (struct recorder_file){.path = file_path(directory, OTHERS_NAME), .max_bytes = max_bytes, .fd = -1};
+}
+
+void history_files_free(struct history_files *files)
+{
+    free(files->own.path);
+    free(files->others.path);
+}
