@@ -74,7 +74,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast check-san check-mutations check-cluster demo bench fuzz install uninstall clean \
+.PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster demo bench fuzz install uninstall clean \
         help format check-format check-layers \
         unit
 .DELETE_ON_ERROR:
@@ -163,6 +163,10 @@ DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
              corosync pacemaker pacemaker-cli fence-agents-all valgrind man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \
              golang-github-prometheus
+# what makes a root of Debian 13, and what is in it beside the above
+APT_TRIXIE := mmdebstrap debian-archive-keyring util-linux
+DNF_TRIXIE := mmdebstrap debian-keyring util-linux
+IN_TRIXIE  := $(APT_BUILD) $(APT_TEST) clang git
 
 # $(call install-missing,apt names,dnf names)
 define install-missing
@@ -211,6 +215,12 @@ check-fast:
 check-san: deps
 	+@$(MAKE) --no-print-directory SAN=address,undefined all unit
 	@BUILD=build/san-address-undefined tests/run $(or $(WHAT),all)
+
+# the same on Debian 13, in a root made for it, after a build with its gcc and its clang, warnings as errors; WHAT=fast: the quick ones
+TRIXIE ?= build/trixie
+check-trixie:
+	$(call install-missing,$(APT_TRIXIE),$(DNF_TRIXIE))
+	@$(SUDO) env CI=$(CI) MIRROR=$(MIRROR) tests/trixie/run $(TRIXIE) $(or $(WHAT),all) $(IN_TRIXIE)
 
 # every scenario on real clusters of corosync and Pacemaker, with a time line each; make check runs three of them
 check-cluster: deps
@@ -334,12 +344,13 @@ man-screens: all
 	$(Q)BUILD=$(B) tests/screens > $(B)/screens.7 && cp $(B)/screens.7 man/fence-broker-screens.7
 
 clean:
+	[ ! -d build/trixie ] || $(SUDO) rm -rf build/trixie
 	rm -rf build
 
 help:
 	@echo 'make             build the programs          make demo        the main job against pvesim'
 	@echo 'make check       all tests (installs deps)   make check-fast  the quick ones'
-	@echo 'make check-san   all tests with sanitizers'
+	@echo 'make check-san   all tests with sanitizers    make check-trixie  all tests on Debian 13'
 	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
 	@echo 'make check-mutations  that the tests see every bug of a list'
 	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
