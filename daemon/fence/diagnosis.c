@@ -216,9 +216,9 @@ static void add_endpoint(struct diagnosis *diagnosis, const struct diagnosis_fac
                       endpoint->text);
         diagnosis_hint(diagnosis, "wait some seconds, and run this again");
     } else {
-        diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, level, DIAGNOSIS_AGE_NONE, "%s is down for %s: %s",
-                      endpoint->text, clock_age(facts->now_ms - endpoint->since_ms, age),
-                      endpoint->error.message);
+        diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, level, DIAGNOSIS_AGE_NONE, "%s %s for %s: %s",
+                      endpoint->text, endpoint->failing ? "fails" : "is down",
+                      clock_age(facts->now_ms - endpoint->since_ms, age), endpoint->error.message);
         diagnosis_hint(diagnosis,
                        endpoint->error.hint[0] ? endpoint->error.hint : reason_hint(REASON_NO_ENDPOINT));
     }
@@ -262,6 +262,11 @@ static void add_login(struct diagnosis *diagnosis, const struct diagnosis_facts 
             diagnosis_hint(diagnosis,
                            "this took a one-time code: a daemon that starts logs in with the next one, up to "
                            "30 s later");
+        if (session->aside.code != ERROR_NONE) {
+            diagnosis_add(diagnosis, DIAGNOSIS_LOGIN, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
+                          "%s; another endpoint gave the login", session->aside.message);
+            diagnosis_hint(diagnosis, session->aside.hint);
+        }
     } else if (session->error.code != ERROR_NONE) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOGIN, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE, "%s (%s): %s",
                       session->identity, how, session->error.message);

@@ -7,6 +7,7 @@
  */
 #include "fence/engine_private.h"
 
+#include "proxmox/blame.h"
 #include "proxmox/guest_list.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
@@ -93,7 +94,7 @@ static void on_power(struct runner *runner, const struct api_result *result)
     if (result->outcome == API_OK && !api_decode_upid(result->data, event.upid))
         event.upid[0] = '\0';
     /* a lost one, too: answers to reads that were under way must not lead the next stop there again */
-    if ((result->http_status >= 595 || result->outcome == API_LOST) && result->endpoint_text[0])
+    if (result->outcome != API_UNSENT && blame_of(API_STOP, result) != BLAME_NOBODY)
         runner->avoid |= UINT64_C(1) << result->endpoint;
     feed(runner, &event);
 }

@@ -174,7 +174,7 @@ static bool send_flight(struct rehearsals *rehearsals);
 static bool again(struct rehearsals *rehearsals, const struct probe_answer *answer)
 {
     struct flight *flight = &rehearsals->flight;
-    if (answer->result != PROBE_UNANSWERED || !answer->sent || flight->attempt >= REHEARSAL_ATTEMPTS ||
+    if (!answer->elsewhere || answer->result == PROBE_CARRIED_OUT || flight->attempt >= REHEARSAL_ATTEMPTS ||
         endpoints_count(rehearsals->rooms.endpoints) < 2 || clock_now_ms() >= flight->deadline_ms)
         return false;
     flight->avoid |= UINT64_C(1) << answer->endpoint;

@@ -4,6 +4,8 @@
  */
 #include "fence/step_private.h"
 
+#include "proxmox/blame.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -282,7 +284,7 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         take_task(step, effects, call, event);
         break;
     case API_REFUSED:
-        if (result->http_status < 500) {
+        if (result->http_status < 500 && blame_of(API_STOP, result) != BLAME_ENDPOINT) {
             take_client_error(step, effects, call, result, now);
         } else if (result->http_status == 595) { /* nobody reached the guest's host */
             settle_unmade(step, call, now);

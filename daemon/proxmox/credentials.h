@@ -26,4 +26,5 @@ struct session_description {
     uint64_t logins, login_failures;
     int64_t login_ms;   /* how long the last login took; -1: there was none (a token needs none) */
     struct error error; /* why it is not ready */
+    struct error aside; /* an endpoint that gave no login, when another one did */
 };

@@ -2,8 +2,9 @@
  * Health and order of the Proxmox API addresses.
  *
  * Health is what the last call saw, nothing is probed here: session tells what happened and asks for the next
- * best. The order is computed at each question from a handful of facts, so there is no list that could be out
- * of date.
+ * best. One that answers and refuses a call is bad only if another one serves that call: what all of them
+ * refuse says something of Proxmox, or of us. The order is computed at each question from a handful of facts,
+ * so there is no list that could be out of date.
  */
 #include "proxmox/endpoints.h"
 
@@ -22,6 +23,11 @@ struct slot {
     bool lost;              /* that was said, and not that it is back */
     bool expiry_logged;     /* of the present certificate */
     bool literal;           /* the name is a numeric address: it has no first label */
+    bool lost_way;          /* the last thing that it did was to fail without an answer */
+    /* A call that it has refused, and not served since; `proven`: another endpoint has served it */
+    bool refusing, proven;
+    enum api_call refused;
+    struct error refusal;
 };
 
 struct endpoints {
@@ -183,6 +189,8 @@ static bool is_better(const struct slot *a, const struct slot *b, const char *no
 
     if (a_rank != b_rank)
         return a_rank < b_rank;
+    if (a->endpoint.failing != b->endpoint.failing)
+        return a->endpoint.failing;
     /* Among those that are down the time decides alone: the node's own one is the likeliest to be dead with
      * its guest. */
     if (a->endpoint.state == ENDPOINT_DOWN)
@@ -222,8 +230,8 @@ static void tell_lost(struct slot *slot, int64_t now_ms)
         return;
     slot->lost = true;
     slot->lost_logged_ms = now_ms;
-    log_say(KIND_ENDPOINT_LOST, fields, "the endpoint %s does not answer: %s", slot->endpoint.text,
-            error->message);
+    log_say(KIND_ENDPOINT_LOST, fields, "the endpoint %s %s: %s", slot->endpoint.text,
+            slot->endpoint.failing ? "fails, and another one does not" : "does not answer", error->message);
 }
 
 static void tell_back(struct slot *slot)
@@ -235,6 +243,32 @@ static void tell_back(struct slot *slot)
     slot->lost = false;
 }
 
+static bool is_bad(const struct slot *slot)
+{
+    return slot->lost_way || (slot->refusing && slot->proven);
+}
+
+/* Those that answer are up, but for one whose refusal is proven, while there is one that has none. */
+static void judge(struct endpoints *endpoints, int64_t now_ms)
+{
+    bool another = false;
+    for (size_t i = 0; i < endpoints->count; i++)
+        another |= endpoints->slots[i].endpoint.last_ok_ms && !is_bad(&endpoints->slots[i]);
+    for (size_t i = 0; i < endpoints->count; i++) {
+        struct slot *slot = &endpoints->slots[i];
+        struct endpoint *endpoint = &slot->endpoint;
+        if (slot->lost_way || !endpoint->last_ok_ms)
+            continue;
+        endpoint->failing = another && is_bad(slot);
+        endpoint->error = endpoint->failing ? slot->refusal : (struct error){0};
+        set_state(endpoint, endpoint->failing ? ENDPOINT_DOWN : ENDPOINT_UP, now_ms);
+        if (endpoint->failing)
+            tell_lost(slot, now_ms);
+        else if (!slot->refusing)
+            tell_back(slot);
+    }
+}
+
 void endpoints_answered(struct endpoints *endpoints, size_t index, const char *address, int64_t now_ms)
 {
     struct endpoint *endpoint;
@@ -244,9 +278,8 @@ void endpoints_answered(struct endpoints *endpoints, size_t index, const char *a
     endpoint = &endpoints->slots[index].endpoint;
     endpoint->requests++;
     endpoint->last_ok_ms = now_ms;
-    endpoint->error = (struct error){0};
-    set_state(endpoint, ENDPOINT_UP, now_ms);
-    tell_back(&endpoints->slots[index]);
+    endpoints->slots[index].lost_way = false;
+    judge(endpoints, now_ms);
     if (address && *address && (!endpoint->last_address || strcmp(endpoint->last_address, address) != 0)) {
         char *copy = strdup(address);
 
@@ -282,9 +315,62 @@ void endpoints_failed(struct endpoints *endpoints, size_t index, const struct er
         slot->endpoint.error = *error;
     else
         error_set(&slot->endpoint.error, ERROR_NO_ENDPOINT, "%s gave no answer", slot->endpoint.text);
+    slot->lost_way = true;
+    slot->endpoint.failing = false;
     set_state(&slot->endpoint, ENDPOINT_DOWN, now_ms);
     if (!is_of_certificate(&slot->endpoint.error)) /* which has been said */
         tell_lost(slot, now_ms);
+    judge(endpoints, now_ms); /* it may have been the one that served */
+}
+
+/* ---- what the answers were ---- */
+
+/* The ways to ask for a pool are one call in this. */
+static bool is_same_call(enum api_call a, enum api_call b)
+{
+    return strcmp(api_row(a)->name, api_row(b)->name) == 0;
+}
+
+void endpoints_served(struct endpoints *endpoints, size_t index, enum api_call call, int64_t now_ms)
+{
+    for (size_t i = 0; i < endpoints->count && index < endpoints->count; i++) {
+        struct slot *slot = &endpoints->slots[i];
+        if (!slot->refusing || !is_same_call(slot->refused, call))
+            continue;
+        if (i == index)
+            slot->refusing = slot->proven = false;
+        else
+            slot->proven = true;
+    }
+    judge(endpoints, now_ms);
+}
+
+void endpoints_refused(struct endpoints *endpoints, size_t index, enum api_call call,
+                       const struct error *error, int64_t now_ms)
+{
+    if (index >= endpoints->count)
+        return;
+    struct slot *slot = &endpoints->slots[index];
+    slot->proven = slot->refusing && slot->proven; /* by the former call, which it has not served since */
+    slot->refusing = true;
+    slot->refused = call;
+    slot->refusal = *error;
+    slot->last_failed_ms = now_ms;
+    slot->endpoint.failures++;
+    judge(endpoints, now_ms);
+}
+
+void endpoints_pardon(struct endpoints *endpoints, int64_t now_ms)
+{
+    for (size_t i = 0; i < endpoints->count; i++)
+        endpoints->slots[i].refusing &= endpoints->slots[i].proven;
+    judge(endpoints, now_ms);
+}
+
+enum api_call endpoints_question(const struct endpoints *endpoints, size_t index)
+{
+    bool refusing = index < endpoints->count && endpoints->slots[index].refusing;
+    return refusing ? endpoints->slots[index].refused : API_VERSION;
 }
 
 static bool expires_soon(const struct endpoint *endpoint, int64_t realtime_ms)

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "proxmox/api.h"
 #include "proxmox/journey.h"
 #include "system/config.h"
 #include "system/error.h"
@@ -24,6 +25,7 @@ struct endpoint {
     int64_t since_ms;   /* monotonic, of the state */
     int64_t last_ok_ms; /* monotonic of the last answer, 0: never */
     struct error error; /* the last failure; code ERROR_NONE if up */
+    bool failing;       /* down, and it answers: calls fail there that another endpoint serves */
     uint64_t requests, failures;
     int64_t certificate_expires_ms; /* wall clock, 0: unknown */
     struct journey journey; /* the last one over a new connection; `dns` is the last that was needed */
@@ -45,14 +47,25 @@ const struct endpoint *endpoints_get(const struct endpoints *endpoints, size_t i
 unsigned endpoints_up(const struct endpoints *endpoints);
 
 /* The best endpoint that is not in `tried` (bit per index), or -1: those that are up first, the node's own
- * (by its name's first label) before the others, then unknown ones, then those that failed longest ago; else
- * as configured. */
+ * (by its name's first label) before the others, then unknown ones, then those that answer and fail, then
+ * those that failed longest ago; else as configured. */
 int endpoints_choose(const struct endpoints *endpoints, const char *prefer_node, uint64_t tried);
 
 /* What an endpoint did: it answered (any HTTP status) from this numeric address, or it failed. Both count a
  * request. `address` and `error` may be NULL; without memory for a new address the last one stays. */
 void endpoints_answered(struct endpoints *endpoints, size_t index, const char *address, int64_t now_ms);
 void endpoints_failed(struct endpoints *endpoints, size_t index, const struct error *error, int64_t now_ms);
+
+/* What the answer was, of a call that the endpoint answers itself: it served, or it refused what it should
+ * have served. It is down by that as soon as another endpoint serves the same call, until it serves it, too.
+ */
+void endpoints_served(struct endpoints *endpoints, size_t index, enum api_call call, int64_t now_ms);
+void endpoints_refused(struct endpoints *endpoints, size_t index, enum api_call call,
+                       const struct error *error, int64_t now_ms);
+/* There is a new login: what nobody else has served may have been the old one's fault. */
+void endpoints_pardon(struct endpoints *endpoints, int64_t now_ms);
+/* What to ask an endpoint to learn how it is: the call that it refused, or API_VERSION. */
+enum api_call endpoints_question(const struct endpoints *endpoints, size_t index);
 
 /* How long the way to it took. Only what was walked counts: a kept connection tells nothing new. */
 void endpoints_journey(struct endpoints *endpoints, size_t index, const struct journey *journey);

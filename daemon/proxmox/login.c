@@ -24,7 +24,8 @@ static void clear(struct login *login)
     login->pause_ms = login->paused_until_ms = 0;
     login->codes_refused = 0;
     login->old_format = login->stopped = false;
-    login->error = (struct error){0};
+    login->error = login->aside = (struct error){0};
+    login->distrusted = 0;
 }
 
 static void on_ended(evutil_socket_t fd, short what, void *context)
@@ -128,8 +129,8 @@ static bool is_stopped(struct login *login)
     return login->stopped;
 }
 
-enum login_answer login_auth(struct login *login, struct transport_auth *auth, uint64_t *credential,
-                             struct error *error)
+enum login_answer login_auth(struct login *login, uint64_t doubted, struct transport_auth *auth,
+                             uint64_t *credential, struct error *error)
 {
     *credential = login->credential;
     if (login->is_token)
@@ -146,12 +147,26 @@ enum login_answer login_auth(struct login *login, struct transport_auth *auth, u
         *error = login->error;
         return LOGIN_IMPOSSIBLE;
     }
+    if (doubted == login->credential && login->stage != LOGIN_IDLE)
+        return LOGIN_UNDER_WAY;
     if (age_ms >= LOGIN_TICKET_LIFE_MS / 2 && login->stage == LOGIN_IDLE &&
         clock_now_ms() >= login->paused_until_ms)
         login_start(login, true); /* meanwhile the old ticket is good */
     auth->ticket = secret_reveal(login->cookie);
     auth->csrf = secret_reveal(login->csrf);
     return LOGIN_USABLE;
+}
+
+void login_doubt(struct login *login, uint64_t credential, size_t endpoint)
+{
+    if (credential != login->credential || login->is_token || !login->ticket || login->doubted)
+        return;
+    if (!login->totp)
+        login_give_ticket_up(login, endpoint);
+    else if (login->stage == LOGIN_IDLE)
+        login_show_ticket(login, endpoint);
+    else if (login->stage == LOGIN_RENEWAL)
+        login->doubted = true;
 }
 
 void login_refused(struct login *login, uint64_t credential, const struct error *error)
@@ -187,9 +202,23 @@ void login_accepted(struct login *login, uint64_t credential)
     login->error = (struct error){0};
 }
 
+void login_explain(const struct login *login, struct error *error)
+{
+    struct error said = *error;
+    if (login->error.code != ERROR_NONE)
+        *error = login->error;
+    else if (login->is_token)
+        login_words_token(login->identity, &said, error);
+}
+
 bool login_can_repeat(const struct login *login, uint64_t credential)
 {
     return !login->is_token || credential != login->credential;
+}
+
+bool login_is_present(const struct login *login, uint64_t credential)
+{
+    return credential == login->credential;
 }
 
 void login_describe(const struct login *login, struct session_description *description)
@@ -204,5 +233,6 @@ void login_describe(const struct login *login, struct session_description *descr
         .login_failures = login->failures,
         .login_ms = login->ticket ? login->took_ms : -1,
         .error = login->error,
+        .aside = login->aside,
     };
 }

@@ -30,16 +30,25 @@ void login_free(struct login *login);
 /* Takes the secrets over; who waits for a login looks again. false without memory: then nothing changed. */
 bool login_set_credentials(struct login *login, struct session_credentials *credentials);
 
-/* What to send along. `*credential` tells this login from later ones. LOGIN_UNDER_WAY: wait for the callback.
- * LOGIN_IMPOSSIBLE: *error says why; asking again later is fine. */
+/* What to send along. `*credential` tells this login from later ones; while one is under way the `doubted`
+ * one is waited with (0: none). LOGIN_UNDER_WAY: wait for the callback. LOGIN_IMPOSSIBLE: *error says why;
+ * asking again later is fine. */
 enum login_answer { LOGIN_USABLE, LOGIN_UNDER_WAY, LOGIN_IMPOSSIBLE };
-enum login_answer login_auth(struct login *login, struct transport_auth *auth, uint64_t *credential,
-                             struct error *error);
-/* What Proxmox said to a call sent with that credential: 401, or anything else. */
+enum login_answer login_auth(struct login *login, uint64_t doubted, struct transport_auth *auth,
+                             uint64_t *credential, struct error *error);
+/* Proxmox said 401 at this endpoint, and that may be the trouble of the endpoint, or of a host behind it.
+ * With a password a new ticket is fetched, elsewhere first. With a second factor that could take half a
+ * minute: the ticket is shown to another endpoint, which gives a new one for it, and forgotten if that
+ * refuses it, too. */
+void login_doubt(struct login *login, uint64_t credential, size_t endpoint);
+/* What Proxmox said to a call sent with that credential: 401 wherever it could be asked, or anything else. */
 void login_refused(struct login *login, uint64_t credential, const struct error *error);
 void login_accepted(struct login *login, uint64_t credential);
+/* Puts the way out to a 401's own words: the login knows it, the bare answer does not. */
+void login_explain(const struct login *login, struct error *error);
 /* A new login could help after a 401: yes with a password or if the credentials are others by now, no with a
  * token. */
 bool login_can_repeat(const struct login *login, uint64_t credential);
+bool login_is_present(const struct login *login, uint64_t credential);
 
 void login_describe(const struct login *login, struct session_description *description);

@@ -40,7 +40,13 @@ struct login {
     bool old_format;                 /* this Proxmox does not know `new-format` */
     size_t endpoint;                 /* that was asked last */
     struct error refusal;            /* while the realms are asked for */
+    struct error passed_over;        /* why another endpoint was asked in this login */
+    size_t passed_endpoint;
+    struct error aside;    /* the same, of the login that is there, … */
+    size_t aside_endpoint; /* … until this endpoint gives one */
     uint64_t tried;
+    uint64_t distrusted; /* endpoints (a bit each) that said 401 to us, and not yes since: asked last */
+    bool doubted;        /* the ticket that is being renewed was refused somewhere */
     unsigned layout;
 
     bool ready;
@@ -57,6 +63,9 @@ struct login {
 
 /* ---- login_ticket.c ---- */
 void login_start(struct login *login, bool renew);
+/* The ticket, which this endpoint has refused, is shown to another one, or forgotten for the password. */
+void login_show_ticket(struct login *login, size_t endpoint);
+void login_give_ticket_up(struct login *login, size_t endpoint);
 void login_forget_ticket(struct login *login);
 /* The time of the next code has come. */
 void login_code_due(struct login *login);

@@ -9,6 +9,7 @@
  */
 #include "proxmox/login_private.h"
 
+#include "proxmox/blame.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json.h"
@@ -37,7 +38,8 @@ void login_drop(struct login *login)
     event_del(login->code_event);
     secret_freep(&login->challenge);
     secret_freep(&login->code);
-    login->refusal = (struct error){0};
+    login->refusal = login->passed_over = (struct error){0};
+    login->doubted = false;
 }
 
 /* ---- the ends ---- */
@@ -76,14 +78,30 @@ static void fail(struct login *login, const struct error *error)
     event_active(login->ended_event, 0, 0);
 }
 
+/* Nobody vouches for a ticket that was refused: the password still counts. */
+static void give_ticket_up(struct login *login)
+{
+    login_forget_ticket(login);
+    login->ready = false;
+    login_start(login, false);
+}
+
+/* False: it is no renewal that has failed. */
+static bool end_renewal(struct login *login, const struct error *error)
+{
+    bool renewal = login->stage == LOGIN_RENEWAL && login->ticket, doubted = login->doubted;
+    login_drop(login);
+    if (renewal && doubted)
+        give_ticket_up(login);
+    else if (renewal)
+        fail_renewal(login, error);
+    return renewal;
+}
+
 static void fail_unreached(struct login *login, const struct error *error)
 {
-    bool renewal = login->stage == LOGIN_RENEWAL && login->ticket;
-    login_drop(login);
-    if (renewal) {
-        fail_renewal(login, error);
+    if (end_renewal(login, error))
         return;
-    }
     pause_for(login, LOGIN_UNREACHED_PAUSE_MS);
     fail(login, error);
 }
@@ -101,12 +119,8 @@ static void grow_pause(struct login *login)
 
 static void fail_refused(struct login *login, const struct error *error)
 {
-    bool renewal = login->stage == LOGIN_RENEWAL && login->ticket;
-    login_drop(login);
-    if (renewal) {
-        fail_renewal(login, error);
+    if (end_renewal(login, error))
         return;
-    }
     grow_pause(login);
     pause_for(login, login->pause_ms);
     fail(login, error);
@@ -132,8 +146,33 @@ static void fail_code(struct login *login, const struct api_result *result)
     fail(login, &error);
 }
 
+/* An endpoint was passed over: told once, and shown until it gives a login. */
+static void note_passed_over(struct login *login)
+{
+    const struct error *error = &login->passed_over;
+    const struct endpoint *passed = endpoints_get(login->endpoints, login->passed_endpoint);
+    login->distrusted &= ~(UINT64_C(1) << login->endpoint);
+    if (error->code == ERROR_NONE) {
+        if (login->aside_endpoint == login->endpoint)
+            login->aside = (struct error){0};
+        return;
+    }
+    if (login->aside.code == ERROR_NONE && passed)
+        log_say(KIND_ENDPOINT_LOST,
+                (const struct log_field[]){{"PVE_ENDPOINT", passed->text},
+                                           {"PVE_USER", login->identity},
+                                           LOG_ERROR_CODE(error),
+                                           LOG_ERROR_HINT(error),
+                                           {NULL, NULL}},
+                "the endpoint %s gives %s no login, and another one does: %s", passed->text, login->identity,
+                error->message);
+    login->aside = *error;
+    login->aside_endpoint = login->passed_endpoint;
+}
+
 static void succeed(struct login *login)
 {
+    note_passed_over(login);
     login_drop(login);
     if (login->logins == 0 || login->error.code != ERROR_NONE)
         log_say(KIND_SESSION_BEGUN, (const struct log_field[]){{"PVE_USER", login->identity}, {NULL, NULL}},
@@ -288,6 +327,24 @@ static bool is_too_old_for_new_format(const struct login *login, const struct ap
            json_object_object_get_ex(result->errors, "new-format", &problem);
 }
 
+static void pass_over(struct login *login, const struct api_result *result, const struct error *error)
+{
+    login->passed_over = *error;
+    login->passed_endpoint = result->endpoint;
+    if (result->http_status == 401)
+        login->distrusted |= UINT64_C(1) << login->endpoint;
+}
+
+/* The key changed, or a clock, here or everywhere: a second host decides. */
+static void take_ticket_refusal(struct login *login, const struct api_result *result)
+{
+    bool second = login->doubted;
+    pass_over(login, result, &result->error);
+    login->doubted = true;
+    if (second || !send_stage(login))
+        give_ticket_up(login);
+}
+
 static void take_refusal(struct login *login, const struct api_result *result)
 {
     struct error error = {0};
@@ -296,8 +353,7 @@ static void take_refusal(struct login *login, const struct api_result *result)
         return;
     }
     if (login->stage == LOGIN_RENEWAL && result->http_status == 401) {
-        login_forget_ticket(login); /* the key changed, or the clock: the password still counts */
-        login_start(login, false);
+        take_ticket_refusal(login, result);
         return;
     }
     if (login->stage == LOGIN_PASSWORD && is_too_old_for_new_format(login, result)) {
@@ -311,8 +367,12 @@ static void take_refusal(struct login *login, const struct api_result *result)
         return;
     }
     login->refusal = error;
-    /* users of Linux are known host by host: another one may know ours */
-    if (strcmp(login_realm(login->identity), "pam") == 0 && send_stage(login))
+    pass_over(login, result, &error);
+    /* users of Linux are known host by host, and one host may know no better: another one may know ours. A
+     * directory server would count each try: there the next one, later, goes to another host. */
+    if ((strcmp(login_realm(login->identity), "pam") == 0 ||
+         strcmp(login_realm(login->identity), "pve") == 0) &&
+        send_stage(login))
         return;
     login->stage = LOGIN_REALMS;
     if (!send_stage(login))
@@ -346,6 +406,7 @@ static void on_answer(void *context, uint64_t id, const struct api_result *resul
 {
     (void)id;
     struct login *login = context;
+    enum blame blame = blame_of(API_TICKET, result);
     login->transfer = 0;
     note_endpoint(login, result, address);
     if (login->stage == LOGIN_REALMS) {
@@ -354,10 +415,14 @@ static void on_answer(void *context, uint64_t id, const struct api_result *resul
         fail_refused(login, &error);
     } else if (result->outcome == API_OK) {
         take_answer(login, result);
-    } else if (result->outcome == API_REFUSED && result->http_status < 500) {
+    } else if (blame != BLAME_ENDPOINT) {
         take_refusal(login, result);
-    } else if ((login->stage == LOGIN_CODE && result->outcome != API_UNSENT) || !send_stage(login)) {
-        end_unreached(login, &result->error); /* a code that may have been seen is not sent again */
+    } else {
+        if (result->outcome == API_REFUSED)
+            pass_over(login, result, &result->error);
+        /* a code that may have been seen is not sent again */
+        if ((login->stage == LOGIN_CODE && result->outcome != API_UNSENT) || !send_stage(login))
+            end_unreached(login, &result->error);
     }
 }
 
@@ -375,18 +440,33 @@ static void build_request(const struct login *login, struct api_request *request
     };
 }
 
+/* After a reload the bits speak of other endpoints. */
+static void follow_layout(struct login *login)
+{
+    if (login->layout == endpoints_layout(login->endpoints))
+        return;
+    login->layout = endpoints_layout(login->endpoints);
+    login->tried = login->distrusted = 0;
+    login->aside = (struct error){0};
+}
+
+/* A renewal in time has the time to try one that has refused us before. */
+static int choose(const struct login *login)
+{
+    uint64_t last = login->stage == LOGIN_RENEWAL && !login->doubted ? 0 : login->distrusted;
+    if (login->stage == LOGIN_REALMS && endpoints_get(login->endpoints, login->endpoint))
+        return (int)login->endpoint;
+    int index = endpoints_choose(login->endpoints, NULL, login->tried | last);
+    return index >= 0 ? index : endpoints_choose(login->endpoints, NULL, login->tried);
+}
+
 /* To the next endpoint not tried yet (for the realms: to the one that refused); false if there is none. */
 static bool send_stage(struct login *login)
 {
-    if (login->layout != endpoints_layout(login->endpoints)) {
-        login->layout = endpoints_layout(login->endpoints);
-        login->tried = 0;
-    }
+    follow_layout(login);
     if (login->stage == LOGIN_RENEWAL && !login->ticket)
         login->stage = LOGIN_PASSWORD; /* it was refused meanwhile */
-    int index = login->stage == LOGIN_REALMS && endpoints_get(login->endpoints, login->endpoint)
-                    ? (int)login->endpoint
-                    : endpoints_choose(login->endpoints, NULL, login->tried);
+    int index = choose(login);
     if (index < 0)
         return false;
     login->tried |= UINT64_C(1) << index;
@@ -410,6 +490,30 @@ void login_start(struct login *login, bool renew)
         error_set(&error, ERROR_NO_ENDPOINT, "there is no Proxmox endpoint to log in to");
         fail_unreached(login, &error);
     }
+}
+
+static void distrust(struct login *login, size_t endpoint)
+{
+    follow_layout(login);
+    login->distrusted |= UINT64_C(1) << endpoint;
+}
+
+void login_give_ticket_up(struct login *login, size_t endpoint)
+{
+    distrust(login, endpoint);
+    give_ticket_up(login);
+}
+
+void login_show_ticket(struct login *login, size_t endpoint)
+{
+    login_drop(login);
+    distrust(login, endpoint);
+    login->stage = LOGIN_RENEWAL;
+    login->began_ms = clock_now_ms();
+    login->tried = UINT64_C(1) << endpoint;
+    login->doubted = true;
+    if (!send_stage(login))
+        give_ticket_up(login);
 }
 
 void login_code_due(struct login *login)

@@ -1,7 +1,7 @@
 /*
  * One round: a few questions, one after the other on one connection, so that none waits in a queue while its
  * time runs; when the last answer is in, a new inventory is made of them, or the old one stays and the
- * round's error is kept. Beside it the other endpoints are asked for their version, only to learn how they
+ * round's error is kept. Beside it the other endpoints are asked one question each, only to learn how they
  * are.
  */
 #include "proxmox/poller_private.h"
@@ -261,6 +261,18 @@ static void on_probe(void *context, uint64_t id, const struct api_result *result
     }
 }
 
+/* Of an endpoint that the round does not need: what it was found to fail, else its version. */
+static void probe(struct poller *poller, size_t index)
+{
+    struct api_request request = {.call = endpoints_question(poller->endpoints, index)};
+    if (request.call == API_POOL || request.call == API_POOL_NESTED) {
+        request.call = strchr(poller->pools[0].name, '/') ? API_POOL_NESTED : API_POOL;
+        request.pool = poller->pools[0].name;
+    }
+    poller->probes[index] =
+        session_probe(poller->session, index, &request, poller->answer_timeout_ms, on_probe, poller);
+}
+
 static void start_round(struct poller *poller)
 {
     int asked = endpoints_choose(poller->endpoints, NULL, 0); /* it answers the questions themselves */
@@ -271,8 +283,7 @@ static void start_round(struct poller *poller)
     poller->pool = 0;
     for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
         if ((int)i != asked && !poller->probes[i])
-            poller->probes[i] =
-                session_probe(poller->session, i, poller->answer_timeout_ms, on_probe, poller);
+            probe(poller, i);
     }
     for (size_t i = 0; i < poller->pool_count; i++)
         poller->pools[i].by_query = strchr(poller->pools[i].name, '/') != NULL;

@@ -4,6 +4,7 @@
  */
 #include "proxmox/probe.h"
 
+#include "proxmox/blame.h"
 #include "proxmox/session.h"
 
 #include <stdlib.h>
@@ -21,11 +22,13 @@ static void on_result(void *context, uint64_t id, const struct api_result *resul
     struct probe *probe = context;
     if (probe->call != id)
         return;
+    enum blame blame = blame_of(API_REHEARSE, result);
     struct probe_answer answer = {
         .http_status = result->http_status,
         .endpoint_text = result->endpoint_text,
         .endpoint = result->endpoint,
         .sent = result->outcome != API_UNSENT,
+        .elsewhere = result->outcome != API_UNSENT && (blame == BLAME_ENDPOINT || blame == BLAME_HOST),
         .asked_ms = result->asked_ms,
         .received_ms = result->received_ms,
     };

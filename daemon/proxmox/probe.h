@@ -28,7 +28,8 @@ struct probe_answer {
     struct error error;        /* unless accepted */
     const char *endpoint_text; /* "" if none was reached */
     size_t endpoint;
-    bool sent; /* maybe at least */
+    bool sent;      /* maybe at least */
+    bool elsewhere; /* what it says may be the endpoint's trouble: another one may say something else */
     int64_t asked_ms, received_ms;
 };
 

@@ -3,10 +3,12 @@
  *
  * A call is a record found by its id; transport's answers carry that id, so one that ended early is simply
  * not found. What may be repeated is said by the table in api.c: a power call is sent again only if it
- * certainly was not written, or if Proxmox refused the credentials before looking at it.
+ * certainly was not written, or if Proxmox refused the credentials before looking at it (401). Where else to
+ * ask an answer is no answer is decided by whom it speaks of (blame.h), and so is what endpoints hear of it.
  */
 #include "proxmox/session.h"
 
+#include "proxmox/blame.h"
 #include "proxmox/login.h"
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
@@ -32,7 +34,7 @@ struct call {
     unsigned layout; /* which set of endpoints `tried` speaks of */
     bool repeated;   /* once after a 401 */
     bool waiting;    /* for a login */
-    bool by_name;    /* a probe: look the name up anew if the known address does not answer */
+    bool probe;      /* of one endpoint: look the name up anew if the known address does not answer */
     bool cut_short;  /* this attempt: the deadline left less than the time for an answer */
     /* what the last endpoint said that took the request and gave no good answer; `set`: there was one */
     struct {
@@ -45,6 +47,7 @@ struct call {
     size_t endpoint;            /* whom it was sent to … */
     int64_t sent_ms;            /* … and when */
     uint64_t credential;        /* the login it was sent with */
+    uint64_t doubted;           /* the login that was refused, and is not to be used again at once; 0: none */
     struct event *turn, *timer; /* to look again; the deadline */
     session_result_fn *done;
     void *context;
@@ -127,7 +130,7 @@ static uint64_t send_to(struct call *call, size_t index, const struct transport_
 {
     const struct endpoint *endpoint = endpoints_get(call->session->endpoints, index);
     struct endpoint anew = *endpoint;
-    if (call->by_name && endpoint->state == ENDPOINT_DOWN && endpoint->failures % 2 == 1)
+    if (call->probe && endpoint->state == ENDPOINT_DOWN && endpoint->failures % 2 == 1)
         anew.last_address = NULL;
     call->tried |= UINT64_C(1) << index;
     call->endpoint = index;
@@ -160,7 +163,7 @@ static void advance(struct call *call)
         finish_unsent(call, &error);
         return;
     }
-    switch (login_auth(session->login, &auth, &call->credential, &error)) {
+    switch (login_auth(session->login, call->doubted, &auth, &call->credential, &error)) {
     case LOGIN_USABLE:
         break;
     case LOGIN_UNDER_WAY:
@@ -187,88 +190,122 @@ static void advance(struct call *call)
     }
 }
 
-/* 595 to 599: the endpoint could not reach the guest's host. Another one may. */
-static bool is_proxy_failure(const struct api_result *result)
-{
-    return result->outcome == API_REFUSED && result->http_status >= 595 && result->http_status <= 599;
-}
-
-static bool may_go_elsewhere(struct call *call, const struct api_result *result)
+static bool may_go_elsewhere(struct call *call, const struct api_result *result, enum blame blame)
 {
     follow_layout(call);
-    if (choose(call) < 0 || call->route.deadline_ms - clock_now_ms() < SESSION_ATTEMPT_MIN_MS)
+    if (blame == BLAME_NOBODY || choose(call) < 0 ||
+        call->route.deadline_ms - clock_now_ms() < SESSION_ATTEMPT_MIN_MS)
         return false;
-    if (result->outcome == API_UNSENT)
+    if (result->outcome == API_UNSENT || blame == BLAME_LOGIN)
         return true;
-    return api_row(call->request.call)->repeatable &&
-           (result->outcome == API_LOST || is_proxy_failure(result));
+    return api_row(call->request.call)->repeatable;
 }
 
-static void note_endpoint(struct call *call, const struct api_result *result, const char *address)
+/* What it answers itself. A 401 is held against it only if the login is the present one. */
+static void note_answer(const struct call *call, const struct api_result *result, enum blame blame)
+{
+    struct session *session = call->session;
+    if (!blame_is_own(call->request.call))
+        return;
+    if (blame == BLAME_NOBODY)
+        endpoints_served(session->endpoints, result->endpoint, call->request.call, result->received_ms);
+    else if (blame == BLAME_ENDPOINT || login_is_present(session->login, call->credential)) {
+        struct error error = result->error;
+        if (blame == BLAME_LOGIN)
+            error_hint(&error,
+                       "another endpoint accepts this login: on that host check the clock (`timedatectl`) "
+                       "and the cluster file system (`systemctl status pve-cluster`, `pvecm status`)");
+        endpoints_refused(session->endpoints, result->endpoint, call->request.call, &error,
+                          result->received_ms);
+    }
+}
+
+static void note_endpoint(const struct call *call, const struct api_result *result, enum blame blame,
+                          const char *address)
 {
     struct endpoints *endpoints = call->session->endpoints;
     if (call->layout != endpoints_layout(endpoints))
         return; /* a reload came in between: the index speaks of another endpoint */
     endpoints_certificate(endpoints, result->endpoint, result->certificate_expires_ms, clock_realtime_ms());
     endpoints_journey(endpoints, result->endpoint, &result->journey);
-    if (result->outcome == API_OK || result->outcome == API_REFUSED)
+    if (result->outcome == API_OK || result->outcome == API_REFUSED) {
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
-    else if (call->request.call == API_REHEARSE || (call->route.apart && result->outcome == API_LOST))
+        note_answer(call, result, blame);
+    } else if (call->request.call == API_REHEARSE || (call->route.apart && result->outcome == API_LOST))
         return; /* what only a rehearsal met, or a visit, must not change whom a fence asks first */
     else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)
         endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
 }
 
-static void on_answer(void *context, uint64_t transfer, const struct api_result *result, const char *address)
+/* 401: with a new login it is asked once more, elsewhere first. True: it is under way. */
+static bool log_in_anew(struct call *call, const struct api_result *result)
 {
-    struct call *call = context;
-    struct session *session = call->session;
-    if (call->transfer != transfer)
-        return;
-    call->transfer = 0;
-    note_endpoint(call, result, address);
-    if (result->outcome == API_LOST || is_proxy_failure(result)) {
-        call->met.set = true;
-        call->met.outcome = result->outcome;
-        call->met.http_status = result->http_status;
-        call->met.error = result->error;
-    }
+    struct login *login = call->session->login;
+    follow_layout(call);
+    if (call->probe || call->repeated || !login_can_repeat(login, call->credential))
+        return false;
+    login_doubt(login, call->credential, result->endpoint);
+    call->repeated = true;
+    call->doubted = call->credential;
+    call->tried = 0;
+    call->route.avoid |= UINT64_C(1) << result->endpoint;
+    advance(call);
+    return true;
+}
 
-    if (result->outcome == API_REFUSED && result->http_status == 401) {
-        login_refused(session->login, call->credential, &result->error);
-        if (!call->repeated && login_can_repeat(session->login, call->credential)) {
-            call->repeated = true;
-            call->tried = 0;
-            advance(call);
-            return;
-        }
-    } else if (result->outcome == API_OK || result->outcome == API_REFUSED) {
-        login_accepted(session->login, call->credential);
-    }
-    if (result->http_status == 401) {
-        /* the login knows the way out, the bare answer does not */
-        struct session_description description;
-        struct api_result explained = *result;
-        login_describe(session->login, &description);
-        if (description.error.code != ERROR_NONE)
-            explained.error = description.error;
-        finish(call, &explained);
-        return;
-    }
-    if (may_go_elsewhere(call, result)) {
-        log_debug("%s: %s; asking the next endpoint", api_row(call->request.call)->name,
-                  result->error.message);
-        advance(call);
-        return;
-    }
-    /* that the last endpoint was not reached says less than that another one gave no good answer */
+/* Nobody is left to ask. A 401 to what an endpoint answers itself is the last word on the login; the guest's
+ * host, which may not know better, has none. */
+static void end(struct call *call, const struct api_result *result)
+{
+    struct session *session = call->session;
     struct api_result all = *result;
+    /* that the last endpoint was not reached says less than that another one gave no good answer */
     if (call->met.set && all.outcome == API_UNSENT) {
         all.outcome = call->met.outcome;
         all.http_status = call->met.http_status;
         all.error = call->met.error;
     }
+    if (all.http_status == 401) {
+        if (!call->probe && blame_is_own(call->request.call))
+            login_refused(session->login, call->credential, &all.error);
+        login_explain(session->login, &all.error);
+    }
     finish(call, &all);
+}
+
+/* Proxmox has looked at the credentials before it said this. */
+static bool accepts_login(const struct api_result *result, enum blame blame)
+{
+    return result->outcome == API_OK ||
+           (result->outcome == API_REFUSED &&
+            (blame == BLAME_NOBODY || (blame == BLAME_HOST && result->http_status >= 595)));
+}
+
+static void on_answer(void *context, uint64_t transfer, const struct api_result *result, const char *address)
+{
+    struct call *call = context;
+    if (call->transfer != transfer)
+        return;
+    enum blame blame = blame_of(call->request.call, result);
+    call->transfer = 0;
+    note_endpoint(call, result, blame, address);
+    if (blame != BLAME_NOBODY && result->outcome != API_UNSENT) {
+        call->met.set = true;
+        call->met.outcome = result->outcome;
+        call->met.http_status = result->http_status;
+        call->met.error = result->error;
+    }
+    if (accepts_login(result, blame))
+        login_accepted(call->session->login, call->credential);
+    if (blame == BLAME_LOGIN && log_in_anew(call, result))
+        return;
+    if (may_go_elsewhere(call, result, blame)) {
+        log_debug("%s: %s; asking the next endpoint", api_row(call->request.call)->name,
+                  result->error.message);
+        advance(call);
+        return;
+    }
+    end(call, result);
 }
 
 /* A login ended, well or not: everybody who waited for it looks again. */
@@ -276,6 +313,7 @@ static void on_login(void *context)
 {
     struct session *session = context;
     struct call *call, *next;
+    endpoints_pardon(session->endpoints, clock_now_ms());
     HASH_ITER (hh, session->calls, call, next) {
         if (call->waiting) {
             /* from the loop: advance() may finish the call, and its asker may cancel others */
@@ -354,21 +392,20 @@ uint64_t session_call(struct session *session, const struct api_request *request
     return call->id;
 }
 
-uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_timeout_ms,
-                       session_result_fn *done, void *context)
+uint64_t session_probe(struct session *session, size_t endpoint, const struct api_request *request,
+                       int64_t answer_timeout_ms, session_result_fn *done, void *context)
 {
-    struct api_request request = {.call = API_VERSION};
     struct session_route route = {
         .deadline_ms =
             clock_now_ms() + LOGIN_ANSWER_MS + answer_timeout_ms, /* room for a login and its own answer */
         .answer_timeout_ms = answer_timeout_ms,
     };
-    uint64_t id = session_call(session, &request, &route, done, context);
+    uint64_t id = session_call(session, request, &route, done, context);
     struct call *call = NULL;
     HASH_FIND(hh, session->calls, &id, sizeof(id), call);
     if (call) {
         call->barred = ~(UINT64_C(1) << endpoint);
-        call->by_name = true;
+        call->probe = true;
     }
     return id;
 }

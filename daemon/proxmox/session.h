@@ -4,7 +4,7 @@
  * Everybody who wants something of Proxmox asks here. The session chooses the endpoint (endpoints), adds the
  * credentials, logs in first if it must (requests wait for that within their own deadline), repeats a call
  * once after a 401 with a new login, and fails over where that is safe. It knows the calls' flags in the
- * table of api.h, and not what their answers mean.
+ * table of api.h, and whom an answer speaks of (blame.h), and not what it means.
  */
 #pragma once
 
@@ -49,9 +49,9 @@ struct session_route {
  * ran out. */
 uint64_t session_call(struct session *session, const struct api_request *request,
                       const struct session_route *route, session_result_fn *done, void *context);
-/* Ask one endpoint for its version, to learn how it is. Same rules. */
-uint64_t session_probe(struct session *session, size_t endpoint, int64_t answer_timeout_ms,
-                       session_result_fn *done, void *context);
+/* Ask this one endpoint, to learn how it is. Same rules, but a 401 there is no reason for a new login. */
+uint64_t session_probe(struct session *session, size_t endpoint, const struct api_request *request,
+                       int64_t answer_timeout_ms, session_result_fn *done, void *context);
 /* The endpoint at which this call has been without an answer for at least `patience_ms`, as its bit in
  * `avoid`; 0: it is at none for so long, or has ended. */
 uint64_t session_kept_waiting_by(const struct session *session, uint64_t id, int64_t patience_ms);

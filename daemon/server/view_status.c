@@ -155,7 +155,8 @@ static void put_endpoints(struct text *out, const struct view_facts *facts)
     for (size_t i = 0; i < count; i++) {
         const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
 
-        if (endpoint->error.code == ERROR_CERTIFICATE || endpoint->error.code == ERROR_CLOCK_WRONG)
+        if (endpoint->failing || endpoint->error.code == ERROR_CERTIFICATE ||
+            endpoint->error.code == ERROR_CLOCK_WRONG)
             text_printf(out, "hint for %s: %s\n", endpoint->text, endpoint->error.hint);
     }
 }

@@ -83,6 +83,79 @@ endpoints_start() {
     done
 }
 
+# ---- endpoints that answer, and fail ----
+
+# ways in which the endpoint of pve1 alone fails all that it is asked
+FAILINGS=("pmxcfs-down endpoint=pve1"
+    "http endpoint=pve1 status=500 reason=ipcc_send_rec[1] failed: Connection refused"
+    "http endpoint=pve1 status=401 reason=Authentication failed!"
+    "http endpoint=pve1 status=404 reason=Not Found"
+    "http endpoint=pve1 status=502 reason=Bad Gateway")
+
+is_told_bad() {
+    [[ $(ask GET /v1/status | json endpoints.0.state) == down ]] && ask GET /v1/status | json endpoints.0.error.message | grep -q "$1"
+}
+
+@test "an endpoint that fails while another one serves hides it from nobody: fences, monitor and polls go on, and it is told" {
+    endpoints_start proxmox.poll-interval=1s
+    for fault in "${FAILINGS[@]}"; do
+        reason=${fault##*reason=}
+        [[ $fault == *reason=* ]] || reason="access control list"
+        sim_ctl fault $fault
+        off 102                        # it may not be known yet
+        await 20 endpoint_is 1 0
+        endpoint_is 2 1
+        is_told_bad "${reason//[\[\]]/.}"
+        client doctor >"$T/doctor" || true
+        grep -q "^ *warning .* fails for .*${reason//[\[\]]/.}" "$T/doctor"
+        client status | grep -q "one-endpoint"
+        client -o monitor
+        off 103
+        at_most "$took" "$AT_ONCE" "$fault"
+        sim_ctl stats reset
+        await 10 polled_again
+        client -o monitor              # the inventory is not stale
+        sim_ctl clear
+        await 20 endpoint_is 1 1
+        for vmid in 102 103; do
+            sim_ctl start "$vmid"
+            sim_ctl wait "$vmid" running
+        done
+    done
+    is "$(grep -c 'FENCE_EVENT=login-failed' "$T/broker.log.err")" 0
+}
+polled_again() { (($(sim_calls resources) >= 4)); }
+
+@test "an endpoint that fails from the start on, and for some calls only, is asked last all the same" {
+    sim_start
+    sim_ctl fault http endpoint=pve1 call=resources status=500 "reason=ipcc_send_rec[1] failed: Connection refused"
+    broker_start proxmox.poll-interval=1s fence.deadline=20s
+    await 20 endpoint_is 1 0
+    await 20 endpoint_is 2 1
+    sim_ctl stats reset
+    await 10 polled_again
+    endpoint_is 1 0                    # it answers for its version, and is bad all the same
+    off 101
+    at_most "$took" "$AT_ONCE"
+}
+
+@test "a login that one endpoint refuses is made at another one, and doctor tells" {
+    (umask 077; printf '%s\n' "$OPERATOR_PASSWORD" >"$T/secret")
+    sim_start
+    sim_ctl 401-delay 20
+    for fault in "status=401 reason=authentication failure" "status=404 reason=Not Found" "status=595 reason=Connection refused"; do
+        sim_ctl fault http endpoint=pve1 call=ticket $fault
+        broker_start fence.deadline=5s proxmox.token-id= proxmox.user=operator@pve
+        off 101
+        client doctor >"$T/doctor" || true
+        grep -q "^ *warning .* answered ticket with .*another endpoint gave the login" "$T/doctor"
+        broker_stop
+        sim_ctl clear
+        sim_ctl start 101
+        sim_ctl wait 101 running
+    done
+}
+
 # ---- the resolver ----
 
 # own_resolver: in this process's mount namespace names are found in $T/hosts, and then asked of a server that never answers

@@ -240,6 +240,27 @@ static void run(struct connection *connection)
         answer(connection);
 }
 
+/* A host's pveproxy reads users and grants there before anything else; who passes a call on to it passes the
+ * answer back. It takes as long as a 401. */
+static bool cannot_read_users(struct connection *connection, const struct call *call, struct fault_at at)
+{
+    struct sim *sim = connection->sim;
+    const struct fault *fault = fault_fires(sim, "pmxcfs-down", &at);
+    if (!fault && call->node && call->node != call->endpoint) {
+        at.endpoint = call->node->name;
+        fault = fault_fires(sim, "pmxcfs-down", &at);
+    }
+    if (!fault)
+        return false;
+    reply_empty(
+        &connection->reply, 500,
+        fault_text(fault, "reason",
+                   "RPCEnvironment init request failed: Unable to load access control list: Connection "
+                   "refused"));
+    after(connection, api_denied_delay_ms(sim), answer);
+    return true;
+}
+
 /* the faults that come before the work */
 static void begin(struct connection *connection)
 {
@@ -258,6 +279,8 @@ static void begin(struct connection *connection)
         call_drop_param(call, fault_text(fault, "name", "timeout"));
     if (fault_fires(sim, "silent", &at)) {
         mute(connection);
+    } else if (cannot_read_users(connection, call, at)) {
+        return;
     } else if (fault_fires(sim, "reset", &at) || fault_fires(sim, "reply-lost-before", &at)) {
         cut(connection);
     } else if ((fault = fault_fires(sim, "carried-out-late", &at))) {

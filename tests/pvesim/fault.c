@@ -39,6 +39,7 @@ static const struct {
     {"param-error", "name text"},
     {"carried-out-late", "ms status answer-ms reason"},
     {"http", "status reason"},
+    {"pmxcfs-down", "reason"},
     {"garbage", "text"},
     {"truncated", ""},
     {"silent", ""},

@@ -167,6 +167,7 @@ static void finish(struct probe *probe, struct probe_answer *answer)
     probe->under_way = probe->on_its_way = false;
     rooms.under_way--;
     answer->endpoint_text = answer->sent ? "pve1" : "";
+    answer->elsewhere = answer->sent && answer->result == PROBE_UNANSWERED;
     answer->asked_ms = probe->asked_ms;
     answer->received_ms = loop.now_ms;
     probe->done(probe->context, answer);

@@ -321,6 +321,109 @@ static void test_a_certificate_is_near_its_end_for_its_last_thirty_days(void **s
     endpoints_free(endpoints);
 }
 
+static void serve(struct endpoints *endpoints, size_t index, enum api_call call, int64_t now_ms)
+{
+    endpoints_answered(endpoints, index, NULL, now_ms);
+    endpoints_served(endpoints, index, call, now_ms);
+}
+
+static void refuse(struct endpoints *endpoints, size_t index, enum api_call call, int64_t now_ms)
+{
+    struct error error;
+
+    error_set(&error, ERROR_PROTOCOL, "500 ipcc_send_rec");
+    endpoints_answered(endpoints, index, NULL, now_ms);
+    endpoints_refused(endpoints, index, call, &error, now_ms);
+}
+
+static void test_one_that_refuses_what_another_serves_is_down_and_asked_last(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 2);
+
+    (void)state;
+    refuse(endpoints, 0, API_GUESTS, 10);
+    assert_int_equal(endpoints_get(endpoints, 0)->state, ENDPOINT_UP); /* it may be Proxmox's trouble */
+    serve(endpoints, 1, API_VERSION, 20);
+    assert_string_equal(order(endpoints, NULL), "01");
+    serve(endpoints, 1, API_GUESTS, 30);
+    assert_int_equal(endpoints_get(endpoints, 0)->state, ENDPOINT_DOWN);
+    assert_true(endpoints_get(endpoints, 0)->failing);
+    assert_string_equal(endpoints_get(endpoints, 0)->error.message, "500 ipcc_send_rec");
+    assert_int_equal(endpoints_up(endpoints), 1);
+    assert_string_equal(order(endpoints, "pve1"), "10");
+    /* it is asked what it refuses, and nothing else heals it */
+    assert_int_equal(endpoints_question(endpoints, 0), API_GUESTS);
+    assert_int_equal(endpoints_question(endpoints, 1), API_VERSION);
+    serve(endpoints, 0, API_VERSION, 40);
+    assert_int_equal(endpoints_get(endpoints, 0)->state, ENDPOINT_DOWN);
+    assert_true(endpoints_get(endpoints, 0)->since_ms == 30);
+    serve(endpoints, 0, API_GUESTS, 50);
+    assert_int_equal(endpoints_get(endpoints, 0)->state, ENDPOINT_UP);
+    assert_int_equal(endpoints_get(endpoints, 0)->error.code, ERROR_NONE);
+    assert_int_equal(endpoints_question(endpoints, 0), API_VERSION);
+    endpoints_free(endpoints);
+}
+
+static void test_what_all_refuse_is_held_against_none(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 3);
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        refuse(endpoints, i, API_GUESTS, 10);
+    assert_int_equal(endpoints_up(endpoints), 3);
+    assert_string_equal(order(endpoints, NULL), "012");
+    endpoints_free(endpoints);
+}
+
+static void test_one_that_refuses_is_better_than_one_that_is_gone(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 3);
+
+    (void)state;
+    lose(endpoints, 0, 10);
+    refuse(endpoints, 1, API_GUESTS, 20);
+    serve(endpoints, 2, API_GUESTS, 30);
+    assert_string_equal(order(endpoints, NULL), "210");
+    lose(endpoints, 2, 40); /* it is all that is left */
+    assert_int_equal(endpoints_get(endpoints, 1)->state, ENDPOINT_UP);
+    assert_string_equal(order(endpoints, NULL), "102");
+    serve(endpoints, 2, API_VERSION, 50);
+    assert_string_equal(order(endpoints, NULL), "210");
+    endpoints_free(endpoints);
+}
+
+static void test_a_new_login_pardons_what_nobody_else_has_served(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 2);
+
+    (void)state;
+    refuse(endpoints, 0, API_VERSION, 10);
+    endpoints_pardon(endpoints, 20);
+    serve(endpoints, 1, API_VERSION, 30);
+    assert_int_equal(endpoints_up(endpoints), 2);
+    refuse(endpoints, 0, API_VERSION, 40);
+    serve(endpoints, 1, API_VERSION, 50);
+    endpoints_pardon(endpoints, 60);
+    assert_int_equal(endpoints_get(endpoints, 0)->state, ENDPOINT_DOWN);
+    endpoints_free(endpoints);
+}
+
+static void test_that_an_endpoint_fails_what_another_serves_is_logged_once(void **state)
+{
+    struct endpoints *endpoints = endpoints_new(four, 2);
+
+    (void)state;
+    for (int64_t now_ms = 1000; now_ms < 5000; now_ms += 1000) {
+        refuse(endpoints, 0, API_GUESTS, now_ms);
+        serve(endpoints, 1, API_GUESTS, now_ms + 500);
+    }
+    serve(endpoints, 0, API_GUESTS, 6000);
+    assert_int_equal(logged(KIND_ENDPOINT_LOST), 1);
+    assert_int_equal(logged(KIND_ENDPOINT_BACK), 1);
+    endpoints_free(endpoints);
+}
+
 #define LOGGED(test) cmocka_unit_test_setup_teardown(test, catch_log, release_log)
 
 int main(void)
@@ -337,7 +440,12 @@ int main(void)
         cmocka_unit_test(test_an_index_that_does_not_exist_is_nothing),
         cmocka_unit_test(test_a_certificate_is_near_its_end_for_its_last_thirty_days),
         cmocka_unit_test(test_the_last_bit_counts_and_one_more_is_refused),
+        cmocka_unit_test(test_one_that_refuses_what_another_serves_is_down_and_asked_last),
+        cmocka_unit_test(test_what_all_refuse_is_held_against_none),
+        cmocka_unit_test(test_one_that_refuses_is_better_than_one_that_is_gone),
+        cmocka_unit_test(test_a_new_login_pardons_what_nobody_else_has_served),
         LOGGED(test_that_an_endpoint_is_lost_and_back_is_logged_once),
+        LOGGED(test_that_an_endpoint_fails_what_another_serves_is_logged_once),
         LOGGED(test_an_endpoint_that_comes_and_goes_is_logged_once_in_ten_minutes),
         LOGGED(test_a_reload_does_not_tell_again_what_was_told),
         LOGGED(test_a_certificate_that_is_not_believed_is_not_called_silence),

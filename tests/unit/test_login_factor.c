@@ -110,9 +110,13 @@ static void test_a_second_login_waits_for_the_next_code(void **state)
     snprintf(first, sizeof(first), "%.6s", code_of(last_request(world, LOGIN)));
     set_time(ALL_FINE + 19800); /* 200 ms before the next step */
     SET(world, oldest_valid = 2);
+    SET(world, refuse_renewal = true);
     assert_int_equal(ask(world, API_STOP)->outcome, API_OK);
     assert_true(clock_realtime_ms() >= ALL_FINE + 20000);
-    assert_int_not_equal(strncmp(first, code_of(last_request(world, LOGIN)), 6), 0);
+    /* the two that have refused the ticket are asked last */
+    const struct fake_pve *third = world->hosts[2];
+    assert_true(third->request_count > 0);
+    assert_int_not_equal(strncmp(first, code_of(&third->requests[third->request_count - 1]), 6), 0);
     assert_int_equal(count_bodies(world, CODE), 2);
     end(world);
 }
@@ -273,19 +277,34 @@ static void refuse_at_the_first(struct fake_exchange *exchange)
         fake_data(exchange, "{\"ticket\":\"PVE:fence@pve:00000001::a\",\"CSRFPreventionToken\":\"c\"}");
 }
 
-static void test_a_user_of_linux_is_tried_at_the_next_host(void **state)
+/* Hosts know users of Linux one by one, and one may have an old user.cfg. */
+static void test_a_user_whom_one_host_refuses_is_tried_at_the_next(void **state)
 {
     (void)state;
-    struct world *world = begin_refused("fence@pam", REALMS);
-    SET(world, logins = refuse_at_the_first);
-    assert_int_equal(ask(world, API_STATUS)->outcome, API_OK);
-    assert_int_equal(total(world, LOGIN), 2);
-    end(world);
+    static const char *const users[] = {"fence@pam", "fence@pve"};
+    struct session_description description;
+    for (size_t i = 0; i < 2; i++) {
+        struct world *world = begin_refused(users[i], REALMS);
+        SET(world, logins = refuse_at_the_first);
+        assert_int_equal(ask(world, API_STATUS)->outcome, API_OK);
+        assert_int_equal(total(world, LOGIN), 2);
+        session_describe(world->session, &description);
+        assert_true(description.ready);
+        assert_holds(description.aside.message, "Proxmox at pve1 answered ticket with 401");
+        end(world);
+    }
+}
 
-    world = begin_refused("fence@pve", REALMS);
+static void test_a_user_of_a_directory_is_tried_at_another_host_only_later(void **state)
+{
+    (void)state;
+    struct world *world = begin_refused("fence@ldap", REALMS);
     SET(world, logins = refuse_at_the_first);
     assert_int_equal(ask(world, API_STATUS)->outcome, API_UNSENT);
     assert_int_equal(total(world, LOGIN), 1);
+    monotonic_ahead_ms += LOGIN_STRANGE_REALM_PAUSE_MS + 1000;
+    assert_int_equal(ask(world, API_STATUS)->outcome, API_OK);
+    assert_int_equal(total(world, LOGIN), 2);
     end(world);
 }
 
@@ -330,7 +349,8 @@ int main(void)
         cmocka_unit_test(test_a_second_factor_that_cannot_be_given_is_said_with_the_way_out),
         cmocka_unit_test(test_a_refusal_is_explained_by_the_realm),
         cmocka_unit_test(test_realms_that_cannot_be_read_change_nothing),
-        cmocka_unit_test(test_a_user_of_linux_is_tried_at_the_next_host),
+        cmocka_unit_test(test_a_user_whom_one_host_refuses_is_tried_at_the_next),
+        cmocka_unit_test(test_a_user_of_a_directory_is_tried_at_another_host_only_later),
         cmocka_unit_test(test_a_refusal_is_not_forgotten_because_the_next_host_is_dead),
         cmocka_unit_test(test_a_strange_realm_is_asked_more_rarely),
     };

@@ -139,7 +139,7 @@ static void test_privileges_that_cannot_be_read_again_stay_and_are_asked_for_nex
     assert_true(guest(world, 101)->may_power);
     SET(world, status[PERMISSIONS] = 0);
     poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 3);
+    assert_true(total(world, PERMISSIONS) >= 4); /* both hosts were asked in the second round */
     end(world);
 }
 

@@ -63,6 +63,103 @@ static void test_a_read_goes_on_and_a_power_call_does_not(void **state)
     end(world);
 }
 
+/* ---- endpoints that answer, and fail ---- */
+
+static void probe(struct world *world, size_t index)
+{
+    assert_true(session_probe(world->session, index, &(struct api_request){.call = API_VERSION}, 4000,
+                              on_result, world) != 0);
+    await(world, world->answered + 1);
+}
+
+static const struct misbehaviour {
+    int status;
+    const char *reason;
+} misbehaviours[] = {
+    {500, "ipcc_send_rec[1] failed: Connection refused"},
+    {404, "Not Found"},
+    {401, "Authentication failed!"},
+    {502, "Bad Gateway"},
+};
+static _Atomic size_t misbehaviour;
+
+static void fail_on_pve1(struct fake_exchange *exchange)
+{
+    const struct misbehaviour *now = &misbehaviours[misbehaviour];
+    if (strstr(exchange->request->raw, "Host: pve1:"))
+        fake_answer(exchange, now->status, now->reason, "");
+    else
+        fake_fitting(exchange);
+}
+
+static void test_an_endpoint_that_fails_hides_no_healthy_one(void **state)
+{
+    (void)state;
+    for (misbehaviour = 0; misbehaviour < sizeof(misbehaviours) / sizeof(misbehaviours[0]); misbehaviour++) {
+        struct world *world = begin_as(token("good"));
+        struct session_description description;
+        SET(world, token = "fence@pve!t=good");
+        SET(world, calls = fail_on_pve1);
+        const struct answer *answer = ask(world, API_NODES);
+        assert_int_equal(answer->outcome, API_OK);
+        assert_string_equal(answer->endpoint, "pve2");
+        const struct endpoint *bad = endpoints_get(world->endpoints, 0);
+        assert_int_equal(bad->state, ENDPOINT_DOWN);
+        assert_holds(bad->error.message, misbehaviours[misbehaviour].reason);
+        assert_string_equal(ask(world, API_STATUS)->endpoint, "pve2"); /* asked last */
+        assert_string_equal(ask(world, API_STOP)->endpoint, "pve2");
+        probe(world, 0);
+        session_describe(world->session, &description);
+        assert_true(description.ready);
+        assert_int_equal(total(world, STOP), 1);
+        SET(world, calls = NULL);
+        probe(world, 0); /* what it was asked last, and refused */
+        assert_int_equal(bad->state, ENDPOINT_UP);
+        end(world);
+    }
+}
+
+static void test_a_power_call_that_fails_goes_nowhere_by_itself(void **state)
+{
+    (void)state;
+    for (misbehaviour = 0; misbehaviour < sizeof(misbehaviours) / sizeof(misbehaviours[0]); misbehaviour++) {
+        struct world *world = begin_as(token("good"));
+        SET(world, token = "fence@pve!t=good");
+        SET(world, calls = fail_on_pve1);
+        const struct answer *answer = ask(world, API_STOP);
+        bool looked_at = misbehaviours[misbehaviour].status != 401;
+        assert_int_equal(answer->outcome, looked_at ? API_REFUSED : API_OK);
+        assert_int_equal(total(world, STOP), looked_at ? 1 : 2);
+        end(world);
+    }
+}
+
+/* One host's clock is wrong, and its 401 comes back by whoever passes the call on to it. */
+static void refuse_for_pve1(struct fake_exchange *exchange)
+{
+    if (strstr(exchange->request->raw, "/nodes/pve1/"))
+        fake_answer(exchange, 401, "Authentication failed!", "");
+    else
+        fake_fitting(exchange);
+}
+
+static void test_a_hosts_own_401_ends_no_session(void **state)
+{
+    (void)state;
+    struct session_description description;
+    struct world *world = begin_as(token("good"));
+    SET(world, token = "fence@pve!t=good");
+    SET(world, calls = refuse_for_pve1);
+    ask(world, API_NODES);
+    assert_int_equal(ask(world, API_STATUS)->status, 401);
+    session_describe(world->session, &description);
+    assert_true(description.ready);
+    assert_int_equal(endpoints_up(world->endpoints), HOSTS);
+    for (size_t i = 0; i < HOSTS; i++)
+        assert_int_equal(endpoints_get(world->endpoints, i)->error.code, ERROR_NONE);
+    end(world);
+}
+
 static void test_a_power_call_that_was_not_sent_goes_on(void **state)
 {
     (void)state;
@@ -144,12 +241,6 @@ static void test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_n
     assert_int_equal(world->answers[2].outcome, API_REFUSED);
     assert_int_equal(world->answers[2].status, 596);
     end(world);
-}
-
-static void probe(struct world *world, size_t index)
-{
-    assert_true(session_probe(world->session, index, 4000, on_result, world) != 0);
-    await(world, world->answered + 1);
 }
 
 static void test_a_probe_asks_its_own_endpoint_and_no_other(void **state)
@@ -292,6 +383,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_host_of_the_guest_is_asked_first_and_the_avoided_last),
         cmocka_unit_test(test_a_read_goes_on_and_a_power_call_does_not),
+        cmocka_unit_test(test_an_endpoint_that_fails_hides_no_healthy_one),
+        cmocka_unit_test(test_a_power_call_that_fails_goes_nowhere_by_itself),
+        cmocka_unit_test(test_a_hosts_own_401_ends_no_session),
         cmocka_unit_test(test_a_power_call_that_was_not_sent_goes_on),
         cmocka_unit_test(test_an_attempt_that_the_deadline_cut_short_blames_no_endpoint),
         cmocka_unit_test(test_garbage_proves_neither_session_nor_endpoint),
