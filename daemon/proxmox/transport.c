@@ -22,6 +22,8 @@
 
 /* OpenSSL's place for the id of the transfer that a handshake is for; the connection may outlive it. */
 static int transfer_index = -1;
+/* … and for the transport, which outlives both. */
+static int transport_index = -1;
 
 int transport_global_init(struct error *error)
 {
@@ -40,7 +42,9 @@ int transport_global_init(struct error *error)
     }
     if (transfer_index < 0)
         transfer_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    if (transfer_index < 0) {
+    if (transport_index < 0)
+        transport_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (transfer_index < 0 || transport_index < 0) {
         error_set(error, ERROR_INTERNAL, "OpenSSL has no memory at the start");
         return -ENOMEM;
     }
@@ -215,14 +219,34 @@ static bool set_address(struct transfer *transfer, const struct endpoint *endpoi
            curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, transfer->connect_to) == CURLE_OK;
 }
 
+/* The transfer that a handshake is for; NULL: it has ended. */
+static struct transfer *transfer_of(const SSL *ssl)
+{
+    const SSL_CTX *context = ssl ? SSL_get_SSL_CTX(ssl) : NULL;
+    const struct transport *transport = context ? SSL_CTX_get_ex_data(context, transport_index) : NULL;
+    uint64_t id = context ? (uintptr_t)SSL_CTX_get_ex_data(context, transfer_index) : 0;
+    struct transfer *transfer = NULL;
+    if (transport)
+        HASH_FIND(hh, transport->transfers, &id, sizeof(id), transfer);
+    return transfer;
+}
+
 static int on_certificate(X509_STORE_CTX *context, void *argument)
 {
     const struct generation *generation = argument;
-    struct transfer *transfer = NULL;
     SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
-    uint64_t id = ssl ? (uintptr_t)SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), transfer_index) : 0;
-    HASH_FIND(hh, generation->transport->transfers, &id, sizeof(id), transfer);
+    struct transfer *transfer = transfer_of(ssl);
     return trust_judge(generation->trust, context, transfer ? &transfer->seen : NULL);
+}
+
+/* A resumed session brings its certificate along: nobody asks for our verdict on it, but its name is checked.
+ */
+static void on_handshake(const SSL *ssl, int where, int value)
+{
+    (void)value;
+    struct transfer *transfer = where & SSL_CB_HANDSHAKE_DONE ? transfer_of(ssl) : NULL;
+    if (transfer && !transfer->seen.fingerprint[0])
+        trust_look_at(SSL_get0_peer_certificate(ssl), &transfer->seen);
 }
 
 /* If the store is ours, the one that curl has made is empty, and goes. */
@@ -234,8 +258,10 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *argument)
     X509_STORE *store = trust_store(generation->trust);
     if (store)
         SSL_CTX_set1_cert_store(context, store);
-    if (SSL_CTX_set_ex_data(context, transfer_index, (void *)(uintptr_t)transfer->id) != 1)
+    if (SSL_CTX_set_ex_data(context, transfer_index, (void *)(uintptr_t)transfer->id) != 1 ||
+        SSL_CTX_set_ex_data(context, transport_index, generation->transport) != 1)
         return CURLE_OUT_OF_MEMORY;
+    SSL_CTX_set_info_callback(context, on_handshake);
     SSL_CTX_set_cert_verify_callback(context, on_certificate, generation);
     return CURLE_OK;
 }

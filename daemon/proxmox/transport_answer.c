@@ -4,6 +4,7 @@
  */
 #include "proxmox/transport_private.h"
 
+#include "proxmox/blame.h"
 #include "proxmox/misfit.h"
 
 #include <stdio.h>
@@ -90,6 +91,7 @@ static void refuse(struct api_result *result, const struct transfer *transfer, s
     result->outcome = API_REFUSED;
     error_set(&result->error, code, "Proxmox at %s answered %s with %d %s", transfer->endpoint_text,
               api_row(transfer->call)->name, result->http_status, words);
+    blame_hint(transfer->node, result, &result->error);
     if (document)
         json_get_object(document, "errors", &result->errors);
 }
@@ -176,7 +178,7 @@ void transport_judge_failure(const struct transfer *transfer, CURLcode code, boo
 
     const char *call = api_row(transfer->call)->name;
     if (is_certificate_error(code))
-        trust_explain(&transfer->seen, transfer->endpoint_text,
+        trust_explain(transfer->lane->generation->trust, &transfer->seen, transfer->endpoint_text,
                       transfer->curl_error[0] ? transfer->curl_error : "the certificate was not accepted",
                       &result->error);
     else if (transfer->too_long)
@@ -194,4 +196,9 @@ void transport_judge_failure(const struct transfer *transfer, CURLcode code, boo
         error_set(&result->error, result->outcome == API_LOST ? ERROR_PROTOCOL : ERROR_NO_ENDPOINT,
                   "%s at %s: %s", call, transfer->endpoint_text,
                   transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
+        error_hint(&result->error,
+                   "do without the name service: write `endpoint = ADDRESS as %.*s`, or put the name into "
+                   "/etc/hosts",
+                   (int)strcspn(transfer->endpoint_text, " :"), transfer->endpoint_text);
 }

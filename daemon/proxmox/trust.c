@@ -10,6 +10,7 @@
 
 #include "system/cleanup.h"
 
+#include <arpa/inet.h>
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -107,20 +108,77 @@ static int64_t end_of(const X509 *certificate)
     return (int64_t)timegm(&end) * 1000;
 }
 
-static void write_name(X509 *certificate, char name[static TRUST_NAME_ROOM])
+static bool is_this_machine(const GENERAL_NAME *one, const char *text)
+{
+    return one->type == GEN_DNS ? strcmp(text, "localhost") == 0
+                                : strcmp(text, "127.0.0.1") == 0 || strcmp(text, "::1") == 0;
+}
+
+/* A host name or an address; "" for anything else. */
+static void write_alternative(const GENERAL_NAME *one, char text[static TRUST_NAME_ROOM])
+{
+    text[0] = '\0';
+    if (one->type == GEN_DNS) {
+        const char *name = (const char *)ASN1_STRING_get0_data(one->d.dNSName);
+        int length = ASN1_STRING_length(one->d.dNSName);
+        if (length > 0 && length < TRUST_NAME_ROOM && !memchr(name, '\0', (size_t)length))
+            snprintf(text, TRUST_NAME_ROOM, "%.*s", length, name);
+    } else if (one->type == GEN_IPADD) {
+        int length = ASN1_STRING_length(one->d.iPAddress);
+        if (length == 4 || length == 16)
+            (void)!inet_ntop(length == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(one->d.iPAddress), text,
+                             TRUST_NAME_ROOM);
+    }
+}
+
+static void write_names(X509 *certificate, struct trust_seen *seen)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && !name[0]; i++) {
+    size_t used = 0;
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
-        if (one->type != GEN_DNS)
+        char text[TRUST_NAME_ROOM];
+        write_alternative(one, text);
+        if (!text[0] || is_this_machine(one, text))
             continue;
-        const char *text = (const char *)ASN1_STRING_get0_data(one->d.dNSName);
-        int length = ASN1_STRING_length(one->d.dNSName);
-        if (length > 0 && length < TRUST_NAME_ROOM && !memchr(text, '\0', (size_t)length) &&
-            !(length == 9 && memcmp(text, "localhost", 9) == 0))
-            snprintf(name, TRUST_NAME_ROOM, "%.*s", length, text);
+        if (one->type == GEN_DNS && !seen->name[0])
+            memcpy(seen->name, text, sizeof(text));
+        if (used + strlen(text) + sizeof(", ") <= sizeof(seen->names))
+            used += (size_t)snprintf(seen->names + used, sizeof(seen->names) - used, "%s%s", used ? ", " : "",
+                                     text);
     }
     GENERAL_NAMES_free(names);
+}
+
+/* The one that vouches for the certificate at which the chain ends. */
+static void write_issuer(X509_STORE_CTX *context, struct trust_seen *seen)
+{
+    const X509 *last = X509_STORE_CTX_get_current_cert(context);
+    BIO *bio = last ? BIO_new(BIO_s_mem()) : NULL;
+    char *text = NULL;
+    if (bio && X509_NAME_print_ex(bio, X509_get_issuer_name(last), 0,
+                                  XN_FLAG_SEP_CPLUS_SPC | XN_FLAG_FN_SN | XN_FLAG_DN_REV) >= 0) {
+        long length = BIO_get_mem_data(bio, &text);
+        snprintf(seen->issuer, sizeof(seen->issuer), "%.*s", (int)length, text);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+}
+
+static bool digest_of(const X509 *certificate, unsigned char digest[static EVP_MAX_MD_SIZE])
+{
+    unsigned length = 0;
+    return X509_digest(certificate, EVP_sha256(), digest, &length) == 1 && length == CONFIG_SHA256_LENGTH;
+}
+
+void trust_look_at(X509 *certificate, struct trust_seen *seen)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    if (!certificate || !digest_of(certificate, digest))
+        return;
+    *seen = (struct trust_seen){.expires_ms = end_of(certificate)};
+    write_fingerprint(digest, seen->fingerprint);
+    write_names(certificate, seen);
 }
 
 static bool is_ours(const struct trust *trust, const unsigned char *digest)
@@ -135,18 +193,16 @@ static bool is_ours(const struct trust *trust, const unsigned char *digest)
 int trust_judge(const struct trust *trust, X509_STORE_CTX *context, struct trust_seen *seen)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
     X509 *certificate = X509_STORE_CTX_get0_cert(context);
-    bool known = certificate && X509_digest(certificate, EVP_sha256(), digest, &length) == 1 &&
-                 length == CONFIG_SHA256_LENGTH;
-    if (known && seen) {
-        *seen = (struct trust_seen){.expires_ms = end_of(certificate)};
-        write_fingerprint(digest, seen->fingerprint);
-        write_name(certificate, seen->name);
+    if (seen)
+        trust_look_at(certificate, seen);
+    if (!trust_by_fingerprint(trust)) {
+        int good = X509_verify_cert(context);
+        if (good != 1 && seen)
+            write_issuer(context, seen);
+        return good;
     }
-    if (!trust_by_fingerprint(trust))
-        return X509_verify_cert(context);
-    if (known && is_ours(trust, digest)) {
+    if (certificate && digest_of(certificate, digest) && is_ours(trust, digest)) {
         X509_STORE_CTX_set_error(context, X509_V_OK);
         return 1;
     }
@@ -156,9 +212,24 @@ int trust_judge(const struct trust *trust, X509_STORE_CTX *context, struct trust
     return 0;
 }
 
+/* ca-file is there, and holds another CA than the one that is needed. */
+static void explain_issuer(const struct trust_seen *seen, const char *endpoint, const char *words,
+                           struct error *error)
+{
+    error_set(error, ERROR_CERTIFICATE,
+              "the certificate of %s is not trusted: %s; ca-file does not hold its issuer, \"%s\"", endpoint,
+              words, seen->issuer);
+    error_hint(
+        error,
+        "if that is this cluster's CA: `ssh root@HOST cat /etc/pve/pve-root-ca.pem "
+        ">/etc/fence-broker/pve-root-ca.pem`; if it is another one (ACME, your own): add it to ca-file, or "
+        "drop `ca-file = ` if the system trusts it; or `fingerprint = %s`",
+        seen->fingerprint);
+}
+
 /* Each with the line that mends it. */
-void trust_explain(const struct trust_seen *seen, const char *endpoint, const char *words,
-                   struct error *error)
+void trust_explain(const struct trust *trust, const struct trust_seen *seen, const char *endpoint,
+                   const char *words, struct error *error)
 {
     error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", endpoint, words);
     if (seen->stranger) {
@@ -171,7 +242,7 @@ void trust_explain(const struct trust_seen *seen, const char *endpoint, const ch
             "= %s",
             seen->fingerprint);
     } else if (strstr(words, "subject name") && seen->name[0]) {
-        error_hint(error, "it is for %s; write, if that is the host: endpoint = %.*s as %s", seen->name,
+        error_hint(error, "it is for %s; write, if that is the host: endpoint = %.*s as %s", seen->names,
                    (int)strcspn(endpoint, " "), endpoint, seen->name);
     } else if (strstr(words, "subject name")) {
         error_hint(error, "name the host that the certificate is for: endpoint = ADDRESS as NAME");
@@ -182,6 +253,8 @@ void trust_explain(const struct trust_seen *seen, const char *endpoint, const ch
         error_hint(
             error,
             "renew it on the Proxmox host: pvecm updatecerts --force; and check this clock: timedatectl");
+    } else if (trust->store && seen->issuer[0]) {
+        explain_issuer(seen, endpoint, words, error);
     } else {
         error_hint(error,
                    "fetch the cluster's CA: `ssh root@HOST cat /etc/pve/pve-root-ca.pem "

@@ -27,6 +27,7 @@ static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void 
     (void)state;
     unsigned before = system_certificates;
     assert_distrusted(other_ca->pem, fake_new(ca, "DNS:pve1", NULL), "unable to get local issuer", "ca-file");
+    assert_distrusted(other_ca->pem, fake_new(ca, "DNS:pve1", NULL), "\"CN=", "drop `ca-file = `");
     assert_distrusted(ca->pem, fake_new(ca, "DNS:pve2,IP:127.0.0.1", NULL), "subject name",
                       "endpoint = pve1 as pve2");
     assert_distrusted(ca->pem, fake_new_dated(ca, "DNS:pve1", NULL, -2 * FAKE_DAY_S, -FAKE_DAY_S), "expired",
@@ -37,6 +38,21 @@ static void test_a_certificate_that_does_not_fit_is_refused_with_its_cause(void 
     assert_distrusted("no certificate at all", fake_new(ca, "DNS:pve1", NULL), "", "ca-file");
     /* a CA that was named is the only one: the system's are not even looked at */
     assert_int_equal(system_certificates, before);
+}
+
+/* A resumed handshake shows no certificate, and the name is checked all the same. */
+static void test_a_wrong_name_is_said_in_the_same_words_each_time(void **state)
+{
+    (void)state;
+    const char *names = "DNS:localhost,DNS:pve2,DNS:pve2.example.com,IP:127.0.0.1,IP:192.0.2.12";
+    struct world *world = begin_with(fake_new(ca, names, NULL), ca->pem, TRANSPORT_FENCES);
+    for (int i = 0; i < 4; i++) {
+        const struct answer *answer = ask(world, power(API_STOP));
+        assert_says(answer, API_UNSENT, ERROR_CERTIFICATE, "subject name");
+        assert_holds(answer->error.hint, "pve2, pve2.example.com, 192.0.2.12;");
+        assert_holds(answer->error.hint, "endpoint = pve1 as pve2");
+    }
+    end(world);
 }
 
 /* ---- fingerprints ---- */
@@ -406,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_certificate_that_does_not_fit_is_refused_with_its_cause),
+        cmocka_unit_test(test_a_wrong_name_is_said_in_the_same_words_each_time),
         cmocka_unit_test(test_a_fingerprint_stands_for_chain_name_and_dates),
         cmocka_unit_test(test_another_certificate_is_refused_in_the_handshake_with_the_line_to_add),
         cmocka_unit_test(test_a_ca_that_does_not_fit_is_said_with_the_fingerprint_to_add),
