@@ -119,7 +119,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
     curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address);
     transport->counters.connections += connects > 0 ? (uint64_t)connects : 0;
 
-    if (code == CURLE_OK && !timed_out) {
+    if (!timed_out && (code == CURLE_OK || transport_ended_by_close(transfer, code))) {
         result.http_status = (int)status;
         result.journey = transport_journey(transfer, connects > 0);
         transport_judge_answer(transfer, &result, &document);

@@ -64,15 +64,24 @@ size_t transport_on_body(char *data, size_t size, size_t count, void *context)
     return transfer->broken ? 0 : length;
 }
 
-/* Only the status line matters: its reason phrase is Proxmox's error text. */
+static bool is_field(const char *data, size_t length, const char *name)
+{
+    return length > strlen(name) && strncasecmp(data, name, strlen(name)) == 0;
+}
+
+/* Of the status line the reason phrase: it is Proxmox's error text. */
 size_t transport_on_header(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
     size_t length = size * count;
     int reason_at = 0;
     char line[TRANSPORT_REASON_MAX];
-    if (length < 5 || memcmp(data, "HTTP/", 5) != 0)
+    transfer->head_ended = length == strspn(data, "\r\n");
+    transfer->has_length |=
+        is_field(data, length, "Content-Length:") || is_field(data, length, "Transfer-Encoding:");
+    if (!is_field(data, length, "HTTP/"))
         return length;
+    transfer->has_length = false;
     snprintf(line, sizeof(line), "%.*s", (int)length, data);
     line[strcspn(line, "\r\n")] = '\0';
     if (sscanf(line, "HTTP/%*s %*d %n", &reason_at) >= 0 && reason_at > 0)
@@ -111,6 +120,15 @@ static void say_not_an_answer(const struct transfer *transfer, struct error *err
 {
     error_set(error, ERROR_PROTOCOL, "Proxmox at %s answered %s with %zu bytes that are not a Proxmox answer",
               transfer->endpoint_text, api_row(transfer->call)->name, transfer->received);
+}
+
+/* pveproxy sends no length with a 401, nor with 595 to 597, and until March 2025 it closed without TLS's
+ * goodbye, which OpenSSL 3 makes an error of and newer versions of curl pass on. Nobody can have cut off what
+ * matters: a refusal is its status line, and the document of a good answer shows whether it is whole. */
+bool transport_ended_by_close(const struct transfer *transfer, CURLcode code)
+{
+    return code == CURLE_RECV_ERROR && transfer->head_ended && !transfer->has_length && !transfer->too_long &&
+           !transfer->broken;
 }
 
 void transport_judge_answer(const struct transfer *transfer, struct api_result *result,

@@ -45,7 +45,9 @@ struct transfer {
     char *answer;
     size_t answer_length, answer_size;
     struct listing *listing; /* takes a long answer in; NULL: it is kept in `answer` */
-    size_t received;         /* bytes of the answer */
+    size_t received;         /* bytes of the answer's body */
+    bool head_ended;         /* the whole head has come … */
+    bool has_length;         /* … and says where the body ends: else the connection's end is its end */
     bool too_long;           /* the answer: more than TRANSPORT_BODY_MAX */
     bool broken;             /* what was received is no answer of Proxmox's, whatever follows */
     struct trust_seen seen;  /* if there was a full handshake */
@@ -77,6 +79,8 @@ size_t transport_on_header(char *data, size_t size, size_t count, void *context)
  * and the result's guests, must be released after the callback. */
 void transport_judge_answer(const struct transfer *transfer, struct api_result *result,
                             struct json_object **document);
+/* What curl calls an error was the usual end of an answer without a length. */
+bool transport_ended_by_close(const struct transfer *transfer, CURLcode code);
 void transport_judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
                              struct api_result *result);
 /* `connected`: it made a connection of its own. */
