@@ -164,9 +164,12 @@ static void on_timeout(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct transfer *transfer = context;
-    struct generation *generation = transfer->lane->generation;
+    struct lane *lane = transfer->lane;
+    struct generation *generation = lane->generation;
     generation->active++;
     finish(transfer, CURLE_OPERATION_TIMEDOUT, true);
+    /* the libcurl of Debian 13 does not see by itself that another one, which waits, has room now */
+    event_active(lane->timer, EV_TIMEOUT, 0);
     if (--generation->active == 0 && generation != generation->transport->current)
         transport_generation_free(generation);
 }
