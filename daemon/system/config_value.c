@@ -127,6 +127,10 @@ static int split_host(char **host, uint16_t *port, struct config_problem *proble
 {
     char *text = *host;
     struct in6_addr ipv6;
+    if (strchr(text, '%')) {
+        way_out(problem, "write an address of the cluster's network, or a host name");
+        return bad(problem, "has an IPv6 zone: link-local addresses are not supported");
+    }
     if (text[0] != '[') {
         const char *colon = strchr(text, ':');
         if (colon && inet_pton(AF_INET6, text, &ipv6) == 1) {
@@ -136,6 +140,10 @@ static int split_host(char **host, uint16_t *port, struct config_problem *proble
         int result = split_port(text, port, problem);
         if (result < 0)
             return result;
+        if (text[0] && text[strlen(text) - 1] == '.') {
+            way_out(problem, "write the name without the dot at its end, as the certificate has it");
+            return bad(problem, "ends in a dot");
+        }
         return is_host(text) ? 0 : bad_host(problem);
     }
     char *end = strchr(text, ']');
@@ -146,8 +154,6 @@ static int split_host(char **host, uint16_t *port, struct config_problem *proble
         return result;
     *end = '\0';
     *host = text + 1;
-    if (strchr(*host, '%'))
-        return bad(problem, "has an IPv6 zone: link-local addresses are not supported");
     return inet_pton(AF_INET6, *host, &ipv6) == 1 ? 0 : bad_host(problem);
 }
 
@@ -293,7 +299,9 @@ static bool is_userid(const char *user)
 
 static int refuse_root(struct config_problem *problem)
 {
-    way_out(problem, "make a user of its own with VM.PowerMgmt and VM.Audit on the pool, and no more");
+    way_out(problem,
+            "make a user of its own: `fence-broker-admin provision --pool POOL --guests VMID,VMID --user "
+            "fence@pve --token broker` prints the script; then token-id = fence@pve!broker");
     return bad(problem,
                "is refused: root@pam may do everything in Proxmox, a fence needs two privileges on one pool");
 }
