@@ -5,6 +5,7 @@
 #include "admin/provision_private.h"
 
 #include "admin/prompt.h"
+#include "proxmox/printable.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 
@@ -78,7 +79,7 @@ static struct json_object *ask(struct provision_session *session, enum provision
         explicit_bzero(form, strlen(form));
     free(form);
     if (sent == 0) {
-        document = answer.length ? json_parse(answer.body, answer.length) : NULL;
+        document = answer.length ? printable_parse(answer.body, answer.length) : NULL;
         if (does_not_exist(&answer))
             *result = -ENOENT;
         else if (answer.status != 200)

@@ -7,6 +7,7 @@
  */
 #include "fence/record.h"
 
+#include "proxmox/printable.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json.h"
@@ -268,7 +269,7 @@ static bool read_kind(struct json_object *document, enum record_kind *kind)
 
 bool record_read(const char *line, size_t length, struct record *record)
 {
-    _cleanup_(json_putp) struct json_object *document = json_parse(line, length);
+    _cleanup_(json_putp) struct json_object *document = printable_parse(line, length);
     struct record found = {.number = 0};
     int64_t version, ms;
     const char *id;

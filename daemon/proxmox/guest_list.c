@@ -4,6 +4,7 @@
  */
 #include "proxmox/guest_list.h"
 
+#include "proxmox/printable.h"
 #include "system/arena.h"
 #include "system/cleanup.h"
 #include "system/json.h"
@@ -192,7 +193,7 @@ int guest_list_add(struct guest_list *list, const char *text, size_t length)
     if (json_flat_split(&flat, text, length))
         return add_flat(list, &flat);
 
-    _cleanup_(json_putp) struct json_object *object = json_parse(text, length);
+    _cleanup_(json_putp) struct json_object *object = printable_parse(text, length);
     if (!object || !json_object_is_type(object, json_type_object))
         return -EBADMSG;
     flatten(&flat, object);

@@ -6,6 +6,7 @@
  */
 #include "proxmox/listing.h"
 
+#include "proxmox/printable.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 #include "system/text.h"
@@ -83,7 +84,7 @@ static bool take_leaf(struct listing *listing, const char *text, size_t length)
     bool same =
         count > 0 && strncmp(listing->leaf_text, text, length) == 0 && listing->leaf_text[length] == '\0';
     struct json_object *leaf = same ? json_object_get(json_object_array_get_idx(listing->leaves, count - 1))
-                                    : json_parse(text, length);
+                                    : printable_parse(text, length);
 
     if (!leaf || json_object_array_add(listing->leaves, leaf) != 0) {
         json_object_put(leaf);
@@ -341,7 +342,7 @@ struct json_object *listing_end(struct listing *listing, struct guest_list **gue
     *guests = NULL;
     if (listing->place == PLACE_ELEMENT || listing->frame.failed || !listing->frame.data)
         return NULL;
-    document = json_parse(listing->frame.data, listing->frame.length);
+    document = printable_parse(listing->frame.data, listing->frame.length);
     if (!document || !json_object_is_type(document, json_type_object))
         return NULL;
     if (listing->leaves)

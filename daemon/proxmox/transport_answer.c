@@ -6,6 +6,8 @@
 
 #include "proxmox/blame.h"
 #include "proxmox/misfit.h"
+#include "proxmox/printable.h"
+#include "system/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +88,7 @@ size_t transport_on_header(char *data, size_t size, size_t count, void *context)
     line[strcspn(line, "\r\n")] = '\0';
     if (sscanf(line, "HTTP/%*s %*d %n", &reason_at) >= 0 && reason_at > 0)
         snprintf(transfer->reason, sizeof(transfer->reason), "%s", line + reason_at);
+    text_make_printable(transfer->reason);
     return length;
 }
 
@@ -137,7 +140,7 @@ void transport_judge_answer(const struct transfer *transfer, struct api_result *
     if (transfer->listing)
         *document = listing_end(transfer->listing, &result->guests);
     else if (transfer->answer_length)
-        *document = json_parse(transfer->answer, transfer->answer_length);
+        *document = printable_parse(transfer->answer, transfer->answer_length);
     if (result->http_status >= 300 || result->http_status < 200) {
         refuse(result, transfer, *document);
         return;

@@ -226,9 +226,28 @@ struct line_form {
     bool text, with_status, with_aliases;
 };
 
+/* Pacemaker takes a line apart at blanks, commas and semicolons, and cuts what is left at the first character
+ * that names of its nodes do not have: each piece would be a target of its own. */
+static void put_target(struct text *out, const char *name)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+    while (*name) {
+        size_t length = strspn(name, plain);
+
+        text_append(out, name, length);
+        name += length;
+        if (!*name)
+            return;
+        text_puts(out, "_");
+        name++;
+    }
+}
+
 static void put_line(struct text *out, const struct guest *guest, const char *name, bool with_status)
 {
-    text_printf(out, "%d,%s", guest->vmid, name);
+    text_printf(out, "%d,", guest->vmid);
+    put_target(out, name);
     if (with_status)
         text_printf(out, ",%s", power_word(guest));
     text_puts(out, "\n");

@@ -207,20 +207,64 @@ bool text_is_utf8(const char *bytes, size_t length)
     return true;
 }
 
+static uint32_t code_point(const unsigned char *bytes, size_t length)
+{
+    uint32_t point = length == 1 ? bytes[0] : bytes[0] & (0x7fU >> length);
+
+    for (size_t i = 1; i < length; i++)
+        point = point << 6 | (bytes[i] & 0x3fU);
+    return point;
+}
+
+/* What is not seen, or changes how the rest is seen: controls, blanks without width, ends of lines, and what
+ * turns the direction of writing. */
+static bool is_unseen(uint32_t point)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {
+        {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},       {0x61c, 0x61c},
+        {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
+        {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        if (point >= ranges[i].first && point <= ranges[i].last)
+            return true;
+    }
+    return false;
+}
+
+/* Bytes from `at` on that are no printable character; 0: there is one, of *step bytes. */
+static size_t unprintable(const char *at, size_t length, size_t *step)
+{
+    const unsigned char *bytes = (const unsigned char *)at;
+
+    *step = utf8_character(bytes, length);
+    if (*step == 0)
+        return 1;
+    return is_unseen(code_point(bytes, *step)) ? *step : 0;
+}
+
+bool text_is_printable(const char *string)
+{
+    size_t length = strlen(string);
+
+    for (size_t i = 0, step; i < length; i += step) {
+        if (unprintable(string + i, length - i, &step))
+            return false;
+    }
+    return true;
+}
+
 void text_make_printable(char *string)
 {
     size_t length = strlen(string);
-    for (size_t i = 0; i < length;) {
-        const unsigned char *at = (const unsigned char *)string + i;
-        size_t step = utf8_character(at, length - i);
-        bool control = *at < 0x20 || *at == 0x7f || (*at == 0xc2 && step == 2 && at[1] < 0xa0);
-        if (step == 0)
-            step = 1;
-        else if (!control) {
-            i += step;
-            continue;
-        }
-        memset(string + i, '?', step);
-        i += step;
+
+    for (size_t i = 0, step; i < length;) {
+        size_t bad = unprintable(string + i, length - i, &step);
+
+        memset(string + i, '?', bad);
+        i += bad ? bad : step;
     }
 }

@@ -24,5 +24,7 @@ void text_append_table(struct text *text, const char *tab_separated);
 /* Is this well-formed UTF-8 (no overlong forms, no surrogates)? NUL counts as a character. */
 bool text_is_utf8(const char *bytes, size_t length);
 /* Make a text fit for one line on a terminal, in place and without changing its length: control characters
- * (C0, DEL, C1) and bytes that are not UTF-8 become '?'. For what comes from the network or from a file. */
+ * (C0, DEL, C1), ends of lines, what is not seen or turns the direction of writing (U+200B, U+202E …), and
+ * bytes that are not UTF-8 become '?'. For what comes from the network or from a file. */
 void text_make_printable(char *string);
+bool text_is_printable(const char *string); /* it would not be changed */

@@ -8,6 +8,7 @@
 
 #include "system/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +129,30 @@ static void test_what_was_made_printable_is_utf8_without_controls(void **state)
     }
 }
 
+static void test_what_is_not_seen_or_turns_the_writing_is_not_printable(void **state)
+{
+    static const char *const unseen[] = {
+        "\x1b",         "\n",           "\x7f",         "\xc2\x80",     "\xc2\x9b",        "\xc2\xad",
+        "\xd8\x9c",     "\xe1\xa0\x8e", "\xe2\x80\x8b", "\xe2\x80\x8e", "\xe2\x80\x8f",    "\xe2\x80\xa8",
+        "\xe2\x80\xa9", "\xe2\x80\xaa", "\xe2\x80\xae", "\xe2\x81\xa0", "\xe2\x81\xa6",    "\xe2\x81\xa9",
+        "\xef\xbb\xbf", "\xef\xbf\xb9", "\xff",         "\xc0\xaf",     "\xf3\xa0\x80\x81"};
+    static const char *const seen[] = {
+        "a", "\xc2\xa0", "\xc3\xa4", "\xe2\x80\x90", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    char text[16], expected[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++) {
+        snprintf(text, sizeof(text), "a%sb", unseen[i]);
+        assert_false(text_is_printable(text));
+        text_make_printable(text);
+        snprintf(expected, sizeof(expected), "a%.*sb", (int)strlen(unseen[i]), "????");
+        assert_string_equal(text, expected);
+        assert_true(text_is_printable(text));
+    }
+    for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++)
+        assert_true(text_is_printable(seen[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_widths_are_counted_in_characters),
         cmocka_unit_test(test_utf8_is_told_from_what_only_looks_like_it),
         cmocka_unit_test(test_what_was_made_printable_is_utf8_without_controls),
+        cmocka_unit_test(test_what_is_not_seen_or_turns_the_writing_is_not_printable),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
