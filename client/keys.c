@@ -406,6 +406,14 @@ static bool is_choice(const char *value, const char *const *choices)
     return false;
 }
 
+/* "60s" is 60, for a hint; what cannot be guessed is `otherwise`. */
+static int64_t guess_number(const char *value, int64_t otherwise)
+{
+    _cleanup_(freep) char *digits = strndup(value, strspn(value, "0123456789"));
+    int64_t n = digits && strcasecmp(value + strlen(digits), "s") == 0 ? parse_number(digits) : -1;
+    return n >= 0 ? n : otherwise;
+}
+
 static int check_number(struct settings *settings, const struct key_row *row, const char *value,
                         struct failure *failure)
 {
@@ -413,10 +421,12 @@ static int check_number(struct settings *settings, const struct key_row *row, co
     settings->number[row->key] = n;
     if (!value || n >= 0)
         return 0;
-    return failure_set(failure,
-                       row->kind == KIND_SECOND ? "give whole seconds, as in delay=5"
-                                                : "give a whole number, as in retry_on=1",
-                       "%s=%s is not a number from 0 to %d", row->name, value, NUMBER_MAX);
+    char hint[96];
+    bool seconds = row->kind == KIND_SECOND;
+    snprintf(hint, sizeof(hint), "give %s, as in %s=%lld",
+             seconds ? "whole seconds without a unit" : "a whole number", row->name,
+             (long long)guess_number(value, seconds ? 60 : 1));
+    return failure_set(failure, hint, "%s=%s is not a number from 0 to %d", row->name, value, NUMBER_MAX);
 }
 
 static int check_row(struct settings *settings, const struct key_row *row, struct failure *failure)

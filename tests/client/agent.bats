@@ -187,6 +187,14 @@ teardown() { client_teardown; }
     done
 }
 
+@test "a number with a unit is answered with the line that is meant" {
+    agent action=off plug=n1 power_timeout=60s
+    fails_with "power_timeout=60s is not a number"
+    like "$err" "*whole seconds without a unit, as in power_timeout=60*"
+    agent action=off plug=n1 delay=1m
+    like "$err" "*as in delay=60*"
+}
+
 @test "unsupported actions say so in the fencer's words" {
     agent action=diag plug=n1
     fails_with "unsupported action 'diag'"
