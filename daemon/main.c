@@ -56,6 +56,7 @@ struct broker {
     struct transport *transport;
     struct session *session;
     struct grants *grants;
+    struct leads *leads;
     struct poller *poller;
     struct history *history;
     struct evidence *evidence;
@@ -504,6 +505,7 @@ static void tear_down(struct broker *broker)
     session_free(broker->session);
     transport_free(broker->transport);
     endpoints_free(broker->endpoints);
+    leads_free(broker->leads, RECORDER_WAIT_MS);
     grants_free(broker->grants, RECORDER_WAIT_MS);
     history_free(broker->history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
@@ -582,6 +584,7 @@ static bool make_rooms(struct broker *broker, struct error *error)
                                 on_round, broker);
     if (!broker->poller)
         return false;
+    poller_set_leads(broker->poller, broker->leads);
     broker->engine =
         engine_new(broker->base, broker->session, broker->poller, broker->history, &engine_settings);
     const struct rehearsal_rooms rooms = {probe_new(broker->session), broker->endpoints, broker->engine,
@@ -655,6 +658,8 @@ static bool start(struct broker *broker, struct error *error)
         return false;
     broker->grants = grants_new(broker->settings->config->state_directory, error);
     if (broker->grants)
+        broker->leads = leads_new(broker->settings->config->state_directory, error);
+    if (broker->leads)
         broker->rehearsals = rehearsals_new(broker->settings->config->state_directory, error);
     if (!broker->rehearsals || transport_global_init(error) < 0)
         return false;
@@ -666,6 +671,7 @@ static bool start(struct broker *broker, struct error *error)
     log_attach(broker->base);
     history_attach(broker->history, broker->base);
     grants_attach(broker->grants, broker->base);
+    leads_attach(broker->leads, broker->base);
     if (!make_events(broker)) {
         error_set(error, ERROR_INTERNAL, "no memory at the start");
         return false;

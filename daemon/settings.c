@@ -6,6 +6,7 @@
 #include "admin/can.h"
 #include "admin/doctor.h"
 #include "policy/access_lint.h"
+#include "proxmox/inventory.h"
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
@@ -286,6 +287,28 @@ static void check_password(const struct settings *settings)
         printf("warning: the password is in quotes, which count\n");
 }
 
+/* By what the file says alone: that a VMID and a name are the same guest only Proxmox knows. */
+static bool are_two_nodes(const struct config_alias *one, const struct config_alias *other)
+{
+    char *names[] = {other->node, one->node};
+    const struct guest guest = {.aliases = names, .alias_count = ARRAY_LEN(names)};
+    return guest_second_alias(&guest);
+}
+
+static void warn_of_two_names(const struct config *config)
+{
+    for (size_t i = 0; i < config->alias_count; i++) {
+        const struct config_alias *one = &config->aliases[i], *other = config->aliases;
+        while (strcasecmp(one->target, other->target) != 0) /* the first line for this guest */
+            other++;
+        if (are_two_nodes(one, other))
+            printf(
+                "warning: [nodes] has two names for guest %s, %s and %s: whoever fences one of them powers "
+                "off the other\n",
+                one->target, other->node, one->node);
+    }
+}
+
 int settings_check(const char *config_path, char *const *can)
 {
     struct error error = {0};
@@ -314,6 +337,7 @@ int settings_check(const char *config_path, char *const *can)
            settings->config->pool_count, settings->config->alias_count,
            settings->config->token_id ? settings->config->token_id : settings->config->user);
     check_password(settings);
+    warn_of_two_names(settings->config);
     access_lint(&settings->policy, settings->config, print_note, NULL);
     return 0;
 }

@@ -35,6 +35,7 @@ struct doctor {
     struct transport *transport;
     struct session *session;
     struct grants *grants;
+    struct leads *leads;
     struct poller *poller;
     struct evidence *evidence;
     struct visits *visits;
@@ -183,7 +184,8 @@ static bool set_up(struct doctor *doctor, struct error *error)
     doctor->base = event_base_new();
     doctor->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
     doctor->grants = grants_new_reading(config->state_directory, error);
-    if (!doctor->base || !doctor->endpoints || !doctor->grants)
+    doctor->leads = leads_new_reading(config->state_directory, error);
+    if (!doctor->base || !doctor->endpoints || !doctor->grants || !doctor->leads)
         return false;
     doctor->deadline = event_new(doctor->base, -1, 0, on_deadline, doctor);
     doctor->look = event_new(doctor->base, -1, 0, on_look, doctor);
@@ -198,6 +200,7 @@ static bool set_up(struct doctor *doctor, struct error *error)
     doctor->evidence = evidence_new();
     if (!doctor->poller || !doctor->evidence)
         return false;
+    poller_set_leads(doctor->poller, doctor->leads);
     const struct visits_rooms rooms = {
         .session = doctor->session,
         .endpoints = doctor->endpoints,
@@ -216,6 +219,7 @@ static void tear_down(struct doctor *doctor)
     session_free(doctor->session);
     transport_free(doctor->transport);
     endpoints_free(doctor->endpoints);
+    leads_free(doctor->leads, 0);
     grants_free(doctor->grants, 0);
     if (doctor->deadline)
         event_free(doctor->deadline);

@@ -88,27 +88,45 @@ static void add_untold(struct diagnosis *diagnosis, reason_set reasons)
     }
 }
 
+/* A pool without guests whose child has some: Proxmox counts them as the child's alone. */
+static void add_empty_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
+                           enum diagnosis_level level, const char *pool, const char *message)
+{
+    _cleanup_(text_clear) struct text hint = {0};
+    int vmid = 0;
+    const char *below = pool ? inventory_pool_below(facts->readiness.inventory, pool, &vmid) : NULL;
+
+    if (!below || facts->sees) {
+        diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms, "%s", message);
+        diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, pool);
+        return;
+    }
+    diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms,
+                  "%s: guest %d is in %s, and %s does not include that", message, vmid, below, pool);
+    text_printf(&hint, "in [proxmox] of fence-broker.conf: `pool = %s`", below);
+    diagnosis->failed |= hint.failed;
+    diagnosis_hint(diagnosis, hint.data);
+}
+
 static void add_members(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, reason_set overall)
 {
     const struct inventory *inventory = facts->readiness.inventory;
     int64_t age_ms = facts->readiness.inventory_age_ms;
 
-    if (overall & bit(REASON_EMPTY_POOL)) {
-        diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_FAILURE, age_ms, "%s",
-                      reason_message(REASON_EMPTY_POOL));
-        diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, first_pool(facts));
-    } else {
+    if (overall & bit(REASON_EMPTY_POOL))
+        add_empty_pool(diagnosis, facts, DIAGNOSIS_FAILURE, first_pool(facts),
+                       reason_message(REASON_EMPTY_POOL));
+    else
         diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_OK, age_ms, "%zu guests are in it",
                       inventory_count(inventory));
-    }
     for (size_t i = 0; facts->config && i < facts->config->pool_count; i++) {
         const char *pool = facts->config->pools[i];
+        char message[ERROR_MESSAGE_MAX];
 
         if ((overall & bit(REASON_EMPTY_POOL)) || has_guests(inventory, pool))
             continue;
-        diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_WARNING, age_ms,
-                      "the pool %s has no guest that the broker can see", pool);
-        diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, pool);
+        snprintf(message, sizeof(message), "the pool %s has no guest that the broker can see", pool);
+        add_empty_pool(diagnosis, facts, DIAGNOSIS_WARNING, pool, message);
     }
 }
 
@@ -153,7 +171,13 @@ static size_t add_unresolved(struct diagnosis *diagnosis, const struct inventory
     return count;
 }
 
-static size_t add_ambiguous(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+static reason_set of_names(void)
+{
+    return bit(REASON_AMBIGUOUS_NAME) | bit(REASON_AMBIGUOUS_ALIASED) | bit(REASON_NAME_MOVED) |
+           bit(REASON_MOVED_ALIASED);
+}
+
+static size_t add_names_that_fail(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
     size_t found = 0;
@@ -162,13 +186,46 @@ static size_t add_ambiguous(struct diagnosis *diagnosis, const struct diagnosis_
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
-        if (!sees(facts, guest) || !inventory_name_ambiguous(inventory, guest))
+        reason_set reasons = readiness_guest(&facts->readiness, guest) & of_names();
+
+        if (!sees(facts, guest) || !reasons)
             continue;
         found++;
         snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
-        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, facts->readiness.inventory_age_ms,
-                      "%s (%d): %s", guest_label(guest), guest->vmid, reason_message(REASON_AMBIGUOUS_NAME));
-        diagnosis_hint_for(diagnosis, reason_hint(REASON_AMBIGUOUS_NAME), vmid, guest->pool);
+        for (enum reason r = 0; r < REASON_COUNT; r++) {
+            const struct error *cause = readiness_cause(&facts->readiness, guest, r);
+
+            if (!(reasons & bit(r)))
+                continue;
+            if (cause && !sees(facts, guest->moved_with))
+                cause = NULL; /* it names the other one */
+            diagnosis_add(diagnosis, DIAGNOSIS_NAMES, level_of(r), facts->readiness.inventory_age_ms,
+                          "%s (%d): %s%s%s%s", guest_label(guest), guest->vmid, reason_message(r),
+                          cause ? " (" : "", cause ? cause->message : "", cause ? ")" : "");
+            diagnosis_hint_for(diagnosis, cause ? cause->hint : reason_hint(r), vmid, guest->pool);
+        }
+    }
+    return found;
+}
+
+static size_t add_named_twice(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    size_t found = 0;
+
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        const char *second = guest_second_alias(guest);
+
+        if (!second || !sees(facts, guest))
+            continue;
+        found++;
+        diagnosis_add(
+            diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
+            "[nodes] has two names for %s (%d), %s and %s: whoever fences one of them powers off the "
+            "other",
+            guest_label(guest), guest->vmid, guest->aliases[0], second);
+        diagnosis_hint(diagnosis, "leave one line of the two, or give each node its own VMID");
     }
     return found;
 }
@@ -184,7 +241,8 @@ void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_fac
     }
     /* who may not see all guests is told nothing of what the names of others lead to */
     size_t found = facts->sees ? 0 : add_unresolved(diagnosis, inventory);
-    found += add_ambiguous(diagnosis, facts);
+    found += add_names_that_fail(diagnosis, facts);
+    found += add_named_twice(diagnosis, facts);
     if (!found)
         diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
                       "every name leads to one guest");
@@ -197,7 +255,7 @@ static reason_set own_reasons(const struct diagnosis_facts *facts, const struct 
 {
     const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
     reason_set reasons = readiness_guest(&facts->readiness, guest) & ~readiness_overall(&facts->readiness) &
-                         ~bit(REASON_AMBIGUOUS_NAME) & ~bit(REASON_WRONG_GUEST);
+                         ~of_names() & ~bit(REASON_WRONG_GUEST);
 
     if (report && report->missing)
         reasons &= ~bit(REASON_NO_POWER_RIGHT);

@@ -11,11 +11,11 @@
 
 #include "fence/history_files.h"
 #include "fence/record.h"
-#include "fence/record_file.h"
 #include "fence/record_opens.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
+#include "system/record_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -156,6 +156,20 @@ static reason_set host_reasons(const struct readiness_facts *facts, const char *
            (unknown ? bit(REASON_NODE_UNKNOWN) : 0);
 }
 
+/* Who asks by a name that several have, or that has moved, is refused. An alias is another way to the guest;
+ * and where [nodes] says who has the name, nobody means the others by it. */
+static reason_set name_reasons(const struct guest *guest)
+{
+    bool aliased = guest->alias_count > 0;
+    reason_set reasons = 0;
+
+    if (guest->moved)
+        reasons |= bit(aliased ? REASON_MOVED_ALIASED : REASON_NAME_MOVED);
+    if (guest->name_shared)
+        reasons |= bit(aliased || guest->name_settled ? REASON_AMBIGUOUS_ALIASED : REASON_AMBIGUOUS_NAME);
+    return reasons;
+}
+
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest)
 {
     const struct evidence_guest *known = evidence_of(facts->evidence, guest->vmid);
@@ -168,8 +182,7 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     reasons |= lock_reasons(guest->lock);
     if (guest->hastate)
         reasons |= ha_reasons(guest->hastate);
-    if (facts->inventory && inventory_name_ambiguous(facts->inventory, guest))
-        reasons |= bit(REASON_AMBIGUOUS_NAME);
+    reasons |= name_reasons(guest);
     if (is_wrong_guest(facts, guest, known))
         reasons |= bit(REASON_WRONG_GUEST);
     if (legacy_in_doubt(&facts->doubts, guest->vmid))
@@ -226,6 +239,8 @@ const struct error *readiness_cause(const struct readiness_facts *facts, const s
 {
     const struct evidence_guest *known = evidence_of(facts->evidence, guest->vmid);
 
+    if (reason == REASON_NAME_MOVED || reason == REASON_MOVED_ALIASED)
+        return guest->moved;
     if (reason == REASON_REHEARSAL_UNSAFE)
         return evidence_rehearsals_alarm(facts->evidence);
     for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {

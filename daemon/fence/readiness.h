@@ -28,6 +28,8 @@ enum reason {
     REASON_MINORITY,
     REASON_EXCESS_REFUSED, /* both are "excess-privileges": this one blocks, */
     REASON_WRONG_GUEST,
+    REASON_NAME_MOVED,
+    REASON_AMBIGUOUS_NAME, /* and nothing in [nodes] leads to it */
     REASON_NO_POWER_RIGHT,
     REASON_TEMPLATE,
     REASON_SUSPENDED,
@@ -50,7 +52,8 @@ enum reason {
     REASON_NO_NIC,
     REASON_MIGRATING,         /* "locked" as well: by a migration, which a fence waits for */
     REASON_EXCESS_PRIVILEGES, /* and with this one we fence all the same */
-    REASON_AMBIGUOUS_NAME,
+    REASON_MOVED_ALIASED,     /* both words again: an alias leads to it all the same */
+    REASON_AMBIGUOUS_ALIASED,
     REASON_ONE_ENDPOINT,
     REASON_CLOCK_DOUBTED, /* the same, and others answer */
     REASON_CERTIFICATE_EXPIRES,

@@ -53,6 +53,14 @@ static const struct reason_row {
          "the name of this node leads to it, and this node is another guest: a fence would hit the wrong one",
          "name the right one in fence-broker.conf, [nodes]: NODE = VMID (`cat "
          "/sys/class/dmi/id/product_uuid` here, smbios1 in `qm config VMID` there)"},
+    [REASON_NAME_MOVED] =
+        {"name-moved", VERDICT_BLOCKED, "2 polls",
+         "a guest was renamed at Proxmox, and a name leads elsewhere than before: a fence by "
+         "that name is refused",
+         "say in fence-broker.conf, [nodes], which guest is meant: NODE = VMID"},
+    [REASON_AMBIGUOUS_NAME] = {"ambiguous-name", VERDICT_BLOCKED, "2 polls",
+                               "another guest of the pool has the same name: a fence by that name is refused",
+                               "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
     [REASON_NO_POWER_RIGHT] =
         {"no-power-right", VERDICT_BLOCKED, "2 rehearsals",
          "Proxmox does not grant VM.PowerMgmt and VM.Audit on the guest",
@@ -130,9 +138,13 @@ static const struct reason_row {
     [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED, "10 min",
                                   "the broker's identity holds more than fencing takes",
                                   "`/usr/sbin/fence_broker permissions` has the lines that mend it"},
-    [REASON_AMBIGUOUS_NAME] = {"ambiguous-name", VERDICT_DEGRADED, "2 polls",
-                               "another guest of the pool has the same name: only VMID and aliases work",
-                               "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
+    [REASON_MOVED_ALIASED] = {"name-moved", VERDICT_DEGRADED, "2 polls",
+                              "a guest was renamed at Proxmox, and a name leads elsewhere than before: only "
+                              "VMID and aliases work",
+                              "say in fence-broker.conf, [nodes], which guest is meant: NODE = VMID"},
+    [REASON_AMBIGUOUS_ALIASED] = {"ambiguous-name", VERDICT_DEGRADED, "2 polls",
+                                  "another guest of the pool has the same name: only VMID and aliases work",
+                                  "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
     [REASON_ONE_ENDPOINT] = {"one-endpoint", VERDICT_DEGRADED, "2 polls",
                              "only one Proxmox endpoint answers: with it the fence would be lost",
                              "mend the others, or add `endpoint = HOST` lines to the configuration"},

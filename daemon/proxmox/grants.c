@@ -12,10 +12,10 @@
 #include "system/clock.h"
 #include "system/json.h"
 #include "system/log.h"
+#include "system/record_file.h"
 #include "system/recorder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,9 +73,10 @@ static struct accepted *add_accepted(struct grants *grants, const char *identity
 }
 
 /* A line that is no record, a torn one say, is nobody's acceptance. */
-static void load_line(struct grants *grants, const char *line, size_t length)
+static void load_line(void *context, const char *line, size_t length)
 {
-    _cleanup_(json_putp) struct json_object *record = json_parse(line, length);
+    struct grants *grants = context;
+    _cleanup_(json_putp) struct json_object *record = line ? json_parse(line, length) : NULL;
     const char *identity = NULL;
     if (!json_get_string(record, "accepted", &identity))
         return;
@@ -86,23 +87,11 @@ static void load_line(struct grants *grants, const char *line, size_t length)
 
 static void load_file(struct grants *grants, const char *path)
 {
-    /* O_NONBLOCK: a FIFO in this place must not be waited for */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
-    if (!file) {
-        if (fd >= 0)
-            close(fd);
-        if (errno != ENOENT)
-            log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
-                    "%s cannot be read: %s; identities accepted before are not remembered", path,
-                    strerror(errno));
-        return;
-    }
-    _cleanup_(freep) char *line = NULL;
-    size_t size = 0;
-    for (ssize_t length; (length = getline(&line, &size, file)) > 0 && length <= RECORDER_RECORD_MAX;)
-        load_line(grants, line, (size_t)length - (line[length - 1] == '\n'));
-    fclose(file);
+    int result = record_file_read(path, FILE_BYTES, load_line, grants);
+    if (result < 0)
+        log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
+                "%s cannot be read: %s; identities accepted before are not remembered", path,
+                strerror(-result));
 }
 
 static bool load(struct grants *grants)

@@ -37,6 +37,8 @@ void inventory_unref(struct inventory *inventory)
     free(inventory->by_name.entries);
     free(inventory->by_short.entries);
     free(inventory->by_alias.entries);
+    free(inventory->by_alias_short.entries);
+    moved_clear(inventory);
     free(inventory->strangers.list);
     arena_clear(&inventory->texts);
     free(inventory);
@@ -80,6 +82,17 @@ const char *guest_label(const struct guest *guest)
     return guest->name && *guest->name ? guest->name : guest->label;
 }
 
+const char *guest_second_alias(const struct guest *guest)
+{
+    for (size_t i = 1; i < guest->alias_count; i++) {
+        size_t first = strcspn(guest->aliases[0], "."), length = strcspn(guest->aliases[i], ".");
+
+        if (first != length || strncasecmp(guest->aliases[0], guest->aliases[i], first) != 0)
+            return guest->aliases[i];
+    }
+    return NULL;
+}
+
 uint64_t name_hash(const char *name, size_t length)
 {
     uint64_t hash = 14695981039346656037U; /* FNV-1a */
@@ -101,25 +114,36 @@ int name_compare(const struct name_entry *a, const struct name_entry *b)
     return strncasecmp(a->key, b->key, a->length);
 }
 
-/* The run of entries whose key is `plug`, folded; its length, 0 if there is none. */
-static size_t index_find(const struct name_index *index, const char *plug, const struct name_entry **first)
+/* How many entries stand before that key; with `behind`, before the end of its run. */
+static size_t index_bound(const struct name_index *index, const struct name_entry *key, bool behind)
 {
-    struct name_entry wanted = {.key = plug, .length = strlen(plug)};
-    size_t low = 0, high = index->count, end;
+    size_t low = 0, high = index->count;
 
-    wanted.hash = name_hash(plug, wanted.length);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
+        int order = name_compare(&index->entries[middle], key);
 
-        if (name_compare(&index->entries[middle], &wanted) < 0)
+        if (order < 0 || (behind && order == 0))
             low = middle + 1;
         else
             high = middle;
     }
-    for (end = low; end < index->count && name_compare(&index->entries[end], &wanted) == 0; end++)
-        ;
-    *first = index->entries ? &index->entries[low] : NULL;
-    return end - low;
+    return low;
+}
+
+/* The run of entries whose key is `plug`, folded; its length, 0 if there is none. Thousands may have one
+ * name. */
+static size_t index_find(const struct name_index *index, const char *plug, const struct name_entry **first)
+{
+    struct name_entry wanted = {.key = plug, .length = strlen(plug)};
+
+    wanted.hash = name_hash(plug, wanted.length);
+    size_t begin = index_bound(index, &wanted, false);
+
+    *first = index->entries ? &index->entries[begin] : NULL;
+    if (begin == index->count || name_compare(*first, &wanted) != 0)
+        return 0;
+    return index_bound(index, &wanted, true) - begin;
 }
 
 /* ---- what a user reads when a plug leads nowhere ---- */
@@ -212,6 +236,15 @@ static void say_stranger(const struct stranger *stranger, const char *shown, str
     char name[SHOWN_PLUG_MAX];
 
     show_plug(stranger->name ? stranger->name : "without a name", name);
+    if (stranger->pool) { /* to put it into ours would take it out of that one */
+        error_set(
+            error, ERROR_UNKNOWN_PLUG,
+            "%s is guest %d (%s), which is in %.100s and not in a pool of the broker's: it is never touched",
+            shown, stranger->vmid, name, stranger->pool);
+        error_hint(error, "if it is to be fenced, add `pool = %.100s` to [proxmox] of fence-broker.conf",
+                   stranger->pool);
+        return;
+    }
     error_set(error, ERROR_UNKNOWN_PLUG, "%s is guest %d (%s), which is not in the pool: it is never touched",
               shown, stranger->vmid, name);
     error_hint(error, "if it is to be fenced, on a Proxmox host: `pveum pool modify POOL --vms %d`",
@@ -223,6 +256,7 @@ static void say_unknown(const struct inventory *inventory, const char *plug, str
     char shown[SHOWN_PLUG_MAX];
     struct guest_list list = {.length = 0};
     const struct guest *similar = same_first_label(inventory, plug);
+    const struct moved_name *moved = moved_find(inventory, plug);
     const struct stranger *stranger = strangers_find(&inventory->strangers, plug);
 
     show_plug(plug, shown);
@@ -239,7 +273,12 @@ static void say_unknown(const struct inventory *inventory, const char *plug, str
         list_guest(&list, &inventory->guests[i]);
     list_end(&list, inventory->guest_count);
     error_set(error, ERROR_UNKNOWN_PLUG, "no guest is called %s; there are %s", shown, list.text);
-    if (similar)
+    if (moved)
+        error_hint(error,
+                   "it was guest %d, which is called %s now: if that one is meant, put \"%s = %d\" into "
+                   "[nodes]",
+                   moved->before->vmid, guest_label(moved->before), shown, moved->before->vmid);
+    else if (similar)
         error_hint(
             error,
             "if guest %d is meant, put \"%s = %d\" into [nodes]; fence_broker targets shows the guests",
@@ -266,88 +305,143 @@ static bool parse_vmid(const char *plug, int *vmid)
     return true;
 }
 
-enum match match_guest(const struct inventory *inventory, const char *plug, const struct guest **guest,
-                       const struct name_entry **candidates, size_t *count)
+void match_guest(const struct inventory *inventory, const char *plug, struct lookup *lookup)
 {
     const struct name_index *indexes[] = {&inventory->by_name, &inventory->by_short};
     int vmid;
 
-    if (*plug == '\0')
-        return MATCH_NONE;
+    *lookup = (struct lookup){.match = MATCH_NONE};
     if (is_digits(plug)) {
-        *guest = parse_vmid(plug, &vmid) ? inventory_by_vmid(inventory, vmid) : NULL;
-        return *guest ? MATCH_ONE : MATCH_NONE;
+        lookup->guest = parse_vmid(plug, &vmid) ? inventory_by_vmid(inventory, vmid) : NULL;
+        lookup->match = lookup->guest ? MATCH_ONE : MATCH_NONE;
+        return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(indexes); i++) {
-        *count = index_find(indexes[i], plug, candidates);
-        if (*count > 1)
-            return MATCH_SEVERAL;
-        if (*count == 1) {
-            *guest = &inventory->guests[(*candidates)->guest];
-            return MATCH_ONE;
-        }
+    for (size_t i = 0; *plug && i < ARRAY_LEN(indexes) && lookup->match == MATCH_NONE; i++) {
+        lookup->count = index_find(indexes[i], plug, &lookup->candidates);
+        if (lookup->count > 1)
+            lookup->match = MATCH_SEVERAL;
+        if (lookup->count != 1)
+            continue;
+        lookup->match = MATCH_ONE;
+        lookup->guest = &inventory->guests[lookup->candidates->guest];
     }
-    return MATCH_NONE;
 }
 
-/* The alias of this name, if it decides. Two lines that differ in case only must agree. */
-static enum match match_alias(const struct inventory *inventory, const char *plug, const struct alias **alias)
+/* By the alias of this name, or of this short name. Several lines must agree. */
+static void match_alias(const struct inventory *inventory, const struct name_index *index, const char *plug,
+                        struct lookup *lookup)
 {
     const struct name_entry *first;
-    size_t count = index_find(&inventory->by_alias, plug, &first);
+    size_t count = index_find(index, plug, &first);
 
-    if (count == 0)
-        return MATCH_NONE;
-    *alias = &inventory->aliases[first->guest];
-    for (size_t i = 1; i < count; i++) {
-        const struct alias *other = &inventory->aliases[first[i].guest];
+    *lookup = (struct lookup){.match = count ? MATCH_ONE : MATCH_NONE, .aliased = count > 0};
+    for (size_t i = 0; i < count; i++) {
+        const struct alias *alias = &inventory->aliases[first[i].guest];
+        const struct alias *leader = lookup->alias ? lookup->alias : alias;
 
-        if (!other->resolved || !(*alias)->resolved || other->guest != (*alias)->guest)
-            return MATCH_SEVERAL;
+        if (alias != leader && (!alias->resolved || !leader->resolved || alias->guest != leader->guest))
+            lookup->match = MATCH_SEVERAL;
+        lookup->alias = leader;
     }
-    return MATCH_ONE;
+    if (lookup->match == MATCH_ONE && lookup->alias->resolved)
+        lookup->guest = &inventory->guests[lookup->alias->guest];
+}
+
+/* The short name of an alias is as good as that of a guest: where they differ, neither counts. */
+static void add_alias_short(const struct inventory *inventory, const char *plug, struct lookup *lookup)
+{
+    const struct name_entry *first;
+    struct lookup by_alias;
+
+    if (lookup->match == MATCH_ONE && (is_digits(plug) || index_find(&inventory->by_name, plug, &first) > 0))
+        return;
+    match_alias(inventory, &inventory->by_alias_short, plug, &by_alias);
+    if (by_alias.match == MATCH_NONE || lookup->match == MATCH_SEVERAL)
+        return;
+    if (lookup->match == MATCH_ONE && by_alias.guest && by_alias.guest != lookup->guest)
+        by_alias.match = MATCH_SEVERAL;
+    *lookup = by_alias;
+}
+
+void match_plug(const struct inventory *inventory, const char *plug, struct lookup *lookup)
+{
+    match_alias(inventory, &inventory->by_alias, plug, lookup);
+    if (lookup->match != MATCH_NONE)
+        return;
+    match_guest(inventory, plug, lookup);
+    add_alias_short(inventory, plug, lookup);
+}
+
+static void say_aliases_differ(const struct inventory *inventory, const char *plug, struct error *error)
+{
+    const struct name_entry *first;
+    char shown[SHOWN_PLUG_MAX];
+
+    show_plug(plug, shown);
+    if (index_find(&inventory->by_alias, plug, &first) == 0) {
+        error_set(error, ERROR_AMBIGUOUS_NAME,
+                  "%s is the short name of several guests, one of them by [nodes]", shown);
+        error_hint(error, "put \"%s = VMID\" into [nodes]: fence_broker targets shows the guests", shown);
+        return;
+    }
+    error_set(error, ERROR_AMBIGUOUS_NAME, "[nodes] names %s more than once, and not the same guest", shown);
+    error_hint(error, "leave one of the lines that differ in upper and lower case only");
+}
+
+/* A name that has moved leads nowhere, unless [nodes] decides. */
+static const struct moved_name *moved_by(const struct inventory *inventory, const char *plug,
+                                         const struct lookup *lookup)
+{
+    if (lookup->match != MATCH_ONE || lookup->aliased || !lookup->guest->moved)
+        return NULL;
+    const struct moved_name *moved = moved_find(inventory, plug);
+
+    return moved && moved->now == lookup->guest ? moved : NULL;
+}
+
+const struct guest *inventory_leads(const struct inventory *inventory, const char *plug)
+{
+    struct lookup lookup;
+
+    match_plug(inventory, plug, &lookup);
+    return lookup.match == MATCH_ONE && !moved_by(inventory, plug, &lookup) ? lookup.guest : NULL;
+}
+
+bool inventory_moved(const struct inventory *inventory, const char *plug, const struct guest **before,
+                     const struct guest **now)
+{
+    struct lookup lookup;
+
+    match_plug(inventory, plug, &lookup);
+    const struct moved_name *moved = moved_by(inventory, plug, &lookup);
+
+    if (!moved)
+        return false;
+    *before = moved->before;
+    *now = moved->now;
+    return true;
 }
 
 const struct guest *inventory_find(const struct inventory *inventory, const char *plug, struct error *error)
 {
-    const struct name_entry *candidates = NULL;
-    const struct guest *guest = NULL;
-    const struct alias *alias = NULL;
-    char shown[SHOWN_PLUG_MAX];
-    size_t count = 0;
+    struct lookup lookup;
 
-    switch (match_alias(inventory, plug, &alias)) {
-    case MATCH_ONE:
-        if (alias->resolved)
-            return &inventory->guests[alias->guest];
-        say_unresolved(inventory, alias, error);
-        return NULL;
-    case MATCH_SEVERAL:
-        show_plug(plug, shown);
-        error_set(error, ERROR_AMBIGUOUS_NAME, "[nodes] names %s more than once, and not the same guest",
-                  shown);
-        error_hint(error, "leave one of the lines that differ in upper and lower case only");
-        return NULL;
-    case MATCH_NONE:
-        break;
-    }
-    switch (match_guest(inventory, plug, &guest, &candidates, &count)) {
-    case MATCH_ONE:
-        return guest;
-    case MATCH_SEVERAL:
-        say_ambiguous(inventory, plug, candidates, count, error);
-        return NULL;
-    case MATCH_NONE:
-        break;
-    }
-    say_unknown(inventory, plug, error);
+    match_plug(inventory, plug, &lookup);
+    const struct moved_name *moved = moved_by(inventory, plug, &lookup);
+
+    if (moved)
+        *error = *moved->error;
+    else if (lookup.match == MATCH_ONE && lookup.guest)
+        return lookup.guest;
+    else if (lookup.match == MATCH_ONE)
+        say_unresolved(inventory, lookup.alias, error);
+    else if (lookup.match == MATCH_NONE)
+        say_unknown(inventory, plug, error);
+    else if (lookup.aliased)
+        say_aliases_differ(inventory, plug, error);
+    else
+        say_ambiguous(inventory, plug, lookup.candidates, lookup.count, error);
     return NULL;
-}
-
-bool inventory_name_ambiguous(const struct inventory *inventory, const struct guest *guest)
-{
-    (void)inventory;
-    return guest->name_shared;
 }
 
 size_t inventory_unresolved_alias_count(const struct inventory *inventory)

@@ -22,10 +22,15 @@ struct guest {
     char *hastate; /* NULL: not managed by HA */
     char *tags;    /* as Proxmox writes them, "a;b"; NULL: none */
     bool template;
-    bool name_shared; /* another guest of the inventory is called the same */
-    bool may_power;   /* our privileges: VM.PowerMgmt */
-    bool may_audit;   /* VM.Audit */
-    char **aliases;   /* Pacemaker node names from [nodes] */
+    bool name_shared;  /* another guest of the inventory is called the same */
+    bool name_settled; /* a line of [nodes] says who is meant by its name */
+    /* A name that leads here led to another guest before, or the other way round: it leads nowhere
+     * (ERROR_NAME_MOVED, which names both); NULL: none. */
+    const struct error *moved;
+    const struct guest *moved_with;
+    bool may_power; /* our privileges: VM.PowerMgmt */
+    bool may_audit; /* VM.Audit */
+    char **aliases; /* Pacemaker node names from [nodes] */
     size_t alias_count;
     char label[12]; /* the VMID in digits; see guest_label() */
 };
@@ -48,16 +53,27 @@ const struct guest *inventory_by_vmid(const struct inventory *inventory, int vmi
 /* Its name, or its VMID in digits if it has none. NULL gives "". */
 const char *guest_label(const struct guest *guest);
 
-/* Which guest a plug means, in this order: alias, exact VMID, name, short name (the guest's, up to its first
- * dot); names without regard to case. The first of these that matches decides: an alias that leads to no
- * guest ends the search, for the guest that happens to have its name is not the one that was meant. Digits
- * alone are a VMID and never a name. A plug with a domain does not match a guest named without one ("web1.a"
- * and "web1.b" would be the same guest): the hint has the line for [nodes]. NULL and *error
- * (ERROR_UNKNOWN_PLUG, ERROR_AMBIGUOUS_NAME with the candidates) otherwise. That a guest is there and in
- * none of the pools is said if Proxmox shows it to us. */
+/* Two lines of [nodes] with names of two nodes lead to it: the first line, and one that differs from it by
+ * more than a domain; NULL: no. */
+const char *guest_second_alias(const struct guest *guest);
+
+/* Which guest a plug means, in this order: alias, exact VMID, name, short name (the guest's or the alias', up
+ * to its first dot); names without regard to case. The first of these that matches decides: an alias that
+ * leads to no guest ends the search, for the guest that happens to have its name is not the one that was
+ * meant. Digits alone are a VMID and never a name. A plug with a domain does not match a guest named without
+ * one ("web1.a" and "web1.b" would be the same guest): the hint has the line for [nodes]. A name that led to
+ * another guest before, which is still there, leads nowhere before [nodes] says whom it means. NULL and
+ * *error (ERROR_UNKNOWN_PLUG, ERROR_AMBIGUOUS_NAME with the candidates, ERROR_NAME_MOVED) otherwise. That a
+ * guest is there and in none of the pools is said if Proxmox shows it to us. */
 const struct guest *inventory_find(const struct inventory *inventory, const char *plug, struct error *error);
-/* Another guest of the pool has the same name (then only VMID or alias can be used). */
-bool inventory_name_ambiguous(const struct inventory *inventory, const struct guest *guest);
+/* The same without a word about why not, which costs more than the search. */
+const struct guest *inventory_leads(const struct inventory *inventory, const char *plug);
+/* A pool below this one ("prod/nfs" below "prod"), of which Proxmox shows a guest that is none of ours; NULL:
+ * none. */
+const char *inventory_pool_below(const struct inventory *inventory, const char *pool, int *vmid);
+/* Both guests of ERROR_NAME_MOVED. False: this plug has not moved. */
+bool inventory_moved(const struct inventory *inventory, const char *plug, const struct guest **before,
+                     const struct guest **now);
 /* Lines of [nodes] that lead nowhere, in configured order: for a warning. NULL beyond the end. Valid as long
  * as the inventory. */
 size_t inventory_unresolved_alias_count(const struct inventory *inventory);
@@ -88,9 +104,12 @@ void inventory_builder_freep(struct inventory_builder **builder);
  * within `guest` are ignored. A guest without a name, as Proxmox lists those of a dead host, keeps the name,
  * the tags and the mark of a template that the previous inventory had for it. */
 bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest);
-/* A guest that Proxmox shows and that may be of none of the pools: known by name only, for errors. */
-bool inventory_builder_stranger(struct inventory_builder *builder, int vmid, const char *name);
+/* A guest that Proxmox shows and that may be of none of the pools: known by name only, for errors. Only VMID,
+ * name and pool of `guest` count. */
+bool inventory_builder_stranger(struct inventory_builder *builder, const struct guest *guest);
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
+/* This name led to that guest before. `name` is borrowed until the builder ends. */
+bool inventory_builder_lead(struct inventory_builder *builder, const char *name, int vmid);
 bool inventory_builder_node(struct inventory_builder *builder, const char *node,
                             bool online); /* of the fresh list */
 /* Of a host that was given with inventory_builder_node(); of others nothing. */

@@ -20,7 +20,12 @@
 struct inventory_builder {
     struct inventory *inventory; /* under construction: nobody else sees it */
     struct inventory *previous;  /* a reference, or NULL */
-    size_t guest_capacity, alias_capacity, node_capacity;
+    size_t guest_capacity, alias_capacity, node_capacity, lead_capacity;
+    struct lead {
+        const char *name; /* borrowed */
+        int vmid;
+    } * leads;
+    size_t lead_count;
     size_t remembered; /* the first ones of nodes come from the previous snapshot, ordered by name */
 };
 
@@ -84,6 +89,7 @@ void inventory_builder_free(struct inventory_builder *builder)
         return;
     inventory_unref(builder->inventory);
     inventory_unref(builder->previous);
+    free(builder->leads);
     free(builder);
 }
 
@@ -163,6 +169,18 @@ bool inventory_builder_alias(struct inventory_builder *builder, const char *node
     if (!node_copy || !target_copy || !aliases)
         return false;
     aliases[inventory->alias_count++] = (struct alias){.node = node_copy, .target = target_copy};
+    return true;
+}
+
+bool inventory_builder_lead(struct inventory_builder *builder, const char *name, int vmid)
+{
+    struct lead *leads =
+        with_room(builder->leads, builder->lead_count, &builder->lead_capacity, sizeof(*leads));
+
+    if (!leads)
+        return false;
+    builder->leads = leads;
+    leads[builder->lead_count++] = (struct lead){.name = name, .vmid = vmid};
     return true;
 }
 
@@ -359,31 +377,29 @@ static bool name_guest(struct inventory *inventory, struct guest *guest, const c
 
 static bool resolve(struct inventory *inventory, struct alias *alias)
 {
-    const struct name_entry *candidates;
-    const struct guest *guest = NULL;
-    size_t count;
-    enum match match = is_digits(alias->node)
-                           ? MATCH_NONE
-                           : match_guest(inventory, alias->target, &guest, &candidates, &count);
+    struct lookup lookup = {.match = MATCH_NONE};
 
-    alias->resolved = match == MATCH_ONE;
-    alias->ambiguous = match == MATCH_SEVERAL;
+    if (!is_digits(alias->node))
+        match_guest(inventory, alias->target, &lookup);
+    alias->resolved = lookup.match == MATCH_ONE;
+    alias->ambiguous = lookup.match == MATCH_SEVERAL;
     if (!alias->resolved) {
         inventory->unresolved[inventory->unresolved_count++] = (struct unresolved_alias){
             .node = alias->node, .target = alias->target, .ambiguous = alias->ambiguous};
         return true;
     }
-    alias->guest = (size_t)(guest - inventory->guests);
+    alias->guest = (size_t)(lookup.guest - inventory->guests);
     return name_guest(inventory, &inventory->guests[alias->guest], alias->node);
 }
 
 static bool resolve_aliases(struct inventory *inventory)
 {
-    struct name_index *index = &inventory->by_alias;
+    struct name_index *index = &inventory->by_alias, *shorts = &inventory->by_alias_short;
 
     index->entries = calloc(inventory->alias_count + 1, sizeof(*index->entries));
+    shorts->entries = calloc(inventory->alias_count + 1, sizeof(*shorts->entries));
     inventory->unresolved = calloc(inventory->alias_count + 1, sizeof(*inventory->unresolved));
-    if (!index->entries || !inventory->unresolved)
+    if (!index->entries || !shorts->entries || !inventory->unresolved)
         return false;
     for (size_t i = 0; i < inventory->alias_count; i++) {
         struct alias *alias = &inventory->aliases[i];
@@ -391,9 +407,38 @@ static bool resolve_aliases(struct inventory *inventory)
         if (!resolve(inventory, alias))
             return false;
         index_add(index, alias->node, strlen(alias->node), i);
+        index_add(shorts, alias->node, strcspn(alias->node, "."), i);
     }
     index_sort(index);
+    index_sort(shorts);
     return true;
+}
+
+/* By a line of [nodes]: for the name itself, or for its short form, if it has no other. */
+static void mark_settled_names(struct inventory *inventory)
+{
+    struct lookup lookup;
+
+    for (size_t i = 0; i < inventory->guest_count && inventory->alias_count > 0; i++) {
+        struct guest *guest = &inventory->guests[i];
+
+        if (!guest->name_shared)
+            continue;
+        match_plug(inventory, guest->name, &lookup);
+        guest->name_settled = lookup.aliased;
+    }
+}
+
+static bool judge_leads(struct inventory_builder *builder)
+{
+    struct inventory *inventory = builder->inventory;
+
+    inventory->moved = calloc(builder->lead_count + 1, sizeof(*inventory->moved));
+    for (size_t i = 0; inventory->moved && i < builder->lead_count; i++) {
+        if (!moved_judge(inventory, builder->leads[i].name, builder->leads[i].vmid))
+            return false;
+    }
+    return inventory->moved != NULL;
 }
 
 struct inventory *inventory_builder_finish(struct inventory_builder *owned, int64_t taken_ms)
@@ -405,7 +450,8 @@ struct inventory *inventory_builder_finish(struct inventory_builder *owned, int6
     order_guests(inventory);
     order_nodes(builder);
     strangers_forget_guests(inventory);
-    if (!index_guests(inventory) || !resolve_aliases(inventory))
+    if (!index_guests(inventory) || !resolve_aliases(inventory) || !judge_leads(builder))
         return NULL;
+    mark_settled_names(inventory);
     return TAKE(builder->inventory);
 }

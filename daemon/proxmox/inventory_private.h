@@ -25,6 +25,14 @@ struct alias {
     size_t guest; /* index into guests, if resolved */
 };
 
+/* A name that led to a guest which is still there, and does not lead to it any more. */
+struct moved_name {
+    const char *name;
+    const struct guest *before;
+    const struct guest *now; /* whom it would lead to; NULL: to nobody */
+    struct error *error;     /* NULL with `now` */
+};
+
 struct node {
     const char *name;
     bool online;
@@ -37,6 +45,7 @@ struct node {
 struct stranger {
     int vmid;
     const char *name; /* NULL: none */
+    const char *pool; /* NULL: none, or not told */
 };
 
 struct strangers {
@@ -55,16 +64,32 @@ struct inventory {
     size_t unresolved_count;
     struct node *nodes; /* by name */
     size_t node_count;
-    struct name_index by_name, by_short, by_alias;
+    struct name_index by_name, by_short, by_alias, by_alias_short;
+    struct moved_name *moved;
+    size_t moved_count;
     struct strangers strangers;
     struct arena texts; /* all strings that the others point to */
 };
 
 enum match { MATCH_NONE, MATCH_ONE, MATCH_SEVERAL };
 
-/* Plug to guest without aliases. *guest is set for MATCH_ONE, *candidates and *count for MATCH_SEVERAL. */
-enum match match_guest(const struct inventory *inventory, const char *plug, const struct guest **guest,
-                       const struct name_entry **candidates, size_t *count);
+/* What a plug leads to, moved or not. */
+struct lookup {
+    enum match match;
+    bool aliased;                        /* by a line of [nodes] */
+    const struct guest *guest;           /* MATCH_ONE; NULL: `alias` decides, and leads nowhere */
+    const struct alias *alias;           /* if it decides */
+    const struct name_entry *candidates; /* MATCH_SEVERAL without aliases */
+    size_t count;
+};
+
+/* By VMID, name or short name, without aliases. */
+void match_guest(const struct inventory *inventory, const char *plug, struct lookup *lookup);
+void match_plug(const struct inventory *inventory, const char *plug, struct lookup *lookup);
+/* inventory_moved.c */
+const struct moved_name *moved_find(const struct inventory *inventory, const char *plug);
+bool moved_judge(struct inventory *inventory, const char *name, int vmid); /* false: no memory */
+void moved_clear(struct inventory *inventory);
 const struct node *inventory_node(const struct inventory *inventory, const char *name); /* NULL: unknown */
 /* Of the first `length` bytes, without regard to case. */
 uint64_t name_hash(const char *name, size_t length);

@@ -12,10 +12,19 @@
 
 #define STRANGERS_FIRST 64
 
-bool inventory_builder_stranger(struct inventory_builder *builder, int vmid, const char *name)
+static const char *copy_text(struct inventory *inventory, const char *text, bool *ok)
+{
+    const char *copy = text ? arena_share(&inventory->texts, text, strlen(text)) : NULL;
+
+    *ok &= copy || !text;
+    return copy;
+}
+
+bool inventory_builder_stranger(struct inventory_builder *builder, const struct guest *guest)
 {
     struct inventory *inventory = inventory_builder_made(builder);
     struct strangers *strangers = &inventory->strangers;
+    bool ok = true;
 
     if (strangers->count == strangers->size) {
         size_t size = strangers->size ? 2 * strangers->size : STRANGERS_FIRST;
@@ -26,12 +35,26 @@ bool inventory_builder_stranger(struct inventory_builder *builder, int vmid, con
         strangers->list = list;
         strangers->size = size;
     }
-    const char *copy = name ? arena_copy(&inventory->texts, name, strlen(name)) : NULL;
+    strangers->list[strangers->count] = (struct stranger){.vmid = guest->vmid,
+                                                          .name = copy_text(inventory, guest->name, &ok),
+                                                          .pool = copy_text(inventory, guest->pool, &ok)};
+    strangers->count += ok;
+    return ok;
+}
 
-    if (name && !copy)
-        return false;
-    strangers->list[strangers->count++] = (struct stranger){vmid, copy};
-    return true;
+const char *inventory_pool_below(const struct inventory *inventory, const char *pool, int *vmid)
+{
+    size_t length = strlen(pool);
+
+    for (size_t i = 0; i < inventory->strangers.count; i++) {
+        const struct stranger *stranger = &inventory->strangers.list[i];
+
+        if (!stranger->pool || strncmp(stranger->pool, pool, length) != 0 || stranger->pool[length] != '/')
+            continue;
+        *vmid = stranger->vmid;
+        return stranger->pool;
+    }
+    return NULL;
 }
 
 void strangers_forget_guests(struct inventory *inventory)

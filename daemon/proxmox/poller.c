@@ -27,6 +27,16 @@ static void log_changes(struct poller *poller)
         log_say(KIND_ALIAS_UNMATCHED, (const struct log_field[]){{"FENCE_TARGET", alias->node}, {NULL, NULL}},
                 "[nodes] %s = %s matches no guest of the pool, or more than one", alias->node, alias->target);
     }
+    for (size_t i = 0; i < count; i++) {
+        const struct guest *guest = inventory_get(poller->inventory, i);
+        const char *second = guest_second_alias(guest);
+        if (second)
+            log_say(
+                KIND_ALIAS_TWICE, (const struct log_field[]){{"FENCE_TARGET", second}, {NULL, NULL}},
+                "[nodes] has two names for guest %d, %s and %s: whoever fences one of them powers off the "
+                "other",
+                guest->vmid, guest->aliases[0], second);
+    }
 }
 
 /* A row of failed rounds may fail in turn for this and for that: each reason is told once. */
@@ -98,6 +108,8 @@ static void end_round(struct poller *poller)
             poller->permissions_due = poller->again = true;
         inventory_unref(poller->inventory);
         poller->inventory = TAKE(made);
+        if (poller->leads)
+            leads_learn(poller->leads, poller->inventory);
         log_changes(poller);
         if (poller->error.code != ERROR_NONE)
             log_say(KIND_POLLING_RESUMED, NULL, "polling Proxmox works again");
@@ -450,6 +462,11 @@ bool poller_set_config(struct poller *poller, const struct config *config)
     poller->permissions_due = true;
     poller_poll_now(poller);
     return copied;
+}
+
+void poller_set_leads(struct poller *poller, struct leads *leads)
+{
+    poller->leads = leads;
 }
 
 void poller_free(struct poller *poller)

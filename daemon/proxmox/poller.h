@@ -6,6 +6,7 @@
 
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
+#include "proxmox/leads.h"
 #include "proxmox/session.h"
 #include "system/config.h"
 
@@ -29,6 +30,8 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
                           struct grants *grants, const struct config *config, poller_round_fn *round,
                           void *context);
 void poller_free(struct poller *poller);
+/* Where names led before; borrowed. Before the first round ends. */
+void poller_set_leads(struct poller *poller, struct leads *leads);
 /* After a reload: copies what it needs, polls at once. false if memory ran out. */
 bool poller_set_config(struct poller *poller, const struct config *config);
 void poller_poll_now(struct poller *poller);

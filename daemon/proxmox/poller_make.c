@@ -59,7 +59,7 @@ static bool add_stranger(const struct poller *poller, struct inventory_builder *
             is_powered_member(poller, pool, guest))
             return true;
     }
-    return inventory_builder_stranger(builder, guest->vmid, guest->name);
+    return inventory_builder_stranger(builder, guest);
 }
 
 static bool add_nodes(const struct poller *poller, struct inventory_builder *builder)
@@ -143,6 +143,8 @@ static struct inventory *finish(struct poller *poller)
         if (!inventory_builder_alias(builder, poller->aliases[i].node, poller->aliases[i].target))
             return NULL;
     }
+    if (poller->leads && !leads_give(poller->leads, builder))
+        return NULL;
     return inventory_builder_finish(TAKE(poller->making.builder), poller->guests_ms);
 }
 

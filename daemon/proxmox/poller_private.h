@@ -38,6 +38,7 @@ struct poller {
     struct session *session;
     struct endpoints *endpoints;
     struct grants *grants;
+    struct leads *leads; /* NULL: nobody remembers */
     struct event *timer, *turn;
     poller_round_fn *round;
     void *context;

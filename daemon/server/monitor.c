@@ -18,13 +18,15 @@ bool monitor_facts_old(const struct view_facts *facts)
 static void set_reason(struct error *error, const struct view_facts *facts, enum reason reason,
                        const struct guest *guest)
 {
-    const struct error *cause = view_cause(facts, reason);
+    bool hidden = guest && !sight_of_guest(facts->subject, guest);
+    const struct error *cause = view_guest_cause(facts, hidden ? NULL : guest, reason);
     enum error_code code = error_code_from_name(reason_name(reason)); /* the same words */
 
-    if (guest && sight_of_guest(facts->subject, guest))
-        error_set(error, code, "guest %s (%d): %s", guest_label(guest), guest->vmid, reason_message(reason));
-    else if (guest)
+    if (hidden)
         error_set(error, code, "a guest that you may not see: %s", reason_message(reason));
+    else if (guest)
+        error_set(error, code, "guest %s (%d): %s%s%s%s", guest_label(guest), guest->vmid,
+                  reason_message(reason), cause ? " (" : "", cause ? cause->message : "", cause ? ")" : "");
     else if (cause)
         error_set(error, code, "%s: %s", reason_message(reason), cause->message);
     else
@@ -34,8 +36,10 @@ static void set_reason(struct error *error, const struct view_facts *facts, enum
 
 /* The guests that these names lead to, looked up once: a name that leads nowhere takes long to say so. One
  * that the asker may not see is led to by none, so that nobody learns by asking which names there are.
- * Without memory none, and then every guest counts. */
-static const struct guest **find_named(const struct view_facts *facts, const char *nodes, size_t *count)
+ * Without memory none, and then every guest counts. *lost is set if one is the name of guests here, and leads
+ * to none of them: whoever asks for that node is refused. */
+static const struct guest **find_named(const struct view_facts *facts, const char *nodes, size_t *count,
+                                       struct error *lost)
 {
     _cleanup_(freep) char *names = strdup(nodes);
     const struct guest **found = calloc(strlen(nodes) + 1, sizeof(*found));
@@ -46,7 +50,10 @@ static const struct guest **find_named(const struct view_facts *facts, const cha
     *count = 0;
     for (const char *name; found && (name = strsep(&rest, ","));) {
         found[*count] = sight_find(facts->subject, facts->readiness.inventory, name, &decision, &error);
-        *count += found[*count] != NULL;
+        if (found[*count])
+            ++*count;
+        else if (error.code != ERROR_UNKNOWN_PLUG)
+            *lost = error;
     }
     return found;
 }
@@ -60,25 +67,29 @@ static bool is_among(const struct guest *const *named, size_t count, const struc
     return false;
 }
 
-/* The first node whose verdict is blocked, or NULL. */
-static const struct guest *blocked_guest(const struct view_facts *facts, const char *nodes,
-                                         enum reason *reason)
+/* No node of the cluster is blocked; else *error says which one, and why. */
+static bool all_nodes_pass(const struct view_facts *facts, const char *nodes, struct error *error)
 {
     const struct inventory *inventory = facts->readiness.inventory;
+    struct error lost = {.code = ERROR_NONE};
     size_t count = 0;
-    _cleanup_(freep) const struct guest **named = nodes ? find_named(facts, nodes, &count) : NULL;
+    _cleanup_(freep) const struct guest **named = nodes ? find_named(facts, nodes, &count, &lost) : NULL;
 
+    if (lost.code != ERROR_NONE) {
+        *error = lost;
+        return false;
+    }
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
         reason_set reasons = readiness_guest(&facts->readiness, guest);
 
         if (readiness_verdict(reasons) == VERDICT_BLOCKED &&
             (count == 0 || guest->alias_count > 0 || is_among(named, count, guest))) {
-            *reason = readiness_worst(reasons);
-            return guest;
+            set_reason(error, facts, readiness_worst(reasons), guest);
+            return false;
         }
     }
-    return NULL;
+    return true;
 }
 
 static bool any_may_be_powered(const struct inventory *inventory)
@@ -96,7 +107,6 @@ bool monitor_passes(const struct view_facts *facts, bool strict, const char *nod
 {
     reason_set overall = readiness_overall(&facts->readiness);
     enum reason reason = readiness_worst(overall);
-    const struct guest *guest;
 
     /* a session that nobody refused only waits for an endpoint, and what is wrong there is the cause */
     if (reason == REASON_NO_SESSION && facts->session.error.code == ERROR_NONE &&
@@ -114,9 +124,5 @@ bool monitor_passes(const struct view_facts *facts, bool strict, const char *nod
         set_reason(error, facts, REASON_NO_POWER_RIGHT, NULL);
         return false;
     }
-    if (strict && (guest = blocked_guest(facts, nodes, &reason))) {
-        set_reason(error, facts, reason, guest);
-        return false;
-    }
-    return true;
+    return !strict || all_nodes_pass(facts, nodes, error);
 }

@@ -133,6 +133,16 @@ static void say_ambiguous(const struct access_subject *subject, const struct inv
               list.data ? list.data : "", seen > SHOWN_MAX ? " and others" : "");
 }
 
+/* The error names both guests: they must be seen. */
+static bool sees_moved(const struct access_subject *subject, const struct inventory *inventory,
+                       const char *plug)
+{
+    const struct guest *before, *now;
+
+    return inventory_moved(inventory, plug, &before, &now) && sight_of_guest(subject, before) &&
+           sight_of_guest(subject, now);
+}
+
 const struct guest *sight_find(const struct access_subject *subject, const struct inventory *inventory,
                                const char *plug, struct access_decision *decision, struct error *error)
 {
@@ -148,7 +158,7 @@ const struct guest *sight_find(const struct access_subject *subject, const struc
     }
     if (!guest && error->code == ERROR_AMBIGUOUS_NAME)
         say_ambiguous(subject, inventory, plug, error);
-    else
+    else if (!sees_moved(subject, inventory, plug))
         say_unknown(plug, error);
     return NULL;
 }

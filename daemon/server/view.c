@@ -61,14 +61,14 @@ void view_add_time(struct json_object *object, const char *key, int64_t realtime
         view_add_string(object, name, NULL);
 }
 
-/* The guest's own evidence knows better than what concerns all. */
-static const char *cause_of(const struct view_facts *facts, const struct guest *guest, enum reason reason)
+const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
+                                     enum reason reason)
 {
     const struct error *cause = guest ? readiness_cause(&facts->readiness, guest, reason) : NULL;
 
-    if (!cause)
-        cause = view_cause(facts, reason);
-    return cause ? cause->message : NULL;
+    if (cause && cause == guest->moved && !sight_of_guest(facts->subject, guest->moved_with))
+        return NULL; /* it names the other one */
+    return cause ? cause : view_cause(facts, reason);
 }
 
 void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
@@ -78,6 +78,7 @@ void view_add_reasons(struct json_object *object, const struct view_facts *facts
     struct json_object *array = json_object_new_array();
 
     for (enum reason r = 0; array && r < REASON_COUNT; r++) {
+        const struct error *cause = view_guest_cause(facts, guest, r);
         struct json_object *one;
 
         if (!(reasons & (reason_set)1 << r) || !(one = json_object_new_object()))
@@ -86,7 +87,7 @@ void view_add_reasons(struct json_object *object, const struct view_facts *facts
         view_add_string(one, "severity", verdict_name(reason_severity(r)));
         view_add_string(one, "message", reason_message(r));
         view_add_string(one, "hint", reason_hint(r));
-        view_add_string(one, "cause", cause_of(facts, guest, r));
+        view_add_string(one, "cause", cause ? cause->message : NULL);
         view_add_string(one, "seen_within", reason_seen(r));
         view_add_string(one, "documentation", reason_documentation(r, place));
         if (json_object_array_add(array, one) != 0)

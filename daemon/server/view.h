@@ -133,5 +133,8 @@ void view_add_reasons(struct json_object *object, const struct view_facts *facts
 void view_put_reasons(struct text *out, reason_set reasons);
 /* What lies behind a reason in Proxmox's or the network's own words, or NULL. */
 const struct error *view_cause(const struct view_facts *facts, enum reason reason);
+/* The same of a guest (NULL: of all): its own evidence knows better than what concerns all. */
+const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
+                                     enum reason reason);
 /* A cell of a table: no tab or newline can break out of it; "-" for NULL or "". */
 void view_put_cell(struct text *out, const char *value);

@@ -29,6 +29,7 @@ static const struct {
     [ERROR_UNKNOWN_PLUG] = {"unknown-plug", 404,
                             "fence_broker targets lists the guests; names that differ go into [nodes]"},
     [ERROR_AMBIGUOUS_NAME] = {"ambiguous-name", 409, "use the VMID, or name the guest's VMID in [nodes]"},
+    [ERROR_NAME_MOVED] = {"name-moved", 409, "say in [nodes] which guest is meant, by its VMID"},
     [ERROR_NO_SESSION] = {"no-session", 503, "check token-id or user, and the secret, on this node"},
     [ERROR_NO_ENDPOINT] = {"no-endpoint", 503,
                            "check the network to the endpoints of [proxmox], and that pveproxy runs there"},

@@ -28,6 +28,7 @@ enum error_code {
     ERROR_DENIED,
     ERROR_UNKNOWN_PLUG,
     ERROR_AMBIGUOUS_NAME,
+    ERROR_NAME_MOVED,
     /* the broker cannot reach or use Proxmox */
     ERROR_NO_SESSION,
     ERROR_NO_ENDPOINT,

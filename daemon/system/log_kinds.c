@@ -34,6 +34,8 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_POLLING_FAILED] = {"polling-failed", "a316a93a947b4dceb0638bdd7d72f18a", LOG_WARNING},
     [KIND_POLLING_RESUMED] = {"polling-resumed", "63b252cbf430419880a14ac82fa991c7", LOG_NOTICE},
     [KIND_ALIAS_UNMATCHED] = {"alias-unmatched", "cd40d64514a8477c97da4aa96cab74d6", LOG_WARNING},
+    [KIND_ALIAS_TWICE] = {"alias-twice", "04f69f04e03f42308095c27101a73acd", LOG_WARNING},
+    [KIND_NAMES_NOT_KEPT] = {"names-not-kept", "3fa01b487fc24838b0426e886e7d1f6a", LOG_WARNING},
     /* own privileges */
     [KIND_PRIVILEGES_FINE] = {"privileges-fine", "9d9132c16fe84b8a8f875f3c3275a9d2", LOG_INFO},
     [KIND_PRIVILEGES_REFUSED] = {"privileges-refused", "d172034db1174d488b26e82ef8c59398", LOG_ERR},

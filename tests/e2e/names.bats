@@ -66,4 +66,158 @@ nobody() {
     is "$(sent stop 200)" 0
     guest_alive 200
 }
+# ---- names that lead elsewhere than before ----
+
+# told VMID REASON: the list says so
+told() { [[ $(client targets | grep "^$1 ") == *$2* ]]; }
+# pool_of VMIDS: the members of the pool
+pool_of() {
+    sed -i "s/^pool:nfs_cluster:.*/pool:nfs_cluster::$1::/" "$SIM/user.cfg"
+    sim_ctl reload
+}
+# nobody_died: no guest of the three was stopped
+nobody_died() {
+    local vmid
+    for vmid in 101 102 103; do
+        is "$(sent stop "$vmid")" 0
+        guest_alive "$vmid"
+    done
+}
+
+@test "a guest that was renamed to carry another node's name is not powered off in its stead; a line of [nodes] says who is meant" {
+    local said
+    sim_start
+    broker_start proxmox.poll-interval=1s
+    means vm102 102
+    sim_ctl set 102 name=web7
+    await 20 means web7 102
+    nobody vm102 '*unknown-plug*it was guest 102, which is called web7 now: if that one is meant, put "vm102 = 102" into \[nodes\]*'
+    sim_ctl set 103 name=VM102
+    await 20 told 103 'blocked*name-moved'
+    told 102 'blocked*name-moved'
+    told 101 'ready'
+    fence 102 -o off -n vm102
+    failed name-moved "*vm102 led to guest 102 before (now called web7), and guest 103 has the name now*vm102 = 102*"
+    fence 103 -o reboot -n VM102
+    failed name-moved
+    nobody_died
+    said=$(client doctor 2>&1) || is "$?" 1
+    like "$said" "*paste: vm102 = 102*"
+    # plain monitors go on; strict ones say it
+    agent action=monitor
+    not agent action=monitor strict=1 2>/dev/null
+    like "$(agent action=monitor strict=1 2>&1 || true)" "*name-moved*guest 102*guest 103*"
+    # after a restart it is known still
+    broker_stop
+    broker_spawn
+    await 20 client -o monitor -q
+    nobody vm102 "*name-moved*"
+    # the administrator's word
+    broker_reload proxmox.poll-interval=1s nodes.vm102=102
+    await 20 means vm102 102
+    told 103 ready
+    fence 102 -o off -n vm102
+    succeeded
+    guest_dead 102
+    guest_alive 103
+}
+
+@test "a rename while no broker ran is noticed, and a guest that left the pool sets its name free" {
+    sim_start
+    broker_start proxmox.poll-interval=1s
+    await 20 grep -q vm103 "$STATE/names.jsonl"
+    broker_stop
+    sim_ctl set 102 name=vm103
+    sim_ctl set 103 name=vm102
+    broker_spawn
+    await 20 client -o monitor -q
+    nobody vm102 "*name-moved*guest 102*guest 103*"
+    nobody vm103 "*name-moved*guest 103*guest 102*"
+    fence 103 -o off -n 103
+    succeeded
+    guest_dead 103
+    guest_alive 102
+    pool_of 101,102,120
+    await 20 means vm103 102
+    # nothing to read: begun anew, and said
+    broker_stop
+    rm "$STATE/names.jsonl"
+    mkdir "$STATE/names.jsonl"
+    broker_spawn
+    await 20 client -o monitor -q
+    broker_said "names-not-kept"
+    means vm101 101
+}
+
+@test "two guests with one name: blocked, and a strict monitor fails" {
+    sim_start
+    broker_start proxmox.poll-interval=1s
+    agent action=monitor strict=1
+    sim_ctl set 103 name=vm102
+    await 20 told 102 'blocked*ambiguous-name'
+    told 103 'blocked*ambiguous-name'
+    not agent action=monitor strict=1 2>/dev/null
+    like "$(ask GET '/v1/status?view=monitor&strict=1&nodes=vm101,vm102')" "*ambiguous-name*"
+    ask GET '/v1/status?view=monitor&strict=1&nodes=vm101' -f
+    fence 102 -o off -n vm102
+    failed ambiguous-name
+    nobody_died
+    broker_reload proxmox.poll-interval=1s nodes.vm102=102
+    await 20 told 102 'degraded*ambiguous-name'
+    agent action=monitor strict=1
+    fence 102 -o off -n vm102
+    succeeded
+    guest_dead 102
+    guest_alive 103
+}
+
+@test "the short name of an alias, and two names of one guest" {
+    local said
+    sim_start
+    broker_start nodes.cups01.domain.tld=102 nodes.node1=101 nodes.node2=vm101
+    means cups01 102
+    means node2 101
+    broker_said "[nodes] has two names for guest 101, node1 and node2"
+    said=$(client doctor) || is "$?" 2
+    like "$said" "*two names for vm101 (101), node1 and node2*"
+    broker_configure nodes.node1=101 nodes.node2=101 nodes.node1.domain.tld=101
+    said=$("$BUILD/fence_brokerd" --check -c "$CONFIG")
+    like "$said" "*warning: \[nodes\] has two names for guest 101, node1 and node2: *"
+    is "$(grep -c warning: <<<"$said")" 1
+}
+
+@test "a pool below the configured one: the line that adds it, not one that moves the guest" {
+    local said
+    sim_users
+    printf '%s\n' 'pool:nfs_cluster/sub::200::' >>"$SIM/user.cfg"
+    sim_start
+    broker_start proxmox.least-privilege=warn
+    nobody stranger "*unknown-plug*guest 200 (stranger), which is in nfs_cluster/sub and not*pool = nfs_cluster/sub*"
+    broker_stop
+    sed -i 's/^pool:nfs_cluster::.*/pool:nfs_cluster::::/' "$SIM/user.cfg"
+    sim_ctl reload
+    broker_spawn
+    said() { client doctor >"$T/doctor" 2>&1 || true; grep -qF "guest 200 is in nfs_cluster/sub" "$T/doctor"; }
+    await 20 said
+    grep -qxE ' *paste: pool = nfs_cluster/sub' "$T/doctor"
+}
+
+@test "nothing in a name of Proxmox's reaches a terminal, or adds a plug to the list" {
+    local name='%1B[31mx%0A666,vm101%E2%80%AE%C2%9B' shown='?\[31mx?666,vm101*' words
+    sim_start
+    sim_ctl set 103 "name=$name"
+    sim_ctl set 103 "tags=a%1Bb"
+    broker_start proxmox.poll-interval=1s
+    is "$(agent action=list | grep -c '^666')" 0
+    like "$(agent action=list | grep ^103)" "103,__31mx_666_vm101*"
+    for words in targets 'off 103 --dry-run' 'off 103' history 'on 103' 'targets --json' explain; do
+        [[ $words != explain ]] || words="explain $(client history --json | grep -oE '"id":"[^"]*"' | head -n 1 | cut -d'"' -f4)"
+        # shellcheck disable=SC2086
+        client $words >"$T/said" 2>&1
+        is "$(LC_ALL=C grep -cE $'\x1b|\xe2\x80\xae|\xc2\x9b' "$T/said")" 0
+        grep -q '[?]\[31mx[?]666' "$T/said" || { echo "$words does not name it:"; cat "$T/said"; false; }
+    done
+    nobody "$(printf 'vm1\xe2\x80\xae')" "*no guest is called vm1[?][?][?]*"
+}
+
 is_shown() { [[ $(client off 200 --dry-run 2>&1) == *"not in the pool"* ]]; }

@@ -237,7 +237,7 @@ no_reason_is_left_out() {
         "wrong-guest: the name $NODE of this node leads to vm101 (101)"
     row host-silent/blocked 102 'sim_ctl fault http status=596 call=status guest=102' ''
     row rehearsal-failed/blocked 103 'sim_ctl fault http status=500 call=rehearse guest=103 reason=disk full' 'sim_ctl clear http'
-    row ambiguous-name/degraded 104 'sim_ctl set 104 name=vm105' 'sim_ctl set 104 name=vm104' '(104): another guest of the pool has the same name'
+    row ambiguous-name/blocked 104 'sim_ctl set 104 name=vm105' 'sim_ctl set 104 name=vm104' '(104): another guest of the pool has the same name'
     row no-evidence/degraded 105 'elsewhere status 105; sim_ctl set 105 node=pve3' ''
     play
     row node-unknown/degraded 106 'sim_ctl node pve4 pvestatd=hangs' 'sim_ctl node pve4 pvestatd=runs'

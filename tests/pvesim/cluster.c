@@ -238,6 +238,24 @@ static int set_node(struct cluster *cluster, struct guest *guest, const char *va
     return 0;
 }
 
+/* %XX stands for a byte: names that no line of words can hold, and that Proxmox would not take. */
+static int set_name(struct guest *guest, const char *value)
+{
+    _cleanup_(freep) char *name = strdup(value);
+    char *to = name;
+    unsigned byte = 0;
+    int used = 0;
+    if (!name)
+        return -ENOMEM;
+    for (const char *from = value; *from; from++) {
+        bool encoded = sscanf(from, "%%%2x%n", &byte, &used) == 1 && used == 3 && byte != 0;
+        *to++ = encoded ? (char)byte : *from;
+        from += encoded ? 2 : 0;
+    }
+    *to = '\0';
+    return cluster_string_set(&guest->name, *name ? name : NULL);
+}
+
 int cluster_guest_set(struct cluster *cluster, struct guest *guest, const char *key, const char *value)
 {
     struct {
@@ -246,26 +264,19 @@ int cluster_guest_set(struct cluster *cluster, struct guest *guest, const char *
         int64_t *ms;
         char **string;
     } const keys[] = {
-        {"template", &guest->template, NULL, NULL},
-        {"deaf", &guest->deaf, NULL, NULL},
-        {"hung", &guest->hung, NULL, NULL},
-        {"nostart", &guest->nostart, NULL, NULL},
-        {"nic", &guest->nic, NULL, NULL},
-        {"nics", &guest->nic, NULL, NULL},
-        {"running", &guest->autostart, NULL, NULL},
-        {"stop-ms", NULL, &guest->stop_ms, NULL},
-        {"start-ms", NULL, &guest->start_ms, NULL},
-        {"shutdown-ms", NULL, &guest->shutdown_ms, NULL},
-        {"ha-ms", NULL, &guest->ha_ms, NULL},
-        {"lock", NULL, NULL, &guest->config.lock},
-        {"name", NULL, NULL, &guest->name},
-        {"uuid", NULL, NULL, &guest->uuid},
-        {"tags", NULL, NULL, &guest->tags},
-        {"cmd", NULL, NULL, &guest->command},
-        {"hookscript", NULL, NULL, &guest->hookscript},
+        {"template", &guest->template, NULL, NULL}, {"deaf", &guest->deaf, NULL, NULL},
+        {"hung", &guest->hung, NULL, NULL},         {"nostart", &guest->nostart, NULL, NULL},
+        {"nic", &guest->nic, NULL, NULL},           {"nics", &guest->nic, NULL, NULL},
+        {"running", &guest->autostart, NULL, NULL}, {"stop-ms", NULL, &guest->stop_ms, NULL},
+        {"start-ms", NULL, &guest->start_ms, NULL}, {"shutdown-ms", NULL, &guest->shutdown_ms, NULL},
+        {"ha-ms", NULL, &guest->ha_ms, NULL},       {"lock", NULL, NULL, &guest->config.lock},
+        {"uuid", NULL, NULL, &guest->uuid},         {"tags", NULL, NULL, &guest->tags},
+        {"cmd", NULL, NULL, &guest->command},       {"hookscript", NULL, NULL, &guest->hookscript},
     };
     if (strcmp(key, "ha") == 0)
         return set_ha(guest, value);
+    if (strcmp(key, "name") == 0)
+        return set_name(guest, value);
     if (strcmp(key, "node") == 0)
         return set_node(cluster, guest, value);
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {

@@ -331,18 +331,97 @@ static void test_a_second_pool_without_guests_is_a_warning(void **state)
     expect(room, DIAGNOSIS_POOL, DIAGNOSIS_WARNING, "the pool q has no guest", "pveum pool modify q ");
 }
 
-static void test_names_that_lead_nowhere_fail_and_shared_names_warn(void **state)
+static void test_names_that_lead_nowhere_fail_and_shared_names_fail_without_an_alias(void **state)
 {
-    const struct guest twins[] = {FIXTURE_GUEST(101, "web", "pve1", .lock = NULL),
-                                  FIXTURE_GUEST(102, "web", "pve1", .lock = NULL)};
+    const struct guest twins[] = {FIXTURE_GUEST(100, "web", "pve1", .lock = NULL),
+                                  FIXTURE_GUEST(101, "web", "pve1", .lock = NULL)};
+    const struct guest settled[] = {FIXTURE_GUEST(101, "node1", "pve1", .lock = NULL),
+                                    FIXTURE_GUEST(102, "node1", "pve1", .lock = NULL)};
     const struct guest lone[] = {FIXTURE_GUEST(102, "web2", "pve1", .lock = NULL)};
     struct room *room = *state;
 
     use_guests(room, twins, 2, 3, 0);
-    expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, "web (101): another guest", "qm set 101 --name NAME");
+    expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_FAILURE, "web (100): another guest", "qm set 100 --name NAME");
+    use_guests(room, settled, 2, 3, 0);
+    expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, "node1 (101): another guest", "qm set 101 --name NAME");
     use_guests(room, lone, 1, 3, 0);
     expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_FAILURE, "[nodes] node1 = 101: no such guest in the pool",
            "mend the line");
+}
+
+/* A snapshot of these guests; the caller adds to it, and hands it in. */
+static struct inventory_builder *begin_guests(const struct guest *guests, size_t count)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+
+    assert_non_null(builder);
+    for (size_t i = 0; i < count; i++)
+        assert_true(inventory_builder_guest(builder, &guests[i]));
+    assert_true(inventory_builder_node(builder, "pve1", true));
+    return builder;
+}
+
+static void use_built(struct room *room, struct inventory_builder *builder)
+{
+    inventory_unref(room->inventory);
+    room->inventory = inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
+    assert_non_null(room->inventory);
+    room->facts.readiness.inventory = room->inventory;
+}
+
+static bool sees_103(const void *context, const struct guest *guest)
+{
+    (void)context;
+    return guest->vmid == 103;
+}
+
+static void test_a_moved_name_fails_with_both_guests_and_the_line(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(102, "web7", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(103, "node2", "pve1", .lock = NULL)};
+    struct inventory_builder *builder = begin_guests(guests, 2);
+    struct room *room = *state;
+
+    assert_true(inventory_builder_lead(builder, "node2", 102));
+    use_built(room, builder);
+    expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_FAILURE, "node2 led to guest 102 before (now called web7)",
+           "`node2 = 102`");
+    room->facts.sees = sees_103; /* and nothing of the other one */
+    expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_FAILURE, "node2 (103): a guest was renamed", "NODE = 103");
+    assert_null(strstr(find(room, DIAGNOSIS_NAMES)->message, "102"));
+}
+
+static void test_two_names_of_one_guest_warn(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL)};
+    struct inventory_builder *builder = begin_guests(guests, 1);
+    struct room *room = *state;
+
+    assert_true(inventory_builder_alias(builder, "node1", "101"));
+    assert_true(inventory_builder_alias(builder, "NODE1.example.com", "web1")); /* the same node */
+    use_built(room, builder);
+    diagnose(room);
+    assert_int_equal(diagnosis_worst(&room->diagnosis), DIAGNOSIS_OK);
+    builder = begin_guests(guests, 1);
+    assert_true(inventory_builder_alias(builder, "node1", "101"));
+    assert_true(inventory_builder_alias(builder, "node2", "web1"));
+    use_built(room, builder);
+    expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, "two names for web1 (101), node1 and node2",
+           "give each node its own VMID");
+}
+
+static void test_an_empty_pool_whose_child_has_guests_is_told_its_line(void **state)
+{
+    const struct guest nested = {.vmid = 101, .name = (char *)"web1", .pool = (char *)"p/nfs"};
+    const struct guest other = {.vmid = 102, .name = (char *)"web2", .pool = (char *)"pp/nfs"};
+    struct inventory_builder *builder = begin_guests(NULL, 0);
+    struct room *room = *state;
+
+    assert_true(inventory_builder_stranger(builder, &other));
+    assert_true(inventory_builder_stranger(builder, &nested));
+    use_built(room, builder);
+    expect(room, DIAGNOSIS_POOL, DIAGNOSIS_FAILURE, "guest 101 is in p/nfs, and p does not include that",
+           "`pool = p/nfs`");
 }
 
 static void test_each_trouble_of_a_guest_is_told_with_its_number(void **state)
@@ -582,7 +661,10 @@ int main(void)
         TEST(test_privileges_not_read_yet_are_a_warning),
         TEST(test_the_pool_unread_empty_stale_or_without_a_majority_is_a_failure),
         TEST(test_a_second_pool_without_guests_is_a_warning),
-        TEST(test_names_that_lead_nowhere_fail_and_shared_names_warn),
+        TEST(test_names_that_lead_nowhere_fail_and_shared_names_fail_without_an_alias),
+        TEST(test_a_moved_name_fails_with_both_guests_and_the_line),
+        TEST(test_two_names_of_one_guest_warn),
+        TEST(test_an_empty_pool_whose_child_has_guests_is_told_its_line),
         TEST(test_each_trouble_of_a_guest_is_told_with_its_number),
         TEST(test_a_node_whose_name_leads_to_no_guest_is_a_warning),
         TEST(test_guests_and_names_that_the_asker_may_not_see_are_not_there),

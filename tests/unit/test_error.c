@@ -37,6 +37,7 @@ static void test_the_statuses_are_the_ones_of_the_interface(void **state)
         {ERROR_UNKNOWN_PLUG, "unknown-plug", 404},
         {ERROR_METHOD_NOT_ALLOWED, "method-not-allowed", 405},
         {ERROR_AMBIGUOUS_NAME, "ambiguous-name", 409},
+        {ERROR_NAME_MOVED, "name-moved", 409},
         {ERROR_BODY_TOO_LARGE, "body-too-large", 413},
         {ERROR_HEAD_TOO_LARGE, "head-too-large", 431},
         {ERROR_NOT_IMPLEMENTED, "not-implemented", 501},

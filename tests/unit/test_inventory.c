@@ -25,6 +25,14 @@ static void add_guest(struct inventory_builder *builder, int vmid, const char *n
     memset(copy, '!', sizeof(copy) - 1); /* it must have been copied */
 }
 
+static void add_stranger(struct inventory_builder *builder, int vmid, const char *name, const char *pool)
+{
+    const struct guest guest = {
+        .vmid = vmid, .name = (char *)(uintptr_t)name, .pool = (char *)(uintptr_t)pool};
+
+    assert_true(inventory_builder_stranger(builder, &guest));
+}
+
 struct line {
     int vmid;
     const char *name;
@@ -130,9 +138,9 @@ static void test_a_guest_outside_is_told_only_if_it_was_shown_and_never_found(vo
     (void)state;
     add_guest(builder, 101, "web1");
     for (int vmid = 100; vmid < 200; vmid++)
-        assert_true(inventory_builder_stranger(builder, vmid, vmid == 101 ? "web1" : NULL));
-    assert_true(inventory_builder_stranger(builder, 200, "accounting.example.com"));
-    assert_true(inventory_builder_stranger(builder, 201, NULL));
+        add_stranger(builder, vmid, vmid == 101 ? "web1" : NULL, NULL);
+    add_stranger(builder, 200, "accounting.example.com", NULL);
+    add_stranger(builder, 201, NULL, NULL);
     struct inventory *inventory = inventory_builder_finish(builder, 4711);
     assert_int_equal(inventory_count(inventory), 1);
     assert_int_equal(inventory_find(inventory, "web1", &error)->vmid, 101);
@@ -146,6 +154,165 @@ static void test_a_guest_outside_is_told_only_if_it_was_shown_and_never_found(vo
     assert_null(strstr(error.message, "is not in the pool"));
     assert_null(inventory_find(inventory, "", &error));
     assert_null(strstr(error.message, "is not in the pool"));
+    inventory_unref(inventory);
+}
+
+static void test_a_guest_of_another_pool_is_not_to_be_moved_out_of_it(void **state)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    struct error error = {.code = ERROR_NONE};
+    int vmid = 0;
+
+    (void)state;
+    add_guest(builder, 101, "web1");
+    add_stranger(builder, 202, "db1", "production/nfs");
+    add_stranger(builder, 201, "nfs1", "prod/nfs");
+    struct inventory *inventory = inventory_builder_finish(builder, 4711);
+    assert_null(inventory_find(inventory, "nfs1", &error));
+    assert_int_equal(error.code, ERROR_UNKNOWN_PLUG);
+    assert_non_null(strstr(error.message, "guest 201 (nfs1), which is in prod/nfs"));
+    assert_non_null(strstr(error.hint, "add `pool = prod/nfs`"));
+    assert_null(strstr(error.hint, "pveum"));
+    assert_string_equal(inventory_pool_below(inventory, "prod", &vmid), "prod/nfs");
+    assert_int_equal(vmid, 201);
+    assert_null(inventory_pool_below(inventory, "prod/nfs", &vmid));
+    inventory_unref(inventory);
+}
+
+/* ---- names that led elsewhere before ---- */
+
+struct lead {
+    const char *name;
+    int vmid;
+};
+
+static struct inventory *build_with(const struct line *guests, const char *const *aliases,
+                                    const struct lead *leads)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    struct inventory *inventory;
+
+    for (; guests->vmid != 0; guests++)
+        add_guest(builder, guests->vmid, guests->name);
+    for (; aliases && aliases[0]; aliases += 2)
+        assert_true(inventory_builder_alias(builder, aliases[0], aliases[1]));
+    for (; leads->name; leads++)
+        assert_true(inventory_builder_lead(builder, leads->name, leads->vmid));
+    inventory = inventory_builder_finish(builder, 4711);
+    assert_non_null(inventory);
+    return inventory;
+}
+
+static void test_a_name_that_another_guest_took_leads_to_neither(void **state)
+{
+    static const struct line guests[] = {{101, "node1"}, {102, "web7"}, {103, "Node2"}, {0, NULL}};
+    static const struct lead leads[] = {{"node1", 101}, {"node2", 102}, {"node3", 103}, {NULL, 0}};
+    struct inventory *inventory = build_with(guests, NULL, leads);
+    const struct guest *before, *now;
+    struct error error;
+
+    (void)state;
+    assert_null(inventory_find(inventory, "NODE2", &error));
+    assert_int_equal(error.code, ERROR_NAME_MOVED);
+    assert_non_null(
+        strstr(error.message, "node2 led to guest 102 before (now called web7), and guest 103 has"));
+    assert_non_null(strstr(error.hint, "`node2 = 102`, or `node2 = 103`"));
+    assert_null(inventory_leads(inventory, "node2"));
+    assert_true(inventory_moved(inventory, "node2", &before, &now));
+    assert_int_equal(before->vmid, 102);
+    assert_int_equal(now->vmid, 103);
+    assert_int_equal(find(inventory, "node1"), 101);
+    assert_int_equal(find(inventory, "web7"), 102); /* nobody had that name */
+    assert_int_equal(find(inventory, "103"), 103);
+    assert_false(inventory_moved(inventory, "103", &before, &now));
+    assert_null(inventory_by_vmid(inventory, 101)->moved);
+    assert_ptr_equal(inventory_by_vmid(inventory, 102)->moved_with, inventory_by_vmid(inventory, 103));
+    assert_null(inventory_find(inventory, "node3", &error)); /* nobody has it now */
+    assert_int_equal(error.code, ERROR_UNKNOWN_PLUG);
+    assert_non_null(strstr(error.hint, "\"node3 = 103\""));
+    inventory_unref(inventory);
+}
+
+static void test_two_guests_that_swapped_their_names_are_both_refused(void **state)
+{
+    static const struct line guests[] = {{102, "node3"}, {103, "node2"}, {0, NULL}};
+    static const struct lead leads[] = {{"node2", 102}, {"node3", 103}, {NULL, 0}};
+    struct inventory *inventory = build_with(guests, NULL, leads);
+
+    (void)state;
+    assert_int_equal(find(inventory, "node2"), -ERROR_NAME_MOVED);
+    assert_int_equal(find(inventory, "node3"), -ERROR_NAME_MOVED);
+    inventory_unref(inventory);
+}
+
+static void test_an_alias_says_whom_a_moved_name_means(void **state)
+{
+    static const struct line guests[] = {{102, "web7"}, {103, "node2"}, {0, NULL}};
+    static const struct lead leads[] = {{"node2", 102}, {NULL, 0}};
+    struct inventory *old = build_with(guests, (const char *[]){"node2", "102", NULL}, leads);
+    struct inventory *new = build_with(guests, (const char *[]){"NODE2", "103", NULL}, leads);
+
+    (void)state;
+    assert_int_equal(find(old, "node2"), 102);
+    assert_int_equal(find(new, "node2"), 103);
+    for (int vmid = 102; vmid <= 103; vmid++) {
+        assert_null(inventory_by_vmid(old, vmid)->moved);
+        assert_null(inventory_by_vmid(new, vmid)->moved);
+    }
+    inventory_unref(old);
+    inventory_unref(new);
+}
+
+static void test_a_name_whose_guest_has_left_the_pool_may_be_anothers(void **state)
+{
+    static const struct line guests[] = {{103, "node2"}, {0, NULL}};
+    static const struct lead leads[] = {{"node2", 102}, {NULL, 0}};
+    struct inventory *inventory = build_with(guests, NULL, leads);
+
+    (void)state;
+    assert_int_equal(find(inventory, "node2"), 103);
+    inventory_unref(inventory);
+}
+
+static void test_a_full_name_may_not_take_what_a_short_name_meant(void **state)
+{
+    static const struct line guests[] = {{102, "node2.example.com"}, {103, "node2"}, {0, NULL}};
+    static const struct lead leads[] = {{"node2", 102}, {"node2.example.com", 102}, {NULL, 0}};
+    struct inventory *inventory = build_with(guests, NULL, leads);
+
+    (void)state;
+    assert_int_equal(find(inventory, "node2"), -ERROR_NAME_MOVED);
+    assert_int_equal(find(inventory, "node2.example.com"), 102);
+    inventory_unref(inventory);
+}
+
+static void test_a_moved_name_that_several_have_is_ambiguous(void **state)
+{
+    static const struct line guests[] = {{101, "web7"}, {102, "node2"}, {103, "node2"}, {0, NULL}};
+    static const struct lead leads[] = {{"node2", 101}, {NULL, 0}};
+    struct inventory *inventory = build_with(guests, NULL, leads);
+
+    (void)state;
+    assert_int_equal(find(inventory, "node2"), -ERROR_AMBIGUOUS_NAME);
+    inventory_unref(inventory);
+}
+
+static void test_the_short_name_of_an_alias_is_one(void **state)
+{
+    static const struct line guests[] = {{101, "web1"},   {102, "db.a"}, {103, "mail"},
+                                         {104, "cups02"}, {105, "x.b"},  {0, NULL}};
+    struct inventory *inventory = build(
+        guests, (const char *[]){"cups01.domain.tld", "103", "cups02.domain.tld", "101", "db.z", "101",
+                                 "gone.domain.tld", "999", "x.c", "105", "y.a", "101", "y.b", "102", NULL});
+
+    (void)state;
+    assert_int_equal(find(inventory, "CUPS01"), 103);
+    assert_int_equal(find(inventory, "cups01.other"), -ERROR_UNKNOWN_PLUG);
+    assert_int_equal(find(inventory, "cups02"), 104);               /* a guest's own name is before it */
+    assert_int_equal(find(inventory, "db"), -ERROR_AMBIGUOUS_NAME); /* db.a by its name, db.z by [nodes] */
+    assert_int_equal(find(inventory, "gone"), -ERROR_UNKNOWN_PLUG);
+    assert_int_equal(find(inventory, "x"), 105); /* both say so */
+    assert_int_equal(find(inventory, "y"), -ERROR_AMBIGUOUS_NAME);
     inventory_unref(inventory);
 }
 
@@ -165,8 +332,8 @@ static void test_the_same_name_twice_is_ambiguous_and_tells_the_vmids(void **sta
     assert_int_equal(error.code, ERROR_AMBIGUOUS_NAME);
     assert_non_null(strstr(error.message, "(105)"));
     assert_int_equal(find(inventory, "db.b"), 104);
-    assert_true(inventory_name_ambiguous(inventory, inventory_by_vmid(inventory, 101)));
-    assert_false(inventory_name_ambiguous(inventory, inventory_by_vmid(inventory, 103)));
+    assert_true(inventory_by_vmid(inventory, 101)->name_shared);
+    assert_false(inventory_by_vmid(inventory, 103)->name_shared);
     inventory_unref(inventory);
 }
 
@@ -592,6 +759,14 @@ int main(void)
         cmocka_unit_test(test_a_plug_with_another_domain_is_not_taken_for_the_guest),
         cmocka_unit_test(test_digits_alone_are_never_a_name),
         cmocka_unit_test(test_a_guest_outside_is_told_only_if_it_was_shown_and_never_found),
+        cmocka_unit_test(test_a_guest_of_another_pool_is_not_to_be_moved_out_of_it),
+        cmocka_unit_test(test_a_name_that_another_guest_took_leads_to_neither),
+        cmocka_unit_test(test_two_guests_that_swapped_their_names_are_both_refused),
+        cmocka_unit_test(test_an_alias_says_whom_a_moved_name_means),
+        cmocka_unit_test(test_a_name_whose_guest_has_left_the_pool_may_be_anothers),
+        cmocka_unit_test(test_a_full_name_may_not_take_what_a_short_name_meant),
+        cmocka_unit_test(test_a_moved_name_that_several_have_is_ambiguous),
+        cmocka_unit_test(test_the_short_name_of_an_alias_is_one),
         cmocka_unit_test(test_the_same_name_twice_is_ambiguous_and_tells_the_vmids),
         cmocka_unit_test(test_a_full_name_wins_over_a_short_one),
         cmocka_unit_test(test_an_alias_wins_over_a_name),

@@ -392,8 +392,9 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
     (void)state;
     assert_non_null(guests);
     for (size_t i = 0; i < count; i++)
-        guests[i] = (struct guest)FIXTURE_GUEST((int)(1000 + i), "web", "pve1",
-                                                .lock = i == 3 ? (char *)"backup" : NULL);
+        guests[i] = (struct guest)FIXTURE_GUEST((int)(1000 + i), NULL, "pve1",
+                                                .lock = i == 3 ? (char *)"backup" : NULL,
+                                                .hastate = i == 0 ? (char *)"started" : NULL);
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, count, 2, 1);
     struct view_facts facts = fixture_facts(inventory, NULL);
     tally_add(&tally, 1005, FENCE_OFF, TALLY_DONE, 5);
@@ -404,7 +405,7 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
     assert_line(&out, "fence_broker_target_blocked_reason{target=\"1003\",reason=\"locked\"} 1");
     assert_line(&out, "fence_broker_requests_total{action=\"off\",target=\"1005\",result=\"done\"} 1");
     assert_null(strstr(out.data, "blocked_reason{target=\"1000\""));
-    assert_line(&out, "fence_broker_target_degraded_reason{target=\"1000\",reason=\"ambiguous-name\"} 1");
+    assert_line(&out, "fence_broker_target_degraded_reason{target=\"1000\",reason=\"ha-managed\"} 1");
     assert_null(strstr(out.data, "{target=\"1000\",reason=\"hookscript\""));
     assert_line(&out, "fence_broker_reasons{reason=\"locked\",verdict=\"blocked\"} 1");
     assert_line(&out, "fence_broker_reasons{reason=\"stale\",verdict=\"degraded\"} 0");
@@ -435,7 +436,7 @@ static void test_the_pieces_of_a_large_pool_are_one_exposition(void **state)
     (void)state;
     assert_non_null(guests);
     for (int i = 0; i < MANY; i++)
-        guests[i] = (struct guest)FIXTURE_GUEST(1000 + i, "web", "pve1", .lock = (char *)"backup");
+        guests[i] = (struct guest)FIXTURE_GUEST(1000 + i, NULL, "pve1", .lock = (char *)"backup");
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, MANY, 2, 1);
     struct view_facts facts = fixture_facts(inventory, NULL);
     for (; !metrics_write(&out, scrape, &facts); before = out.length, pieces++)

@@ -452,17 +452,58 @@ static void test_after_the_alarm_every_guest_is_degraded(void **state)
                         alarm.message);
 }
 
-static void test_guests_of_one_name_are_degraded(void **state)
+static reason_set reasons_of(const struct inventory *inventory, int vmid)
 {
-    const struct guest twins[] = {FIXTURE_GUEST(101, "web", "pve1", .lock = NULL),
-                                  FIXTURE_GUEST(102, "WEB", "pve1", .lock = NULL)};
-    _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(twins, 2, 3, 0);
     struct readiness_facts facts = good_facts(inventory);
 
+    return readiness_guest(&facts, inventory_by_vmid(inventory, vmid));
+}
+
+static void test_a_name_that_several_have_blocks_unless_an_alias_leads_to_the_guest(void **state)
+{
+    const struct guest twins[] = {FIXTURE_GUEST(101, "web", "pve1", .lock = NULL), /* node1 is its alias */
+                                  FIXTURE_GUEST(102, "WEB", "pve1", .lock = NULL)};
+    const struct guest settled[] = {FIXTURE_GUEST(101, "node1", "pve1", .lock = NULL),
+                                    FIXTURE_GUEST(102, "Node1", "pve1", .lock = NULL)};
+    _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(twins, 2, 3, 0);
+    _cleanup_(inventory_unrefp) struct inventory *other = fixture_inventory(settled, 2, 3, 0);
+
     (void)state;
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(readiness_guest(&facts, inventory_get(inventory, i)), BIT(REASON_AMBIGUOUS_NAME));
-    assert_int_equal(readiness_verdict(BIT(REASON_AMBIGUOUS_NAME)), VERDICT_DEGRADED);
+    assert_int_equal(reasons_of(inventory, 101), BIT(REASON_AMBIGUOUS_ALIASED));
+    assert_int_equal(reasons_of(inventory, 102), BIT(REASON_AMBIGUOUS_NAME));
+    assert_int_equal(reasons_of(other, 102), BIT(REASON_AMBIGUOUS_ALIASED)); /* node1 is 101, by [nodes] */
+    assert_int_equal(readiness_verdict(BIT(REASON_AMBIGUOUS_NAME)), VERDICT_BLOCKED);
+    assert_int_equal(readiness_verdict(BIT(REASON_AMBIGUOUS_ALIASED)), VERDICT_DEGRADED);
+}
+
+static void test_a_name_that_has_moved_blocks_both_guests_unless_an_alias_leads_there(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL), /* node1 is its alias */
+                                   FIXTURE_GUEST(102, "web2", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(103, "db2", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(104, "db1", "pve1", .lock = NULL)};
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(guests); i++)
+        assert_true(inventory_builder_guest(builder, &guests[i]));
+    assert_true(inventory_builder_node(builder, "pve1", true));
+    assert_true(inventory_builder_alias(builder, "node1", "101"));
+    assert_true(inventory_builder_lead(builder, "web2", 101));
+    assert_true(inventory_builder_lead(builder, "db2", 104));
+    _cleanup_(inventory_unrefp) struct inventory *inventory =
+        inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
+    assert_int_equal(reasons_of(inventory, 101), BIT(REASON_MOVED_ALIASED));
+    assert_int_equal(reasons_of(inventory, 102), BIT(REASON_NAME_MOVED));
+    assert_int_equal(reasons_of(inventory, 103), BIT(REASON_NAME_MOVED));
+    assert_int_equal(reasons_of(inventory, 104), BIT(REASON_NAME_MOVED));
+    assert_int_equal(readiness_verdict(BIT(REASON_NAME_MOVED)), VERDICT_BLOCKED);
+    assert_int_equal(readiness_verdict(BIT(REASON_MOVED_ALIASED)), VERDICT_DEGRADED);
+    struct readiness_facts facts = good_facts(inventory);
+    const struct error *cause = readiness_cause(&facts, inventory_by_vmid(inventory, 104), REASON_NAME_MOVED);
+    assert_non_null(strstr(cause->message, "db2 led to guest 104 before"));
+    assert_non_null(strstr(cause->message, "guest 103 has the name now"));
+    assert_non_null(strstr(cause->hint, "`db2 = 104`"));
 }
 
 static void test_a_guest_has_the_reasons_of_all_and_the_gravest_decides(void **state)
@@ -532,7 +573,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_guest_that_a_fence_has_left_in_doubt_is_blocked, make_room,
                                         leave_room),
         cmocka_unit_test_setup_teardown(test_after_the_alarm_every_guest_is_degraded, make_room, leave_room),
-        cmocka_unit_test(test_guests_of_one_name_are_degraded),
+        cmocka_unit_test(test_a_name_that_several_have_blocks_unless_an_alias_leads_to_the_guest),
+        cmocka_unit_test(test_a_name_that_has_moved_blocks_both_guests_unless_an_alias_leads_there),
         cmocka_unit_test(test_a_guest_has_the_reasons_of_all_and_the_gravest_decides),
         cmocka_unit_test(test_every_reason_has_a_word_a_message_and_a_way_out),
     };

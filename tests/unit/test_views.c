@@ -561,6 +561,54 @@ static void test_the_monitor_survives_one_blocked_guest_unless_strict(void **sta
     assert_true(error.hint[0] != '\0');
 }
 
+static struct inventory *twins_and_moved(void)
+{
+    const struct guest guests[] = {
+        FIXTURE_GUEST(101, "twin", "pve1", .lock = NULL), FIXTURE_GUEST(102, "twin", "pve1", .lock = NULL),
+        FIXTURE_GUEST(103, "web3", "pve1", .lock = NULL), FIXTURE_GUEST(104, "node4", "pve1", .lock = NULL),
+        FIXTURE_GUEST(105, "web5", "pve1", .lock = NULL)};
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+
+    for (size_t i = 0; i < ARRAY_LEN(guests); i++)
+        assert_true(inventory_builder_guest(builder, &guests[i]));
+    assert_true(inventory_builder_node(builder, "pve1", true));
+    assert_true(inventory_builder_lead(builder, "node4", 105));
+    return inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
+}
+
+static void test_a_strict_monitor_fails_for_names_that_lead_to_nobody_any_more(void **state)
+{
+    struct room *room = *state;
+    struct error error = {0};
+
+    inventory_unref(room->inventory);
+    room->facts.readiness.inventory = room->inventory = twins_and_moved();
+    assert_true(monitor_passes(&room->facts, true, "web3", &error));
+    assert_true(monitor_passes(&room->facts, true, "web3,elsewhere", &error));
+    assert_false(monitor_passes(&room->facts, true, "web3,TWIN", &error));
+    assert_int_equal(error.code, ERROR_AMBIGUOUS_NAME);
+    assert_false(monitor_passes(&room->facts, true, "node4,web3", &error));
+    assert_int_equal(error.code, ERROR_NAME_MOVED);
+    assert_non_null(strstr(error.message, "node4 led to guest 105 before"));
+    assert_non_null(strstr(error.hint, "`node4 = 105`"));
+    assert_false(
+        monitor_passes(&room->facts, true, "web3,web5", &error)); /* a rename, but the old node is it */
+    assert_int_equal(error.code, ERROR_NAME_MOVED);
+    assert_true(monitor_passes(&room->facts, false, "twin,node4", &error));
+}
+
+static void test_no_name_adds_a_target_to_the_list_for_pacemaker(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(101, "666 node1,node2;x", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(102, "b\xc3\xbcro-1.a_b", "pve2", .lock = NULL)};
+    struct room *room = *state;
+
+    inventory_unref(room->inventory);
+    room->facts.readiness.inventory = room->inventory = fixture_inventory(guests, 2, 2, 1);
+    put_list(room, HTTP_TEXT, false);
+    assert_string_equal(room->out.data, "101,666_node1_node2_x\n101,node1\n102,b__ro-1.a_b\n");
+}
+
 static void test_a_strict_monitor_counts_the_nodes_of_the_cluster(void **state)
 {
     struct room *room = *state;
@@ -731,6 +779,8 @@ int main(void)
         VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
         VIEW_TEST(test_a_strict_monitor_counts_the_nodes_of_the_cluster),
         VIEW_TEST(test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read),
+        VIEW_TEST(test_a_strict_monitor_fails_for_names_that_lead_to_nobody_any_more),
+        VIEW_TEST(test_no_name_adds_a_target_to_the_list_for_pacemaker),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
         VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
     };

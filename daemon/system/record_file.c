@@ -2,7 +2,7 @@
  * Lines out of blocks out of a file. What is not a line of sane length is reported as one that was skipped,
  * so that its reader can count it; nothing here is an error but what the file system says.
  */
-#include "fence/record_file.h"
+#include "system/record_file.h"
 
 #include "system/cleanup.h"
 #include "system/recorder.h"

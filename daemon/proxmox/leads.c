@@ -1,0 +1,335 @@
+/*
+ * A table of names, and a file of lines that grows by each name that is new, or leads elsewhere than before:
+ * the last line of a name counts. It is written by a recorder of its own, for the daemon touches no disk
+ * after READY. What a line says that is not understood, one of a later version say, is nobody's lead.
+ */
+#include "proxmox/leads.h"
+
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json.h"
+#include "system/log.h"
+#include "system/record_file.h"
+#include "system/recorder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#define FILE_NAME "names.jsonl"
+#define FILE_BYTES                                                                                           \
+    (1024 * 1024) /* then it is renamed to names.jsonl.1; LEADS_MAX usual lines are a third                  \
+                   */
+#define RECORDER_NAME   "fence-names"
+#define WRITTEN_AT_ONCE 256 /* lines a round: the recorder holds no more than so many */
+
+struct lead {
+    int vmid;
+    bool written; /* on disk, or on its way there */
+    uint64_t record;
+    UT_hash_handle hh;
+    char name[]; /* in lower case */
+};
+
+struct leads {
+    struct recorder *recorder; /* NULL: nothing is kept */
+    struct recorder_file file;
+    struct lead *table;
+    size_t unwritten;
+    bool told_full, told_lost;
+    bool older; /* reading the file of before the last change */
+};
+
+/* ---- the table ---- */
+
+/* False: it is too long, or empty. */
+static bool fold(char folded[static LEADS_NAME_MAX + 1], const char *name, size_t length)
+{
+    if (length == 0 || length > LEADS_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        folded[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    folded[length] = '\0';
+    return true;
+}
+
+static struct lead *find(const struct leads *leads, const char *folded)
+{
+    struct lead *lead = NULL;
+
+    HASH_FIND_STR(leads->table, folded, lead);
+    return lead;
+}
+
+static struct lead *add(struct leads *leads, const char *folded)
+{
+    size_t length = strlen(folded);
+    struct lead *lead = HASH_COUNT(leads->table) < LEADS_MAX ? calloc(1, sizeof(*lead) + length + 1) : NULL;
+
+    if (!lead)
+        return NULL;
+    memcpy(lead->name, folded, length);
+    HASH_ADD_KEYPTR(hh, leads->table, lead->name, length, lead);
+    if (lead->hh.tbl)
+        return lead;
+    free(lead);
+    return NULL;
+}
+
+static void drop(struct leads *leads, struct lead *lead)
+{
+    leads->unwritten -= !lead->written;
+    HASH_DEL(leads->table, lead);
+    free(lead);
+}
+
+/* ---- reading ---- */
+
+/* What only the older file says is written once more: it will be the one that is given up. */
+static void load_line(void *context, const char *line, size_t length)
+{
+    struct leads *leads = context;
+    _cleanup_(json_putp) struct json_object *record = line ? json_parse(line, length) : NULL;
+    char folded[LEADS_NAME_MAX + 1];
+    const char *name = NULL;
+    int64_t vmid = 0;
+
+    if (!json_get_string(record, "name", &name) || !json_get_int(record, "vmid", 1, INT32_MAX, &vmid) ||
+        !fold(folded, name, strlen(name)))
+        return;
+    struct lead *lead = find(leads, folded);
+
+    if (!lead && !(lead = add(leads, folded)))
+        return;
+    lead->vmid = (int)vmid;
+    lead->written = !leads->older;
+}
+
+static void load_file(struct leads *leads, const char *path)
+{
+    int result = record_file_read(path, FILE_BYTES, load_line, leads);
+
+    if (result < 0)
+        log_say(KIND_NAMES_NOT_KEPT, NULL,
+                "%s cannot be read: %s; where names led before is not remembered, and learnt anew", path,
+                strerror(-result));
+}
+
+static bool load(struct leads *leads)
+{
+    _cleanup_(freep) char *older = NULL;
+
+    if (asprintf(&older, "%s.1", leads->file.path) < 0) {
+        older = NULL;
+        return false;
+    }
+    leads->older = true;
+    load_file(leads, older);
+    leads->older = false;
+    load_file(leads, leads->file.path);
+    for (const struct lead *lead = leads->table; lead; lead = lead->hh.next)
+        leads->unwritten += !lead->written;
+    return true;
+}
+
+/* ---- writing ---- */
+
+/* Tried again with the next round. */
+static void on_written(void *context, uint64_t id, int result)
+{
+    struct leads *leads = context;
+
+    if (result == 0) {
+        leads->told_lost = false;
+        return;
+    }
+    for (struct lead *lead = leads->table; lead; lead = lead->hh.next) {
+        if (!lead->written || lead->record != id)
+            continue;
+        lead->written = false;
+        leads->unwritten++;
+    }
+    if (!leads->told_lost)
+        log_say(KIND_NAMES_NOT_KEPT, NULL,
+                "%s could not be written: %s; a restart would not know where names led before",
+                leads->file.path, strerror(-result));
+    leads->told_lost = true;
+}
+
+static void write_lead(struct leads *leads, struct lead *lead)
+{
+    char stamp[CLOCK_RFC3339_LEN];
+    _cleanup_(json_putp) struct json_object *record = json_object_new_object();
+
+    if (!record)
+        return;
+    json_object_object_add(record, "v", json_object_new_int(1));
+    json_object_object_add(record, "name", json_object_new_string(lead->name));
+    json_object_object_add(record, "vmid", json_object_new_int(lead->vmid));
+    json_object_object_add(record, "at", json_object_new_string(clock_rfc3339(clock_realtime_ms(), stamp)));
+    const char *line = json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN);
+
+    lead->record = line ? recorder_write(leads->recorder, line, strlen(line), on_written, leads) : 0;
+    lead->written = lead->record != 0;
+    leads->unwritten -= lead->written;
+}
+
+static void write_some(struct leads *leads)
+{
+    size_t tried = 0;
+
+    if (!leads->recorder)
+        return;
+    for (struct lead *lead = leads->table; lead && leads->unwritten > 0 && tried < WRITTEN_AT_ONCE;
+         lead = lead->hh.next) {
+        if (lead->written)
+            continue;
+        tried++;
+        write_lead(leads, lead);
+    }
+}
+
+/* ---- learning ---- */
+
+/* Those of guests that have left the pool are given up for names of guests that are there. */
+static bool make_room(struct leads *leads, const struct inventory *inventory)
+{
+    struct lead *lead, *next;
+
+    if (HASH_COUNT(leads->table) < LEADS_MAX)
+        return true;
+    HASH_ITER (hh, leads->table, lead, next) {
+        if (!inventory_by_vmid(inventory, lead->vmid))
+            drop(leads, lead);
+    }
+    if (HASH_COUNT(leads->table) < LEADS_MAX)
+        return true;
+    if (!leads->told_full)
+        log_say(KIND_NAMES_NOT_KEPT, NULL,
+                "where %d names led is remembered, and of no more: for other guests a rename at Proxmox "
+                "counts at "
+                "once",
+                LEADS_MAX);
+    leads->told_full = true;
+    return false;
+}
+
+/* The first `length` bytes of a guest's name. False: there is no room for more. */
+static bool learn(struct leads *leads, const struct inventory *inventory, const struct guest *guest,
+                  const char *name, size_t length)
+{
+    char folded[LEADS_NAME_MAX + 1];
+
+    if (!fold(folded, name, length))
+        return true;
+    struct lead *lead = find(leads, folded);
+
+    if ((lead && lead->vmid == guest->vmid) || inventory_leads(inventory, folded) != guest)
+        return true;
+    if (!lead) {
+        if (!make_room(leads, inventory))
+            return false;
+        lead = add(leads, folded);
+        if (!lead)
+            return true;
+        leads->unwritten++;
+    } else if (lead->written) {
+        leads->unwritten++;
+    }
+    lead->vmid = guest->vmid;
+    lead->written = false;
+    return true;
+}
+
+void leads_learn(struct leads *leads, const struct inventory *inventory)
+{
+    bool room = true;
+
+    for (size_t i = 0; i < inventory_count(inventory) && room; i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        size_t length = guest->name ? strlen(guest->name) : 0, first = length ? strcspn(guest->name, ".") : 0;
+
+        room = learn(leads, inventory, guest, guest->name, length);
+        if (room && first < length)
+            room = learn(leads, inventory, guest, guest->name, first);
+    }
+    write_some(leads);
+}
+
+bool leads_give(const struct leads *leads, struct inventory_builder *builder)
+{
+    for (const struct lead *lead = leads->table; lead; lead = lead->hh.next) {
+        if (!inventory_builder_lead(builder, lead->name, lead->vmid))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the room ---- */
+
+static bool open_file(struct leads *leads, const char *directory, bool write, struct error *error)
+{
+    _cleanup_(freep) char *resolved = realpath(directory, NULL); /* the recorder's child works in / */
+
+    if (asprintf(&leads->file.path, "%s/" FILE_NAME, resolved ? resolved : directory) < 0) {
+        leads->file.path = NULL;
+        return false;
+    }
+    leads->file.max_bytes = FILE_BYTES;
+    leads->file.fd = -1;
+    if (write && !(leads->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &leads->file, -1))) {
+        error_set(error, ERROR_INTERNAL, "cannot start the recorder of names: %s", strerror(errno));
+        error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
+        return false;
+    }
+    return load(leads);
+}
+
+static struct leads *make(const char *directory, bool write, struct error *error)
+{
+    struct leads *leads = calloc(1, sizeof(*leads));
+
+    error_set(error, ERROR_INTERNAL, "no memory at the start");
+    if (!leads)
+        return NULL;
+    if (!open_file(leads, directory, write, error)) {
+        leads_free(leads, 0);
+        return NULL;
+    }
+    *error = (struct error){0};
+    return leads;
+}
+
+struct leads *leads_new(const char *directory, struct error *error)
+{
+    return make(directory, true, error);
+}
+
+struct leads *leads_new_reading(const char *directory, struct error *error)
+{
+    return make(directory, false, error);
+}
+
+int leads_attach(struct leads *leads, struct event_base *base)
+{
+    return leads->recorder ? recorder_attach(leads->recorder, base) : 0;
+}
+
+void leads_free(struct leads *leads, int64_t wait_ms)
+{
+    struct lead *lead, *next;
+
+    if (!leads)
+        return;
+    if (leads->recorder)
+        recorder_free(leads->recorder, wait_ms);
+    HASH_ITER (hh, leads->table, lead, next) {
+        HASH_DEL(leads->table, lead);
+        free(lead);
+    }
+    free(leads->file.path);
+    free(leads);
+}
