@@ -16,8 +16,8 @@
 
 #define TOOL       "cibadmin"
 #define DEFAULT_MS 60000 /* Pacemaker's stonith-timeout */
-#define HUNG_MS    65000 /* a guest whose QEMU hangs is stopped after 61 s */
-#define HUNG_TEXT  "a guest whose QEMU hangs takes 61 s to stop"
+#define HUNG_MS    75000 /* a guest whose QEMU hangs is stopped after 71 s */
+#define HUNG_TEXT  "a guest whose QEMU hangs takes 71 s to stop"
 #define HA_MS      180000
 #define NAMES_MOST 6000 /* bytes of a request's head */
 

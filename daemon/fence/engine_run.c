@@ -520,6 +520,7 @@ static void begin(struct runner *runner)
         .node_offline = guest && guest->node && inventory_nodes_known(inventory) > 0 &&
                         !inventory_node_online(inventory, guest->node),
         .ha_managed = guest && guest->hastate,
+        .template = guest && guest->template,
         .release = poller_release(engine->poller),
         .requested_ms = operation->requested_ms,
         .deadline_ms = runner->deadline_ms,

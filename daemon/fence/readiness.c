@@ -185,13 +185,13 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     reasons |= name_reasons(guest);
     if (is_wrong_guest(facts, guest, known))
         reasons |= bit(REASON_WRONG_GUEST);
-    if (legacy_in_doubt(&facts->doubts, guest->vmid))
+    if (!guest->template && legacy_in_doubt(&facts->doubts, guest->vmid))
         reasons |= bit(REASON_UNPROVEN);
     if (known)
         reasons |= evidence_reasons(known);
     /* where it cannot be asked for, the cause is told already */
     if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_NO_POWER_RIGHT) | bit(REASON_HOST_SILENT) |
-                     bit(REASON_STALE))))
+                     bit(REASON_STALE) | bit(REASON_TEMPLATE))))
         reasons |= evidence_lack(facts, guest, known);
     return reasons;
 }

@@ -92,7 +92,8 @@ static const struct reason_row {
         {"unproven", VERDICT_BLOCKED, "2 visits",
          "a process of it may have survived a stop: its host still has its network devices, or a fence that "
          "failed may have killed it with nothing to show whether one did",
-         "on its host, see that none is left (`ps -eo pid,stat,args | grep 'kvm -id VMID'`), "
+         "on its host, see that none is left (`ps -eo pid,stat,args | grep -e 'kvm -id VMID ' -e '[[]kvm]' "
+         "-e '[[]qemu-system'`; in brackets: killed, whosever it is), "
          "then start it (or stop and start it): `qm start VMID` (`pct start VMID` for a container)"},
     [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",
                                  "a rehearsed stop would not have been carried out",

@@ -290,6 +290,10 @@ uint64_t rehearsals_ask(struct rehearsals *rehearsals, const char *plug, rehears
         return 0;
     }
     const struct guest *guest = inventory_find(inventory, plug, error);
+    if (guest && guest->template) { /* Proxmox would take a stop of it, and a fence does not send one */
+        error_set(error, ERROR_TEMPLATE, "guest %d is a template; it never runs", guest->vmid);
+        return 0;
+    }
     if (!guest || is_out_of_question(rehearsals, guest->vmid, error))
         return 0;
     DL_COUNT(rehearsals->demands, other, waiting);

@@ -95,6 +95,8 @@ void rehearsal_plan_follow(struct rehearsal_plan *plan, const struct inventory *
         turn->listed = false;
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
+        if (guest->template) /* a fence would send no stop either */
+            continue;
         turn = find(plan, guest->vmid);
         if (!turn && !(turn = add(plan, guest->vmid)))
             continue;

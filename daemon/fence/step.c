@@ -242,6 +242,7 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->status = event->status;
     step->status_asked_ms = event->result->asked_ms;
     step->status_received_ms = event->result->received_ms;
+    step->params.template |= step->status.template;
     step_ha_status(step, effects);
     step->next_status_ms = event->now_ms + status_gap(step, event->result);
     if (!is_held_by_lock(step, effects, event->now_ms))
@@ -331,8 +332,20 @@ static void miss_deadline(struct step *step, struct step_effects *effects)
     step_fail(step, effects, &error);
 }
 
+/* Rule 8: it never runs, so nothing needs to be done, nor can be. */
+static void refuse_template(struct step *step, struct step_effects *effects)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_TEMPLATE, "guest %d is a template; it never runs", step->params.vmid);
+    step_fail(step, effects, &error);
+}
+
 static void decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
+    if (step->params.template) {
+        refuse_template(step, effects);
+        return;
+    }
     int64_t deadline_ms = step->phase == STEP_POWERING_ON ? step_on_deadline(step) : step->params.deadline_ms;
     if (step->phase == STEP_WATCHING || step->repaired)
         deadline_ms = step->watch_until_ms + STEP_START_ROOM_MS;

@@ -41,6 +41,10 @@
 #define STEP_NOTES_MAX        6
 #define STEP_NOTE_LEN         200
 
+/* For a hint: the rest of a grep that finds a QEMU that was killed and has not ended (in state D, or a zombie
+ * with threads left). It has no arguments any more, so that nobody can tell whose it is. */
+#define STEP_GREP_KILLED "-e '[[]kvm]' -e '[[]qemu-system'"
+
 enum step_power { STEP_SEND_NONE, STEP_SEND_STOP, STEP_SEND_START, STEP_SEND_RESET };
 
 enum step_phase {
@@ -83,6 +87,7 @@ struct step_params {
     const char *node;  /* where the inventory saw the guest; NULL: to be located */
     bool node_offline; /* by the inventory's word, which is old: the hosts are asked at once (rule 8) */
     bool ha_managed;   /* by the inventory's word; its host has the last one */
+    bool template;     /* by anybody's word: no guest ceases to be one */
     int release;       /* of Proxmox, 902 for 9.2; 0: unknown */
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
     int min_online_nodes; /* 0: majority */

@@ -108,11 +108,6 @@ void step_off_status(struct step *step, struct step_effects *effects)
     step->off_read = false;
     if (step->phase != STEP_POWERING_OFF || step->status_asked_ms < step->floor_ms) /* point 1 */
         return;
-    if (step->status.template) {
-        error_set(&error, ERROR_TEMPLATE, "guest %d is a template; it never runs", step->params.vmid);
-        step_fail(step, effects, &error);
-        return;
-    }
     if (shows_life(step)) {
         step->idle_container_ms = 0;
         if (!step->announced)
@@ -360,10 +355,10 @@ void step_off_deadline(const struct step *step, struct error *error)
                   "guest %d reads stopped on %s, but a process of it is still there after %lld s (its "
                   "network devices are)",
                   step->params.vmid, step_host(step), seconds);
-        error_hint(
-            error,
-            "on %s look for it: ps -eo pid,stat,wchan,args | grep 'kvm -id %d'; it may hang on its storage",
-            step_host(step), step->params.vmid);
+        error_hint(error,
+                   "on %s look for it: ps -eo pid,stat,wchan,args | grep -e 'kvm -id %d ' " STEP_GREP_KILLED
+                   " (in brackets: killed, whosever it is); it may hang on its storage",
+                   step_host(step), step->params.vmid);
         return;
     }
     enum error_code code = step->last_error.code == ERROR_MINORITY || step->last_error.code == ERROR_LOCKED

@@ -94,12 +94,12 @@ follow() {
     finds "a quorum device decides"
 }
 
-@test "time-outs below the deadline, below a hung guest's 61 s, and below what HA takes" {
+@test "time-outs below the deadline, below a hung guest's 71 s, and below what HA takes" {
     sim_guests
     sed -i '/^guest 103/s/$/ ha=started/' "$SIM/cluster.conf"
     world
     device pcmk_reboot_timeout=20s
-    finds "warning  Pacemaker waits 20 s for a reboot by fencing and 90 s for an off, and the broker goes on for up to 30 s: it would be killed before; a guest whose QEMU hangs takes 61 s to stop; Proxmox HA, which manages vm103, takes 95 s"
+    finds "warning  Pacemaker waits 20 s for a reboot by fencing and 90 s for an off, and the broker goes on for up to 30 s: it would be killed before; a guest whose QEMU hangs takes 71 s to stop; Proxmox HA, which manages vm103, takes 95 s"
     ends 2
     follow "would be killed before"
     silent "would be killed before"

@@ -140,6 +140,9 @@ teardown() { fence_teardown; }
     fence 104 -o off -n golden
     failed template
     at_most "$took" 2000
+    is "$(sent stop 104)" 0
+    refute client rehearse golden 2>"$T/rehearsed"
+    like "$(<"$T/rehearsed")" "*template*"
 }
 
 @test "got timeout on the guest's lock file: the stop is sent again" {

@@ -12,8 +12,8 @@
 #define HA_TASK_MS       1000  /* a hastart or hastop */
 #define QUIT_TIMEOUT_MS  60000 /* for QEMU to quit, if the call names none */
 #define QUIT_POLL_MS     300   /* until the end of a terminated QEMU is noticed */
-#define HUNG_QUIT_9_MS   61000 /* QMP does not answer: version 9 waits for it, 7 and 8 do not */
-#define HUNG_QUIT_MS     5000
+#define HUNG_QUIT_9_MS   71000 /* 60 s for QMP in version 9, in 7 and 8 less, 10 s for SIGTERM, and 1 s */
+#define HUNG_QUIT_MS     16000
 #define HUNG_RESET_MS    5000
 #define RESET_POLL_MS    2 /* unscaled: between two looks for the new payload */
 #define SHUTDOWN_MAX_MS  180000

@@ -1,6 +1,8 @@
 /* Powering off, by script: each point of the off-proof (P1). */
 #include "step_script.h"
 
+#include <regex.h>
+
 /* ---- the off-proof ---- */
 
 static void test_off_sends_the_stop_at_once_and_reads_at_the_same_time(void **state)
@@ -159,6 +161,37 @@ static void test_an_undead_guest_fails_at_the_deadline_as_unproven(void **state)
     go(DEADLINE);
     assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
     assert_non_null(strstr(effects.error.hint, "kvm -id 100"));
+}
+
+/* Would one of the hint's patterns ("-e 'PATTERN'") find this line of ps? */
+static bool hint_finds(const char *line)
+{
+    bool found = false;
+    for (const char *at = effects.error.hint; (at = strstr(at, "-e '"));) {
+        char pattern[64];
+        regex_t regex;
+        at += strlen("-e '");
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)strcspn(at, "'"), at);
+        assert_int_equal(regcomp(&regex, pattern, REG_NOSUB), 0);
+        found |= regexec(&regex, line, 0, NULL, 0) == 0;
+        regfree(&regex);
+    }
+    return found;
+}
+
+static void test_the_hint_finds_a_qemu_in_every_state_in_which_it_can_hang(void **state)
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(100);
+    status_is((struct pve_status){.nics = true});
+    go(DEADLINE);
+    assert_true(hint_finds("  4711 Dl   io_schedule /usr/bin/kvm -id 100 -name node1,debug-threads=on"));
+    assert_true(hint_finds("  4711 Zl   -           [qemu-system-x86] <defunct>"));
+    assert_true(hint_finds("  4711 Zl   -           [kvm] <defunct>"));
+    assert_true(hint_finds("  4711 D    io_schedule [qemu-system-x86]"));
+    assert_false(hint_finds("  4712 Sl   do_poll     /usr/bin/kvm -id 1001 -name other"));
+    assert_false(hint_finds("    12 I<   rescuer_th  [kvm-irqfd-clean]"));
 }
 
 static void test_a_lock_that_hides_the_guest_is_not_off(void **state) /* point 3 */
@@ -638,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_no_other_stop_is_sent_to_a_guest_that_is_only_dying),
         cmocka_unit_test(test_devices_shown_only_after_the_kill_count_as_seen),
         cmocka_unit_test(test_an_undead_guest_fails_at_the_deadline_as_unproven),
+        cmocka_unit_test(test_the_hint_finds_a_qemu_in_every_state_in_which_it_can_hang),
         cmocka_unit_test(test_a_lock_that_hides_the_guest_is_not_off),
         cmocka_unit_test(test_a_hibernated_guest_fails_as_suspended_after_lock_wait),
         cmocka_unit_test(test_stopped_from_the_start_waits_for_our_own_stop),

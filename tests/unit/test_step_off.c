@@ -3,6 +3,20 @@
 
 /* ---- templates, rights: hopeless (rule 8) ---- */
 
+static void test_a_template_by_the_inventorys_word_is_sent_nothing(void **state)
+{
+    static const enum fence_action actions[] = {FENCE_OFF, FENCE_REBOOT, FENCE_ON};
+    (void)state;
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        struct step_params wanted = params(actions[i]);
+        wanted.template = true;
+        begin_with(wanted);
+        assert_ended(OPERATION_FAILED, ERROR_TEMPLATE);
+        assert_int_equal(stops + starts, 0);
+        assert_null(strstr(effects.error.hint, "qm start"));
+    }
+}
+
 static void test_a_template_is_refused(void **state)
 {
     (void)state;
@@ -916,6 +930,7 @@ static void test_each_lock_has_its_own_patience(void **state) /* rule 4 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_template_by_the_inventorys_word_is_sent_nothing),
         cmocka_unit_test(test_a_template_is_refused),
         cmocka_unit_test(test_a_403_is_hopeless_at_once),
         cmocka_unit_test(test_a_guest_that_proxmox_does_not_list_any_more_is_hopeless),
