@@ -591,6 +591,7 @@ static bool make_rooms(struct broker *broker, struct error *error)
                                           broker->poller, broker->evidence};
     if (!rehearsals_start(broker->rehearsals, broker->base, &rooms, config) || !broker->engine)
         return false;
+    engine_use_evidence(broker->engine, broker->evidence);
     broker->visits = make_visits(broker);
     broker->verdicts = verdicts_new(NULL, NULL);
     if (!broker->visits || !broker->verdicts)

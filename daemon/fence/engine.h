@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct engine;
+struct evidence;
 struct session;
 struct poller;
 struct history;
@@ -35,6 +36,8 @@ struct history;
 #define ENGINE_MEMBER_READS_MAX 2
 /* A Request-Id means the same request only for so long beyond the deadline: later, somebody uses it again */
 #define ENGINE_REPEAT_ROOM_MS 60000
+/* What others saw of a guest's devices counts for so long (point 7): its host may be dead for a while */
+#define ENGINE_DEVICES_MS 600000
 
 struct engine_settings {
     int64_t deadline_ms, lock_wait_ms, stop_timeout_ms, answer_timeout_ms;
@@ -65,6 +68,8 @@ typedef void engine_answer_fn(void *context, const struct operation *operation, 
 struct engine *engine_new(struct event_base *base, struct session *session, struct poller *poller,
                           struct history *history, const struct engine_settings *settings);
 void engine_free(struct engine *engine);
+/* Where others note whether a guest that runs shows its devices; borrowed. Without it nobody does. */
+void engine_use_evidence(struct engine *engine, const struct evidence *evidence);
 void engine_set_settings(struct engine *engine,
                          const struct engine_settings *settings); /* for operations to come */
 

@@ -3,6 +3,7 @@
  * them, and what others read of the guest that ends it.
  */
 #include "fence/engine_private.h"
+#include "fence/evidence.h"
 
 #include "system/clock.h"
 
@@ -11,6 +12,17 @@ struct legacy_doubts engine_doubts(const struct engine *engine)
     return (struct legacy_doubts){.legacies = &engine->legacies,
                                   .now_ms = clock_now_ms(),
                                   .stop_timeout_ms = engine->settings.stop_timeout_ms};
+}
+
+void engine_use_evidence(struct engine *engine, const struct evidence *evidence)
+{
+    engine->evidence = evidence;
+}
+
+bool engine_saw_devices(const struct engine *engine, int vmid)
+{
+    const struct evidence_guest *known = evidence_of(engine->evidence, vmid);
+    return known && known->devices_ms && clock_boottime_ms() - known->devices_ms <= ENGINE_DEVICES_MS;
 }
 
 bool engine_wants_status(const struct engine *engine, int vmid)

@@ -79,6 +79,7 @@ struct engine {
     struct session *session;
     struct poller *poller;
     struct history *history;
+    const struct evidence *evidence; /* NULL: nobody collects any */
     struct engine_settings settings;
     struct asker *askers;           /* by id */
     struct guest_queue *queues;     /* by vmid */
@@ -128,6 +129,9 @@ bool engine_has_room(const struct engine *engine, const struct guest_queue *queu
                      const struct engine_request *request, struct error *error);
 /* A privileged request came for this guest: end what waits of the others. */
 void engine_overtake(struct engine *engine, struct guest_queue *queue);
+
+/* engine_doubts.c: seen running a while ago, it had devices that would show a process of it (point 7). */
+bool engine_saw_devices(const struct engine *engine, int vmid);
 
 /* engine_count.c */
 /* An asker gets its answer, or leaves before it has one. `operation` may be NULL. */

@@ -521,6 +521,7 @@ static void begin(struct runner *runner)
                         !inventory_node_online(inventory, guest->node),
         .ha_managed = guest && guest->hastate,
         .template = guest && guest->template,
+        .shows_devices = engine_saw_devices(engine, operation->vmid),
         .release = poller_release(engine->poller),
         .requested_ms = operation->requested_ms,
         .deadline_ms = runner->deadline_ms,

@@ -80,7 +80,7 @@ void evidence_drop(struct evidence *evidence, enum evidence_kind kind)
     for (struct row *row = evidence->rows; row; row = row->hh.next) {
         entry_clear(&row->guest.entries[kind]);
         if (kind == EVIDENCE_STATUS)
-            row->guest.remains_since_ms = 0;
+            row->guest.remains_since_ms = row->guest.devices_ms = 0;
         if (kind != EVIDENCE_CONFIG)
             continue;
         row->guest.config_known = row->guest.has_nic = row->guest.has_hookscript = false;
@@ -194,6 +194,14 @@ bool evidence_tried(struct evidence *evidence, int vmid, int64_t at_ms)
 bool evidence_status(struct evidence *evidence, int vmid, const struct evidence_answer *answer)
 {
     return post(evidence, vmid, EVIDENCE_STATUS, answer) != NULL;
+}
+
+void evidence_devices(struct evidence *evidence, int vmid, bool shown, int64_t at_ms)
+{
+    struct row *row = find(evidence, vmid);
+
+    if (row)
+        row->guest.devices_ms = shown ? at_ms : 0;
 }
 
 int64_t evidence_remains(struct evidence *evidence, int vmid, bool remains, int64_t at_ms)

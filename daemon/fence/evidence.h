@@ -41,6 +41,7 @@ struct evidence_guest {
     int64_t tried_ms;         /* the last visit, whatever came of it; 0: never */
     int64_t remains_since_ms; /* since then each visit has read that it is stopped, and shown that a process
                                  of it is still there; 0: the last one did not */
+    int64_t devices_ms; /* when it was last read as running, if it showed its network devices then; else 0 */
     /* of the last configuration that could be read (entries[EVIDENCE_CONFIG] tells when) */
     bool config_known, has_nic, has_hookscript;
     char uuid[EVIDENCE_UUID_LEN]; /* SMBIOS, in lower case; "": none is set */
@@ -89,6 +90,8 @@ bool evidence_status(struct evidence *evidence, int vmid, const struct evidence_
  * off-proof), or not. Returns since when all did, `at_ms` if this is the first; 0: it does not, or the guest
  * was not visited. */
 int64_t evidence_remains(struct evidence *evidence, int vmid, bool remains, int64_t at_ms);
+/* A status was read: it says running, and shows the guest's network devices, or not. */
+void evidence_devices(struct evidence *evidence, int vmid, bool shown, int64_t at_ms);
 /* `config` NULL: it could not be read, and answer->error says why; what was last known of it stays. */
 bool evidence_config(struct evidence *evidence, int vmid, const struct evidence_answer *answer,
                      const struct evidence_config *config);

@@ -7,6 +7,7 @@
 
 #include "system/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TASK_TIME_MS                                                                                         \
@@ -77,15 +78,25 @@ static int64_t killing_since(const struct step *step)
 {
     const struct step_call *stop = &step->stop;
     bool fence = step->params.action != FENCE_ON;
-    if (step->seen_nics || (fence && step->verified_ms))
+    if (step->seen_nics || step->params.template || (fence && step->verified_ms))
         return 0;
     if (step->params.killing_since_ms)
         return step->params.killing_since_ms;
-    if (!fence || stop->sent == 0)
+    if (!fence || stop->effect_since_ms == 0)
         return 0;
-    bool in_time = !step->ha && stop->state == STEP_CALL_OK &&
-                   !step_may_have_killed(stop->first_sent_ms, stop->settled_ms, step->params.stop_timeout_ms);
-    return in_time ? 0 : stop->first_sent_ms;
+    bool in_time =
+        !step->ha && stop->state == STEP_CALL_OK &&
+        !step_may_have_killed(stop->effect_since_ms, stop->settled_ms, step->params.stop_timeout_ms);
+    return in_time ? 0 : stop->effect_since_ms;
+}
+
+/* Where that was. */
+static const char *killing_node(const struct step *step)
+{
+    const struct step_params *params = &step->params;
+    bool own = params->action != FENCE_ON && step->stop.effect_since_ms;
+    const char *node = params->killing_since_ms ? params->killing_node : step->stop.effect_node;
+    return step->ha_changed || (own && strcmp(node, step->stop.effect_node) != 0) ? "" : node;
 }
 
 /* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's
@@ -94,9 +105,9 @@ static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
 {
     const struct step_call *stop = &step->stop;
     int64_t until_ms = step->params.killing_until_ms;
-    if (stop->sent > 0)
+    if (stop->effect_since_ms)
         until_ms = latest(until_ms, stop->settled_ms);
-    if (stop->sent > 0 && step->ha)
+    if (stop->effect_since_ms && step->ha)
         until_ms = latest(until_ms, stop->last_sent_ms + HA_STOP_MS);
     if (stop->state == STEP_CALL_TASK)
         until_ms = latest(until_ms, stop->last_sent_ms + answer_timeout_ms + LOCK_FILE_MS);
@@ -116,6 +127,12 @@ static void hand_on_task(struct step_call *call)
     call->open--;
 }
 
+static void set_killing(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
+{
+    legacy->killing_until_ms = killing_until(step, facts->answer_timeout_ms);
+    snprintf(legacy->killing_node, sizeof(legacy->killing_node), "%s", killing_node(step));
+}
+
 bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
 {
     int64_t now_ms = facts->now_ms;
@@ -127,7 +144,7 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
                               .since_realtime_ms = facts->stops_since_ms,
                               .killing_since_ms = killing_since(step)};
     if (legacy->killing_since_ms)
-        legacy->killing_until_ms = killing_until(step, facts->answer_timeout_ms);
+        set_killing(legacy, step, facts);
     if (step->phase == STEP_ENDED) {
         give_up_sending(&legacy->stop, now_ms);
         give_up_sending(&legacy->start, now_ms);
@@ -164,7 +181,8 @@ bool legacy_equal(const struct legacy *one, const struct legacy *other)
 {
     return calls_equal(&one->stop, &other->stop) && calls_equal(&one->start, &other->start) &&
            calls_equal(&one->reset, &other->reset) && one->killing_since_ms == other->killing_since_ms &&
-           one->killing_until_ms == other->killing_until_ms && !one->until_ms == !other->until_ms;
+           one->killing_until_ms == other->killing_until_ms &&
+           strcmp(one->killing_node, other->killing_node) == 0 && !one->until_ms == !other->until_ms;
 }
 
 /* ---- to the next one ---- */
@@ -201,6 +219,7 @@ unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t 
 {
     step->params.killing_since_ms = legacy->killing_since_ms;
     step->params.killing_until_ms = legacy->killing_until_ms;
+    memcpy(step->params.killing_node, legacy->killing_node, sizeof(step->params.killing_node));
     if (now_ms >= legacy->until_ms)
         return 0;
     inherit_start(step, &legacy->start);
@@ -264,7 +283,9 @@ bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_ob
                               add_call(document, "reset", &legacy->reset, offset_ms)))
         return false;
     return add_moment(document, "killing_since_ms", legacy->killing_since_ms, offset_ms) &&
-           add_moment(document, "killing_until_ms", legacy->killing_until_ms, offset_ms);
+           add_moment(document, "killing_until_ms", legacy->killing_until_ms, offset_ms) &&
+           (!legacy->killing_node[0] ||
+            add(document, "killing_node", json_object_new_string(legacy->killing_node)));
 }
 
 /* A moment of the past; one that lies ahead (the clock was set back) is now. */
@@ -337,6 +358,7 @@ bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t of
     int64_t until_ms = 0;
     if (legacy->killing_since_ms && json_get_int(document, "killing_until_ms", 1, INT64_MAX / 2, &until_ms))
         legacy->killing_until_ms = until_ms - offset_ms;
+    get_word(document, "killing_node", legacy->killing_node, sizeof(legacy->killing_node));
     return legacy->until_ms || legacy->killing_since_ms;
 }
 

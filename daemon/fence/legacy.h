@@ -30,7 +30,8 @@ struct legacy {
     /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
      * before the guest was seen running again; 0: none */
     int64_t killing_since_ms, killing_until_ms;
-    enum legacy_reading reading; /* since, which did not end that doubt; in memory alone */
+    char killing_node[PVE_NODE_MAX]; /* there; "": it cannot be told */
+    enum legacy_reading reading;     /* since, which did not end that doubt; in memory alone */
     UT_hash_handle hh;
 };
 

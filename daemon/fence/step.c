@@ -391,6 +391,7 @@ void step_begin(struct step *step, const struct step_params *params)
     if (params->node)
         snprintf(step->node, sizeof(step->node), "%s", params->node);
     step->params.node = NULL;
+    step->seen_nics = params->shows_devices;
     step->ha = params->ha_managed;
     step->host_suspect = params->node_offline && params->node;
     step->floor_ms = params->requested_ms;

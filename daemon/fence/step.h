@@ -77,6 +77,10 @@ struct step_call {
     unsigned strays_open; /* of these are among the open ones */
     char strays_node[PVE_NODE_MAX]; /* … this one; "": of several */
     int64_t last_open_ms;
+    /* Of those that may have done something (point 7): since when, 0: none has; before the last one was sent;
+     * and whom they were sent to, "": several, or the HA manager. */
+    int64_t effect_since_ms, effect_before_ms;
+    char effect_node[PVE_NODE_MAX];
 };
 
 struct step_params {
@@ -94,6 +98,8 @@ struct step_params {
     /* from the first stop of earlier operations whose effect was not proven until the last of them can have
      * begun to kill; 0: none */
     int64_t killing_since_ms, killing_until_ms;
+    char killing_node[PVE_NODE_MAX]; /* there; "": it cannot be told */
+    bool shows_devices;              /* seen running a while ago, it had devices that show it (point 7) */
 };
 
 struct step {
@@ -120,8 +126,9 @@ struct step {
     struct pve_status status;
     int64_t status_asked_ms, status_received_ms;
     bool seen_running;  /* from this host, in this operation (point 4) */
-    bool seen_nics;     /* it has devices that show it (point 7) */
+    bool seen_nics;     /* it has devices that show it, seen by this operation or before (point 7) */
     int64_t stopped_ms; /* when it first read stopped after it ran, or the stop's task ended: 0 not yet */
+    int64_t stopped_read_ms;   /* when the last such read was asked for */
     int64_t idle_container_ms; /* "CT n not running": the first read that held after it (point 4) */
     bool container_not_running;
     bool host_suspect; /* a read failed on the way to the guest's host: ask whether it is online (rule 8) */

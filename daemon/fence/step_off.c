@@ -69,14 +69,22 @@ static bool is_overtaken_by_start(const struct step *step)
 static bool may_be_undead(const struct step *step)
 {
     int64_t since_ms = step->params.killing_since_ms;
-    if (since_ms == 0 && step->stop.sent)
-        since_ms = step->stop.first_sent_ms;
+    if (since_ms == 0)
+        since_ms = step->stop.effect_since_ms;
     if (step->seen_nics || since_ms == 0)
         return false;
     if (since_ms < step->ha_calm_ms)
         since_ms = step->ha_calm_ms;
     int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
     return step_may_have_killed(since_ms, ended_ms, step->params.stop_timeout_ms);
+}
+
+/* It read stopped before, so long ago that since then somebody may have started it and a stop of ours, which
+ * came later, have killed it. */
+static bool is_gap(const struct step *step)
+{
+    return step_may_have_killed(step->stopped_read_ms, step->status_received_ms,
+                                step->params.stop_timeout_ms);
 }
 
 static void on_running(struct step *step)
@@ -96,15 +104,17 @@ static void on_running(struct step *step)
 void step_off_status(struct step *step, struct step_effects *effects)
 {
     struct error error = {0};
-    step->seen_nics |= shows_life(step);
+    /* while it runs the last read counts: they can be taken away, also since others saw them */
+    step->seen_nics = shows_life(step) || (step->seen_nics && !step->status.running);
     if (step->status.running) {
         if (!step->seen_running) /* point 4 */
             step_note(effects, "seen running on %s", step_host(step));
         on_running(step);
         return;
     }
-    if (!step->stopped_ms)
+    if (!step->stopped_ms || is_gap(step))
         step->stopped_ms = step->status_received_ms;
+    step->stopped_read_ms = step->status_asked_ms;
     step->off_read = false;
     if (step->phase != STEP_POWERING_OFF || step->status_asked_ms < step->floor_ms) /* point 1 */
         return;
@@ -126,9 +136,8 @@ void step_off_status(struct step *step, struct step_effects *effects)
         return;
     if (may_be_undead(step)) {
         error_set(&error, ERROR_UNPROVEN,
-                  "guest %d reads stopped on %s, but after so long a stop it may have been killed, and it "
-                  "has no network device "
-                  "that would show whether a process of it survived",
+                  "guest %d reads stopped on %s, but after so long a stop it may have been killed, and no "
+                  "network device of it was seen that would show whether a process of it survived",
                   step->params.vmid, step_host(step));
         step_fail(step, effects, &error);
         return;

@@ -14,6 +14,55 @@ static const char *call_name(const struct step *step, const struct step_call *ca
     return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
 }
 
+/* ---- what it may have done (point 7) ---- */
+
+static void begin_effect(const struct step *step, struct step_call *call, int64_t now_ms)
+{
+    call->effect_before_ms = call->effect_since_ms;
+    if (call->effect_since_ms == 0) {
+        call->effect_since_ms = now_ms;
+        memcpy(call->effect_node, call->node, sizeof(call->effect_node));
+    }
+    if (step->ha || strcmp(call->effect_node, call->node) != 0)
+        call->effect_node[0] = '\0';
+}
+
+/* By its answer nobody can have carried it out. 595: whoever was to pass it on had no connection to write it
+ * to (596 and later come after that). */
+static bool has_no_effect(const struct api_result *result)
+{
+    char lock[PVE_LOCK_MAX];
+    if (result->outcome != API_REFUSED)
+        return result->outcome == API_UNSENT;
+    return result->http_status < 500 || result->http_status == 595 ||
+           api_classify(result->reason, lock) != PVE_REFUSAL_OTHER;
+}
+
+/* The same by the words of its task. Other lock files than the guest's are waited for after the kill. */
+static bool task_has_no_effect(enum pve_refusal refusal, const char *words)
+{
+    bool own_lock = strstr(words, "/qemu-server/lock-") || strstr(words, "/lxc/pve-config-");
+    return refusal == PVE_REFUSAL_LOCKED || refusal == PVE_REFUSAL_MOVED || refusal == PVE_REFUSAL_TEMPLATE ||
+           (refusal == PVE_REFUSAL_BUSY && own_lock);
+}
+
+/* Our task tells since when its host has been up: of what a stop has killed there before nothing is left. */
+static void see_boot(struct step *step, struct step_call *stop)
+{
+    int64_t uptime_ms = upid_uptime_ms(stop->upid), booted_ms = stop->last_sent_ms - uptime_ms;
+    struct step_params *params = &step->params;
+    if (uptime_ms == 0)
+        return;
+    if (strcmp(stop->effect_node, stop->node) == 0 && stop->effect_since_ms < booted_ms)
+        stop->effect_since_ms = booted_ms;
+    if (params->killing_since_ms == 0 || strcmp(params->killing_node, stop->node) != 0)
+        return;
+    if (params->killing_until_ms < booted_ms)
+        params->killing_since_ms = 0;
+    else if (params->killing_since_ms < booted_ms) /* one of them may have come after that */
+        params->killing_since_ms = booted_ms;
+}
+
 /* ---- sending ---- */
 
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms)
@@ -35,6 +84,7 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
     memcpy(call->node, step->ha && step->host_offline ? step->other_host : step->node, sizeof(call->node));
+    begin_effect(step, call, now_ms);
     step->busy_power = true;
     step->sending = power;
     if (call->sent == STEP_CALLS_MAX)
@@ -164,6 +214,8 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", call_name(step, call),
               step->params.vmid, step_host(step), words);
     step->last_error = error;
+    if (in_task && task_has_no_effect(refusal, words))
+        call->effect_since_ms = call->effect_before_ms;
     /* a server error of unknown kind may hide a call that was carried out (rule 6) */
     if (in_task)
         step_settle(step, call, STEP_CALL_FAILED, now_ms);
@@ -239,14 +291,30 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
     step_fail(step, effects, &result->error);
 }
 
+/* The task's type stands in its UPID: hastop, hastart. Was it the first one that was sent, no other than the
+ * HA manager was told to stop the guest. */
+static void take_managed(struct step *step, struct step_effects *effects, struct step_call *call,
+                         const struct step_event *event)
+{
+    bool before = step->ha, managed = upid_is_of_ha(event->upid);
+    step_ha_managed(step, effects, managed, event->now_ms);
+    if (!managed || before)
+        return;
+    call->effect_node[0] = '\0'; /* on whichever host */
+    if (call == &step->stop && call->tasks == 1 && call->strays == 0)
+        step->ha_changed = step->params.killing_since_ms != 0;
+}
+
 static void take_task(struct step *step, struct step_effects *effects, struct step_call *call,
                       const struct step_event *event)
 {
     if (event->upid[0]) {
-        step_ha_managed(step, effects, upid_is_of_ha(event->upid), event->now_ms);
+        take_managed(step, effects, call, event);
         call->state = STEP_CALL_TASK;
         step->stop_unread &= call != &step->stop;
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
+        if (call == &step->stop && !step->ha)
+            see_boot(step, call);
         if (went_to_its_host(step, call) || step->ha)
             memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
         step->next_task_ms = event->now_ms;
@@ -267,6 +335,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
     int64_t now = event->now_ms;
     const char *name = call_name(step, call);
     step->busy_power = false;
+    if (has_no_effect(result))
+        call->effect_since_ms = call->effect_before_ms;
 
     if (step_refused_credentials(step, effects, result, now))
         return;
@@ -374,7 +444,7 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
         if (!step->ha_taken_ms)
             step->ha_taken_ms = call->settled_ms;
     } else if (call == &step->stop && !step->stopped_ms) {
-        step->stopped_ms = now;
+        step->stopped_ms = step->stopped_read_ms = now;
     }
     step_note(effects, "%s: task OK", call_name(step, call));
     step_read_status_now(step, now);

@@ -296,6 +296,9 @@ static void take_status(struct visit *visit, const struct api_result *result)
     bool remains = of_this_guest && !status.running && step_shows_life(visit->type, &status);
     int64_t since_ms =
         evidence_remains(visit->visits->rooms.evidence, visit->vmid, remains, clock_boottime_ms());
+    if (of_this_guest && status.running)
+        evidence_devices(visit->visits->rooms.evidence, visit->vmid, step_shows_life(visit->type, &status),
+                         clock_boottime_ms());
     if (!decoded)
         error_set(&error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
                   result->endpoint_text, visit->vmid);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DIGITS_MAX 10
+#define TICK_MS    10 /* of pstart */
 
 static bool is_letter_or_digit(char c)
 {
@@ -132,4 +133,10 @@ int upid_compare(const char *one, const char *other)
             return upids[0].pstart < upids[1].pstart ? -1 : 1;
     }
     return strcmp(one, other);
+}
+
+int64_t upid_uptime_ms(const char *text)
+{
+    struct pve_upid upid;
+    return upid_parse(text, &upid) ? (int64_t)upid.pstart * TICK_MS : 0;
 }

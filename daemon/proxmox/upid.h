@@ -40,3 +40,5 @@ void upid_copy_node(const char *text, char node[static PVE_NODE_MAX]);
 /* Which of two tasks of one host began first: <0, 0, >0. By the start of their processes, which has
  * hundredths of seconds; where that is equal, two who compare agree all the same. */
 int upid_compare(const char *one, const char *other);
+/* How long its host had been up when the task began, by the host's own count; 0: it does not tell. */
+int64_t upid_uptime_ms(const char *text);

@@ -57,6 +57,30 @@ teardown() { fence_teardown; }
     operation_is error.code node-offline 103
 }
 
+@test "P10: a guest whose host lost its power can be fenced when the host is back, also after a restart of the broker" {
+    local began
+    both_start fence.stop-timeout=0s
+    was_visited() { client targets | grep vm103 | grep -qv no-evidence; }
+    await 20 was_visited
+    began=$(now_ms)
+    sim_ctl node pve3 dead
+    fence 103 -o off -n vm103
+    failed node-offline pve3
+    sim_ctl node pve3 online
+    sim_ctl wait 103 stopped
+    # so long Proxmox takes to kill; before that a fence has no doubt yet
+    await 30 eval "((\$(now_ms) - $began > 11000))"
+    fence 103 -o off -n vm103
+    succeeded
+    broker_kill
+    broker_spawn
+    await 10 client -o monitor -q
+    fence 103 -o reboot -n vm103
+    succeeded
+    await 10 operation_ended 103
+    guest_alive 103
+}
+
 @test "a host that was cut off proves nothing: failed as minority, and the others' guests are fenced" {
     sim_start
     broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve1 //p' "$SIM/endpoints")"

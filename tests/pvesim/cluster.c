@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define SHUTDOWN_MS_DEFAULT 1000  /* how long a guest takes to follow ACPI */
 #define HA_MS_DEFAULT       10000 /* until the HA manager has acted: half a round of CRM and one of LRM */
@@ -175,7 +176,11 @@ static void freeze(struct cluster *cluster, struct node *node)
 
 void cluster_node_set(struct sim *sim, struct node *node, enum node_state state)
 {
+    struct timespec now;
     thaw(node);
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    if (node->state == NODE_DEAD && state != NODE_DEAD)
+        node->booted_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
     node->state = state;
     if (state == NODE_CUT)
         freeze(sim->cluster, node);

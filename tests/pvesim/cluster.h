@@ -38,6 +38,7 @@ struct frozen_guest {
 struct node {
     char *name;
     enum node_state state;
+    int64_t booted_ms;           /* CLOCK_BOOTTIME: when it came back from NODE_DEAD; 0: with this machine */
     char *listen;                /* HOST:PORT wanted; NULL: no endpoint of its own */
     struct frozen_guest *frozen; /* what it knew when it was cut off */
     char *ha_state;              /* shown by cluster/resources; NULL: nothing */

@@ -95,7 +95,8 @@ struct task *task_new(struct sim *sim, struct node *node, const char *type, int 
     task->vmid = vmid;
     task->timeout_ms = -1;
     task->pid = ++tasks->last_pid;
-    task->pstart = (uint32_t)(up.tv_sec * 100 + up.tv_nsec / 10000000);
+    int64_t uptime_ms = up.tv_sec * 1000 + up.tv_nsec / 1000000 - node->booted_ms;
+    task->pstart = (uint32_t)(uptime_ms / 10 + 1);
     task->start_s = sim_wall_s(sim);
     task->user = strdup(user);
     task->timer = event_new(sim->base, -1, 0, timer_cb, task);

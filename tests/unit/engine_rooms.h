@@ -464,7 +464,7 @@ static struct json_object *listed_host(const char *node, bool online)
 static inline void name_task(char upid[static PVE_UPID_MAX], const char *node, unsigned number,
                              int64_t began_ms, const char *type, int vmid)
 {
-    snprintf(upid, PVE_UPID_MAX, "UPID:%s:%08X:%08X:%08X:%s:%d:fence@pve!t:", node, number, number,
+    snprintf(upid, PVE_UPID_MAX, "UPID:%s:%08X:1%07X:%08X:%s:%d:fence@pve!t:", node, number, number,
              (unsigned)((LOOP_REALTIME_MS + began_ms) / 1000), type, vmid);
 }
 

@@ -194,7 +194,7 @@ static inline void fake_fitting(struct fake_exchange *exchange)
         if (strcmp(method, "GET") == 0)
             snprintf(text, sizeof(text), "{\"vmid\":%d,\"status\":\"stopped\"}", vmid);
         else
-            snprintf(text, sizeof(text), "\"UPID:%s:00000001:00000002:00000003:%s%s:%d:fence@pve:\"", node,
+            snprintf(text, sizeof(text), "\"UPID:%s:00000001:10000002:00000003:%s%s:%d:fence@pve:\"", node,
                      strcmp(type, "lxc") == 0 ? "vz" : "qm", what, vmid);
     } else if (strstr(target, "/cluster/resources") || strstr(target, "/tasks?")) {
         snprintf(text, sizeof(text), "[]");

@@ -300,10 +300,10 @@ __attribute__((unused)) static void located_on(const char *node)
 
 /* ---- common beginnings and ends ---- */
 
-#define STOP_UPID  "UPID:pve1:00000001:00000001:00000001:qmstop:100:fence@pve!t:"
-#define STOP2_UPID "UPID:pve1:00000002:00000002:00000002:qmstop:100:fence@pve!t:"
-#define START_UPID "UPID:pve1:00000003:00000003:00000003:qmstart:100:fence@pve!t:"
-#define RESET_UPID "UPID:pve1:00000004:00000004:00000004:qmreset:100:fence@pve!t:"
+#define STOP_UPID  "UPID:pve1:00000001:00F00001:00000001:qmstop:100:fence@pve!t:"
+#define STOP2_UPID "UPID:pve1:00000002:00F00002:00000002:qmstop:100:fence@pve!t:"
+#define START_UPID "UPID:pve1:00000003:00F00003:00000003:qmstart:100:fence@pve!t:"
+#define RESET_UPID "UPID:pve1:00000004:00F00004:00000004:qmreset:100:fence@pve!t:"
 
 static void assert_ended(enum operation_outcome outcome, enum error_code code)
 {
@@ -313,7 +313,7 @@ static void assert_ended(enum operation_outcome outcome, enum error_code code)
     assert_true(code == ERROR_NONE || effects.error.message[0]);
 }
 
-static void assert_going_on(void)
+__attribute__((unused)) static void assert_going_on(void)
 {
     assert_false(effects.ended);
     assert_int_not_equal(step.phase, STEP_ENDED);

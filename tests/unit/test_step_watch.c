@@ -230,7 +230,7 @@ static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
             reads_stopped();
     }
     newer_tasks_are(1, 1, 0); /* newer than the reset: ours */
-    power_taken("UPID:pve1:00000005:00000005:00000005:qmstop:100:fence@pve!t:");
+    power_taken("UPID:pve1:00000005:00F00005:00000005:qmstop:100:fence@pve!t:");
     struct api_result hosts = result_of(CALL_HOSTS);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS,
                                 .result = &hosts,

@@ -36,6 +36,8 @@ static void test_a_upid_is_read_by_its_fields(void **state)
     assert_false(upid_is_of_guest(&upid, 10));
     upid_copy_node(text, node);
     assert_string_equal(node, "pve-1");
+    assert_true(upid_uptime_ms(text) == INT64_C(0x10004165B) * 10);
+    assert_int_equal(upid_uptime_ms("no task"), 0);
     upid_copy_node("no task", node);
     assert_string_equal(node, "");
 }

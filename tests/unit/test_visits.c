@@ -352,6 +352,9 @@ static void test_who_runs_with_its_devices_is_no_survivor(void **state)
     answer_status_more(102, "\"status\":\"running\",\"nics\":{\"tap102i0\":{\"netin\":1,\"netout\":2}}");
     assert_null(entry(102, EVIDENCE_STATUS)->error);
     assert_int_equal(evidence_of(world.evidence, 102)->remains_since_ms, 0);
+    assert_true(evidence_of(world.evidence, 102)->devices_ms > 0);
+    evidence_devices(world.evidence, 102, false, clock_boottime_ms());
+    assert_int_equal(evidence_of(world.evidence, 102)->devices_ms, 0);
 }
 
 static void test_two_visits_in_a_row_must_have_seen_a_survivor(void **state)

@@ -1,0 +1,368 @@
+/*
+ * What begins, keeps and ends a doubt (point 7 of the off-proof): the table of the design, a line a case,
+ * each with what the next operation and the verdict make of it.
+ */
+#include "step_script.h"
+
+#include "fence/legacy.h"
+
+#define LOCK_FILE "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"
+#define STORAGE   "can't lock file '/var/lock/pve-manager/pve-storage-nfs' - got timeout"
+#define LONG_MS   20000 /* longer than stop-timeout and what Proxmox waits after SIGTERM */
+#define UPID_UP                                                                                              \
+    "UPID:%s:00000009:%08X:00000009:qmstop:100:fence@pve!t:" /* host, hundredths of seconds up               \
+                                                              */
+
+static bool running_unseen(void) /* no device shows it */
+{
+    if (!step.busy_status)
+        return false;
+    status_is((struct pve_status){.running = true, .uptime_s = 5000});
+    return true;
+}
+
+/* ---- how a stop goes ---- */
+
+static void not_sent(void)
+{
+    struct api_result result = nothing(CALL_POWER, API_UNSENT);
+    power_is(&result, "");
+}
+
+static void refused_400(void)
+{
+    power_refused(400, "Parameter verification failed.");
+}
+
+static void host_not_reached(void)
+{
+    power_refused(595, "No route to host");
+}
+
+static void answered_locked(void)
+{
+    power_refused(500, "VM is locked (backup)");
+}
+
+static void answer_cut_off(void)
+{
+    power_refused(596, "Broken pipe");
+}
+
+static void lost(void)
+{
+    power_lost();
+}
+
+static void without_task(void)
+{
+    power_taken("");
+}
+
+static void under_way(void)
+{
+    go(now_ms - T0 + 1);
+}
+
+static void task_goes_on(void)
+{
+    power_taken(STOP_UPID);
+}
+
+static void task_ends(const char *exit, int64_t after_ms)
+{
+    power_taken(STOP_UPID);
+    (void)running_unseen();
+    for (int64_t end_ms = now_ms - T0 + after_ms; now_ms - T0 < end_ms;) {
+        if (step.busy_task)
+            task_is(STOP_UPID, NULL);
+        (void)running_unseen();
+        go(now_ms - T0 + 100);
+    }
+    for (int tries = 0; tries < 100 && !step.busy_task; tries++) {
+        (void)running_unseen();
+        go(now_ms - T0 + 10);
+    }
+    task_is(STOP_UPID, exit);
+}
+
+static void task_locked(void)
+{
+    task_ends("VM is locked (backup)", 0);
+}
+
+static void task_waited_for_lock_file(void)
+{
+    task_ends(LOCK_FILE, 0);
+}
+
+static void task_waited_for_storage(void)
+{
+    task_ends(STORAGE, 0);
+}
+
+static void task_found_no_guest(void)
+{
+    task_ends("unable to find configuration file for VM 100 on node 'pve1'", 0);
+}
+
+static void task_failed(void)
+{
+    task_ends("VM quit/powerdown failed", 0);
+}
+
+static void task_ok_in_time(void)
+{
+    task_ends("OK", 500);
+}
+
+static void task_ok_late(void)
+{
+    task_ends("OK", LONG_MS);
+}
+
+static void lost_of_a_guest_with_devices(void)
+{
+    reads_running();
+    power_lost();
+}
+
+static void refused_after_a_lost_one(void)
+{
+    power_lost();
+    go(now_ms - T0 + 100);
+    (void)running_unseen();
+    go(now_ms - T0 + 100);
+    if (!step.busy_power)
+        (void)running_unseen();
+    power_refused(595, "No route to host");
+}
+
+/* What an operation leaves that ends here. */
+static bool leave(struct legacy *left)
+{
+    const struct legacy_facts facts = {.now_ms = now_ms, .answer_timeout_ms = 4000, .stops_since_ms = 1};
+    step.phase = STEP_ENDED;
+    return legacy_derive(left, &step, &facts) && left->killing_since_ms;
+}
+
+static bool is_in_doubt(struct legacy *left)
+{
+    struct legacy *legacies = NULL;
+    legacies_put(&legacies, VMID, left);
+    bool in_doubt = legacy_in_doubt(
+        &(struct legacy_doubts){.legacies = &legacies, .now_ms = now_ms + LONG_MS, .stop_timeout_ms = 3000},
+        VMID);
+    legacies_free(&legacies);
+    return in_doubt;
+}
+
+/* The guest is off, and the next operation finds it so: its stop is answered by a host that is up for so
+ * long. */
+static bool next_proves_off(const struct legacy *left, const char *node, int64_t later_ms, int64_t up_ms)
+{
+    char upid[PVE_UPID_MAX];
+    struct step_params wanted = params(FENCE_OFF);
+    int64_t at_ms = now_ms + later_ms;
+    wanted.node = node;
+    wanted.requested_ms = at_ms;
+    wanted.deadline_ms = at_ms + DEADLINE;
+    memset(asked_ms, 0, sizeof(asked_ms));
+    now_ms = at_ms;
+    step_begin(&step, &wanted);
+    (void)legacy_inherit(left, &step, now_ms);
+    tell(STEP_EVENT_BEGIN);
+    tell(STEP_EVENT_INTENT);
+    if (step.busy_status)
+        reads_stopped();
+    snprintf(upid, sizeof(upid), UPID_UP, node, (unsigned)(up_ms / 10));
+    power_taken(upid);
+    for (int tries = 0; tries < 100 && step.phase != STEP_ENDED; tries++) {
+        go(now_ms - T0 + 10);
+        if (step.busy_task)
+            task_is(upid, "OK");
+        if (step.phase != STEP_ENDED && step.busy_status)
+            reads_stopped();
+        if (step.phase != STEP_ENDED && step.busy_hosts)
+            hosts_say(3, 3, true);
+    }
+    assert_true(step.phase == STEP_ENDED);
+    return effects.outcome == OPERATION_DONE;
+}
+
+#define HOURS_MS 3600000000 /* as long as a host is up in general */
+
+static void test_what_begins_a_doubt(void **state)
+{
+    static const struct {
+        void (*play)(void);
+        bool doubt;
+    } lines[] = {
+        {not_sent, false},
+        {refused_400, false},
+        {host_not_reached, false},
+        {answered_locked, false},
+        {task_locked, false},
+        {task_waited_for_lock_file, false},
+        {task_found_no_guest, false},
+        {task_ok_in_time, false},
+        {lost_of_a_guest_with_devices, false},
+        {answer_cut_off, true},
+        {lost, true},
+        {refused_after_a_lost_one, true},
+        {without_task, true},
+        {under_way, true},
+        {task_goes_on, true},
+        {task_waited_for_storage, true},
+        {task_failed, true},
+        {task_ok_late, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct legacy left;
+        begin(FENCE_OFF);
+        lines[i].play();
+        if (leave(&left) != lines[i].doubt)
+            fail_msg("line %zu", i);
+        assert_int_equal(is_in_doubt(&left), lines[i].doubt); /* the verdict */
+        if (!left.killing_since_ms)
+            assert_int_equal(left.killing_until_ms, 0);
+        if (lines[i].doubt != !next_proves_off(&left, "pve1", 600000, HOURS_MS))
+            fail_msg("line %zu: the next one", i);
+        assert_true(!lines[i].doubt || effects.error.code == ERROR_UNPROVEN);
+    }
+}
+
+static void test_devices_seen_before_by_others_leave_no_doubt(void **state)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    struct legacy left;
+    (void)state;
+    wanted.shows_devices = true;
+    begin_with(wanted);
+    power_lost();
+    assert_false(leave(&left));
+    /* they were taken away since */
+    begin_with(wanted);
+    assert_true(running_unseen());
+    power_lost();
+    assert_true(leave(&left));
+    /* they were seen there */
+    begin_with(wanted);
+    power_refused(500, "unable to find configuration file for VM 100 on node 'pve1'");
+    go(50);
+    located_on("pve2");
+    (void)running_unseen(); /* of pve1 */
+    go(100);
+    assert_true(running_unseen());
+    power_lost();
+    assert_true(leave(&left));
+}
+
+static void doubt(struct legacy *left)
+{
+    begin(FENCE_OFF);
+    power_lost();
+    assert_true(leave(left));
+    assert_string_equal(left->killing_node, "pve1");
+    assert_in_range(left->killing_until_ms, now_ms, now_ms + STEP_OPEN_CALL_MS);
+}
+
+static void test_the_end_of_its_host_ends_a_doubt(void **state)
+{
+    struct legacy left;
+    (void)state;
+    doubt(&left);
+    assert_true(next_proves_off(&left, "pve1", 600000, 500000));
+    /* up since before it */
+    doubt(&left);
+    assert_false(next_proves_off(&left, "pve1", 600000, 600100));
+    /* since, but while a stop could still come: it may have killed what was started there */
+    doubt(&left);
+    assert_false(next_proves_off(&left, "pve1", 600000, 590000));
+    doubt(&left);
+    assert_true(next_proves_off(&left, "pve1", 50000, 10000)); /* not within the time that takes */
+    /* another host's */
+    doubt(&left);
+    assert_false(next_proves_off(&left, "pve2", 600000, 500000));
+    /* nobody knows which host that was */
+    doubt(&left);
+    left.killing_node[0] = '\0';
+    assert_false(next_proves_off(&left, "pve1", 600000, 500000));
+    /* a UPID that does not tell */
+    doubt(&left);
+    assert_false(next_proves_off(&left, "pve1", 600000, 0));
+}
+
+static void test_the_host_of_a_doubt_outlives_a_restart(void **state)
+{
+    struct legacy left, read;
+    struct json_object *document = json_object_new_object();
+    (void)state;
+    doubt(&left);
+    json_object_object_add(document, "vmid", json_object_new_int(VMID));
+    assert_true(legacy_write(&left, 1000, document));
+    assert_true(legacy_read(&read, document, 1000, now_ms + 1000));
+    assert_true(legacy_equal(&left, &read) || strcmp(read.killing_node, "pve1") == 0);
+    assert_true(next_proves_off(&read, "pve1", 600000, 500000));
+    json_object_put(document);
+}
+
+static void test_stops_to_two_hosts_leave_a_doubt_that_no_host_ends(void **state)
+{
+    struct legacy left;
+    (void)state;
+    begin(FENCE_OFF);
+    power_lost();
+    go(100);
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    located_on("pve2");
+    go(400);
+    (void)running_unseen();
+    power_lost();
+    assert_true(leave(&left));
+    assert_string_equal(left.killing_node, "");
+}
+
+/* It reads stopped, but the hosts are silent: another stop is sent, which may hit what somebody starts
+ * meanwhile. */
+static void stop_that_is_not_proven(int64_t read_again_at)
+{
+    struct api_result silence;
+    begin(FENCE_OFF);
+    go(10);
+    assert_true(running_unseen());
+    power_lost();
+    go(1000);
+    reads_stopped();
+    silence = nothing(CALL_HOSTS, API_LOST);
+    handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &silence, .node = "pve1"});
+    go(1600);
+    assert_true(step.busy_status);
+    go(read_again_at);
+    reads_stopped();
+}
+
+static void test_what_was_started_and_killed_between_two_reads_is_thought_of(void **state)
+{
+    (void)state;
+    stop_that_is_not_proven(30000);
+    assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
+    stop_that_is_not_proven(9000); /* too short for that */
+    hosts_say(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_begins_a_doubt),
+        cmocka_unit_test(test_devices_seen_before_by_others_leave_no_doubt),
+        cmocka_unit_test(test_the_end_of_its_host_ends_a_doubt),
+        cmocka_unit_test(test_the_host_of_a_doubt_outlives_a_restart),
+        cmocka_unit_test(test_stops_to_two_hosts_leave_a_doubt_that_no_host_ends),
+        cmocka_unit_test(test_what_was_started_and_killed_between_two_reads_is_thought_of),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
