@@ -237,10 +237,20 @@ no_reason_is_left_out() {
         "wrong-guest: the name $NODE of this node leads to vm101 (101)"
     row host-silent/blocked 102 'sim_ctl fault http status=596 call=status guest=102' ''
     row rehearsal-failed/blocked 103 'sim_ctl fault http status=500 call=rehearse guest=103 reason=disk full' 'sim_ctl clear http'
-    row ambiguous-name/blocked 104 'sim_ctl set 104 name=vm105' 'sim_ctl set 104 name=vm104' '(104): another guest of the pool has the same name'
     row no-evidence/degraded 105 'elsewhere status 105; sim_ctl set 105 node=pve3' ''
     play
     row node-unknown/degraded 106 'sim_ctl node pve4 pvestatd=hangs' 'sim_ctl node pve4 pvestatd=runs'
+    play
+    # a name of two guests, or one that led to another guest: the one that an alias leads to is degraded
+    row ambiguous-name/blocked 104 'sim_ctl set 104 name=vm105' 'sim_ctl set 104 name=vm104' '(104): another guest of the pool has the same name'
+    play
+    row ambiguous-name/degraded 101 'sim_ctl set 106 name=vm101' 'sim_ctl set 106 name=vm106' '(101): another guest of the pool has the same name'
+    play
+    row name-moved/blocked 104 'sim_ctl set 105 name=other; sim_ctl set 104 name=vm105' 'sim_ctl set 104 name=vm104; sim_ctl set 105 name=vm105' \
+        'vm105 led to guest 105 before (now called other)'
+    play
+    row name-moved/degraded 101 'sim_ctl set 101 name=another; sim_ctl set 106 name=vm101' 'sim_ctl set 106 name=vm106; sim_ctl set 101 name=vm101' \
+        'vm101 led to guest 101 before (now called another)'
     play
     row node-offline/blocked 106 'sim_ctl node pve4 dead' 'sim_ctl node pve4 online'
     row no-power-right/blocked 102 "users 'acl:1:/vms/102:fence@pve,fence@pve!broker:NoAccess:'" users_again 'missing: '
