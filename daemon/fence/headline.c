@@ -45,19 +45,12 @@ static bool said(const struct error *error)
     return error && error->code != ERROR_NONE;
 }
 
-/* Of this gravity; that something is still being checked was said before. */
-static bool is_named(reason_set reasons, enum reason reason, enum verdict verdict)
-{
-    return reasons & (reason_set)1 << reason && reason_severity(reason) == verdict &&
-           reason != REASON_NO_EVIDENCE;
-}
-
 /* The reasons of one gravity, "locked, ha-managed". */
 static void put_reasons(struct text *out, reason_set reasons, enum verdict verdict)
 {
     const char *before = "";
     for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
-        if (!is_named(reasons, reason, verdict))
+        if (!(reasons & (reason_set)1 << reason) || reason_severity(reason) != verdict)
             continue;
         text_printf(out, "%s%s", before, reason_name(reason));
         before = ", ";
@@ -67,7 +60,7 @@ static void put_reasons(struct text *out, reason_set reasons, enum verdict verdi
 static bool has_any(reason_set reasons, enum verdict verdict)
 {
     for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
-        if (is_named(reasons, reason, verdict))
+        if (reasons & (reason_set)1 << reason && reason_severity(reason) == verdict)
             return true;
     }
     return false;
@@ -91,6 +84,8 @@ static void put_guests(struct text *out, const struct readiness_facts *facts, re
     for (size_t i = 0; i < count; i++) {
         const struct guest *guest = inventory_get(facts->inventory, i);
         reason_set reasons = readiness_guest(facts, guest), own = reasons & ~overall;
+        if (readiness_is_unchecked(facts, guest)) /* said already */
+            own &= ~((reason_set)1 << REASON_NO_EVIDENCE);
         if (readiness_verdict(reasons) != verdict || !has_any(own, verdict))
             continue;
         if (named == GUESTS_NAMED) {

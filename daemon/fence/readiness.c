@@ -196,10 +196,20 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     return reasons;
 }
 
+/* Never tried; what another host said of the guest was. */
 static bool lacks(const struct readiness_facts *facts, const struct guest *guest, enum evidence_kind kind)
 {
-    return evidence_state(facts->evidence, evidence_of(facts->evidence, guest->vmid), kind, guest->node,
+    return evidence_state(facts->evidence, evidence_of(facts->evidence, guest->vmid), kind, NULL,
                           facts->boottime_ms) == EVIDENCE_MISSING;
+}
+
+bool readiness_is_unchecked(const struct readiness_facts *facts, const struct guest *guest)
+{
+    reason_set reasons = readiness_guest(facts, guest);
+
+    return reasons & bit(REASON_NO_EVIDENCE) && readiness_verdict(reasons) != VERDICT_BLOCKED &&
+           (lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG) ||
+            lacks(facts, guest, EVIDENCE_REHEARSAL));
 }
 
 /* Until each of so many had its first rehearsal. */
@@ -220,9 +230,8 @@ size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms
 
     for (size_t i = 0; facts->inventory && i < inventory_count(facts->inventory); i++) {
         const struct guest *guest = inventory_get(facts->inventory, i);
-        reason_set reasons = readiness_guest(facts, guest);
 
-        if (!(reasons & bit(REASON_NO_EVIDENCE)) || readiness_verdict(reasons) == VERDICT_BLOCKED)
+        if (!readiness_is_unchecked(facts, guest))
             continue;
         unchecked++;
         unvisited += lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG);
