@@ -220,7 +220,7 @@ check-san: deps
 TRIXIE ?= build/trixie
 check-trixie:
 	$(call install-missing,$(APT_TRIXIE),$(DNF_TRIXIE))
-	@$(SUDO) env CI=$(CI) MIRROR=$(MIRROR) tests/trixie/run $(TRIXIE) $(or $(WHAT),all) $(IN_TRIXIE)
+	@$(SUDO) env CI=$(CI) MIRROR=$(MIRROR) tests/trixie/run $(TRIXIE) '$(or $(WHAT),all)' $(IN_TRIXIE)
 
 # every scenario on real clusters of corosync and Pacemaker, with a time line each; make check runs three of them
 check-cluster: deps

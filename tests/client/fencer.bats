@@ -7,14 +7,15 @@ setup() {
     client_setup
     [[ $(id -u) == 0 ]] || skip "needs root for namespaces"
     [[ -x /usr/lib/pacemaker/pacemaker-fenced ]] || skip "pacemaker is not installed"
-    unshare -mnip --fork --mount-proc true 2>/dev/null || skip "no namespaces here"
+    command -v corosync >/dev/null || skip "corosync is not installed"
+    unshare -mnipu --fork --mount-proc true 2>/dev/null || skip "no namespaces here"
 }
 teardown() { client_teardown; }
 
 # fencer SCRIPT: bash lines to run while the fencer has the device "dev"
 fencer() {
     status=0
-    unshare -mnip --fork --mount-proc "$BATS_TEST_DIRNAME/fencer" "$T" "$CLIENT" bash -c "
+    unshare -mnipu --fork --mount-proc "$BATS_TEST_DIRNAME/fencer" "$T" "$CLIENT" bash -c "
         stonith_admin -R dev -a fence_broker -o socket=$SOCKET || exit 76
         $1" >"$T/out" 2>"$T/err" 3>&- || status=$?
     [[ $status != 77 ]] || skip "no overlay file system here"

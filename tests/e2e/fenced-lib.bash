@@ -6,6 +6,7 @@ fenced_possible() {
     [[ $(id -u) == 0 ]] || { missing "needs root for namespaces"; return; }
     [[ -x /usr/lib/pacemaker/pacemaker-fenced ]] || { missing "pacemaker-fenced is not installed"; return; }
     command -v stonith_admin >/dev/null || { missing "stonith_admin is not installed"; return; }
+    command -v corosync >/dev/null || { missing "corosync is not installed"; return; }
     unshare -m -p -n -i -u --fork --mount-proc true 2>/dev/null || { missing "no namespaces here"; return; }
 }
 
@@ -15,7 +16,7 @@ fenced_start() {
     spawn "$T/node/console" unshare -m -p -n -i -u --fork --kill-child=KILL --mount-proc -- \
         "$ROOT/tests/e2e/fenced-node.bash" "$T/node" "$BUILD/fence_broker" "$T/run"
     NODE_PID=$SPAWNED
-    await 20 fencer_answers || { cat "$T/node/console.err" "$T/node/fenced.out" "$T/node/fenced.log" >&2; return 1; }
+    await 60 fencer_answers || { cat "$T/node/console.err" "$T"/node/*.{out,log} >&2; return 1; }
 }
 
 fenced_teardown() {

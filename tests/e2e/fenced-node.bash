@@ -1,5 +1,5 @@
 #!/bin/bash
-# PID 1 of a node that has nothing but Pacemaker's own fencer, stand-alone. Run it in namespaces of its own (see fenced_start in
+# PID 1 of a node that has Pacemaker's own fencer and what it needs. Run it in namespaces of its own (see fenced_start in
 # fenced-lib.bash): all that it mounts and starts ends with it.
 #
 #   fenced-node.bash DIRECTORY AGENT BROKER_DIRECTORY
@@ -7,6 +7,8 @@
 # The agent lies in /usr/sbin, where Pacemaker looks for agents, and the broker's socket where the agent looks for it, so that a device needs
 # no parameters. The fencer's log is DIRECTORY/fenced.log. Nobody in this node can see the guests' processes.
 set -eu
+# shellcheck source=tests/e2e/one-node.bash
+. "${BASH_SOURCE[0]%/*}/one-node.bash"
 directory=$1 agent=$2 broker=$3
 
 # /usr/sbin as it is, plus the agent; a copy of what the test needs where overlay file systems are not permitted
@@ -23,19 +25,12 @@ mount -t tmpfs tmpfs "$directory/sbin"
 overlay_sbin 2>/dev/null || copy_sbin
 install -m 755 "$agent" /usr/sbin/fence_broker
 
-for place in /run /dev/shm /var/log /var/lib/pacemaker; do
-    mount -t tmpfs -o mode=755 tmpfs "$place"
-done
-chmod 1777 /dev/shm
-mkdir -p /run/crm /run/fence-broker /var/log/pacemaker /var/lib/pacemaker/cores /var/lib/pacemaker/blackbox
-chown hacluster:haclient /run/crm /var/log/pacemaker /var/lib/pacemaker /var/lib/pacemaker/*
+node_prepare
+mkdir -p /run/fence-broker
 mount --bind "$broker" /run/fence-broker
-ip link set lo up
-hostname fenced-test
 
-/usr/lib/pacemaker/pacemaker-fenced --stand-alone --logfile "$directory/fenced.log" >"$directory/fenced.out" 2>&1 &
-fencer=$!
-echo "$fencer" >"$directory/fencer.pid"
-while kill -0 "$fencer" 2>/dev/null; do
+node_start "$directory"
+echo "$FENCER" >"$directory/fencer.pid"
+while kill -0 "$FENCER" 2>/dev/null; do
     wait -n || true
 done
