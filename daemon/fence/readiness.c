@@ -21,14 +21,9 @@ static reason_set bit(enum reason reason)
     return (reason_set)1 << reason;
 }
 
-static bool minority(const struct readiness_facts *facts)
+static bool minority(const struct readiness_facts *facts, unsigned online)
 {
-    unsigned online = inventory_nodes_online(facts->inventory);
-    unsigned known = inventory_nodes_known(facts->inventory);
-
-    if (facts->min_online_nodes > 0)
-        return online < (unsigned)facts->min_online_nodes;
-    return online < known / 2 + 1;
+    return online < nodes_required(facts->min_online_nodes, inventory_nodes_known(facts->inventory));
 }
 
 reason_set readiness_overall(const struct readiness_facts *facts)
@@ -59,7 +54,7 @@ reason_set readiness_overall(const struct readiness_facts *facts)
         reasons |= bit(REASON_EMPTY_POOL);
     if (facts->inventory_age_ms > STALE_AFTER_POLLS * facts->poll_interval_ms)
         reasons |= bit(REASON_STALE);
-    if (minority(facts))
+    if (minority(facts, inventory_nodes_online(facts->inventory)))
         reasons |= bit(REASON_MINORITY);
     return reasons;
 }
@@ -152,8 +147,10 @@ static reason_set host_reasons(const struct readiness_facts *facts, const char *
     bool unknown = inventory_node_unknown(facts->inventory, node);
     if (!unknown && !inventory_node_online(facts->inventory, node))
         return bit(REASON_NODE_OFFLINE);
+    bool alone = inventory_node_vouches_alone(facts->inventory, node);
     return (inventory_node_maintenance(facts->inventory, node) ? bit(REASON_NODE_MAINTENANCE) : 0) |
-           (unknown ? bit(REASON_NODE_UNKNOWN) : 0);
+           (unknown ? bit(REASON_NODE_UNKNOWN) : 0) |
+           (alone && minority(facts, 1) ? bit(REASON_MINORITY) : 0);
 }
 
 /* Who asks by a name that several have, or that has moved, is refused. An alias is another way to the guest;

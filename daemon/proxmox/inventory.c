@@ -489,6 +489,19 @@ bool inventory_node_online(const struct inventory *inventory, const char *node)
     return found && found->online;
 }
 
+bool inventory_node_vouches_alone(const struct inventory *inventory, const char *node)
+{
+    if (!inventory_node_online(inventory, node))
+        return false;
+    for (size_t i = 0; i < inventory->node_count; i++) {
+        const struct node *other = &inventory->nodes[i];
+
+        if (other->online && other->unknown == (strcmp(other->name, node) == 0))
+            return false;
+    }
+    return true;
+}
+
 unsigned inventory_nodes_online(const struct inventory *inventory)
 {
     unsigned online = 0;

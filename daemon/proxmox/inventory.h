@@ -87,6 +87,9 @@ bool inventory_node_maintenance(const struct inventory *inventory, const char *n
 /* Its pvestatd has told nothing for five minutes, by the last list: its status there is "unknown". Online or
  * not is another question (nodes_is_member()). */
 bool inventory_node_unknown(const struct inventory *inventory, const char *node);
+/* Online by its statistics, and no other one is: for its own guests the others do not count as online
+ * (nodes_take_census()). */
+bool inventory_node_vouches_alone(const struct inventory *inventory, const char *node);
 unsigned inventory_nodes_online(const struct inventory *inventory);
 unsigned inventory_nodes_known(const struct inventory *inventory);
 int64_t inventory_taken_ms(const struct inventory *inventory); /* CLOCK_MONOTONIC of the guest list */
@@ -129,9 +132,10 @@ struct node_census {
     char other[PVE_NODE_MAX]; /* a host that is online and not `host`; "" if there is none */
 };
 
-/* `data` is that of cluster/resources?type=node. False, and *census untouched, if it is not such a list (an
- * entry without name or status, a host listed twice), or without memory: then nothing is known. `previous`
- * may be NULL. */
+/* `data` is that of cluster/resources?type=node. Where `host` is the only one whose status is "online", the
+ * unknown ones do not count as such: if its corosync died, it would say just that. False, and *census
+ * untouched, if it is not such a list (an entry without name or status, a host listed twice), or without
+ * memory: then nothing is known. `previous` may be NULL. */
 bool nodes_take_census(const struct inventory *previous, struct json_object *data, const char *host,
                        struct node_census *census);
 /* Is a host a member of corosync's membership, by its status in a list of `listed` hosts? "online" says so.

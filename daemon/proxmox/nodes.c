@@ -56,6 +56,22 @@ bool nodes_is_member(const struct inventory *previous, const char *name, const c
     return listed > 1 || known == 0 || (known == 1 && inventory_node(previous, name));
 }
 
+/* A host whose corosync died shows the member list that it had then for good, and itself as online in it:
+ * that no statistics of the others reach it any more is the only sign. */
+static bool is_only_one_with_statistics(const struct listed_node *list, size_t count, const char *host)
+{
+    bool its = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].status, "online") != 0)
+            continue;
+        if (!host || strcmp(list[i].name, host) != 0)
+            return false;
+        its = true;
+    }
+    return its;
+}
+
 bool nodes_take_census(const struct inventory *previous, struct json_object *data, const char *host,
                        struct node_census *census)
 {
@@ -68,8 +84,10 @@ bool nodes_take_census(const struct inventory *previous, struct json_object *dat
     list = calloc(json_object_array_length(data) + 1, sizeof(*list));
     if (!list || !read_list(data, list, &count))
         return false;
+    bool alone = is_only_one_with_statistics(list, count, host);
     for (size_t i = 0; i < count; i++) {
-        bool online = nodes_is_member(previous, list[i].name, list[i].status, count);
+        bool online = strcmp(list[i].status, "online") == 0 ||
+                      (!alone && nodes_is_member(previous, list[i].name, list[i].status, count));
         if (online)
             taken.online++;
         if (online && host && strcmp(list[i].name, host) == 0)

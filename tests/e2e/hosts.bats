@@ -99,6 +99,26 @@ teardown() { fence_teardown; }
     guest_dead 102
 }
 
+# Its corosync died, and so it goes on with the configuration and the member list of then.
+@test "a host whose corosync died proves nothing of a guest that was moved, and its guests are known to be blocked" {
+    sim_start
+    broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve1 //p' "$SIM/endpoints")"
+    broker_spawn
+    await 10 client -o monitor -q
+    sim_ctl node pve1 corosync-died
+    sim_ctl set 101 node=pve2
+    fence 101 -o off -n vm101
+    failed minority
+    guest_alive 101
+    await 15 broker_said "vm101: ready -> blocked: minority"
+    # another host's pvestatd hangs: two of three have statistics, and so the third counts
+    sim_ctl node pve1 online
+    sim_ctl node pve3 pvestatd=hangs
+    fence 102 -o off -n vm102
+    succeeded
+    guest_dead 102
+}
+
 @test "two hosts of which one died: min-online-nodes = 1 lets the other one's word count" {
     printf '%s\n' "version 9.2.11" "node pve1" "node pve2" "listen pve1 127.0.0.1:0" "guest 101 qemu pve1 vm101 running=1" \
         "guest 102 qemu pve1 vm102 running=1" >"$SIM/cluster.conf"

@@ -219,6 +219,19 @@ writes() { await 5 disk_has_grown "$1" "$(disk_size "$1")"; }
     [ "$(task_end "$(power pve2 qemu 102 start)")" = "cluster not ready - no quorum?" ]
 }
 
+@test "a host whose corosync died shows the members it had, as unknown" {
+    sim_start
+    sim_ctl node pve2 corosync-died
+    sim_ctl set 102 node=pve1
+    ASK_AT=pve2
+    has "$(status pve2 qemu 102)" '"status":"stopped"'
+    answer=$(api GET '/cluster/resources?type=node')
+    has "$answer" '"node":"pve2","type":"node","status":"online"'
+    has "$answer" '"node":"pve1","type":"node","status":"unknown"'
+    ASK_AT=pve1
+    has "$(api GET '/cluster/resources?type=node')" '"node":"pve2","type":"node","status":"offline"'
+}
+
 @test "a guest that moved is not found where it was" {
     sim_start
     sim_ctl set 101 node=pve3

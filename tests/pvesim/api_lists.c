@@ -94,15 +94,16 @@ static void out_guests(const struct sim *sim, const struct call *call, struct ou
 static void out_node(const struct call *call, const struct node *node, struct out *out)
 {
     _cleanup_(freep) char *id = NULL;
-    bool online = cluster_sees(call->endpoint, node);
+    bool seen = cluster_sees(call->endpoint, node), online = seen || call->endpoint->corosync_died;
+    bool statistics = seen && !node->pvestatd_hangs;
     if (asprintf(&id, "node/%s", node->name) < 0)
         id = NULL;
     out_open(out, NULL, '{');
     out_string(out, "id", id);
     out_string(out, "node", node->name);
     out_string(out, "type", "node");
-    out_string(out, "status", !online ? "offline" : node->pvestatd_hangs ? "unknown" : "online");
-    if (online && !node->pvestatd_hangs)
+    out_string(out, "status", !online ? "offline" : statistics ? "online" : "unknown");
+    if (statistics)
         out_string(out, "level", "");
     if (node->ha_state)
         out_string(out, "hastate", node->ha_state);

@@ -182,6 +182,7 @@ void cluster_node_set(struct sim *sim, struct node *node, enum node_state state)
     if (node->state == NODE_DEAD && state != NODE_DEAD)
         node->booted_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
     node->state = state;
+    node->corosync_died = false;
     if (state == NODE_CUT)
         freeze(sim->cluster, node);
     for (struct guest *guest = sim->cluster->guests; guest && state == NODE_DEAD; guest = guest->hh.next) {

@@ -43,6 +43,7 @@ struct node {
     struct frozen_guest *frozen; /* what it knew when it was cut off */
     char *ha_state;              /* shown by cluster/resources; NULL: nothing */
     bool pvestatd_hangs;         /* for five minutes and more: its statistics are gone */
+    bool corosync_died;          /* likewise, and so it was cut off: still shows the members it had */
     struct node *next;
 };
 

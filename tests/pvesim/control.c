@@ -164,15 +164,17 @@ static const char *do_node(struct peer *peer, char *rest)
         node->pvestatd_hangs = strcmp(rest, "pvestatd=hangs") == 0;
         return ok(peer);
     }
+    bool corosync_died = rest && strcmp(rest, "corosync-died") == 0;
     for (size_t i = 0; node && rest && i < ARRAY_LEN(states); i++) {
-        if (strcmp(rest, states[i]) != 0)
+        if (strcmp(corosync_died ? "cut" : rest, states[i]) != 0)
             continue;
         cluster_node_set(peer->sim, node, (enum node_state)i);
+        node->corosync_died = corosync_died;
         server_update(peer->sim);
         ha_node_changed(peer->sim, node);
         return ok(peer);
     }
-    return "usage: node NAME online|dead|cut|hastate=STATE|pvestatd=hangs|runs";
+    return "usage: node NAME online|dead|cut|corosync-died|hastate=STATE|pvestatd=hangs|runs";
 }
 
 static const char *do_certificate(struct peer *peer, char *rest)

@@ -52,6 +52,8 @@ const char pvesim_help[] =
     "  set VMID KEY=VALUE…             the keys above, and node=NODE (a migration), name=NAME (%XX: a byte), "
     "nic=0|1\n"
     "  node NAME online|dead|cut       dead: no power · cut: alone, goes on with what it knew\n"
+    "  node NAME corosync-died         five minutes ago: cut, and still shows the members it had, as "
+    "unknown\n"
     "  node NAME hastate=STATE         maintenance, say; shown by cluster/resources\n"
     "  node NAME pvestatd=hangs|runs   the lists call it unknown, and its guests\n"
     "  certificate NODE [days=N] [from=N] [name=NAME]  a new one, whose fingerprint is printed; days=-1 has "

@@ -711,6 +711,32 @@ static void test_a_host_without_statistics_is_a_member_but_not_alone(void **stat
     inventory_unref(single);
 }
 
+/* pmxcfs changes its member list only by corosync's word: when that died, all are members for good, and after
+ * five minutes whoever else there is has no statistics. */
+static void test_a_host_whose_corosync_died_is_not_vouched_for_by_those_it_remembers(void **state) /* P1 */
+{
+    struct inventory *cluster = round_of(NULL, NODES("+pve1", "+pve2", "+pve3"));
+    struct node_census result;
+    const char *died = "[" NODE("pve1", "online") "," NODE("pve2", "unknown") "," NODE("pve3", "unknown") "]";
+
+    (void)state;
+    assert_true(census(cluster, died, "pve1", &result));
+    assert_int_equal(result.online, 1);
+    assert_int_equal(result.known, 3);
+    assert_true(result.host_online);
+    /* of another host's guests: that one's pvestatd hangs, but it answers, and pve1 need not be who was asked
+     */
+    assert_true(census(cluster, died, "pve2", &result));
+    assert_int_equal(result.online, 3);
+    assert_true(result.host_online);
+    /* statistics of another one come through corosync */
+    assert_true(census(cluster,
+                       "[" NODE("pve1", "online") "," NODE("pve2", "unknown") "," NODE("pve3", "online") "]",
+                       "pve1", &result));
+    assert_int_equal(result.online, 3);
+    inventory_unref(cluster);
+}
+
 static void test_a_census_of_anything_else_is_none(void **state)
 {
     static const char *const malformed[] = {
@@ -786,6 +812,7 @@ int main(void)
         cmocka_unit_test(test_a_host_listed_twice_is_one_and_online_only_if_both_say_so),
         cmocka_unit_test(test_a_census_counts_the_listed_and_the_remembered),
         cmocka_unit_test(test_a_host_without_statistics_is_a_member_but_not_alone),
+        cmocka_unit_test(test_a_host_whose_corosync_died_is_not_vouched_for_by_those_it_remembers),
         cmocka_unit_test(test_a_census_of_anything_else_is_none),
         cmocka_unit_test(test_a_majority_is_more_than_half),
     };

@@ -184,6 +184,29 @@ static void test_a_host_without_statistics_has_a_reason_of_its_own(void **state)
     }
 }
 
+/* The off-proof counts the others of such a host as absent (P1), and so the verdict says it before. */
+static void test_guests_of_the_only_host_with_statistics_are_blocked(void **state) /* P10 */
+{
+    (void)state;
+    for (int others = 0; others < 2; others++) {
+        struct inventory_builder *builder = inventory_builder_new(NULL);
+        assert_true(inventory_builder_guest(builder, &fine));
+        assert_true(inventory_builder_node(builder, "pve1", true) &&
+                    inventory_builder_node(builder, "pve2", true) &&
+                    inventory_builder_node(builder, "pve3", true));
+        inventory_builder_unknown(builder, "pve2");
+        if (others == 0)
+            inventory_builder_unknown(builder, "pve3");
+        _cleanup_(inventory_unrefp) struct inventory *inventory = inventory_builder_finish(builder, 1000);
+        struct readiness_facts facts = good_facts(inventory);
+        assert_int_equal(readiness_overall(&facts), 0);
+        assert_int_equal(readiness_guest(&facts, inventory_get(inventory, 0)),
+                         others == 0 ? BIT(REASON_MINORITY) : 0);
+        facts.min_online_nodes = 1;
+        assert_int_equal(readiness_guest(&facts, inventory_get(inventory, 0)), 0);
+    }
+}
+
 static void test_a_wrong_clock_blocks_when_no_endpoint_is_left(void **state)
 {
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(&fine, 1, 3, 0);
@@ -553,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_each_trouble_of_a_guest_is_its_reason),
         cmocka_unit_test(test_a_host_in_maintenance_degrades_its_guests),
         cmocka_unit_test(test_a_host_without_statistics_has_a_reason_of_its_own),
+        cmocka_unit_test(test_guests_of_the_only_host_with_statistics_are_blocked),
         cmocka_unit_test(test_a_wrong_clock_blocks_when_no_endpoint_is_left),
         cmocka_unit_test_setup_teardown(test_only_fresh_evidence_of_all_kinds_is_ready, make_room,
                                         leave_room),
