@@ -214,25 +214,6 @@ static uint64_t standing(const struct runner *runner)
     return endpoints;
 }
 
-static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
-{
-    struct engine *engine = runner->engine;
-    bool starting = runner->step.phase == STEP_POWERING_ON;
-    bool watched = runner->step.phase == STEP_WATCHING || runner->step.repaired;
-    int64_t watched_ms = watched ? runner->step.watch_until_ms + STEP_START_ROOM_MS : 0;
-    struct session_route route = {
-        .urgent = true,
-        .deadline_ms = runner->deadline_ms + (starting ? STEP_START_ROOM_MS : 0),
-        .answer_timeout_ms = engine->settings.answer_timeout_ms,
-        .avoid = runner->avoid | (request->node ? 0 : standing(runner)),
-    };
-    if (route.deadline_ms < watched_ms)
-        route.deadline_ms = watched_ms;
-    runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
-    if (!runner->calls[kind])
-        runner->unmade |= 1u << kind;
-}
-
 /* Nobody has told yet of those who left while the daemon was stopped or busy: they are looked at before an
  * operation begins, and before each stop (P4). Of one that never had an asker, or has none any more, that is
  * known. */
@@ -244,12 +225,47 @@ static bool has_lost_its_askers(struct runner *runner)
     return !runner->askers;
 }
 
+static bool leaves_nobody(struct runner *runner)
+{
+    if (!has_lost_its_askers(runner))
+        return false;
+    note(runner, NOBODY_WAITS);
+    runner->step.no_asker = true; /* now it is late, and to be decided anew */
+    return true;
+}
+
+/* Asked right before a stop goes: it may have waited for a login (P4). */
+static bool may_go(void *context)
+{
+    struct runner *runner = context;
+    (void)leaves_nobody(runner);
+    return step_may_go(&runner->step, clock_now_ms());
+}
+
+static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
+{
+    struct engine *engine = runner->engine;
+    bool starting = runner->step.phase == STEP_POWERING_ON;
+    bool watched = runner->step.phase == STEP_WATCHING || runner->step.repaired;
+    int64_t watched_ms = watched ? runner->step.watch_until_ms + STEP_START_ROOM_MS : 0;
+    struct session_route route = {
+        .urgent = true,
+        .deadline_ms = runner->deadline_ms + (starting ? STEP_START_ROOM_MS : 0),
+        .answer_timeout_ms = engine->settings.answer_timeout_ms,
+        .avoid = runner->avoid | (request->node ? 0 : standing(runner)),
+        .may_go = kind == RUN_POWER && request->call != API_START ? may_go : NULL,
+    };
+    if (route.deadline_ms < watched_ms)
+        route.deadline_ms = watched_ms;
+    runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
+    if (!runner->calls[kind])
+        runner->unmade |= 1u << kind;
+}
+
 static void send_power(struct runner *runner, const struct step_effects *effects, struct api_request request)
 {
     struct engine *engine = runner->engine;
-    if (effects->send != STEP_SEND_START && has_lost_its_askers(runner)) {
-        note(runner, NOBODY_WAITS);
-        runner->step.no_asker = true; /* now it is late, and to be decided anew */
+    if (effects->send != STEP_SEND_START && leaves_nobody(runner)) {
         runner->unmade |= 1u << RUN_POWER;
         return;
     }

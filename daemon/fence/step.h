@@ -233,6 +233,9 @@ void step_handle(struct step *step, const struct step_event *event, struct step_
 /* A service of Proxmox HA in this state takes no request, now or ever: why. ERROR_NONE: it does, or will. */
 enum error_code step_ha_hopeless(const char *state);
 
+/* A stop or reset that was decided on goes now, maybe much later: is it still to? A late one is to be decided
+ * on anew (P4). */
+bool step_may_go(const struct step *step, int64_t now_ms);
 /* An equal request may join: what is still to be verified would be verified for it too (P6). */
 bool step_can_join(const struct step *step);
 /* A power-on that was not sent yet: the guest can still be left off (a newer fence does not wait for it). */

@@ -97,6 +97,12 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
         power == STEP_SEND_STOP && step->params.release >= 802 && !step->no_overrule && !step->ha;
 }
 
+bool step_may_go(const struct step *step, int64_t now_ms)
+{
+    const struct step_call *call = step->sending == STEP_SEND_RESET ? &step->reset : &step->stop;
+    return !step_is_late(step, now_ms) || now_ms - call->last_sent_ms <= STEP_NEWS_MS;
+}
+
 void step_back_off(struct step *step, int64_t now_ms)
 {
     if (step->next_power_ms < now_ms + step->resend_gap_ms)

@@ -138,6 +138,73 @@ static void test_an_asker_that_hangs_up_while_the_intent_is_written_is_not_there
     assert_int_equal(operation_at(0)->outcome, OPERATION_ABANDONED);
 }
 
+/* There was no login; now there is one, and what waited for it goes if it is still wanted. */
+static void log_in(void)
+{
+    struct flight *flight, *next;
+    stage.held = 0;
+    DL_FOREACH_SAFE (rooms.flights, flight, next) {
+        if (!flight->held)
+            continue;
+        assert_non_null(flight->route.may_go);
+        struct api_result unsent = {.outcome = API_UNSENT, .reason = ""};
+        error_set(&unsent.error, ERROR_ABANDONED, "not sent");
+        flight->held = false;
+        if (flight->route.may_go(flight->context))
+            event_active(flight->event, EV_TIMEOUT, 0);
+        else
+            flight_land(flight, &unsent);
+    }
+}
+
+static void test_a_stop_that_waited_for_a_login_longer_than_its_asker_is_decided_on_anew(void **state)
+{
+    (void)state;
+    hold(HELD(API_STOP));
+    struct asker_record *asker = ask(FENCE_OFF, "101"), *gone = ask_and_look(FENCE_OFF, "102");
+    run_until_made(API_STOP, 2);
+    engine_leave(stage.engine, asker->id);
+    gone->gone = true;
+    run_for(10000);
+    guest_of(101)->started_ms = guest_of(102)->started_ms = loop.now_ms;
+    log_in();
+    run_for(20000);
+    assert_true(guest_of(101)->running);
+    assert_true(guest_of(102)->running);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_ABANDONED);
+    assert_int_equal(operation_at(1)->outcome, OPERATION_ABANDONED);
+    assert_int_equal(rooms.made[API_STOP], 2);
+}
+
+/* Decided on when it was late already, from a read that was news then. */
+static void test_a_late_stop_that_waited_for_a_login_needs_another_read(void **state)
+{
+    (void)state;
+    hold(HELD(API_STOP));
+    (void)ask_since_ms(FENCE_OFF, "101", 40000);
+    run_until_made(API_STOP, 1);
+    run_for(5000);
+    guest_of(101)->started_ms = loop.now_ms;
+    log_in();
+    run_for(20000);
+    assert_true(guest_of(101)->running);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_ABANDONED);
+}
+
+static void test_a_stop_that_waited_for_a_login_goes_to_a_guest_that_ran_before(void **state)
+{
+    (void)state;
+    hold(HELD(API_STOP));
+    struct asker_record *left = ask(FENCE_OFF, "101"), *waits = ask(FENCE_OFF, "102");
+    run_until_made(API_STOP, 2);
+    engine_leave(stage.engine, left->id);
+    run_for(40000);
+    log_in();
+    run_for(20000);
+    assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
+    assert_answered(waits, ERROR_NONE);
+}
+
 static void test_one_who_leaves_before_his_turn_has_nothing_begun(void **state)
 {
     (void)state;
@@ -299,6 +366,9 @@ int main(void)
         TEST(test_what_an_asker_that_hung_up_wanted_is_not_begun),
         TEST(test_one_that_waits_for_the_same_has_it_begun),
         TEST(test_an_asker_that_hangs_up_while_the_intent_is_written_is_not_there),
+        TEST(test_a_stop_that_waited_for_a_login_longer_than_its_asker_is_decided_on_anew),
+        TEST(test_a_late_stop_that_waited_for_a_login_needs_another_read),
+        TEST(test_a_stop_that_waited_for_a_login_goes_to_a_guest_that_ran_before),
         TEST(test_one_who_leaves_before_his_turn_has_nothing_begun),
         TEST(test_one_who_leaves_at_once_has_nothing_begun_and_keeps_nobody_waiting),
         TEST(test_root_that_left_before_the_guests_were_known_is_recorded),
