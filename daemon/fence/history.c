@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define RECORDER_NAME "fence-history"
@@ -33,7 +32,7 @@
 
 struct slot {
     uint64_t number; /* of the id */
-    uint64_t ended;  /* how many had ended before, from 1; 0: under way */
+    uint64_t ended;  /* grows from one that ends to the next: when reading, the number; 0: under way */
     bool unwritten;  /* its outcome did not reach the disk: tried again */
     struct operation *operation;
 };
@@ -52,7 +51,9 @@ struct history {
     size_t count, capacity;
     uint64_t last_number; /* the highest that was ever given or seen */
     uint64_t last_ended;
-    uint64_t forgotten; /* the highest number that was dropped while reading: its stray lines mean nothing */
+    uint64_t forgotten;  /* the highest number that was dropped of the file that is read: its stray lines mean
+                            nothing */
+    bool reading_others; /* that file is the others' */
     size_t ended_count;
     struct denials denials;
 
@@ -110,23 +111,27 @@ static size_t count_others(const struct history *history)
     return count;
 }
 
-/* Drop the one that ended longest ago, of others if these have more than their share: whoever may still hold
- * a pointer has ended his later. Its number, or 0. */
-static uint64_t drop_ended(struct history *history)
+/* The one that ended longest ago, of others if these have more than their share: whoever may still hold a
+ * pointer has ended his later. NULL: none has ended. */
+static struct slot *oldest_ended(const struct history *history)
 {
     size_t oldest = history->count;
     bool of_others = count_others(history) > HISTORY_OTHERS_KEPT;
-    uint64_t number;
 
     for (size_t i = 0; i < history->count; i++)
         if (history->slots[i].ended != 0 && !(of_others && history->slots[i].operation->privileged) &&
             (oldest == history->count || history->slots[i].ended < history->slots[oldest].ended))
             oldest = i;
-    if (oldest == history->count)
-        return 0;
-    number = history->slots[oldest].number;
-    remove_at(history, oldest);
-    return number;
+    return oldest == history->count ? NULL : &history->slots[oldest];
+}
+
+static bool drop_ended(struct history *history)
+{
+    struct slot *oldest = oldest_ended(history);
+
+    if (oldest)
+        remove_at(history, (size_t)(oldest - history->slots));
+    return oldest != NULL;
 }
 
 static struct slot *insert(struct history *history, uint64_t number, struct operation *operation)
@@ -150,16 +155,18 @@ static struct slot *insert(struct history *history, uint64_t number, struct oper
     return &history->slots[at];
 }
 
-static void mark_ended(struct history *history, struct slot *slot)
+static void mark_ended(struct history *history, struct slot *slot, uint64_t ended)
 {
     if (slot->ended == 0)
         history->ended_count++;
-    slot->ended = ++history->last_ended;
+    slot->ended = ended;
+    if (history->last_ended < ended)
+        history->last_ended = ended;
 }
 
 static void trim(struct history *history)
 {
-    while (history->ended_count > HISTORY_KEPT && drop_ended(history) != 0)
+    while (history->ended_count > HISTORY_KEPT && drop_ended(history))
         ;
 }
 
@@ -176,7 +183,7 @@ void history_add(struct history *history, struct operation *operation)
     record_id(number, operation->id);
     history->last_number = number;
     trim(history);
-    if (!insert(history, number, operation) && drop_ended(history) != 0)
+    if (!insert(history, number, operation) && drop_ended(history))
         (void)insert(history, number, operation);
 }
 
@@ -376,7 +383,7 @@ void history_write_outcome(struct history *history, const struct operation *oper
     struct slot *slot = record_number(operation->id, &number) ? find(history, number) : NULL;
 
     if (slot)
-        mark_ended(history, slot);
+        mark_ended(history, slot, history->last_ended + 1);
     if (operation->transitions_noted > OPERATION_TRANSITIONS_MAX)
         hand_over(history, !operation->privileged,
                   record_transition(operation, &operation->transitions[operation->transition_count - 1]),
@@ -432,18 +439,16 @@ static struct slot *slot_of(struct history *history, const struct record *record
     return slot;
 }
 
-/* A long file is read with bounded memory: what ended goes first, then what is oldest. */
+/* A long file is read with bounded memory: what ended goes first, then what is oldest. The numbers of the
+ * others' file say nothing of those in root's. */
 static void bound_loaded(struct history *history)
 {
     while (history->count > LOADED_MAX) {
-        uint64_t dropped = drop_ended(history);
+        const struct slot *oldest = oldest_ended(history), *dropped = oldest ? oldest : history->slots;
 
-        if (dropped == 0) {
-            dropped = history->slots[0].number;
-            remove_at(history, 0);
-        }
-        if (dropped > history->forgotten)
-            history->forgotten = dropped;
+        if (dropped->operation->privileged != history->reading_others && dropped->number > history->forgotten)
+            history->forgotten = dropped->number;
+        remove_at(history, (size_t)(dropped - history->slots));
     }
 }
 
@@ -454,7 +459,7 @@ static void read_open(struct history *history, struct json_object *document)
     int64_t now_ms = clock_now_ms();
     bool open = legacy_read(&legacy, document, clock_realtime_ms() - now_ms, now_ms);
 
-    if (legacy.vmid && record_opens_is_last(&history->opens, legacy.vmid, document))
+    if (legacy.vmid && record_opens_is_last(&history->opens, legacy.vmid, history->reading_others, document))
         legacies_put(&history->legacies, legacy.vmid, open ? &legacy : NULL);
 }
 
@@ -480,7 +485,7 @@ static void read_line(void *context, const char *line, size_t length)
         if (slot && !record_apply(&record, slot->operation))
             history->unreadable++;
         if (slot && slot->ended == 0 && slot->operation->outcome != OPERATION_RUNNING)
-            mark_ended(history, slot);
+            mark_ended(history, slot, slot->number); /* one file is read after the other */
         bound_loaded(history);
     }
     record_clear(&record);
@@ -546,7 +551,7 @@ static void load_files(struct history *history, const char *path)
 
     if (asprintf(&older, "%s.1", path) < 0)
         older = NULL;
-    history->forgotten = 0; /* of this file's */
+    history->forgotten = 0;
     if (older)
         load_file(history, older);
     load_file(history, path);
@@ -555,7 +560,9 @@ static void load_files(struct history *history, const char *path)
 /* An operation of others that root joined later stands in both, in this order. */
 static void load(struct history *history)
 {
+    history->reading_others = true;
     load_files(history, history->files.others.path);
+    history->reading_others = false;
     load_files(history, history->files.own.path);
     record_opens_free(&history->opens);
     if (history->unreadable > 0)
@@ -564,17 +571,6 @@ static void load(struct history *history)
 }
 
 /* ---- beginning and end ---- */
-
-static int check_directory(const char *directory)
-{
-    struct stat status;
-
-    if (stat(directory, &status) != 0)
-        return -errno;
-    if (!S_ISDIR(status.st_mode))
-        return -ENOTDIR;
-    return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
-}
 
 /* The recorder of a daemon that was killed may still be bringing records to a slow disk, and what is read
  * without them is a history with a hole. Its lock ends with it. One that is stuck for good holds up nobody
@@ -625,7 +621,7 @@ struct history *history_new_sized(const char *directory, int64_t file_bytes, str
         error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
         return NULL;
     }
-    set_write_error(history, check_directory(directory));
+    set_write_error(history, history_files_check(directory));
     load(history);
     /* The first line tells at once whether the disk takes any. */
     hand_over(history, false, record_start(clock_realtime_ms()), on_written, history);

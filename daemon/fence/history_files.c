@@ -5,19 +5,23 @@
 
 #include "system/cleanup.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define OWN_NAME    "history.jsonl"
 #define OTHERS_NAME "history-others.jsonl"
 
+/* The others' is opened when there is something to write to it: whatever it is in its place keeps no record
+ * of root's from the disk. */
 static int files_open(void *state)
 {
     struct history_files *files = state;
-    int own = files->own.fd >= 0 ? 0 : recorder_file_sink.open(&files->own);
-    int others = files->others.fd >= 0 ? 0 : recorder_file_sink.open(&files->others);
 
-    return own != 0 ? own : others;
+    return recorder_file_sink.open(&files->own);
 }
 
 static int files_write(void *state, const char *record, size_t length)
@@ -69,4 +73,15 @@ void history_files_free(struct history_files *files)
 {
     free(files->own.path);
     free(files->others.path);
+}
+
+int history_files_check(const char *directory)
+{
+    struct stat status;
+
+    if (stat(directory, &status) != 0)
+        return -errno;
+    if (!S_ISDIR(status.st_mode))
+        return -ENOTDIR;
+    return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }

@@ -15,6 +15,8 @@ struct history_files {
 /* The paths are NULL without memory. */
 void history_files_init(struct history_files *files, const char *directory, int64_t max_bytes);
 void history_files_free(struct history_files *files);
+/* 0 if this process can make files there; else -errno. */
+int history_files_check(const char *directory);
 
 /* Its state is a struct history_files. */
 extern const struct recorder_sink history_files_sink;

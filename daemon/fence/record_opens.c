@@ -10,6 +10,7 @@
 
 struct record_opens {
     int vmid;
+    bool of_others; /* the file that it stands in */
     int64_t realtime_ms;
     UT_hash_handle hh;
 };
@@ -32,7 +33,7 @@ static struct record_opens *entry_of(struct record_opens **opens, int vmid)
     return NULL;
 }
 
-bool record_opens_is_last(struct record_opens **opens, int vmid, struct json_object *document)
+bool record_opens_is_last(struct record_opens **opens, int vmid, bool of_others, struct json_object *document)
 {
     struct record_opens *entry = entry_of(opens, vmid);
     int64_t realtime_ms = 0;
@@ -40,8 +41,9 @@ bool record_opens_is_last(struct record_opens **opens, int vmid, struct json_obj
     (void)json_get_int(document, "ms", 0, INT64_MAX, &realtime_ms);
     if (!entry)
         return true;
-    if (realtime_ms < entry->realtime_ms)
+    if (of_others != entry->of_others && realtime_ms < entry->realtime_ms)
         return false;
+    entry->of_others = of_others;
     entry->realtime_ms = realtime_ms;
     return true;
 }

@@ -9,6 +9,8 @@
 
 struct record_opens; /* by VMID; begins as NULL */
 
-/* Of those that were shown here; the later one of two of the same moment. */
-bool record_opens_is_last(struct record_opens **opens, int vmid, struct json_object *document);
+/* Of those that were shown here: in one file it is the later line, whatever the clock said then; of the lines
+ * of two files the one of the later moment. */
+bool record_opens_is_last(struct record_opens **opens, int vmid, bool of_others,
+                          struct json_object *document);
 void record_opens_free(struct record_opens **opens);

@@ -169,6 +169,27 @@ static void test_the_last_of_both_files_counts(void **state)
     history_free(history, WAIT_MS);
 }
 
+static void test_the_last_of_one_file_counts_whatever_the_clock_said(void **state)
+{
+    static const char closed[] = "{\"v\":1,\"kind\":\"open\",\"ms\":1000,\"vmid\":101}\n";
+    const struct fixture *fixture = *state;
+    struct history *history = open_history(fixture);
+    struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
+    struct legacy left = {.vmid = 101, .killing_since_ms = clock_now_ms() - 500};
+    FILE *file;
+
+    history_write_open(history, operation, &left);
+    history_free(history, WAIT_MS);
+    file = fopen(fixture->file, "ae"); /* the clock was set back */
+    assert_non_null(file);
+    assert_true(fputs(closed, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    history = open_history(fixture);
+    assert_null(history_take_legacies(history));
+    assert_int_equal(history_unreadable(history), 0);
+    history_free(history, WAIT_MS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -178,6 +199,7 @@ int main(void)
         TEST(test_open_calls_are_taken_up_until_they_are_too_old),
         TEST(test_what_no_operation_has_changed_counts_as_well),
         TEST(test_the_last_of_both_files_counts),
+        TEST(test_the_last_of_one_file_counts_whatever_the_clock_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

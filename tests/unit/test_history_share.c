@@ -94,6 +94,62 @@ static void test_a_flood_by_others_leaves_roots_operations_on_disk(void **state)
     history_free(history, WAIT_MS);
 }
 
+/* Into files as long as one daemon's, in a few runs: what is handed over at once is bounded. */
+static void write_many(const struct fixture *fixture, unsigned count, void (*ask)(struct history *history))
+{
+    for (unsigned i = 0; i < count;) {
+        struct history *history = open_history(fixture);
+
+        for (unsigned n = 0; n < 100 && i < count; n++, i++)
+            ask(history);
+        history_free(history, WAIT_MS);
+    }
+}
+
+static void root_asks_once(struct history *history)
+{
+    root_asks(history, 1);
+}
+
+static void test_roots_operations_from_before_a_flood_are_there_after_a_restart(void **state)
+{
+    write_many(*state, 50, root_asks_once);
+    write_many(*state, 2 * HISTORY_KEPT + 100, member_asks);
+
+    struct history *history = open_history(*state);
+    assert_int_equal(history_unreadable(history), 0);
+    assert_int_equal(count_privileged(history), 50);
+    assert_int_equal(history_count(history), HISTORY_KEPT);
+    history_free(history, WAIT_MS);
+}
+
+static void test_the_newest_of_others_are_there_after_a_restart(void **state)
+{
+    write_many(*state, 2 * HISTORY_KEPT + 100, root_asks_once);
+    write_many(*state, 10, member_asks);
+
+    struct history *history = open_history(*state);
+    assert_int_equal(history_count(history), HISTORY_KEPT);
+    assert_int_equal(count_privileged(history), HISTORY_KEPT - 10);
+    history_free(history, WAIT_MS);
+}
+
+static void
+test_what_stands_in_the_place_of_the_others_file_keeps_nothing_of_roots_from_the_disk(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history;
+
+    assert_int_equal(mkdir(fixture->others, 0700), 0);
+    write_many(fixture, 3, root_asks_once);
+    history = open_history(fixture);
+    assert_int_equal(count_privileged(history), 3);
+    for (size_t i = 0; i < history_count(history); i++)
+        assert_int_equal(history_get(history, i)->outcome, OPERATION_DONE);
+    history_free(history, WAIT_MS);
+    assert_int_equal(rmdir(fixture->others), 0);
+}
+
 static void test_what_root_joins_is_kept_as_roots(void **state)
 {
     struct history *history = open_history(*state);
@@ -148,6 +204,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_flood_by_others_leaves_roots_operations),
         TEST(test_a_flood_by_others_leaves_roots_operations_on_disk),
+        TEST(test_roots_operations_from_before_a_flood_are_there_after_a_restart),
+        TEST(test_the_newest_of_others_are_there_after_a_restart),
+        TEST(test_what_stands_in_the_place_of_the_others_file_keeps_nothing_of_roots_from_the_disk),
         TEST(test_what_root_joins_is_kept_as_roots),
         TEST(test_the_time_line_of_an_operation_is_bounded_on_disk),
     };
