@@ -65,12 +65,20 @@ struct access_decision sight_decide_operation(const struct access_subject *subje
 {
     const struct guest *guest = inventory ? inventory_by_vmid(inventory, operation->vmid) : NULL;
     struct access_guest seen = {.name = operation->guest};
-    const struct access_question question = {ACCESS_READ, ACCESS_WHAT_OPERATIONS, ACCESS_ACTION_NONE,
-                                             operation->vmid > 0 ? &seen : NULL};
+    const struct access_question question = {ACCESS_READ, ACCESS_WHAT_OPERATIONS, ACCESS_ACTION_NONE, &seen};
+    struct error ignored;
     char vmid[12];
 
     snprintf(vmid, sizeof(vmid), "%d", operation->vmid);
     seen.vmid = vmid;
+    if (operation->vmid == 0) { /* its asker left before the guests were known: whose name its plug is */
+        seen = (struct access_guest){.name = operation->plug,
+                                     .vmid_unknown = true,
+                                     .name_unknown = true,
+                                     .pool_unknown = true,
+                                     .tags_unknown = true};
+        guest = inventory ? inventory_find(inventory, operation->plug, &ignored) : NULL;
+    }
     if (guest)
         sight_guest_of(guest, &seen);
     return access_decide(subject, &question);

@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
+#include "policy/access_rules.h"
 #include "server/monitor.h"
+#include "server/sight.h"
 #include "server_fixture.h"
 #include "system/cleanup.h"
 #include "system/json.h"
@@ -641,6 +643,35 @@ static void test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read(voi
     assert_false(monitor_passes(&room->facts, true, "elsewhere", &error));
 }
 
+/* Its asker left before the guests were known, so that it names a plug and no VMID. */
+static void test_an_operation_without_a_guest_is_shown_to_those_who_may_see_its_plugs(void **state)
+{
+    struct access_spec specs[] = {{.kind = ACCESS_SPEC_GUEST, .glob = (char *)"web2"}};
+    const struct access_rule denied = {.level = ACCESS_LEVEL_DENY,
+                                       .whats = 1U << ACCESS_WHAT_OPERATIONS,
+                                       .specs = specs,
+                                       .spec_count = 1},
+                             rest = {.level = ACCESS_LEVEL_READ, .whats = 1U << ACCESS_WHAT_OPERATIONS};
+    const struct access_rule *rules[] = {&denied, &rest};
+    const struct access_policy policy = {.enable_acl = true};
+    const struct access_subject member = {
+        .policy = &policy, .gate = ACCESS_MEMBER, .gate_words = "", .rules = rules, .rule_count = 2};
+    static const struct {
+        const char *plug;
+        bool shown;
+    } cases[] = {{"web2", false}, {"102", false}, {"nosuch", false}, {"web1", true}, {"101", true}};
+    struct room *room = *state;
+    struct operation left = done_off;
+
+    left.vmid = 0;
+    left.guest = NULL;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        left.plug = (char *)(uintptr_t)cases[i].plug;
+        if (sight_of_operation(&member, room->inventory, &left) != cases[i].shown)
+            fail_msg("an operation on %s is %sshown", cases[i].plug, cases[i].shown ? "not " : "");
+    }
+}
+
 static void test_the_monitor_fails_with_the_worst_reason(void **state)
 {
     struct room *room = *state;
@@ -781,6 +812,7 @@ int main(void)
         VIEW_TEST(test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read),
         VIEW_TEST(test_a_strict_monitor_fails_for_names_that_lead_to_nobody_any_more),
         VIEW_TEST(test_no_name_adds_a_target_to_the_list_for_pacemaker),
+        VIEW_TEST(test_an_operation_without_a_guest_is_shown_to_those_who_may_see_its_plugs),
         VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
         VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
     };
