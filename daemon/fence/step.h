@@ -24,7 +24,7 @@
 #define STEP_NEWS_MS          50    /* so old may be what a late power call is decided on (P4) */
 #define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
 #define STEP_RESEND_LOST_MS   50    /* the same after the first lost stop: another endpoint takes it */
-#define STEP_RESEND_LAST_MS   5000  /* … up to this */
+#define STEP_RESEND_LAST_MS   5000  /* … up to this, or, if that is longer, to what is left for each call */
 #define STEP_CALLS_MAX        64    /* so many power calls of a kind one operation sends (P7) */
 #define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
 #define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */

@@ -65,6 +65,16 @@ static void see_boot(struct step *step, struct step_call *stop)
 
 /* ---- sending ---- */
 
+/* However long the operation may take, some calls are left until its end. */
+static int64_t longest_pause(const struct step *step, const struct step_call *call, int64_t now_ms)
+{
+    int64_t until_ms = call == &step->start ? step_on_deadline(step) : step->params.deadline_ms;
+    if (call->sent >= STEP_CALLS_MAX)
+        return STEP_RESEND_LAST_MS;
+    int64_t share_ms = (until_ms - now_ms) / (int64_t)(STEP_CALLS_MAX - call->sent);
+    return share_ms > STEP_RESEND_LAST_MS ? share_ms : STEP_RESEND_LAST_MS;
+}
+
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms)
 {
     struct step_call *call = power == STEP_SEND_STOP    ? &step->stop
@@ -77,8 +87,8 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
         step->stops_settled = false; /* the list knew nothing of this one */
     call->last_sent_ms = now_ms;
     step->resend_gap_ms = step->resend_gap_ms ? 2 * step->resend_gap_ms : STEP_RESEND_FIRST_MS;
-    if (step->resend_gap_ms > STEP_RESEND_LAST_MS)
-        step->resend_gap_ms = STEP_RESEND_LAST_MS;
+    if (step->resend_gap_ms > longest_pause(step, call, now_ms))
+        step->resend_gap_ms = longest_pause(step, call, now_ms);
     step->next_power_ms = now_ms; /* whatever is said of this one */
     step_back_off(step, now_ms);
     call->state = STEP_CALL_SENDING;
