@@ -26,6 +26,7 @@
 #include "settings.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/descriptors.h"
 #include "system/log.h"
 #include "system/machine.h"
 #include "system/memory.h"
@@ -648,6 +649,8 @@ static bool start(struct broker *broker, struct error *error)
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     notify_init();
+    if (!descriptors_raise(error))
+        return false;
     machine_read(&broker->machine);
     int result = log_start();
     if (result < 0) {

@@ -8,11 +8,11 @@
  */
 #include "server/connection.h"
 
+#include "server/listener.h"
 #include "system/cleanup.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -80,9 +80,7 @@ static void set_state(struct connection *connection, enum connection_state state
 
 bool connection_peer_gone(const struct connection *connection)
 {
-    struct pollfd p = {.fd = connection->fd};
-
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+    return listener_peer_gone(connection->fd);
 }
 
 /* ---- writing ---- */

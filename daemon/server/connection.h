@@ -54,8 +54,7 @@ const struct http_request *connection_keep(struct connection *connection, const 
 
 uint64_t connection_id(const struct connection *connection);
 const struct access_peer *connection_peer(const struct connection *connection);
-/* It has closed its end, or was killed. One that has only closed its own direction (`printf … | socat`) still
- * waits for its answer, and is there. */
+/* See listener_peer_gone(). */
 bool connection_peer_gone(const struct connection *connection);
 bool connection_answered(const struct connection *connection); /* an answer is on its way, or was written */
 size_t connection_unwritten(const struct connection *connection); /* bytes of it still held in memory */

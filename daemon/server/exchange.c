@@ -170,8 +170,6 @@ static void draft_free(struct exchange_draft *draft)
 {
     if (!draft)
         return;
-    if (draft->turn)
-        turn_leave(draft->turn);
     view_cursor_clear(&draft->cursor);
     metrics_end(draft->scrape);
     text_clear(&draft->body);
@@ -203,15 +201,19 @@ static void finish_draft(struct exchange *exchange)
     exchange_answer(exchange, 200, content_type, &body);
 }
 
-static bool on_turn(void *context)
+bool exchange_work_on(struct exchange *exchange)
 {
-    struct exchange *exchange = context;
-
-    if (!write_piece(exchange))
+    if (exchange->draft && !write_piece(exchange))
         return false;
-    exchange->draft->turn = NULL;
-    finish_draft(exchange);
+    exchange->work = NULL;
+    if (exchange->draft)
+        finish_draft(exchange);
     return true;
+}
+
+static bool on_work(void *context)
+{
+    return exchange_work_on(context);
 }
 
 static void answer_no_memory(struct exchange *exchange)
@@ -228,7 +230,7 @@ void exchange_answer_in_pieces(struct exchange *exchange, const char *content_ty
     struct exchanges *all = exchange->all;
     struct inventory *inventory = poller_inventory(all->parts.poller);
     struct exchange_draft *draft = calloc(1, sizeof(*draft));
-    bool urgent = exchange->verdict == ACCESS_PRIVILEGED;
+    bool privileged = exchange->verdict == ACCESS_PRIVILEGED;
 
     if (!draft) {
         metrics_end(scrape);
@@ -240,17 +242,69 @@ void exchange_answer_in_pieces(struct exchange *exchange, const char *content_ty
                                      .scrape = scrape,
                                      .inventory = inventory ? inventory_ref(inventory) : NULL};
     exchange->draft = draft;
-    if (turns_are_free(all->turns, urgent) && write_piece(exchange)) {
+    if (exchange->work)
+        return; /* it has its turn, and goes on with this */
+    if (shares_are_free(all->shares, privileged) && write_piece(exchange)) {
         finish_draft(exchange);
         return;
     }
-    draft->turn = turns_add(all->turns, urgent, on_turn, exchange);
-    if (draft->turn) {
-        exchange->wait = WAIT_DRAFT;
+    exchange->work =
+        shares_add(all->shares, connection_peer(exchange->connection)->uid, privileged, on_work, exchange);
+    if (exchange->work) {
+        exchange->wait = WAIT_WORK;
         return;
     }
     draft_free(TAKE(exchange->draft));
     answer_no_memory(exchange);
+}
+
+/* ---- answers for all ---- */
+
+static void on_common_timer(evutil_socket_t fd, short what, void *context)
+{
+    struct exchanges *all = context;
+
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < COMMON_COUNT * 2; i++) {
+        text_clear(&all->common[i / 2][i % 2].body);
+        all->common[i / 2][i % 2].made_ms = 0;
+    }
+}
+
+static void keep_common(struct exchanges *all, struct exchanges_common *kept, const struct text *body)
+{
+    const struct timeval tv = {.tv_usec = COMMON_MS * 1000};
+
+    text_clear(&kept->body);
+    kept->made_ms = 0;
+    if (body->failed || !body->data)
+        return;
+    text_append(&kept->body, body->data, body->length);
+    if (kept->body.failed)
+        return;
+    kept->made_ms = clock_now_ms();
+    if (!event_pending(all->common_timer, EV_TIMEOUT, NULL))
+        event_add(all->common_timer, &tv);
+}
+
+void exchange_answer_common(struct exchange *exchange, enum exchange_common common, exchange_view_fn *view)
+{
+    struct exchanges *all = exchange->all;
+    struct exchanges_common *kept = &all->common[common][exchange->form == HTTP_TEXT];
+    int64_t old_ms = exchange->verdict == ACCESS_PRIVILEGED ? 1 : COMMON_MS;
+    _cleanup_(text_clear) struct text body = {0};
+    struct view_facts facts;
+
+    if (!exchange_subject(exchange) && kept->made_ms && clock_now_ms() - kept->made_ms < old_ms) {
+        text_append(&body, kept->body.data, kept->body.length);
+    } else {
+        exchange_facts(exchange, &facts);
+        view(&body, exchange->form, &facts);
+        if (!facts.subject)
+            keep_common(all, kept, &body);
+    }
+    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
 }
 
 /* ---- waiting for knowledge ---- */
@@ -365,6 +419,8 @@ void exchange_free(struct exchange *exchange)
         engine_leave(all->parts.engine, exchange->asker);
     if (exchange->wait == WAIT_REHEARSAL)
         rehearsals_leave(all->parts.rehearsals, exchange->asker);
+    if (exchange->work)
+        shares_leave(exchange->work);
     HASH_DEL(all->table, exchange);
     all->counters.connections[exchange->socket]--;
     draft_free(exchange->draft);
@@ -386,8 +442,10 @@ struct exchanges *exchanges_new(struct event_base *base, const struct server_par
     all->audit = audit_new(base);
     all->process = process_open();
     all->stall = stall_new(base);
-    all->turns = turns_new(base);
-    if (!all->turns || !all->hold_timer || !all->audit || !all->process || !all->stall) {
+    all->shares = shares_new(base);
+    all->common_timer = event_new(base, -1, 0, on_common_timer, all);
+    if (!all->shares || !all->common_timer || !all->hold_timer || !all->audit || !all->process ||
+        !all->stall) {
         exchanges_free(all);
         return NULL;
     }
@@ -404,7 +462,10 @@ void exchanges_free(struct exchanges *all)
     audit_free(all->audit);
     process_close(all->process);
     stall_free(all->stall);
-    turns_free(all->turns);
+    shares_free(all->shares);
+    if (all->common_timer)
+        event_free(all->common_timer);
+    on_common_timer(-1, 0, all);
     text_clear(&all->kept.status);
     free(all);
 }

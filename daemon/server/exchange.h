@@ -10,7 +10,7 @@
 #include "server/http.h"
 #include "server/metrics.h"
 #include "server/parts.h"
-#include "server/turns.h"
+#include "server/shares.h"
 #include "server/view.h"
 #include "system/process.h"
 #include "system/stall.h"
@@ -29,7 +29,7 @@ enum exchange_wait {
     WAIT_ENGINE,    /* for engine_submit() or engine_read_power(): `asker` */
     WAIT_REHEARSAL, /* for rehearsals_ask(): `asker` */
     WAIT_ROUND,     /* for knowledge from the poller, until hold_until_ms: `resume` */
-    WAIT_DRAFT,     /* for its turn to have more of its answer written: `draft` */
+    WAIT_WORK,      /* for its turn, to be begun or to have more of its answer written: `work` */
 };
 
 struct exchange;
@@ -45,7 +45,6 @@ struct exchange_draft {
     struct view_cursor cursor;     /* for `piece`, */
     struct metrics_scrape *scrape; /* owned */
     struct text body;
-    struct turn *turn;
 };
 
 struct exchange {
@@ -64,11 +63,12 @@ struct exchange {
     bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;
     void (*resume)(struct exchange *exchange);
+    struct work *work; /* while it waits for its turn, or has it */
     struct exchange_draft *draft;
-    const struct route *route; /* of a request that waits to be permitted, and */
-    const struct http_request *kept;
-    struct access_subject subject; /* see exchange_subject() */
-    char rule[ACCESS_WORDS_MAX];   /* what permitted the request */
+    const struct route *route;       /* of a request that waits to be permitted, and */
+    const struct http_request *kept; /* also while it waits to be begun */
+    struct access_subject subject;   /* see exchange_subject() */
+    char rule[ACCESS_WORDS_MAX];     /* what permitted the request */
     UT_hash_handle hh;
 };
 
@@ -84,16 +84,30 @@ struct exchanges_kept {
     struct text status;
 };
 
+/* Views that take long to write, and are the same for all who may see all. */
+enum exchange_common { COMMON_STATUS, COMMON_DOCTOR, COMMON_PERMISSIONS, COMMON_COUNT };
+#define COMMON_MS 100 /* for so long one is good for others than the privileged, who read it fresh */
+
+struct exchanges_common {
+    int64_t made_ms; /* 0: none */
+    struct text body;
+};
+
+struct server;
+
 struct exchanges {
     struct event_base *base;
+    struct server *server; /* whose they are */
     struct server_parts parts;
     struct access_policy policy;
     struct audit *audit;
     struct exchange *table; /* by id */
     uint64_t last_id;
     struct event *hold_timer;
-    struct turns *turns;
+    struct shares *shares;
     struct exchanges_kept kept;
+    struct exchanges_common common[COMMON_COUNT][2]; /* by form */
+    struct event *common_timer;                      /* when they are forgotten */
     struct metrics_server counters;
     int64_t started_ms;
     struct process *process;
@@ -135,6 +149,11 @@ void exchange_answer_error(struct exchange *exchange, int status, const char *al
  * it and taken over (NULL: none). */
 void exchange_answer_in_pieces(struct exchange *exchange, const char *content_type, exchange_piece_fn *piece,
                                struct metrics_scrape *scrape);
+/* With more of what its turn is for, a piece of the draft: true when there is nothing left to do now. */
+bool exchange_work_on(struct exchange *exchange);
+typedef void exchange_view_fn(struct text *out, enum http_form form, const struct view_facts *facts);
+/* Answer with a view that is written once for all who ask for it at the same time and may see all. */
+void exchange_answer_common(struct exchange *exchange, enum exchange_common common, exchange_view_fn *view);
 /* Its peer was refused this ("off web1"): count and record it; the answer is the caller's. */
 void exchange_note_denial(struct exchange *exchange, const struct access_decision *decision,
                           const char *asked);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,10 +25,12 @@
 
 struct listener {
     int fd;
+    int spare;      /* a descriptor to give up when there is no other; -1: none */
     char *own_path; /* NULL: not ours to remove */
     dev_t device;   /* of the socket's name, to remove no other's */
     ino_t inode;
     struct event *readable, *resume;
+    int failures; /* of accept(), in a row */
     listener_accept_fn *accept;
     void *context;
     uint64_t batch;
@@ -135,6 +138,13 @@ int listener_open(const char *path, mode_t mode, gid_t group, struct error *erro
 
 /* ---- who is there ---- */
 
+bool listener_peer_gone(int fd)
+{
+    struct pollfd p = {.fd = fd};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
 static int read_groups(int fd, struct access_peer *peer)
 {
     socklen_t size = PEER_GROUPS_GUESS * sizeof(gid_t);
@@ -192,32 +202,74 @@ static void on_resume(evutil_socket_t fd, short what, void *context)
     event_add(listener->readable, NULL);
 }
 
+/* There is no descriptor, and there was none for a while: whoever is in the line is refused, one by one, with
+ * the descriptor that was kept for this. Else all would wait for an answer that nobody can give. */
+static void turn_away(struct listener *listener, int listening)
+{
+    for (int i = 0; i < LISTENER_BATCH && listener->spare >= 0; i++) {
+        close(listener->spare);
+        int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            listener->accept(listener->context, fd, NULL);
+        listener->spare = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return;
+    }
+}
+
+static void accept_failed(struct listener *listener, int listening)
+{
+    int code = errno;
+
+    if (code != EMFILE && code != ENFILE && code != ENOMEM && code != ENOBUFS)
+        return;
+    if (listener->spare < 0)
+        listener->spare = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+    if (++listener->failures > LISTENER_PATIENCE)
+        turn_away(listener, listening);
+    pause_accept(listener, code);
+}
+
+static void hand_on(struct listener *listener, int fd)
+{
+    struct access_peer peer;
+    int result = listener_peer(fd, &peer);
+
+    if (result == 0) {
+        listener->accept(listener->context, fd, &peer);
+        return;
+    }
+    log_say(KIND_PEER_UNKNOWN, NULL, "a connection was closed: the kernel does not say whose it is: %s",
+            strerror(-result));
+    close(fd);
+}
+
+/* Whoever has hung up again costs three system calls. */
 static void on_readable(evutil_socket_t listening, short what, void *context)
 {
     struct listener *listener = context;
     int64_t began_ms = clock_now_ms();
+    int there = 0, gone = 0;
 
     (void)what;
     listener->batch++;
-    for (int i = 0; i < LISTENER_BATCH && (i == 0 || clock_now_ms() - began_ms < LISTENER_BATCH_MS); i++) {
-        struct access_peer peer;
+    while (there < LISTENER_BATCH && gone < LISTENER_BATCH_GONE &&
+           (there + gone == 0 || clock_now_ms() - began_ms < LISTENER_BATCH_MS)) {
         int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                pause_accept(listener, errno);
-            if (errno == EINTR || errno == ECONNABORTED)
-                continue;
+        if (fd < 0 && errno != EINTR && errno != ECONNABORTED) {
+            accept_failed(listener, listening);
             return;
         }
-        int result = listener_peer(fd, &peer);
-        if (result < 0) {
-            log_say(KIND_PEER_UNKNOWN, NULL,
-                    "a connection was closed: the kernel does not say whose it is: %s", strerror(-result));
-            close(fd);
+        if (fd < 0 || listener_peer_gone(fd)) {
+            gone++;
+            if (fd >= 0)
+                close(fd);
             continue;
         }
-        listener->accept(listener->context, fd, &peer);
+        there++;
+        listener->failures = 0;
+        hand_on(listener, fd);
     }
 }
 
@@ -238,6 +290,7 @@ struct listener *listener_new(struct event_base *base, int fd, const char *own_p
         return NULL;
     }
     *listener = (struct listener){.fd = fd, .accept = accept, .context = context};
+    listener->spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (own_path && lstat(own_path, &st) == 0) {
         listener->own_path = strdup(own_path);
         listener->device = st.st_dev;
@@ -281,6 +334,8 @@ void listener_free(struct listener *listener)
         st.st_ino == listener->inode)
         unlink(listener->own_path);
     free(listener->own_path);
+    if (listener->spare >= 0)
+        close(listener->spare);
     close(listener->fd);
     free(listener);
 }

@@ -8,16 +8,21 @@
 #include "system/error.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct listener;
 
-#define LISTENER_BATCH    32  /* connections accepted before the loop's other events have their turn */
-#define LISTENER_BATCH_MS 5   /* and no more after so long: what they ask may be answered at once */
-#define LISTENER_PAUSE_MS 250 /* no accept for so long when descriptors or memory ran out */
+#define LISTENER_BATCH      32   /* connections accepted before the loop's other events have their turn, */
+#define LISTENER_BATCH_GONE 1024 /* beside those whose peer has gone: these are closed at once; */
+#define LISTENER_BATCH_MS   2    /* and no more after so long: what they ask may be answered at once */
+#define LISTENER_PAUSE_MS   250  /* no accept for so long when descriptors or memory ran out */
+
+#define LISTENER_PATIENCE 4 /* pauses; then those in the line are refused */
 
 /* A connection arrived: `fd` (non-blocking, close-on-exec) and peer->groups belong to the callee. From the
- * loop. */
+ * loop. `peer` NULL: no descriptor is left to serve it; it is to be refused, and closed before this returns.
+ */
 typedef void listener_accept_fn(void *context, int fd, struct access_peer *peer);
 
 /* Bind and listen at PATH with this mode and group (ACCESS_NO_GID: leave it). Its directory is made (0755) if
@@ -37,5 +42,8 @@ uint64_t listener_batch(const struct listener *listener);
  * ACCESS_NO_GID leaves it. NULL is fine. 0 or -errno. */
 int listener_set_group(struct listener *listener, gid_t group);
 
+/* The other end has closed, or was killed. One that has only closed its own direction (`printf … | socat`)
+ * still waits for its answer, and is there. */
+bool listener_peer_gone(int fd);
 /* What the kernel knows of the other end: SO_PEERCRED and SO_PEERGROUPS. 0 or -errno. */
 int listener_peer(int fd, struct access_peer *peer);

@@ -397,7 +397,8 @@ static void keep_status(struct exchanges_kept *kept, enum http_form form, int64_
     kept->used = true;
 }
 
-/* Written once for all that ask in the same turn of the loop and the same millisecond, and see all. */
+/* For the privileged it is written once for all that ask in the same turn of the loop and the same
+ * millisecond. */
 static void answer_status(struct exchange *exchange)
 {
     struct exchanges_kept *kept = &exchange->all->kept;
@@ -406,6 +407,10 @@ static void answer_status(struct exchange *exchange)
     int64_t realtime_ms = clock_realtime_ms();
     struct view_facts facts;
 
+    if (exchange->verdict != ACCESS_PRIVILEGED) {
+        exchange_answer_common(exchange, COMMON_STATUS, view_status);
+        return;
+    }
     if (!shared || kept->realtime_ms != realtime_ms || kept->form != exchange->form) {
         exchange_facts(exchange, &facts);
         view_status(&body, exchange->form, &facts);
@@ -469,8 +474,6 @@ void request_doctor(struct exchange *exchange, const struct http_request *reques
 {
     static const char *const views[] = {"plugs", NULL};
     const char *plugs = http_query(request, "plugs");
-    _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
     struct error error;
     int view;
 
@@ -485,20 +488,13 @@ void request_doctor(struct exchange *exchange, const struct http_request *reques
         answer_plugs(exchange, plugs);
         return;
     }
-    exchange_facts(exchange, &facts);
-    view_doctor(&body, exchange->form, &facts);
-    answer_view(exchange, &body);
+    exchange_answer_common(exchange, COMMON_DOCTOR, view_doctor);
 }
 
 void request_permissions(struct exchange *exchange, const struct http_request *request)
 {
-    _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
-
     (void)request;
-    exchange_facts(exchange, &facts);
-    view_permissions(&body, exchange->form, &facts);
-    answer_view(exchange, &body);
+    exchange_answer_common(exchange, COMMON_PERMISSIONS, view_permissions);
 }
 
 static bool write_metrics(struct exchange *exchange, const struct view_facts *facts, struct text *out)

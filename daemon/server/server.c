@@ -14,6 +14,7 @@
 #include "server/routes.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/descriptors.h"
 #include "system/log.h"
 
 #include <errno.h>
@@ -50,16 +51,10 @@ static bool is_privileged(const struct exchange *exchange)
     return exchange->verdict == ACCESS_PRIVILEGED;
 }
 
-static void on_request(void *context, struct connection *connection, const struct http_request *request)
+static void dispatch(struct exchange *exchange, const struct http_request *request)
 {
-    struct server *server = context;
-    struct exchange *exchange = exchange_find(server->all, connection_id(connection));
     const char *allow;
     struct error error = {0};
-
-    if (!exchange)
-        return;
-    exchange->form = request->form;
     const struct route *route = route_find(request, exchange->socket == SERVER_METRICS, &allow, &error);
     if (!route) {
         exchange_answer_error(exchange, 0, allow, &error, NULL);
@@ -80,6 +75,50 @@ static void end_exchange(struct server *server, struct exchange *exchange)
 
     exchange_free(exchange);
     quota_give(server->sockets[kind].quota, uid, privileged);
+}
+
+/* The turn of a request that is not of the privileged: it is begun if its peer still waits. */
+static bool on_turn(void *context)
+{
+    struct exchange *exchange = context;
+
+    if (!exchange->draft && connection_peer_gone(exchange->connection)) {
+        exchange->work = NULL;
+        end_exchange(exchange->all->server, exchange);
+        return true;
+    }
+    if (!exchange->draft) {
+        exchange->wait = WAIT_NONE;
+        dispatch(exchange, exchange->kept);
+    }
+    return exchange_work_on(exchange);
+}
+
+/* Root and hacluster have their answer at once; all others have their turn, in which no more of the loop's
+ * time is spent on a uid than is its share. */
+static void on_request(void *context, struct connection *connection, const struct http_request *request)
+{
+    struct server *server = context;
+    struct exchange *exchange = exchange_find(server->all, connection_id(connection));
+    struct error error = {0};
+
+    if (!exchange)
+        return;
+    exchange->form = request->form;
+    if (is_privileged(exchange)) {
+        dispatch(exchange, request);
+        return;
+    }
+    exchange->kept = connection_keep(connection, request);
+    if (exchange->kept)
+        exchange->work =
+            shares_add(server->all->shares, connection_peer(connection)->uid, false, on_turn, exchange);
+    if (exchange->work) {
+        exchange->wait = WAIT_WORK;
+        return;
+    }
+    error_set(&error, ERROR_INTERNAL, "out of memory");
+    exchange_answer_error(exchange, 0, NULL, &error, NULL);
 }
 
 static void on_refused(void *context, struct connection *connection, enum http_form form,
@@ -122,11 +161,14 @@ static void refuse_connection(struct socket *socket, int fd, const struct access
     server->all->counters.connections_refused[socket->kind]++;
     if (!server->refusal_logged_ms || now - server->refusal_logged_ms >= REFUSAL_LOG_MS) {
         server->refusal_logged_ms = now;
-        char uid[24];
-        snprintf(uid, sizeof(uid), "%lu", (unsigned long)peer->uid);
+        char uid[24] = "";
+        if (peer)
+            snprintf(uid, sizeof(uid), "%lu", (unsigned long)peer->uid);
         log_say(KIND_CONNECTION_REFUSED, (const struct log_field[]){{"PEER_UID", uid}, {NULL, NULL}},
-                "too many connections: one of uid %s was closed; %" PRIu64 " so far", uid,
-                server->all->counters.connections_refused[socket->kind]);
+                "%s%s was closed; %" PRIu64 " so far",
+                peer ? "too many connections: one of uid "
+                     : "too few descriptors (LimitNOFILE=): a connection",
+                uid, server->all->counters.connections_refused[socket->kind]);
     }
     (void)!send(fd, answer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
@@ -164,6 +206,10 @@ static void on_accept(void *context, int fd, struct access_peer *peer)
     struct socket *socket = context;
     struct exchanges_kept *kept = &socket->server->all->kept;
 
+    if (!peer) {
+        refuse_connection(socket, fd, NULL);
+        return;
+    }
     if (socket->kind != SERVER_BROKER || kept->batch != listener_batch(socket->listener))
         exchanges_keep_nothing(kept);
     kept->batch = listener_batch(socket->listener);
@@ -210,11 +256,20 @@ void server_close_listeners(struct server *server)
 
 /* ---- life ---- */
 
+/* As many as leave the daemon the descriptors that it needs itself. */
+static unsigned connections_max(void)
+{
+    const unsigned others = SERVER_DESCRIPTORS_OWN + SERVER_METRICS_MAX;
+
+    return descriptors_limit(SERVER_CONNECTIONS_MAX + others) - others;
+}
+
 struct server *server_new(struct event_base *base, const struct server_parts *parts,
                           const struct access_policy *policy)
 {
-    static const struct quota_limits limits[SERVER_SOCKET_COUNT] = {
-        [SERVER_BROKER] = {SERVER_CONNECTIONS_MAX, SERVER_CONNECTIONS_PER_UID, SERVER_CONNECTIONS_RESERVE},
+    const unsigned most = connections_max();
+    const struct quota_limits limits[SERVER_SOCKET_COUNT] = {
+        [SERVER_BROKER] = {most, SERVER_CONNECTIONS_PER_UID, most / SERVER_CONNECTIONS_RESERVE},
         [SERVER_METRICS] = {SERVER_METRICS_MAX, SERVER_METRICS_PER_UID, 0},
     };
     struct server *server = calloc(1, sizeof(*server));
@@ -224,8 +279,10 @@ struct server *server_new(struct event_base *base, const struct server_parts *pa
         return NULL;
     *server = (struct server){.base = base};
     server->all = exchanges_new(base, parts);
-    if (server->all)
+    if (server->all) {
+        server->all->server = server;
         server->all->policy = *policy;
+    }
     good = server->all != NULL;
     for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++) {
         server->sockets[i].server = server;

@@ -12,9 +12,11 @@
 
 struct server;
 
-/* The broker's socket: in all 512 connections, 128 of them for uid 0 and hacluster alone. */
+/* The broker's socket: in all 512 connections, or fewer where the limit of open files is low; a fourth of
+ * them is for uid 0 and hacluster alone. */
 #define SERVER_CONNECTIONS_MAX     512
-#define SERVER_CONNECTIONS_RESERVE 128
+#define SERVER_CONNECTIONS_RESERVE 4
+#define SERVER_DESCRIPTORS_OWN     128 /* for Proxmox, recorders, the loop */
 #define SERVER_CONNECTIONS_PER_UID 32
 /* The metrics socket is open to all. */
 #define SERVER_METRICS_MAX     16

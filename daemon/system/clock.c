@@ -11,6 +11,8 @@
 
 #define MS_PER_SECOND 1000
 #define NS_PER_MS     1000000
+#define US_PER_SECOND 1000000
+#define NS_PER_US     1000
 /* 9999-12-31T23:59:59.999Z: what four digits of a year can say */
 #define REALTIME_MAX INT64_C(253402300799999)
 
@@ -35,6 +37,14 @@ int64_t clock_boottime_ms(void)
 int64_t clock_realtime_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_cpu_us(void)
+{
+    struct timespec used;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
+        return 0;
+    return (int64_t)used.tv_sec * US_PER_SECOND + used.tv_nsec / NS_PER_US;
 }
 
 /* So many digits of a number, ending before `end`. */

@@ -9,6 +9,8 @@ int64_t clock_boottime_ms(void); /* CLOCK_BOOTTIME: goes on during suspend; ages
 int64_t
 clock_realtime_ms(void); /* wall clock since the epoch: only to be shown, or to be kept across restarts */
 
+int64_t clock_cpu_us(void); /* microseconds of CPU time that this thread has used */
+
 #define CLOCK_RFC3339_LEN 25
 /* "2026-11-22T12:00:00.123Z" (UTC) for a realtime in ms; returns buffer. */
 const char *clock_rfc3339(int64_t realtime_ms, char buffer[static CLOCK_RFC3339_LEN]);

@@ -92,6 +92,95 @@ flood_end() {
     fence 101 -o off -n vm101
     succeeded
     await 20 connections_are 0
+}
+
+# rush TARGET: a member asks and hangs up, again and again; HOLD keeps it going
+rush() {
+    rm -f "$T/rush.fifo" "$T/rush"
+    mkfifo "$T/rush.fifo"
+    exec {HOLD}<>"$T/rush.fifo"
+    # shellcheck disable=SC2094
+    as member1 setpriv --pdeathsig KILL -- "$T/bin/socket-flood" "$SOCKET" rush "$1" <"$T/rush.fifo" >"$T/rush" 2>&1 3>&- {HOLD}>&- &
+    RUSHER=$!
+}
+rush_end() {
+    exec {HOLD}>&-
+    wait "$RUSHER"
+    ASKED=$(awk 'END { print $2 }' "$T/rush")
+}
+
+@test "P7: a member that asks and hangs up, again and again, costs neither a report nor a read of Proxmox for each" {
+    local target reads
+    user member1 3001 990
+    sim_start
+    rules_start $'[access]\nenable-acl = no'
+    for target in /v1/doctor /v1/permissions /v1/guests/101; do
+        sim_ctl stats reset
+        rush "$target"
+        await 30 grep -q 'asked 1000' "$T/rush"
+        fence 102 -o reboot -n vm102
+        succeeded
+        rush_end
+        reads=$(sim_stat requests)
+        echo "# $target asked $ASKED times: $reads requests at Proxmox" >&3
+        ((ASKED >= 1000 && reads < ASKED / 2))
+        await 20 connections_are 0
+    done
+    next_fence_works 103
+}
+
+@test "P7: root is served before all that waits, and of those who hung up nobody is" {
+    local n
+    user member1 3001 990
+    sim_start
+    rules_start $'[access]\nenable-acl = no'
+    kill -STOP "$BROKER_PID"
+    rush /v1/guests/103/off # a thousand of them in the line
+    await 30 grep -q 'asked 1000' "$T/rush"
+    rush_end
+    client -o off -n vm101 >"$T/root" 2>&1 3>&- &
+    n=$!
+    kill -CONT "$BROKER_PID"
+    wait "$n"
+    guest_dead 101
+    await 20 connections_are 0
+    guest_alive 103
+    refute broker_said "off of vm103"
+    next_fence_works 103
+}
+
+# of lib.bash: without users of the test's own
+spawn_limited() {
+    spawn "$T/broker.log" bash -c 'ulimit $1 && exec "$2" -c "$3"' - "$1" "$BUILD/fence_brokerd" "$CONFIG"
+    BROKER_PID=$SPAWNED
+    ln -sf broker.log.err "$T/broker.err"
+    await 10 broker_listens
+    await 20 client -o monitor -q
+}
+
+@test "P7: with too few descriptors the broker does not start and says what it needs; with few it serves fewer, and root" {
+    user member1 3001 990
+    sim_start
+    broker_configure socket.group=root
+    run bash -c 'ulimit -n 24 && exec timeout 20 "$1" -c "$2"' - "$BUILD/fence_brokerd" "$CONFIG"
+    is "$status" 1
+    like "$output" *'the limit of open files is 24, and the broker needs 256'*'LimitNOFILE=1024'*
+
+    spawn_limited '-S -n 24' # one that it may raise itself
+    is "$(metric process_max_fds)" 1024
+    broker_stop
+
+    spawn_limited '-n 256'
+    # all the connections that it has room for, and some more; none of them waits for ever
+    mkfifo "$T/hold"
+    exec {HOLD}<>"$T/hold"
+    "$T/bin/socket-flood" "$SOCKET" 400 200 <"$T/hold" >"$T/flood.1" 2>&1 3>&- {HOLD}>&- &
+    FLOODERS=("$!")
+    await 60 grep -q '^done' "$T/flood.1"
+    flood_end
+    await 20 connections_are 0
+    fence 101 -o off -n vm101
+    succeeded
     next_fence_works 103
 }
 

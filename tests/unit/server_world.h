@@ -31,6 +31,7 @@ static struct {
     unsigned polls_asked, described;
     /* the engine: one asker at a time */
     uint64_t next_asker, asker, left;
+    uid_t order[32]; /* who asked for power, one after the other */
     char plug[128], request_id[HTTP_REQUEST_ID_MAX + 1];
     int64_t asked_ms;
     engine_there_fn *is_there;
@@ -117,6 +118,8 @@ uint64_t engine_submit(struct engine *engine, const struct engine_request *reque
     rooms.asked_ms = request->asked_ms;
     rooms.is_there = request->is_there;
     rooms.answer = answer;
+    if (rooms.next_asker < ARRAY_LEN(rooms.order))
+        rooms.order[rooms.next_asker] = request->peer.uid;
     return new_asker(error, context);
 }
 

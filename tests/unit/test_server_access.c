@@ -92,6 +92,78 @@ static void test_one_user_cannot_hold_all_connections(void **state)
     run_until(nobody_is_there, NULL);
 }
 
+/* ---- how much of the loop's time ---- */
+
+/* `count` members that have asked this; false where this process may not become somebody else. */
+static bool members_ask(const char *request, int *fds, size_t count)
+{
+    struct access_gate gate = open_gate;
+
+    gate.group = getegid();
+    set_gate(&gate);
+    for (size_t i = 0; i < count; i++) {
+        if (!connect_as(STRANGER, world.path, &fds[i]))
+            return false;
+        say(fds[i], request);
+    }
+    return true;
+}
+
+static bool four_have_asked(void *context)
+{
+    (void)context;
+    return rooms.next_asker == 4;
+}
+
+static void test_root_is_served_before_those_that_came_first(void **state)
+{
+    int fds[3], root;
+
+    (void)state;
+    if (!members_ask(TEXT_REQUEST("POST /v1/guests/web1/off"), fds, ARRAY_LEN(fds)))
+        skip();
+    root = ask(TEXT_REQUEST("POST /v1/guests/web1/off"));
+    run_until(four_have_asked, NULL);
+    assert_int_equal(rooms.order[0], 0);
+    assert_int_equal(rooms.order[1], STRANGER);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+    close(root);
+    run_until(nobody_is_there, NULL);
+}
+
+static void test_members_that_hang_up_while_they_wait_are_not_served(void **state)
+{
+    int fds[8];
+
+    (void)state;
+    if (!members_ask(TEXT_REQUEST("POST /v1/guests/web1/off"), fds, ARRAY_LEN(fds)))
+        skip();
+    event_base_loop(world.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    assert_int_equal(server_connections(world.server), ARRAY_LEN(fds));
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+    run_until(nobody_is_there, NULL);
+    assert_int_equal(rooms.next_asker, 0);
+}
+
+/* One at least; on a machine that stands still between them some more, and never as many as asked. */
+static void test_a_report_is_written_once_for_all_members_that_ask_at_once(void **state)
+{
+    int fds[24];
+
+    (void)state;
+    rooms.described = 0;
+    if (!members_ask(TEXT_REQUEST("GET /v1/doctor"), fds, ARRAY_LEN(fds)))
+        skip();
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        expect(fds[i], "HTTP/1.1 200 ", "endpoints");
+    assert_in_range(rooms.described, 1, ARRAY_LEN(fds) / 2);
+    rooms.described = 0;
+    expect(ask(TEXT_REQUEST("GET /v1/doctor")), "HTTP/1.1 200 ", "endpoints");
+    assert_in_range(rooms.described, 1, 2); /* twice for a report */
+}
+
 int main(void)
 {
 #define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -101,6 +173,9 @@ int main(void)
         SERVER_TEST(test_a_right_that_was_taken_meanwhile_is_gone),
         SERVER_TEST(test_the_metrics_socket_is_open_to_all_for_metrics_alone),
         SERVER_TEST(test_one_user_cannot_hold_all_connections),
+        SERVER_TEST(test_root_is_served_before_those_that_came_first),
+        SERVER_TEST(test_members_that_hang_up_while_they_wait_are_not_served),
+        SERVER_TEST(test_a_report_is_written_once_for_all_members_that_ask_at_once),
     };
 
     return cmocka_run_group_tests_name("server_access", tests, NULL, NULL);

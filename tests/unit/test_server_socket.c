@@ -53,6 +53,22 @@ static void test_accepting_goes_on_after_descriptors_ran_out(void **state)
     close(fd);
 }
 
+/* Takes more than a second: so long the broker hopes for better times. */
+static void test_without_descriptors_nobody_waits_for_ever(void **state)
+{
+    int fd = ask(TEXT_REQUEST("GET /v1/guests?view=list")), spare = dup(fd);
+    struct rlimit limit, none;
+
+    (void)state;
+    close(spare);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)spare, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    expect(fd, "HTTP/1.1 503 ", "too-many: ");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    expect(ask(TEXT_REQUEST("GET /v1/guests?view=list")), "HTTP/1.1 200 ", "101,web1\n");
+}
+
 /* ---- listening ---- */
 
 static void test_a_stale_socket_is_replaced_and_a_live_one_is_not(void **state)
@@ -137,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVER_TEST(test_a_byte_now_and_then_does_not_hold_a_connection),
         SERVER_TEST(test_accepting_goes_on_after_descriptors_ran_out),
+        SERVER_TEST(test_without_descriptors_nobody_waits_for_ever),
         SERVER_TEST(test_a_stale_socket_is_replaced_and_a_live_one_is_not),
         SERVER_TEST(test_a_path_that_is_too_long_is_refused),
         SERVER_TEST(test_closing_removes_our_own_socket_only),
