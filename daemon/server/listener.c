@@ -184,13 +184,24 @@ int listener_peer(int fd, struct access_peer *peer)
 
 /* ---- accepting ---- */
 
-static void pause_accept(struct listener *listener, int code)
+static void pause_for(struct listener *listener, int ms)
 {
-    const struct timeval pause = {.tv_usec = LISTENER_PAUSE_MS * 1000};
+    const struct timeval pause = {.tv_usec = ms * 1000};
 
-    log_say(KIND_ACCEPT_PAUSED, NULL, "cannot accept connections for a moment: %s", strerror(code));
     event_del(listener->readable);
     event_add(listener->resume, &pause);
+}
+
+static void pause_accept(struct listener *listener, int code)
+{
+    log_say(KIND_ACCEPT_PAUSED, NULL, "cannot accept connections for a moment: %s", strerror(code));
+    pause_for(listener, LISTENER_PAUSE_MS);
+}
+
+void listener_calm(struct listener *listener)
+{
+    if (listener && !event_pending(listener->resume, EV_TIMEOUT, NULL))
+        pause_for(listener, LISTENER_CALM_MS);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *context)
@@ -248,13 +259,13 @@ static void hand_on(struct listener *listener, int fd)
 static void on_readable(evutil_socket_t listening, short what, void *context)
 {
     struct listener *listener = context;
-    int64_t began_ms = clock_now_ms();
+    int64_t began_us = clock_cpu_us();
     int there = 0, gone = 0;
 
     (void)what;
     listener->batch++;
     while (there < LISTENER_BATCH && gone < LISTENER_BATCH_GONE &&
-           (there + gone == 0 || clock_now_ms() - began_ms < LISTENER_BATCH_MS)) {
+           (there + gone == 0 || clock_cpu_us() - began_us < LISTENER_BATCH_US)) {
         int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0 && errno != EINTR && errno != ECONNABORTED) {
@@ -271,6 +282,8 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
         listener->failures = 0;
         hand_on(listener, fd);
     }
+    if (gone)
+        listener_calm(listener);
 }
 
 uint64_t listener_batch(const struct listener *listener)

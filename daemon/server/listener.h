@@ -15,9 +15,10 @@ struct listener;
 
 #define LISTENER_BATCH      32   /* connections accepted before the loop's other events have their turn, */
 #define LISTENER_BATCH_GONE 1024 /* beside those whose peer has gone: these are closed at once; */
-#define LISTENER_BATCH_MS   2    /* and no more after so long: what they ask may be answered at once */
+#define LISTENER_BATCH_US   2000 /* and no more after so much CPU time: what they ask is answered at once */
 #define LISTENER_PAUSE_MS   250  /* no accept for so long when descriptors or memory ran out */
 
+#define LISTENER_CALM_MS  2 /* nor after somebody has hung up unanswered: he may be doing nothing else */
 #define LISTENER_PATIENCE 4 /* pauses; then those in the line are refused */
 
 /* A connection arrived: `fd` (non-blocking, close-on-exec) and peer->groups belong to the callee. From the
@@ -38,6 +39,9 @@ void listener_free(struct listener *listener); /* NULL is fine */
 /* The number, from 1 on, of the call of the loop that accepts now: between two accepts of the same number
  * there was nothing but what `accept` did. */
 uint64_t listener_batch(const struct listener *listener);
+/* Somebody has hung up without waiting for his answer. Those who do it again and again gather in the line
+ * meanwhile, and are cheap to drop there. NULL is fine. */
+void listener_calm(struct listener *listener);
 /* Let this group connect from now on, if the socket is our own (systemd's has its SocketGroup=);
  * ACCESS_NO_GID leaves it. NULL is fine. 0 or -errno. */
 int listener_set_group(struct listener *listener, gid_t group);

@@ -77,6 +77,18 @@ static void end_exchange(struct server *server, struct exchange *exchange)
     quota_give(server->sockets[kind].quota, uid, privileged);
 }
 
+static void on_gone(void *context, struct connection *connection)
+{
+    struct server *server = context;
+    struct exchange *exchange = exchange_find(server->all, connection_id(connection));
+
+    if (!exchange)
+        return;
+    if (!connection_answered(connection))
+        listener_calm(server->sockets[exchange->socket].listener);
+    end_exchange(server, exchange);
+}
+
 /* The turn of a request that is not of the privileged: it is begun if its peer still waits. */
 static bool on_turn(void *context)
 {
@@ -84,7 +96,7 @@ static bool on_turn(void *context)
 
     if (!exchange->draft && connection_peer_gone(exchange->connection)) {
         exchange->work = NULL;
-        end_exchange(exchange->all->server, exchange);
+        on_gone(exchange->all->server, exchange->connection);
         return true;
     }
     if (!exchange->draft) {
@@ -131,15 +143,6 @@ static void on_refused(void *context, struct connection *connection, enum http_f
         return;
     exchange->form = form;
     exchange_answer_error(exchange, 0, NULL, error, NULL);
-}
-
-static void on_gone(void *context, struct connection *connection)
-{
-    struct server *server = context;
-    struct exchange *exchange = exchange_find(server->all, connection_id(connection));
-
-    if (exchange)
-        end_exchange(server, exchange);
 }
 
 /* ---- accepting ---- */
