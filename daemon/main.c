@@ -35,6 +35,7 @@
 #include "system/text.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -652,6 +653,7 @@ static bool start(struct broker *broker, struct error *error)
     if (!descriptors_raise(error))
         return false;
     machine_read(&broker->machine);
+    recorder_set_program(open("/proc/self/exe", O_PATH | O_CLOEXEC));
     int result = log_start();
     if (result < 0) {
         error_set(error, ERROR_INTERNAL, "the log's recorder could not be started: %s", strerror(-result));

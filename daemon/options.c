@@ -9,6 +9,7 @@
 
 #include "admin/audit.h"
 #include "admin/provision.h"
+#include "fence/rehearsal_memory.h"
 #include "settings.h"
 #include "system/cleanup.h"
 #include "system/log.h"
@@ -116,6 +117,15 @@ static int admin_main(int argc, char **argv)
     return help ? 0 : 2;
 }
 
+/* Not for people: see recorder_set_program(). */
+static int be_recorder(int argc, char **argv)
+{
+    static const struct recorder_sink *const sinks[] = {&log_sink, &recorder_file_sink,
+                                                        &rehearsal_memory_sink};
+
+    return recorder_main(argc, argv, sinks, ARRAY_LEN(sinks));
+}
+
 int options_main(int argc, char **argv, int (*run)(const char *config_path))
 {
     static const struct option options[] = {
@@ -123,6 +133,8 @@ int options_main(int argc, char **argv, int (*run)(const char *config_path))
         {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
+    if (argc > 1 && !strcmp(argv[1], "recorder"))
+        return be_recorder(argc - 1, argv + 1);
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].word) == 0)
             return commands[i].main(argc - 1, argv + 1);

@@ -55,7 +55,23 @@ static int sink_write(void *state, const char *record, size_t length)
     return written == (ssize_t)length ? sync_parent(path) : -ENOSPC; /* its being there is what counts */
 }
 
-static const struct recorder_sink sink = {.open = sink_open, .write = sink_write};
+static char *sink_describe(const void *state)
+{
+    return strdup(state);
+}
+
+static void *sink_revive(const char *description)
+{
+    return strdup(description);
+}
+
+const struct recorder_sink rehearsal_memory_sink = {
+    .open = sink_open,
+    .write = sink_write,
+    .name = "rehearsals-ended",
+    .describe = sink_describe,
+    .revive = sink_revive,
+};
 
 /* ---- reading ---- */
 
@@ -150,7 +166,7 @@ struct rehearsal_memory *rehearsal_memory_new(const char *directory, struct erro
         return NULL;
     }
     if (directory)
-        memory->recorder = recorder_new(RECORDER_NAME, &sink, memory->path, -1);
+        memory->recorder = recorder_new(RECORDER_NAME, &rehearsal_memory_sink, memory->path, -1);
     if (directory && !memory->recorder) {
         error_set(error, ERROR_INTERNAL, "the recorder of rehearsals could not be started: %s",
                   strerror(errno));

@@ -5,10 +5,13 @@
 #pragma once
 
 #include "system/error.h"
+#include "system/recorder.h"
 
 #include <event2/event.h>
 
 struct rehearsal_memory;
+
+extern const struct recorder_sink rehearsal_memory_sink; /* of its recorder */
 
 /* Starts the recorder that writes the file (a child process): call before threads exist. `directory` NULL
  * remembers nothing. NULL and *error when memory or a process is lacking. */

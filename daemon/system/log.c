@@ -141,7 +141,27 @@ static int sink_open(void *state)
     return 0;
 }
 
-static const struct recorder_sink log_sink = {.open = sink_open, .write = sink_write};
+static char *sink_describe(const void *state)
+{
+    (void)state;
+    return strdup("");
+}
+
+/* It has the daemon's stderr and environment, and finds for itself where the records go. */
+static void *sink_revive(const char *description)
+{
+    (void)description;
+    (void)log_choose();
+    return &logger;
+}
+
+const struct recorder_sink log_sink = {
+    .open = sink_open,
+    .write = sink_write,
+    .name = "log",
+    .describe = sink_describe,
+    .revive = sink_revive,
+};
 
 /* ---- the daemon's side ------------------------------------------------------------------------------- */
 

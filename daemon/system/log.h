@@ -36,6 +36,7 @@ void log_set_level(int level);
 int log_level(void);
 /* Decides where records go, as log_start() does; true: to the journal. */
 bool log_choose(void);
+extern const struct recorder_sink log_sink; /* of the log's recorder */
 /* Create the log's recorder (a child process); 0 or -errno. attach: see recorder.h. */
 int log_start(void);
 int log_attach(struct event_base *base);

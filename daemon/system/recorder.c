@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define RECORDER_NAME_MAX      16                /* with its NUL: what the kernel keeps of a process name */
 #define RECORDER_BUFFER        (4 * 1024 * 1024) /* asked for; the kernel gives what net.core.wmem_max allows */
@@ -52,6 +53,7 @@ struct recorder {
     int fd;      /* -1: no child */
     int held_fd; /* the child's as long as it lives; -1: none */
     pid_t child;
+    bool again; /* there was a child before */
     int64_t started_ms;
     struct event_base *base;
     struct event *readable;
@@ -60,6 +62,18 @@ struct recorder {
     struct pending pending[RECORDER_PENDING_MAX];
     size_t pending_first, pending_count;
 };
+
+static int program = -1; /* see recorder_set_program() */
+
+void recorder_set_program(int fd)
+{
+    if (program >= 0)
+        close(program);
+    /* above the numbers that a child's own descriptors get */
+    program = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, RECORDER_HELD_FD + 1) : -1;
+    if (fd >= 0)
+        close(fd);
+}
 
 /* ---- the child --------------------------------------------------------------------------------------- */
 
@@ -80,7 +94,7 @@ static void child_signals(void)
 
 /* Keeps stderr, the socket and what it is to hold. Somebody waits for the end of our stdout, perhaps: it must
  * not last as long as a writer on a frozen file system. */
-static bool child_descriptors(int fd, int held_fd)
+static bool child_descriptors(int fd, int held_fd, bool keep_program)
 {
     /* out of the way first: any of them may have the number that another is to get */
     int held = held_fd >= 0 ? fcntl(held_fd, F_DUPFD, RECORDER_HELD_FD + 1) : -1;
@@ -91,7 +105,9 @@ static bool child_descriptors(int fd, int held_fd)
         (void)dup2(null, STDIN_FILENO);
         (void)dup2(null, STDOUT_FILENO);
     }
-    (void)close_range(held >= 0 ? RECORDER_HELD_FD + 1 : RECORDER_HELD_FD, ~0U, 0);
+    /* one that executes another program still needs the descriptor of that */
+    (void)close_range(held >= 0 ? RECORDER_HELD_FD + 1 : RECORDER_HELD_FD, ~0U,
+                      keep_program ? CLOSE_RANGE_CLOEXEC : 0);
     return true;
 }
 
@@ -146,15 +162,11 @@ static ssize_t next_record(const struct recorder *recorder, struct batch *batch,
     return child_receive(buffer, size, 0);
 }
 
-static void __attribute__((noreturn)) child_run(const struct recorder *recorder, int fd)
+static void __attribute__((noreturn)) child_run(const struct recorder *recorder)
 {
     static char buffer[sizeof(struct record_head) + RECORDER_RECORD_MAX];
     static struct batch batch;
-    child_signals();
     (void)prctl(PR_SET_NAME, recorder->name);
-    if (!child_descriptors(fd, recorder->held_fd) || chdir("/") != 0)
-        _exit(1);
-
     const struct recorder_sink *sink = recorder->sink;
     int opened = sink->open ? sink->open(recorder->state) : 0;
     for (;;) {
@@ -176,12 +188,56 @@ static void __attribute__((noreturn)) child_run(const struct recorder *recorder,
     _exit(0);
 }
 
+/* `description` NULL: as it is, forked. */
+static void __attribute__((noreturn)) child_begin(struct recorder *recorder, int fd, char *description)
+{
+    child_signals();
+    if (!child_descriptors(fd, recorder->held_fd, description != NULL) || chdir("/") != 0)
+        _exit(1);
+    if (!description)
+        child_run(recorder);
+    char *const argv[] = {
+        (char *)"fence_brokerd", (char *)"recorder", (char *)(uintptr_t)recorder->sink->name,
+        recorder->name,          description,        NULL};
+    (void)fexecve(program, argv, environ);
+    _exit(1); /* and no other way: what the daemon knows must not live on here */
+}
+
+int recorder_main(int argc, char **argv, const struct recorder_sink *const *sinks, size_t count)
+{
+    struct recorder recorder = {.fd = -1, .held_fd = -1};
+    for (size_t i = 0; argc == 4 && i < count; i++) {
+        if (strcmp(argv[1], sinks[i]->name) == 0)
+            recorder.sink = sinks[i];
+    }
+    if (!recorder.sink || fcntl(RECORDER_CHILD_FD, F_GETFD) < 0)
+        return 2; /* a person's idea: this is between the daemon and its children */
+    snprintf(recorder.name, sizeof(recorder.name), "%s", argv[2]);
+    recorder.state = recorder.sink->revive(argv[3]);
+    if (!recorder.state)
+        return 1;
+    child_run(&recorder);
+}
+
 /* ---- the daemon's end -------------------------------------------------------------------------------- */
+
+/* What a child that comes later is to be told, as text; NULL: it is forked as it is. False: no memory. */
+static bool describe(const struct recorder *recorder, char **description)
+{
+    *description = NULL;
+    if (!recorder->again || program < 0 || !recorder->sink->describe)
+        return true;
+    *description = recorder->sink->describe(recorder->state);
+    return *description != NULL;
+}
 
 static int start_child(struct recorder *recorder)
 {
     int ends[2];
+    _cleanup_(freep) char *description = NULL;
     recorder->started_ms = clock_now_ms();
+    if (!describe(recorder, &description))
+        return -ENOMEM;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return -errno;
     int size = RECORDER_BUFFER;
@@ -202,7 +258,7 @@ static int start_child(struct recorder *recorder)
     pid_t child = fork();
     int problem = errno;
     if (child == 0)
-        child_run(recorder, ends[1]);
+        child_begin(recorder, ends[1], description);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 
     close(ends[1]);
@@ -212,6 +268,7 @@ static int start_child(struct recorder *recorder)
     }
     recorder->fd = ends[0];
     recorder->child = child;
+    recorder->again = true;
     return 0;
 }
 

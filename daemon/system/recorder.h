@@ -31,6 +31,11 @@ struct recorder_sink {
     int (*write)(void *state, const char *record, size_t length);
     int (*flush)(void *state); /* may be NULL */
     void (*close)(void *state);
+    /* For a child that comes later than the first one: `name` and the state as a text, from which revive()
+     * makes it again in another process. NULL: such a child is forked like the first. */
+    const char *name;
+    char *(*describe)(const void *state); /* allocated; NULL: no memory */
+    void *(*revive)(const char *description);
 };
 
 /* What became of a record; called from the loop, never from inside recorder_write(). 0, or a negative errno.
@@ -46,6 +51,13 @@ typedef void recorder_done_fn(void *context, uint64_t id, int result);
  * that says when all is written. -1: none; else it must stay open as long as the recorder, for a child that
  * comes later. */
 struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state, int held_fd);
+/* A child that is started anew is not to have copies of what the daemon knows by now, secrets above all: it
+ * executes this program (an open descriptor of it, taken over) as `PROGRAM recorder SINK NAME DESCRIPTION`.
+ */
+void recorder_set_program(int fd);
+/* What that runs; `argv` from the word recorder on, `sinks` all there are. Its exit status. */
+int recorder_main(int argc, char **argv, const struct recorder_sink *const *sinks, size_t count);
+
 /* From here on results are delivered through this loop. */
 int recorder_attach(struct recorder *recorder, struct event_base *base);
 /* Hand a record over, without waiting. Returns its id (> 0; done is called once with it), or 0 if it was lost

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -172,5 +173,32 @@ static int file_flush(void *state)
     return result;
 }
 
+static char *sink_describe(const void *state)
+{
+    const struct recorder_file *file = state;
+    char *description = NULL;
+    return asprintf(&description, "%lld %s", (long long)file->max_bytes, file->path) < 0 ? NULL : description;
+}
+
+static void *sink_revive(const char *description)
+{
+    struct recorder_file *file = calloc(1, sizeof(*file));
+    const char *path = strchr(description, ' ');
+    if (!file || !path || !(file->path = strdup(path + 1))) {
+        free(file);
+        return NULL;
+    }
+    file->max_bytes = strtoll(description, NULL, 10);
+    file->fd = -1;
+    return file;
+}
+
 const struct recorder_sink recorder_file_sink = {
-    .open = file_open, .write = file_write, .flush = file_flush, .close = file_close};
+    .open = file_open,
+    .write = file_write,
+    .flush = file_flush,
+    .close = file_close,
+    .name = "file",
+    .describe = sink_describe,
+    .revive = sink_revive,
+};

@@ -119,6 +119,52 @@ look_everywhere() {
     dies_without_a_core
 }
 
+# memory_has PID TEXT: somewhere in what the process may write
+memory_has() {
+    perl -e '
+        my ($pid, $text) = @ARGV;
+        open my $maps, "<", "/proc/$pid/maps" or exit 2;
+        open my $mem, "<:raw", "/proc/$pid/mem" or exit 2;
+        while (<$maps>) {
+            my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) rw/ or next;
+            seek $mem, hex $from, 0 or next;
+            read $mem, my $bytes, hex($to) - hex $from or next;
+            exit 0 if index($bytes, $text) >= 0;
+        }
+        exit 1' "$@"
+}
+recorders() { pgrep -P "$BROKER_PID" | sort; }
+
+@test "P9: a recorder that is started anew in a session has nothing of the token" {
+    local pid
+    sim_start
+    broker_start fence.deadline=5s proxmox.poll-interval=1s
+    fence 101 -o reboot -n vm101
+    succeeded
+    memory_has "$BROKER_PID" "$TOKEN_SECRET" # the search finds it where it is
+    recorders >"$T/before"
+    # shellcheck disable=SC2046
+    kill -KILL $(recorders)
+    # what is recorded from now on starts them anew, at most once a second
+    await 20 are_back
+    for pid in $(recorders | comm -13 "$T/before" -); do
+        is "$(readlink "/proc/$pid/exe")" "$(readlink "/proc/$BROKER_PID/exe")"
+        refute memory_has "$pid" "$TOKEN_SECRET"
+        refute grep -qF "$TOKEN_SECRET" "/proc/$pid/environ" "/proc/$pid/cmdline"
+    done
+    # and they record
+    fence 103 -o off -n vm103
+    succeeded
+    await 10 grep -q '"vm103"' "$STATE/history.jsonl"
+    await 10 broker_said "off of vm103"
+    dies_without_a_core
+}
+# of the log and of the history, which have something to record with each fence
+are_back() {
+    client -o on -n vm102 >/dev/null 2>&1 || true
+    (($(recorders | comm -13 "$T/before" - | wc -l) >= 2))
+}
+
 # dies_without_a_core: SIGSEGV, where a process that does not forbid it leaves a core in its directory
 dies_without_a_core() {
     local pid=$BROKER_PID code=0
