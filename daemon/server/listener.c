@@ -221,7 +221,7 @@ static void turn_away(struct listener *listener, int listening)
         close(listener->spare);
         int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            listener->accept(listener->context, fd, NULL);
+            (void)listener->accept(listener->context, fd, NULL);
         listener->spare = fcntl(listening, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
             return;
@@ -241,21 +241,21 @@ static void accept_failed(struct listener *listener, int listening)
     pause_accept(listener, code);
 }
 
-static void hand_on(struct listener *listener, int fd)
+/* False if nobody is there any more. */
+static bool hand_on(struct listener *listener, int fd)
 {
     struct access_peer peer;
     int result = listener_peer(fd, &peer);
 
-    if (result == 0) {
-        listener->accept(listener->context, fd, &peer);
-        return;
-    }
+    if (result == 0)
+        return listener->accept(listener->context, fd, &peer);
     log_say(KIND_PEER_UNKNOWN, NULL, "a connection was closed: the kernel does not say whose it is: %s",
             strerror(-result));
     close(fd);
+    return false;
 }
 
-/* Whoever has hung up again costs three system calls. */
+/* Whoever has hung up again costs a few system calls. */
 static void on_readable(evutil_socket_t listening, short what, void *context)
 {
     struct listener *listener = context;
@@ -272,15 +272,12 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
             accept_failed(listener, listening);
             return;
         }
-        if (fd < 0 || listener_peer_gone(fd)) {
+        if (fd >= 0)
+            listener->failures = 0;
+        if (fd >= 0 && hand_on(listener, fd))
+            there++;
+        else
             gone++;
-            if (fd >= 0)
-                close(fd);
-            continue;
-        }
-        there++;
-        listener->failures = 0;
-        hand_on(listener, fd);
     }
     if (gone)
         listener_calm(listener);

@@ -22,9 +22,9 @@ struct listener;
 #define LISTENER_PATIENCE 4 /* pauses; then those in the line are refused */
 
 /* A connection arrived: `fd` (non-blocking, close-on-exec) and peer->groups belong to the callee. From the
- * loop. `peer` NULL: no descriptor is left to serve it; it is to be refused, and closed before this returns.
- */
-typedef void listener_accept_fn(void *context, int fd, struct access_peer *peer);
+ * loop. False: its peer had hung up, and it was dropped. `peer` NULL: no descriptor is left to serve it; it
+ * is to be refused, and closed before this returns. */
+typedef bool listener_accept_fn(void *context, int fd, struct access_peer *peer);
 
 /* Bind and listen at PATH with this mode and group (ACCESS_NO_GID: leave it). Its directory is made (0755) if
  * only that is missing; a stale socket is replaced, one that somebody listens at is not. Nobody can connect

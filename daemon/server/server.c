@@ -177,6 +177,19 @@ static void refuse_connection(struct socket *socket, int fd, const struct access
     close(fd);
 }
 
+/* What root left behind is recorded, though nobody waits for it; of all others nothing is read. */
+static bool is_dropped(const struct socket *socket, int fd, struct access_peer *peer)
+{
+    const char *rule = "";
+
+    if (!listener_peer_gone(fd) ||
+        access_gate(peer, &socket->server->all->policy.gate, &rule) == ACCESS_PRIVILEGED)
+        return false;
+    access_peer_clear(peer);
+    close(fd);
+    return true;
+}
+
 static void serve(struct socket *socket, int fd, struct access_peer *peer)
 {
     struct server *server = socket->server;
@@ -204,15 +217,17 @@ static void serve(struct socket *socket, int fd, struct access_peer *peer)
 }
 
 /* What is kept of an answer is right as long as there was nothing but the same request again. */
-static void on_accept(void *context, int fd, struct access_peer *peer)
+static bool on_accept(void *context, int fd, struct access_peer *peer)
 {
     struct socket *socket = context;
     struct exchanges_kept *kept = &socket->server->all->kept;
 
     if (!peer) {
         refuse_connection(socket, fd, NULL);
-        return;
+        return true;
     }
+    if (is_dropped(socket, fd, peer))
+        return false;
     if (socket->kind != SERVER_BROKER || kept->batch != listener_batch(socket->listener))
         exchanges_keep_nothing(kept);
     kept->batch = listener_batch(socket->listener);
@@ -222,6 +237,7 @@ static void on_accept(void *context, int fd, struct access_peer *peer)
     kept->of_use = false;
     if (!kept->used)
         exchanges_keep_nothing(kept);
+    return true;
 }
 
 int server_listen(struct server *server, enum server_socket kind, int fd)

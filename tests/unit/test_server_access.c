@@ -161,7 +161,7 @@ static void test_a_report_is_written_once_for_all_members_that_ask_at_once(void 
     assert_in_range(rooms.described, 1, ARRAY_LEN(fds) / 2);
     rooms.described = 0;
     expect(ask(TEXT_REQUEST("GET /v1/doctor")), "HTTP/1.1 200 ", "endpoints");
-    assert_in_range(rooms.described, 1, 2); /* twice for a report */
+    assert_in_range(rooms.described, 0, 2); /* twice for a report, unless it is of this millisecond */
 }
 
 int main(void)
