@@ -148,6 +148,7 @@ recorders() { pgrep -P "$BROKER_PID" | sort; }
     # what is recorded from now on starts them anew, at most once a second
     await 20 are_back
     for pid in $(recorders | comm -13 "$T/before" -); do
+        await 10 is_the_program_anew "$pid"
         is "$(readlink "/proc/$pid/exe")" "$(readlink "/proc/$BROKER_PID/exe")"
         refute memory_has "$pid" "$TOKEN_SECRET"
         refute grep -qF "$TOKEN_SECRET" "/proc/$pid/environ" "/proc/$pid/cmdline"
@@ -159,6 +160,8 @@ recorders() { pgrep -P "$BROKER_PID" | sort; }
     await 10 broker_said "off of vm103"
     dies_without_a_core
 }
+# until then it is a copy of the daemon that is about to execute it
+is_the_program_anew() { tr '\0' ' ' <"/proc/$1/cmdline" | grep -q '^fence_brokerd recorder '; }
 # of the log and of the history, which have something to record with each fence
 are_back() {
     client -o on -n vm102 >/dev/null 2>&1 || true
