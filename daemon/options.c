@@ -9,6 +9,7 @@
 
 #include "admin/audit.h"
 #include "admin/provision.h"
+#include "fence/history_files.h"
 #include "fence/rehearsal_memory.h"
 #include "settings.h"
 #include "system/cleanup.h"
@@ -120,7 +121,7 @@ static int admin_main(int argc, char **argv)
 /* Not for people: see recorder_set_program(). */
 static int be_recorder(int argc, char **argv)
 {
-    static const struct recorder_sink *const sinks[] = {&log_sink, &recorder_file_sink,
+    static const struct recorder_sink *const sinks[] = {&log_sink, &recorder_file_sink, &history_files_sink,
                                                         &rehearsal_memory_sink};
 
     return recorder_main(argc, argv, sinks, ARRAY_LEN(sinks));

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,8 +49,44 @@ static void files_close(void *state)
     recorder_file_sink.close(&files->others);
 }
 
+/* A line of each; the configuration has no paths with line ends. */
+static char *files_describe(const void *state)
+{
+    const struct history_files *files = state;
+    _cleanup_(freep) char *own = recorder_file_sink.describe(&files->own);
+    _cleanup_(freep) char *others = recorder_file_sink.describe(&files->others);
+    char *description = NULL;
+
+    return !own || !others || asprintf(&description, "%s\n%s", own, others) < 0 ? NULL : description;
+}
+
+static void *files_revive(const char *description)
+{
+    struct history_files *files = calloc(1, sizeof(*files));
+    size_t length = strcspn(description, "\n");
+    _cleanup_(freep) char *first = strndup(description, length);
+    struct recorder_file *own = first ? recorder_file_sink.revive(first) : NULL;
+    struct recorder_file *others =
+        description[length] ? recorder_file_sink.revive(description + length + 1) : NULL;
+
+    if (files && own && others)
+        *files = (struct history_files){*own, *others}; /* paths and all: they live as long as the child */
+    else
+        free(TAKE(files));
+    free(own);
+    free(others);
+    return files;
+}
+
 const struct recorder_sink history_files_sink = {
-    .open = files_open, .write = files_write, .flush = files_flush, .close = files_close};
+    .open = files_open,
+    .write = files_write,
+    .flush = files_flush,
+    .close = files_close,
+    .name = "history",
+    .describe = files_describe,
+    .revive = files_revive,
+};
 
 /* The recorder's child works in "/". A directory that is not there yet cannot be resolved, and is used as it
  * is. */

@@ -10,6 +10,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -274,6 +275,7 @@ static int start_child(struct recorder *recorder)
 
 struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state, int held_fd)
 {
+    assert(program < 0 || sink->describe); /* else a later child would be a copy of the daemon */
     struct recorder *recorder = calloc(1, sizeof(*recorder));
     if (!recorder)
         return NULL;
