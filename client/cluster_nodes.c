@@ -39,6 +39,21 @@ static void say_nowhere(struct cluster *cluster, const struct cluster_target *ta
                       plug->hint, node);
 }
 
+/* What keeps the device from finding its nodes by itself goes; of that what is set: to delete what is not
+ * there fails from Pacemaker 3 on. */
+static void paste_deletion(struct cluster *cluster, const struct cib_device *device)
+{
+    static const char *const names[] = {"pcmk_host_list", "pcmk_host_map", "pcmk_host_check"};
+    char words[SOURCE_MAX] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (cib_parameter(&cluster->cib, device, names[i]))
+            length += (size_t)snprintf(words + length, sizeof(words) - length, " %s", names[i]);
+    findings_paste(cluster->findings,
+                   "for name in%s; do crm_resource --resource %s --delete-parameter $name; done", words,
+                   device->id);
+}
+
 /* No device of ours is for it. */
 static void say_unserved(struct cluster *cluster, const struct cib_node *of)
 {
@@ -73,10 +88,7 @@ static void say_unserved(struct cluster *cluster, const struct cib_node *of)
     findings_hint(
         cluster->findings,
         "without pcmk_host_map and pcmk_host_list the device finds its nodes by itself; or add it:");
-    findings_paste(cluster->findings,
-                   "crm_resource --resource %s --delete-parameter pcmk_host_list; crm_resource --resource %s "
-                   "--delete-parameter pcmk_host_map",
-                   device->device->id, device->device->id);
+    paste_deletion(cluster, device->device);
 }
 
 /* The targets [first, end) are of one node and one device. Its own name and its plug are names of two guests:

@@ -233,6 +233,11 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     follow "not in the list of fencing"
     doctor
     ends 0
+    crm_resource -q --resource fencing --set-parameter pcmk_host_map --parameter-value "vm101:101;nobody:103" >/dev/null
+    crm_resource -q --resource fencing --set-parameter pcmk_host_check --parameter-value static-list >/dev/null
+    follow "not in the list of fencing"
+    doctor
+    ends 0
 }
 fine() { doctor; [[ $status == 0 ]]; }
 
