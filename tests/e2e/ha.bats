@@ -23,7 +23,7 @@ targets_say() { client targets | grep -q "$1"; }
 ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: off succeeds when the manager has stopped the guest, not when its task says OK" {
-    ha_start
+    ha_start '' 'ha=started ha-ms=60000 running=1'
     fence_begin off 104 -o off -n havm
     await 5 operation_says "stop: task OK" 104
     guest_alive 104
