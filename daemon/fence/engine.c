@@ -135,6 +135,15 @@ static void on_asker_timer(evutil_socket_t fd, short what, void *context)
     asker_answer(asker, operation, &error);
 }
 
+/* Its word counts as far as it matters: one that is older than the deadline has missed it, and no history or
+ * metric is to show what it makes up. */
+static int64_t asked_since(const struct engine *engine, const struct engine_request *request, int64_t now_ms)
+{
+    int64_t oldest_ms = now_ms - engine->settings.deadline_ms;
+    int64_t asked_ms = request->asked_ms ? request->asked_ms : now_ms;
+    return asked_ms > oldest_ms ? asked_ms : oldest_ms;
+}
+
 static struct asker *asker_new(struct engine *engine, const struct engine_request *request,
                                engine_answer_fn *answer, void *context)
 {
@@ -153,7 +162,7 @@ static struct asker *asker_new(struct engine *engine, const struct engine_reques
     asker->answer = answer;
     asker->context = context;
     asker->came_ms = clock_now_ms();
-    asker->asked_ms = request->asked_ms ? request->asked_ms : asker->came_ms;
+    asker->asked_ms = asked_since(engine, request, asker->came_ms);
     asker->deadline_ms = asker->asked_ms + engine->settings.deadline_ms;
     asker->timer = event_new(engine->base, -1, 0, on_asker_timer, asker);
     HASH_ADD(hh, engine->askers, id, sizeof(asker->id), asker);
@@ -452,7 +461,7 @@ static bool repeat(struct engine *engine, struct asker *asker, const struct gues
     struct runner *runner = find_runner(engine, operation);
     if (runner && !proven) {
         attach(asker, runner);
-        runner_asked_again(runner);
+        runner_asked_again(runner, &asker->request);
         return true;
     }
     if (operation->outcome == OPERATION_INTERRUPTED && !operation->verified_ms) {

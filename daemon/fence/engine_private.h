@@ -1,6 +1,7 @@
 /* What the files of the engine share: engine.c (requests, queues, askers), engine_run.c (one operation under
  * way), engine_read.c (live reads), engine_count.c (the counters),
- * engine_share.c (who may have how much), engine_dry_run.c, engine_doubts.c (what is left in doubt). */
+ * engine_share.c (who may have how much), engine_log.c, engine_dry_run.c, engine_doubts.c (what is left in
+ * doubt). */
 #pragma once
 
 #include "fence/engine.h"
@@ -9,6 +10,7 @@
 #include "fence/step.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
+#include "system/log.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -44,7 +46,9 @@ struct runner {
     struct operation *operation; /* the history's */
     struct step step;
     bool started;
-    bool privileged; /* one of its askers is */
+    bool privileged;       /* one of its askers is */
+    unsigned others_noted; /* so often its time line tells of others than root */
+    bool desertion_noted;  /* … and that nobody waits any more */
     struct asker *askers;
     struct event *wake;
     uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
@@ -114,14 +118,20 @@ void runner_start(struct runner *runner); /* with the loop's next turn */
 void runner_joined(struct runner *runner, const struct engine_request *request);
 /* Nobody waits any more: one that has not begun ends here, and is freed. */
 void runner_deserted(struct runner *runner);
-void runner_asked_again(struct runner *runner); /* an asker is back whose connection had ended */
-void runner_yield(struct runner *runner);       /* what is only watched ends */
+/* An asker is back whose connection had ended. */
+void runner_asked_again(struct runner *runner, const struct engine_request *request);
+void runner_yield(struct runner *runner); /* what is only watched ends */
 void runner_leave_off(struct runner *runner);
 void runner_interrupt(struct runner *runner);
 
 /* The operation has not begun, and nobody waits for it any more: its end. */
 void engine_abandon_unbegun(struct engine *engine, struct operation *operation);
 void runner_overtaken(struct runner *runner); /* it has not begun, and never will */
+
+/* engine_log.c */
+void engine_log(const struct operation *operation, enum log_kind kind, const struct error *error,
+                const char *text);
+enum log_kind engine_ended_kind(enum operation_outcome outcome);
 
 /* engine_share.c */
 /* May one more operation wait in this queue? False and *error if not. */

@@ -17,9 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NOBODY_WAITS  "nobody waits any more"
-#define RUN_OLD_MS    1000 /* a request that is older when it begins: its time line says so */
-#define RUN_STANDS_MS 250  /* a call without an answer for so long stands; below STEP_SLOW_READ_MS */
+#define RUN_OTHERS_NOTED 16   /* joins by others than root: in a time line */
+#define RUN_OLD_MS       1000 /* a request that is older when it begins: its time line says so */
+#define RUN_STANDS_MS    250  /* a call without an answer for so long stands; below STEP_SLOW_READ_MS */
 
 static void feed(struct runner *runner, struct step_event *event);
 
@@ -36,54 +36,28 @@ static struct timeval timeval_until(int64_t at_ms)
     return (struct timeval){.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
 }
 
-/* ---- the log ---- */
-
-static void log_operation(const struct operation *operation, enum log_kind kind, const struct error *error,
-                          const char *text)
-{
-    char vmid[16], uid[16];
-    snprintf(vmid, sizeof(vmid), "%d", operation->vmid);
-    snprintf(uid, sizeof(uid), "%u", operation->peer.uid);
-    const struct log_field fields[] = {
-        {"FENCE_OPERATION", operation->id},
-        {"FENCE_ACTION", fence_action_name(operation->action)},
-        {"FENCE_TARGET", operation->plug},
-        {"PVE_VMID", vmid},
-        {"PVE_NODE", operation->node},
-        {"FENCE_RESULT",
-         operation->outcome == OPERATION_RUNNING ? NULL : operation_outcome_name(operation->outcome)},
-        {"PEER_UID", uid},
-        {"PEER_USER", operation->peer.user[0] ? operation->peer.user : NULL},
-        {"ERROR_CODE", error && error->code ? error_code_name(error->code) : NULL},
-        {"ERROR_HINT", error && error->hint[0] ? error->hint : NULL},
-        {NULL, NULL},
-    };
-    log_say(kind, fields, "%s of %s (%d): %s", fence_action_name(operation->action),
-            operation->guest ? operation->guest : operation->plug, operation->vmid, text);
-}
-
-static enum log_kind ended_kind(enum operation_outcome outcome)
-{
-    switch (outcome) {
-    case OPERATION_DONE:
-        return KIND_OPERATION_DONE;
-    case OPERATION_ABANDONED:
-        return KIND_OPERATION_ABANDONED;
-    case OPERATION_INTERRUPTED:
-        return KIND_OPERATION_INTERRUPTED;
-    case OPERATION_RUNNING: /* no end */
-    case OPERATION_FAILED:
-        break;
-    }
-    return KIND_OPERATION_FAILED;
-}
-
 static void note(struct runner *runner, const char *text)
 {
     const struct operation_transition *entry = operation_note(runner->operation, clock_now_ms(), text);
     if (entry)
         history_write_transition(runner->engine->history, runner->operation, entry);
-    log_operation(runner->operation, KIND_OPERATION_STEP, NULL, text);
+    engine_log(runner->operation, KIND_OPERATION_STEP, NULL, text);
+}
+
+/* What others than root do to an operation is noted so often: its time line is for what becomes of it. */
+static void note_asker(struct runner *runner, const struct engine_request *request, const char *text)
+{
+    if (!request->privileged && runner->others_noted++ >= RUN_OTHERS_NOTED)
+        return;
+    runner->desertion_noted = false;
+    note(runner, text);
+}
+
+static void note_desertion(struct runner *runner)
+{
+    if (!runner->desertion_noted)
+        note(runner, "nobody waits any more");
+    runner->desertion_noted = true;
 }
 
 /* ---- answers become events ---- */
@@ -229,7 +203,7 @@ static bool leaves_nobody(struct runner *runner)
 {
     if (!has_lost_its_askers(runner))
         return false;
-    note(runner, NOBODY_WAITS);
+    note_desertion(runner);
     runner->step.no_asker = true; /* now it is late, and to be decided anew */
     return true;
 }
@@ -384,12 +358,12 @@ static void end(struct runner *runner, enum operation_outcome outcome, const str
     }
     history_write_outcome(engine->history, operation);
     if (!started) {
-        log_operation(operation, KIND_POWER_ON_FAILED, error, error->message);
+        engine_log(operation, KIND_POWER_ON_FAILED, error, error->message);
     } else {
         char text[ERROR_MESSAGE_MAX + 64];
         snprintf(text, sizeof(text), "%s after %" PRId64 " ms%s%s", operation_outcome_name(outcome),
                  operation->ended_ms - operation->requested_ms, error->code ? ": " : "", error->message);
-        log_operation(operation, ended_kind(outcome), error, text);
+        engine_log(operation, engine_ended_kind(outcome), error, text);
     }
     engine_answer_askers(runner, error->code == ERROR_NONE ? NULL : error, true);
     bequeath(runner);
@@ -460,8 +434,7 @@ static void settle_intent(struct runner *runner, bool on_disk)
     event_del(runner->intent_timer);
     if (!on_disk) {
         runner->engine->counters.intents_not_awaited++;
-        log_operation(runner->operation, KIND_INTENT_LATE, NULL,
-                      "going on, although its intent is not on disk");
+        engine_log(runner->operation, KIND_INTENT_LATE, NULL, "going on, although its intent is not on disk");
     }
     feed_kind(runner, STEP_EVENT_INTENT);
 }
@@ -580,7 +553,8 @@ void runner_joined(struct runner *runner, const struct engine_request *request)
     const char *request_id = request->request_id;
     char text[OPERATION_USER_MAX + OPERATION_RULE_MAX + 96];
     runner->engine->counters.joined++;
-    if (request_id) {
+    size_t ids_max = request->privileged ? OPERATION_REQUEST_IDS_MAX : OPERATION_REQUEST_IDS_MAX / 2;
+    if (request_id && runner->operation->request_id_count < ids_max) {
         bool is_new = !operation_has_request_id(runner->operation, request_id);
         if (operation_add_request_id(runner->operation, request_id) && is_new)
             history_write_join(runner->engine->history, runner->operation, request_id);
@@ -588,7 +562,7 @@ void runner_joined(struct runner *runner, const struct engine_request *request)
     snprintf(text, sizeof(text), "joined by another request, of uid %lu%s%s%s, pid %ld%s%s",
              (unsigned long)peer->uid, peer->user[0] ? " (" : "", peer->user, peer->user[0] ? ")" : "",
              (long)peer->pid, peer->rule[0] ? "; allowed: " : "", peer->rule);
-    note(runner, text);
+    note_asker(runner, request, text);
     if (runner->started) {
         runner->step.params.deadline_ms = runner->deadline_ms;
         feed(runner, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = runner->newest_ms});
@@ -602,13 +576,13 @@ void runner_deserted(struct runner *runner)
         engine_runner_ended(runner);
         return;
     }
-    note(runner, NOBODY_WAITS);
+    note_desertion(runner);
     feed_kind(runner, STEP_EVENT_DESERTED);
 }
 
-void runner_asked_again(struct runner *runner)
+void runner_asked_again(struct runner *runner, const struct engine_request *request)
 {
-    note(runner, "asked for again, its connection having ended");
+    note_asker(runner, request, "asked for again, its connection having ended");
     runner->step.no_asker = false;
 }
 
@@ -640,13 +614,14 @@ static void cut_short(struct engine *engine, struct operation *operation, enum o
     operation->ended_ms = clock_now_ms();
     operation->error = *error;
     history_write_outcome(engine->history, operation);
-    log_operation(operation, ended_kind(outcome), error, error->message);
+    engine_log(operation, engine_ended_kind(outcome), error, error->message);
 }
 
 void engine_abandon_unbegun(struct engine *engine, struct operation *operation)
 {
     struct error error = {0};
     error_set(&error, ERROR_ABANDONED, "not begun: who asked for it had hung up before");
+    operation_forget_request_ids(operation); /* who asks again, and waits, has it begun */
     cut_short(engine, operation, OPERATION_ABANDONED, &error);
 }
 

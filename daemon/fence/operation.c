@@ -141,6 +141,12 @@ struct operation *operation_new(void)
     return calloc(1, sizeof(struct operation));
 }
 
+void operation_forget_request_ids(struct operation *operation)
+{
+    while (operation->request_id_count > 0)
+        free(operation->request_ids[--operation->request_id_count]);
+}
+
 void operation_free(struct operation *operation)
 {
     if (!operation)
@@ -148,8 +154,7 @@ void operation_free(struct operation *operation)
     for (size_t i = 0; i < operation->transition_count; i++)
         free(operation->transitions[i].text);
     free(operation->transitions);
-    for (size_t i = 0; i < operation->request_id_count; i++)
-        free(operation->request_ids[i]);
+    operation_forget_request_ids(operation);
     free(operation->request_ids);
     free(operation->plug);
     free(operation->guest);

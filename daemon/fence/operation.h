@@ -111,6 +111,7 @@ const struct operation_transition *operation_note_at(struct operation *operation
 /* Copies. True also if it is known already; false: no memory, too long, empty, or OPERATION_REQUEST_IDS_MAX
  * reached. */
 bool operation_add_request_id(struct operation *operation, const char *request_id);
+void operation_forget_request_ids(struct operation *operation);
 void operation_request_key(char key[static REQUEST_KEY_LEN + 1], uid_t uid, const char *request_id);
 /* The Request-Id behind a key, if it is one of this uid's; else NULL. */
 const char *operation_request_id_of(const char *key, uid_t uid);

@@ -280,6 +280,70 @@ static void test_a_deadline_counts_from_when_it_was_asked(void **state)
     assert_true(guest_of(102)->running);
 }
 
+static void test_no_request_is_older_than_its_deadline(void **state)
+{
+    (void)state;
+    struct asker_record *liar = ask_since_ms(FENCE_OFF, "101", loop.now_ms - 1);
+    int64_t now_ms = loop.now_ms;
+    run_for(1000);
+    assert_answered(liar, ERROR_DEADLINE);
+    assert_int_equal(operation_at(0)->requested_ms, now_ms - DEADLINE_MS);
+    assert_int_equal(rooms.made[API_STOP], 0);
+}
+
+static void test_who_asks_again_for_what_was_not_begun_has_it_begun(void **state)
+{
+    (void)state;
+    struct asker_record *left = ask_as(FENCE_OFF, "101", "r1");
+    engine_leave(stage.engine, left->id);
+    run_for(1000);
+    assert_abandoned_unbegun(operation_at(0));
+    struct asker_record *again = ask_as(FENCE_OFF, "101", "r1");
+    run_for(10000);
+    assert_answered(again, ERROR_NONE);
+    assert_false(guest_of(101)->running);
+}
+
+/* ---- what others do to an operation of root's ---- */
+
+static size_t count_notes(const struct operation *operation, const char *part)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < operation->transition_count; i++)
+        count += strstr(operation->transitions[i].text, part) != NULL;
+    return count;
+}
+
+static struct asker_record *root_asks_as(const char *request_id)
+{
+    return submit(&(struct engine_request){
+        .action = FENCE_OFF, .plug = "101", .request_id = request_id, .privileged = true});
+}
+
+static void test_others_who_join_leave_an_operation_its_time_line(void **state)
+{
+    char id[16];
+    (void)state;
+    hold(HELD(API_STOP));
+    struct asker_record *root = ask(FENCE_OFF, "101");
+    run_until_made(API_STOP, 1);
+    engine_leave(stage.engine, root->id);
+    for (unsigned i = 0; i < 2 * OPERATION_REQUEST_IDS_MAX; i++) {
+        snprintf(id, sizeof(id), "m%u", i / 2); /* once with an id of its own, once with that again */
+        engine_leave(stage.engine, ask_as(FENCE_OFF, "101", id)->id);
+    }
+    root = root_asks_as("r1");
+    const struct operation *operation = operation_at(0);
+    assert_int_equal(rooms.operation_count, 1);
+    assert_true(operation->transition_count < OPERATION_TRANSITIONS_MAX / 2);
+    assert_true(count_notes(operation, "joined by another request, of uid 0") > 0);
+    assert_true(operation_has_request_id(operation, "0:r1"));
+    release();
+    run_for(10000);
+    assert_answered(root, ERROR_NONE);
+    assert_int_equal(count_notes(operation, "off is proven"), 1);
+}
+
 static void test_an_asker_may_ask_again_from_inside_its_answer(void **state)
 {
     (void)state;
@@ -374,6 +438,9 @@ int main(void)
         TEST(test_root_that_left_before_the_guests_were_known_is_recorded),
         TEST(test_a_request_is_as_old_as_its_asker_says),
         TEST(test_a_deadline_counts_from_when_it_was_asked),
+        TEST(test_no_request_is_older_than_its_deadline),
+        TEST(test_who_asks_again_for_what_was_not_begun_has_it_begun),
+        TEST(test_others_who_join_leave_an_operation_its_time_line),
         TEST(test_an_asker_may_ask_again_from_inside_its_answer),
         TEST(test_nobody_is_called_back_from_inside_submit),
         TEST(test_a_guests_queue_has_a_limit),
