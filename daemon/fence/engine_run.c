@@ -220,7 +220,7 @@ static void call(struct runner *runner, enum run_call kind, const struct api_req
 {
     struct engine *engine = runner->engine;
     bool starting = runner->step.phase == STEP_POWERING_ON;
-    bool watched = runner->step.phase == STEP_WATCHING || runner->step.repaired;
+    bool watched = runner->step.phase == STEP_WATCHING || runner->step.repaired_ms;
     int64_t watched_ms = watched ? runner->step.watch_until_ms + STEP_START_ROOM_MS : 0;
     struct session_route route = {
         .urgent = true,

@@ -347,7 +347,7 @@ static void decide(struct step *step, struct step_effects *effects, int64_t now_
         return;
     }
     int64_t deadline_ms = step->phase == STEP_POWERING_ON ? step_on_deadline(step) : step->params.deadline_ms;
-    if (step->phase == STEP_WATCHING || step->repaired)
+    if (step->phase == STEP_WATCHING || step->repaired_ms)
         deadline_ms = step->watch_until_ms + STEP_START_ROOM_MS;
     if (now_ms >= deadline_ms) {
         miss_deadline(step, effects);

@@ -162,7 +162,7 @@ struct step {
     bool newer_running;                         /* … or one of them has not ended */
     unsigned former_starts, former_vain_starts; /* so many of them had ended before the guest read stopped */
     int64_t watch_until_ms;                     /* a call of ours may still undo what was done; 0: none */
-    bool repaired;                              /* what one of them undid was done once more */
+    int64_t repaired_ms;      /* what one of them undid, by a read of then, was done once more; 0: not so */
     bool stops_settled;       /* the task list shows that every stop of ours has ended … */
     int64_t stops_settled_ms; /* … and did so then: the last of them can have begun as late */
     int64_t lock_since_ms;

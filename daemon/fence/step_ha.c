@@ -250,7 +250,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         return true;
     if (step->host_offline) /* nobody can say since when it runs */
         return false;
-    if (!step_ran_before_request(step)) {
+    if (!step_ran_before(step, step->floor_ms)) {
         step_abandon(step, effects);
         return false;
     }

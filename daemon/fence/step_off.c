@@ -222,10 +222,10 @@ bool step_is_late(const struct step *step, int64_t now_ms)
     return step->no_asker || now_ms - step->floor_ms > STEP_LATE_MS;
 }
 
-/* It has certainly run since before the request, and a moment ago. The host counts whole seconds, cut. */
-bool step_ran_before_request(const struct step *step)
+/* It has certainly run since before that moment, and a moment ago. The host counts whole seconds, cut. */
+bool step_ran_before(const struct step *step, int64_t moment_ms)
 {
-    return step->status.running && step->status.uptime_s * 1000 > step->status_received_ms - step->floor_ms;
+    return step->status.running && step->status.uptime_s * 1000 > step->status_received_ms - moment_ms;
 }
 
 /* What a late call is decided on must be news: since an older read the guest may have been started anew. */
@@ -277,7 +277,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         return true;
     if (!step_is_news(step, now_ms))
         return false;
-    if (!step_ran_before_request(step)) {
+    if (!step_ran_before(step, step->floor_ms)) {
         step_abandon(step, effects);
         return false;
     }
@@ -425,7 +425,7 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
     step_read_hosts(step, effects, now_ms);
     if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
         bool late = step_is_late(step, now_ms);
-        if (late && step_is_news(step, now_ms) && !step_ran_before_request(step)) {
+        if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->floor_ms)) {
             step_abandon(step, effects);
             return;
         }

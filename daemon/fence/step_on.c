@@ -58,7 +58,7 @@ static void finish_running(struct step *step, struct step_effects *effects, int6
     if (!step->verified_ms)
         step_verify(step, effects, now_ms);
     effects->running = true;
-    if (now_ms < step->watch_until_ms && !step->repaired)
+    if (now_ms < step->watch_until_ms && !step->repaired_ms)
         step_watch(step, effects, "stop");
     else
         step_end(step, effects, OPERATION_DONE);

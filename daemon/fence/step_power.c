@@ -331,7 +331,8 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
         snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
         if (call == &step->stop && !step->ha)
             see_boot(step, call);
-        if (went_to_its_host(step, call) || step->ha)
+        /* in the watch the starts are counted on from where they were */
+        if (step->phase != STEP_WATCHING && (went_to_its_host(step, call) || step->ha))
             memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
         step->next_task_ms = event->now_ms;
         step->task_gap_ms = STEP_STATUS_FIRST_MS;
@@ -469,7 +470,7 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
 void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     /* after the proof nobody waits for the end of the stop that brought it, and a failed one would end all */
-    bool awaited = step->phase != STEP_WATCHING || step->repaired;
+    bool awaited = step->phase != STEP_WATCHING || step->repaired_ms;
     if (awaited && step->stop.state == STEP_CALL_TASK && event->task.ended &&
         strcmp(step->stop.upid, event->upid) == 0)
         take_task_end(step, effects, &step->stop, event);

@@ -85,7 +85,7 @@ int64_t step_on_deadline(const struct step *step);
 /* step_off.c: rule 7 */
 bool step_is_late(const struct step *step, int64_t now_ms);
 bool step_is_news(const struct step *step, int64_t now_ms);
-bool step_ran_before_request(const struct step *step);
+bool step_ran_before(const struct step *step, int64_t moment_ms);
 void step_abandon(struct step *step, struct step_effects *effects);
 /* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
 void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms);

@@ -108,7 +108,7 @@ static bool may_have_come(const struct step *step)
 
 void step_start_at_risk(struct step *step, int64_t now_ms)
 {
-    if (!step->ha && !step->repaired && may_have_come(step))
+    if (!step->ha && !step->repaired_ms && may_have_come(step))
         step->watch_until_ms = now_ms + STEP_OPEN_CALL_MS;
 }
 
@@ -151,21 +151,28 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
         return;
     }
     step_note(effects, "stopped by a call whose answer was lost: started again");
-    step->repaired = step->stops_settled = true;
+    step->repaired_ms = now_ms;
+    step->stops_settled = true;
     step->next_power_ms = now_ms;
     step->phase = STEP_POWERING_ON;
     step_on_decide(step, effects, now_ms);
 }
 
-/* Starts that had ended before a read that shows it stopped are not what it runs by later. */
+/* What has explained something already, or had ended before a read that shows it stopped, is not what it runs
+ * by later. */
+static void pass_over_starts(struct step *step)
+{
+    step->former_starts = step->newer_starts;
+    step->former_vain_starts = step->vain_starts;
+}
+
 static void remember_former_starts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->tasks_asked_ms < step->verified_ms ||
         step->status_received_ms - step->tasks_received_ms > STEP_FORMER_STARTS_MS) {
         step_read_tasks(step, effects, now_ms);
     } else if (!step->newer_running && step->status_asked_ms > step->tasks_received_ms) {
-        step->former_starts = step->newer_starts;
-        step->former_vain_starts = step->vain_starts;
+        pass_over_starts(step);
     }
 }
 
@@ -178,41 +185,55 @@ static bool started_by_us(const struct step *step)
     return is_ours(newer, vain, step->start.open) && step->newer_starts - step->former_starts > vain;
 }
 
+/* What runs is what a start of ours brought. A stop for it that is sent again must still find that one: by
+ * its uptime it has run since before the read that was explained. What was started since is to be explained
+ * itself. The host counts whole seconds: it is left to run for one, so that this can always be told. */
+static bool is_to_be_stopped(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    if (step->repaired_ms && step_ran_before(step, step->repaired_ms))
+        return step_is_news(step, now_ms);
+    if (step->repaired_ms && !step_started_after(&step->status, step->status_asked_ms, step->repaired_ms))
+        return false; /* one of the next reads tells */
+    step->repaired_ms = 0;
+    if (!step_ran_before(step, step->status_asked_ms - STEP_WATCH_MS) || !explained(step, effects, now_ms))
+        return false;
+    if (started_by_us(step))
+        return true;
+    end_watch(step, effects, "runs again, and not by a call of ours: left so");
+    return false;
+}
+
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->busy_power || !step->status_known)
         return;
-    if (step->stop.state == STEP_CALL_TASK && step->repaired) {
+    if (step->stop.state == STEP_CALL_TASK && step->repaired_ms) {
         step_read_task(step, effects, &step->stop, now_ms);
         return;
     }
     if (!step->status.running) {
-        if (step->repaired)
+        if (step->repaired_ms)
             end_watch(step, effects, "stopped again");
         else
             remember_former_starts(step, effects, now_ms);
         return;
     }
-    if (step->repaired && step->status_asked_ms < step->stop.settled_ms)
+    if (step->repaired_ms && step->status_asked_ms < step->stop.settled_ms)
         return;
-    if (!step->repaired && !explained(step, effects, now_ms))
+    if (!is_to_be_stopped(step, effects, now_ms) || !step_may_send(step, effects, &step->stop, now_ms))
         return;
-    if (!step->repaired && !started_by_us(step)) {
-        end_watch(step, effects, "runs again, and not by a call of ours: left so");
-        return;
-    }
-    if (!step_may_send(step, effects, &step->stop, now_ms))
-        return;
-    if (!step->repaired)
+    if (!step->repaired_ms) {
         step_note(effects, "started by a call whose answer was lost: stopped again");
-    step->repaired = true;
+        step->repaired_ms = step->status_asked_ms;
+        pass_over_starts(step);
+    }
     step_send(step, effects, STEP_SEND_STOP, now_ms);
 }
 
 void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (now_ms >= step->watch_until_ms) {
-        end_watch(step, effects, step->repaired ? "watched to its end" : "no such call came");
+        end_watch(step, effects, step->repaired_ms ? "watched to its end" : "no such call came");
         return;
     }
     step_wake_at(effects, step->watch_until_ms);
@@ -222,7 +243,7 @@ void step_watch_decide(struct step *step, struct step_effects *effects, int64_t 
         watch_running(step, effects, now_ms);
     if (step->phase != STEP_WATCHING)
         return;
-    if (step->next_status_ms < step->status_received_ms + STEP_WATCH_MS && !step->repaired)
+    if (step->next_status_ms < step->status_received_ms + STEP_WATCH_MS && !step->repaired_ms)
         step->next_status_ms = step->status_received_ms + STEP_WATCH_MS;
     step_read_status(step, effects, now_ms);
 }

@@ -167,8 +167,8 @@ static void check_is_repair(const struct flight *flight)
     struct played_guest *guest = played(flight->vmid);
     int host = world_host_number(flight->node);
     const struct world_process *process = &guest->world.process[host];
-    bool ours = !process->alive || process->started_ms > loop.now_ms - READ_RACE_MS;
     catch_up(guest);
+    bool ours = !process->alive || process->started_ms > loop.now_ms - READ_RACE_MS;
     for (unsigned i = 0; i < guest->own_count; i++) {
         const struct own_call *own = &guest->own[i];
         const struct world_task *task = own->task ? task_numbered(&guest->world, own->task) : NULL;

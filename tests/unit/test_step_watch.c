@@ -495,6 +495,135 @@ static void test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_l
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
+/* ---- the repair's stop is sent again ---- */
+
+/* What the open start brought is being stopped; so many starts are open in all. */
+static void repair_an_off(unsigned open)
+{
+    off_with_an_open_start();
+    step.start.open = open;
+    watch_until(3000, false);
+    watch_until(4500, true);
+    newer_tasks_are(1, 0, 1);
+    assert_int_equal(stops, 2);
+    go(now_ms - T0 + 20);
+}
+
+/* The reads of the next seconds say how long it has run, until something else is asked for. */
+static void runs_since(int64_t start_ms)
+{
+    for (int64_t end_ms = now_ms + 20000; now_ms < end_ms && stops < 3 && !step.busy_tasks;) {
+        go(now_ms - T0 + 20);
+        if (step.phase == STEP_ENDED)
+            return;
+        if (step.busy_status && now_ms >= start_ms)
+            status_is(
+                (struct pve_status){.running = true, .nics = true, .uptime_s = (now_ms - start_ms) / 1000});
+    }
+}
+
+static void test_a_repairs_stop_that_is_lost_is_sent_again_to_what_still_runs(void **state) /* rule 6 */
+{
+    (void)state;
+    repair_an_off(1);
+    int64_t start_ms = now_ms - 1200;
+    power_lost();
+    runs_since(start_ms);
+    assert_int_equal(stops, 3);
+}
+
+static void test_a_repairs_stop_is_not_sent_again_to_what_somebody_started_since(void **state) /* P4 */
+{
+    (void)state;
+    repair_an_off(1);
+    int64_t start_ms = now_ms + 800; /* the stop came, and then somebody with another identity */
+    power_lost();
+    runs_since(start_ms);
+    assert_int_equal(stops, 2);
+    newer_tasks_are(2, 1, 1);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 2);
+}
+
+static void test_while_uptime_does_not_tell_who_started_it_no_stop_is_sent_again(void **state) /* P4 */
+{
+    (void)state;
+    repair_an_off(1);
+    int64_t sent_ms = now_ms;
+    power_lost();
+    for (int i = 0; i < 5; i++) {
+        go(now_ms - T0 + 1000);
+        status_is((struct pve_status){/* a moment before or after */
+                                      .running = true,
+                                      .nics = true,
+                                      .uptime_s = (now_ms - sent_ms - 500) / 1000});
+        assert_going_on();
+        assert_false(step.busy_tasks); /* nor is it taken for another one */
+        assert_int_equal(stops, 2);
+    }
+}
+
+static void test_a_repairs_stop_is_not_sent_again_on_an_old_read(void **state) /* P4 */
+{
+    (void)state;
+    repair_an_off(1);
+    power_refused(500, "Broken pipe");
+    go(now_ms - T0 + 20);
+    reads_running();
+    go(now_ms - T0 + 5000);
+    assert_int_equal(stops, 2);
+    reads_running();
+    assert_int_equal(stops, 3);
+}
+
+static void
+test_what_has_just_been_started_is_left_to_run_until_its_uptime_tells_it(void **state) /* rule 6 */
+{
+    (void)state;
+    off_with_an_open_start();
+    watch_until(3000, false);
+    go(4500);
+    status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
+    assert_false(step.busy_tasks);
+    go(5500);
+    status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 3});
+    assert_true(step.busy_tasks);
+    newer_tasks_are(1, 0, 1);
+    assert_int_equal(stops, 2);
+}
+
+static void test_a_second_lost_start_is_stopped_again_as_the_first_was(void **state) /* rule 6 */
+{
+    (void)state;
+    repair_an_off(2);
+    int64_t start_ms = now_ms + 2000;
+    power_taken(STOP2_UPID);
+    assert_string_equal(step.last_upid, STOP_UPID); /* what lists are counted from */
+    go(now_ms - T0 + 1900);
+    task_is(STOP2_UPID, "OK");
+    go(now_ms - T0 + 200);
+    runs_since(start_ms);
+    assert_int_equal(stops, 2);
+    newer_tasks_are(2, 1, 2);
+    assert_int_equal(stops, 3);
+    assert_going_on();
+}
+
+static void test_a_second_start_that_is_not_open_is_left_as_it_is(void **state) /* P4 */
+{
+    (void)state;
+    repair_an_off(1);
+    int64_t start_ms = now_ms + 2000;
+    power_taken(STOP2_UPID);
+    go(now_ms - T0 + 1900);
+    task_is(STOP2_UPID, "OK");
+    go(now_ms - T0 + 200);
+    runs_since(start_ms);
+    newer_tasks_are(2, 1, 2); /* another broker with our identity */
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 2);
+}
+
 static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before(void **state)
 {
     (void)state;
@@ -759,6 +888,13 @@ int main(void)
         cmocka_unit_test(test_which_starts_have_come_is_still_known_when_the_guest_had_to_be_located),
         cmocka_unit_test(test_a_former_start_that_failed_is_not_the_open_one),
         cmocka_unit_test(test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_list),
+        cmocka_unit_test(test_a_repairs_stop_that_is_lost_is_sent_again_to_what_still_runs),
+        cmocka_unit_test(test_a_repairs_stop_is_not_sent_again_to_what_somebody_started_since),
+        cmocka_unit_test(test_while_uptime_does_not_tell_who_started_it_no_stop_is_sent_again),
+        cmocka_unit_test(test_a_repairs_stop_is_not_sent_again_on_an_old_read),
+        cmocka_unit_test(test_what_has_just_been_started_is_left_to_run_until_its_uptime_tells_it),
+        cmocka_unit_test(test_a_second_lost_start_is_stopped_again_as_the_first_was),
+        cmocka_unit_test(test_a_second_start_that_is_not_open_is_left_as_it_is),
         cmocka_unit_test(test_a_start_of_ours_that_failed_has_started_nothing),
         cmocka_unit_test(test_a_start_that_has_not_ended_is_waited_for),
         cmocka_unit_test(test_starts_beyond_the_lost_one_are_another_brokers),
