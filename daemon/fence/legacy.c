@@ -78,15 +78,15 @@ static int64_t killing_since(const struct step *step)
 {
     const struct step_call *stop = &step->stop;
     bool fence = step->params.action != FENCE_ON;
-    if (step->seen_nics || step->params.template || (fence && step->verified_ms))
+    if (step->seen_nics || step->params.template)
         return 0;
     if (step->params.killing_since_ms)
         return step->params.killing_since_ms;
     if (!fence || stop->effect_since_ms == 0)
         return 0;
-    bool in_time =
-        !step->ha && stop->state == STEP_CALL_OK &&
-        !step_may_have_killed(stop->effect_since_ms, stop->settled_ms, step->params.stop_timeout_ms);
+    int64_t ended_ms = latest(stop->settled_ms, step->stopped_ms); /* the latter after a gap (is_gap()) */
+    bool in_time = !step->ha && stop->state == STEP_CALL_OK &&
+                   !step_may_have_killed(stop->effect_since_ms, ended_ms, step->params.stop_timeout_ms);
     return in_time ? 0 : stop->effect_since_ms;
 }
 
@@ -220,6 +220,7 @@ unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t 
     step->params.killing_since_ms = legacy->killing_since_ms;
     step->params.killing_until_ms = legacy->killing_until_ms;
     memcpy(step->params.killing_node, legacy->killing_node, sizeof(step->params.killing_node));
+    step->seen_nics &= legacy->killing_since_ms == 0; /* who sees them after that ends the doubt */
     if (now_ms >= legacy->until_ms)
         return 0;
     inherit_start(step, &legacy->start);

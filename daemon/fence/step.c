@@ -51,6 +51,8 @@ void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms
 {
     step->verified_ms = now_ms;
     effects->verified = true;
+    if (step->params.action != FENCE_ON) /* no doubt is left but of what is sent after this */
+        step->params.killing_since_ms = step->stop.effect_since_ms = step->stop.effect_before_ms = 0;
 }
 
 void step_wake_at(struct step_effects *effects, int64_t at_ms)

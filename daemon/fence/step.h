@@ -37,6 +37,7 @@
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
 #define STEP_REFUSED_MS       10000 /* so long a login may be refused */
 #define STEP_HA_ROUND_MS      15000 /* within this the HA manager has acted on a request (rule 5) */
+#define STEP_CLOCK_DRIFT      1000  /* two machines' clocks differ by at most this part of the time */
 #define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
 #define STEP_NOTES_MAX        6
 #define STEP_NOTE_LEN         200

@@ -73,10 +73,20 @@ static bool may_be_undead(const struct step *step)
         since_ms = step->stop.effect_since_ms;
     if (step->seen_nics || since_ms == 0)
         return false;
-    if (since_ms < step->ha_calm_ms)
+    if (step->ha_calm_ms && since_ms < step->ha_calm_ms) /* a doubt can be older than this machine's boot */
         since_ms = step->ha_calm_ms;
     int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
     return step_may_have_killed(since_ms, ended_ms, step->params.stop_timeout_ms);
+}
+
+/* A stop of ours may have killed what was started after the last read that shows it stopped. */
+static bool may_have_been_killed_since(const struct step *step)
+{
+    const struct step_call *stop = &step->stop;
+    bool may_come = stop->state == STEP_CALL_TASK || stop->state == STEP_CALL_SENDING ||
+                    step_may_come_until(stop) > step->stopped_read_ms;
+    return step->ha || step->ha_changed || may_come ||
+           step_may_have_killed(step->stopped_read_ms, stop->settled_ms, step->params.stop_timeout_ms);
 }
 
 /* It read stopped before, so long ago that since then somebody may have started it and a stop of ours, which
@@ -84,7 +94,8 @@ static bool may_be_undead(const struct step *step)
 static bool is_gap(const struct step *step)
 {
     return step_may_have_killed(step->stopped_read_ms, step->status_received_ms,
-                                step->params.stop_timeout_ms);
+                                step->params.stop_timeout_ms) &&
+           may_have_been_killed_since(step);
 }
 
 static void on_running(struct step *step)

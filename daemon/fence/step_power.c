@@ -27,29 +27,46 @@ static void begin_effect(const struct step *step, struct step_call *call, int64_
         call->effect_node[0] = '\0';
 }
 
+/* Proxmox looks for this one before it touches the guest; for others (those of storages, or of the list of
+ * tasks) when it has killed the guest, or when the task has begun. */
+static bool names_own_lock_file(const char *words)
+{
+    return strstr(words, "/qemu-server/lock-") || strstr(words, "/lxc/pve-config-");
+}
+
+/* Proxmox's words for an error that may come after the fact. */
+static bool may_hide_an_effect(enum pve_refusal refusal, const char *words)
+{
+    return refusal == PVE_REFUSAL_OTHER || (refusal == PVE_REFUSAL_BUSY && !names_own_lock_file(words));
+}
+
 /* By its answer nobody can have carried it out. 595: whoever was to pass it on had no connection to write it
- * to (596 and later come after that). */
+ * to (596 and later come after that). A 4xx that Proxmox does not have is of somebody on the way, who may
+ * have passed it on. */
 static bool has_no_effect(const struct api_result *result)
 {
     char lock[PVE_LOCK_MAX];
     if (result->outcome != API_REFUSED)
         return result->outcome == API_UNSENT;
-    return result->http_status < 500 || result->http_status == 595 ||
-           api_classify(result->reason, lock) != PVE_REFUSAL_OTHER;
+    if (result->http_status < 500)
+        return blame_of(API_STOP, result) != BLAME_ENDPOINT;
+    return result->http_status == 595 ||
+           !may_hide_an_effect(api_classify(result->reason, lock), result->reason);
 }
 
-/* The same by the words of its task. Other lock files than the guest's are waited for after the kill. */
+/* The same by the words of its task. */
 static bool task_has_no_effect(enum pve_refusal refusal, const char *words)
 {
-    bool own_lock = strstr(words, "/qemu-server/lock-") || strstr(words, "/lxc/pve-config-");
     return refusal == PVE_REFUSAL_LOCKED || refusal == PVE_REFUSAL_MOVED || refusal == PVE_REFUSAL_TEMPLATE ||
-           (refusal == PVE_REFUSAL_BUSY && own_lock);
+           (refusal == PVE_REFUSAL_BUSY && names_own_lock_file(words));
 }
 
-/* Our task tells since when its host has been up: of what a stop has killed there before nothing is left. */
+/* Our task tells since when its host has been up: of what a stop has killed there before nothing is left. Its
+ * clock is not ours. */
 static void see_boot(struct step *step, struct step_call *stop)
 {
-    int64_t uptime_ms = upid_uptime_ms(stop->upid), booted_ms = stop->last_sent_ms - uptime_ms;
+    int64_t uptime_ms = upid_uptime_ms(stop->upid);
+    int64_t booted_ms = stop->last_sent_ms - uptime_ms - uptime_ms / STEP_CLOCK_DRIFT;
     struct step_params *params = &step->params;
     if (uptime_ms == 0)
         return;
@@ -235,7 +252,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
     /* a server error of unknown kind may hide a call that was carried out (rule 6) */
     if (in_task)
         step_settle(step, call, STEP_CALL_FAILED, now_ms);
-    else if (refusal == PVE_REFUSAL_OTHER)
+    else if (may_hide_an_effect(refusal, words))
         step_settle(step, call, STEP_CALL_OPEN, now_ms);
     else
         settle_unmade(step, call, now_ms);

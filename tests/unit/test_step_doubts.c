@@ -44,6 +44,18 @@ static void answered_locked(void)
     power_refused(500, "VM is locked (backup)");
 }
 
+/* Proxmox looks for this one when the task has begun */
+static void answered_when_the_task_had_begun(void)
+{
+    power_refused(500, "can't lock file '/var/log/pve/tasks/.active.lock' - got timeout");
+}
+
+/* by whatever stands on the way */
+static void answered_408_by_a_stranger(void)
+{
+    power_refused(408, "Request Timeout");
+}
+
 static void answer_cut_off(void)
 {
     power_refused(596, "Broken pipe");
@@ -207,6 +219,8 @@ static void test_what_begins_a_doubt(void **state)
         {task_found_no_guest, false},
         {task_ok_in_time, false},
         {lost_of_a_guest_with_devices, false},
+        {answered_when_the_task_had_begun, true},
+        {answered_408_by_a_stranger, true},
         {answer_cut_off, true},
         {lost, true},
         {refused_after_a_lost_one, true},
@@ -259,6 +273,26 @@ static void test_devices_seen_before_by_others_leave_no_doubt(void **state)
     assert_true(leave(&left));
 }
 
+/* They were seen by a visit, had been taken away when an operation looked, and that one left a doubt. */
+static void test_a_doubt_is_newer_than_the_devices_that_others_saw(void **state)
+{
+    struct step_params wanted = params(FENCE_OFF);
+    struct legacy left;
+    (void)state;
+    wanted.shows_devices = true;
+    begin_with(wanted);
+    assert_true(running_unseen());
+    power_lost();
+    assert_true(leave(&left));
+    now_ms += 100000;
+    wanted.requested_ms = now_ms;
+    wanted.deadline_ms = now_ms + DEADLINE;
+    step_begin(&step, &wanted);
+    (void)legacy_inherit(&left, &step, now_ms);
+    assert_false(step.seen_nics);
+    assert_true(leave(&left));
+}
+
 static void doubt(struct legacy *left)
 {
     begin(FENCE_OFF);
@@ -277,6 +311,9 @@ static void test_the_end_of_its_host_ends_a_doubt(void **state)
     /* up since before it */
     doubt(&left);
     assert_false(next_proves_off(&left, "pve1", 600000, 600100));
+    /* its clock runs slower than ours: eleven seconds in ten hours */
+    doubt(&left);
+    assert_false(next_proves_off(&left, "pve1", 36000000, 35930000));
     /* since, but while a stop could still come: it may have killed what was started there */
     doubt(&left);
     assert_false(next_proves_off(&left, "pve1", 600000, 590000));
@@ -306,6 +343,19 @@ static void test_the_host_of_a_doubt_outlives_a_restart(void **state)
     assert_true(legacy_equal(&left, &read) || strcmp(read.killing_node, "pve1") == 0);
     assert_true(next_proves_off(&read, "pve1", 600000, 500000));
     json_object_put(document);
+}
+
+/* Taken up again, it lies before the boot of our own machine, and the clock begins with that. */
+static void test_a_doubt_outlives_a_boot_of_our_own_machine(void **state)
+{
+    struct legacy left;
+    (void)state;
+    doubt(&left);
+    left.killing_since_ms -= now_ms + 600000;
+    left.killing_until_ms -= now_ms + 600000;
+    left.until_ms = 0;
+    assert_false(next_proves_off(&left, "pve1", 5000 - now_ms, HOURS_MS));
+    assert_int_equal(effects.error.code, ERROR_UNPROVEN);
 }
 
 static void test_stops_to_two_hosts_leave_a_doubt_that_no_host_ends(void **state)
@@ -354,15 +404,75 @@ static void test_what_was_started_and_killed_between_two_reads_is_thought_of(voi
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
+static void hosts_are_silent(void)
+{
+    struct api_result silence = nothing(CALL_HOSTS, API_LOST);
+    assert_true(step.busy_hosts);
+    handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &silence, .node = "pve1"});
+}
+
+/* Its task ends OK, the guest reads stopped, and then nobody answers for long. */
+static void silence_after_an_end_in_time(void)
+{
+    power_taken(STOP_UPID);
+    for (int tries = 0; tries < 100 && !step.busy_task; tries++) {
+        (void)running_unseen();
+        go(now_ms - T0 + 10);
+    }
+    task_is(STOP_UPID, "OK");
+    for (int tries = 0; tries < 100 && !step.busy_status; tries++)
+        go(now_ms - T0 + 10);
+    go(now_ms - T0 + 10);
+    reads_stopped();
+    if (!step.off_read) { /* it was asked for before */
+        go(now_ms - T0 + 600);
+        reads_stopped();
+    }
+    hosts_are_silent();
+    go(now_ms - T0 + 600);
+    go(now_ms - T0 + 30000);
+    reads_stopped();
+}
+
+static void test_a_silence_is_no_doubt_where_no_stop_can_have_come(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    assert_true(running_unseen());
+    silence_after_an_end_in_time();
+    assert_going_on();
+    hosts_say(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+static void test_what_is_unproven_for_a_silence_stays_in_doubt(void **state)
+{
+    struct legacy left;
+    (void)state;
+    begin(FENCE_OFF);
+    assert_true(running_unseen());
+    power_lost(); /* it may come while nobody answers */
+    go(200);
+    assert_true(running_unseen());
+    silence_after_an_end_in_time();
+    assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
+    assert_true(leave(&left));
+    assert_false(next_proves_off(&left, "pve1", 1000, HOURS_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_begins_a_doubt),
         cmocka_unit_test(test_devices_seen_before_by_others_leave_no_doubt),
+        cmocka_unit_test(test_a_doubt_is_newer_than_the_devices_that_others_saw),
         cmocka_unit_test(test_the_end_of_its_host_ends_a_doubt),
         cmocka_unit_test(test_the_host_of_a_doubt_outlives_a_restart),
+        cmocka_unit_test(test_a_doubt_outlives_a_boot_of_our_own_machine),
         cmocka_unit_test(test_stops_to_two_hosts_leave_a_doubt_that_no_host_ends),
         cmocka_unit_test(test_what_was_started_and_killed_between_two_reads_is_thought_of),
+        cmocka_unit_test(test_a_silence_is_no_doubt_where_no_stop_can_have_come),
+        cmocka_unit_test(test_what_is_unproven_for_a_silence_stays_in_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* Rule 6: what another broker has done since, and what a call whose answer was lost can still undo. */
 #include "step_script.h"
 
+#include "fence/legacy.h"
+
 /* Up to the question who has stopped it: the hosts are about to say that off is proven. */
 static void ask_who_stopped_it(void)
 {
@@ -624,6 +626,29 @@ static void test_a_second_start_that_is_not_open_is_left_as_it_is(void **state) 
     assert_int_equal(stops, 2);
 }
 
+/* What proved off says nothing of what the repair has killed since (point 7). */
+static void test_a_repair_begins_a_doubt_of_its_own(void **state)
+{
+    const struct legacy_facts facts = {.answer_timeout_ms = 4000, .stops_since_ms = 1};
+    struct legacy left;
+    (void)state;
+    off_with_an_open_start();
+    legacy_derive(&left, &step, &facts);
+    assert_int_equal(left.killing_since_ms, 0);
+    watch_until(3000, false);
+    for (int64_t at = 4500; at < 9000 && !step.busy_tasks; at += 500) {
+        go(at);
+        if (step.busy_status) /* no device shows it */
+            status_is((struct pve_status){.running = true, .uptime_s = (at - 4000) / 1000});
+    }
+    newer_tasks_are(1, 0, 1);
+    assert_int_equal(stops, 2);
+    int64_t sent_ms = now_ms;
+    power_lost();
+    legacy_derive(&left, &step, &facts);
+    assert_int_equal(left.killing_since_ms, sent_ms);
+}
+
 static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before(void **state)
 {
     (void)state;
@@ -887,6 +912,7 @@ int main(void)
         cmocka_unit_test(test_which_starts_have_come_is_looked_at_again_in_the_watch),
         cmocka_unit_test(test_which_starts_have_come_is_still_known_when_the_guest_had_to_be_located),
         cmocka_unit_test(test_a_former_start_that_failed_is_not_the_open_one),
+        cmocka_unit_test(test_a_repair_begins_a_doubt_of_its_own),
         cmocka_unit_test(test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_list),
         cmocka_unit_test(test_a_repairs_stop_that_is_lost_is_sent_again_to_what_still_runs),
         cmocka_unit_test(test_a_repairs_stop_is_not_sent_again_to_what_somebody_started_since),
