@@ -155,12 +155,12 @@ $(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags
 APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev libjson-c-dev libsystemd-dev libssl-dev liboath-dev \
              uthash-dev
 APT_DEMO  := util-linux procps
-APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl \
+APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl e2fsprogs \
              corosync pacemaker pacemaker-cli-utils fence-agents valgrind man-db mandoc systemd systemd-container dbus crmsh prometheus
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
 DNF_DEMO  := util-linux procps-ng
-DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl \
+DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl e2fsprogs \
              corosync pacemaker pacemaker-cli fence-agents-all valgrind man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \
              golang-github-prometheus
 # what makes a root of Debian 13, and what is in it beside the above
