@@ -49,7 +49,8 @@ letters_start() {
 @test "the same written with escapes, half a surrogate pair and a counter beyond 64 bits is an answer of Proxmox's" {
     sim_start
     broker_start fence.deadline=5s proxmox.poll-interval=1s
-    text='{"data":[{"vmid":101,"name":"gr\u00fcn-\ud83d\udd0c","type":"qemu","node":"pve1","status":"running","pool":"nfs_cluster"'
+    # one answer to two questions: the hosts', and the guests'
+    text='{"data":[{"type":"node","node":"pve1","status":"online"},{"vmid":101,"name":"gr\u00fcn-\ud83d\udd0c","type":"qemu","node":"pve1","status":"running","pool":"nfs_cluster"'
     sim_ctl fault garbage call=resources "text=$text"',"tags":"\ud83d","diskwrite":99999999999999999999}]}'
     await 20 name_is 101 'grün-🔌'
     sim_ctl clear
