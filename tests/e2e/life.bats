@@ -27,7 +27,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 
 @test "P6: an equal request joins: two askers, one stop, one operation" {
     life_start
-    sim_ctl set 101 stop-ms=800
+    sim_ctl set 101 stop-ms=4000
     fence_begin one 101 -o off -n vm101
     await 5 stop_was_sent 101
     fence_begin two 101 -o off -n 101
@@ -81,7 +81,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 
 @test "on joins a reboot's power-on: one start" {
     life_start
-    sim_ctl set 101 start-ms=1000
+    sim_ctl set 101 start-ms=5000
     fence 101 -o reboot -n vm101
     succeeded
     guest_dead 101
