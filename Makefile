@@ -228,7 +228,7 @@ check-cluster: deps
 	@$(SUDO) env BUILD=$(B) CI=$(CI) tests/cluster/run $(WHAT)
 
 # every part says what it kept, and all are run; each can be run alone: BUILD=build tests/bench/PART
-BENCH_PARTS := run floor parallel inventory load idle instructions audit cluster
+BENCH_PARTS := run floor parallel inventory load rush idle instructions audit cluster
 bench: deps
 	+@$(MAKE) --no-print-directory all $(BENCH_BIN)
 	@failed=; for part in $(BENCH_PARTS); do $(SUDO) env BUILD=$(B) tests/bench/$$part || failed="$$failed $$part"; done; \
