@@ -617,8 +617,7 @@ struct history *history_new_sized(const char *directory, int64_t file_bytes, str
     }
     history->recorder = recorder_new(RECORDER_NAME, &history_files_sink, &history->files, history->lock);
     if (!history->recorder) {
-        error_set(error, ERROR_INTERNAL, "cannot start the recorder of the history: %s", strerror(errno));
-        error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
+        recorder_say_not_started(error, "the history");
         return NULL;
     }
     set_write_error(history, history_files_check(directory));

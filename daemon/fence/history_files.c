@@ -88,28 +88,16 @@ const struct recorder_sink history_files_sink = {
     .revive = files_revive,
 };
 
-/* The recorder's child works in "/". A directory that is not there yet cannot be resolved, and is used as it
- * is. */
-static char *file_path(const char *directory, const char *name)
-{
-    _cleanup_(freep) char *resolved = realpath(directory, NULL);
-    char *path;
-
-    return asprintf(&path, "%s/%s", resolved ? resolved : directory, name) < 0 ? NULL : path;
-}
-
 void history_files_init(struct history_files *files, const char *directory, int64_t max_bytes)
 {
-    files->own =
-        (struct recorder_file){.path = file_path(directory, OWN_NAME), .max_bytes = max_bytes, .fd = -1};
-    files->others =
-        (struct recorder_file){.path = file_path(directory, OTHERS_NAME), .max_bytes = max_bytes, .fd = -1};
+    (void)recorder_file_init(&files->own, directory, OWN_NAME, max_bytes);
+    (void)recorder_file_init(&files->others, directory, OTHERS_NAME, max_bytes);
 }
 
 void history_files_free(struct history_files *files)
 {
-    free(files->own.path);
-    free(files->others.path);
+    recorder_file_clear(&files->own);
+    recorder_file_clear(&files->others);
 }
 
 int history_files_check(const char *directory)

@@ -339,21 +339,13 @@ const struct error *grants_missing(const struct grants *grants)
 
 static bool open_memory(struct grants *grants, const char *directory, bool write, struct error *error)
 {
-    _cleanup_(freep) char *resolved = realpath(directory, NULL); /* the recorder's child works in / */
-    if (asprintf(&grants->file.path, "%s/" FILE_NAME, resolved ? resolved : directory) < 0) {
-        grants->file.path = NULL;
-        error_set(error, ERROR_INTERNAL, "no memory at the start");
+    if (!recorder_file_init(&grants->file, directory, FILE_NAME, FILE_BYTES))
         return false;
-    }
-    grants->file.max_bytes = FILE_BYTES;
-    grants->file.fd = -1;
     if (!write)
         return load(grants);
     grants->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &grants->file, -1);
     if (!grants->recorder) {
-        error_set(error, ERROR_INTERNAL, "cannot start the recorder of accepted identities: %s",
-                  strerror(errno));
-        error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
+        recorder_say_not_started(error, "accepted identities");
         return false;
     }
     return load(grants);
@@ -402,6 +394,6 @@ void grants_free(struct grants *grants, int64_t wait_ms)
         grants->accepted = next;
     }
     free(grants->identity);
-    free(grants->file.path);
+    recorder_file_clear(&grants->file);
     free(grants);
 }

@@ -272,17 +272,10 @@ bool leads_give(const struct leads *leads, struct inventory_builder *builder)
 
 static bool open_file(struct leads *leads, const char *directory, bool write, struct error *error)
 {
-    _cleanup_(freep) char *resolved = realpath(directory, NULL); /* the recorder's child works in / */
-
-    if (asprintf(&leads->file.path, "%s/" FILE_NAME, resolved ? resolved : directory) < 0) {
-        leads->file.path = NULL;
+    if (!recorder_file_init(&leads->file, directory, FILE_NAME, FILE_BYTES))
         return false;
-    }
-    leads->file.max_bytes = FILE_BYTES;
-    leads->file.fd = -1;
     if (write && !(leads->recorder = recorder_new(RECORDER_NAME, &recorder_file_sink, &leads->file, -1))) {
-        error_set(error, ERROR_INTERNAL, "cannot start the recorder of names: %s", strerror(errno));
-        error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
+        recorder_say_not_started(error, "names");
         return false;
     }
     return load(leads);
@@ -330,6 +323,6 @@ void leads_free(struct leads *leads, int64_t wait_ms)
         HASH_DEL(leads->table, lead);
         free(lead);
     }
-    free(leads->file.path);
+    recorder_file_clear(&leads->file);
     free(leads);
 }

@@ -273,6 +273,12 @@ static int start_child(struct recorder *recorder)
     return 0;
 }
 
+void recorder_say_not_started(struct error *error, const char *what)
+{
+    error_set(error, ERROR_INTERNAL, "cannot start the recorder of %s: %s", what, strerror(errno));
+    error_hint(error, "check the limits on processes and descriptors (TasksMax, LimitNOFILE)");
+}
+
 struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state, int held_fd)
 {
     assert(program < 0 || sink->describe); /* else a later child would be a copy of the daemon */

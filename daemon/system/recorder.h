@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "system/error.h"
+
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +53,8 @@ typedef void recorder_done_fn(void *context, uint64_t id, int result);
  * that says when all is written. -1: none; else it must stay open as long as the recorder, for a child that
  * comes later. */
 struct recorder *recorder_new(const char *name, const struct recorder_sink *sink, void *state, int held_fd);
+/* After recorder_new() has failed: why, and what to do. `what` it was to record: "the history". */
+void recorder_say_not_started(struct error *error, const char *what);
 /* A child that is started anew is not to have copies of what the daemon knows by now, secrets above all: it
  * executes this program (an open descriptor of it, taken over) as `PROGRAM recorder SINK NAME DESCRIPTION`.
  */
@@ -87,3 +91,9 @@ struct recorder_file {
     int lost;      /* what was written could not be brought to the disk: to be reported by the next flush */
 };
 extern const struct recorder_sink recorder_file_sink;
+/* The file of this name in a directory, whose path is made a whole one, because the child works in "/"; a
+ * directory that is not there yet is used as it is. False: no memory. recorder_file_clear() frees the path.
+ */
+bool recorder_file_init(struct recorder_file *file, const char *directory, const char *name,
+                        int64_t max_bytes);
+void recorder_file_clear(struct recorder_file *file);

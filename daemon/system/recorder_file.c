@@ -180,6 +180,21 @@ static char *sink_describe(const void *state)
     return asprintf(&description, "%lld %s", (long long)file->max_bytes, file->path) < 0 ? NULL : description;
 }
 
+bool recorder_file_init(struct recorder_file *file, const char *directory, const char *name,
+                        int64_t max_bytes)
+{
+    _cleanup_(freep) char *resolved = realpath(directory, NULL);
+    *file = (struct recorder_file){.max_bytes = max_bytes, .fd = -1};
+    if (asprintf(&file->path, "%s/%s", resolved ? resolved : directory, name) < 0)
+        file->path = NULL;
+    return file->path != NULL;
+}
+
+void recorder_file_clear(struct recorder_file *file)
+{
+    free(TAKE(file->path));
+}
+
 static void *sink_revive(const char *description)
 {
     struct recorder_file *file = calloc(1, sizeof(*file));

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "files.h"
 #include "proxmox/grants.h"
 #include "system/cleanup.h"
 #include "system/json.h"
@@ -69,25 +70,6 @@ static enum grants_state judged(struct grants *grants, const char *identity, boo
     assert_true(grants_set_policy(grants, identity, enforce));
     take(grants, text);
     return grants_state(grants);
-}
-
-static void put_file(const char *path, const char *text)
-{
-    FILE *out = fopen(path, "w");
-    assert_non_null(out);
-    fputs(text, out);
-    fclose(out);
-}
-
-static unsigned lines(const char *path)
-{
-    FILE *in = fopen(path, "r");
-    unsigned count = 0;
-    for (int c; in && (c = getc(in)) != EOF;)
-        count += c == '\n';
-    if (in)
-        fclose(in);
-    return count;
 }
 
 /* ---- the judgement ---- */

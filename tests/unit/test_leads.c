@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "files.h"
 #include "proxmox/leads.h"
 #include "system/cleanup.h"
 #include "system/log.h"
@@ -90,27 +91,6 @@ static struct leads *begin(void)
 
     assert_non_null(leads);
     return leads;
-}
-
-static void put_file(const char *path, const char *text)
-{
-    FILE *out = fopen(path, "w");
-
-    assert_non_null(out);
-    fputs(text, out);
-    fclose(out);
-}
-
-static unsigned lines(const char *path)
-{
-    FILE *in = fopen(path, "r");
-    unsigned count = 0;
-
-    for (int c; in && (c = getc(in)) != EOF;)
-        count += c == '\n';
-    if (in)
-        fclose(in);
-    return count;
 }
 
 static const struct line usual[] = {{102, "Node2"}, {103, "node3.example.com"}, {0, NULL}};
