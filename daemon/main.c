@@ -92,9 +92,12 @@ static void gather(const struct broker *broker, struct readiness_facts *facts)
     readiness_gather(facts, &sources);
 }
 
+/* It is to be what the status screen says: while guests are being checked it is told again soon. */
 static void tell_status(struct broker *broker)
 {
+    const struct timeval soon = {.tv_sec = 1};
     struct readiness_facts readiness;
+    int64_t left_ms;
     gather(broker, &readiness);
     const struct headline_facts facts = {
         .readiness = &readiness,
@@ -110,23 +113,17 @@ static void tell_status(struct broker *broker)
     headline(&line, &facts);
     if (line.data && !line.failed)
         notify_status("%s", line.data);
+    if (readiness_unchecked(&readiness, &left_ms) > 0)
+        event_add(broker->on_checking, &soon);
 }
 
-/* What systemd shows is to be what the status screen says: while guests are being checked it changes soon. */
 static void on_checking(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct broker *broker = context;
-    struct readiness_facts readiness;
-    const struct timeval soon = {.tv_sec = 1};
-    int64_t left_ms;
-    if (broker->stopping)
-        return;
-    tell_status(broker);
-    gather(broker, &readiness);
-    if (readiness_unchecked(&readiness, &left_ms) > 0)
-        event_add(broker->on_checking, &soon);
+    if (!broker->stopping)
+        tell_status(broker);
 }
 
 static void tell_verdicts(struct broker *broker)
@@ -182,7 +179,7 @@ static void on_round(void *context)
     engine_round_ended(broker->engine);
     rehearsals_round_ended(broker->rehearsals);
     server_round_ended(broker->server);
-    on_checking(-1, EV_TIMEOUT, broker);
+    tell_status(broker);
     tell_verdicts(broker);
     lint_guests(broker);
     if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)

@@ -84,7 +84,7 @@ static void put_guests(struct text *out, const struct readiness_facts *facts, re
     for (size_t i = 0; i < count; i++) {
         const struct guest *guest = inventory_get(facts->inventory, i);
         reason_set reasons = readiness_guest(facts, guest), own = reasons & ~overall;
-        if (readiness_is_unchecked(facts, guest)) /* said already */
+        if (readiness_is_unchecked(facts, guest, reasons)) /* said already */
             own &= ~((reason_set)1 << REASON_NO_EVIDENCE);
         if (readiness_verdict(reasons) != verdict || !has_any(own, verdict))
             continue;

@@ -200,10 +200,9 @@ static bool lacks(const struct readiness_facts *facts, const struct guest *guest
                           facts->boottime_ms) == EVIDENCE_MISSING;
 }
 
-bool readiness_is_unchecked(const struct readiness_facts *facts, const struct guest *guest)
+bool readiness_is_unchecked(const struct readiness_facts *facts, const struct guest *guest,
+                            reason_set reasons)
 {
-    reason_set reasons = readiness_guest(facts, guest);
-
     return reasons & bit(REASON_NO_EVIDENCE) && readiness_verdict(reasons) != VERDICT_BLOCKED &&
            (lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG) ||
             lacks(facts, guest, EVIDENCE_REHEARSAL));
@@ -228,7 +227,7 @@ size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms
     for (size_t i = 0; facts->inventory && i < inventory_count(facts->inventory); i++) {
         const struct guest *guest = inventory_get(facts->inventory, i);
 
-        if (!readiness_is_unchecked(facts, guest))
+        if (!readiness_is_unchecked(facts, guest, readiness_guest(facts, guest)))
             continue;
         unchecked++;
         unvisited += lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG);

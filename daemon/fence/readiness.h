@@ -99,8 +99,10 @@ const struct error *readiness_cause(const struct readiness_facts *facts, const s
 #define READINESS_NOT_NEEDED  INT64_C(-2) /* none is collected */
 int64_t readiness_evidence_age_ms(const struct readiness_facts *facts, const struct guest *guest);
 
-/* Nothing is wrong with this guest but that not everything was tried since the start. */
-bool readiness_is_unchecked(const struct readiness_facts *facts, const struct guest *guest);
+/* Nothing is wrong with this guest, whose reasons these are, but that not everything was tried since the
+ * start. */
+bool readiness_is_unchecked(const struct readiness_facts *facts, const struct guest *guest,
+                            reason_set reasons);
 /* The guests that are being checked: nothing is wrong with them but that not everything was tried yet, as in
  * the first moments after a start. *left_ms: about so long until all were; 0 if there are none. */
 size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms);
