@@ -269,8 +269,8 @@ MAN5 := fence-broker.conf.5
 MAN7 := fence-broker-metrics.7 fence-broker-screens.7 fence-broker-json.7
 PROMETHEUS := $(wildcard conf/prometheus/*)
 RUNBOOKS := $(wildcard doc/runbooks/*.md)
-UNITS := fence-broker.service fence-broker.socket fence-broker-metrics.socket \
-         fence-broker@.service fence-broker@.socket fence-broker-metrics@.socket \
+UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket \
+         fence-broker@.service fence-broker@.socket fence-broker-root@.socket fence-broker-metrics@.socket \
          fence-broker-metrics-proxy.service fence-broker-metrics-proxy.socket \
          fence-broker-textfile.service fence-broker-textfile.timer
 

@@ -149,17 +149,29 @@ static int connect_failure(const char *path, int error, struct failure *failure)
     }
 }
 
+/* 0 or an errno. */
+static int connect_to(int fd, const char *path, const char *suffix)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", path, suffix);
+    if (n >= (int)sizeof(address.sun_path))
+        return ENAMETOOLONG;
+    return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
+}
+
 /* A full backlog (EAGAIN) is waited for until the deadline; a broker that is gone until `patience`. */
 static int connect_broker(const char *path, int64_t patience, int64_t deadline, struct failure *failure)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return failure_set(failure, "raise the limit that this names", "cannot make a socket: %s",
                            strerror(errno));
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        int error = errno;
+    for (;;) {
+        int error = geteuid() == 0 ? connect_to(fd, path, BROKER_ROOT_SUFFIX) : ENOENT;
+        if (error != 0)
+            error = connect_to(fd, path, "");
+        if (error == 0)
+            break;
         bool gone = error == ENOENT || error == ECONNREFUSED;
         int64_t until = gone ? patience : error == EAGAIN ? deadline : 0;
         if (error == EINTR)

@@ -8,6 +8,8 @@
 #include "say.h"
 
 #define BROKER_SOCKET "/run/fence-broker/broker.sock"
+/* Beside it is root's own door, at which no number of others can stand in line; an older broker has none. */
+#define BROKER_ROOT_SUFFIX ".root"
 
 /* How long an answer is waited for. A power operation ends by its own deadline in the daemon; the first only
  * guards against a daemon that is stuck. The second covers monitor, too, which may be held back for 15 s just

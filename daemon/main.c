@@ -40,6 +40,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define READY_WAIT_MS    15000 /* Pacemaker must not wait for the network's sake */
 #define DRAIN_WAIT_MS    5000  /* operations under way may end */
@@ -600,29 +601,34 @@ static bool make_rooms(struct broker *broker, struct error *error)
     return broker->server != NULL;
 }
 
-/* Sockets of systemd's, else our own. */
+/* A socket of systemd's, else our own at `path`. */
+static bool listen_at(struct broker *broker, enum server_door door, const char *name, const char *path,
+                      struct error *error)
+{
+    int fd = notify_take_socket(name);
+
+    if (fd < 0)
+        return server_listen_at(broker->server, door, path, broker->settings->policy.gate.group, error) == 0;
+    int result = server_listen(broker->server, door, fd);
+    if (result < 0)
+        error_set(error, ERROR_INTERNAL, "the %s socket of systemd cannot be used: %s", name,
+                  strerror(-result));
+    return result == 0;
+}
+
+/* Root can do without a door of its own (an older unit passes none), as long as nobody crowds the other. */
 static bool listen_everywhere(struct broker *broker, struct error *error)
 {
     const struct config *config = broker->settings->config;
-    struct {
-        enum server_socket kind;
-        const char *name, *path;
-    } sockets[] = {{SERVER_BROKER, "broker", config->socket_path},
-                   {SERVER_METRICS, "metrics", config->metrics_path}};
-    for (size_t i = 0; i < ARRAY_LEN(sockets); i++) {
-        int fd = notify_take_socket(sockets[i].name);
-        if (fd >= 0) {
-            int result = server_listen(broker->server, sockets[i].kind, fd);
-            if (result < 0) {
-                error_set(error, ERROR_INTERNAL, "the %s socket of systemd cannot be used: %s",
-                          sockets[i].name, strerror(-result));
-                return false;
-            }
-        } else if (server_listen_at(broker->server, sockets[i].kind, sockets[i].path,
-                                    broker->settings->policy.gate.group, error) < 0) {
-            return false;
-        }
-    }
+    char root[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+    snprintf(root, sizeof(root), "%s" SERVER_ROOT_SUFFIX, config->socket_path);
+    if (!listen_at(broker, SERVER_DOOR_BROKER, "broker", config->socket_path, error) ||
+        !listen_at(broker, SERVER_DOOR_METRICS, "metrics", config->metrics_path, error))
+        return false;
+    if (!listen_at(broker, SERVER_DOOR_ROOT, "root", root, error))
+        log_remark(LOG_WARNING, "root has no socket of its own and waits in line with the group: %s",
+                   error->message);
     return true;
 }
 

@@ -203,11 +203,6 @@ static bool read_head(struct connection *connection)
     size_t used = 0;
     ssize_t n;
 
-    /* Nobody reads the answer to what a peer that has gone left behind. */
-    if (!connection->owner.reads_the_gone && connection_peer_gone(connection)) {
-        finish(connection);
-        return true;
-    }
     n = recv(connection->fd, bytes, sizeof(bytes), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;

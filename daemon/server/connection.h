@@ -36,8 +36,6 @@ struct connection_owner {
      * once. */
     void (*gone)(void *context, struct connection *connection);
     void *context;
-    bool reads_the_gone; /* what a peer left behind that has gone is a request, too: it is not begun, but
-                            recorded */
 };
 
 /* Takes `fd` and peer->groups over, on failure too (NULL: memory). */

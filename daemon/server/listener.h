@@ -14,12 +14,12 @@
 struct listener;
 
 #define LISTENER_BATCH      32   /* connections accepted before the loop's other events have their turn, */
-#define LISTENER_BATCH_GONE 1024 /* beside those whose peer has gone: these are closed at once; */
+#define LISTENER_BATCH_GONE 64   /* beside those whose peer has gone: these are closed at once; */
 #define LISTENER_BATCH_US   2000 /* and no more after so much CPU time: what they ask is answered at once */
 #define LISTENER_PAUSE_MS   250  /* no accept for so long when descriptors or memory ran out */
 
-#define LISTENER_CALM_MS  2 /* nor after somebody has hung up unanswered: he may be doing nothing else */
-#define LISTENER_PATIENCE 4 /* pauses; then those in the line are refused */
+#define LISTENER_CALM_MS  10 /* nor after somebody has hung up unanswered: he may be doing nothing else */
+#define LISTENER_PATIENCE 4  /* pauses; then those in the line are refused */
 
 /* A connection arrived: `fd` (non-blocking, close-on-exec) and peer->groups belong to the callee. From the
  * loop. False: its peer had hung up, and it was dropped. `peer` NULL: no descriptor is left to serve it; it

@@ -1,4 +1,5 @@
-/* What the server is given: the rooms that its answers come from, and the two sockets that they go to. */
+/* What the server is given: the rooms that its answers come from, and the two kinds of sockets that they go
+ * to. */
 #pragma once
 
 #include "fence/engine.h"
@@ -14,6 +15,9 @@
 #include "system/names.h"
 
 enum server_socket { SERVER_BROKER, SERVER_METRICS, SERVER_SOCKET_COUNT };
+/* Where it listens. What arrives at root's own door is served as at the broker's; but nobody else can fill
+ * the line before it, which the kernel keeps without asking who stands there. */
+enum server_door { SERVER_DOOR_BROKER, SERVER_DOOR_ROOT, SERVER_DOOR_METRICS, SERVER_DOOR_COUNT };
 
 /* Borrowed; they must outlive the server, or be replaced with server_set_parts(). */
 struct server_parts {

@@ -30,13 +30,23 @@ _Static_assert((int)SERVER_SOCKET_COUNT == (int)METRICS_SOCKET_COUNT, "the socke
 struct server {
     struct event_base *base;
     struct exchanges *all;
-    struct socket {
+    struct door {
         struct server *server;
-        enum server_socket kind;
+        enum server_door is;
         struct listener *listener;
-        struct quota *quota;
-    } sockets[SERVER_SOCKET_COUNT];
+    } doors[SERVER_DOOR_COUNT];
+    struct quota *quotas[SERVER_SOCKET_COUNT];
     int64_t refusal_logged_ms;
+};
+
+static const struct door_row {
+    enum server_socket socket;
+    mode_t mode;
+    bool for_group;
+} door_rows[SERVER_DOOR_COUNT] = {
+    [SERVER_DOOR_BROKER] = {SERVER_BROKER, 0660, true},
+    [SERVER_DOOR_ROOT] = {SERVER_BROKER, 0600, false},
+    [SERVER_DOOR_METRICS] = {SERVER_METRICS, 0666, false},
 };
 
 void server_round_ended(struct server *server)
@@ -74,7 +84,7 @@ static void end_exchange(struct server *server, struct exchange *exchange)
     enum server_socket kind = exchange->socket;
 
     exchange_free(exchange);
-    quota_give(server->sockets[kind].quota, uid, privileged);
+    quota_give(server->quotas[kind], uid, privileged);
 }
 
 static void on_gone(void *context, struct connection *connection)
@@ -84,21 +94,18 @@ static void on_gone(void *context, struct connection *connection)
 
     if (!exchange)
         return;
-    if (!connection_answered(connection))
-        listener_calm(server->sockets[exchange->socket].listener);
+    if (!connection_answered(connection) && !is_privileged(exchange))
+        listener_calm(
+            server->doors[exchange->socket == SERVER_METRICS ? SERVER_DOOR_METRICS : SERVER_DOOR_BROKER]
+                .listener);
     end_exchange(server, exchange);
 }
 
-/* The turn of a request that is not of the privileged: it is begun if its peer still waits. */
+/* The turn of a request that is not of the privileged. */
 static bool on_turn(void *context)
 {
     struct exchange *exchange = context;
 
-    if (!exchange->draft && connection_peer_gone(exchange->connection)) {
-        exchange->work = NULL;
-        on_gone(exchange->all->server, exchange->connection);
-        return true;
-    }
     if (!exchange->draft) {
         exchange->wait = WAIT_NONE;
         dispatch(exchange, exchange->kept);
@@ -149,11 +156,11 @@ static void on_refused(void *context, struct connection *connection, enum http_f
 
 /* No memory, no descriptor and no deadline is spent on a connection too many: a fresh socket takes these few
  * bytes. */
-static void refuse_connection(struct socket *socket, int fd, const struct access_peer *peer)
+static void refuse_connection(struct server *server, enum server_socket socket, int fd,
+                              const struct access_peer *peer)
 {
     static const char body[] =
         "too-many: the broker has too many connections\nhint: wait a moment, then ask again\n";
-    struct server *server = socket->server;
     char answer[512];
     int64_t now = clock_now_ms();
     int length = snprintf(answer, sizeof(answer),
@@ -161,7 +168,7 @@ static void refuse_connection(struct socket *socket, int fd, const struct access
                           "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
                           sizeof(body) - 1, body);
 
-    server->all->counters.connections_refused[socket->kind]++;
+    server->all->counters.connections_refused[socket]++;
     if (!server->refusal_logged_ms || now - server->refusal_logged_ms >= REFUSAL_LOG_MS) {
         server->refusal_logged_ms = now;
         char uid[24] = "";
@@ -171,46 +178,44 @@ static void refuse_connection(struct socket *socket, int fd, const struct access
                 "%s%s was closed; %" PRIu64 " so far",
                 peer ? "too many connections: one of uid "
                      : "too few descriptors (LimitNOFILE=): a connection",
-                uid, server->all->counters.connections_refused[socket->kind]);
+                uid, server->all->counters.connections_refused[socket]);
     }
     (void)!send(fd, answer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
 }
 
 /* What root left behind is recorded, though nobody waits for it; of all others nothing is read. */
-static bool is_dropped(const struct socket *socket, int fd, struct access_peer *peer)
+static bool is_dropped(const struct server *server, int fd, struct access_peer *peer)
 {
     const char *rule = "";
 
-    if (!listener_peer_gone(fd) ||
-        access_gate(peer, &socket->server->all->policy.gate, &rule) == ACCESS_PRIVILEGED)
+    if (!listener_peer_gone(fd) || access_gate(peer, &server->all->policy.gate, &rule) == ACCESS_PRIVILEGED)
         return false;
     access_peer_clear(peer);
     close(fd);
     return true;
 }
 
-static void serve(struct socket *socket, int fd, struct access_peer *peer)
+static void serve(struct server *server, enum server_socket socket, int fd, struct access_peer *peer)
 {
-    struct server *server = socket->server;
     const char *rule = "";
     enum access_verdict verdict = access_gate(peer, &server->all->policy.gate, &rule);
     bool privileged = verdict == ACCESS_PRIVILEGED;
     uid_t uid = peer->uid;
 
-    if (quota_take(socket->quota, uid, privileged) != QUOTA_TAKEN) {
-        refuse_connection(socket, fd, peer);
+    if (quota_take(server->quotas[socket], uid, privileged) != QUOTA_TAKEN) {
+        refuse_connection(server, socket, fd, peer);
         access_peer_clear(peer);
         return;
     }
-    const struct connection_owner owner = {on_request, on_refused, on_gone, server, privileged};
-    struct exchange *exchange = exchange_new(server->all, socket->kind, fd, peer, verdict, &owner);
+    const struct connection_owner owner = {on_request, on_refused, on_gone, server};
+    struct exchange *exchange = exchange_new(server->all, socket, fd, peer, verdict, &owner);
     if (!exchange) {
-        quota_give(socket->quota, uid, privileged);
+        quota_give(server->quotas[socket], uid, privileged);
         return;
     }
     /* Answered at once: what such a peer sends is thrown away unread. */
-    if (socket->kind == SERVER_BROKER && !access_allows(verdict))
+    if (socket == SERVER_BROKER && !access_allows(verdict))
         permit_deny_connection(exchange, rule);
     else
         connection_begin(exchange->connection);
@@ -219,48 +224,49 @@ static void serve(struct socket *socket, int fd, struct access_peer *peer)
 /* What is kept of an answer is right as long as there was nothing but the same request again. */
 static bool on_accept(void *context, int fd, struct access_peer *peer)
 {
-    struct socket *socket = context;
-    struct exchanges_kept *kept = &socket->server->all->kept;
+    struct door *door = context;
+    enum server_socket socket = door_rows[door->is].socket;
+    struct exchanges_kept *kept = &door->server->all->kept;
 
     if (!peer) {
-        refuse_connection(socket, fd, NULL);
+        refuse_connection(door->server, socket, fd, NULL);
         return true;
     }
-    if (is_dropped(socket, fd, peer))
+    if (is_dropped(door->server, fd, peer))
         return false;
-    if (socket->kind != SERVER_BROKER || kept->batch != listener_batch(socket->listener))
+    if (door->is != SERVER_DOOR_BROKER || kept->batch != listener_batch(door->listener))
         exchanges_keep_nothing(kept);
-    kept->batch = listener_batch(socket->listener);
-    kept->of_use = true;
+    kept->batch = listener_batch(door->listener);
+    kept->of_use = door->is == SERVER_DOOR_BROKER;
     kept->used = false;
-    serve(socket, fd, peer);
+    serve(door->server, socket, fd, peer);
     kept->of_use = false;
     if (!kept->used)
         exchanges_keep_nothing(kept);
     return true;
 }
 
-int server_listen(struct server *server, enum server_socket kind, int fd)
+int server_listen(struct server *server, enum server_door is, int fd)
 {
-    struct socket *socket = &server->sockets[kind];
+    struct door *door = &server->doors[is];
 
-    listener_free(TAKE(socket->listener));
-    socket->listener = listener_new(server->base, fd, NULL, on_accept, socket);
-    return socket->listener ? 0 : -errno;
+    listener_free(TAKE(door->listener));
+    door->listener = listener_new(server->base, fd, NULL, on_accept, door);
+    return door->listener ? 0 : -errno;
 }
 
-int server_listen_at(struct server *server, enum server_socket kind, const char *path, gid_t group,
+int server_listen_at(struct server *server, enum server_door is, const char *path, gid_t group,
                      struct error *error)
 {
-    struct socket *socket = &server->sockets[kind];
-    mode_t mode = kind == SERVER_BROKER ? 0660 : 0666;
+    const struct door_row *row = &door_rows[is];
+    struct door *door = &server->doors[is];
 
-    listener_free(TAKE(socket->listener));
-    int fd = listener_open(path, mode, kind == SERVER_BROKER ? group : ACCESS_NO_GID, error);
+    listener_free(TAKE(door->listener));
+    int fd = listener_open(path, row->mode, row->for_group ? group : ACCESS_NO_GID, error);
     if (fd < 0)
         return fd;
-    socket->listener = listener_new(server->base, fd, path, on_accept, socket);
-    if (!socket->listener) {
+    door->listener = listener_new(server->base, fd, path, on_accept, door);
+    if (!door->listener) {
         error_set(error, ERROR_INTERNAL, "cannot serve at %s: %s", path, strerror(errno));
         return -errno;
     }
@@ -269,8 +275,8 @@ int server_listen_at(struct server *server, enum server_socket kind, const char 
 
 void server_close_listeners(struct server *server)
 {
-    for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++)
-        listener_free(TAKE(server->sockets[i].listener));
+    for (size_t i = 0; i < SERVER_DOOR_COUNT; i++)
+        listener_free(TAKE(server->doors[i].listener));
 }
 
 /* ---- life ---- */
@@ -303,11 +309,10 @@ struct server *server_new(struct event_base *base, const struct server_parts *pa
         server->all->policy = *policy;
     }
     good = server->all != NULL;
-    for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++) {
-        server->sockets[i].server = server;
-        server->sockets[i].kind = (enum server_socket)i;
-        good &= (server->sockets[i].quota = quota_new(&limits[i])) != NULL;
-    }
+    for (size_t i = 0; i < SERVER_DOOR_COUNT; i++)
+        server->doors[i] = (struct door){.server = server, .is = (enum server_door)i};
+    for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++)
+        good &= (server->quotas[i] = quota_new(&limits[i])) != NULL;
     if (!good) {
         server_free(server);
         errno = ENOMEM;
@@ -340,7 +345,7 @@ void server_free(struct server *server)
     server_close_listeners(server);
     drop(server, false);
     for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++)
-        quota_free(server->sockets[i].quota);
+        quota_free(server->quotas[i]);
     exchanges_free(server->all);
     free(server);
 }
@@ -353,7 +358,7 @@ void server_set_parts(struct server *server, const struct server_parts *parts)
 
 void server_set_policy(struct server *server, const struct access_policy *policy)
 {
-    int result = listener_set_group(server->sockets[SERVER_BROKER].listener, policy->gate.group);
+    int result = listener_set_group(server->doors[SERVER_DOOR_BROKER].listener, policy->gate.group);
 
     server->all->policy = *policy;
     if (result < 0)
@@ -366,6 +371,6 @@ unsigned server_connections(const struct server *server)
     unsigned sum = 0;
 
     for (size_t i = 0; i < SERVER_SOCKET_COUNT; i++)
-        sum += quota_used(server->sockets[i].quota);
+        sum += quota_used(server->quotas[i]);
     return sum;
 }

@@ -22,6 +22,9 @@ struct server;
 #define SERVER_METRICS_MAX     16
 #define SERVER_METRICS_PER_UID 2
 
+/* Root's own door is beside the broker's socket, under its name and this. Clients know it, too. */
+#define SERVER_ROOT_SUFFIX ".root"
+
 /* NULL and errno when memory or /proc is lacking. `policy` and `parts` are copied; the policy's rules are
  * borrowed. */
 struct server *server_new(struct event_base *base, const struct server_parts *parts,
@@ -34,12 +37,11 @@ void server_set_parts(struct server *server, const struct server_parts *parts); 
 /* For requests to come; connections that are there keep their place. */
 void server_set_policy(struct server *server, const struct access_policy *policy);
 
-/* Serve at a socket that systemd passed (notify_take_socket("broker") or ("metrics")): takes `fd` over in any
- * case. 0 or -errno. */
-int server_listen(struct server *server, enum server_socket kind, int fd);
-/* Make our own socket at `path`: SERVER_BROKER root:GROUP 0660, SERVER_METRICS 0666. 0, or -errno with
- * *error. The path is removed by server_close_listeners(). */
-int server_listen_at(struct server *server, enum server_socket kind, const char *path, gid_t group,
+/* Serve at a socket that systemd passed: takes `fd` over in any case. 0 or -errno. */
+int server_listen(struct server *server, enum server_door door, int fd);
+/* Make our own socket at `path`: SERVER_DOOR_BROKER root:GROUP 0660, SERVER_DOOR_ROOT 0600,
+ * SERVER_DOOR_METRICS 0666. 0, or -errno with *error. The path is removed by server_close_listeners(). */
+int server_listen_at(struct server *server, enum server_door door, const char *path, gid_t group,
                      struct error *error);
 /* No new connections; those that are there go on. Sockets of systemd stay open at its side. */
 void server_close_listeners(struct server *server);

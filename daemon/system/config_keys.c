@@ -146,7 +146,9 @@ static int set_path(struct config *config, const struct config_key *key, const c
 static int set_socket_path(struct config *config, const struct config_key *key, const char *value,
                            struct config_problem *problem)
 {
-    int result = config_value_path(value, sizeof(((struct sockaddr_un *)0)->sun_path), problem);
+    /* ".root" beside it is root's own door */
+    int result =
+        config_value_path(value, sizeof(((struct sockaddr_un *)0)->sun_path) - strlen(".root"), problem);
     return result < 0 ? result : set_string(config, key, value);
 }
 

@@ -19,6 +19,7 @@ teardown() {
         usr/share/man/man8/fence-broker-admin.8 \
         usr/share/man/man5/fence-broker.conf.5 usr/lib/systemd/system/fence-broker.service \
         usr/lib/systemd/system/fence-broker.socket usr/lib/systemd/system/fence-broker-metrics.socket \
+        usr/lib/systemd/system/fence-broker-root.socket usr/lib/systemd/system/fence-broker-root@.socket \
         usr/lib/systemd/system/fence-broker@.service usr/lib/systemd/system/fence-broker@.socket \
         usr/lib/systemd/system/fence-broker-metrics@.socket \
         usr/lib/systemd/system/fence-broker-metrics-proxy.socket usr/lib/systemd/system/fence-broker-metrics-proxy.service \
@@ -44,13 +45,13 @@ teardown() {
 # instance_of FILE: a unit of the first broker's, with the names that an instance has
 instance_of() {
     sed -E 's,/etc/fence-broker/(fence-broker)?\.?,/etc/fence-broker/%i.,g; s,=proxmox-secret secret,=proxmox-secret %i.secret,
-        s,fence-broker(-metrics)?\.(socket|service),fence-broker\1@%i.\2,g; s,/run/fence-broker/,&%i/,
+        s,fence-broker(-metrics|-root)?\.(socket|service),fence-broker\1@%i.\2,g; s,/run/fence-broker/,&%i/,
         s,^(StateDirectory=.*),\1/%i,; s,^(Description=.*),\1 (%i),' "$1"
 }
 
 @test "the units of a second broker differ from the first one's in names only" {
     local unit
-    for unit in fence-broker.service fence-broker.socket fence-broker-metrics.socket; do
+    for unit in fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket; do
         diff <(instance_of "systemd/$unit") "systemd/${unit%.*}@.${unit##*.}"
     done
 }

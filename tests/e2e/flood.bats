@@ -94,13 +94,13 @@ flood_end() {
     await 20 connections_are 0
 }
 
-# rush TARGET: a member asks and hangs up, again and again; HOLD keeps it going
+# rush TARGET [HOW]: a member asks and hangs up, again and again; HOLD keeps it going
 rush() {
     rm -f "$T/rush.fifo" "$T/rush"
     mkfifo "$T/rush.fifo"
     exec {HOLD}<>"$T/rush.fifo"
     # shellcheck disable=SC2094
-    as member1 setpriv --pdeathsig KILL -- "$T/bin/socket-flood" "$SOCKET" rush "$1" <"$T/rush.fifo" >"$T/rush" 2>&1 3>&- {HOLD}>&- &
+    as member1 setpriv --pdeathsig KILL -- "$T/bin/socket-flood" "$SOCKET" "${2:-rush}" "$1" <"$T/rush.fifo" >"$T/rush" 2>&1 3>&- {HOLD}>&- &
     RUSHER=$!
 }
 rush_end() {
@@ -147,6 +147,42 @@ rush_end() {
     guest_alive 103
     refute broker_said "off of vm103"
     next_fence_works 103
+}
+
+# in_line SOCKET: how many wait there to be accepted
+in_line() { ss -Hxl | awk -v path="$1" '$5 == path { print $3 }'; }
+root_is_in_line() { (($(in_line "$SOCKET.root") == 1)); }
+
+# Whoever never waits for his place takes each that comes free: who does wait (or looks again now and then) would have none.
+@test "P7: a member that fills the line again and again keeps nobody out of root's own" {
+    user member1 3001 990
+    sim_start
+    rules_start $'[access]\nenable-acl = no'
+    kill -STOP "$BROKER_PID"
+    rush /v1/doctor crowd
+    await 30 grep -q full "$T/rush"
+    client -o off -n vm101 >"$T/root" 2>&1 3>&- &
+    n=$!
+    await 20 root_is_in_line
+    kill -CONT "$BROKER_PID"
+    wait "$n"
+    guest_dead 101
+    fence 102 -o reboot -n vm102
+    succeeded
+    rush_end
+    await 20 connections_are 0
+    is "$(stat -c '%a %u' "$SOCKET.root")" "600 0"
+    next_fence_works 103
+}
+
+@test "P7: an older broker has no door of root's own: its socket is asked; and a door that cannot be made is said" {
+    sim_start
+    mkdir -p "$T/run"
+    : >"$SOCKET.root"
+    rules_start $'[access]\nenable-acl = no'
+    broker_said "root has no socket of its own and waits in line with the group: $SOCKET.root exists and is not a socket"
+    fence 101 -o off -n vm101
+    succeeded
 }
 
 # of lib.bash: without users of the test's own

@@ -63,8 +63,8 @@ hammer_was_served() {
 
 @test "systemd finds nothing to say about the units" {
     # the manual pages are not of this test
-    run on systemd-analyze --man=no verify fence-broker.service fence-broker.socket fence-broker-metrics.socket \
-        fence-broker@two.service fence-broker@two.socket fence-broker-metrics@two.socket \
+    run on systemd-analyze --man=no verify fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket \
+        fence-broker@two.service fence-broker@two.socket fence-broker-root@two.socket fence-broker-metrics@two.socket \
         fence-broker-metrics-proxy.socket fence-broker-metrics-proxy.service fence-broker-textfile.timer fence-broker-textfile.service
     is "$status $(grep fence-broker <<<"$output")" "0 "
 }
@@ -84,8 +84,10 @@ hammer_was_served() {
     (($(when fence-broker.socket ActiveEnterTimestampMonotonic) <= $(when fence-broker.service InactiveExitTimestampMonotonic)))
     like " $(on systemctl show --value -p Before fence-broker.service) " "* pacemaker.service *"
     refute grep -q network-online <(on systemctl show -p After -p Wants -p Requires fence-broker.service)
-    is "$(on stat -c '%U:%G %a' /run/fence-broker /run/fence-broker/broker.sock /run/fence-broker/metrics.sock | tr '\n' ' ')" \
-        "root:root 755 root:haclient 660 root:root 666 "
+    is "$(on stat -c '%U:%G %a' /run/fence-broker /run/fence-broker/broker.sock /run/fence-broker/broker.sock.root /run/fence-broker/metrics.sock |
+        tr '\n' ' ')" "root:root 755 root:haclient 660 root:root 600 root:root 666 "
+    # which nobody has to know of
+    is "$(on systemctl is-active fence-broker-root.socket)" active
     is "$(restarts)" 0
 }
 

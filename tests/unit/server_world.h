@@ -233,9 +233,10 @@ static inline int set_up(void **state)
     struct access_gate gate = open_gate;
     gate.hacluster = geteuid(); /* whoever runs the tests is privileged */
     set_gate(&gate);
-    assert_int_equal(server_listen_at(world.server, SERVER_BROKER, world.path, ACCESS_NO_GID, &error), 0);
+    assert_int_equal(server_listen_at(world.server, SERVER_DOOR_BROKER, world.path, ACCESS_NO_GID, &error),
+                     0);
     assert_int_equal(
-        server_listen_at(world.server, SERVER_METRICS, world.metrics_path, ACCESS_NO_GID, &error), 0);
+        server_listen_at(world.server, SERVER_DOOR_METRICS, world.metrics_path, ACCESS_NO_GID, &error), 0);
     assert_int_equal(chmod(world.path, 0666), 0); /* strangers get as far as the gate */
     return 0;
 }

@@ -138,13 +138,31 @@ static void test_a_socket_of_systemd_is_served_and_left_alone(void **state)
     snprintf(path, sizeof(path), "%s/run/systemd.sock", world.directory);
     int fd = listener_open(path, 0666, ACCESS_NO_GID, &error);
     assert_int_equal(fcntl(fd, F_SETFL, 0), 0); /* as some systemd versions pass it: blocking */
-    assert_int_equal(server_listen(world.server, SERVER_BROKER, fd), 0);
+    assert_int_equal(server_listen(world.server, SERVER_DOOR_BROKER, fd), 0);
     int client = connect_to(path);
     say(client, TEXT_REQUEST("GET /v1/guests?view=list"));
     expect(client, "HTTP/1.1 200 ", "101,web1\n");
     server_close_listeners(world.server);
     assert_int_equal(stat(path, &st), 0);
     unlink(path);
+}
+
+static void test_roots_door_is_roots_alone(void **state)
+{
+    struct error error;
+    struct stat st;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s" SERVER_ROOT_SUFFIX, world.path);
+    assert_int_equal(server_listen_at(world.server, SERVER_DOOR_ROOT, path, getgid(), &error), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    int client = connect_to(path);
+    say(client, TEXT_REQUEST("GET /v1/guests?view=list"));
+    expect(client, "HTTP/1.1 200 ", "101,web1\n");
+    server_close_listeners(world.server);
+    assert_int_equal(stat(path, &st), -1);
 }
 
 int main(void)
@@ -158,6 +176,7 @@ int main(void)
         SERVER_TEST(test_a_path_that_is_too_long_is_refused),
         SERVER_TEST(test_closing_removes_our_own_socket_only),
         SERVER_TEST(test_a_socket_of_systemd_is_served_and_left_alone),
+        SERVER_TEST(test_roots_door_is_roots_alone),
     };
 
     return cmocka_run_group_tests_name("server_socket", tests, NULL, NULL);
