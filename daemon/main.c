@@ -34,6 +34,7 @@
 #include "system/notify.h"
 #include "system/text.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -659,7 +660,8 @@ static bool start(struct broker *broker, struct error *error)
     recorder_set_program(open("/proc/self/exe", O_PATH | O_CLOEXEC));
     int result = log_start();
     if (result < 0) {
-        error_set(error, ERROR_INTERNAL, "the log's recorder could not be started: %s", strerror(-result));
+        errno = -result;
+        recorder_say_not_started(error, "the log");
         return false;
     }
     broker->history = history_new(broker->settings->config->state_directory, error);

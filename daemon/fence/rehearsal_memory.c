@@ -168,8 +168,7 @@ struct rehearsal_memory *rehearsal_memory_new(const char *directory, struct erro
     if (directory)
         memory->recorder = recorder_new(RECORDER_NAME, &rehearsal_memory_sink, memory->path, -1);
     if (directory && !memory->recorder) {
-        error_set(error, ERROR_INTERNAL, "the recorder of rehearsals could not be started: %s",
-                  strerror(errno));
+        recorder_say_not_started(error, "rehearsals");
         rehearsal_memory_free(memory, 0);
         return NULL;
     }

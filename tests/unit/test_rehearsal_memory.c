@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,6 +174,21 @@ static void test_a_file_that_was_there_and_is_removed_takes_it_back(void **state
     rehearsal_memory_free(memory, PATIENCE_MS);
 }
 
+static void test_without_a_recorder_it_says_why_and_what_to_do(void **state)
+{
+    (void)state;
+    struct rlimit limit = {0}, none;
+    struct error error = {0};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct rehearsal_memory *memory = rehearsal_memory_new(directory, &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_null(memory);
+    assert_string_equal(error.message, "cannot start the recorder of rehearsals: Too many open files");
+    assert_non_null(strstr(error.hint, "LimitNOFILE"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +197,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_says_nothing_counts_all_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_a_directory_nothing_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_a_recorder_it_says_why_and_what_to_do, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_on_disk_counts_until_the_end_of_the_process, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_was_there_and_is_removed_takes_it_back, set_up,
