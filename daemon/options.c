@@ -106,9 +106,21 @@ static void admin_usage(FILE *out)
           out);
 }
 
+/* The index of a command; ARRAY_LEN(commands) if it is none. */
+static size_t find_command(const char *word)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(commands) && strcmp(word, commands[i].word) != 0)
+        i++;
+    return i;
+}
+
 static int admin_main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
+    size_t command = find_command(word);
+    if (command < ARRAY_LEN(commands))
+        return commands[command].main(argc - 1, argv + 1);
     if (!strcmp(word, "-V") || !strcmp(word, "--version") || !strcmp(word, "version"))
         return puts(ADMIN " " FENCE_BROKER_VERSION) < 0;
     bool help = !strcmp(word, "-h") || !strcmp(word, "--help") || !strcmp(word, "help");
@@ -136,12 +148,13 @@ int options_main(int argc, char **argv, int (*run)(const char *config_path))
     };
     if (argc > 1 && !strcmp(argv[1], "recorder"))
         return be_recorder(argc - 1, argv + 1);
-    for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
-        if (strcmp(argv[1], commands[i].word) == 0)
-            return commands[i].main(argc - 1, argv + 1);
-    }
     if (strcmp(program_invocation_short_name, ADMIN) == 0)
         return admin_main(argc, argv);
+    if (argc > 1 && find_command(argv[1]) < ARRAY_LEN(commands)) {
+        fprintf(stderr, "fence_brokerd: the daemon has no command %s; run `" ADMIN " %s ...`\n", argv[1],
+                argv[1]);
+        return 2;
+    }
     const char *config_path = SETTINGS_DEFAULT_PATH;
     bool check_only = false;
     int option;

@@ -146,3 +146,17 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
     [ "$status" = 0 ]
     row ' newcomer@pve no: does not exist 300 yes'
 }
+
+@test "the daemon's own name takes none of the commands, and says which one does" {
+    local daemon=${ADMIN%/*}/fence_brokerd
+    for command in check doctor audit provision; do
+        run "$daemon" "$command" --help
+        [ "$status" = 2 ]
+        [ "$output" = "fence_brokerd: the daemon has no command $command; run \`fence-broker-admin $command ...\`" ]
+        run "$ADMIN" "$command" --help
+        [ "$status" = 0 ]
+        [[ $output == "usage: fence-broker-admin $command"* ]]
+    done
+    run "$daemon" --check -c "$T/none"
+    [ "$status" = 1 ]
+}
