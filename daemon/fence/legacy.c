@@ -96,7 +96,8 @@ static const char *killing_node(const struct step *step)
     const struct step_params *params = &step->params;
     bool own = params->action != FENCE_ON && step->stop.effect_since_ms;
     const char *node = params->killing_since_ms ? params->killing_node : step->stop.effect_node;
-    return step->ha_changed || (own && strcmp(node, step->stop.effect_node) != 0) ? "" : node;
+    bool elsewhere = step->ha_changed || step->ha_unasked;
+    return elsewhere || (own && strcmp(node, step->stop.effect_node) != 0) ? "" : node;
 }
 
 /* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's

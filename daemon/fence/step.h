@@ -140,8 +140,8 @@ struct step {
     bool ha_stopping_seen; /* it was read running while its service was in request_stop */
     bool ha_waits;         /* it was noted that the HA manager is waited for */
     bool ha_fenced;        /* its host was offline, and HA set out to recover it: it resets that host */
-    bool ha_changed;       /* a stop was sent before or after HA managed it, or its host stops it unasked:
-                              ha_calm_ms is not for that one */
+    bool ha_changed;       /* a stop was sent before or after HA managed it, … */
+    bool ha_unasked;       /* … or its host stops it unasked: ha_calm_ms is not for that one */
     int64_t ha_calm_ms;    /* what stops it has begun after this (point 7): 0: nothing is known */
     int64_t ha_taken_ms;   /* a hastop of ours has ended OK: reads asked for since then count; 0: none */
     bool host_offline;     /* by the word of a majority: requests go to `other_host` */

@@ -57,7 +57,7 @@ void step_ha_refused(struct step *step, struct step_effects *effects, int64_t no
 {
     step_ha_managed(step, effects, true, now_ms);
     if (step->stop.tasks == 0) /* no stop of ours has reached the guest's host */
-        step->ha_changed = step->params.killing_since_ms != 0;
+        step->ha_changed &= step->params.killing_since_ms != 0;
 }
 
 /* Its host stops a service in request_stop, which the manager leaves when it has stopped, and in stopped,
@@ -78,8 +78,8 @@ void step_ha_status(struct step *step, struct step_effects *effects)
     step->ha_moved |= !is(state, "stopped");
     step->ha_fenced = false;
     /* in this state, too, its host stops what runs, and goes on when the manager is asked to start it */
-    step->ha_changed |= is(state, "stopped") && step->status.running;
-    if (step_ha_is_calm(&step->status) && !step->ha_changed)
+    step->ha_unasked |= is(state, "stopped") && step->status.running;
+    if (step_ha_is_calm(&step->status) && !step->ha_changed && !step->ha_unasked)
         step->ha_calm_ms = step->status_asked_ms;
     step->ha_stopping_seen = is(state, "request_stop") && (step->status.running || step->ha_stopping_seen);
 }
@@ -101,7 +101,7 @@ static void is_listed_elsewhere(struct step *step, int64_t now_ms)
     if (step->ha_fenced) {
         step->params.killing_since_ms = 0;
         step->ha_calm_ms = now_ms;
-        step->ha_fenced = step->ha_changed = false;
+        step->ha_fenced = step->ha_changed = step->ha_unasked = false;
     }
     if (step->node[0]) { /* a dead host */
         leave_host(step, now_ms);

@@ -85,7 +85,7 @@ static bool may_have_been_killed_since(const struct step *step)
     const struct step_call *stop = &step->stop;
     bool may_come = stop->state == STEP_CALL_TASK || stop->state == STEP_CALL_SENDING ||
                     step_may_come_until(stop) > step->stopped_read_ms;
-    return step->ha || step->ha_changed || may_come ||
+    return step->ha || step->ha_changed || step->ha_unasked || may_come ||
            step_may_have_killed(step->stopped_read_ms, stop->settled_ms, step->params.stop_timeout_ms);
 }
 

@@ -324,18 +324,17 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
     step_fail(step, effects, &result->error);
 }
 
-/* The task's type stands in its UPID: hastop, hastart. Was it the first one that was sent, no other than the
- * HA manager was told to stop the guest. */
+/* The task's type stands in its UPID: hastop, hastart. Whatever was thought while the first one was under
+ * way, whoever took it is the only one that was told to stop the guest. */
 static void take_managed(struct step *step, struct step_effects *effects, struct step_call *call,
                          const struct step_event *event)
 {
-    bool before = step->ha, managed = upid_is_of_ha(event->upid);
+    bool managed = upid_is_of_ha(event->upid);
     step_ha_managed(step, effects, managed, event->now_ms);
-    if (!managed || before)
-        return;
-    call->effect_node[0] = '\0'; /* on whichever host */
+    if (managed)
+        call->effect_node[0] = '\0'; /* on whichever host */
     if (call == &step->stop && call->tasks == 1 && call->strays == 0)
-        step->ha_changed = step->params.killing_since_ms != 0;
+        step->ha_changed &= step->params.killing_since_ms != 0;
 }
 
 static void take_task(struct step *step, struct step_effects *effects, struct step_call *call,

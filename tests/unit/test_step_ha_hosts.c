@@ -184,11 +184,26 @@ static void test_a_stop_that_was_refused_for_ha_cannot_have_killed(void **state)
     power_refused(400, "Parameter verification failed.");
     json_object_put(parameter_errors);
     parameter_errors = NULL;
-    for (int64_t at = 10; at < 2000 && stops == 1; at += 10) {
+    for (int64_t at = 10; at < 4000 && stops < 3; at += 10) {
         go(at);
         if (step.busy_status)
             reads_bare(true, "started");
+        if (step.busy_power && stops == 2)
+            power_lost(); /* to the manager, too */
     }
+    ha_stops_a_bare_guest(14000, 20000);
+    assert_true(step.off_read);
+    hosts_confirm();
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
+/* Its list said nothing of HA; its host says so while the first stop is under way. */
+static void test_a_stop_that_ha_took_is_ha_s_whoever_told_of_ha_first(void **state)
+{
+    (void)state;
+    begin(FENCE_OFF);
+    reads_bare(true, "started");
+    assert_int_equal(stops, 1);
     ha_stops_a_bare_guest(14000, 20000);
     assert_true(step.off_read);
     hosts_confirm();
@@ -335,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_a_hastop_whose_task_is_not_heard_of_again_is_an_open_call),
         cmocka_unit_test(test_a_guest_that_is_listed_with_ha_is_read_first),
         cmocka_unit_test(test_a_stop_that_was_refused_for_ha_cannot_have_killed),
+        cmocka_unit_test(test_a_stop_that_ha_took_is_ha_s_whoever_told_of_ha_first),
         cmocka_unit_test(test_a_stop_that_ha_begins_late_is_not_taken_for_one_that_killed),
         cmocka_unit_test(test_a_stop_that_takes_ha_so_long_may_have_killed),
         cmocka_unit_test(test_a_stop_that_ha_began_of_what_ran_in_stopped_may_have_killed),
