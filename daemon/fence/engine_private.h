@@ -75,7 +75,7 @@ struct guest_queue {
 };
 
 struct reading;
-struct probe;
+struct guest_read;
 struct read_share;
 
 struct engine {
@@ -88,9 +88,9 @@ struct engine {
     struct asker *askers;           /* by id */
     struct guest_queue *queues;     /* by vmid */
     struct reading *readings;       /* by id */
-    struct probe *probes;           /* by vmid */
+    struct guest_read *reads;       /* by vmid */
     struct read_share *read_shares; /* by uid */
-    unsigned member_reads;          /* probes that are under way for members alone */
+    unsigned member_reads;          /* of these, under way for members alone */
     struct legacy *legacies;        /* by vmid; of running operations as they stand */
     uint64_t last_id;               /* of askers and readings */
     unsigned running;

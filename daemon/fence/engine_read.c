@@ -23,23 +23,23 @@
 
 enum question { ASK_STATUS, ASK_LOCATION, ASK_HOSTS };
 
-/* One who waits for an answer. Without a probe it waits for the inventory. */
+/* One who waits for an answer. Without a read it waits for the inventory. */
 struct reading {
     uint64_t id;
     struct engine *engine;
     char *plug;
     struct engine_reader by;
-    struct probe *probe;
+    struct guest_read *read;
     bool asked; /* the status that is under way was asked for after it came */
     struct event *turn, *timer;
     engine_power_fn *answer;
     void *context;
-    struct reading *prev, *next; /* of the same probe */
+    struct reading *prev, *next; /* of the same read */
     UT_hash_handle hh;
 };
 
 /* The reads of one guest. There as long as somebody waits for one. */
-struct probe {
+struct guest_read {
     int vmid;
     struct engine *engine;
     enum pve_guest_type type;
@@ -75,10 +75,10 @@ static void wake(struct event *turn, int64_t in_ms)
 
 /* ---- what members may have ---- */
 
-static bool is_for_root(const struct probe *probe)
+static bool is_for_root(const struct guest_read *read)
 {
     const struct reading *reading;
-    DL_FOREACH (probe->readings, reading) {
+    DL_FOREACH (read->readings, reading) {
         if (reading->by.privileged)
             return true;
     }
@@ -89,33 +89,33 @@ static bool is_for_root(const struct probe *probe)
 static void wake_waiting(struct engine *engine)
 {
     unsigned taken = engine->member_reads;
-    struct probe *probe;
-    for (probe = engine->probes; probe && taken < ENGINE_MEMBER_READS_MAX; probe = probe->hh.next) {
-        if (probe->wants_lane) {
-            wake(probe->turn, 0);
+    struct guest_read *read;
+    for (read = engine->reads; read && taken < ENGINE_MEMBER_READS_MAX; read = read->hh.next) {
+        if (read->wants_lane) {
+            wake(read->turn, 0);
             taken++;
         }
     }
 }
 
-static void leave_lane(struct probe *probe)
+static void leave_lane(struct guest_read *read)
 {
-    if (!probe->in_lane)
+    if (!read->in_lane)
         return;
-    probe->in_lane = false;
-    probe->engine->member_reads--;
-    wake_waiting(probe->engine);
+    read->in_lane = false;
+    read->engine->member_reads--;
+    wake_waiting(read->engine);
 }
 
-static bool enter_lane(struct probe *probe)
+static bool enter_lane(struct guest_read *read)
 {
-    struct engine *engine = probe->engine;
-    probe->wants_lane =
-        !probe->in_lane && !is_for_root(probe) && engine->member_reads >= ENGINE_MEMBER_READS_MAX;
-    if (probe->wants_lane)
+    struct engine *engine = read->engine;
+    read->wants_lane =
+        !read->in_lane && !is_for_root(read) && engine->member_reads >= ENGINE_MEMBER_READS_MAX;
+    if (read->wants_lane)
         return false;
-    if (!probe->in_lane && !is_for_root(probe)) {
-        probe->in_lane = true;
+    if (!read->in_lane && !is_for_root(read)) {
+        read->in_lane = true;
         engine->member_reads++;
     }
     return true;
@@ -161,55 +161,55 @@ static int64_t take_share(struct engine *engine, const struct engine_reader *by)
     return wait_ms > 0 ? wait_ms : 0;
 }
 
-/* ---- probes ---- */
+/* ---- reads ---- */
 
-static void probe_free(struct probe *probe)
+static void read_free(struct guest_read *read)
 {
-    if (probe->call)
-        session_cancel(probe->engine->session, probe->call);
-    leave_lane(probe);
-    HASH_DEL(probe->engine->probes, probe);
-    wake_waiting(probe->engine); /* it may have been woken for a place itself */
-    event_free(probe->turn);
-    free(probe);
+    if (read->call)
+        session_cancel(read->engine->session, read->call);
+    leave_lane(read);
+    HASH_DEL(read->engine->reads, read);
+    wake_waiting(read->engine); /* it may have been woken for a place itself */
+    event_free(read->turn);
+    free(read);
 }
 
-static void on_probe_turn(evutil_socket_t fd, short what, void *context);
+static void on_read_turn(evutil_socket_t fd, short what, void *context);
 
-static struct probe *probe_of(struct engine *engine, const struct guest *guest)
+static struct guest_read *read_of(struct engine *engine, const struct guest *guest)
 {
-    struct probe *probe = NULL;
-    HASH_FIND_INT(engine->probes, &guest->vmid, probe);
-    if (probe)
-        return probe;
-    probe = calloc(1, sizeof(*probe));
-    if (!probe)
+    struct guest_read *read = NULL;
+    HASH_FIND_INT(engine->reads, &guest->vmid, read);
+    if (read)
+        return read;
+    read = calloc(1, sizeof(*read));
+    if (!read)
         return NULL;
-    *probe = (struct probe){.vmid = guest->vmid, .engine = engine, .type = guest->type};
-    snprintf(probe->node, sizeof(probe->node), "%s", guest->node);
-    probe->turn = event_new(engine->base, -1, 0, on_probe_turn, probe);
-    if (probe->turn)
-        HASH_ADD_INT(engine->probes, vmid, probe);
-    if (probe->turn && probe->hh.tbl)
-        return probe;
-    if (probe->turn)
-        event_free(probe->turn);
-    free(probe);
+    *read = (struct guest_read){.vmid = guest->vmid, .engine = engine, .type = guest->type};
+    snprintf(read->node, sizeof(read->node), "%s", guest->node);
+    read->turn = event_new(engine->base, -1, 0, on_read_turn, read);
+    if (read->turn)
+        HASH_ADD_INT(engine->reads, vmid, read);
+    if (read->turn && read->hh.tbl)
+        return read;
+    if (read->turn)
+        event_free(read->turn);
+    free(read);
     return NULL;
 }
 
 static void reading_free(struct reading *reading)
 {
-    struct probe *probe = reading->probe;
+    struct guest_read *read = reading->read;
     HASH_DEL(reading->engine->readings, reading);
-    if (probe)
-        DL_DELETE(probe->readings, reading);
+    if (read)
+        DL_DELETE(read->readings, reading);
     event_free(reading->turn);
     event_free(reading->timer);
     free(reading->plug);
     free(reading);
-    if (probe && !probe->readings && !probe->answering)
-        probe_free(probe);
+    if (read && !read->readings && !read->answering)
+        read_free(read);
 }
 
 static void answer(struct reading *reading, enum engine_power power, const struct pve_status *status,
@@ -227,116 +227,116 @@ static void fail(struct reading *reading, const struct error *error)
     answer(reading, ENGINE_POWER_OFF, NULL, "", &copy);
 }
 
-static void plan_in(struct probe *probe, int64_t wait_ms)
+static void plan_in(struct guest_read *read, int64_t wait_ms)
 {
-    probe->due_ms = clock_now_ms() + wait_ms;
-    wake(probe->turn, wait_ms);
+    read->due_ms = clock_now_ms() + wait_ms;
+    wake(read->turn, wait_ms);
 }
 
 /* Its next read is due when the share of one who waits for it allows that. */
-static void plan(struct probe *probe)
+static void plan(struct guest_read *read)
 {
     struct error error = {0};
-    probe->answering = true; /* whoever is told may leave */
-    while (probe->readings) {
-        const struct engine_reader *by = &probe->readings->by;
-        int64_t wait_ms = is_for_root(probe) ? 0 : take_share(probe->engine, by);
+    read->answering = true; /* whoever is told may leave */
+    while (read->readings) {
+        const struct engine_reader *by = &read->readings->by;
+        int64_t wait_ms = is_for_root(read) ? 0 : take_share(read->engine, by);
         if (wait_ms >= 0) {
-            probe->answering = false;
-            plan_in(probe, wait_ms);
+            read->answering = false;
+            plan_in(read, wait_ms);
             return;
         }
         error_set(&error, ERROR_TOO_MANY, "uid %lu reads more guests than it may", (unsigned long)by->uid);
         error_hint(&error, "%d a second are read; `fence_broker status` tells what is known of all of them",
                    1000 / ENGINE_READS_MS);
-        fail(probe->readings, &error);
+        fail(read->readings, &error);
     }
-    probe_free(probe);
+    read_free(read);
 }
 
 /* One more waits for a read that is not under way: it may be due sooner. */
-static void hasten(struct probe *probe, const struct engine_reader *by)
+static void hasten(struct guest_read *read, const struct engine_reader *by)
 {
-    int64_t wait_ms = take_share(probe->engine, by);
-    if (by->privileged || (wait_ms >= 0 && clock_now_ms() + wait_ms < probe->due_ms))
-        plan_in(probe, wait_ms);
+    int64_t wait_ms = take_share(read->engine, by);
+    if (by->privileged || (wait_ms >= 0 && clock_now_ms() + wait_ms < read->due_ms))
+        plan_in(read, wait_ms);
 }
 
 /* Those who wait for what was asked; the others wait for the next one. */
-static void finish(struct probe *probe, enum engine_power power, const struct pve_status *status,
+static void finish(struct guest_read *read, enum engine_power power, const struct pve_status *status,
                    const struct error *error)
 {
     struct reading *reading;
     char node[PVE_NODE_MAX];
     struct error copy = error ? *error : (struct error){0};
-    memcpy(node, probe->node, sizeof(node));
-    leave_lane(probe);
-    probe->answering = true;
+    memcpy(node, read->node, sizeof(node));
+    leave_lane(read);
+    read->answering = true;
     do { /* whoever is told may ask and leave */
-        DL_FOREACH (probe->readings, reading) {
+        DL_FOREACH (read->readings, reading) {
             if (reading->asked)
                 break;
         }
         if (reading)
             answer(reading, power, status, node, error ? &copy : NULL);
     } while (reading);
-    probe->answering = false;
-    probe->tries = 0;
-    probe->error = (struct error){0};
-    probe->question = ASK_STATUS;
-    if (probe->readings)
-        plan(probe);
+    read->answering = false;
+    read->tries = 0;
+    read->error = (struct error){0};
+    read->question = ASK_STATUS;
+    if (read->readings)
+        plan(read);
     else
-        probe_free(probe);
+        read_free(read);
 }
 
 static void on_result(void *context, uint64_t id, const struct api_result *result);
 
-static void ask(struct probe *probe)
+static void ask(struct guest_read *read)
 {
-    struct engine *engine = probe->engine;
+    struct engine *engine = read->engine;
     struct reading *reading;
     struct api_request request = {
-        .call = API_STATUS, .node = probe->node, .type = probe->type, .vmid = probe->vmid};
+        .call = API_STATUS, .node = read->node, .type = read->type, .vmid = read->vmid};
     struct session_route route = {.urgent = true,
                                   .deadline_ms = clock_now_ms() + READING_DEADLINE_MS,
                                   .answer_timeout_ms = engine->settings.answer_timeout_ms};
-    if (probe->question != ASK_STATUS)
-        request = (struct api_request){.call = probe->question == ASK_LOCATION ? API_GUESTS : API_NODES};
-    DL_FOREACH (probe->readings, reading)
-        reading->asked |= probe->question == ASK_STATUS;
-    probe->call = session_call(engine->session, &request, &route, on_result, probe);
-    if (!probe->call) {
-        error_set(&probe->error, ERROR_INTERNAL, "no memory for a call to Proxmox");
-        finish(probe, ENGINE_POWER_OFF, NULL, &probe->error);
+    if (read->question != ASK_STATUS)
+        request = (struct api_request){.call = read->question == ASK_LOCATION ? API_GUESTS : API_NODES};
+    DL_FOREACH (read->readings, reading)
+        reading->asked |= read->question == ASK_STATUS;
+    read->call = session_call(engine->session, &request, &route, on_result, read);
+    if (!read->call) {
+        error_set(&read->error, ERROR_INTERNAL, "no memory for a call to Proxmox");
+        finish(read, ENGINE_POWER_OFF, NULL, &read->error);
     }
 }
 
 /* Stopped: does it hold as "off"? Points 2 and 3. */
-static bool is_off(const struct probe *probe, const struct pve_status *status, struct error *error)
+static bool is_off(const struct guest_read *read, const struct pve_status *status, struct error *error)
 {
-    if (step_shows_life(probe->type, status)) {
+    if (step_shows_life(read->type, status)) {
         error_set(
             error, ERROR_UNPROVEN,
             "guest %d reads stopped on %s, but a process of it is still there (its network devices are)",
-            probe->vmid, probe->node);
+            read->vmid, read->node);
         return false;
     }
     if (step_lock_hides_the_truth(status->lock)) {
         error_set(error, strncmp(status->lock, "suspend", 7) == 0 ? ERROR_SUSPENDED : ERROR_LOCKED,
-                  "guest %d reads stopped on %s with the lock %s, which proves nothing", probe->vmid,
-                  probe->node, status->lock);
+                  "guest %d reads stopped on %s with the lock %s, which proves nothing", read->vmid,
+                  read->node, status->lock);
         return false;
     }
     return true;
 }
 
 /* From the beginning, in a moment; the deadlines of those who wait end it. */
-static void ask_again(struct probe *probe)
+static void ask_again(struct guest_read *read)
 {
-    probe->question = ASK_STATUS;
-    leave_lane(probe);
-    plan_in(probe, READING_AGAIN_MS);
+    read->question = ASK_STATUS;
+    leave_lane(read);
+    plan_in(read, READING_AGAIN_MS);
 }
 
 /* Words that will be the same the next time: of the login's, and what Proxmox says of the request itself. */
@@ -348,116 +348,116 @@ static bool is_final(const struct api_result *result)
     return result->outcome == API_REFUSED && result->http_status < 500;
 }
 
-static void take_failure(struct probe *probe, const struct api_result *result)
+static void take_failure(struct guest_read *read, const struct api_result *result)
 {
     char lock[PVE_LOCK_MAX];
-    probe->error = result->error;
+    read->error = result->error;
     if (is_final(result)) {
-        finish(probe, ENGINE_POWER_OFF, NULL, &probe->error);
+        finish(read, ENGINE_POWER_OFF, NULL, &read->error);
         return;
     }
     if (result->outcome == API_REFUSED && api_classify(result->reason, lock) == PVE_REFUSAL_MOVED) {
-        if (++probe->tries < READING_TRIES) {
-            probe->question = ASK_LOCATION;
-            ask(probe);
+        if (++read->tries < READING_TRIES) {
+            read->question = ASK_LOCATION;
+            ask(read);
         } else {
-            finish(probe, ENGINE_POWER_OFF, NULL, &probe->error);
+            finish(read, ENGINE_POWER_OFF, NULL, &read->error);
         }
         return;
     }
     if (result->outcome == API_REFUSED && result->http_status < 595) {
-        ask_again(probe);
+        ask_again(read);
         return;
     }
-    probe->question = ASK_HOSTS; /* is the guest's host there at all? */
-    ask(probe);
+    read->question = ASK_HOSTS; /* is the guest's host there at all? */
+    ask(read);
 }
 
 /* The other hosts' word on one that does not answer (rule 8). */
-static void take_hosts(struct probe *probe, const struct api_result *result)
+static void take_hosts(struct guest_read *read, const struct api_result *result)
 {
-    struct inventory *inventory = poller_inventory(probe->engine->poller);
+    struct inventory *inventory = poller_inventory(read->engine->poller);
     struct node_census census;
-    if (result->outcome == API_OK && nodes_take_census(inventory, result->data, probe->node, &census) &&
+    if (result->outcome == API_OK && nodes_take_census(inventory, result->data, read->node, &census) &&
         !census.host_online &&
-        census.online >= nodes_required(probe->engine->settings.min_online_nodes, census.known)) {
-        error_set(&probe->error, ERROR_NODE_OFFLINE,
-                  "the host %s of guest %d is offline by the word of %u of %u hosts", probe->node,
-                  probe->vmid, census.online, census.known);
-        finish(probe, ENGINE_POWER_OFF, NULL, &probe->error);
+        census.online >= nodes_required(read->engine->settings.min_online_nodes, census.known)) {
+        error_set(&read->error, ERROR_NODE_OFFLINE,
+                  "the host %s of guest %d is offline by the word of %u of %u hosts", read->node, read->vmid,
+                  census.online, census.known);
+        finish(read, ENGINE_POWER_OFF, NULL, &read->error);
         return;
     }
-    ask_again(probe);
+    ask_again(read);
 }
 
-static void take_status(struct probe *probe, const struct api_result *result)
+static void take_status(struct guest_read *read, const struct api_result *result)
 {
     struct pve_status status;
     if (result->outcome != API_OK) {
-        take_failure(probe, result);
+        take_failure(read, result);
         return;
     }
-    if (!api_decode_status(result->data, &status) || status.vmid != probe->vmid) {
-        error_set(&probe->error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
-                  result->endpoint_text, probe->vmid);
-        ask_again(probe);
+    if (!api_decode_status(result->data, &status) || status.vmid != read->vmid) {
+        error_set(&read->error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
+                  result->endpoint_text, read->vmid);
+        ask_again(read);
         return;
     }
-    engine_status_seen(probe->engine, probe->type, &status, result->asked_ms);
+    engine_status_seen(read->engine, read->type, &status, result->asked_ms);
     if (status.running)
-        finish(probe, ENGINE_POWER_ON, &status, NULL);
-    else if (is_off(probe, &status, &probe->error))
-        finish(probe, ENGINE_POWER_OFF, &status, NULL);
+        finish(read, ENGINE_POWER_ON, &status, NULL);
+    else if (is_off(read, &status, &read->error))
+        finish(read, ENGINE_POWER_OFF, &status, NULL);
     else
-        finish(probe, ENGINE_POWER_OFF, &status, &probe->error);
+        finish(read, ENGINE_POWER_OFF, &status, &read->error);
 }
 
-static void take_location(struct probe *probe, const struct api_result *result)
+static void take_location(struct guest_read *read, const struct api_result *result)
 {
     bool is_list = result->outcome == API_OK && result->guests;
-    const struct guest *listed = is_list ? guest_list_find(result->guests, probe->vmid) : NULL;
-    probe->question = ASK_STATUS;
+    const struct guest *listed = is_list ? guest_list_find(result->guests, read->vmid) : NULL;
+    read->question = ASK_STATUS;
     if (listed) {
-        snprintf(probe->node, sizeof(probe->node), "%s", listed->node);
-        ask(probe);
+        snprintf(read->node, sizeof(read->node), "%s", listed->node);
+        ask(read);
         return;
     }
     if (is_list || (result->outcome != API_OK && is_final(result)))
-        finish(probe, ENGINE_POWER_OFF, NULL, is_list ? &probe->error : &result->error);
+        finish(read, ENGINE_POWER_OFF, NULL, is_list ? &read->error : &result->error);
     else
-        ask_again(probe);
+        ask_again(read);
 }
 
 static void on_result(void *context, uint64_t id, const struct api_result *result)
 {
-    struct probe *probe = context;
-    if (probe->call != id)
+    struct guest_read *read = context;
+    if (read->call != id)
         return;
-    probe->call = 0;
+    read->call = 0;
     if (result->http_status == 403) /* our privileges are others than we know */
-        poller_reread_privileges(probe->engine->poller);
-    switch (probe->question) {
+        poller_reread_privileges(read->engine->poller);
+    switch (read->question) {
     case ASK_STATUS:
-        take_status(probe, result);
+        take_status(read, result);
         break;
     case ASK_LOCATION:
-        take_location(probe, result);
+        take_location(read, result);
         break;
     case ASK_HOSTS:
-        take_hosts(probe, result);
+        take_hosts(read, result);
         break;
     }
 }
 
-static void on_probe_turn(evutil_socket_t fd, short what, void *context)
+static void on_read_turn(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct probe *probe = context;
-    if (probe->call || !enter_lane(probe))
+    struct guest_read *read = context;
+    if (read->call || !enter_lane(read))
         return;
-    wake_waiting(probe->engine); /* it was woken for a place, and may be root's by now */
-    ask(probe);
+    wake_waiting(read->engine); /* it was woken for a place, and may be root's by now */
+    ask(read);
 }
 
 /* ---- readings ---- */
@@ -468,20 +468,20 @@ static void resolve(struct reading *reading)
     struct error error = {0};
     struct engine *engine = reading->engine;
     const struct guest *guest = inventory_find(poller_inventory(engine->poller), reading->plug, &error);
-    struct probe *probe = guest ? probe_of(engine, guest) : NULL;
-    if (!probe) {
+    struct guest_read *read = guest ? read_of(engine, guest) : NULL;
+    if (!read) {
         if (guest)
             error_set(&error, ERROR_INTERNAL, "no memory for a request");
         fail(reading, &error);
         return;
     }
-    bool is_new = !probe->readings && !probe->answering;
-    reading->probe = probe;
-    DL_APPEND(probe->readings, reading);
+    bool is_new = !read->readings && !read->answering;
+    reading->read = read;
+    DL_APPEND(read->readings, reading);
     if (is_new)
-        plan(probe);
-    else if (!probe->call && !probe->answering)
-        hasten(probe, &reading->by);
+        plan(read);
+    else if (!read->call && !read->answering)
+        hasten(read, &reading->by);
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *context)
@@ -489,7 +489,7 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct reading *reading = context;
-    if (!reading->probe && poller_inventory(reading->engine->poller))
+    if (!reading->read && poller_inventory(reading->engine->poller))
         resolve(reading);
 }
 
@@ -498,7 +498,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct reading *reading = context;
-    struct error error = reading->probe ? reading->probe->error : (struct error){0};
+    struct error error = reading->read ? reading->read->error : (struct error){0};
     if (error.code == ERROR_NONE) {
         const struct error *cause = poller_error(reading->engine->poller);
         error_set(&error, cause->code ? cause->code : ERROR_DEADLINE,
@@ -548,7 +548,7 @@ void engine_readings_resolve(struct engine *engine)
 {
     struct reading *reading, *next;
     HASH_ITER (hh, engine->readings, reading, next) {
-        if (!reading->probe)
+        if (!reading->read)
             event_active(reading->turn, EV_TIMEOUT, 0);
     }
 }

@@ -65,8 +65,8 @@ static void note_desertion(struct runner *runner)
 static void on_power(struct runner *runner, const struct api_result *result)
 {
     struct step_event event = {.kind = STEP_EVENT_POWER, .result = result};
-    if (result->outcome == API_OK && !api_decode_upid(result->data, event.upid))
-        event.upid[0] = '\0';
+    if (result->outcome == API_OK) /* an answer that names no such task is a lost one (proxmox/misfit) */
+        (void)api_decode_upid(result->data, event.upid);
     /* a lost one, too: answers to reads that were under way must not lead the next stop there again */
     if (result->outcome != API_UNSENT && blame_of(API_STOP, result) != BLAME_NOBODY)
         runner->avoid |= UINT64_C(1) << result->endpoint;

@@ -203,7 +203,7 @@ struct step_event {
     struct pve_task_count tasks;  /* TASKS: of stops since the request */
     struct pve_task_count starts; /* the same of starts */
     struct node_census census;
-    char upid[PVE_UPID_MAX]; /* POWER: the new task, "" if none came; TASK: the one that was read; TASKS: our
+    char upid[PVE_UPID_MAX]; /* POWER, API_OK: the new task; TASK: the one that was read; TASKS: our
                                 last stop's, "" if it is not listed */
     const char *node; /* STATUS, TASKS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
     enum pve_guest_type type; /* LOCATED */

@@ -340,24 +340,18 @@ static void take_managed(struct step *step, struct step_effects *effects, struct
 static void take_task(struct step *step, struct step_effects *effects, struct step_call *call,
                       const struct step_event *event)
 {
-    if (event->upid[0]) {
-        take_managed(step, effects, call, event);
-        call->state = STEP_CALL_TASK;
-        step->stop_unread &= call != &step->stop;
-        snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
-        if (call == &step->stop && !step->ha)
-            see_boot(step, call);
-        /* in the watch the starts are counted on from where they were */
-        if (step->phase != STEP_WATCHING && (went_to_its_host(step, call) || step->ha))
-            memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
-        step->next_task_ms = event->now_ms;
-        step->task_gap_ms = STEP_STATUS_FIRST_MS;
-        step_note(effects, "%s sent to %s", call_name(step, call), call->node);
-    } else {
-        step_settle(step, call, STEP_CALL_OPEN, event->now_ms);
-        step_note(effects, "%s: the answer names no task", call_name(step, call));
-        step_back_off(step, event->now_ms);
-    }
+    take_managed(step, effects, call, event);
+    call->state = STEP_CALL_TASK;
+    step->stop_unread &= call != &step->stop;
+    snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
+    if (call == &step->stop && !step->ha)
+        see_boot(step, call);
+    /* in the watch the starts are counted on from where they were */
+    if (step->phase != STEP_WATCHING && (went_to_its_host(step, call) || step->ha))
+        memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
+    step->next_task_ms = event->now_ms;
+    step->task_gap_ms = STEP_STATUS_FIRST_MS;
+    step_note(effects, "%s sent to %s", call_name(step, call), call->node);
     step_read_status_now(step, event->now_ms);
 }
 

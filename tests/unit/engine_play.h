@@ -265,6 +265,10 @@ static void garble(const struct flight *flight, struct plan *plan)
     }
     json_object_put(data);
     plan->result.data = json_object_new_object();
+    if (flight->call == API_STOP || flight->call == API_START || flight->call == API_RESET) {
+        plan->result.outcome = API_LOST; /* it names no task of ours */
+        error_set(&plan->result.error, ERROR_PROTOCOL, "what is no task");
+    }
 }
 
 /* The moment at which a call takes effect, and at which a read sees what it sees. */

@@ -257,11 +257,14 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
     }
 }
 
-/* A good answer that cannot be read, or is another guest's. */
+/* A good answer that cannot be read, or is another guest's; one that names no task of ours is lost. */
 static void garble(struct episode *episode, struct flight *flight, enum kind kind)
 {
     flight->event.upid[0] = '\0';
-    if (kind == STATUS && flight->event.decoded && world_chance(&episode->world, 50)) {
+    if (kind == POWER) {
+        flight->result.outcome = API_LOST;
+        error_set(&flight->result.error, ERROR_PROTOCOL, "what is no task");
+    } else if (kind == STATUS && flight->event.decoded && world_chance(&episode->world, 50)) {
         flight->event.status.vmid++;
         flight->event.status.running = !flight->event.status.running;
         flight->event.status.nics = flight->event.status.traffic = false;

@@ -66,11 +66,6 @@ static void lost(void)
     power_lost();
 }
 
-static void without_task(void)
-{
-    power_taken("");
-}
-
 static void under_way(void)
 {
     go(now_ms - T0 + 1);
@@ -224,7 +219,6 @@ static void test_what_begins_a_doubt(void **state)
         {answer_cut_off, true},
         {lost, true},
         {refused_after_a_lost_one, true},
-        {without_task, true},
         {under_way, true},
         {task_goes_on, true},
         {task_waited_for_storage, true},

@@ -447,20 +447,24 @@ static void test_a_stop_answered_with_a_server_error_is_an_open_call(void **stat
     assert_true(effects.read_hosts);
 }
 
-static void test_an_answer_without_a_task_is_an_open_call_and_not_repeated_at_once(void **state) /* rule 6 */
+static void test_a_second_lost_stop_is_an_open_call_and_not_repeated_at_once(void **state) /* rule 6 */
 {
     (void)state;
     begin(FENCE_OFF);
     go(10);
     reads_running();
-    power_taken("");
+    power_lost();
     assert_int_equal(step.stop.state, STEP_CALL_OPEN);
-    go(40);
-    reads_running();
-    assert_int_equal(stops, 1);
-    go(1000);
+    go(100);
     reads_running();
     assert_int_equal(stops, 2);
+    power_lost();
+    go(140);
+    reads_running();
+    assert_int_equal(stops, 2);
+    go(1000);
+    reads_running();
+    assert_int_equal(stops, 3);
 }
 
 static void test_a_task_that_its_host_does_not_know_is_an_open_call(void **state) /* rule 6 */
@@ -996,7 +1000,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_stop_that_was_done_is_proven_by_reading),
         cmocka_unit_test(test_a_lost_stop_is_sent_again_only_after_a_read),
         cmocka_unit_test(test_a_stop_answered_with_a_server_error_is_an_open_call),
-        cmocka_unit_test(test_an_answer_without_a_task_is_an_open_call_and_not_repeated_at_once),
+        cmocka_unit_test(test_a_second_lost_stop_is_an_open_call_and_not_repeated_at_once),
         cmocka_unit_test(test_a_task_that_its_host_does_not_know_is_an_open_call),
         cmocka_unit_test(test_an_unreadable_task_is_read_again),
         cmocka_unit_test(test_the_end_of_a_task_that_cannot_be_read_is_looked_for_in_the_list),
