@@ -92,20 +92,16 @@ static void add_untold(struct diagnosis *diagnosis, reason_set reasons)
 static void add_empty_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
                            enum diagnosis_level level, const char *pool, const char *message)
 {
-    _cleanup_(text_clear) struct text hint = {0};
-    int vmid = 0;
-    const char *below = pool ? inventory_pool_below(facts->readiness.inventory, pool, &vmid) : NULL;
+    struct error below;
 
-    if (!below || facts->sees) {
+    if (!pool || facts->sees || !inventory_say_below(facts->readiness.inventory, pool, &below)) {
         diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms, "%s", message);
         diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, pool);
         return;
     }
-    diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms,
-                  "%s: guest %d is in %s, and %s does not include that", message, vmid, below, pool);
-    text_printf(&hint, "in [proxmox] of fence-broker.conf: `pool = %s`", below);
-    diagnosis->failed |= hint.failed;
-    diagnosis_hint(diagnosis, hint.data);
+    diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms, "%s: %s", message,
+                  below.message);
+    diagnosis_hint(diagnosis, below.hint);
 }
 
 static void add_members(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, reason_set overall)

@@ -242,6 +242,10 @@ size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms
 const struct error *readiness_cause(const struct readiness_facts *facts, const struct guest *guest,
                                     enum reason reason)
 {
+    if (reason == REASON_EMPTY_POOL)
+        return facts->inventory ? inventory_empty_cause(facts->inventory) : NULL;
+    if (!guest)
+        return NULL;
     const struct evidence_guest *known = evidence_of(facts->evidence, guest->vmid);
 
     if (reason == REASON_NAME_MOVED || reason == REASON_MOVED_ALIASED)

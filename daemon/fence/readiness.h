@@ -89,8 +89,8 @@ reason_set readiness_overall(const struct readiness_facts *facts);
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest);
 enum verdict readiness_verdict(reason_set reasons);
 
-/* What lies behind a reason of this guest in Proxmox's own words, by its evidence; NULL: nothing more is
- * known. */
+/* What lies behind a reason of this guest (NULL: of all) in Proxmox's own words, by its evidence; NULL:
+ * nothing more is known. */
 const struct error *readiness_cause(const struct readiness_facts *facts, const struct guest *guest,
                                     enum reason reason);
 

@@ -76,7 +76,7 @@ static void tell(struct verdicts *verdicts, struct row *row, const struct guest 
         verdicts->last_more = change;
         return;
     }
-    if (guest && row->seen.reason != REASON_COUNT)
+    if (row->seen.reason != REASON_COUNT)
         change.cause = readiness_cause(facts, guest, row->seen.reason);
     verdicts->tell(verdicts->context, &change);
 }

@@ -68,9 +68,11 @@ const char *guest_second_alias(const struct guest *guest);
 const struct guest *inventory_find(const struct inventory *inventory, const char *plug, struct error *error);
 /* The same without a word about why not, which costs more than the search. */
 const struct guest *inventory_leads(const struct inventory *inventory, const char *plug);
-/* A pool below this one ("prod/nfs" below "prod"), of which Proxmox shows a guest that is none of ours; NULL:
- * none. */
-const char *inventory_pool_below(const struct inventory *inventory, const char *pool, int *vmid);
+/* Proxmox shows a guest that is none of ours, of a pool below this one ("prod/nfs" below "prod"): which, and
+ * the line that mends it. False: none, and *error is untouched. */
+bool inventory_say_below(const struct inventory *inventory, const char *pool, struct error *error);
+/* Why it has no guests, by that; NULL: it has some, or nothing is known. */
+const struct error *inventory_empty_cause(const struct inventory *inventory);
 /* Both guests of ERROR_NAME_MOVED. False: this plug has not moved. */
 bool inventory_moved(const struct inventory *inventory, const char *plug, const struct guest **before,
                      const struct guest **now);
@@ -110,6 +112,8 @@ bool inventory_builder_guest(struct inventory_builder *builder, const struct gue
 /* A guest that Proxmox shows and that may be of none of the pools: known by name only, for errors. Only VMID,
  * name and pool of `guest` count. */
 bool inventory_builder_stranger(struct inventory_builder *builder, const struct guest *guest);
+/* One of ours, given behind all strangers. */
+void inventory_builder_pool(struct inventory_builder *builder, const char *pool);
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
 /* This name led to that guest before. `name` is borrowed until the builder ends. */
 bool inventory_builder_lead(struct inventory_builder *builder, const char *name, int vmid);

@@ -68,6 +68,7 @@ struct inventory {
     struct moved_name *moved;
     size_t moved_count;
     struct strangers strangers;
+    struct error below; /* of a pool below one of ours are some of them */
     struct arena texts; /* all strings that the others point to */
 };
 

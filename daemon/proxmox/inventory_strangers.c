@@ -42,7 +42,7 @@ bool inventory_builder_stranger(struct inventory_builder *builder, const struct 
     return ok;
 }
 
-const char *inventory_pool_below(const struct inventory *inventory, const char *pool, int *vmid)
+bool inventory_say_below(const struct inventory *inventory, const char *pool, struct error *error)
 {
     size_t length = strlen(pool);
 
@@ -51,10 +51,26 @@ const char *inventory_pool_below(const struct inventory *inventory, const char *
 
         if (!stranger->pool || strncmp(stranger->pool, pool, length) != 0 || stranger->pool[length] != '/')
             continue;
-        *vmid = stranger->vmid;
-        return stranger->pool;
+        error_set(error, ERROR_EMPTY_POOL, "guest %d is in %.100s, and %.100s does not include that",
+                  stranger->vmid, stranger->pool, pool);
+        error_hint(error, "in [proxmox] of fence-broker.conf: `pool = %.100s`", stranger->pool);
+        error->names_guests = true;
+        return true;
     }
-    return NULL;
+    return false;
+}
+
+void inventory_builder_pool(struct inventory_builder *builder, const char *pool)
+{
+    struct inventory *inventory = inventory_builder_made(builder);
+
+    if (inventory->below.code == ERROR_NONE)
+        inventory_say_below(inventory, pool, &inventory->below);
+}
+
+const struct error *inventory_empty_cause(const struct inventory *inventory)
+{
+    return inventory->guest_count == 0 && inventory->below.code != ERROR_NONE ? &inventory->below : NULL;
 }
 
 void strangers_forget_guests(struct inventory *inventory)

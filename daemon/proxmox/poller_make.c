@@ -143,6 +143,8 @@ static struct inventory *finish(struct poller *poller)
         if (!inventory_builder_alias(builder, poller->aliases[i].node, poller->aliases[i].target))
             return NULL;
     }
+    for (size_t i = 0; i < poller->pool_count; i++)
+        inventory_builder_pool(builder, poller->pools[i].name);
     if (poller->leads && !leads_give(poller->leads, builder))
         return NULL;
     return inventory_builder_finish(TAKE(poller->making.builder), poller->guests_ms);

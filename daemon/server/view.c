@@ -71,6 +71,11 @@ const struct error *view_guest_cause(const struct view_facts *facts, const struc
     return cause ? cause : view_cause(facts, reason);
 }
 
+static const char *hint_of(const struct error *cause, enum reason reason)
+{
+    return cause && cause->hint[0] ? cause->hint : reason_hint(reason);
+}
+
 void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
                       reason_set reasons)
 {
@@ -86,7 +91,7 @@ void view_add_reasons(struct json_object *object, const struct view_facts *facts
         view_add_string(one, "reason", reason_name(r));
         view_add_string(one, "severity", verdict_name(reason_severity(r)));
         view_add_string(one, "message", reason_message(r));
-        view_add_string(one, "hint", reason_hint(r));
+        view_add_string(one, "hint", hint_of(cause, r));
         view_add_string(one, "cause", cause ? cause->message : NULL);
         view_add_string(one, "seen_within", reason_seen(r));
         view_add_string(one, "documentation", reason_documentation(r, place));
@@ -94,6 +99,21 @@ void view_add_reasons(struct json_object *object, const struct view_facts *facts
             json_object_put(one);
     }
     view_add(object, "reasons", array);
+}
+
+void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
+{
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        const struct error *cause = view_cause(facts, r);
+
+        if (!(reasons & (reason_set)1 << r))
+            continue;
+        text_printf(out, "  %s (%s): %s\n", reason_name(r), verdict_name(reason_severity(r)),
+                    reason_message(r));
+        if (cause)
+            text_printf(out, "    cause: %s\n", cause->message);
+        text_printf(out, "    hint: %s\n", hint_of(cause, r));
+    }
 }
 
 void view_put_reasons(struct text *out, reason_set reasons)
@@ -148,6 +168,8 @@ static const struct error *cause_for_all(const struct view_facts *facts, enum re
         return grants_missing(facts->grants);
     if (reason == REASON_REHEARSAL_UNSAFE)
         return evidence_rehearsals_alarm(facts->readiness.evidence);
+    if (reason == REASON_EMPTY_POOL)
+        return readiness_cause(&facts->readiness, NULL, reason);
     if (reason == REASON_ONE_ENDPOINT)
         return endpoint_error(facts, ERROR_NONE);
     if (reason == REASON_CLOCK_WRONG || reason == REASON_CLOCK_DOUBTED)

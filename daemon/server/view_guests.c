@@ -129,6 +129,8 @@ static bool guests_screen(struct text *out, const struct view_facts *facts, stru
     out->failed |= cursor->table.failed;
     text_printf(out, "%zu guests%s, seen %s ago\n", cursor->shown, facts->subject ? " that you may see" : "",
                 clock_age(facts->readiness.inventory_age_ms, age));
+    view_put_reason_lines(out, facts,
+                          readiness_overall(&facts->readiness) & (reason_set)1 << REASON_EMPTY_POOL);
     return true;
 }
 

@@ -57,21 +57,6 @@ static const char *endpoint_state_name(enum endpoint_state state)
 
 /* ---- the screen ---- */
 
-static void put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
-{
-    for (enum reason r = 0; r < REASON_COUNT; r++) {
-        const struct error *error = view_cause(facts, r);
-
-        if (!(reasons & (reason_set)1 << r))
-            continue;
-        text_printf(out, "  %s (%s): %s\n", reason_name(r), verdict_name(reason_severity(r)),
-                    reason_message(r));
-        if (error)
-            text_printf(out, "    cause: %s\n", error->message);
-        text_printf(out, "    hint: %s\n", error && error->hint[0] ? error->hint : reason_hint(r));
-    }
-}
-
 static void put_privileges(struct text *table, const struct view_facts *facts)
 {
     const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
@@ -255,7 +240,7 @@ static void status_screen(struct text *out, const struct view_facts *facts)
     text_puts(out, "Verdict: ");
     put_verdict(out, facts, &counts);
     text_puts(out, "\n");
-    put_reason_lines(out, facts, counts.reasons);
+    view_put_reason_lines(out, facts, counts.reasons);
     put_unresolved_aliases(out, facts);
     text_puts(out, "\n");
     put_session(&table, facts);

@@ -221,3 +221,42 @@ nobody_died() {
 }
 
 is_shown() { [[ $(client off 200 --dry-run 2>&1) == *"not in the pool"* ]]; }
+
+# ---- a pool below the configured one, which does not include it ----
+
+# names_pool_below COMMAND…: its answer has the pool that is meant, and the line for it
+names_pool_below() {
+    local said
+    said=$("$@" </dev/null 2>&1) || true
+    like "$said" "*guest 101 is in prod/nfs, and prod does not include that*in \[proxmox\] of fence-broker.conf:*pool = prod/nfs*"
+}
+
+@test "pool = prod, and its guests are in prod/nfs: every screen says so, and with which line" {
+    sim_users
+    sed -i -e 's,^pool:nfs_cluster:,pool:prod/nfs:,' -e 's,/pool/nfs_cluster,/pool/prod/nfs,' "$SIM/user.cfg"
+    printf '%s\n' 'pool:prod::::' 'acl:0:/pool/prod:fence@pve,fence@pve!broker:FenceBroker:' >>"$SIM/user.cfg"
+    sim_start
+    broker_configure proxmox.pool=prod proxmox.least-privilege=warn
+    broker_spawn
+    await 20 broker_said "0 guests in the pool"
+    await 20 broker_said "all guests: ready -> blocked: empty-pool: the pool has no guest that the broker can see (guest 101 is in prod/nfs, and prod does not include that); in [proxmox] of fence-broker.conf: \`pool = prod/nfs\`"
+    names_pool_below client status
+    names_pool_below client targets
+    names_pool_below client doctor
+    names_pool_below client -o monitor
+    names_pool_below "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
+    is "$(ask GET /v1/status | json reasons.0.cause)" "guest 101 is in prod/nfs, and prod does not include that"
+    is "$(ask GET /v1/status | json reasons.0.hint)" "in [proxmox] of fence-broker.conf: \`pool = prod/nfs\`"
+    for action in off reboot on; do
+        fence 101 -o $action -n vm101
+        failed unknown-plug "*guest 101 (vm101), which is in prod/nfs and not in a pool of the broker's*add \`pool = prod/nfs\`*"
+    done
+    guest_alive 101
+    # the line is followed
+    broker_reload proxmox.pool=prod/nfs proxmox.least-privilege=warn
+    await 20 client -o monitor -q
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    unlike "$(client targets)" "*empty-pool*"
+}

@@ -161,7 +161,6 @@ static void test_a_guest_of_another_pool_is_not_to_be_moved_out_of_it(void **sta
 {
     struct inventory_builder *builder = inventory_builder_new(NULL);
     struct error error = {.code = ERROR_NONE};
-    int vmid = 0;
 
     (void)state;
     add_guest(builder, 101, "web1");
@@ -173,9 +172,12 @@ static void test_a_guest_of_another_pool_is_not_to_be_moved_out_of_it(void **sta
     assert_non_null(strstr(error.message, "guest 201 (nfs1), which is in prod/nfs"));
     assert_non_null(strstr(error.hint, "add `pool = prod/nfs`"));
     assert_null(strstr(error.hint, "pveum"));
-    assert_string_equal(inventory_pool_below(inventory, "prod", &vmid), "prod/nfs");
-    assert_int_equal(vmid, 201);
-    assert_null(inventory_pool_below(inventory, "prod/nfs", &vmid));
+    assert_false(inventory_say_below(inventory, "prod/nfs", &error));
+    assert_true(inventory_say_below(inventory, "prod", &error));
+    assert_string_equal(error.message, "guest 201 is in prod/nfs, and prod does not include that");
+    assert_string_equal(error.hint, "in [proxmox] of fence-broker.conf: `pool = prod/nfs`");
+    assert_true(error.names_guests);
+    assert_null(inventory_empty_cause(inventory)); /* it has guests */
     inventory_unref(inventory);
 }
 
