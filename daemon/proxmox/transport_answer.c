@@ -187,6 +187,19 @@ struct journey transport_journey(const struct transfer *transfer, bool connected
     return journey;
 }
 
+/* HOST[:PORT] or HOST[:PORT] as NAME, whose host has no address. */
+static void hint_at_address(const char *endpoint, struct error *error)
+{
+    size_t host = strcspn(endpoint, " :"), place = strcspn(endpoint, " ");
+    const char *as = strstr(endpoint, " as ");
+    const char *name = as ? as + strlen(" as ") : endpoint;
+    error_hint(error,
+               "do without the name service: write `endpoint = ADDRESS%.*s as %.*s`, or put %.*s into "
+               "/etc/hosts",
+               (int)(place - host), endpoint + host, as ? (int)strlen(name) : (int)host, name, (int)host,
+               endpoint);
+}
+
 void transport_judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
                              struct api_result *result)
 {
@@ -218,8 +231,5 @@ void transport_judge_failure(const struct transfer *transfer, CURLcode code, boo
                   "%s at %s: %s", call, transfer->endpoint_text,
                   transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
     if (code == CURLE_COULDNT_RESOLVE_HOST)
-        error_hint(&result->error,
-                   "do without the name service: write `endpoint = ADDRESS as %.*s`, or put the name into "
-                   "/etc/hosts",
-                   (int)strcspn(transfer->endpoint_text, " :"), transfer->endpoint_text);
+        hint_at_address(transfer->endpoint_text, &result->error);
 }

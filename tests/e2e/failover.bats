@@ -169,13 +169,13 @@ own_resolver() {
     printf '127.0.0.1 localhost pve1 pve2\n' >"$T/hosts"
 }
 
+# shellcheck disable=SC2016
+WITH_OWN_FILES='for file in nsswitch.conf resolv.conf hosts; do mount --bind "$0/$file" "/etc/$file"; done; exec "$@"'
+
 # broker_spawn in a namespace of its own; lib.bash's broker_start calls it
 with_own_resolver() {
     broker_spawn() {
-        # shellcheck disable=SC2016
-        spawn "$T/broker.log" unshare --mount sh -ec '
-            for file in nsswitch.conf resolv.conf hosts; do mount --bind "$1/$file" "/etc/$file"; done
-            exec "$2" -c "$3"' sh "$T" "$BUILD/fence_brokerd" "$CONFIG"
+        spawn "$T/broker.log" unshare --mount sh -ec "$WITH_OWN_FILES" "$T" "$BUILD/fence_brokerd" -c "$CONFIG"
         BROKER_PID=$SPAWNED
         ln -sf broker.log.err "$T/broker.err"
         await 10 broker_listens
@@ -214,6 +214,40 @@ resolver_dies() { printf '127.0.0.1 localhost\n' >"$T/hosts"; }
     at_most "$took" "$AT_ONCE"
 }
 three_rounds() { (($(sim_calls resources) >= 6)); }
+
+@test "an endpoint whose name does not resolve: every screen has the two ways out, and both work" {
+    unshare --mount true 2>/dev/null || missing "mount namespaces are not to be had here"
+    own_resolver
+    with_own_resolver
+    printf 'hosts: files\n' >"$T/nsswitch.conf"
+    resolver_dies
+    sim_start
+    local port hint
+    port=$(sed -n 's/^pve1 127.0.0.1:\([0-9]*\)$/\1/p' "$SIM/endpoints")
+    hint="do without the name service: write \`endpoint = ADDRESS:$port as pve1\`, or put pve1 into /etc/hosts"
+    broker_configure fence.deadline=5s proxmox.poll-interval=1s "proxmox.endpoint=pve1:$port"
+    broker_spawn
+    await 20 endpoint_is 1 0
+    fence 101 -o off -n vm101
+    failed "no-" "*resolve host: pve1*$hint"
+    client -o monitor 2>"$T/monitor" || true
+    client status >"$T/status"
+    client doctor >"$T/doctor" || true
+    unshare --mount sh -ec "$WITH_OWN_FILES" "$T" "$BUILD/fence-broker-admin" doctor -c "$CONFIG" >"$T/alone" || true
+    for screen in monitor status doctor alone; do
+        grep -F "$hint" "$T/$screen" || { echo "$screen:"; cat "$T/$screen"; return 1; }
+    done
+    printf '127.0.0.1 localhost pve1\n' >"$T/hosts"
+    await 20 client -o monitor -q
+    resolver_dies
+    broker_reload fence.deadline=5s "proxmox.endpoint=127.0.0.1:$port as pve1"
+    await 20 client -o monitor -q
+    off 101
+    # a name for the certificate stays
+    broker_reload fence.deadline=5s "proxmox.endpoint=gone:$port as pve1"
+    await 20 status_says "write \`endpoint = ADDRESS:$port as pve1\`, or put gone into /etc/hosts"
+}
+status_says() { client status | grep -F "$1"; }
 
 @test "an endpoint whose name was never resolved costs nothing while another one is known" {
     unshare --mount true 2>/dev/null || missing "mount namespaces are not to be had here"
