@@ -135,6 +135,81 @@ teardown() { fence_teardown; }
     guest_dead 102
 }
 
+# ---- calls that reached no host ----
+
+# reached_none VMID GLOB…: the newest operation's time line has each of these, and says nowhere that a call was sent or went to a host;
+# the list says none of it either
+reached_none() {
+    local vmid=$1 id
+    id=$(operation id "$vmid")
+    shift
+    for what in "$(client explain "$id")" "$(ask GET "/v1/operations/$id")"; do
+        unlike "$what" "*sent to*"
+        unlike "$what" "*went to*"
+        for words in "$@"; do like "$what" "*$words*"; done
+    done
+    unlike "$(client history)$(ask GET /v1/operations)" "*sent to*"
+}
+
+@test "history of calls that reached no host: a host without power" {
+    both_start
+    sim_ctl node pve1 dead
+    for action in off reboot on; do
+        fence 101 -o $action -n vm101
+        failed node-offline "*pve1*"
+        reached_none 101
+    done
+}
+
+@test "history of calls that reached no host: 595, nobody passes them on to it" {
+    both_start
+    sim_ctl kill 103
+    sim_ctl wait 103 stopped
+    for call in stop start reset; do
+        sim_ctl fault http call=$call status=595 "reason=Connection refused"
+    done
+    fence_begin off 101 -o off -n vm101
+    fence_begin reboot 102 -o reboot -n vm102
+    fence_begin on 103 -o on -n vm103
+    for name in off reboot on; do
+        fence_end $name
+        failed ""
+    done
+    reached_none 101 "stop: pve1 could not be reached by 127.0.0.1:"
+    reached_none 102 "stop: pve2 could not be reached by 127.0.0.1:"
+    reached_none 103 "start: pve3 could not be reached by 127.0.0.1:"
+    fence 101 -o reboot -n vm101 -m cycle
+    failed ""
+    reached_none 101 "reset: pve1 could not be reached by 127.0.0.1:"
+}
+
+@test "history of calls that reached no host: no endpoint takes a connection, or none in time" {
+    both_start proxmox.answer-timeout=1s
+    sim_ctl fault refuse
+    fence_begin off 101 -o off -n vm101
+    fence_begin reboot 102 -o reboot -n vm102
+    fence_begin on 103 -o on -n vm103
+    for name in off reboot on; do
+        fence_end $name
+        failed ""
+    done
+    reached_none 101 "stop could not be sent: stop at 127.0.0.1:"
+    reached_none 102 "stop could not be sent: stop at 127.0.0.1:"
+    reached_none 103
+    # connections are taken, and nothing comes on them: no TLS, no request
+    sim_ctl clear
+    await 20 client -o monitor -q
+    sim_ctl fault silent
+    fence_begin off 101 -o off -n vm101
+    fence_begin reboot 102 -o reboot -n vm102
+    for name in off reboot; do
+        fence_end $name
+        failed ""
+    done
+    reached_none 101
+    reached_none 102
+}
+
 # ---- containers, and what was off already ----
 
 @test "containers: off, off again, reboot, and on" {
