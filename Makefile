@@ -74,7 +74,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster demo bench fuzz install uninstall clean \
+.PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster prove demo bench fuzz install uninstall clean \
         help format check-format check-layers \
         unit
 .DELETE_ON_ERROR:
@@ -166,7 +166,7 @@ DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux
 # what makes a root of Debian 13, and what is in it beside the above
 APT_TRIXIE := mmdebstrap debian-archive-keyring util-linux
 DNF_TRIXIE := mmdebstrap debian-keyring util-linux
-IN_TRIXIE  := $(APT_BUILD) $(APT_TEST) clang git
+IN_TRIXIE  := $(APT_BUILD) $(APT_TEST) clang git cbmc
 
 # $(call install-missing,apt names,dnf names)
 define install-missing
@@ -256,6 +256,9 @@ check-layers:
 check-mutations: deps
 	+@$(MAKE) --no-print-directory unit
 	@BUILD=$(B) prove tests/mutations/run
+# what is proven by CBMC for every run there is, and that each proof fails with the bugs in its code; doc/proof.md
+prove:
+	@proofs/run && proofs/run --bugs
 check-format:
 	@clang-format --dry-run --Werror $(C_FILES)
 format:
@@ -353,6 +356,7 @@ help:
 	@echo 'make check-san   all tests with sanitizers    make check-trixie  all tests on Debian 13'
 	@echo 'make bench       figures, against fence_pve  make install     DESTDIR= prefix= sysconfdir= unitdir='
 	@echo 'make check-mutations  that the tests see every bug of a list'
+	@echo 'make prove       the machine proofs, with CBMC: doc/proof.md'
 	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
 	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
 	@echo 'make man-screens the manual of the screens, anew'

@@ -1,0 +1,22 @@
+/*
+ * The words of a proof. A harness makes a value by leaving it without one: CBMC takes it for any value that
+ * there is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the code is given, and nobody proves here: each one stands with its reason. */
+#define ASSUME(condition) __CPROVER_assume(condition)
+/* What is proven. */
+#define CLAIM(condition, words) __CPROVER_assert(condition, words)
+/* A proof of what never happens is none: this must be possible here (--cover cover). */
+#ifdef REACHING
+#define REACHED(condition) __CPROVER_cover(condition)
+#else
+#define REACHED(condition) ((void)(condition))
+#endif
+
+void prove(void);
