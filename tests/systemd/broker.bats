@@ -243,6 +243,23 @@ polled() { (($(sim_ctl stats | awk '$1 == "call" && $2 == "resources" { print $3
     hammer_was_served
 }
 
+@test "an upgrade from units without root's own socket: it is done without, and the next restart brings it" {
+    local units=/etc/systemd/system
+    on cp /lib/systemd/system/fence-broker.service /lib/systemd/system/fence-broker.socket "$units/"
+    on sed -i 's/ fence-broker-root.socket//; /^Wants=/d' "$units/fence-broker.service" "$units/fence-broker.socket"
+    on systemctl daemon-reload
+    on systemctl stop fence-broker-root.socket
+    on systemctl restart fence-broker.service
+    await 10 journal_has 'root has no socket of its own and waits in line with the group'
+    on fence_broker -o off -n node2
+    on rm "$units/fence-broker.service" "$units/fence-broker.socket"
+    on systemctl daemon-reload
+    on systemctl restart fence-broker.service
+    is "$(on systemctl is-active fence-broker-root.socket)" active
+    is "$(on systemctl show --value -p TriggeredBy fence-broker.service | tr ' ' '\n' | grep -c root)" 1
+    on fence_broker -o on -n node2
+}
+
 @test "a stalled loop is seen by the watchdog: killed, started anew, and it fences" {
     local before pid
     drop_in fence-broker.service '[Service]' 'WatchdogSec=2s'
