@@ -628,8 +628,8 @@ static bool listen_everywhere(struct broker *broker, struct error *error)
         !listen_at(broker, SERVER_DOOR_METRICS, "metrics", config->metrics_path, error))
         return false;
     if (!listen_at(broker, SERVER_DOOR_ROOT, "root", root, error))
-        log_remark(LOG_WARNING, "root has no socket of its own and waits in line with the group: %s",
-                   error->message);
+        log_say(KIND_NO_ROOT_SOCKET, NULL,
+                "root has no socket of its own and waits in line with the group: %s", error->message);
     return true;
 }
 

@@ -76,6 +76,7 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_ACCEPT_PAUSED] = {"accept-paused", "586d1e48d2a24b0fb15b435756af7982", LOG_WARNING},
     [KIND_PEER_UNKNOWN] = {"peer-unknown", "3db32290b51249a5b9e5edb13d53992a", LOG_WARNING},
     [KIND_SOCKET_GROUP] = {"socket-group", "e0bd2e5a282e493fba531540df80843d", LOG_WARNING},
+    [KIND_NO_ROOT_SOCKET] = {"no-root-socket", "7e0f95581bd74401a2b7e847075a51a4", LOG_WARNING},
 };
 
 const struct log_kind_row *log_kind_row(enum log_kind kind)

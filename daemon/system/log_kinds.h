@@ -79,6 +79,7 @@ enum log_kind {
     KIND_ACCEPT_PAUSED,
     KIND_PEER_UNKNOWN,
     KIND_SOCKET_GROUP,
+    KIND_NO_ROOT_SOCKET,
     KIND_COUNT,
 };
 
