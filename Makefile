@@ -75,7 +75,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
 .PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster prove demo bench fuzz install uninstall clean \
-        help format check-format check-layers \
+        help format check-format check-layers check-citations \
         unit
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -252,6 +252,9 @@ fuzz: $(B)/fuzz/config $(B)/fuzz/http
 
 check-layers:
 	@tests/check-layers
+# what comments and tests cite of doc/design.md is there
+check-citations:
+	@tests/check-citations
 # each deliberate bug of tests/mutations/list must make a test fail; make check tries a few of them
 check-mutations: deps
 	+@$(MAKE) --no-print-directory unit

@@ -1,8 +1,8 @@
 /*
- * What an operation leaves to the next one of its guest: power calls that may still be carried out (rule 6 of
- * "A fence operation"), and a stop that may have killed what nothing would have shown (point 7 of the
- * off-proof). Derived from the state machine while an operation runs and when it ends, kept per guest,
- * written into the history whenever it changes, and taken up again after a restart.
+ * What an operation leaves to the next one of its guest: power calls that may still be carried out (rule 6),
+ * and a stop that may have killed what nothing would have shown (point 7 of the off-proof). Derived from the
+ * state machine while an operation runs and when it ends, kept per guest, written into the history whenever
+ * it changes, and taken up again after a restart.
  *
  * Knows no loop, no file and no call: it is data and what follows from it.
  */

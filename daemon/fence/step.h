@@ -4,8 +4,7 @@
  *
  * It decides by level, not by edge: every event only changes what is known, and one function then derives
  * from all that is known what is wanted now. What is under way is marked busy, and is ended by its own event.
- * Point numbers in comments are those of the off-proof, rule numbers those of "A fence operation" in the
- * design; both stand at the top of step.c.
+ * Points (of the off-proof) and rules are those of doc/design.md; the points stand at the top of step.c, too.
  */
 #pragma once
 

@@ -1,6 +1,5 @@
 /*
- * Powering off: when a stop is wanted, and when off is proven. The numbers of points and rules are those of
- * step.c and of the design.
+ * Powering off: when a stop is wanted, and when off is proven. Points and rules are those of doc/design.md.
  */
 #include "fence/step_private.h"
 

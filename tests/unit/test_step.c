@@ -297,7 +297,7 @@ static void test_our_stop_at_another_host_proves_nothing_here(void **state) /* p
     assert_int_equal(stops, 2);
 }
 
-static void test_a_proof_is_dropped_when_the_guest_turns_out_to_have_moved(void **state) /* point 3 */
+static void test_a_proof_is_dropped_when_the_guest_turns_out_to_have_moved(void **state) /* point 4 */
 {
     (void)state;
     stop_a_running_guest(FENCE_OFF);
@@ -645,7 +645,7 @@ static void test_the_tasks_ok_alone_proves_nothing(void **state) /* P1 */
     assert_int_equal(stops, 1); /* asked before the task's end: not yet a reason for another */
 }
 
-static void test_a_guest_that_runs_after_our_stop_is_stopped_again(void **state) /* rule 9 */
+static void test_a_guest_that_runs_after_our_stop_is_stopped_again(void **state) /* rule 7 */
 {
     (void)state;
     stop_a_running_guest(FENCE_OFF);

@@ -743,7 +743,7 @@ static void test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_n
     assert_true(step.off_read && step.busy_tasks);
 }
 
-static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 8 */
+static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 7 */
 {
     int64_t pause = 0;
     (void)state;
