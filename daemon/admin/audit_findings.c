@@ -4,6 +4,7 @@
  */
 #include "admin/audit_private.h"
 #include "system/cleanup.h"
+#include "system/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -49,6 +50,10 @@ static int look_at_token(const char *id, void *context)
     if (!length || !usercfg_identity(search->audit->cfg, id, &token))
         return 0;
     const char *name = id + length + 1;
+    _cleanup_(text_clear) struct text user = {0};
+    _cleanup_(freep) char *owner = strndup(id, length);
+    if (!owner)
+        return -ENOMEM;
     if (length == strlen("root@pam") && strncmp(id, "root@pam", length) == 0)
         return tell(search, (struct audit_finding){.code = "root-token", .subject = id},
                     say("%s is a token of root: %s", id,
@@ -61,7 +66,7 @@ static int look_at_token(const char *id, void *context)
                 say("%s has no privilege separation: it can do all that %.*s can; separated, it needs a "
                     "grant of its own",
                     id, (int)length, id),
-                say("pveum user token modify %.*s %s --privsep 1", (int)length, id, name));
+                say("pveum user token modify %s %s --privsep 1", text_word(&user, owner), name));
 }
 
 static int look_at_grant(const struct usercfg_grant *grant, void *context)
@@ -76,6 +81,7 @@ static int look_at_grant(const struct usercfg_grant *grant, void *context)
     _cleanup_(freep) char *subject = say("%s%s", at, grant->subject);
     if (!subject)
         return -ENOMEM;
+    _cleanup_(text_clear) struct text who = {0};
     struct audit_finding finding = {.subject = subject, .path = grant->path};
     if (!grant->known) {
         finding.code = grant->kind == USERCFG_GROUP ? "unknown-group" : "unknown-user";
@@ -83,8 +89,8 @@ static int look_at_grant(const struct usercfg_grant *grant, void *context)
             search, finding,
             say("%s is granted %s on %s and does not exist: whoever is created with that name gets it",
                 subject, grant->role, grant->path),
-            say("pveum acl delete %s --%s '%s' --roles %s", grant->path, option, grant->subject,
-                grant->role));
+            say("pveum acl delete %s --%s %s --roles %s", grant->path, option,
+                text_word(&who, grant->subject), grant->role));
     }
     usercfg_role(search->audit->cfg, grant->role, &privileges, &builtin);
     bool above = strcmp(grant->path, "/") == 0 || strcmp(grant->path, "/vms") == 0 ||
@@ -95,7 +101,8 @@ static int look_at_grant(const struct usercfg_grant *grant, void *context)
     return tell(
         search, finding,
         say("%s has %s on %s, which reaches the guests of every pool", subject, grant->role, grant->path),
-        say("pveum acl delete %s --%s '%s' --roles %s", grant->path, option, grant->subject, grant->role));
+        say("pveum acl delete %s --%s %s --roles %s", grant->path, option, text_word(&who, grant->subject),
+            grant->role));
 }
 
 int audit_each_finding(const struct audit *audit, audit_each_finding_f *each, void *context)

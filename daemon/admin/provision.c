@@ -245,9 +245,8 @@ static int check_value(const char *option, const char *value,
                        int (*check)(const char *value, struct config_problem *problem))
 {
     struct config_problem problem = {0};
-    if (strchr(value, '\'') || strchr(value, '\\') || check(value, &problem) < 0) {
-        fprintf(stderr, "fence-broker-admin provision: %s '%s' %s%s%s\n", option, value,
-                problem.what[0] ? problem.what : "has characters that are not for names",
+    if (check(value, &problem) < 0) {
+        fprintf(stderr, "fence-broker-admin provision: %s '%s' %s%s%s\n", option, value, problem.what,
                 problem.hint[0] ? "; " : "", problem.hint);
         return 2;
     }

@@ -130,6 +130,7 @@ static int make_token(const struct application *application, const struct provis
 {
     _cleanup_(json_putp) struct json_object *data = NULL;
     _cleanup_(freep) char *path = secret_path(application, step->token);
+    _cleanup_(text_clear) struct text user = {0};
     const char *value = NULL;
     _cleanup_(closep) int fd =
         path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
@@ -148,14 +149,14 @@ static int make_token(const struct application *application, const struct provis
         if (result == -EIO && error->code != ERROR_PROTOCOL) /* no answer: it may be there all the same */
             error_hint(error,
                        "look for it and remove it, its secret is lost, then run this again: pveum user token "
-                       "remove '%s' '%s'",
-                       application->wish->user, step->parts.token);
+                       "remove %s %s",
+                       text_word(&user, application->wish->user), step->parts.token);
         return result;
     }
     if (!write_all(fd, value, strlen(value)) || !write_all(fd, "\n", 1) || fsync(fd) != 0) {
         error_set(error, ERROR_INTERNAL, "the secret could not be written to %s: %s", path, strerror(errno));
-        error_hint(error, "remove the token and run it again: pveum user token remove '%s' '%s'",
-                   application->wish->user, step->parts.token);
+        error_hint(error, "remove the token and run it again: pveum user token remove %s %s",
+                   text_word(&user, application->wish->user), step->parts.token);
         return -EIO;
     }
     printf("  its secret is in %s\n", path);

@@ -61,6 +61,12 @@ void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
         plan->steps[plan->count - 1].mend = text;
 }
 
+const char *provision_plan_word(struct provision_plan *plan, const char *word)
+{
+    _cleanup_(text_clear) struct text text = {0};
+    return provision_plan_string(plan, "%s", text_word(&text, word));
+}
+
 const char *provision_plan_string(struct provision_plan *plan, const char *format, ...)
 {
     char *text = NULL;
@@ -246,8 +252,8 @@ static void plan_guest(const struct provision_wish *wish, const struct provision
         provision_plan_add(plan, PROVISION_STOP,
                            "guest %d is in the pool %s, and a guest is in one pool only", vmid, pool);
         provision_plan_mend(plan,
-                            "if nobody's rights depend on that: pveum pool modify '%s' --vms %d --delete 1",
-                            pool, vmid);
+                            "if nobody's rights depend on that: pveum pool modify %s --vms %d --delete 1",
+                            provision_plan_word(plan, pool), vmid);
     } else if (!*pool) {
         text_printf(missing, "%s%d", missing->length ? "," : "", vmid);
     }
@@ -347,11 +353,11 @@ static void plan_user(const struct provision_wish *wish, const struct provision_
     provision_plan_add(plan, PROVISION_KEEP, "the user %s", wish->user);
     if (json_get_flag(found->user, "enable", &enabled) && !enabled) {
         provision_plan_add(plan, PROVISION_STOP, "%s is disabled, and so are its tokens", wish->user);
-        provision_plan_mend(plan, "pveum user modify '%s' --enable 1", wish->user);
+        provision_plan_mend(plan, "pveum user modify %s --enable 1", provision_plan_word(plan, wish->user));
     }
     if (json_get_int_or_digits(found->user, "expire", 0, INT64_MAX, &expire) && expire) {
         provision_plan_add(plan, PROVISION_STOP, "%s expires, and its tokens with it", wish->user);
-        provision_plan_mend(plan, "pveum user modify '%s' --expire 0", wish->user);
+        provision_plan_mend(plan, "pveum user modify %s --expire 0", provision_plan_word(plan, wish->user));
     }
     if (wish->group && !is_member(wish, found)) {
         struct provision_step *step =
@@ -384,11 +390,13 @@ static void plan_token(const struct provision_wish *wish, const struct provision
     if (json_get_flag(token, "privsep", &privsep) && !privsep) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s can do all that %s can", wish->user, name,
                            wish->user);
-        provision_plan_mend(plan, "pveum user token modify '%s' '%s' --privsep 1", wish->user, name);
+        provision_plan_mend(plan, "pveum user token modify %s %s --privsep 1",
+                            provision_plan_word(plan, wish->user), name);
     }
     if (json_get_int_or_digits(token, "expire", 0, INT64_MAX, &expire) && expire) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s expires", wish->user, name);
-        provision_plan_mend(plan, "pveum user token modify '%s' '%s' --expire 0", wish->user, name);
+        provision_plan_mend(plan, "pveum user token modify %s %s --expire 0",
+                            provision_plan_word(plan, wish->user), name);
     }
 }
 
@@ -413,8 +421,8 @@ static void plan_grant(const struct provision_wish *wish, const struct provision
         }
         provision_plan_add(plan, PROVISION_NOTE, "%s also holds %s on %s, which fencing does not take", who,
                            role, where);
-        provision_plan_mend(plan, "pveum acl delete '%s' --%s '%s' --roles '%s'", where, subject.kind, who,
-                            role);
+        provision_plan_mend(plan, "pveum acl delete %s --%s %s --roles %s", provision_plan_word(plan, where),
+                            subject.kind, provision_plan_word(plan, who), provision_plan_word(plan, role));
     }
     if (granted) {
         provision_plan_add(plan, PROVISION_KEEP, "%s on %s for %s", wish->role, path, subject.name);

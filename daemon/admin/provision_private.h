@@ -109,6 +109,7 @@ struct provision_step *provision_plan_add(struct provision_plan *plan, enum prov
 void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* a string that lives as long as the plan; "" without memory */
+const char *provision_plan_word(struct provision_plan *plan, const char *word); /* as one of a shell */
 const char *provision_plan_string(struct provision_plan *plan, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* the element of a list whose member `key` is `value`, or NULL; borrowed */

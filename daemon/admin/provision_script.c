@@ -4,6 +4,9 @@
  */
 #include "admin/provision_private.h"
 
+#include "system/cleanup.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 const char *provision_privileges(const struct provision_wish *wish)
@@ -28,6 +31,9 @@ static void put_head(const struct provision_wish *wish, const char *what, struct
     text_puts(out, ". It can be run again: what is there is left alone.\n"
                    "set -eu\n"
                    "cfg=${USER_CFG:-/etc/pve/user.cfg}\n"
+                   "user=");
+    text_put_word(out, wish->user);
+    text_puts(out, "\n"
                    "# there KIND NAME: has user.cfg such a line?\n"
                    "there() { cut -d: -f1,2 \"$cfg\" | grep -qxF -- \"$1:$2\"; }\n");
 }
@@ -49,6 +55,14 @@ static void put_pool(const struct provision_wish *wish, struct text *out)
                 wish->pool);
 }
 
+static void put_granted(const struct provision_wish *wish, struct text *out)
+{
+    if (wish->group)
+        text_printf(out, "--groups '%s'", wish->group);
+    else
+        text_puts(out, "--users \"$user\"");
+}
+
 void provision_script(const struct provision_wish *wish, struct text *out)
 {
     const char *privileges = provision_privileges(wish);
@@ -63,59 +77,48 @@ void provision_script(const struct provision_wish *wish, struct text *out)
     if (wish->group)
         text_printf(out, "there group '%s' || pveum group add '%s' --comment '" PROVISION_MARK "'\n",
                     wish->group, wish->group);
-    text_printf(out, "there user '%s' || pveum user add '%s' --comment '" PROVISION_MARK "'\n", wish->user,
-                wish->user);
+    text_puts(out, "there user \"$user\" || pveum user add \"$user\" --comment '" PROVISION_MARK "'\n");
     if (wish->group)
-        text_printf(out, "pveum user modify '%s' --groups '%s' --append 1\n", wish->user, wish->group);
-    text_printf(out, "pveum acl modify '/pool/%s' --%s '%s' --roles '%s' --propagate 0\n", wish->pool,
-                wish->group ? "groups" : "users", wish->group ? wish->group : wish->user, wish->role);
+        text_printf(out, "pveum user modify \"$user\" --groups '%s' --append 1\n", wish->group);
+    text_printf(out, "pveum acl modify '/pool/%s' ", wish->pool);
+    put_granted(wish, out);
+    text_printf(out, " --roles '%s' --propagate 0\n", wish->role);
     for (size_t i = 0; i < wish->token_count; i++) {
         const char *token = wish->tokens[i];
-        text_printf(
-            out,
-            "\n# the token %s; its secret is shown once, here\n"
-            "there token '%s!%s' || pveum user token add '%s' '%s' --privsep 1 --comment '" PROVISION_MARK
-            "'\n"
-            "pveum acl modify '/pool/%s' --tokens '%s!%s' --roles '%s' --propagate 0\n",
-            token, wish->user, token, wish->user, token, wish->pool, wish->user, token, wish->role);
+        text_printf(out,
+                    "\n# the token %s; its secret is shown once, here\n"
+                    "there token \"$user\"'!%s' || pveum user token add \"$user\" '%s' --privsep 1 --comment "
+                    "'" PROVISION_MARK "'\n"
+                    "pveum acl modify '/pool/%s' --tokens \"$user\"'!%s' --roles '%s' --propagate 0\n",
+                    token, token, token, wish->pool, token, wish->role);
     }
-}
-
-/* a line that runs `command` with NAME if user.cfg has it and it is ours */
-static void put_if_ours(struct text *out, const char *kind, const char *name, const char *command)
-{
-    text_printf(out, "! ours %s '%s' || %s\n", kind, name, command);
 }
 
 void provision_script_remove(const struct provision_wish *wish, struct text *out)
 {
-    struct text command = {0};
     put_head(wish, "Takes tokens, user, grants, role and pool away again", out);
-    text_puts(out,
-              "# ours KIND NAME: was it made by provision? The rest is left alone.\n"
-              "ours() { awk -F: -v kind=\"$1\" -v name=\"$2\" '$1 == kind && $2 == name && /" PROVISION_MARK
-              "/ { found = 1 }\n"
-              "    END { exit !found }' \"$cfg\"; }\n\n");
-    text_printf(out, "! there %s '%s' || pveum acl delete '/pool/%s' --%s '%s' --roles '%s'\n",
-                wish->group ? "group" : "user", wish->group ? wish->group : wish->user, wish->pool,
-                wish->group ? "groups" : "users", wish->group ? wish->group : wish->user, wish->role);
+    text_puts(out, "# ours KIND NAME: was it made by provision? The rest is left alone.\n"
+                   "ours() { kind=$1 name=$2 awk -F: '$1 == ENVIRON[\"kind\"] && $2 == ENVIRON[\"name\"] && "
+                   "/" PROVISION_MARK "/ { found = 1 }\n"
+                   "    END { exit !found }' \"$cfg\"; }\n\n");
+    if (wish->group)
+        text_printf(out, "! there group '%s'", wish->group);
+    else
+        text_puts(out, "! there user \"$user\"");
+    text_printf(out, " || pveum acl delete '/pool/%s' ", wish->pool);
+    put_granted(wish, out);
+    text_printf(out, " --roles '%s'\n", wish->role);
     for (size_t i = 0; i < wish->token_count; i++) {
+        const char *token = wish->tokens[i];
         text_printf(out,
-                    "! there token '%s!%s' || pveum acl delete '/pool/%s' --tokens '%s!%s' --roles '%s'\n",
-                    wish->user, wish->tokens[i], wish->pool, wish->user, wish->tokens[i], wish->role);
-        text_printf(&command, "%s!%s", wish->user, wish->tokens[i]);
-        text_printf(out, "! ours token '%s' || pveum user token remove '%s' '%s'\n",
-                    command.data ? command.data : "", wish->user, wish->tokens[i]);
-        text_clear(&command);
+                    "! there token \"$user\"'!%s' || pveum acl delete '/pool/%s' --tokens \"$user\"'!%s' "
+                    "--roles '%s'\n"
+                    "! ours token \"$user\"'!%s' || pveum user token remove \"$user\" '%s'\n",
+                    token, wish->pool, token, wish->role, token, token);
     }
-    text_printf(&command, "pveum user delete '%s'", wish->user);
-    put_if_ours(out, "user", wish->user, command.data ? command.data : "");
-    text_clear(&command);
-    if (wish->group) {
-        text_printf(&command, "pveum group delete '%s'", wish->group);
-        put_if_ours(out, "group", wish->group, command.data ? command.data : "");
-        text_clear(&command);
-    }
+    text_puts(out, "! ours user \"$user\" || pveum user delete \"$user\"\n");
+    if (wish->group)
+        text_printf(out, "! ours group '%s' || pveum group delete '%s'\n", wish->group, wish->group);
     text_printf(
         out,
         "# the role, unless a grant names it\n"
@@ -131,23 +134,26 @@ void provision_script_remove(const struct provision_wish *wish, struct text *out
 void provision_script_admin(const char *as, struct text *out)
 {
     const char *user = as ? as : "mgrsys@pam";
-    int length = (int)strcspn(user, "@");
+    _cleanup_(freep) char *account = strndup(user, strcspn(user, "@"));
+    _cleanup_(text_clear) struct text word = {0}, account_word = {0};
+    const char *shown = text_word(&word, user), *name = text_word(&account_word, account ? account : "");
+    out->failed |= !account || word.failed || account_word.failed;
     text_printf(out,
                 "# An administrator who is not root, for a root shell of one Proxmox VE host.\n"
                 "# On the host whose API you will use (users of the realm pam are the host's own):\n"
                 "apt-get install sudo\n"
-                "adduser '%.*s'                # asks for a password: a long one\n"
-                "adduser '%.*s' sudo\n"
+                "adduser %s                # asks for a password: a long one\n"
+                "adduser %s sudo\n"
                 "\n"
                 "# In Proxmox, once for the cluster:\n"
                 "pveum group add pvemgrs --comment 'administrators instead of root'\n"
                 "pveum acl modify / --groups pvemgrs --roles Administrator\n"
-                "pveum user add '%s' --groups pvemgrs\n"
+                "pveum user add %s --groups pvemgrs\n"
                 "\n"
                 "# The second factor: log in to the web interface as %s, then\n"
                 "# Datacenter > Permissions > Two Factor > Add > TOTP, and take recovery keys there too.\n"
                 "\n"
                 "# Then, from any machine:\n"
                 "# fence-broker-admin provision ... --apply pve1.example.com --as %s\n",
-                length, user, length, user, user, user, user);
+                name, name, shown, user, shown);
 }

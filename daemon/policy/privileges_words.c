@@ -21,24 +21,6 @@
 
 /* ---- pieces ---- */
 
-/* As one word of a shell. */
-static void put_word(struct text *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
-    if (*word && strspn(word, plain) == strlen(word)) {
-        text_puts(out, word);
-        return;
-    }
-    text_puts(out, "'");
-    for (; *word; word++) {
-        if (*word == '\'')
-            text_puts(out, "'\\''");
-        else
-            text_append(out, word, 1);
-    }
-    text_puts(out, "'");
-}
-
 /* Of "user@realm!token" the part before the token; the length of the whole for a user. */
 static size_t user_length(const char *identity)
 {
@@ -60,10 +42,10 @@ static void put_grantees(struct text *out, const char *identity)
         return;
     }
     text_puts(out, " --users ");
-    put_word(out, user);
+    text_put_word(out, user);
     if (is_token(identity)) {
         text_puts(out, " --tokens ");
-        put_word(out, identity);
+        text_put_word(out, identity);
     }
 }
 
@@ -71,7 +53,7 @@ static void put_grantees(struct text *out, const char *identity)
 static void put_holder(struct text *out, const char *identity)
 {
     text_puts(out, is_token(identity) ? " --tokens " : " --users ");
-    put_word(out, identity);
+    text_put_word(out, identity);
 }
 
 static void put_privileges(struct text *out, const struct privileges_case *found)
@@ -261,7 +243,7 @@ static void put_message(struct text *out, const struct privileges_case *found,
 static void put_delete(struct text *out, const char *path, const char *role, const char *identity)
 {
     text_puts(out, "pveum acl delete ");
-    put_word(out, path);
+    text_put_word(out, path);
     text_printf(out, " --roles %s", role ? role : "ROLE");
     put_holder(out, identity);
 }
@@ -269,7 +251,7 @@ static void put_delete(struct text *out, const char *path, const char *role, con
 static void put_grant(struct text *out, const char *path, const char *identity)
 {
     text_puts(out, "pveum acl modify ");
-    put_word(out, path);
+    text_put_word(out, path);
     text_puts(out, " --roles " PRIVILEGES_ROLE);
     put_grantees(out, identity);
 }
@@ -297,7 +279,7 @@ static void put_mend(struct text *out, const struct privileges_case *found,
         return;
     case CASE_GUESTS_BY_POOL: /* by a pool below ours: what is granted there must not reach it */
         text_puts(out, "pveum acl modify /pool/");
-        put_word(out, found->pool);
+        text_put_word(out, found->pool);
         text_puts(out, " --propagate 0 --roles ROLE");
         put_grantees(out, scope->identity);
         return;
@@ -311,7 +293,7 @@ static void put_mend(struct text *out, const struct privileges_case *found,
         return;
     case CASE_GUESTS_LACK:
         text_puts(out, "pveum acl delete ");
-        put_word(out, found->path);
+        text_put_word(out, found->path);
         text_puts(out, " --roles NoAccess");
         put_grantees(out, scope->identity); /* either would be enough to take it away */
         return;

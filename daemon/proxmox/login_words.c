@@ -5,10 +5,12 @@
  */
 #include "proxmox/login_private.h"
 
+#include "system/cleanup.h"
 #include "system/json.h"
 #include "system/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *login_realm(const char *user)
@@ -39,13 +41,14 @@ void login_words_password(const char *user, const struct api_result *result, str
 
 void login_words_code(const char *user, bool stopped, const struct api_result *result, struct error *error)
 {
+    _cleanup_(text_clear) struct text word = {0};
     error_set(error, ERROR_NO_SESSION, "Proxmox at %s took the password of %s and refused the TOTP code%s",
               result->endpoint_text, user,
               stopped ? "; it was the last one: Proxmox locks a second factor that fails too often" : "");
     error_hint(error,
                "check the TOTP secret (totp-file) and this machine's clock (timedatectl); a locked second "
                "factor: `pveum user tfa unlock %s`%s. One user for several brokers: better a token",
-               user, stopped ? "; then reload" : "");
+               text_word(&word, user), stopped ? "; then reload" : "");
 }
 
 void login_words_factor(const char *user, bool have_totp, struct error *error)
@@ -83,7 +86,7 @@ static const char *realm_type(struct json_object *realms, const char *realm, str
 void login_words_realm(const char *user, struct json_object *realms, struct error *error)
 {
     const char *realm = login_realm(user);
-    struct text names = {0};
+    _cleanup_(text_clear) struct text names = {0}, word = {0};
     if (!realms || !json_object_is_type(realms, json_type_array))
         return;
     const char *type = realm_type(realms, realm, &names);
@@ -100,7 +103,7 @@ void login_words_realm(const char *user, struct json_object *realms, struct erro
             error,
             "use an API token of that user: `pveum user token add %s broker --privsep 1`, then token-id = "
             "%s!broker instead of user",
-            user, user);
+            text_word(&word, user), user);
     } else if (type && (strcmp(type, "ldap") == 0 || strcmp(type, "ad") == 0)) {
         error_hint(
             error,
@@ -109,18 +112,19 @@ void login_words_realm(const char *user, struct json_object *realms, struct erro
             "secret file, then reload",
             strcmp(type, "ad") == 0 ? "Active Directory" : "LDAP", realm, user);
     }
-    text_clear(&names);
 }
 
 void login_words_token(const char *token_id, const struct error *said, struct error *error)
 {
-    int user_length = (int)strcspn(token_id, "!");
+    size_t length = strcspn(token_id, "!");
+    _cleanup_(text_clear) struct text word = {0};
+    _cleanup_(freep) char *user = strndup(token_id, length);
+    const char *shown = user ? text_word(&word, user) : "USER@REALM";
     *error = *said;
     error_hint(
         error,
         "Proxmox says the same for a wrong secret, an unknown or expired token and a disabled or expired "
-        "user: check `pveum user token list %.*s`, `pveum user list` and the secret file, then reload; if it "
-        "was never made: `pveum user add %.*s; pveum user token add %.*s %s --privsep 1`",
-        user_length, token_id, user_length, token_id, user_length, token_id,
-        token_id[user_length] ? token_id + user_length + 1 : "TOKEN");
+        "user: check `pveum user token list %s`, `pveum user list` and the secret file, then reload; if it "
+        "was never made: `pveum user add %s; pveum user token add %s %s --privsep 1`",
+        shown, shown, shown, token_id[length] ? token_id + length + 1 : "TOKEN");
 }

@@ -294,7 +294,7 @@ static bool is_userid(const char *user)
 {
     const char *at = strrchr(user, '@');
     return at && at != user && count_characters(user) <= USERID_MAX &&
-           strcspn(user, " \t:/!") >= strlen(user) && is_config_id(at + 1);
+           strcspn(user, " \t\n\v\f\r:/!") >= strlen(user) && is_config_id(at + 1);
 }
 
 static int refuse_root(struct config_problem *problem)

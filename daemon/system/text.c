@@ -87,6 +87,30 @@ void text_printf(struct text *text, const char *format, ...)
     va_end(arguments);
 }
 
+void text_put_word(struct text *text, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
+
+    if (*word && strspn(word, plain) == strlen(word)) {
+        text_puts(text, word);
+        return;
+    }
+    text_puts(text, "'");
+    for (; *word; word++) {
+        if (*word == '\'')
+            text_puts(text, "'\\''");
+        else
+            text_append(text, word, 1);
+    }
+    text_puts(text, "'");
+}
+
+const char *text_word(struct text *text, const char *word)
+{
+    text_put_word(text, word);
+    return text->data && !text->failed ? text->data : "";
+}
+
 void text_clear(struct text *text)
 {
     free(text->data);

@@ -15,6 +15,10 @@ void text_append(struct text *text, const char *bytes, size_t length);
 void text_prepend(struct text *text, const struct text *before); /* its failure, too */
 void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* As one word of a shell, quoted where that is needed. */
+void text_put_word(struct text *text, const char *word);
+/* The same in a text of its own, for a format: what it holds, "" without memory. */
+const char *text_word(struct text *text, const char *word);
 void text_clear(struct text *text); /* frees; usable again */
 
 /* Columns for screens: rows of cells separated by '\t' and ended by '\n' come out aligned, two blanks between

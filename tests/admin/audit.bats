@@ -66,7 +66,7 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
     row ' pveum user token remove root@pam backup'
     row ' pveum user token modify fence@pve full --privsep 1'
     row ' @bosses has Administrator on /, which reaches the guests of every pool'
-    row " pveum acl delete / --groups 'bosses' --roles Administrator"
+    row " pveum acl delete / --groups bosses --roles Administrator"
     row ' newcomer@pve is granted PVEVMUser on /vms/300 and does not exist: whoever is created with that name gets it'
     row ' ignored line: this line means nothing'
 }

@@ -7,7 +7,7 @@ setup() {
     [[ ${BUILD:-build} != /* ]] || ADMIN=$BUILD/fence-broker-admin
     T=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-provision.XXXXXX")
     mkdir "$T/bin"
-    printf '#!/bin/sh\necho "pveum $*" >>"%s/log"\n' "$T" >"$T/bin/pveum"
+    printf '#!/bin/sh\nprintf "%%s\\n" "pveum $*" >>"%s/log"\n' "$T" >"$T/bin/pveum"
     chmod +x "$T/bin/pveum"
     printf 'user:root@pam:1:0::::::\npool:other::200::\n' >"$T/user.cfg"
 }
@@ -108,8 +108,41 @@ refused() {
 @test "--print-admin prints the steps for an administrator who is not root" {
     run "$ADMIN" provision --print-admin --as boss@pam
     [ "$status" = 0 ]
-    [[ $output == *"adduser 'boss' sudo"* && $output == *'pveum acl modify / --groups pvemgrs --roles Administrator'* && $output == *TOTP* ]]
+    [[ $output == *"adduser boss sudo"* && $output == *'pveum acl modify / --groups pvemgrs --roles Administrator'* && $output == *TOTP* ]]
     refused "makes a user of the realm pam" --print-admin --as boss@pve
+}
+
+@test "users may be called what Proxmox allows: in the script each is one word, and comes back as it was" {
+    for name in 'svc_fence$@AD' "o'neill@pve" 'a"b#c`id`@pve' 'dom\name@AD' $'m\xc3\xbcller@pve' 'x&y|z*@pve' hastings@pve; do
+        printf 'user:root@pam:1:0::::::\npool:other::200::\n' >"$T/user.cfg"
+        WISH=(--pool nfs_cluster --guests 101 --user "$name" --token broker)
+        ran
+        did "pveum user add $name --comment made by fence_brokerd provision"
+        did "pveum acl modify /pool/nfs_cluster --users $name --roles FenceBroker --propagate 0"
+        did "pveum user token add $name broker --privsep 1 --comment made by fence_brokerd provision"
+        did "pveum acl modify /pool/nfs_cluster --tokens $name!broker --roles FenceBroker --propagate 0"
+        [ "$(wc -l <"$T/log")" = 7 ]
+        printf '%s\n' "user:$name:1:0::::made by fence_brokerd provision::" "token:$name!broker:0:1:made by fence_brokerd provision:" >>"$T/user.cfg"
+        ran
+        did_not "user add"
+        did_not "token add"
+        ran --remove
+        did "pveum acl delete /pool/nfs_cluster --users $name --roles FenceBroker"
+        did "pveum user token remove $name broker"
+        did "pveum user delete $name"
+        # what audit prints for such a name is a line to paste, too
+        printf '%s\n' "token:$name!wide:0:0::" "acl:1:/:$name:Administrator:" >>"$T/user.cfg"
+        "$ADMIN" audit --user-cfg "$T/user.cfg" --pve 9 | grep -oE 'pveum (user token modify|acl delete) .*' >"$T/script"
+        : >"$T/log"
+        PATH=$T/bin:$PATH sh "$T/script"
+        output=$(<"$T/log")
+        did "pveum user token modify $name wide --privsep 1"
+        did "pveum acl delete / --users $name --roles Administrator"
+        "$ADMIN" audit --user-cfg "$T/user.cfg" --pve 9 --json |
+            NAME=$name perl -MJSON::PP -0777 -e 'exit !grep { $_->{id} eq $ENV{NAME} } @{ JSON::PP->new->decode(<STDIN>)->{identities} }'
+    done
+    run "$ADMIN" provision --print-admin --as "o'neill@pam"
+    [[ $output == *"adduser 'o'\\''neill' sudo"*"pveum user add 'o'\\''neill@pam' --groups"* ]]
 }
 
 @test "what cannot be is refused before anything happens" {
@@ -118,7 +151,7 @@ refused() {
     refused "list of VMIDs" --pool p --guests 101,x --user fence@pve --token broker
     refused "list of VMIDs" --pool p --guests 99 --user fence@pve --token broker
     refused "no pool of Proxmox" --pool 'p;rm' --guests 101 --user fence@pve --token broker
-    refused "not for names" --pool p --guests 101 --user "fe'nce@pve" --token broker
+    refused "no user@realm" --pool p --guests 101 --user $'fence\nrm@pve' --token broker
     refused "root@pam" --pool p --guests 101 --user root@pam --token broker
     refused "--token is a name" --pool p --guests 101 --user fence@pve --token 'a b'
     refused "named twice" --pool p --guests 101 --user fence@pve --token broker --token broker

@@ -110,6 +110,32 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     not grep -q 'other/nfs\|fence@pve\|FenceBroker' "$SIM/user.cfg"
 }
 
+@test "a user with any name is made, used by the daemon, and taken away" {
+    sim_start
+    cp "$SIM/user.cfg" "$T/before"
+    for name in 'svc_fence$@pve' 'o'"'"'n\e"i#l@pve' $'m\xc3\xbcller@pve' hastings@pve; do
+        provision --user "$name" --secret-file "$T/made"
+        is "$status" 0
+        [[ $output == *"$name!broker: just what fencing takes"* ]]
+        provision --user "$name"
+        says "nothing is to be done"
+        install -m 600 "$T/made" "$T/secret"
+        broker_start "proxmox.token-id=$name!broker"
+        fence 102 -o off -n vm102
+        succeeded
+        guest_dead 102
+        broker_stop
+        "$BUILD/fence-broker-admin" audit --user-cfg "$SIM/user.cfg" --pve 9 | tr -s ' ' | grep -qF -- "$name!broker yes nfs_cluster 3/3 no"
+        provision --user "$name" --remove
+        is "$status" 0
+        is "$(lines_of "$SIM/user.cfg")" "$(lines_of "$T/before")"
+        rm "$T/made"
+        sim_ctl start 102
+        sim_ctl wait 102 running
+        guest_note 102
+    done
+}
+
 @test "each node its own token: two secrets in two files, and no group" {
     sim_start
     provision --token node2 --secret-file "$T/made"
@@ -132,7 +158,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 1
     says "STOP   guest 200 is in the pool other"
-    says "pveum pool modify 'other' --vms 200 --delete 1"
+    says "pveum pool modify other --vms 200 --delete 1"
     says "STOP   there is no guest 777"
     says "STOP   the role FenceBroker is there, with VM.Audit, and others use it (helper@pve on /pool/other)"
     says "nothing was changed"
@@ -161,7 +187,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     provision --secret-file "$T/made"
     is "$status" 1
     says "note   fence@pve also holds PVEAuditor on /"
-    says "pveum acl delete '/' --users 'fence@pve' --roles 'PVEAuditor'"
+    says "pveum acl delete / --users fence@pve --roles PVEAuditor"
     says "fence@pve!broker: just what fencing takes"
     not grep -qF 'fence@pve: just what fencing takes' <<<"$output"
 }
@@ -184,7 +210,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     sim_ctl fault reply-lost-after call=create-token count=1
     provision --secret-file "$T/made"
     is "$status" 1
-    says "pveum user token remove 'fence@pve' 'broker'"
+    says "pveum user token remove fence@pve broker"
     [[ ! -e $T/made ]]
     grep -q '^token:fence@pve!broker:' "$SIM/user.cfg"
 }
