@@ -86,7 +86,7 @@ static int64_t killing_since(const struct step *step)
         return 0;
     int64_t ended_ms = latest(stop->settled_ms, step->stopped_ms); /* the latter after a gap (is_gap()) */
     bool in_time = !step->ha && stop->state == STEP_CALL_OK &&
-                   !step_may_have_killed(stop->effect_since_ms, ended_ms, step->params.stop_timeout_ms);
+                   !proof_may_have_killed(stop->effect_since_ms, ended_ms, step->params.stop_timeout_ms);
     return in_time ? 0 : stop->effect_since_ms;
 }
 
@@ -417,7 +417,7 @@ bool legacy_in_doubt(const struct legacy_doubts *doubts, int vmid)
     if (!legacy || !legacy->killing_since_ms || legacy->reading == LEGACY_READ_HA_CALM)
         return false;
     return legacy->reading == LEGACY_READ_RUNNING ||
-           step_may_have_killed(legacy->killing_since_ms, doubts->now_ms, doubts->stop_timeout_ms);
+           proof_may_have_killed(legacy->killing_since_ms, doubts->now_ms, doubts->stop_timeout_ms);
 }
 
 void legacies_free(struct legacy **legacies)

@@ -1,16 +1,6 @@
 /*
  * Events become facts here (what concerns a power call: in step_power.c); what the facts call for is decided
- * in step_off.c, step_on.c and step_ha.c.
- *
- * The off-proof: a reply S of status/current from the guest's host proves "off" iff
- *  1. S was asked for after the request arrived, is the guest's, and says stopped;
- *  2. it shows no nics (containers: no traffic);
- *  3. its lock is none of migrate, suspended, suspending, rollback;
- *  4. this operation has read running from that host before, or our stop's task ended OK before S was asked
- * for; and no start that an earlier operation of ours left was still under way then;
- *  5. a list of the hosts asked for after S shows that host, and enough others, online;
- *  6. HA-managed: our hastop's task ended OK, and the service is stopped or being stopped (step_ha.c);
- *  7. the stop cannot have come to SIGKILL unless the guest showed nics while it ran.
+ * in step_off.c, step_on.c and step_ha.c. What proves off is in proof.c.
  */
 #include "fence/step.h"
 
@@ -72,7 +62,6 @@ void step_lose_node(struct step *step, int64_t now_ms)
     step->stopped_ms = 0;
     step->container_not_running = false;
     step->idle_container_ms = 0;
-    step->off_read = false;
     step->ha_stopping_seen = false;
     if (step->stop.state == STEP_CALL_OK && !step->ha) /* elsewhere it proves nothing (point 4) */
         step->stop.state = STEP_CALL_FAILED;
@@ -295,8 +284,6 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         if (step->floor_ms < step_after(event->asked_ms, step->busy_status))
             step->floor_ms = step_after(event->asked_ms, step->busy_status);
         step->no_asker = false;
-        if (step->status_asked_ms < step->floor_ms)
-            step->off_read = false;
         break;
     case STEP_EVENT_DESERTED:
         step->no_asker = true;

@@ -4,11 +4,12 @@
  *
  * It decides by level, not by edge: every event only changes what is known, and one function then derives
  * from all that is known what is wanted now. What is under way is marked busy, and is ended by its own event.
- * Points (of the off-proof) and rules are those of doc/design.md; the points stand at the top of step.c, too.
+ * Points (of the off-proof, proof.c) and rules are those of doc/design.md.
  */
 #pragma once
 
 #include "fence/operation.h"
+#include "fence/proof.h"
 #include "proxmox/api.h"
 #include "proxmox/inventory.h"
 
@@ -27,15 +28,12 @@
 #define STEP_CALLS_MAX        64    /* so many power calls of a kind one operation sends (P7) */
 #define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
 #define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */
-#define STEP_KILL_AFTER_MS    10000 /* what Proxmox waits beyond stop-timeout before SIGKILL (point 7) */
-#define STEP_CONTAINER_GAP_MS 2000  /* between two reads of a container that did not run (point 4) */
 #define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
 #define STEP_WATCH_MS         1000  /* between two reads of a guest that is watched (rule 6) */
 #define STEP_FORMER_STARTS_MS 5000  /* between two lists that say which starts have come in vain (rule 6) */
 #define STEP_TASK_LISTS_MAX   3     /* so many unreadable task lists hold back a start (rule 6) */
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
 #define STEP_REFUSED_MS       10000 /* so long a login may be refused */
-#define STEP_HA_ROUND_MS      15000 /* within this the HA manager has acted on a request (rule 5) */
 #define STEP_CLOCK_DRIFT      1000  /* two machines' clocks differ by at most this part of the time */
 #define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
 #define STEP_NOTES_MAX        6
@@ -171,8 +169,7 @@ struct step {
     unsigned refusals;        /* 401s in a row */
     int64_t refused_since_ms; /* no login since then, by Proxmox's word; 0: not so */
     struct error last_error;  /* the last thing that went wrong, for the deadline's message */
-    bool announced;           /* "stopped, but …" was noted */
-    bool told_stopped;        /* "seen stopped" was noted since it last ran */
+    enum proof_point told;    /* the last one that was noted since it last ran */
 };
 
 enum step_event_kind {
@@ -249,8 +246,6 @@ const char *
 step_tasks_node(const struct step *step); /* the host whose task list has ours; "": to be located */
 unsigned step_stops_listed(const struct step *step);
 unsigned step_stops_open(const struct step *step);
-/* Point 7: a stop that began then may have come to SIGKILL by that time. */
-bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms);
 /* By this status, asked for then, the guest was certainly started after that moment. */
 bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms);
 /* A service of Proxmox HA that runs, and of which the manager says nothing else: a stop that was asked for

@@ -50,7 +50,6 @@ void step_ha_managed(struct step *step, struct step_effects *effects, bool manag
     step->ha_taken_ms = 0;
     step->ha_moved = step->ha_stopping_seen = false;
     step->host_offline = false;
-    step->off_read = false;
 }
 
 void step_ha_refused(struct step *step, struct step_effects *effects, int64_t now_ms)
@@ -133,19 +132,12 @@ void step_ha_host_offline(struct step *step, struct step_effects *effects, const
     step->off_read = false;
 }
 
-/* Our request was taken down, and the manager has acted on it. A guest that was never seen in another state
- * than stopped may have been asked to start just before us: the manager's next round shows it. In
- * request_stop it is stopped by its host, which may still be ending a start of before unless it was seen
- * running. */
-bool step_ha_proves_off(const struct step *step)
+enum proof_ha_state step_ha_state(const struct step *step)
 {
     const char *state = step->status.ha_state;
-    if (!step->ha_taken_ms || step->status_asked_ms < step->ha_taken_ms)
-        return false;
-    if (is(state, "request_stop"))
-        return step->ha_stopping_seen;
-    return is(state, "stopped") &&
-           (step->ha_moved || step->status_asked_ms >= step->ha_taken_ms + STEP_HA_ROUND_MS);
+    return is(state, "stopped")        ? PROOF_HA_STOPPED
+           : is(state, "request_stop") ? PROOF_HA_REQUEST_STOP
+                                       : PROOF_HA_OTHER;
 }
 
 bool step_ha_keeps_running(const struct step *step)
@@ -216,7 +208,7 @@ static bool may_ask(struct step *step, struct step_effects *effects, const char 
 /* The last request was taken, and the manager has its time to act on it. */
 static bool is_being_done(const struct step_call *call, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t until_ms = call->settled_ms + STEP_HA_ROUND_MS;
+    int64_t until_ms = call->settled_ms + PROOF_HA_ROUND_MS;
     if (call->state != STEP_CALL_OK || now_ms >= until_ms)
         return false;
     step_wake_at(effects, until_ms);

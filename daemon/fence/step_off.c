@@ -22,11 +22,6 @@ bool step_lock_hides_the_truth(const char *lock)
            strcmp(lock, "suspending") == 0 || strcmp(lock, "rollback") == 0;
 }
 
-bool step_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms)
-{
-    return until_ms - since_ms > stop_timeout_ms + STEP_KILL_AFTER_MS;
-}
-
 /* Uptime is in whole seconds, cut, and was taken after it was asked for, nobody knows how long. */
 bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms)
 {
@@ -38,134 +33,185 @@ static bool shows_life(const struct step *step)
     return step_shows_life(step->params.type, &step->status);
 }
 
-/* Point 4: it was seen running here, or our own stop has ended before S was asked for. */
-static bool is_ours_to_believe(struct step *step)
+/* What the proof is about. */
+static struct proof_facts facts_of(const struct step *step, const struct proof_hosts *hosts)
 {
-    if (step->seen_running)
-        return true;
-    if (step->stop.state == STEP_CALL_OK && step->status_asked_ms >= step->stop.settled_ms)
-        return true;
-    /* a container that does not run makes no task: two reads, some time apart, must hold */
-    if (!step->container_not_running || step->status_asked_ms < step->stop.settled_ms)
-        return false;
-    if (!step->idle_container_ms)
-        step->idle_container_ms = step->status_asked_ms;
-    return step->status_asked_ms - step->idle_container_ms >= STEP_CONTAINER_GAP_MS;
+    const struct step_params *params = &step->params;
+    const struct step_call *stop = &step->stop, *start = &step->start;
+    return (struct proof_facts){
+        .request_ms = step->floor_ms,
+        .read = step->status_known,
+        .asked_ms = step->status_asked_ms,
+        .received_ms = step->status_received_ms,
+        .running = step->status.running,
+        .shows_life = shows_life(step),
+        .hidden = step_lock_hides_the_truth(step->status.lock),
+        .ha_state = step_ha_state(step),
+        .seen_running = step->seen_running,
+        .stopped_ok = stop->state == STEP_CALL_OK,
+        .idle = step->container_not_running,
+        .ended_ms = stop->settled_ms,
+        .idle_ms = step->idle_container_ms,
+        .start_until_ms = start->state == STEP_CALL_TASK ? start->last_sent_ms + STEP_OPEN_CALL_MS : 0,
+        .start_ended_ms = start->settled_ms,
+        .ha = step->ha,
+        .ha_taken_ms = step->ha_taken_ms,
+        .ha_moved = step->ha_moved,
+        .ha_stopping = step->ha_stopping_seen,
+        .devices = step->seen_nics,
+        .killing_since_ms = params->killing_since_ms ? params->killing_since_ms : stop->effect_since_ms,
+        .ha_calm_ms = step->ha_calm_ms,
+        .stopped_ms = step->stopped_ms,
+        .stop_timeout_ms = params->stop_timeout_ms,
+        .hosts = hosts,
+        .hosts_under_way = step->off_received_ms > step->status_received_ms,
+    };
 }
 
-/* A start that an earlier operation sent may still wait for the guest's lock file, or has ended while S was
- * under way: S does not show what it did. */
-static bool is_overtaken_by_start(const struct step *step)
+static void on_running(struct step *step, struct step_effects *effects)
 {
-    const struct step_call *start = &step->start;
-    bool may_come =
-        start->state == STEP_CALL_TASK && step->status_received_ms < start->last_sent_ms + STEP_OPEN_CALL_MS;
-    return !step->ha && (may_come || step->status_asked_ms < start->settled_ms);
-}
-
-/* Point 7: the stop may have come to SIGKILL, and nothing on the host could have shown a process that
- * survived it. */
-static bool may_be_undead(const struct step *step)
-{
-    int64_t since_ms = step->params.killing_since_ms;
-    if (since_ms == 0)
-        since_ms = step->stop.effect_since_ms;
-    if (step->seen_nics || since_ms == 0)
-        return false;
-    if (step->ha_calm_ms && since_ms < step->ha_calm_ms) /* a doubt can be older than this machine's boot */
-        since_ms = step->ha_calm_ms;
-    int64_t ended_ms = step->stopped_ms ? step->stopped_ms : step->status_received_ms;
-    return step_may_have_killed(since_ms, ended_ms, step->params.stop_timeout_ms);
-}
-
-/* A stop of ours may have killed what was started after the last read that shows it stopped. */
-static bool may_have_been_killed_since(const struct step *step)
-{
-    const struct step_call *stop = &step->stop;
-    bool may_come = stop->state == STEP_CALL_TASK || stop->state == STEP_CALL_SENDING ||
-                    step_may_come_until(stop) > step->stopped_read_ms;
-    return step->ha || step->ha_changed || step->ha_unasked || may_come ||
-           step_may_have_killed(step->stopped_read_ms, stop->settled_ms, step->params.stop_timeout_ms);
-}
-
-/* It read stopped before, so long ago that since then somebody may have started it and a stop of ours, which
- * came later, have killed it. */
-static bool is_gap(const struct step *step)
-{
-    return step_may_have_killed(step->stopped_read_ms, step->status_received_ms,
-                                step->params.stop_timeout_ms) &&
-           may_have_been_killed_since(step);
-}
-
-static void on_running(struct step *step)
-{
+    if (!step->seen_running) /* point 4 */
+        step_note(effects, "seen running on %s", step_host(step));
     /* an earlier operation's last stop cannot have killed what was started after it */
     if (step_started_after(&step->status, step->status_asked_ms, step->params.killing_until_ms))
         step->params.killing_since_ms = 0;
     step->seen_running = true;
-    step->told_stopped = false;
+    step->told = PROOF_RUNS;
     step->stopped_ms = 0;
-    step->off_read = false;
     step->container_not_running = false;
     step->idle_container_ms = 0;
+}
+
+static void on_stopped(struct step *step)
+{
+    const struct step_call *stop = &step->stop;
+    const struct proof_between between = {
+        .asked_ms = step->stopped_read_ms,
+        .received_ms = step->status_received_ms,
+        .others = step->ha || step->ha_changed || step->ha_unasked,
+        .under_way = stop->state == STEP_CALL_TASK || stop->state == STEP_CALL_SENDING,
+        .until_ms = step_may_come_until(stop),
+        .ended_ms = stop->settled_ms,
+        .stop_timeout_ms = step->params.stop_timeout_ms,
+    };
+    if (!step->stopped_ms || proof_is_gap(&between))
+        step->stopped_ms = step->status_received_ms;
+    step->stopped_read_ms = step->status_asked_ms;
+}
+
+/* What is to be seen of the proof, each once until the guest runs again. */
+static void tell_proof(struct step *step, struct step_effects *effects, enum proof_point point)
+{
+    if (point == step->told)
+        return;
+    if (point == PROOF_SHOWS_LIFE)
+        step_note(effects,
+                  "reads stopped, but its network devices are still there: waiting for its last process");
+    else if (point == PROOF_START_MAY_COME)
+        step_note(effects, "reads stopped, but a start of before may still be under way");
+    else if (point == PROOF_HOSTS)
+        step_note(effects, "seen stopped on %s", step_host(step));
+    else
+        return;
+    step->told = point;
+}
+
+static void fail_undead(struct step *step, struct step_effects *effects)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_UNPROVEN,
+              "guest %d reads stopped on %s, but after so long a stop it may have been killed, and no "
+              "network device of it was seen that would show whether a process of it survived",
+              step->params.vmid, step_host(step));
+    step_fail(step, effects, &error);
 }
 
 /* A fresh status came in. Whether it proves off is a matter of facts alone, so it is found out here. */
 void step_off_status(struct step *step, struct step_effects *effects)
 {
-    struct error error = {0};
     /* while it runs the last read counts: they can be taken away, also since others saw them */
     step->seen_nics = shows_life(step) || (step->seen_nics && !step->status.running);
-    if (step->status.running) {
-        if (!step->seen_running) /* point 4 */
-            step_note(effects, "seen running on %s", step_host(step));
-        on_running(step);
-        return;
-    }
-    if (!step->stopped_ms || is_gap(step))
-        step->stopped_ms = step->status_received_ms;
-    step->stopped_read_ms = step->status_asked_ms;
     step->off_read = false;
-    if (step->phase != STEP_POWERING_OFF || step->status_asked_ms < step->floor_ms) /* point 1 */
+    if (step->status.running)
+        on_running(step, effects);
+    else
+        on_stopped(step);
+    if (step->phase != STEP_POWERING_OFF)
         return;
-    if (shows_life(step)) {
+    const struct proof_facts facts = facts_of(step, NULL);
+    enum proof_point point = proof_of(&facts);
+    if (point == PROOF_SHOWS_LIFE)
         step->idle_container_ms = 0;
-        if (!step->announced)
-            step_note(effects,
-                      "reads stopped, but its network devices are still there: waiting for its last process");
-        step->announced = true;
-        return;
-    }
-    if (step_lock_hides_the_truth(step->status.lock)) { /* point 3 */
+    if (point == PROOF_READ_AGAIN && !step->idle_container_ms)
+        step->idle_container_ms = step->status_asked_ms;
+    if (point == PROOF_HIDDEN)
         step_locked(step, effects, step->status.lock, step->status_received_ms, step->params.lock_wait_ms);
+    if (point == PROOF_UNDEAD)
+        fail_undead(step, effects);
+    if (point == PROOF_HOSTS) {
+        step->off_read = true;
+        step->next_tasks_ms = step->status_received_ms; /* the start waits for one from after this */
+        /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
+        step->off_received_ms = step->status_received_ms + step->busy_hosts;
+    }
+    tell_proof(step, effects, point);
+}
+
+/* Off is proven: what is next? */
+static void go_on_from_off(struct step *step, struct step_effects *effects, int64_t now_ms)
+{
+    step_verify(step, effects, now_ms);
+    if (step->start.state == STEP_CALL_TASK) /* an old one, or of HA's: it is not followed any more */
+        step_leave_open(&step->start);
+    if (step->params.action == FENCE_REBOOT) {
+        step->phase = STEP_POWERING_ON;
+        step->off_read = false;
+        step->task_lists_failed = 0;          /* those were of the stop, or of another moment */
+        step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
+        step->next_power_ms = step->resend_gap_ms = 0;
+        step->next_task_ms = now_ms; /* the start waits for the end of the stop's task */
+        step->task_gap_ms = STEP_STATUS_FIRST_MS;
+        step->lock_since_ms = 0;
+    } else if (!step->ha && step_may_come_until(&step->start) > now_ms) {
+        step->watch_until_ms = step_may_come_until(&step->start);
+        step_watch(step, effects, "start");
+    } else {
+        step_end(step, effects, OPERATION_DONE);
+    }
+}
+
+/* The guest's own host is not online by the word of enough others. */
+static void host_is_offline(struct step *step, struct step_effects *effects, const struct node_census *census,
+                            int64_t now_ms)
+{
+    struct error error = {0};
+    if (step->ha) { /* any host takes the request, and HA may bring it up elsewhere */
+        step_ha_host_offline(step, effects, census, now_ms);
         return;
     }
-    if (step->ha ? !step_ha_proves_off(step) : !is_ours_to_believe(step))
-        return;
-    if (is_overtaken_by_start(step))
-        return;
-    if (may_be_undead(step)) {
-        error_set(&error, ERROR_UNPROVEN,
-                  "guest %d reads stopped on %s, but after so long a stop it may have been killed, and no "
-                  "network device of it was seen that would show whether a process of it survived",
-                  step->params.vmid, step_host(step));
-        step_fail(step, effects, &error);
-        return;
-    }
-    step->off_read = true;
-    step->next_tasks_ms = step->status_received_ms; /* the start waits for one from after this */
-    /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
-    step->off_received_ms = step->status_received_ms + step->busy_hosts;
-    if (!step->told_stopped) /* not with every read while a minority keeps it from being a proof */
-        step_note(effects, "seen stopped on %s", step_host(step));
-    step->told_stopped = true;
+    error_set(&error, ERROR_NODE_OFFLINE, "the host %s of guest %d is offline by the word of %u of %u hosts",
+              step_host(step), step->params.vmid, census->online, census->known);
+    step_note(effects, "%s is offline", step_host(step));
+    step_fail(step, effects, &error);
+}
+
+/* They do not tell: both are read again. */
+static void hosts_tell_nothing(struct step *step, int64_t now_ms)
+{
+    step->off_read = false;
+    step->next_status_ms = now_ms + STEP_SLOW_READ_MS;
 }
 
 /* Point 5, and rule 8: what the hosts say of each other. */
 void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
-    struct error error = {0};
     const struct node_census *census = &event->census;
+    const struct proof_hosts hosts = {
+        .asked_ms = event->result->asked_ms,
+        .online = census->online,
+        .required = nodes_required(step->params.min_online_nodes, census->known),
+        .host_online = census->host_online,
+    };
     step->busy_hosts = false;
     step->next_hosts_ms = event->now_ms + STEP_SLOW_READ_MS;
     /* a power-on after a proven off goes on: its host may come back */
@@ -175,54 +221,32 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     if (event->result->outcome != API_OK || !event->decoded) {
         if (event->result->outcome != API_OK)
             step->last_error = event->result->error;
-        step->off_read = false; /* read both again */
-        step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
+        hosts_tell_nothing(step, event->now_ms);
         return;
     }
-    unsigned required = nodes_required(step->params.min_online_nodes, census->known);
-    if (census->online < required) {
+    enum proof_point point = proof_of_hosts(&hosts);
+    if (point == PROOF_MINORITY) {
         error_set(&step->last_error, ERROR_MINORITY,
-                  "only %u of %u Proxmox hosts are online by the word of %s, %u are needed", census->online,
-                  census->known, event->result->endpoint_text, required);
-        step->off_read = false;
-        step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
+                  "only %u of %u Proxmox hosts are online by the word of %s, %u are needed", hosts.online,
+                  census->known, event->result->endpoint_text, hosts.required);
+        hosts_tell_nothing(step, event->now_ms);
         return;
     }
-    if (!census->host_online && step->ha) { /* any host takes the request, and HA may bring it up elsewhere */
-        step_ha_host_offline(step, effects, census, event->now_ms);
-        return;
-    }
-    if (!census->host_online) {
-        error_set(&error, ERROR_NODE_OFFLINE,
-                  "the host %s of guest %d is offline by the word of %u of %u hosts", step_host(step),
-                  step->params.vmid, census->online, census->known);
-        step_note(effects, "%s is offline", step_host(step));
-        step_fail(step, effects, &error);
+    if (point == PROOF_HOST_OFFLINE) {
+        host_is_offline(step, effects, census, event->now_ms);
         return;
     }
     step->host_suspect = step->host_offline = false;
-    if (!step->off_read || event->result->asked_ms < step->off_received_ms)
+    if (!step->off_read)
+        return;
+    const struct proof_facts facts = facts_of(step, &hosts);
+    point = proof_of(&facts);
+    step->off_read = point == PROOF_HOSTS || point == PROOF_OFF;
+    if (point != PROOF_OFF)
         return;
     step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
               census->known);
-    step_verify(step, effects, event->now_ms);
-    if (step->start.state == STEP_CALL_TASK) /* an old one, or of HA's: it is not followed any more */
-        step_leave_open(&step->start);
-    if (step->params.action == FENCE_REBOOT) {
-        step->phase = STEP_POWERING_ON;
-        step->off_read = false;
-        step->task_lists_failed = 0;          /* those were of the stop, or of another moment */
-        step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
-        step->next_power_ms = step->resend_gap_ms = 0;
-        step->next_task_ms = event->now_ms; /* the start waits for the end of the stop's task */
-        step->task_gap_ms = STEP_STATUS_FIRST_MS;
-        step->lock_since_ms = 0;
-    } else if (!step->ha && step_may_come_until(&step->start) > event->now_ms) {
-        step->watch_until_ms = step_may_come_until(&step->start);
-        step_watch(step, effects, "start");
-    } else {
-        step_end(step, effects, OPERATION_DONE);
-    }
+    go_on_from_off(step, effects, event->now_ms);
 }
 
 /* ---- sending stops ---- */
@@ -328,6 +352,8 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
+    const struct proof_facts facts = facts_of(step, NULL);
+    step->off_read &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
     if (step->ha) {
         step_ha_off_decide(step, effects, now_ms);
         return;
@@ -350,26 +376,55 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         step_read_task(step, effects, &step->start, now_ms);
 }
 
+/* What is missing of a proof, after "it". */
+static const char *words_of(enum proof_point point)
+{
+    static const char *const words[] = {
+        [PROOF_NOT_READ] = "could not be read",
+        [PROOF_RUNS] = "still runs",
+        [PROOF_SHOWS_LIFE] = "reads stopped, but a process of it is still there",
+        [PROOF_HIDDEN] = "reads stopped, without proof: with its lock it may run elsewhere, or come back",
+        [PROOF_NOT_TAKEN] = "reads stopped, without proof: the HA manager has taken no request to stop it",
+        [PROOF_HA_UNDECIDED] = "reads stopped, without proof: the HA manager has not acted on the request",
+        [PROOF_NOT_OURS] = "reads stopped, without proof: it did not run before, and no stop of ours was OK",
+        [PROOF_READ_AGAIN] = "reads stopped, without proof: it was not read once more",
+        [PROOF_START_MAY_COME] = "reads stopped, without proof: a start of before may still be under way",
+        [PROOF_UNDEAD] =
+            "reads stopped, without proof: it may have been killed, and a process of it survived",
+        [PROOF_HOSTS] = "reads stopped, without proof: no list of the hosts came since",
+        [PROOF_MINORITY] = "reads stopped, without proof: too few hosts are online",
+        [PROOF_HOST_OFFLINE] = "reads stopped, without proof: its host is offline",
+        [PROOF_OFF] = "is off",
+    };
+    return words[point];
+}
+
+static void miss_start(const struct step *step, struct error *error)
+{
+    error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
+              step->last_error.code ? step->last_error.message
+              : step->start.sent == 0
+                  ? "no start was sent, because a stop whose answer was lost may still be carried out"
+                  : "the start was not confirmed in time");
+    const char *starter = step->ha             ? "ha-manager set --state started"
+                          : is_container(step) ? "pct start"
+                                               : "qm start";
+    const char *prefix = !step->ha ? "" : is_container(step) ? "ct:" : "vm:";
+    error_hint(error, "look at its tasks on %s, and start it there: %s %s%d", step_host(step), starter,
+               prefix, step->params.vmid);
+}
+
 /* Why it was not proven in time, from what was last seen. */
 void step_off_deadline(const struct step *step, struct error *error)
 {
     long long seconds = (long long)(step->params.deadline_ms - step->params.requested_ms) / 1000;
-    bool known = step->status_known && step->status_asked_ms >= step->floor_ms;
+    const struct proof_facts facts = facts_of(step, NULL);
+    enum proof_point point = proof_of(&facts);
     if (step->phase == STEP_POWERING_ON) {
-        error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
-                  step->last_error.code ? step->last_error.message
-                  : step->start.sent == 0
-                      ? "no start was sent, because a stop whose answer was lost may still be carried out"
-                      : "the start was not confirmed in time");
-        const char *starter = step->ha             ? "ha-manager set --state started"
-                              : is_container(step) ? "pct start"
-                                                   : "qm start";
-        const char *prefix = !step->ha ? "" : is_container(step) ? "ct:" : "vm:";
-        error_hint(error, "look at its tasks on %s, and start it there: %s %s%d", step_host(step), starter,
-                   prefix, step->params.vmid);
+        miss_start(step, error);
         return;
     }
-    if (known && !step->status.running && shows_life(step)) {
+    if (point == PROOF_SHOWS_LIFE) {
         error_set(error, ERROR_UNPROVEN,
                   "guest %d reads stopped on %s, but a process of it is still there after %lld s (its "
                   "network devices are)",
@@ -384,10 +439,7 @@ void step_off_deadline(const struct step *step, struct error *error)
                                ? step->last_error.code
                                : ERROR_DEADLINE;
     error_set(error, code, "guest %d was not proven off within %lld s: it %s%s%s%s", step->params.vmid,
-              seconds,
-              !known                 ? "could not be read"
-              : step->status.running ? "still runs"
-                                     : "reads stopped, without proof",
+              seconds, words_of(point),
               step->stop.sent >= STEP_CALLS_MAX ? " after as many stops as one operation may send" : "",
               step->last_error.code ? "; " : "", step->last_error.code ? step->last_error.message : "");
     if (step->last_error.hint[0])

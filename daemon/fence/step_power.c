@@ -503,7 +503,6 @@ static void take_former_start(struct step *step, const struct step_event *event)
         return;
     step_settle(step, &step->start, STEP_CALL_NONE, event->now_ms);
     step->start.upid[0] = '\0';
-    step->off_read = false;
     step_read_status_now(step, event->now_ms);
 }
 
@@ -547,7 +546,8 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
         step_read_status_now(step, now);
     } else if (event->result->outcome != API_OK) {
         step->next_task_ms = now + STEP_SLOW_READ_MS;
-        if (step->ha && now - call->last_sent_ms >= STEP_HA_ROUND_MS) /* it died with the host that took it */
+        if (step->ha &&
+            now - call->last_sent_ms >= PROOF_HA_ROUND_MS) /* it died with the host that took it */
             step_settle(step, call, STEP_CALL_OPEN, now);
     } else if (event->decoded && event->task.ended) {
         take_task_end(step, effects, call, event);

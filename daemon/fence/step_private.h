@@ -102,7 +102,7 @@ void step_ha_status(struct step *step, struct step_effects *effects);
 void step_ha_listed(struct step *step, struct step_effects *effects, const struct step_event *event);
 void step_ha_host_offline(struct step *step, struct step_effects *effects, const struct node_census *census,
                           int64_t now_ms);
-bool step_ha_proves_off(const struct step *step);    /* points 4 and 6 */
-bool step_ha_keeps_running(const struct step *step); /* what it runs it will not stop again */
+enum proof_ha_state step_ha_state(const struct step *step); /* as its host told it */
+bool step_ha_keeps_running(const struct step *step);        /* what it runs it will not stop again */
 void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_ha_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);

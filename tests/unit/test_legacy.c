@@ -157,7 +157,7 @@ static struct legacy *one_in_doubt(void)
 static bool is_in_doubt(struct legacy *const *legacies, int64_t now_ms)
 {
     const struct legacy_doubts doubts = {
-        .legacies = legacies, .now_ms = now_ms, .stop_timeout_ms = KILL_MS - STEP_KILL_AFTER_MS};
+        .legacies = legacies, .now_ms = now_ms, .stop_timeout_ms = KILL_MS - PROOF_KILL_AFTER_MS};
     assert_false(legacy_in_doubt(&doubts, 102));
     return legacy_in_doubt(&doubts, 101);
 }

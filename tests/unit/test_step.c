@@ -403,7 +403,7 @@ static void test_a_container_that_shows_traffic_meanwhile_is_read_anew(void **st
     reads_stopped();
     go(1000);
     status_is((struct pve_status){.traffic = true}); /* somebody starts it */
-    assert_in_range(read_stopped_until_believed(1100), 1000 + STEP_CONTAINER_GAP_MS, 4500);
+    assert_in_range(read_stopped_until_believed(1100), 1000 + PROOF_CONTAINER_GAP_MS, 4500);
     assert_int_equal(stops, 1);
 }
 
@@ -417,7 +417,7 @@ static void test_a_container_is_read_twice_after_the_stops_answer(void **state) 
     power_refused(500, "CT 100 not running");
     go(1500);
     reads_stopped(); /* asked before */
-    assert_in_range(read_stopped_until_believed(1600), 1400 + STEP_CONTAINER_GAP_MS, 4500);
+    assert_in_range(read_stopped_until_believed(1600), 1400 + PROOF_CONTAINER_GAP_MS, 4500);
 }
 
 static void test_a_container_that_runs_again_is_stopped_again(void **state) /* point 4 */

@@ -447,6 +447,29 @@ static void test_a_stop_answered_with_a_server_error_is_an_open_call(void **stat
     assert_true(effects.read_hosts);
 }
 
+static void
+test_a_read_of_the_moment_at_which_the_stop_has_ended_is_from_before_it(void **state) /* point 4 */
+{
+    (void)state;
+    begin(FENCE_OFF);
+    go(5);
+    power_taken(STOP_UPID);
+    reads_stopped(); /* from the beginning: was somebody starting it? */
+    for (int64_t at = 6; !step.busy_task || asked_ms[CALL_STATUS] != now_ms; at++) {
+        assert_true(at < 5000);
+        go(at);
+        if (step.busy_status && asked_ms[CALL_STATUS] != now_ms)
+            reads_stopped();
+    }
+    task_is(STOP_UPID, "OK");
+    go(now_ms - T0 + 5);
+    reads_stopped();
+    assert_false(step.off_read);
+    go(now_ms - T0 + 100);
+    reads_stopped();
+    assert_true(step.off_read);
+}
+
 static void test_a_second_lost_stop_is_an_open_call_and_not_repeated_at_once(void **state) /* rule 6 */
 {
     (void)state;
@@ -1000,6 +1023,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_stop_that_was_done_is_proven_by_reading),
         cmocka_unit_test(test_a_lost_stop_is_sent_again_only_after_a_read),
         cmocka_unit_test(test_a_stop_answered_with_a_server_error_is_an_open_call),
+        cmocka_unit_test(test_a_read_of_the_moment_at_which_the_stop_has_ended_is_from_before_it),
         cmocka_unit_test(test_a_second_lost_stop_is_an_open_call_and_not_repeated_at_once),
         cmocka_unit_test(test_a_task_that_its_host_does_not_know_is_an_open_call),
         cmocka_unit_test(test_an_unreadable_task_is_read_again),

@@ -342,6 +342,22 @@ static void test_what_somebody_else_stopped_is_left_off(void **state)
     assert_int_equal(starts, 1);
 }
 
+static void test_a_stop_of_ours_that_failed_has_stopped_nothing(void **state) /* P4 */
+{
+    (void)state;
+    start_at_risk();
+    watch_until(90000, false);
+    struct api_result result = result_of(CALL_TASKS);
+    assert_true(step.busy_tasks);
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .node = tasks_node,
+                                .result = &result,
+                                .decoded = true,
+                                .tasks = {.begun = 1, .failed = 1, .newer = 1, .newer_failed = 1}});
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(starts, 1);
+}
+
 static void test_a_stop_beyond_the_lost_one_is_another_brokers(void **state)
 {
     (void)state;
@@ -903,6 +919,7 @@ int main(void)
         cmocka_unit_test(test_a_start_at_risk_is_watched_for_a_minute),
         cmocka_unit_test(test_what_the_lost_stop_stopped_is_started_once_more),
         cmocka_unit_test(test_what_somebody_else_stopped_is_left_off),
+        cmocka_unit_test(test_a_stop_of_ours_that_failed_has_stopped_nothing),
         cmocka_unit_test(test_a_stop_beyond_the_lost_one_is_another_brokers),
         cmocka_unit_test(test_what_the_lost_start_started_is_stopped_again),
         cmocka_unit_test(test_what_somebody_else_started_is_left_running),
