@@ -56,7 +56,9 @@ pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 
 # ---- what is built from what --------------------------------------------------------------------------
 USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
-DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
+# rooms that only tests link so far
+UNWIRED_SRC := $(wildcard daemon/fence/dead_hosts*.c)
+DAEMON_SRC := $(filter-out $(UNWIRED_SRC),$(wildcard daemon/*.c daemon/*/*.c))
 CLIENT_SRC := $(wildcard client/*.c)
 PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(USERCFG_SRC) $(addprefix daemon/system/,json.c json_text.c text.c)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
@@ -66,7 +68,7 @@ DAEMON_OBJ := $(call obj,$(DAEMON_SRC))
 CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
 PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
 # everything but main, for the unit tests
-ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ))
+ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ)) $(call obj,$(UNWIRED_SRC))
 CLIENT_ROOMS_OBJ := $(filter-out $(B)/obj/client/main.o,$(CLIENT_OBJ))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
@@ -112,6 +114,12 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
 $(B)/tables: $(B)/obj/tests/tables.o $(B)/rooms.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+# the room of dead hosts, fed with recordings: its claims, and the table of doc/dead-hosts.md
+DEAD_HOSTS_BIN := $(addprefix $(B)/tests/,dead_host dead_hosts_table)
+$(DEAD_HOSTS_BIN): $(B)/tests/%: $(B)/obj/tests/dead_hosts/%.o $(B)/obj/tests/dead_hosts/recording.o $(B)/rooms.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
 # what asks and measures for the bench
 BENCH_BIN := $(addprefix $(B)/bench/,load floor measure)
 $(BENCH_BIN): $(B)/bench/%: $(B)/obj/tests/bench/%.o
@@ -141,9 +149,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
-         $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o))
+         $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(UNWIRED_SRC) $(wildcard tests/dead_hosts/*.c)))
 
-unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
+unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
 
 # memory that runs out, to be preloaded (sanitizers have a malloc() of their own)
 $(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags
@@ -330,6 +338,11 @@ doc/faults.md: tests/e2e/table tests/data/faults.table tests/data/faults.intro
 	@mkdir -p $(@D)
 	$(call say,DOC)
 	$(Q)tests/e2e/table --markdown > $@
+
+# what the room of dead hosts claims on recordings; committed, and a test fails if it is stale
+doc/dead-hosts.md: tests/dead_hosts/intro.md tests/data/pve/ha-timelines.jsonl.gz $(B)/tests/dead_hosts_table
+	$(call say,DOC)
+	$(Q)(cat tests/dead_hosts/intro.md && $(B)/tests/dead_hosts_table tests/data/pve/ha-timelines.jsonl.gz) > $@
 
 # what is seen of the service under systemd, from a machine that runs (as root); committed
 .PHONY: screens
