@@ -77,7 +77,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
 .PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster prove demo bench fuzz install uninstall clean \
-        help format check-format check-layers check-citations \
+        help format check-format check-style check-layers check-citations \
         unit
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -263,6 +263,12 @@ check-layers:
 # what comments and tests cite of doc/design.md is there
 check-citations:
 	@tests/check-citations
+# the layout, and no warning of gcc's nor of clang's
+check-style:
+	$(call install-missing,$(APT_BUILD) $(APT_TEST) clang clang-format,$(DNF_BUILD) $(DNF_TEST) clang clang-tools-extra)
+	+@$(MAKE) --no-print-directory check-format
+	+@$(MAKE) --no-print-directory WERROR=1 all unit
+	+@$(MAKE) --no-print-directory B=$(B)/clang CC=clang WERROR=1 all unit
 # each deliberate bug of tests/mutations/list must make a test fail; make check tries a few of them
 check-mutations: deps
 	+@$(MAKE) --no-print-directory unit
@@ -374,6 +380,7 @@ help:
 	@echo 'make check-mutations  that the tests see every bug of a list'
 	@echo 'make prove       the machine proofs, with CBMC: doc/proof.md'
 	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
+	@echo 'make check-style the layout, and builds without a warning by gcc and clang'
 	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
 	@echo 'make man-screens the manual of the screens, anew'
 	@echo 'make pictures    doc/screens/*.svg, anew'
