@@ -256,8 +256,7 @@ static bool would_satisfy(const struct runner *last, const struct engine_request
 
 static bool is_powering_on(const struct runner *last)
 {
-    return last->started && last->operation->action == FENCE_REBOOT && last->step.phase == STEP_POWERING_ON &&
-           last->step.verified_ms;
+    return last->started && step_is_powering_on_again(&last->step);
 }
 
 /* It was requested when its asker asked, even if the daemon came to it, or could look the guest up, only
@@ -368,7 +367,7 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
                      (request->action == FENCE_REBOOT && last && last->operation->action == FENCE_ON);
     if (overrides && last && last->started && step_can_leave_off(&last->step))
         runner_leave_off(last);
-    else if (last && last->step.phase == STEP_WATCHING)
+    else if (last && last->operation->state == OPERATION_WATCHING)
         runner_yield(last);
     return true;
 }
@@ -630,7 +629,7 @@ static void end_watches(struct engine *engine)
 {
     struct guest_queue *queue, *next;
     HASH_ITER (hh, engine->queues, queue, next) {
-        if (queue->runners && queue->runners->step.phase == STEP_WATCHING)
+        if (queue->runners && queue->runners->operation->state == OPERATION_WATCHING)
             runner_yield(queue->runners);
     }
 }

@@ -91,17 +91,18 @@ static void on_task(struct runner *runner, const struct api_result *result)
 static void on_tasks(struct runner *runner, const struct api_result *result)
 {
     struct step_event event = {.kind = STEP_EVENT_TASKS, .result = result, .node = runner->tasks_node};
-    const char *type = runner->step.ha ? "hastop" : runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
+    const struct step_task_list wanted = step_task_list(&runner->step);
+    const char *type = wanted.of_ha ? "hastop" : runner->operation->type == PVE_LXC ? "vzstop" : "qmstop";
     const char *start_type = runner->operation->type == PVE_LXC ? "vzstart" : "qmstart";
-    const char *last = runner->step.last_upid, *node = runner->tasks_node;
+    const char *last = wanted.after_upid, *node = runner->tasks_node;
     /* the host's clock counts whole seconds */
     int64_t since_s = runner->stops_since_ms / 1000 - 1;
     event.decoded =
         result->outcome == API_OK && api_decode_tasks(result->data, node, type, since_s, last, &event.tasks);
     event.decoded =
         event.decoded && api_decode_tasks(result->data, node, start_type, since_s, last, &event.starts);
-    if (event.decoded && api_decode_listed_task(result->data, runner->step.stop.upid, &event.task))
-        snprintf(event.upid, sizeof(event.upid), "%s", runner->step.stop.upid);
+    if (event.decoded && api_decode_listed_task(result->data, wanted.stop_upid, &event.task))
+        snprintf(event.upid, sizeof(event.upid), "%s", wanted.stop_upid);
     if (event.tasks.begun < runner->inherited_stops)
         event.tasks.running++; /* one of them is still to come */
     else
@@ -168,9 +169,10 @@ static void report_unmade(struct runner *runner, enum run_call kind)
     struct api_result result = {
         .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
     error_set(&result.error, ERROR_INTERNAL, "a call to Proxmox was not made");
-    struct step_event event = {.kind = events[kind], .result = &result, .node = runner->step.node};
-    if (kind == RUN_TASKS)
-        event.node = runner->tasks_node;
+    const char *const nodes[RUN_CALL_COUNT] = {[RUN_STATUS] = runner->status_node,
+                                               [RUN_TASKS] = runner->tasks_node,
+                                               [RUN_HOSTS] = runner->hosts_node};
+    struct step_event event = {.kind = events[kind], .result = &result, .node = nodes[kind]};
     if (kind == RUN_TASK) /* else step would take it for another's, and ask again at once */
         memcpy(event.upid, runner->task_upid, sizeof(event.upid));
     feed(runner, &event);
@@ -204,7 +206,7 @@ static bool leaves_nobody(struct runner *runner)
     if (!has_lost_its_askers(runner))
         return false;
     note_desertion(runner);
-    runner->step.no_asker = true; /* now it is late, and to be decided anew */
+    step_desert(&runner->step); /* now it is late, and to be decided anew */
     return true;
 }
 
@@ -219,18 +221,13 @@ static bool may_go(void *context)
 static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
 {
     struct engine *engine = runner->engine;
-    bool starting = runner->step.phase == STEP_POWERING_ON;
-    bool watched = runner->step.phase == STEP_WATCHING || runner->step.repaired_ms;
-    int64_t watched_ms = watched ? runner->step.watch_until_ms + STEP_START_ROOM_MS : 0;
     struct session_route route = {
         .urgent = true,
-        .deadline_ms = runner->deadline_ms + (starting ? STEP_START_ROOM_MS : 0),
+        .deadline_ms = step_deadline(&runner->step),
         .answer_timeout_ms = engine->settings.answer_timeout_ms,
         .avoid = runner->avoid | (request->node ? 0 : standing(runner)),
         .may_go = kind == RUN_POWER && request->call != API_START ? may_go : NULL,
     };
-    if (route.deadline_ms < watched_ms)
-        route.deadline_ms = watched_ms;
     runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
     if (!runner->calls[kind])
         runner->unmade |= 1u << kind;
@@ -268,12 +265,12 @@ static void read_task(struct runner *runner, const char *upid, struct api_reques
 
 static void make_calls(struct runner *runner, const struct step_effects *effects)
 {
-    struct step *step = &runner->step;
-    struct api_request request = {.node = step->node, .type = step->params.type, .vmid = step->params.vmid};
+    struct api_request request = {
+        .node = effects->node, .type = effects->type, .vmid = runner->operation->vmid};
     if (effects->send != STEP_SEND_NONE)
         send_power(runner, effects, request);
     if (effects->read_status) {
-        snprintf(runner->status_node, sizeof(runner->status_node), "%s", step->node);
+        snprintf(runner->status_node, sizeof(runner->status_node), "%s", effects->node);
         request.call = API_STATUS;
         call(runner, RUN_STATUS, &request);
     }
@@ -281,12 +278,12 @@ static void make_calls(struct runner *runner, const struct step_effects *effects
         read_task(runner, effects->upid, request);
     if (effects->read_tasks) {
         request.call = API_TASKS;
-        snprintf(runner->tasks_node, sizeof(runner->tasks_node), "%s", step_tasks_node(step));
+        snprintf(runner->tasks_node, sizeof(runner->tasks_node), "%s", step_task_list(&runner->step).node);
         request.node = runner->tasks_node;
         call(runner, RUN_TASKS, &request);
     }
     if (effects->read_hosts) {
-        snprintf(runner->hosts_node, sizeof(runner->hosts_node), "%s", step->node);
+        snprintf(runner->hosts_node, sizeof(runner->hosts_node), "%s", effects->node);
         call(runner, RUN_HOSTS, &(struct api_request){.call = API_NODES});
     }
     if (effects->locate)
@@ -295,14 +292,13 @@ static void make_calls(struct runner *runner, const struct step_effects *effects
 
 /* ---- the course of an operation ---- */
 
-static void refresh(struct runner *runner)
+static void refresh(struct runner *runner, const struct step_effects *effects)
 {
     struct operation *operation = runner->operation;
-    struct step *step = &runner->step;
-    operation->state = step_state(step);
-    operation->type = step->params.type;
-    if (step->node[0] && (!operation->node || strcmp(operation->node, step->node) != 0)) {
-        char *copy = strdup(step->node);
+    operation->state = effects->state;
+    operation->type = effects->type;
+    if (effects->node[0] && (!operation->node || strcmp(operation->node, effects->node) != 0)) {
+        char *copy = strdup(effects->node);
         if (copy) {
             free(operation->node);
             operation->node = copy;
@@ -314,7 +310,7 @@ static void on_verified(struct runner *runner)
 {
     struct operation *operation = runner->operation;
     operation->verified_ms = clock_now_ms();
-    if (operation->action == FENCE_REBOOT && runner->step.phase == STEP_POWERING_ON)
+    if (step_is_powering_on_again(&runner->step))
         operation->power_on = POWER_ON_PENDING;
     history_write_verified(runner->engine->history, operation);
     engine_answer_askers(runner, NULL, false);
@@ -329,14 +325,10 @@ static void on_running(struct runner *runner)
 }
 
 /* The reboot itself is done; who joined its power-on has not got what he asked for. */
-static void on_left_off(struct runner *runner)
+static void on_left_off(struct runner *runner, const struct error *error)
 {
-    struct error error = {0};
-    error_set(&error, ERROR_ABANDONED,
-              "guest %d is not started: another broker with our identity has powered it off since",
-              runner->operation->vmid);
     runner->operation->power_on = POWER_ON_NONE;
-    engine_answer_askers(runner, &error, true);
+    engine_answer_askers(runner, error, true);
 }
 
 static void bequeath(struct runner *runner);
@@ -375,7 +367,7 @@ static void feed(struct runner *runner, struct step_event *event)
     struct step_effects effects;
     event->now_ms = clock_now_ms();
     step_handle(&runner->step, event, &effects);
-    refresh(runner);
+    refresh(runner, &effects);
     for (unsigned i = 0; i < effects.note_count; i++)
         note(runner, effects.notes[i]);
     if (effects.verified)
@@ -383,7 +375,7 @@ static void feed(struct runner *runner, struct step_event *event)
     if (effects.running)
         on_running(runner);
     if (effects.left_off)
-        on_left_off(runner);
+        on_left_off(runner, &effects.left_off_error);
     if (!effects.ended)
         bequeath(runner);
     if (effects.ended) {
@@ -396,7 +388,7 @@ static void feed(struct runner *runner, struct step_event *event)
     }
     make_calls(runner, &effects);
     /* others wait for what is only watched */
-    bool yields = runner->step.phase == STEP_WATCHING && runner->next;
+    bool yields = effects.state == OPERATION_WATCHING && runner->next;
     if (runner->unmade || yields) /* not before event_add(), which would take it back */
         event_active(runner->wake, EV_TIMEOUT, 0);
 }
@@ -420,7 +412,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
         report_unmade(runner, (enum run_call)kind);
         return;
     }
-    bool yields = runner->step.phase == STEP_WATCHING && runner->next;
+    bool yields = runner->operation->state == OPERATION_WATCHING && runner->next;
     feed_kind(runner, yields ? STEP_EVENT_YIELD : STEP_EVENT_WAKE);
 }
 
@@ -513,6 +505,8 @@ static void begin(struct runner *runner)
         .shows_devices = engine_saw_devices(engine, operation->vmid),
         .release = poller_release(engine->poller),
         .requested_ms = operation->requested_ms,
+        .newest_ms = runner->newest_ms,
+        .begun_ms = now_ms,
         .deadline_ms = runner->deadline_ms,
         .lock_wait_ms = engine->settings.lock_wait_ms,
         .stop_timeout_ms = engine->settings.stop_timeout_ms,
@@ -520,10 +514,8 @@ static void begin(struct runner *runner)
     };
     runner->started = true;
     step_begin(&runner->step, &params);
-    runner->step.reads_since_ms = now_ms; /* it may be old already */
     if (now_ms - operation->requested_ms > RUN_OLD_MS)
         note_age(runner, now_ms - operation->requested_ms);
-    runner->step.floor_ms = runner->newest_ms;
     runner->stops_since_ms = clock_realtime_ms(); /* not of the request: it may have waited its turn */
     const struct legacy *legacy = legacies_find(&engine->legacies, operation->vmid);
     if (legacy) {
@@ -563,10 +555,10 @@ void runner_joined(struct runner *runner, const struct engine_request *request)
              (unsigned long)peer->uid, peer->user[0] ? " (" : "", peer->user, peer->user[0] ? ")" : "",
              (long)peer->pid, peer->rule[0] ? "; allowed: " : "", peer->rule);
     note_asker(runner, request, text);
-    if (runner->started) {
-        runner->step.params.deadline_ms = runner->deadline_ms;
-        feed(runner, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = runner->newest_ms});
-    }
+    if (runner->started)
+        feed(runner, &(struct step_event){.kind = STEP_EVENT_JOINED,
+                                          .asked_ms = runner->newest_ms,
+                                          .deadline_ms = runner->deadline_ms});
 }
 
 void runner_deserted(struct runner *runner)
@@ -583,7 +575,8 @@ void runner_deserted(struct runner *runner)
 void runner_asked_again(struct runner *runner, const struct engine_request *request)
 {
     note_asker(runner, request, "asked for again, its connection having ended");
-    runner->step.no_asker = false;
+    if (runner->started)
+        feed_kind(runner, STEP_EVENT_ASKED_AGAIN);
 }
 
 void runner_yield(struct runner *runner)
@@ -594,15 +587,7 @@ void runner_yield(struct runner *runner)
 
 void runner_leave_off(struct runner *runner)
 {
-    struct error error = {0};
-    error_set(&error, ERROR_ABANDONED, "guest %d is not started: a newer request is to power it off",
-              runner->operation->vmid);
-    engine_answer_askers(runner, &error, true); /* those who asked for `on` */
-    note(runner, "left off: a newer request is to power it off");
-    runner->operation->power_on = POWER_ON_NONE;
-    runner->step.phase = STEP_ENDED;
-    bool on = runner->operation->action == FENCE_ON;
-    end(runner, on ? OPERATION_ABANDONED : OPERATION_DONE, on ? &error : &(struct error){0});
+    feed_kind(runner, STEP_EVENT_LEAVE_OFF);
 }
 
 static void cut_short(struct engine *engine, struct operation *operation, enum operation_outcome outcome,

@@ -283,13 +283,21 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         /* not of now: one that waited, or was repeated after a restart, is as old as it was (P4) */
         if (step->floor_ms < step_after(event->asked_ms, step->busy_status))
             step->floor_ms = step_after(event->asked_ms, step->busy_status);
+        step->params.deadline_ms = event->deadline_ms;
         step->no_asker = false;
         break;
     case STEP_EVENT_DESERTED:
-        step->no_asker = true;
+        step_desert(step);
+        break;
+    case STEP_EVENT_ASKED_AGAIN:
+        step->no_asker = false;
         break;
     case STEP_EVENT_YIELD:
         step_yield(step, effects);
+        break;
+    case STEP_EVENT_LEAVE_OFF:
+        if (step_can_leave_off(step))
+            step_leave_off(step, effects, "a newer request is to power it off");
         break;
     case STEP_EVENT_POWER:
         step_power_answered(step, effects, event);
@@ -329,15 +337,20 @@ static void refuse_template(struct step *step, struct step_effects *effects)
     step_fail(step, effects, &error);
 }
 
+int64_t step_deadline(const struct step *step)
+{
+    if (step->phase == STEP_WATCHING || step->repaired_ms)
+        return step->watch_until_ms + STEP_START_ROOM_MS;
+    return step->phase == STEP_POWERING_ON ? step_on_deadline(step) : step->params.deadline_ms;
+}
+
 static void decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->params.template) {
         refuse_template(step, effects);
         return;
     }
-    int64_t deadline_ms = step->phase == STEP_POWERING_ON ? step_on_deadline(step) : step->params.deadline_ms;
-    if (step->phase == STEP_WATCHING || step->repaired_ms)
-        deadline_ms = step->watch_until_ms + STEP_START_ROOM_MS;
+    int64_t deadline_ms = step_deadline(step);
     if (now_ms >= deadline_ms) {
         miss_deadline(step, effects);
         return;
@@ -367,11 +380,13 @@ static void decide(struct step *step, struct step_effects *effects, int64_t now_
 void step_handle(struct step *step, const struct step_event *event, struct step_effects *effects)
 {
     *effects = (struct step_effects){0};
-    if (step->phase == STEP_ENDED)
-        return;
-    take_event(step, effects, event);
+    if (step->phase != STEP_ENDED)
+        take_event(step, effects, event);
     if (step->phase != STEP_ENDED)
         decide(step, effects, event->now_ms);
+    effects->node = step->node;
+    effects->type = step->params.type;
+    effects->state = step_state(step);
 }
 
 void step_begin(struct step *step, const struct step_params *params)
@@ -383,8 +398,8 @@ void step_begin(struct step *step, const struct step_params *params)
     step->seen_nics = params->shows_devices;
     step->ha = params->ha_managed;
     step->host_suspect = params->node_offline && params->node;
-    step->floor_ms = params->requested_ms;
-    step->reads_since_ms = params->requested_ms;
+    step->floor_ms = params->newest_ms ? params->newest_ms : params->requested_ms;
+    step->reads_since_ms = params->begun_ms ? params->begun_ms : params->requested_ms;
     step->task_gap_ms = STEP_STATUS_FIRST_MS;
     if (params->action == FENCE_ON)
         step->phase = STEP_POWERING_ON;
@@ -401,11 +416,20 @@ bool step_can_join(const struct step *step)
     return step->phase != STEP_ENDED && !step->verified_ms;
 }
 
+void step_desert(struct step *step)
+{
+    step->no_asker = true;
+}
+
+bool step_is_powering_on_again(const struct step *step)
+{
+    return step->phase == STEP_POWERING_ON && step->params.action == FENCE_REBOOT && step->verified_ms;
+}
+
 bool step_can_leave_off(const struct step *step)
 {
-    bool proven = step->params.action == FENCE_REBOOT && step->verified_ms;
     return step->phase == STEP_POWERING_ON && step->start.sent == 0 &&
-           (proven || step->params.action == FENCE_ON);
+           (step_is_powering_on_again(step) || step->params.action == FENCE_ON);
 }
 
 enum operation_state step_state(const struct step *step)

@@ -92,6 +92,8 @@ struct step_params {
     bool template;     /* by anybody's word: no guest ceases to be one */
     int release;       /* of Proxmox, 902 for 9.2; 0: unknown */
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
+    int64_t newest_ms; /* when the newest request for it came that joined before it began; 0: the only one */
+    int64_t begun_ms;  /* 0: when it was requested */
     int min_online_nodes; /* 0: majority */
     /* from the first stop of earlier operations whose effect was not proven until the last of them can have
      * begun to kill; 0: none */
@@ -176,10 +178,12 @@ enum step_event_kind {
     STEP_EVENT_BEGIN,
     STEP_EVENT_INTENT, /* recorded, or waited for long enough */
     STEP_EVENT_WAKE,
-    STEP_EVENT_JOINED,   /* an equal request joined */
-    STEP_EVENT_DESERTED, /* no asker is left */
-    STEP_EVENT_YIELD,    /* a newer request, or the daemon's end: what is only watched is done */
-    STEP_EVENT_POWER,    /* the answer to the power call */
+    STEP_EVENT_JOINED,      /* an equal request joined */
+    STEP_EVENT_DESERTED,    /* no asker is left */
+    STEP_EVENT_ASKED_AGAIN, /* one is back whose connection had ended */
+    STEP_EVENT_YIELD,       /* a newer request, or the daemon's end: what is only watched is done */
+    STEP_EVENT_LEAVE_OFF,   /* a newer request to power it off, and step_can_leave_off() */
+    STEP_EVENT_POWER,       /* the answer to the power call */
     STEP_EVENT_STATUS,
     STEP_EVENT_TASK,
     STEP_EVENT_TASKS,
@@ -190,7 +194,8 @@ enum step_event_kind {
 struct step_event {
     enum step_event_kind kind;
     int64_t now_ms;
-    int64_t asked_ms;                /* JOINED: when the newest request came, which may have waited since */
+    int64_t asked_ms;    /* JOINED: when the newest request came, which may have waited since … */
+    int64_t deadline_ms; /* … and until when the operation has time now */
     const struct api_result *result; /* POWER, STATUS, TASK, TASKS, HOSTS, LOCATED: how the call went */
     bool decoded; /* STATUS, TASK, TASKS, HOSTS: the member below is filled; else the answer was no such thing
                    */
@@ -213,10 +218,14 @@ struct step_effects {
     bool by_ha;             /* with STEP_SEND_STOP: the HA manager takes it, and no timeout */
     bool read_status, read_task, read_hosts, read_tasks, locate;
     const char *upid; /* with read_task */
-    int64_t wake_ms;  /* absolute; send STEP_EVENT_WAKE then */
-    bool verified;    /* now: off is proven (off, reboot), or the guest runs (on, cycle): answer the askers */
-    bool running;     /* now: the guest runs; what follows is only watched */
-    bool left_off;    /* with `ended`: the power-on was left to somebody else */
+    const char *node; /* where the guest is; "": to be located */
+    enum pve_guest_type type;
+    enum operation_state state;
+    int64_t wake_ms; /* absolute; send STEP_EVENT_WAKE then */
+    bool verified;   /* now: off is proven (off, reboot), or the guest runs (on, cycle): answer the askers */
+    bool running;    /* now: the guest runs; what follows is only watched */
+    bool left_off;   /* with `ended`: the power-on was left to somebody else; why: */
+    struct error left_off_error; /* for those who asked for it */
     bool ended;
     enum operation_outcome outcome;
     struct error error;                        /* of the outcome; after `verified` it is the power-on's */
@@ -240,10 +249,22 @@ bool step_can_leave_off(const struct step *step);
 /* Point 2: the host's side of the guest is still there. Tap devices live as long as any thread of QEMU does;
  * a container's counters as long as it runs. */
 bool step_shows_life(enum pve_guest_type type, const struct pve_status *status);
+/* Nobody waits any more, as is found out when a call is to go: what is sent now is late. */
+void step_desert(struct step *step);
+/* The second half of a reboot: off is proven, and the guest does not run yet. */
+bool step_is_powering_on_again(const struct step *step);
+/* So long it may go on, and its calls wait for their answers. */
+int64_t step_deadline(const struct step *step);
+/* Whose task list is wanted, and what is looked for in it. */
+struct step_task_list {
+    const char *node;       /* "": the guest is to be located */
+    bool of_ha;             /* its stops are requests to the HA manager */
+    const char *after_upid; /* what is newer than this one counts as newer; "": nothing does */
+    const char *stop_upid;  /* the task whose end it may tell; "": none */
+};
+struct step_task_list step_task_list(const struct step *step);
 /* So many stops of ours can be in the task list of the guest's host (rule 6); so many of them may yet come.
  */
-const char *
-step_tasks_node(const struct step *step); /* the host whose task list has ours; "": to be located */
 unsigned step_stops_listed(const struct step *step);
 unsigned step_stops_open(const struct step *step);
 /* By this status, asked for then, the guest was certainly started after that moment. */

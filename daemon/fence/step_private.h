@@ -71,6 +71,8 @@ bool step_compares_stops(const struct step *step);
 bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t now_ms);
 /* A start is about to be sent although a stop may still come: the guest is watched afterwards. */
 void step_start_at_risk(struct step *step, int64_t now_ms);
+/* It is not powered on: why, for a message. */
+void step_leave_off(struct step *step, struct step_effects *effects, const char *why);
 /* The askers have their answer; go on looking until watch_until_ms. */
 void step_watch(struct step *step, struct step_effects *effects, const char *call);
 /* Something newer is to be done: what is only watched is done. */

@@ -6,12 +6,16 @@
  */
 #include "fence/step_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Any host takes a hastop, and keeps its task. */
-const char *step_tasks_node(const struct step *step)
+struct step_task_list step_task_list(const struct step *step)
 {
-    return step->ha && step->stop.node[0] ? step->stop.node : step->node;
+    return (struct step_task_list){.node = step->ha && step->stop.node[0] ? step->stop.node : step->node,
+                                   .of_ha = step->ha,
+                                   .after_upid = step->last_upid,
+                                   .stop_upid = step->stop.upid};
 }
 
 void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms)
@@ -27,7 +31,7 @@ void step_read_tasks(struct step *step, struct step_effects *effects, int64_t no
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     step->busy_tasks = false;
-    if (!event->node || strcmp(event->node, step_tasks_node(step)) != 0) {
+    if (!event->node || strcmp(event->node, step_task_list(step).node) != 0) {
         step->next_tasks_ms = event->now_ms; /* of a host that the guest has left */
         return;
     }
@@ -62,24 +66,23 @@ bool step_compares_stops(const struct step *step)
     return step->last_upid[0] && !step->ha && step->task_lists_failed < STEP_TASK_LISTS_MAX;
 }
 
-static void leave_off(struct step *step, struct step_effects *effects)
+void step_leave_off(struct step *step, struct step_effects *effects, const char *why)
 {
-    step_note(effects, "left off: another broker with our identity has stopped it on %s since",
-              step_host(step));
-    if (step->params.action == FENCE_REBOOT) {
-        effects->left_off = true;
-        step_end(step, effects, OPERATION_DONE);
-        return;
-    }
-    error_set(&effects->error, ERROR_ABANDONED,
-              "guest %d is not started: another broker with our identity has powered it off on %s since",
-              step->params.vmid, step_host(step));
-    step_end(step, effects, OPERATION_ABANDONED);
+    struct error error = {0};
+    step_note(effects, "left off: %s", why);
+    error_set(&error, ERROR_ABANDONED, "guest %d is not started: %s", step->params.vmid, why);
+    effects->left_off = step->params.action == FENCE_REBOOT; /* which itself is done */
+    if (effects->left_off)
+        effects->left_off_error = error;
+    else
+        effects->error = error;
+    step_end(step, effects, effects->left_off ? OPERATION_DONE : OPERATION_ABANDONED);
 }
 
 bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     int64_t since_ms = step->start.sent > 0 ? step->start.settled_ms : step->off_received_ms;
+    char why[STEP_NOTE_LEN];
     if (!step_compares_stops(step))
         return false;
     if (step->tasks_asked_ms < since_ms) {
@@ -88,7 +91,9 @@ bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t
     }
     if (step->newer_stops <= step_stops_open(step)) /* those may be ours */
         return false;
-    leave_off(step, effects);
+    snprintf(why, sizeof(why), "another broker with our identity has stopped it on %s since",
+             step_host(step));
+    step_leave_off(step, effects, why);
     return true;
 }
 

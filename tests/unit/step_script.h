@@ -50,7 +50,7 @@ static void handle(struct step_event *event)
     if (effects.read_hosts)
         memcpy(hosts_node, step.node, sizeof(hosts_node));
     if (effects.read_tasks)
-        snprintf(tasks_node, sizeof(tasks_node), "%s", step_tasks_node(&step));
+        snprintf(tasks_node, sizeof(tasks_node), "%s", step_task_list(&step).node);
     if (asked[CALL_POWER])
         last_sent = effects;
     stops += effects.send == STEP_SEND_STOP;
@@ -61,7 +61,7 @@ static void handle(struct step_event *event)
 
 static void tell(enum step_event_kind kind)
 {
-    handle(&(struct step_event){.kind = kind, .asked_ms = now_ms});
+    handle(&(struct step_event){.kind = kind, .asked_ms = now_ms, .deadline_ms = step.params.deadline_ms});
 }
 
 /* Let time pass, with all the wakes that were asked for. */

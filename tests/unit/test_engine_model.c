@@ -198,7 +198,7 @@ static void on_call(struct flight *flight)
                       (operation->action == FENCE_REBOOT && operation->verified_ms),
                   "a start is asked for, and comes after the proof");
             check_no_stop_is_open(flight);
-        } else if (runner->step.phase == STEP_WATCHING) {
+        } else if (operation->state == OPERATION_WATCHING) {
             check_is_repair(flight);
         } else {
             CHECK(operation->action != FENCE_ON && !operation->verified_ms,

@@ -77,7 +77,8 @@ static void test_an_older_request_that_joins_makes_no_stop_timely(void **state) 
     if (step.busy_status)
         reads_running();
     /* it was repeated after a restart of the daemon, and is as old as it was */
-    handle(&(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = T0 - 5000});
+    handle(&(struct step_event){
+        .kind = STEP_EVENT_JOINED, .asked_ms = T0 - 5000, .deadline_ms = step.params.deadline_ms});
     go(41000);
     if (step.busy_task)
         task_is(STOP_UPID, "unexpected status");

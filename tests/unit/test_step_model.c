@@ -111,7 +111,7 @@ static void make_calls(struct episode *episode, const struct step_effects *effec
         snprintf(episode->flights[TASK].upid, PVE_UPID_MAX, "%s", effects->upid);
     }
     if (effects->read_tasks)
-        take_off(episode, TASKS, step_tasks_node(&episode->step));
+        take_off(episode, TASKS, step_task_list(&episode->step).node);
     if (effects->read_hosts)
         take_off(episode, HOSTS, episode->step.node);
     if (effects->locate)
@@ -244,8 +244,9 @@ static void check_going_on(struct episode *episode, const struct step_effects *e
 
 static void feed(struct episode *episode, struct step_event *event)
 {
-    static const char *const names[] = {"begin",  "intent", "wake",  "joined", "deserted", "power",
-                                        "status", "task",   "tasks", "hosts",  "located"};
+    static const char *const names[] = {"begin", "intent", "wake",      "joined", "deserted",
+                                        "again", "yield",  "leave off", "power",  "status",
+                                        "task",  "tasks",  "hosts",     "located"};
     struct step_effects effects;
     event->now_ms = episode->world.now_ms;
     ++*episode->events;
@@ -353,11 +354,13 @@ static void ask(struct episode *episode, int64_t now_ms)
             int64_t asked_ms = now_ms;
             if (world_chance(&episode->world, 30)) /* it has waited already */
                 asked_ms -= world_between(&episode->world, 0, 40000);
-            episode->step.params.deadline_ms = episode->params.deadline_ms = now_ms + DEADLINE_MS;
+            episode->params.deadline_ms = now_ms + DEADLINE_MS;
             if (episode->newest_ms < asked_ms)
                 episode->newest_ms = asked_ms;
             episode->deserted = false;
-            feed(episode, &(struct step_event){.kind = STEP_EVENT_JOINED, .asked_ms = episode->newest_ms});
+            feed(episode, &(struct step_event){.kind = STEP_EVENT_JOINED,
+                                               .asked_ms = episode->newest_ms,
+                                               .deadline_ms = episode->params.deadline_ms});
         }
     }
 }
