@@ -19,4 +19,7 @@
 #define REACHED(condition) ((void)(condition))
 #endif
 
+/* CBMC takes a bool for any byte; where one is counted with, it has to be 0 or 1, as in C. */
+#define MAKE_BOOL(value) ((value) = (value) ? true : false)
+
 void prove(void);
