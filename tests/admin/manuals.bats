@@ -77,7 +77,7 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
     done <"$T/named"
 }
 
-@test "pvesim(1): its options and words are those of --help, and its faults are known to it" {
+@test "pvesim(1): its options, words and faults are those of --help and of the code" {
     local page=tests/pvesim/pvesim.1
     "$B/pvesim" --help | grep -oE -- '--[a-z-]+' | sort -u >"$T/code"
     heads "$page" OPTIONS | grep -oE -- '--[a-z-]+' | grep -vx -- --help >"$T/manual"
@@ -85,9 +85,12 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
     heads "$page" CONTROL | tr ',' '\n' | tr -d ' ' | while read -r word; do
         "$B/pvesim" --help | sed -n '/^Words for ctl/,$p' | grep -qE "(^ *|[|·] ?)$word\b" || { echo "no word of ctl: $word"; false; }
     done
-    heads "$page" FAULTS | tr ',' '\n' | tr -d ' ' | while read -r word; do
-        grep -q "{\"$word\"," tests/pvesim/fault.c || { echo "no fault: $word"; false; }
-    done
+    grep -oP '^    \{"\K[a-z0-9-]+(?=", ")' tests/pvesim/fault.c >"$T/code"
+    heads "$page" FAULTS | tr ',' '\n' | tr -d ' ' >"$T/manual"
+    same "$T/code" "$T/manual"
+    while read -r word; do
+        "$B/pvesim" --help | grep -qE "(^ *|· )$word\b" || { echo "no fault in --help: $word"; false; }
+    done <"$T/code"
 }
 
 # ---- fence-broker.conf(5) ----
