@@ -1,4 +1,4 @@
-/* Screens, JSON and the monitor's verdict, from spoilt and unspoilt facts. */
+/* Screens and JSON, from spoilt and unspoilt facts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,78 +6,13 @@
 #include <cmocka.h>
 
 #include "policy/access_rules.h"
-#include "server/monitor.h"
 #include "server/sight.h"
-#include "server_fixture.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 #include "system/log.h"
+#include "view_room.h"
 
 #include <stdio.h>
-
-static struct operation done_off = {
-    .id = "mi9x7k2p",
-    .action = FENCE_OFF,
-    .plug = (char *)"node1",
-    .vmid = 101,
-    .guest = (char *)"web1",
-    .node = (char *)"pve1",
-    .peer = {.uid = 0, .gid = 0, .pid = 4711},
-    .requested_realtime_ms = FIXTURE_REALTIME_MS - 12000,
-    .requested_ms = 88000,
-    .verified_ms = 89250,
-    .ended_ms = 89260,
-    .state = OPERATION_ENDED,
-    .outcome = OPERATION_DONE,
-};
-static struct operation failed_reboot = {
-    .id = "mi9x7k1a",
-    .action = FENCE_REBOOT,
-    .plug = (char *)"web2",
-    .vmid = 102,
-    .peer = {.uid = 1000, .gid = 1000, .pid = 4712},
-    .requested_realtime_ms = FIXTURE_REALTIME_MS - 3600000 * 5,
-    .requested_ms = 1,
-    .ended_ms = 5001,
-    .state = OPERATION_ENDED,
-    .outcome = OPERATION_FAILED,
-};
-static const struct operation *const both[] = {&done_off, &failed_reboot};
-
-struct room {
-    struct inventory *inventory;
-    struct endpoints *endpoints;
-    struct view_facts facts;
-    struct text out;
-};
-
-static int set_up(void **state)
-{
-    static struct room room;
-    const struct guest guests[] = {
-        FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL),
-        FIXTURE_GUEST(102, "web2", "pve2", .lock = (char *)"backup"),
-        FIXTURE_GUEST(103, NULL, "pve2", .hastate = (char *)"started"),
-    };
-
-    room = (struct room){.inventory = fixture_inventory(guests, 3, 2, 1), .endpoints = fixture_endpoints()};
-    room.facts = fixture_facts(room.inventory, room.endpoints);
-    error_set(&failed_reboot.error, ERROR_LOCKED, "guest 102 is locked (backup)");
-    fixture_operations = both;
-    fixture_operation_count = 2;
-    *state = &room;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct room *room = *state;
-
-    text_clear(&room->out);
-    endpoints_free(room->endpoints);
-    inventory_unref(room->inventory);
-    return 0;
-}
 
 static struct json_object *parse(struct room *room)
 {
@@ -158,6 +93,18 @@ static void test_the_list_for_pacemaker_has_names_then_aliases(void **state)
     put_list(room, HTTP_JSON, true);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/targets/3/status"), "on");
+}
+
+static void test_no_name_adds_a_target_to_the_list_for_pacemaker(void **state)
+{
+    const struct guest guests[] = {FIXTURE_GUEST(101, "666 node1,node2;x", "pve1", .lock = NULL),
+                                   FIXTURE_GUEST(102, "b\xc3\xbcro-1.a_b", "pve2", .lock = NULL)};
+    struct room *room = *state;
+
+    inventory_unref(room->inventory);
+    room->facts.readiness.inventory = room->inventory = fixture_inventory(guests, 2, 2, 1);
+    put_list(room, HTTP_TEXT, false);
+    assert_string_equal(room->out.data, "101,666_node1_node2_x\n101,node1\n102,b__ro-1.a_b\n");
 }
 
 static void test_pieces_are_the_same_as_the_whole(void **state)
@@ -333,6 +280,35 @@ static void test_an_error_is_a_code_a_message_and_a_hint(void **state)
     error.hint[0] = '\0';
     view_error(&room->out, HTTP_TEXT, &error, NULL);
     assert_string_equal(room->out.data, "locked: guest \"x\" is locked\n");
+}
+
+/* Its asker left before the guests were known, so that it names a plug and no VMID. */
+static void test_an_operation_without_a_guest_is_shown_to_those_who_may_see_its_plugs(void **state)
+{
+    struct access_spec specs[] = {{.kind = ACCESS_SPEC_GUEST, .glob = (char *)"web2"}};
+    const struct access_rule denied = {.level = ACCESS_LEVEL_DENY,
+                                       .whats = 1U << ACCESS_WHAT_OPERATIONS,
+                                       .specs = specs,
+                                       .spec_count = 1},
+                             rest = {.level = ACCESS_LEVEL_READ, .whats = 1U << ACCESS_WHAT_OPERATIONS};
+    const struct access_rule *rules[] = {&denied, &rest};
+    const struct access_policy policy = {.enable_acl = true};
+    const struct access_subject member = {
+        .policy = &policy, .gate = ACCESS_MEMBER, .gate_words = "", .rules = rules, .rule_count = 2};
+    static const struct {
+        const char *plug;
+        bool shown;
+    } cases[] = {{"web2", false}, {"102", false}, {"nosuch", false}, {"web1", true}, {"101", true}};
+    struct room *room = *state;
+    struct operation left = done_off;
+
+    left.vmid = 0;
+    left.guest = NULL;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        left.plug = (char *)(uintptr_t)cases[i].plug;
+        if (sight_of_operation(&member, room->inventory, &left) != cases[i].shown)
+            fail_msg("an operation on %s is %sshown", cases[i].plug, cases[i].shown ? "not " : "");
+    }
 }
 
 /* ---- own privileges ---- */
@@ -549,184 +525,7 @@ static void test_the_status_is_json_for_programs(void **state)
     assert_string_equal(string_at(object, "/proxmox_version"), "9.2.11");
 }
 
-/* ---- monitor ---- */
-
-static void test_the_monitor_survives_one_blocked_guest_unless_strict(void **state)
-{
-    struct room *room = *state;
-    struct error error = {0};
-
-    assert_true(monitor_passes(&room->facts, false, NULL, &error));
-    assert_false(monitor_passes(&room->facts, true, NULL, &error));
-    assert_int_equal(error.code, ERROR_LOCKED);
-    assert_non_null(strstr(error.message, "web2 (102)"));
-    assert_true(error.hint[0] != '\0');
-}
-
-static struct inventory *twins_and_moved(void)
-{
-    const struct guest guests[] = {
-        FIXTURE_GUEST(101, "twin", "pve1", .lock = NULL), FIXTURE_GUEST(102, "twin", "pve1", .lock = NULL),
-        FIXTURE_GUEST(103, "web3", "pve1", .lock = NULL), FIXTURE_GUEST(104, "node4", "pve1", .lock = NULL),
-        FIXTURE_GUEST(105, "web5", "pve1", .lock = NULL)};
-    struct inventory_builder *builder = inventory_builder_new(NULL);
-
-    for (size_t i = 0; i < ARRAY_LEN(guests); i++)
-        assert_true(inventory_builder_guest(builder, &guests[i]));
-    assert_true(inventory_builder_node(builder, "pve1", true));
-    assert_true(inventory_builder_lead(builder, "node4", 105));
-    return inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
-}
-
-static void test_a_strict_monitor_fails_for_names_that_lead_to_nobody_any_more(void **state)
-{
-    struct room *room = *state;
-    struct error error = {0};
-
-    inventory_unref(room->inventory);
-    room->facts.readiness.inventory = room->inventory = twins_and_moved();
-    assert_true(monitor_passes(&room->facts, true, "web3", &error));
-    assert_true(monitor_passes(&room->facts, true, "web3,elsewhere", &error));
-    assert_false(monitor_passes(&room->facts, true, "web3,TWIN", &error));
-    assert_int_equal(error.code, ERROR_AMBIGUOUS_NAME);
-    assert_false(monitor_passes(&room->facts, true, "node4,web3", &error));
-    assert_int_equal(error.code, ERROR_NAME_MOVED);
-    assert_non_null(strstr(error.message, "node4 led to guest 105 before"));
-    assert_non_null(strstr(error.hint, "`node4 = 105`"));
-    assert_false(
-        monitor_passes(&room->facts, true, "web3,web5", &error)); /* a rename, but the old node is it */
-    assert_int_equal(error.code, ERROR_NAME_MOVED);
-    assert_true(monitor_passes(&room->facts, false, "twin,node4", &error));
-}
-
-static void test_no_name_adds_a_target_to_the_list_for_pacemaker(void **state)
-{
-    const struct guest guests[] = {FIXTURE_GUEST(101, "666 node1,node2;x", "pve1", .lock = NULL),
-                                   FIXTURE_GUEST(102, "b\xc3\xbcro-1.a_b", "pve2", .lock = NULL)};
-    struct room *room = *state;
-
-    inventory_unref(room->inventory);
-    room->facts.readiness.inventory = room->inventory = fixture_inventory(guests, 2, 2, 1);
-    put_list(room, HTTP_TEXT, false);
-    assert_string_equal(room->out.data, "101,666_node1_node2_x\n101,node1\n102,b__ro-1.a_b\n");
-}
-
-static void test_a_strict_monitor_counts_the_nodes_of_the_cluster(void **state)
-{
-    struct room *room = *state;
-    struct error error = {0};
-
-    /* web2 (102) is locked; 101 is a node in any case, by its alias */
-    assert_true(monitor_passes(&room->facts, true, "node1,elsewhere", &error));
-    assert_false(monitor_passes(&room->facts, true, "node1,WEB2", &error));
-    assert_non_null(strstr(error.message, "web2 (102)"));
-    /* names that lead nowhere are no knowledge */
-    assert_false(monitor_passes(&room->facts, true, "elsewhere", &error));
-    assert_false(monitor_passes(&room->facts, true, "", &error));
-    assert_true(monitor_passes(&room->facts, false, "WEB2", &error));
-}
-
-static void test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read(void **state)
-{
-    const struct access_policy policy = {.enable_acl = true};
-    const struct access_subject nobody = {.policy = &policy, .gate = ACCESS_MEMBER, .gate_words = ""};
-    struct room *room = *state;
-    struct error error = {0};
-
-    room->facts.subject = &nobody;
-    assert_false(monitor_passes(&room->facts, true, NULL, &error));
-    assert_int_equal(error.code, ERROR_LOCKED);
-    assert_non_null(strstr(error.message, "a guest that you may not see"));
-    assert_null(strstr(error.message, "web2"));
-    /* its names lead nowhere: else the answer would tell which there are */
-    assert_false(monitor_passes(&room->facts, true, "node1", &error));
-    assert_false(monitor_passes(&room->facts, true, "elsewhere", &error));
-}
-
-/* Its asker left before the guests were known, so that it names a plug and no VMID. */
-static void test_an_operation_without_a_guest_is_shown_to_those_who_may_see_its_plugs(void **state)
-{
-    struct access_spec specs[] = {{.kind = ACCESS_SPEC_GUEST, .glob = (char *)"web2"}};
-    const struct access_rule denied = {.level = ACCESS_LEVEL_DENY,
-                                       .whats = 1U << ACCESS_WHAT_OPERATIONS,
-                                       .specs = specs,
-                                       .spec_count = 1},
-                             rest = {.level = ACCESS_LEVEL_READ, .whats = 1U << ACCESS_WHAT_OPERATIONS};
-    const struct access_rule *rules[] = {&denied, &rest};
-    const struct access_policy policy = {.enable_acl = true};
-    const struct access_subject member = {
-        .policy = &policy, .gate = ACCESS_MEMBER, .gate_words = "", .rules = rules, .rule_count = 2};
-    static const struct {
-        const char *plug;
-        bool shown;
-    } cases[] = {{"web2", false}, {"102", false}, {"nosuch", false}, {"web1", true}, {"101", true}};
-    struct room *room = *state;
-    struct operation left = done_off;
-
-    left.vmid = 0;
-    left.guest = NULL;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        left.plug = (char *)(uintptr_t)cases[i].plug;
-        if (sight_of_operation(&member, room->inventory, &left) != cases[i].shown)
-            fail_msg("an operation on %s is %sshown", cases[i].plug, cases[i].shown ? "not " : "");
-    }
-}
-
-static void test_the_monitor_fails_with_the_worst_reason(void **state)
-{
-    struct room *room = *state;
-    const struct view_facts good = room->facts;
-    const struct guest powerless = {.vmid = 101, .node = (char *)"pve1", .may_audit = true};
-    _cleanup_(inventory_unrefp) struct inventory *bare = fixture_inventory(&powerless, 1, 3, 0);
-    _cleanup_(inventory_unrefp) struct inventory *empty = fixture_inventory(NULL, 0, 3, 0);
-    _cleanup_(inventory_unrefp) struct inventory *cut = fixture_inventory(&powerless, 1, 1, 2);
-    struct error error = {0}, poll;
-
-    room->facts.readiness.session_ready = false;
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_NO_SESSION);
-    room->facts.readiness.endpoints_up = 0; /* where nobody answers, nobody can accept credentials */
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_NO_ENDPOINT);
-
-    room->facts = good;
-    room->facts.readiness.endpoints_up = 0;
-    error_set(&poll, ERROR_NO_ENDPOINT, "pve1: connection refused");
-    room->facts.poll_error = &poll;
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_NO_ENDPOINT);
-    assert_non_null(strstr(error.message, "pve1: connection refused"));
-
-    room->facts = good;
-    room->facts.readiness.inventory = NULL;
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_NO_INVENTORY);
-    room->facts.readiness.inventory = empty;
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_EMPTY_POOL);
-    room->facts.readiness.inventory = bare;
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_NO_POWER_RIGHT);
-    room->facts.readiness.inventory = cut;
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_MINORITY);
-}
-
-static void test_the_monitor_trusts_knowledge_of_two_polls_at_most(void **state)
-{
-    struct room *room = *state;
-    struct error error = {0};
-
-    room->facts.readiness.inventory_age_ms = 20000;
-    assert_false(monitor_facts_old(&room->facts));
-    assert_true(monitor_passes(&room->facts, false, NULL, &error));
-    room->facts.readiness.inventory_age_ms = 20001;
-    assert_true(monitor_facts_old(&room->facts));
-    assert_false(monitor_passes(&room->facts, false, NULL, &error));
-    assert_int_equal(error.code, ERROR_STALE);
-    room->facts.readiness.inventory = NULL;
-    assert_true(monitor_facts_old(&room->facts));
-}
+/* ---- the doctor, and what verdicts rest on ---- */
 
 static void test_the_doctor_reports_what_the_facts_say_in_both_forms(void **state)
 {
@@ -807,14 +606,8 @@ int main(void)
         VIEW_TEST(test_the_status_screen_says_what_mends_an_endpoint),
         VIEW_TEST(test_the_status_is_json_for_programs),
         VIEW_TEST(test_the_doctor_reports_what_the_facts_say_in_both_forms),
-        VIEW_TEST(test_the_monitor_survives_one_blocked_guest_unless_strict),
-        VIEW_TEST(test_a_strict_monitor_counts_the_nodes_of_the_cluster),
-        VIEW_TEST(test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read),
-        VIEW_TEST(test_a_strict_monitor_fails_for_names_that_lead_to_nobody_any_more),
         VIEW_TEST(test_no_name_adds_a_target_to_the_list_for_pacemaker),
         VIEW_TEST(test_an_operation_without_a_guest_is_shown_to_those_who_may_see_its_plugs),
-        VIEW_TEST(test_the_monitor_fails_with_the_worst_reason),
-        VIEW_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
     };
 
     log_set_level(LOG_CRIT); /* of endpoints that are lost: test_endpoints */
