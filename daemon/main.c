@@ -14,7 +14,6 @@
 #include "fence/verdicts.h"
 #include "fence/visits.h"
 #include "options.h"
-#include "policy/access_lint.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
 #include "proxmox/poller.h"
@@ -28,6 +27,7 @@
 #include "system/clock.h"
 #include "system/descriptors.h"
 #include "system/log.h"
+#include "system/loop.h"
 #include "system/machine.h"
 #include "system/memory.h"
 #include "system/names.h"
@@ -137,15 +137,6 @@ static void tell_verdicts(struct broker *broker)
 
 /* ---- oddities of the rules ---- */
 
-static void log_note(void *context, size_t line, const char *text)
-{
-    const struct config *config = context;
-    if (line)
-        log_say(KIND_RULE_ODD, NULL, "%s:%zu: %s", config->path, line, text);
-    else
-        log_say(KIND_RULE_ODD, NULL, "%s: %s", config->path, text);
-}
-
 /* Once for each load, when the guests are known. */
 static void lint_guests(struct broker *broker)
 {
@@ -157,7 +148,7 @@ static void lint_guests(struct broker *broker)
     for (size_t i = 0; guests && i < count; i++)
         sight_guest_of(inventory_get(inventory, i), &guests[i]);
     if (guests)
-        access_lint_guests(broker->settings->rules, guests, count, log_note, broker->settings->config);
+        settings_lint_guests(broker->settings, guests, count);
     broker->guests_linted = guests != NULL;
 }
 
@@ -280,31 +271,6 @@ static struct server_parts parts_of(const struct broker *broker)
     };
 }
 
-static void warn_about(const struct settings *settings)
-{
-    if (settings->group_missing)
-        log_say(KIND_GROUP_MISSING, NULL, "there is no group %s here: only root and hacluster may ask",
-                settings->config->socket_group);
-    if (!settings->names)
-        log_say(KIND_NAME_SERVICE_SILENT, NULL,
-                "the name service does not answer: only root may ask, until it does");
-    else if (settings->policy.enable_acl && settings->rules->pending > 0)
-        log_say(KIND_NAME_SERVICE_SILENT, NULL,
-                "the name service failed for %zu users and groups of the rules: only root and hacluster may "
-                "ask, until a reload finds them",
-                settings->rules->pending);
-    access_lint(&settings->policy, settings->config, log_note, settings->config);
-}
-
-static void warn_about_restart(const struct config *old, const struct config *new)
-{
-    if (strcmp(old->socket_path, new->socket_path) != 0 ||
-        strcmp(old->metrics_path, new->metrics_path) != 0 ||
-        strcmp(old->state_directory, new->state_directory) != 0)
-        log_say(KIND_RESTART_NEEDED, NULL,
-                "a changed socket path or state directory counts from the next restart on");
-}
-
 /* After each change of the settings' names or rules. */
 static void use_policy(struct broker *broker)
 {
@@ -349,12 +315,12 @@ static void apply(struct broker *broker, struct settings *settings)
     visits_set_interval(broker->visits, settings->config->visit_interval_ms,
                         settings->config->answer_timeout_ms);
     rehearsals_set_config(broker->rehearsals, settings->config);
-    warn_about_restart(broker->settings->config, settings->config);
+    settings_warn_of_restart(broker->settings->config, settings->config);
     struct settings *old = broker->settings;
     broker->settings = settings;
     use_policy(broker);
     settings_free(old); /* not before nobody has its rules any more */
-    warn_about(settings);
+    settings_warn(settings);
 }
 
 /* ---- names: asked for in a thread, because a directory may hang ---- */
@@ -387,7 +353,7 @@ static void on_names(void *context, struct names *names)
     }
     settings_take_names(broker->settings, names); /* those of the start, late */
     use_policy(broker);
-    warn_about(broker->settings);
+    settings_warn(broker->settings);
 }
 
 /* A reload that waits for the name service is no reason for systemd to wait. */
@@ -633,22 +599,6 @@ static bool listen_everywhere(struct broker *broker, struct error *error)
     return true;
 }
 
-/* By default libevent reads a clock that ticks every 4 ms, waits for whole ms, and counts them from the
- * beginning of the loop's turn, so that a timer may come before its millisecond and be set again: the 2 ms
- * between two reads of a dying guest were up to 6. */
-static struct event_base *new_loop(void)
-{
-    struct event_config *config = event_config_new();
-    struct event_base *base = NULL;
-
-    if (config && event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0 &&
-        event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
-        base = event_base_new_with_config(config);
-    if (config)
-        event_config_free(config);
-    return base ? base : event_base_new();
-}
-
 static bool start(struct broker *broker, struct error *error)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -674,7 +624,7 @@ static bool start(struct broker *broker, struct error *error)
         broker->rehearsals = rehearsals_new(broker->settings->config->state_directory, error);
     if (!broker->rehearsals || transport_global_init(error) < 0)
         return false;
-    broker->base = new_loop();
+    broker->base = loop_new();
     if (!broker->base) {
         error_set(error, ERROR_INTERNAL, "no event loop");
         return false;
@@ -690,7 +640,7 @@ static bool start(struct broker *broker, struct error *error)
     struct names *names = NULL;
     if (ask_names(broker, broker->settings) && names_await(&broker->names, NAMES_WAIT_MS, &names))
         settings_take_names(broker->settings, names);
-    warn_about(broker->settings);
+    settings_warn(broker->settings);
     if (!make_rooms(broker, error) || !listen_everywhere(broker, error))
         return false;
     struct error unlocked = {0};

@@ -11,6 +11,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/custody.h"
+#include "system/log.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
@@ -234,6 +235,47 @@ void settings_freep(struct settings **settings)
 {
     settings_free(*settings);
     *settings = NULL;
+}
+
+/* ---- what is odd in them, in the log ---- */
+
+static void log_note(void *context, size_t line, const char *text)
+{
+    const struct config *config = context;
+    if (line)
+        log_say(KIND_RULE_ODD, NULL, "%s:%zu: %s", config->path, line, text);
+    else
+        log_say(KIND_RULE_ODD, NULL, "%s: %s", config->path, text);
+}
+
+void settings_warn(const struct settings *settings)
+{
+    if (settings->group_missing)
+        log_say(KIND_GROUP_MISSING, NULL, "there is no group %s here: only root and hacluster may ask",
+                settings->config->socket_group);
+    if (!settings->names)
+        log_say(KIND_NAME_SERVICE_SILENT, NULL,
+                "the name service does not answer: only root may ask, until it does");
+    else if (settings->policy.enable_acl && settings->rules->pending > 0)
+        log_say(KIND_NAME_SERVICE_SILENT, NULL,
+                "the name service failed for %zu users and groups of the rules: only root and hacluster may "
+                "ask, until a reload finds them",
+                settings->rules->pending);
+    access_lint(&settings->policy, settings->config, log_note, settings->config);
+}
+
+void settings_warn_of_restart(const struct config *old, const struct config *new)
+{
+    if (strcmp(old->socket_path, new->socket_path) != 0 ||
+        strcmp(old->metrics_path, new->metrics_path) != 0 ||
+        strcmp(old->state_directory, new->state_directory) != 0)
+        log_say(KIND_RESTART_NEEDED, NULL,
+                "a changed socket path or state directory counts from the next restart on");
+}
+
+void settings_lint_guests(const struct settings *settings, const struct access_guest *guests, size_t count)
+{
+    access_lint_guests(settings->rules, guests, count, log_note, settings->config);
 }
 
 /* ---- fence-broker-admin check ---- */

@@ -38,6 +38,12 @@ void settings_take_names(struct settings *settings, struct names *names);
 void settings_free(struct settings *settings); /* NULL is fine */
 void settings_freep(struct settings **settings);
 
+/* What is odd in what counts now, in the log; what does not count before a restart; and, once the guests are
+ * known, what is odd in the rules about them. */
+void settings_warn(const struct settings *settings);
+void settings_warn_of_restart(const struct config *old, const struct config *new);
+void settings_lint_guests(const struct settings *settings, const struct access_guest *guests, size_t count);
+
 void settings_print_error(const struct error *error); /* on stderr */
 /* fence-broker-admin check, fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit
  * status. `can` (NULL without
