@@ -33,22 +33,3 @@ check() { "$ROOT/tests/check-citations" "$T"; }
     grep -q '^# point 3 stands 0 times in doc/design.md$' "$T/out"
     grep -q '^# no test names point 4$' "$T/out"
 }
-
-@test "the code map of CONTRIBUTING.md has each room of the daemon once, and no others" {
-    cd "$ROOT"
-    perl -ne '
-        BEGIN { %is = map { m{daemon/(\w+/\w+)\.[ch]$} && !/_private\.h$/ ? ($1 => 1) : () } glob "daemon/*/*.[ch]" }
-        last if $map && /^## /;
-        $map ||= /^## Code map/;
-        if ($map && m{^\| `(\w+/)`}) { $room = $1; next }
-        next unless $map && $room && /^\| (`.*?`) \|/;
-        for my $word ($1 =~ /`([^`]+)`/g) {
-            my $pattern = $word =~ s/_?…$/\\w*/r;
-            my @its = grep { /^$room$pattern$/ && !$told{$_}++ } keys %is;
-            print "no such room, or told before: $room$word\n" unless @its;
-        }
-        END { print map { "not in the map: $_\n" } grep { !$told{$_} } sort keys %is }
-    ' CONTRIBUTING.md >"$T/out"
-    cat "$T/out"
-    [ ! -s "$T/out" ]
-}
