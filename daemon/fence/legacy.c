@@ -1,6 +1,6 @@
 /*
  * Open calls and doubts, from one operation of a guest to its next. A call that was sent and not settled may
- * come for STEP_OPEN_CALL_MS; the task of one whose end nobody saw, too. What the HA manager was asked for
+ * come for CALLS_OPEN_MS; the task of one whose end nobody saw, too. What the HA manager was asked for
  * comes later than its task ends.
  */
 #include "fence/legacy.h"
@@ -14,7 +14,7 @@
     2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
 #define LOCK_FILE_MS 10000   /* so long a task of Proxmox waits for a guest's lock file */
 #define HA_STOP_MS   180000  /* so long after a request Proxmox HA may still begin to stop a guest */
-#define CALLS_MAX    1000000 /* a bound on what is believed of a file */
+#define COUNT_MAX    1000000 /* a bound on what is believed of a file */
 
 static int64_t latest(int64_t a, int64_t b)
 {
@@ -35,7 +35,7 @@ static void give_up_sending(struct step_call *call, int64_t now_ms)
 
 static void forget_settled(struct step_call *call, bool settled, int64_t now_ms)
 {
-    if (settled || (call->open > 0 && now_ms >= call->last_open_ms + STEP_OPEN_CALL_MS))
+    if (settled || (call->open > 0 && now_ms >= call->last_open_ms + CALLS_OPEN_MS))
         call->open = 0;
     if (settled && call->state == STEP_CALL_TASK) /* it has ended, one way or the other */
         call->state = STEP_CALL_FAILED;
@@ -48,18 +48,25 @@ static bool is_left_open(const struct step_call *call)
 
 static int64_t open_until(const struct step_call *call, int64_t now_ms)
 {
-    int64_t until_ms = call->open > 0 ? call->last_open_ms + STEP_OPEN_CALL_MS : 0;
+    int64_t until_ms = call->open > 0 ? call->last_open_ms + CALLS_OPEN_MS : 0;
     if (call->state == STEP_CALL_TASK)
-        until_ms = latest(until_ms, call->last_sent_ms + STEP_OPEN_CALL_MS);
+        until_ms = latest(until_ms, call->last_sent_ms + CALLS_OPEN_MS);
     if (call->state == STEP_CALL_SENDING)
-        until_ms = now_ms + STEP_OPEN_CALL_MS;
+        until_ms = now_ms + CALLS_OPEN_MS;
     return until_ms;
 }
 
-static int64_t calls_until(const struct legacy *legacy, int64_t now_ms)
+static int64_t kind_until(const struct legacy *legacy, enum step_power power, const struct step_call *call,
+                          int64_t now_ms)
 {
-    int64_t until_ms = latest(open_until(&legacy->stop, now_ms),
-                              latest(open_until(&legacy->start, now_ms), open_until(&legacy->reset, now_ms)));
+    return latest(open_until(call, now_ms), calls_until(&legacy->former, power, NULL));
+}
+
+static int64_t all_until(const struct legacy *legacy, int64_t now_ms)
+{
+    int64_t until_ms = latest(kind_until(legacy, STEP_SEND_STOP, &legacy->stop, now_ms),
+                              latest(kind_until(legacy, STEP_SEND_START, &legacy->start, now_ms),
+                                     kind_until(legacy, STEP_SEND_RESET, &legacy->reset, now_ms)));
     return until_ms > now_ms ? until_ms : 0;
 }
 
@@ -69,7 +76,7 @@ static int64_t stops_until(const struct legacy *legacy, int64_t now_ms)
 {
     const struct step_call *stop = &legacy->stop;
     int64_t counted_ms = stop->tasks ? latest(stop->last_sent_ms, stop->settled_ms) + TASK_TIME_MS : 0;
-    int64_t until_ms = latest(open_until(stop, now_ms), counted_ms);
+    int64_t until_ms = latest(kind_until(legacy, STEP_SEND_STOP, stop, now_ms), counted_ms);
     return until_ms > now_ms ? until_ms : 0;
 }
 
@@ -113,19 +120,10 @@ static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
     if (stop->state == STEP_CALL_TASK)
         until_ms = latest(until_ms, stop->last_sent_ms + answer_timeout_ms + LOCK_FILE_MS);
     if (stop->state == STEP_CALL_SENDING)
-        until_ms = latest(until_ms, stop->last_sent_ms + STEP_OPEN_CALL_MS);
+        until_ms = latest(until_ms, stop->last_sent_ms + CALLS_OPEN_MS);
     if (stop->open > 0 && stop->last_open_ms >= stop->first_sent_ms) /* not only inherited ones */
-        until_ms = latest(until_ms, stop->last_open_ms + STEP_OPEN_CALL_MS);
+        until_ms = latest(until_ms, stop->last_open_ms + CALLS_OPEN_MS);
     return until_ms;
-}
-
-/* This operation had the task of an earlier one as an open call: to the next one it is a task again. */
-static void hand_on_task(struct step_call *call)
-{
-    if (call->state != STEP_CALL_NONE || !call->upid[0] || call->open == 0)
-        return;
-    call->state = STEP_CALL_TASK;
-    call->open--;
 }
 
 static void set_killing(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
@@ -142,6 +140,7 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
                               .stop = step->stop,
                               .start = step->start,
                               .reset = step->reset,
+                              .former = step->former,
                               .since_realtime_ms = facts->stops_since_ms,
                               .killing_since_ms = killing_since(step)};
     if (legacy->killing_since_ms)
@@ -151,14 +150,14 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
         give_up_sending(&legacy->start, now_ms);
         give_up_sending(&legacy->reset, now_ms);
     }
+    calls_forget_old(&legacy->former, now_ms);
     forget_settled(&legacy->stop, step->stops_settled, now_ms);
     if (step->stops_settled) {
-        if (now_ms < step->stop.last_open_ms + STEP_OPEN_CALL_MS)
+        if (now_ms < step->stop.last_open_ms + CALLS_OPEN_MS)
             legacy->stop.open = elsewhere; /* of which this host's list says nothing */
         /* a lost one may have begun long after it was sent */
         legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->stops_settled_ms);
     }
-    hand_on_task(&legacy->start);
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
     legacy->stop.tasks = step_stops_listed(step) + elsewhere + facts->inherited_stops;
@@ -167,11 +166,11 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
     /* also by one that sends none itself */
     if (legacy->stop.tasks && !step->stops_settled && facts->inherited_until_ms > now_ms)
         legacy->stops_until_ms = latest(legacy->stops_until_ms, facts->inherited_until_ms);
-    legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
+    legacy->until_ms = latest(all_until(legacy, now_ms), legacy->stops_until_ms);
     return legacy->until_ms || legacy->killing_since_ms;
 }
 
-static bool calls_equal(const struct step_call *one, const struct step_call *other)
+static bool call_equal(const struct step_call *one, const struct step_call *other)
 {
     return one->state == other->state && one->open == other->open && one->tasks == other->tasks &&
            one->last_sent_ms == other->last_sent_ms && one->last_open_ms == other->last_open_ms &&
@@ -180,40 +179,26 @@ static bool calls_equal(const struct step_call *one, const struct step_call *oth
 
 bool legacy_equal(const struct legacy *one, const struct legacy *other)
 {
-    return calls_equal(&one->stop, &other->stop) && calls_equal(&one->start, &other->start) &&
-           calls_equal(&one->reset, &other->reset) && one->killing_since_ms == other->killing_since_ms &&
+    return call_equal(&one->stop, &other->stop) && call_equal(&one->start, &other->start) &&
+           call_equal(&one->reset, &other->reset) && calls_equal(&one->former, &other->former) &&
+           one->killing_since_ms == other->killing_since_ms &&
            one->killing_until_ms == other->killing_until_ms &&
            strcmp(one->killing_node, other->killing_node) == 0 && !one->until_ms == !other->until_ms;
 }
 
 /* ---- to the next one ---- */
 
-/* A call of another operation: its task is not followed up, but counts as open. */
-static void inherit_open(struct step_call *call, const struct step_call *left)
+/* The calls of one kind: what is open stays so, and a task is followed to its end. */
+static void inherit(struct step *step, enum step_power power, struct step_call *call,
+                    const struct step_call *left)
 {
-    bool task = left->state == STEP_CALL_TASK;
-    call->open = left->open + task;
+    call->open = left->open;
     call->last_open_ms = left->last_open_ms;
-    if (task && call->last_open_ms < left->last_sent_ms)
-        call->last_open_ms = left->last_sent_ms;
-}
-
-/* The start of another operation: while the guest is powered off its task is followed to its end, after which
- * it undoes nothing any more. HA's ends before anything is done. Whoever does not follow it keeps its UPID,
- * for the next one that may (hand_on_task()). */
-static void inherit_start(struct step *step, const struct step_call *left)
-{
-    struct step_call *start = &step->start;
-    if (left->state != STEP_CALL_TASK) {
-        inherit_open(start, left);
-        return;
+    memcpy(call->node, left->node, sizeof(call->node));
+    if (left->state == STEP_CALL_TASK && !calls_add(&step->former, power, left->upid, left->last_sent_ms)) {
+        call->open++;
+        call->last_open_ms = latest(call->last_open_ms, left->last_sent_ms);
     }
-    *start = *left;
-    start->sent = 0; /* by this one */
-    if (step->phase == STEP_POWERING_OFF && !step->ha)
-        return;
-    start->state = STEP_CALL_NONE;
-    inherit_open(start, left);
 }
 
 unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
@@ -224,16 +209,11 @@ unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t 
     step->seen_nics &= legacy->killing_since_ms == 0; /* who sees them after that ends the doubt */
     if (now_ms >= legacy->until_ms)
         return 0;
-    inherit_start(step, &legacy->start);
-    if (step->phase == STEP_POWERING_ON) { /* it follows them up as if they were its own */
-        step->stop = legacy->stop;
-        step->reset = legacy->reset;
-        if (now_ms >= legacy->stops_until_ms)
-            step->stop.tasks = 0;
-        return 0;
-    }
-    inherit_open(&step->stop, &legacy->stop);
-    inherit_open(&step->reset, &legacy->reset);
+    step->former = legacy->former;
+    calls_forget_old(&step->former, now_ms);
+    inherit(step, STEP_SEND_STOP, &step->stop, &legacy->stop);
+    inherit(step, STEP_SEND_START, &step->start, &legacy->start);
+    inherit(step, STEP_SEND_RESET, &step->reset, &legacy->reset);
     return now_ms < legacy->stops_until_ms ? legacy->stop.tasks : 0;
 }
 
@@ -276,13 +256,34 @@ static bool add_call(struct json_object *document, const char *key, const struct
            add_moment(object, "last_open_ms", call->last_open_ms, offset_ms);
 }
 
+static const char *const power_names[] = {
+    [STEP_SEND_STOP] = "stop", [STEP_SEND_START] = "start", [STEP_SEND_RESET] = "reset"};
+
+static bool add_former(struct json_object *document, const struct calls *former, int64_t offset_ms)
+{
+    struct json_object *array = former->count ? json_object_new_array() : NULL;
+    bool added = !former->count || add(document, "former", array);
+    for (unsigned i = 0; added && i < former->count; i++) {
+        const struct call *call = &former->list[i];
+        struct json_object *object = json_object_new_object();
+        added = object && json_object_array_add(array, object) == 0;
+        if (!added)
+            json_object_put(object);
+        added = added && add(object, "call", json_object_new_string(power_names[call->power])) &&
+                add(object, "upid", json_object_new_string(call->upid)) &&
+                add_moment(object, "sent_ms", call->sent_ms, offset_ms);
+    }
+    return added;
+}
+
 bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_object *document)
 {
     if (legacy->until_ms && !(add(document, "since_ms", json_object_new_int64(legacy->since_realtime_ms)) &&
                               add_moment(document, "until_ms", legacy->until_ms, offset_ms) &&
                               add_call(document, "stop", &legacy->stop, offset_ms) &&
                               add_call(document, "start", &legacy->start, offset_ms) &&
-                              add_call(document, "reset", &legacy->reset, offset_ms)))
+                              add_call(document, "reset", &legacy->reset, offset_ms) &&
+                              add_former(document, &legacy->former, offset_ms)))
         return false;
     return add_moment(document, "killing_since_ms", legacy->killing_since_ms, offset_ms) &&
            add_moment(document, "killing_until_ms", legacy->killing_until_ms, offset_ms) &&
@@ -305,7 +306,7 @@ static int64_t get_moment(struct json_object *object, const char *key, int64_t o
 static unsigned get_count(struct json_object *object, const char *key)
 {
     int64_t count = 0;
-    (void)json_get_int(object, key, 0, CALLS_MAX, &count);
+    (void)json_get_int(object, key, 0, COUNT_MAX, &count);
     return (unsigned)count;
 }
 
@@ -343,6 +344,26 @@ static void read_call(struct step_call *call, struct json_object *document, cons
     give_up_sending(call, now_ms);    /* of a daemon that ended meanwhile */
 }
 
+static void read_former(struct calls *former, struct json_object *document, int64_t offset_ms, int64_t now_ms)
+{
+    struct json_object *array = NULL;
+    if (!json_object_object_get_ex(document, "former", &array) ||
+        !json_object_is_type(array, json_type_array))
+        return;
+    for (size_t i = 0; i < json_object_array_length(array) && i < CALLS_MAX; i++) {
+        struct json_object *object = json_object_array_get_idx(array, i);
+        const char *name = "", *upid = "";
+        (void)json_get_string(object, "call", &name);
+        (void)json_get_string(object, "upid", &upid);
+        for (int power = STEP_SEND_STOP; power <= STEP_SEND_RESET; power++) {
+            if (strcmp(name, power_names[power]) == 0 && upid_parse(upid, &(struct pve_upid){0}))
+                (void)calls_add(former, (enum step_power)power, upid,
+                                get_moment(object, "sent_ms", offset_ms, now_ms));
+        }
+    }
+    calls_forget_old(former, now_ms);
+}
+
 bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t offset_ms, int64_t now_ms)
 {
     int64_t vmid = 0;
@@ -354,8 +375,9 @@ bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t of
     read_call(&legacy->stop, document, "stop", offset_ms, now_ms);
     read_call(&legacy->start, document, "start", offset_ms, now_ms);
     read_call(&legacy->reset, document, "reset", offset_ms, now_ms);
+    read_former(&legacy->former, document, offset_ms, now_ms);
     legacy->stops_until_ms = stops_until(legacy, now_ms);
-    legacy->until_ms = latest(calls_until(legacy, now_ms), legacy->stops_until_ms);
+    legacy->until_ms = latest(all_until(legacy, now_ms), legacy->stops_until_ms);
     legacy->killing_since_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms);
     int64_t until_ms = 0;
     if (legacy->killing_since_ms && json_get_int(document, "killing_until_ms", 1, INT64_MAX / 2, &until_ms))

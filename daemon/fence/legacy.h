@@ -24,6 +24,7 @@ enum legacy_reading {
 struct legacy {
     int vmid;
     struct step_call stop, start, reset; /* what of them is open, or a task that nobody saw the end of */
+    struct calls former;                 /* tasks of the operations before it whose end nobody saw */
     int64_t since_realtime_ms; /* since when these stops count in the host's task list (wall clock) */
     int64_t stops_until_ms;    /* so long they are counted there */
     int64_t until_ms;          /* so long the calls matter; 0: not at all */
@@ -46,9 +47,8 @@ struct legacy_facts {
 bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts);
 /* They say the same. */
 bool legacy_equal(const struct legacy *one, const struct legacy *other);
-/* Give an operation that has just begun what an earlier one left: a power-on follows the calls up as if they
- * were its own, anything else has them as open. Returns the stops to be set off in the task list, which
- * counts from since_realtime_ms on while now_ms is before stops_until_ms. */
+/* Give an operation that has just begun what an earlier one left. Returns the stops to be set off in the task
+ * list, which counts from since_realtime_ms on while now_ms is before stops_until_ms. */
 unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms);
 
 /* Its members in a record of the history, with wall clock times; and back, with those of the monotonic clock

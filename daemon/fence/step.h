@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "fence/calls.h"
 #include "fence/operation.h"
 #include "fence/proof.h"
 #include "proxmox/api.h"
@@ -28,7 +29,6 @@
 #define STEP_CALLS_MAX        64    /* so many power calls of a kind one operation sends (P7) */
 #define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
 #define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */
-#define STEP_OPEN_CALL_MS     60000 /* so long a lost stop may still be carried out (rule 6) */
 #define STEP_WATCH_MS         1000  /* between two reads of a guest that is watched (rule 6) */
 #define STEP_FORMER_STARTS_MS 5000  /* between two lists that say which starts have come in vain (rule 6) */
 #define STEP_TASK_LISTS_MAX   3     /* so many unreadable task lists hold back a start (rule 6) */
@@ -42,8 +42,6 @@
 /* For a hint: the rest of a grep that finds a QEMU that was killed and has not ended (in state D, or a zombie
  * with threads left). It has no arguments any more, so that nobody can tell whose it is. */
 #define STEP_GREP_KILLED "-e '[[]kvm]' -e '[[]qemu-system'"
-
-enum step_power { STEP_SEND_NONE, STEP_SEND_STOP, STEP_SEND_START, STEP_SEND_RESET };
 
 enum step_phase {
     STEP_POWERING_OFF, /* until off is proven */
@@ -153,7 +151,9 @@ struct step {
     int64_t verified_ms;
 
     struct step_call stop, start, reset;
-    bool no_overrule;                          /* this Proxmox does not know overrule-shutdown */
+    struct calls former;     /* of earlier operations; the open ones of these are among `open` above */
+    int64_t former_start_ms; /* a read asked for since then was asked for after the end of such a start */
+    bool no_overrule;        /* this Proxmox does not know overrule-shutdown */
     char last_upid[PVE_UPID_MAX];              /* our newest task on the guest's host, "": none is known */
     int64_t tasks_asked_ms, tasks_received_ms; /* of the last task list that could be read */
     unsigned task_lists_failed;

@@ -37,7 +37,7 @@ static bool shows_life(const struct step *step)
 static struct proof_facts facts_of(const struct step *step, const struct proof_hosts *hosts)
 {
     const struct step_params *params = &step->params;
-    const struct step_call *stop = &step->stop, *start = &step->start;
+    const struct step_call *stop = &step->stop;
     return (struct proof_facts){
         .request_ms = step->floor_ms,
         .read = step->status_known,
@@ -52,8 +52,8 @@ static struct proof_facts facts_of(const struct step *step, const struct proof_h
         .idle = step->container_not_running,
         .ended_ms = stop->settled_ms,
         .idle_ms = step->idle_container_ms,
-        .start_until_ms = start->state == STEP_CALL_TASK ? start->last_sent_ms + STEP_OPEN_CALL_MS : 0,
-        .start_ended_ms = start->settled_ms,
+        .start_until_ms = calls_until(&step->former, STEP_SEND_START, step_former_node(step)),
+        .start_ended_ms = step->former_start_ms,
         .ha = step->ha,
         .ha_taken_ms = step->ha_taken_ms,
         .ha_moved = step->ha_moved,
@@ -161,8 +161,6 @@ void step_off_status(struct step *step, struct step_effects *effects)
 static void go_on_from_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     step_verify(step, effects, now_ms);
-    if (step->start.state == STEP_CALL_TASK) /* an old one, or of HA's: it is not followed any more */
-        step_leave_open(&step->start);
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
         step->off_read = false;
@@ -353,6 +351,7 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     const struct proof_facts facts = facts_of(step, NULL);
+    const struct call *former_start = calls_next(&step->former, STEP_SEND_START, step->node, NULL);
     step->off_read &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
     if (step->ha) {
         step_ha_off_decide(step, effects, now_ms);
@@ -372,8 +371,8 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         step_read_tasks(step, effects, now_ms); /* for the start, while the hosts are asked */
     if (wants_task(step))
         step_read_task(step, effects, &step->stop, now_ms);
-    else if (step->start.state == STEP_CALL_TASK)
-        step_read_task(step, effects, &step->start, now_ms);
+    else if (former_start)
+        step_read_former_task(step, effects, former_start, now_ms);
 }
 
 /* What is missing of a proof, after "it". */

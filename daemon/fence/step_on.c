@@ -16,15 +16,34 @@ int64_t step_on_deadline(const struct step *step)
  */
 int64_t step_may_come_until(const struct step_call *call)
 {
-    int64_t until_ms = call->open > 0 ? call->last_open_ms + STEP_OPEN_CALL_MS : 0;
-    if (call->state == STEP_CALL_TASK && call->last_sent_ms + STEP_OPEN_CALL_MS > until_ms)
-        until_ms = call->last_sent_ms + STEP_OPEN_CALL_MS;
+    int64_t until_ms = call->open > 0 ? call->last_open_ms + CALLS_OPEN_MS : 0;
+    if (call->state == STEP_CALL_TASK && call->last_sent_ms + CALLS_OPEN_MS > until_ms)
+        until_ms = call->last_sent_ms + CALLS_OPEN_MS;
     return until_ms;
+}
+
+/* A stop or reset of an earlier operation, here, whose task may still have to wait. One that is too old for
+ * that is an open one. */
+static const struct call *former_that_may_come(struct step *step, int64_t now_ms)
+{
+    static const enum step_power powers[] = {STEP_SEND_STOP, STEP_SEND_RESET};
+    const char *node = step_former_node(step);
+    for (size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++) {
+        const struct call *call = NULL;
+        while ((call = calls_next(&step->former, powers[i], node, NULL)) != NULL) {
+            if (now_ms < call->sent_ms + CALLS_OPEN_MS)
+                return call;
+            step_leave_open(powers[i] == STEP_SEND_STOP ? &step->stop : &step->reset, call->sent_ms);
+            calls_drop(&step->former, call);
+        }
+    }
+    return NULL;
 }
 
 /* It would hit the guest just started. */
 bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
+    const struct call *former = former_that_may_come(step, now_ms);
     int64_t stop_ms = step->stops_settled ? 0 : step_may_come_until(&step->stop);
     int64_t reset_ms = step_may_come_until(&step->reset);
     if (now_ms < stop_ms) {
@@ -39,7 +58,11 @@ bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t 
         if (step->reset.state == STEP_CALL_TASK)
             step_read_task(step, effects, &step->reset, now_ms);
     }
-    return now_ms < stop_ms || now_ms < reset_ms;
+    if (former) {
+        step_wake_at(effects, former->sent_ms + CALLS_OPEN_MS);
+        step_read_former_task(step, effects, former, now_ms);
+    }
+    return now_ms < stop_ms || now_ms < reset_ms || former;
 }
 
 /* A read that was asked for after the last word on the start, or, before there was one, after the proof or

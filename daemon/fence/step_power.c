@@ -14,6 +14,11 @@ static const char *call_name(const struct step *step, const struct step_call *ca
     return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
 }
 
+static struct step_call *call_of(struct step *step, enum step_power power)
+{
+    return power == STEP_SEND_START ? &step->start : power == STEP_SEND_RESET ? &step->reset : &step->stop;
+}
+
 /* ---- what it may have done (point 7) ---- */
 
 static void begin_effect(const struct step *step, struct step_call *call, int64_t now_ms)
@@ -94,9 +99,7 @@ static int64_t longest_pause(const struct step *step, const struct step_call *ca
 
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms)
 {
-    struct step_call *call = power == STEP_SEND_STOP    ? &step->stop
-                             : power == STEP_SEND_START ? &step->start
-                                                        : &step->reset;
+    struct step_call *call = call_of(step, power);
     if (call->sent++ == 0)
         call->first_sent_ms = now_ms;
     call->tasks++;
@@ -148,20 +151,6 @@ bool step_may_send(struct step *step, struct step_effects *effects, const struct
 }
 
 /* ---- what became of it ---- */
-
-static struct step_call *sent_call(struct step *step)
-{
-    switch (step->sending) {
-    case STEP_SEND_START:
-        return &step->start;
-    case STEP_SEND_RESET:
-        return &step->reset;
-    case STEP_SEND_STOP:
-    case STEP_SEND_NONE:
-        break;
-    }
-    return &step->stop;
-}
 
 /* It went to a host that the guest is not on, as we know by now: there it can only fail. The HA manager is
  * the same on every host. */
@@ -358,7 +347,7 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
 void step_power_answered(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     const struct api_result *result = event->result;
-    struct step_call *call = sent_call(step);
+    struct step_call *call = call_of(step, step->sending);
     int64_t now = event->now_ms;
     const char *name = call_name(step, call);
     step->busy_power = false;
@@ -419,19 +408,30 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
 
 /* ---- its task ---- */
 
+static void read_task(struct step *step, struct step_effects *effects, const char *upid, int64_t now_ms)
+{
+    if (step->busy_task)
+        return;
+    if (now_ms >= step->next_task_ms) {
+        effects->read_task = step->busy_task = true;
+        effects->upid = upid;
+    } else {
+        step_wake_at(effects, step->next_task_ms);
+    }
+}
+
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms)
 {
     if (call == &step->stop && step->stop_unread && !step->ha)
         step_read_tasks(step, effects, now_ms);
-    if (step->busy_task)
-        return;
-    if (now_ms >= step->next_task_ms) {
-        effects->read_task = step->busy_task = true;
-        effects->upid = call->upid;
-    } else {
-        step_wake_at(effects, step->next_task_ms);
-    }
+    read_task(step, effects, call->upid, now_ms);
+}
+
+void step_read_former_task(struct step *step, struct step_effects *effects, const struct call *call,
+                           int64_t now_ms)
+{
+    read_task(step, effects, call->upid, now_ms);
 }
 
 /* The call whose task this is; NULL if nobody waits for it any more. */
@@ -486,33 +486,37 @@ void step_power_listed(struct step *step, struct step_effects *effects, const st
         take_task_end(step, effects, &step->stop, event);
 }
 
-/* The task of a start that an earlier operation sent, while this one powers off. Nothing but its end is of
- * interest: a read asked for after it shows what it did. That one answer is lost says nothing of it (P3);
- * where its host does not know the task (any more), it may still come. */
-static void take_former_start(struct step *step, const struct step_event *event)
+const char *step_former_node(const struct step *step)
 {
-    if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
-        step_leave_open(&step->start);
-        return;
-    }
-    if (event->result->outcome != API_OK || !event->decoded) {
-        step->next_task_ms = event->now_ms + STEP_SLOW_READ_MS;
-        return;
-    }
-    if (!event->task.ended)
-        return;
-    step_settle(step, &step->start, STEP_CALL_NONE, event->now_ms);
-    step->start.upid[0] = '\0';
-    step_read_status_now(step, event->now_ms);
+    return step->ha ? NULL : step->node;
 }
 
-void step_leave_open(struct step_call *call)
+void step_leave_open(struct step_call *call, int64_t since_ms)
 {
-    call->state = STEP_CALL_NONE;
-    call->upid[0] = '\0';
     call->open++;
-    if (call->last_open_ms < call->last_sent_ms)
-        call->last_open_ms = call->last_sent_ms;
+    if (call->last_open_ms < since_ms)
+        call->last_open_ms = since_ms;
+}
+
+/* The task of a call that an earlier operation sent. Nothing but its end is of interest: a read asked for
+ * after that of a start shows what it did, and after that of a stop or reset none comes any more. That one
+ * answer is lost says nothing of it (P3); where its host does not know the task (any more), it may still
+ * come. */
+static void take_former(struct step *step, const struct step_event *event, const struct call *call)
+{
+    bool start = call->power == STEP_SEND_START;
+    if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
+        step_leave_open(call_of(step, call->power), start ? call->sent_ms : event->now_ms);
+    } else if (event->result->outcome != API_OK || !event->decoded) {
+        step->next_task_ms = event->now_ms + STEP_SLOW_READ_MS;
+        return;
+    } else if (!event->task.ended) {
+        return;
+    } else if (start) {
+        step->former_start_ms = step_after(event->now_ms, step->busy_status);
+        step_read_status_now(step, event->now_ms);
+    }
+    calls_drop(&step->former, call);
 }
 
 /* The start waits for the end of the stop's task, which nothing else tells; that takes a second in general.
@@ -528,9 +532,10 @@ static int64_t longest_task_gap(const struct step *step, const struct step_call 
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     struct step_call *call = find_task(step, event->upid);
+    const struct call *former = calls_of_task(&step->former, event->upid);
     int64_t now = event->now_ms;
     step->busy_task = false;
-    if (step_refused_credentials(step, effects, event->result, now) || !call)
+    if (step_refused_credentials(step, effects, event->result, now) || !(call || former))
         return;
     if (call == &step->stop)
         step->stop_unread = event->result->outcome != API_OK || !event->decoded;
@@ -538,8 +543,8 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
     step->task_gap_ms += step->task_gap_ms / 2;
     if (step->task_gap_ms > longest_task_gap(step, call, now))
         step->task_gap_ms = longest_task_gap(step, call, now);
-    if (call == &step->start && step->phase == STEP_POWERING_OFF) {
-        take_former_start(step, event);
+    if (!call) {
+        take_former(step, event, former);
     } else if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
         step_settle(step, call, STEP_CALL_OPEN, now); /* that host does not know the task (any more) */
         step_back_off(step, now);

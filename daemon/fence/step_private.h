@@ -38,8 +38,10 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 
 /* step_power.c */
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
-/* Its task is not followed up (any more): it may still be carried out. */
-void step_leave_open(struct step_call *call);
+/* Of a call of an earlier operation nobody will tell the end: it may still be carried out. */
+void step_leave_open(struct step_call *call, int64_t since_ms);
+/* Where the tasks of earlier operations matter: elsewhere they can only fail. NULL: on any host (HA). */
+const char *step_former_node(const struct step *step);
 /* The next power call not before a pause, which doubles with each one that is sent. */
 void step_back_off(struct step *step, int64_t now_ms);
 /* Another one of this kind may be sent now: the pause is over, and there were not too many (P7). */
@@ -51,6 +53,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
 /* Read the task of a call that is in STEP_CALL_TASK now, or wake when it is time to. */
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms);
+void step_read_former_task(struct step *step, struct step_effects *effects, const struct call *call,
+                           int64_t now_ms);
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event);
 /* The list of tasks tells the end of our last stop's, which could not be read alone (P3). */
 void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event);

@@ -53,6 +53,9 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
     step->newer_running = event->tasks.newer_running +
                           (step->last_upid[0] ? event->starts.newer_running : event->starts.running);
     if (event->tasks.running == 0 && event->tasks.begun >= step_stops_listed(step)) {
+        const struct call *former;
+        while ((former = calls_next(&step->former, STEP_SEND_STOP, event->node, NULL)) != NULL)
+            calls_drop(&step->former, former);
         step->stops_settled = true;
         step->stops_settled_ms = event->now_ms;
     }
@@ -114,7 +117,7 @@ static bool may_have_come(const struct step *step)
 void step_start_at_risk(struct step *step, int64_t now_ms)
 {
     if (!step->ha && !step->repaired_ms && may_have_come(step))
-        step->watch_until_ms = now_ms + STEP_OPEN_CALL_MS;
+        step->watch_until_ms = now_ms + CALLS_OPEN_MS;
 }
 
 static void end_watch(struct step *step, struct step_effects *effects, const char *why)

@@ -351,7 +351,7 @@ static void test_a_stop_that_was_being_sent_when_the_daemon_died_is_open(void **
     guest_of(101)->running = false;
     hold(0);
     struct asker_record *on = ask(FENCE_ON, "101");
-    run_for(STEP_OPEN_CALL_MS - 5000);
+    run_for(CALLS_OPEN_MS - 5000);
     assert_int_equal(rooms.made[API_START], 0);
     run_for(10000);
     assert_answered(on, ERROR_NONE);
@@ -455,7 +455,7 @@ static void test_what_is_open_outlives_the_end_of_a_doubt(void **state) /* rule 
     guest_of(101)->running = false;
     stage.lose_stops = false;
     struct asker_record *on = ask(FENCE_ON, "101");
-    run_for(STEP_OPEN_CALL_MS - 10000);
+    run_for(CALLS_OPEN_MS - 10000);
     assert_int_equal(rooms.made[API_START], 0);
     run_for(20000);
     assert_answered(on, ERROR_NONE);
@@ -491,7 +491,7 @@ static void test_a_stop_under_way_at_the_deadline_holds_back_the_next_start(void
     assert_answered(off, ERROR_DEADLINE);
     guest_of(101)->running = false;
     struct asker_record *on = ask(FENCE_ON, "101");
-    run_for(STEP_OPEN_CALL_MS - 5000);
+    run_for(CALLS_OPEN_MS - 5000);
     assert_int_equal(rooms.made[API_START], 0);
     run_for(10000);
     assert_int_equal(rooms.made[API_START], 1);

@@ -156,7 +156,7 @@ static void check_no_stop_is_open(const struct flight *flight)
         const struct world_task *task = own->task ? task_numbered(&guest->world, own->task) : NULL;
         bool under_way = own->pending || (task && task->state != WORLD_ENDED);
         CHECK(own->call == API_START || own->host != world_host_number(flight->node) || !under_way ||
-                  loop.now_ms - own->sent_ms > STEP_OPEN_CALL_MS,
+                  loop.now_ms - own->sent_ms > CALLS_OPEN_MS,
               "rule 6: no start while a stop or reset of ours may still come");
     }
 }
@@ -238,7 +238,7 @@ static void on_outcome(const struct operation *operation)
     if (newest_ms < operation->requested_ms)
         newest_ms = operation->requested_ms;
     /* one that was answered may be watched, and repaired once (rule 6) */
-    int64_t watched_ms = operation->verified_ms ? STEP_OPEN_CALL_MS + STEP_START_ROOM_MS : 0;
+    int64_t watched_ms = operation->verified_ms ? CALLS_OPEN_MS + STEP_START_ROOM_MS : 0;
     CHECK(loop.now_ms <= newest_ms + stage.settings.deadline_ms + STEP_START_ROOM_MS + watched_ms + 1,
           "P7: every operation ends by its deadline");
     assert_true(stage.ended_count < ENDED_MAX);

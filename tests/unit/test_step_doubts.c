@@ -293,7 +293,7 @@ static void doubt(struct legacy *left)
     power_lost();
     assert_true(leave(left));
     assert_string_equal(left->killing_node, "pve1");
-    assert_in_range(left->killing_until_ms, now_ms, now_ms + STEP_OPEN_CALL_MS);
+    assert_in_range(left->killing_until_ms, now_ms, now_ms + CALLS_OPEN_MS);
 }
 
 static void test_the_end_of_its_host_ends_a_doubt(void **state)

@@ -47,7 +47,7 @@ static void check_no_stop_is_open(struct episode *episode)
         bool running = own->pending || (task && task->state != WORLD_ENDED);
         CHECK(episode,
               own->power == STEP_SEND_START || (own->host != host && !world->ha.managed) || !running ||
-                  world->now_ms - own->sent_ms > STEP_OPEN_CALL_MS,
+                  world->now_ms - own->sent_ms > CALLS_OPEN_MS,
               "rule 6: no start while a stop or reset of ours may still come");
     }
 }
@@ -445,7 +445,7 @@ static void play(struct property_case *one, uint64_t *events)
         int64_t room_ms = episode.params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0;
         /* what was answered may be watched and repaired after that (rule 6) */
         if (episode.step.verified_ms && episode.step.watch_until_ms)
-            room_ms += STEP_OPEN_CALL_MS + STEP_START_ROOM_MS;
+            room_ms += CALLS_OPEN_MS + STEP_START_ROOM_MS;
         CHECK(&episode, episode.world.now_ms <= episode.params.deadline_ms + room_ms,
               "P7: every operation ends by its deadline");
     }

@@ -79,7 +79,7 @@ static void test_a_start_waits_while_a_stop_of_ours_is_open(void **state) /* rul
     assert_true(verified); /* the askers do not wait for that */
     assert_int_equal(starts, 0);
     assert_true(effects.read_tasks);
-    for (int64_t at = 1000; at < 30 + STEP_OPEN_CALL_MS; at += 1000) {
+    for (int64_t at = 1000; at < 30 + CALLS_OPEN_MS; at += 1000) {
         go(at);
         if (step.busy_tasks)
             tasks_are(0, 0); /* not yet begun */
@@ -87,7 +87,7 @@ static void test_a_start_waits_while_a_stop_of_ours_is_open(void **state) /* rul
             reads_stopped();
         assert_int_equal(starts, 0);
     }
-    go(31 + STEP_OPEN_CALL_MS);
+    go(31 + CALLS_OPEN_MS);
     assert_int_equal(starts, 1);
 }
 
@@ -222,13 +222,13 @@ static void test_a_stop_whose_task_cannot_be_read_holds_the_start_for_a_minute_o
     go(40);
     reads_stopped();
     hosts_are(3, 3, true);
-    for (int64_t at = 100; at < STEP_OPEN_CALL_MS; at += 500) {
+    for (int64_t at = 100; at < CALLS_OPEN_MS; at += 500) {
         go(at);
         if (step.busy_task)
             task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
         assert_int_equal(starts, 0);
     }
-    go(STEP_OPEN_CALL_MS + 600);
+    go(CALLS_OPEN_MS + 600);
     assert_int_equal(starts, 1);
 }
 
@@ -514,13 +514,13 @@ static void test_a_lost_reset_becomes_off_and_on_and_is_never_repeated(void **st
     hosts_are(3, 3, true);
     assert_true(verified);
     /* it may still be carried out, and would hit the booting guest (rule 6) */
-    for (int64_t at = 6000; at < 4000 + STEP_OPEN_CALL_MS; at += 1000) {
+    for (int64_t at = 6000; at < 4000 + CALLS_OPEN_MS; at += 1000) {
         go(at);
         if (step.busy_status)
             reads_stopped();
         assert_int_equal(starts, 0);
     }
-    go(4600 + STEP_OPEN_CALL_MS);
+    go(4600 + CALLS_OPEN_MS);
     assert_int_equal(starts, 1);
     assert_int_equal(resets, 1);
 }

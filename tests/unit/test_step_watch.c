@@ -206,7 +206,7 @@ static void test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_bac
         if (step.busy_status)
             reads_stopped();
     }
-    assert_true(now_ms - T0 <= 4000 + STEP_OPEN_CALL_MS + 1000);
+    assert_true(now_ms - T0 <= 4000 + CALLS_OPEN_MS + 1000);
 }
 
 static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
@@ -313,7 +313,7 @@ static void test_a_start_at_risk_is_watched_for_a_minute(void **state)
     go(200000);
     assert_ended(OPERATION_DONE, ERROR_NONE);
     assert_int_equal(starts, 1);
-    assert_true(now_ms - T0 > 62000 + STEP_OPEN_CALL_MS - 2000);
+    assert_true(now_ms - T0 > 62000 + CALLS_OPEN_MS - 2000);
 }
 
 static void test_what_the_lost_stop_stopped_is_started_once_more(void **state)
@@ -715,10 +715,10 @@ static void test_the_watch_ends_when_the_start_can_come_no_more(void **state)
 {
     (void)state;
     off_with_an_open_start();
-    watch_until(STEP_OPEN_CALL_MS, false);
-    go(STEP_OPEN_CALL_MS);
+    watch_until(CALLS_OPEN_MS, false);
+    go(CALLS_OPEN_MS);
     assert_ended(OPERATION_DONE, ERROR_NONE);
-    assert_true(now_ms - T0 >= STEP_OPEN_CALL_MS - 5000);
+    assert_true(now_ms - T0 >= CALLS_OPEN_MS - 5000);
     assert_int_equal(stops, 1);
 }
 
@@ -742,8 +742,7 @@ static void off_after_a_start(void)
     verified = false;
     now_ms = T0;
     step_begin(&step, &wanted);
-    step.start = (struct step_call){.state = STEP_CALL_TASK, .last_sent_ms = T0 - 1000};
-    snprintf(step.start.upid, sizeof(step.start.upid), "%s", START_UPID);
+    calls_add(&step.former, STEP_SEND_START, START_UPID, T0 - 1000);
     tell(STEP_EVENT_BEGIN);
     assert_true(effects.read_task);
     assert_string_equal(effects.upid, START_UPID);
@@ -794,7 +793,7 @@ static void test_what_a_start_may_have_undone_is_read_again(void **state) /* P1 
     (void)state;
     off_after_a_start();
     go(20);
-    step.start.last_sent_ms = T0 - STEP_OPEN_CALL_MS; /* so old that it is not waited for */
+    step.former.list[0].sent_ms = T0 - CALLS_OPEN_MS; /* so old that it is not waited for */
     reads_stopped();
     assert_true(step.busy_hosts);
     go(25);
@@ -857,7 +856,7 @@ static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **stat
         go(at);
         if (step.busy_hosts)
             hosts_are(3, 3, true);
-        assert_false(step.off_read && step.status_asked_ms < step.start.settled_ms);
+        assert_false(step.off_read && step.status_asked_ms < step.former_start_ms);
         if (step.busy_status)
             reads_stopped();
     }
