@@ -38,8 +38,6 @@ struct asker {
     UT_hash_handle hh;
 };
 
-enum run_call { RUN_POWER, RUN_STATUS, RUN_TASK, RUN_TASKS, RUN_HOSTS, RUN_LOCATE, RUN_CALL_COUNT };
-
 /* An operation that waits or runs. */
 struct runner {
     struct engine *engine;
@@ -51,8 +49,8 @@ struct runner {
     bool desertion_noted;  /* … and that nobody waits any more */
     struct asker *askers;
     struct event *wake;
-    uint64_t calls[RUN_CALL_COUNT]; /* ids of what is under way, 0: nothing */
-    unsigned unmade; /* calls that were not made, for lack of memory or of an asker, a bit each */
+    uint64_t calls[ASK_KINDS]; /* ids of what is under way, 0: nothing */
+    unsigned unmade;           /* calls that were not made, for lack of memory or of an asker, a bit each */
     char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
         tasks_node[PVE_NODE_MAX]; /* whom these were about */
     char task_upid[PVE_UPID_MAX];

@@ -21,7 +21,7 @@
 #define READING_TRIES       3     /* to find a guest that moves on and on */
 #define READING_AGAIN_MS    250   /* after an answer that is of no use */
 
-enum question { ASK_STATUS, ASK_LOCATION, ASK_HOSTS };
+enum question { QUESTION_STATUS, QUESTION_LOCATION, QUESTION_HOSTS };
 
 /* One who waits for an answer. Without a read it waits for the inventory. */
 struct reading {
@@ -283,7 +283,7 @@ static void finish(struct guest_read *read, enum engine_power power, const struc
     read->answering = false;
     read->tries = 0;
     read->error = (struct error){0};
-    read->question = ASK_STATUS;
+    read->question = QUESTION_STATUS;
     if (read->readings)
         plan(read);
     else
@@ -301,10 +301,10 @@ static void ask(struct guest_read *read)
     struct session_route route = {.urgent = true,
                                   .deadline_ms = clock_now_ms() + READING_DEADLINE_MS,
                                   .answer_timeout_ms = engine->settings.answer_timeout_ms};
-    if (read->question != ASK_STATUS)
-        request = (struct api_request){.call = read->question == ASK_LOCATION ? API_GUESTS : API_NODES};
+    if (read->question != QUESTION_STATUS)
+        request = (struct api_request){.call = read->question == QUESTION_LOCATION ? API_GUESTS : API_NODES};
     DL_FOREACH (read->readings, reading)
-        reading->asked |= read->question == ASK_STATUS;
+        reading->asked |= read->question == QUESTION_STATUS;
     read->call = session_call(engine->session, &request, &route, on_result, read);
     if (!read->call) {
         error_set(&read->error, ERROR_INTERNAL, "no memory for a call to Proxmox");
@@ -334,7 +334,7 @@ static bool is_off(const struct guest_read *read, const struct pve_status *statu
 /* From the beginning, in a moment; the deadlines of those who wait end it. */
 static void ask_again(struct guest_read *read)
 {
-    read->question = ASK_STATUS;
+    read->question = QUESTION_STATUS;
     leave_lane(read);
     plan_in(read, READING_AGAIN_MS);
 }
@@ -358,7 +358,7 @@ static void take_failure(struct guest_read *read, const struct api_result *resul
     }
     if (result->outcome == API_REFUSED && api_classify(result->reason, lock) == PVE_REFUSAL_MOVED) {
         if (++read->tries < READING_TRIES) {
-            read->question = ASK_LOCATION;
+            read->question = QUESTION_LOCATION;
             ask(read);
         } else {
             finish(read, ENGINE_POWER_OFF, NULL, &read->error);
@@ -369,7 +369,7 @@ static void take_failure(struct guest_read *read, const struct api_result *resul
         ask_again(read);
         return;
     }
-    read->question = ASK_HOSTS; /* is the guest's host there at all? */
+    read->question = QUESTION_HOSTS; /* is the guest's host there at all? */
     ask(read);
 }
 
@@ -416,7 +416,7 @@ static void take_location(struct guest_read *read, const struct api_result *resu
 {
     bool is_list = result->outcome == API_OK && result->guests;
     const struct guest *listed = is_list ? guest_list_find(result->guests, read->vmid) : NULL;
-    read->question = ASK_STATUS;
+    read->question = QUESTION_STATUS;
     if (listed) {
         snprintf(read->node, sizeof(read->node), "%s", listed->node);
         ask(read);
@@ -437,13 +437,13 @@ static void on_result(void *context, uint64_t id, const struct api_result *resul
     if (result->http_status == 403) /* our privileges are others than we know */
         poller_reread_privileges(read->engine->poller);
     switch (read->question) {
-    case ASK_STATUS:
+    case QUESTION_STATUS:
         take_status(read, result);
         break;
-    case ASK_LOCATION:
+    case QUESTION_LOCATION:
         take_location(read, result);
         break;
-    case ASK_HOSTS:
+    case QUESTION_HOSTS:
         take_hosts(read, result);
         break;
     }

@@ -140,14 +140,14 @@ static void on_located(struct runner *runner, const struct api_result *result)
 
 static void on_result(void *context, uint64_t id, const struct api_result *result)
 {
-    static void (*const handlers[RUN_CALL_COUNT])(struct runner *, const struct api_result *) = {
-        [RUN_POWER] = on_power, [RUN_STATUS] = on_status, [RUN_TASK] = on_task,
-        [RUN_TASKS] = on_tasks, [RUN_HOSTS] = on_hosts,   [RUN_LOCATE] = on_located,
+    static void (*const handlers[ASK_KINDS])(struct runner *, const struct api_result *) = {
+        [ASK_POWER] = on_power, [ASK_STATUS] = on_status, [ASK_TASK] = on_task,
+        [ASK_TASKS] = on_tasks, [ASK_HOSTS] = on_hosts,   [ASK_PLACE] = on_located,
     };
     struct runner *runner = context;
     if (result->http_status == 403) /* our privileges are others than we know */
         poller_reread_privileges(runner->engine->poller);
-    for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
+    for (size_t i = 0; i < ASK_KINDS; i++) {
         if (runner->calls[i] == id) {
             runner->calls[i] = 0;
             handlers[i](runner, result);
@@ -159,21 +159,17 @@ static void on_result(void *context, uint64_t id, const struct api_result *resul
 /* ---- effects become calls ---- */
 
 /* No call could even be made: step hears of it from the loop, as of any other that was not sent. */
-static void report_unmade(struct runner *runner, enum run_call kind)
+static void report_unmade(struct runner *runner, enum ask_kind kind)
 {
-    static const enum step_event_kind events[RUN_CALL_COUNT] = {
-        [RUN_POWER] = STEP_EVENT_POWER, [RUN_STATUS] = STEP_EVENT_STATUS, [RUN_TASK] = STEP_EVENT_TASK,
-        [RUN_TASKS] = STEP_EVENT_TASKS, [RUN_HOSTS] = STEP_EVENT_HOSTS,   [RUN_LOCATE] = STEP_EVENT_LOCATED,
-    };
     int64_t now = clock_now_ms();
     struct api_result result = {
         .outcome = API_UNSENT, .reason = "", .endpoint_text = "", .asked_ms = now, .received_ms = now};
     error_set(&result.error, ERROR_INTERNAL, "a call to Proxmox was not made");
-    const char *const nodes[RUN_CALL_COUNT] = {[RUN_STATUS] = runner->status_node,
-                                               [RUN_TASKS] = runner->tasks_node,
-                                               [RUN_HOSTS] = runner->hosts_node};
-    struct step_event event = {.kind = events[kind], .result = &result, .node = nodes[kind]};
-    if (kind == RUN_TASK) /* else step would take it for another's, and ask again at once */
+    const char *const nodes[ASK_KINDS] = {[ASK_STATUS] = runner->status_node,
+                                          [ASK_TASKS] = runner->tasks_node,
+                                          [ASK_HOSTS] = runner->hosts_node};
+    struct step_event event = {.kind = STEP_EVENT_POWER + kind, .result = &result, .node = nodes[kind]};
+    if (kind == ASK_TASK) /* else step would take it for another's, and ask again at once */
         memcpy(event.upid, runner->task_upid, sizeof(event.upid));
     feed(runner, &event);
 }
@@ -183,7 +179,7 @@ static void report_unmade(struct runner *runner, enum run_call kind)
 static uint64_t standing(const struct runner *runner)
 {
     uint64_t endpoints = 0;
-    for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
+    for (size_t i = 0; i < ASK_KINDS; i++) {
         if (runner->calls[i])
             endpoints |= session_kept_waiting_by(runner->engine->session, runner->calls[i], RUN_STANDS_MS);
     }
@@ -218,7 +214,7 @@ static bool may_go(void *context)
     return step_may_go(&runner->step, clock_now_ms());
 }
 
-static void call(struct runner *runner, enum run_call kind, const struct api_request *request)
+static void call(struct runner *runner, enum ask_kind kind, const struct api_request *request)
 {
     struct engine *engine = runner->engine;
     struct session_route route = {
@@ -226,7 +222,7 @@ static void call(struct runner *runner, enum run_call kind, const struct api_req
         .deadline_ms = step_deadline(&runner->step),
         .answer_timeout_ms = engine->settings.answer_timeout_ms,
         .avoid = runner->avoid | (request->node ? 0 : standing(runner)),
-        .may_go = kind == RUN_POWER && request->call != API_START ? may_go : NULL,
+        .may_go = kind == ASK_POWER && request->call != API_START ? may_go : NULL,
     };
     runner->calls[kind] = session_call(engine->session, request, &route, on_result, runner);
     if (!runner->calls[kind])
@@ -237,7 +233,7 @@ static void send_power(struct runner *runner, const struct step_effects *effects
 {
     struct engine *engine = runner->engine;
     if (effects->send != STEP_SEND_START && leaves_nobody(runner)) {
-        runner->unmade |= 1u << RUN_POWER;
+        runner->unmade |= 1u << ASK_POWER;
         return;
     }
     request.call = effects->send == STEP_SEND_STOP    ? API_STOP
@@ -249,7 +245,7 @@ static void send_power(struct runner *runner, const struct step_effects *effects
     /* a container's stop knows no timeout, and the HA manager has its own */
     if (runner->operation->type == PVE_LXC || effects->by_ha)
         request.stop_timeout_s = -1;
-    call(runner, RUN_POWER, &request);
+    call(runner, ASK_POWER, &request);
 }
 
 static void read_task(struct runner *runner, const char *upid, struct api_request request)
@@ -260,7 +256,7 @@ static void read_task(struct runner *runner, const char *upid, struct api_reques
     request.call = API_TASK;
     request.node = node;
     request.upid = upid;
-    call(runner, RUN_TASK, &request);
+    call(runner, ASK_TASK, &request);
 }
 
 static void make_calls(struct runner *runner, const struct step_effects *effects)
@@ -269,25 +265,25 @@ static void make_calls(struct runner *runner, const struct step_effects *effects
         .node = effects->node, .type = effects->type, .vmid = runner->operation->vmid};
     if (effects->send != STEP_SEND_NONE)
         send_power(runner, effects, request);
-    if (effects->read_status) {
+    if (effects->ask[ASK_STATUS]) {
         snprintf(runner->status_node, sizeof(runner->status_node), "%s", effects->node);
         request.call = API_STATUS;
-        call(runner, RUN_STATUS, &request);
+        call(runner, ASK_STATUS, &request);
     }
-    if (effects->read_task)
+    if (effects->ask[ASK_TASK])
         read_task(runner, effects->upid, request);
-    if (effects->read_tasks) {
+    if (effects->ask[ASK_TASKS]) {
         request.call = API_TASKS;
         snprintf(runner->tasks_node, sizeof(runner->tasks_node), "%s", step_task_list(&runner->step).node);
         request.node = runner->tasks_node;
-        call(runner, RUN_TASKS, &request);
+        call(runner, ASK_TASKS, &request);
     }
-    if (effects->read_hosts) {
+    if (effects->ask[ASK_HOSTS]) {
         snprintf(runner->hosts_node, sizeof(runner->hosts_node), "%s", effects->node);
-        call(runner, RUN_HOSTS, &(struct api_request){.call = API_NODES});
+        call(runner, ASK_HOSTS, &(struct api_request){.call = API_NODES});
     }
-    if (effects->locate)
-        call(runner, RUN_LOCATE, &(struct api_request){.call = API_GUESTS});
+    if (effects->ask[ASK_PLACE])
+        call(runner, ASK_PLACE, &(struct api_request){.call = API_GUESTS});
 }
 
 /* ---- the course of an operation ---- */
@@ -409,7 +405,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
     if (runner->unmade) {
         int kind = __builtin_ctz(runner->unmade);
         runner->unmade &= ~(1u << kind);
-        report_unmade(runner, (enum run_call)kind);
+        report_unmade(runner, (enum ask_kind)kind);
         return;
     }
     bool yields = runner->operation->state == OPERATION_WATCHING && runner->next;
@@ -644,7 +640,7 @@ struct runner *runner_new(struct engine *engine, struct operation *operation)
 
 void runner_free(struct runner *runner)
 {
-    for (size_t i = 0; i < RUN_CALL_COUNT; i++) {
+    for (size_t i = 0; i < ASK_KINDS; i++) {
         if (runner->calls[i])
             session_cancel(runner->engine->session, runner->calls[i]);
     }

@@ -65,8 +65,7 @@ void step_lose_node(struct step *step, int64_t now_ms)
     step->ha_stopping_seen = false;
     if (step->stop.state == STEP_CALL_OK && !step->ha) /* elsewhere it proves nothing (point 4) */
         step->stop.state = STEP_CALL_FAILED;
-    if (step->next_locate_ms < now_ms)
-        step->next_locate_ms = now_ms;
+    ask_not_before(&step->asks[ASK_PLACE], now_ms);
 }
 
 bool step_locked(struct step *step, struct step_effects *effects, const char *lock, int64_t now_ms,
@@ -87,8 +86,8 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
                step_host(step), kind[0] == 'c' ? "pct" : "qm", step->params.vmid);
     step->last_error = error;
     if (strcmp(lock, "migrate") == 0) { /* it ends by itself, and maybe on another host */
-        step->next_power_ms = now_ms + STEP_MIGRATION_MS;
-        step->next_locate_ms = now_ms + STEP_MIGRATION_MS;
+        step->asks[ASK_POWER].next_ms = now_ms + STEP_MIGRATION_MS;
+        step->asks[ASK_PLACE].next_ms = now_ms + STEP_MIGRATION_MS;
         step_lose_node(step, now_ms);
         return false;
     }
@@ -96,8 +95,7 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
         step_fail(step, effects, &error);
         return true;
     }
-    if (step->next_power_ms < now_ms + STEP_SLOW_READ_MS)
-        step->next_power_ms = now_ms + STEP_SLOW_READ_MS;
+    ask_not_before(&step->asks[ASK_POWER], now_ms + STEP_SLOW_READ_MS);
     return false;
 }
 
@@ -106,16 +104,20 @@ const char *step_host(const struct step *step)
     return step->node[0] ? step->node : "an unknown host";
 }
 
+bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kind, int64_t now_ms)
+{
+    struct ask *ask = &step->asks[kind];
+    bool begun = ask_begin(ask, now_ms);
+    if (begun)
+        effects->ask[kind] = true;
+    else if (!ask->busy)
+        step_wake_at(effects, ask->next_ms);
+    return begun;
+}
+
 void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->busy_status)
-        return;
-    if (now_ms < step->next_status_ms) {
-        step_wake_at(effects, step->next_status_ms);
-        return;
-    }
-    effects->read_status = step->busy_status = true;
-    if (step->status_known)
+    if (!step_ask(step, effects, ASK_STATUS, now_ms) || step->status_known)
         return;
     step->slow_status_ms = now_ms + STEP_SLOW_READ_MS;
     step_wake_at(effects, step->slow_status_ms);
@@ -132,7 +134,7 @@ int64_t step_after(int64_t now_ms, bool under_way)
 
 void step_read_status_now(struct step *step, int64_t now_ms)
 {
-    step->next_status_ms = now_ms;
+    step->asks[ASK_STATUS].next_ms = now_ms;
     step->reads_since_ms = now_ms;
 }
 
@@ -159,7 +161,7 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
 {
     const struct api_result *result = event->result;
     char lock[PVE_LOCK_MAX];
-    step->next_status_ms = event->now_ms + STEP_SLOW_READ_MS;
+    step->asks[ASK_STATUS].next_ms = event->now_ms + STEP_SLOW_READ_MS;
     if (step_refused_credentials(step, effects, result, event->now_ms))
         return;
     if (result->outcome == API_OK) { /* not this guest's status, or none at all */
@@ -204,7 +206,7 @@ static bool is_held_by_lock(struct step *step, struct step_effects *effects, int
 {
     if (step->status.lock[0] == '\0') {
         if (step->lock_read)
-            step->next_power_ms = now_ms;
+            step->asks[ASK_POWER].next_ms = now_ms;
         step->lock_since_ms = 0; /* another lock, later, has a patience of its own */
         step->lock_read = false;
         return false;
@@ -219,7 +221,6 @@ static bool is_held_by_lock(struct step *step, struct step_effects *effects, int
 
 static void on_status(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
-    step->busy_status = false;
     step->slow_status_ms = 0;
     if (!step->node[0] || !event->node || strcmp(event->node, step->node) != 0)
         return; /* the guest is sought elsewhere by now */
@@ -235,7 +236,7 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->status_received_ms = event->result->received_ms;
     step->params.template |= step->status.template;
     step_ha_status(step, effects);
-    step->next_status_ms = event->now_ms + status_gap(step, event->result);
+    step->asks[ASK_STATUS].next_ms = event->now_ms + status_gap(step, event->result);
     if (!is_held_by_lock(step, effects, event->now_ms))
         step_off_status(step, effects);
 }
@@ -243,8 +244,7 @@ static void on_status(struct step *step, struct step_effects *effects, const str
 static void on_located(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     struct error error = {0};
-    step->busy_locate = false;
-    step->next_locate_ms = event->now_ms + STEP_MIGRATION_MS;
+    step->asks[ASK_PLACE].next_ms = event->now_ms + STEP_MIGRATION_MS;
     if (step_refused_credentials(step, effects, event->result, event->now_ms))
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
@@ -272,6 +272,8 @@ static void on_located(struct step *step, struct step_effects *effects, const st
 
 static void take_event(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
+    if (event->kind >= STEP_EVENT_POWER)
+        step->asks[event->kind - STEP_EVENT_POWER].busy = false;
     switch (event->kind) {
     case STEP_EVENT_BEGIN:
     case STEP_EVENT_WAKE:
@@ -281,8 +283,8 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         break;
     case STEP_EVENT_JOINED:
         /* not of now: one that waited, or was repeated after a restart, is as old as it was (P4) */
-        if (step->floor_ms < step_after(event->asked_ms, step->busy_status))
-            step->floor_ms = step_after(event->asked_ms, step->busy_status);
+        if (step->floor_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
+            step->floor_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
         step->params.deadline_ms = event->deadline_ms;
         step->no_asker = false;
         break;
@@ -358,10 +360,7 @@ static void decide(struct step *step, struct step_effects *effects, int64_t now_
     step_wake_at(effects, deadline_ms);
 
     if (!step->node[0]) {
-        if (!step->busy_locate && now_ms >= step->next_locate_ms)
-            effects->locate = step->busy_locate = true;
-        else if (!step->busy_locate)
-            step_wake_at(effects, step->next_locate_ms);
+        (void)step_ask(step, effects, ASK_PLACE, now_ms);
         return;
     }
     enum step_phase phase = step->phase;
@@ -400,7 +399,7 @@ void step_begin(struct step *step, const struct step_params *params)
     step->host_suspect = params->node_offline && params->node;
     step->floor_ms = params->newest_ms ? params->newest_ms : params->requested_ms;
     step->reads_since_ms = params->begun_ms ? params->begun_ms : params->requested_ms;
-    step->task_gap_ms = STEP_STATUS_FIRST_MS;
+    step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
     if (params->action == FENCE_ON)
         step->phase = STEP_POWERING_ON;
     else if (params->action == FENCE_REBOOT && params->method == FENCE_CYCLE && params->type == PVE_QEMU)

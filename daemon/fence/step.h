@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "fence/asks.h"
 #include "fence/calls.h"
 #include "fence/operation.h"
 #include "fence/proof.h"
@@ -111,13 +112,11 @@ struct step {
     bool lost_before;  /* a stop of this operation's own */
     bool cycle_failed; /* the reset did not work: power off and on instead */
 
-    bool busy_status, busy_task, busy_hosts, busy_tasks, busy_locate, busy_power;
+    struct ask asks[ASK_KINDS];
     enum step_power sending;
-    int64_t next_status_ms, reads_since_ms;
+    int64_t reads_since_ms;
     int64_t slow_status_ms; /* when the first read, if under way, has taken long; 0: it is not */
-    int64_t next_task_ms, task_gap_ms;
-    bool stop_unread; /* the last try to read its task failed: the list of tasks may tell its end */
-    int64_t next_hosts_ms, next_tasks_ms, next_locate_ms, next_power_ms, resend_gap_ms;
+    bool stop_unread;       /* the last try to read its task failed: the list of tasks may tell its end */
 
     /* what the guest's host said */
     bool status_known;
@@ -183,7 +182,7 @@ enum step_event_kind {
     STEP_EVENT_ASKED_AGAIN, /* one is back whose connection had ended */
     STEP_EVENT_YIELD,       /* a newer request, or the daemon's end: what is only watched is done */
     STEP_EVENT_LEAVE_OFF,   /* a newer request to power it off, and step_can_leave_off() */
-    STEP_EVENT_POWER,       /* the answer to the power call */
+    STEP_EVENT_POWER,       /* the answers, in the order of enum ask_kind */
     STEP_EVENT_STATUS,
     STEP_EVENT_TASK,
     STEP_EVENT_TASKS,
@@ -216,9 +215,9 @@ struct step_effects {
     const char *send_to;    /* with send: the host whose API path it goes to */
     bool overrule_shutdown; /* with STEP_SEND_STOP */
     bool by_ha;             /* with STEP_SEND_STOP: the HA manager takes it, and no timeout */
-    bool read_status, read_task, read_hosts, read_tasks, locate;
-    const char *upid; /* with read_task */
-    const char *node; /* where the guest is; "": to be located */
+    bool ask[ASK_KINDS];    /* of these: all but ASK_POWER */
+    const char *upid;       /* with ASK_TASK */
+    const char *node;       /* where the guest is; "": to be located */
     enum pve_guest_type type;
     enum operation_state state;
     int64_t wake_ms; /* absolute; send STEP_EVENT_WAKE then */

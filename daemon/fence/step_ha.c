@@ -229,7 +229,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
     int64_t since_ms =
         step->stop.sent && step->stop.settled_ms > step->floor_ms ? step->stop.settled_ms : step->floor_ms;
     const char *state = service_state(step, since_ms);
-    if (!state || step->off_read || step->busy_power || !may_ask(step, effects, state, now_ms))
+    if (!state || step->off_read || step->asks[ASK_POWER].busy || !may_ask(step, effects, state, now_ms))
         return false;
     if (step->stop.state == STEP_CALL_TASK || is_stopping(step, state) ||
         is_being_done(&step->stop, effects, now_ms))
@@ -252,12 +252,8 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
 /* A guest whose host is gone is shown, and brought up, elsewhere. */
 static void look_elsewhere(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->busy_locate || !(step->host_offline || step->host_suspect))
-        return;
-    if (now_ms >= step->next_locate_ms)
-        effects->locate = step->busy_locate = true;
-    else
-        step_wake_at(effects, step->next_locate_ms);
+    if (step->host_offline || step->host_suspect)
+        (void)step_ask(step, effects, ASK_PLACE, now_ms);
 }
 
 /* The lock of a migration was read: it is looked for a little later. */
@@ -265,7 +261,7 @@ static bool lost_node(const struct step *step, struct step_effects *effects)
 {
     if (step->node[0])
         return false;
-    step_wake_at(effects, step->next_locate_ms);
+    step_wake_at(effects, step->asks[ASK_PLACE].next_ms);
     return true;
 }
 
@@ -291,7 +287,7 @@ static bool wants_start(struct step *step, struct step_effects *effects, int64_t
     if (step->start.sent && step->start.settled_ms > since_ms)
         since_ms = step->start.settled_ms;
     const char *state = service_state(step, since_ms);
-    if (!state || step->busy_power || !may_ask(step, effects, state, now_ms))
+    if (!state || step->asks[ASK_POWER].busy || !may_ask(step, effects, state, now_ms))
         return false;
     if (!is(state, "stopped") || step->start.state == STEP_CALL_TASK ||
         is_being_done(&step->start, effects, now_ms) || (step->host_offline && !step->other_host[0]))

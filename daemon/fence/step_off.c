@@ -150,9 +150,10 @@ void step_off_status(struct step *step, struct step_effects *effects)
         fail_undead(step, effects);
     if (point == PROOF_HOSTS) {
         step->off_read = true;
-        step->next_tasks_ms = step->status_received_ms; /* the start waits for one from after this */
+        step->asks[ASK_TASKS].next_ms =
+            step->status_received_ms; /* the start waits for one from after this */
         /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
-        step->off_received_ms = step->status_received_ms + step->busy_hosts;
+        step->off_received_ms = step->status_received_ms + step->asks[ASK_HOSTS].busy;
     }
     tell_proof(step, effects, point);
 }
@@ -166,9 +167,9 @@ static void go_on_from_off(struct step *step, struct step_effects *effects, int6
         step->off_read = false;
         step->task_lists_failed = 0;          /* those were of the stop, or of another moment */
         step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
-        step->next_power_ms = step->resend_gap_ms = 0;
-        step->next_task_ms = now_ms; /* the start waits for the end of the stop's task */
-        step->task_gap_ms = STEP_STATUS_FIRST_MS;
+        step->asks[ASK_POWER].next_ms = step->asks[ASK_POWER].gap_ms = 0;
+        step->asks[ASK_TASK].next_ms = now_ms; /* the start waits for the end of the stop's task */
+        step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
         step->lock_since_ms = 0;
     } else if (!step->ha && step_may_come_until(&step->start) > now_ms) {
         step->watch_until_ms = step_may_come_until(&step->start);
@@ -197,7 +198,7 @@ static void host_is_offline(struct step *step, struct step_effects *effects, con
 static void hosts_tell_nothing(struct step *step, int64_t now_ms)
 {
     step->off_read = false;
-    step->next_status_ms = now_ms + STEP_SLOW_READ_MS;
+    step->asks[ASK_STATUS].next_ms = now_ms + STEP_SLOW_READ_MS;
 }
 
 /* Point 5, and rule 8: what the hosts say of each other. */
@@ -210,8 +211,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         .required = nodes_required(step->params.min_online_nodes, census->known),
         .host_online = census->host_online,
     };
-    step->busy_hosts = false;
-    step->next_hosts_ms = event->now_ms + STEP_SLOW_READ_MS;
+    step->asks[ASK_HOSTS].next_ms = event->now_ms + STEP_SLOW_READ_MS;
     /* a power-on after a proven off goes on: its host may come back */
     if ((step->phase == STEP_POWERING_ON && step->verified_ms && !step->ha) || !step->node[0] ||
         !event->node || strcmp(event->node, step->node) != 0)
@@ -291,7 +291,7 @@ static bool reads_first(const struct step *step)
 /* Is another stop, or the first one, wanted now? May abandon the operation instead (rule 7). */
 static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->busy_power || step->off_read || step->stop.state == STEP_CALL_TASK)
+    if (step->asks[ASK_POWER].busy || step->off_read || step->stop.state == STEP_CALL_TASK)
         return false;
     if (step->stop.state == STEP_CALL_NONE && !step_is_late(step, now_ms))
         return !reads_first(step); /* rule 1: at once; a wrong host says so */
@@ -340,12 +340,10 @@ static void suspect_slow_host(struct step *step, struct step_effects *effects, i
 void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     suspect_slow_host(step, effects, now_ms);
-    if (step->busy_hosts || !(step->off_read || step->host_suspect))
-        return;
-    if (step->off_read || now_ms >= step->next_hosts_ms)
-        effects->read_hosts = step->busy_hosts = true;
-    else
-        step_wake_at(effects, step->next_hosts_ms);
+    if (step->off_read)
+        step->asks[ASK_HOSTS].next_ms = now_ms;
+    if (step->off_read || step->host_suspect)
+        (void)step_ask(step, effects, ASK_HOSTS, now_ms);
 }
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
@@ -368,7 +366,7 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
         step_read_status(step, effects, now_ms);
     else if (step->params.action == FENCE_REBOOT && step_compares_stops(step) &&
              step->tasks_asked_ms < step->off_received_ms)
-        step_read_tasks(step, effects, now_ms); /* for the start, while the hosts are asked */
+        (void)step_ask(step, effects, ASK_TASKS, now_ms); /* for the start, while the hosts are asked */
     if (wants_task(step))
         step_read_task(step, effects, &step->stop, now_ms);
     else if (former_start)
@@ -452,8 +450,8 @@ static void fall_back(struct step *step, struct step_effects *effects)
     step_note(effects, "the reset is not confirmed: powering off and on instead");
     step->cycle_failed = true;
     step->phase = STEP_POWERING_OFF;
-    step->next_power_ms = step->resend_gap_ms = 0;
-    step->next_status_ms = 0;
+    step->asks[ASK_POWER].next_ms = step->asks[ASK_POWER].gap_ms = 0;
+    step->asks[ASK_STATUS].next_ms = 0;
 }
 
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
@@ -480,11 +478,11 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
         step_locked(step, effects, step->status.lock, now_ms, step->params.lock_wait_ms))
         return;
     if (!step->node[0]) { /* it is being migrated */
-        step_wake_at(effects, step->next_locate_ms);
+        step_wake_at(effects, step->asks[ASK_PLACE].next_ms);
         return;
     }
     step_read_hosts(step, effects, now_ms);
-    if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->busy_power) {
+    if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->asks[ASK_POWER].busy) {
         bool late = step_is_late(step, now_ms);
         if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->floor_ms)) {
             step_abandon(step, effects);

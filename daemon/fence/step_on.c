@@ -51,7 +51,7 @@ bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t 
         if (step->stop.state == STEP_CALL_TASK)
             step_read_task(step, effects, &step->stop, now_ms);
         else
-            step_read_tasks(step, effects, now_ms);
+            (void)step_ask(step, effects, ASK_TASKS, now_ms);
     }
     if (now_ms < reset_ms) {
         step_wake_at(effects, reset_ms);
@@ -89,7 +89,7 @@ static void finish_running(struct step *step, struct step_effects *effects, int6
 
 static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->busy_power || step->start.state == STEP_CALL_TASK || !step->may_send)
+    if (step->asks[ASK_POWER].busy || step->start.state == STEP_CALL_TASK || !step->may_send)
         return false;
     /* after a proof of off the start goes at once; else the state is read first */
     bool proven = step->verified_ms && step->start.sent == 0;

@@ -106,16 +106,17 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
     if (power == STEP_SEND_STOP)
         step->stops_settled = false; /* the list knew nothing of this one */
     call->last_sent_ms = now_ms;
-    step->resend_gap_ms = step->resend_gap_ms ? 2 * step->resend_gap_ms : STEP_RESEND_FIRST_MS;
-    if (step->resend_gap_ms > longest_pause(step, call, now_ms))
-        step->resend_gap_ms = longest_pause(step, call, now_ms);
-    step->next_power_ms = now_ms; /* whatever is said of this one */
+    step->asks[ASK_POWER].gap_ms =
+        step->asks[ASK_POWER].gap_ms ? 2 * step->asks[ASK_POWER].gap_ms : STEP_RESEND_FIRST_MS;
+    if (step->asks[ASK_POWER].gap_ms > longest_pause(step, call, now_ms))
+        step->asks[ASK_POWER].gap_ms = longest_pause(step, call, now_ms);
+    step->asks[ASK_POWER].next_ms = now_ms; /* whatever is said of this one */
     step_back_off(step, now_ms);
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
     memcpy(call->node, step->ha && step->host_offline ? step->other_host : step->node, sizeof(call->node));
     begin_effect(step, call, now_ms);
-    step->busy_power = true;
+    step->asks[ASK_POWER].busy = true;
     step->sending = power;
     if (call->sent == STEP_CALLS_MAX)
         step_note(effects, "%s no. %u is the last one: from now on the guest is only read",
@@ -135,8 +136,7 @@ bool step_may_go(const struct step *step, int64_t now_ms)
 
 void step_back_off(struct step *step, int64_t now_ms)
 {
-    if (step->next_power_ms < now_ms + step->resend_gap_ms)
-        step->next_power_ms = now_ms + step->resend_gap_ms;
+    ask_not_before(&step->asks[ASK_POWER], now_ms + step->asks[ASK_POWER].gap_ms);
 }
 
 bool step_may_send(struct step *step, struct step_effects *effects, const struct step_call *call,
@@ -144,9 +144,9 @@ bool step_may_send(struct step *step, struct step_effects *effects, const struct
 {
     if (call->sent >= STEP_CALLS_MAX)
         return false;
-    if (now_ms >= step->next_power_ms)
+    if (now_ms >= step->asks[ASK_POWER].next_ms)
         return true;
-    step_wake_at(effects, step->next_power_ms);
+    step_wake_at(effects, step->asks[ASK_POWER].next_ms);
     return false;
 }
 
@@ -162,7 +162,7 @@ static bool went_elsewhere(const struct step *step, const struct step_call *call
 void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms)
 {
     call->state = state;
-    call->settled_ms = step_after(now_ms, step->busy_status);
+    call->settled_ms = step_after(now_ms, step->asks[ASK_STATUS].busy);
     if (state == STEP_CALL_OPEN) {
         call->open++;
         call->last_open_ms = now_ms;
@@ -305,7 +305,7 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
             return;
         }
         step->no_overrule = true;
-        step->next_power_ms = now_ms;
+        step->asks[ASK_POWER].next_ms = now_ms;
         step_read_status_now(step, now_ms);
         return;
     }
@@ -338,8 +338,8 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
     /* in the watch the starts are counted on from where they were */
     if (step->phase != STEP_WATCHING && (went_to_its_host(step, call) || step->ha))
         memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
-    step->next_task_ms = event->now_ms;
-    step->task_gap_ms = STEP_STATUS_FIRST_MS;
+    step->asks[ASK_TASK].next_ms = event->now_ms;
+    step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
     step_note(effects, "%s sent to %s", call_name(step, call), call->node);
     step_read_status_now(step, event->now_ms);
 }
@@ -350,7 +350,6 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
     struct step_call *call = call_of(step, step->sending);
     int64_t now = event->now_ms;
     const char *name = call_name(step, call);
-    step->busy_power = false;
     if (has_no_effect(result))
         call->effect_since_ms = call->effect_before_ms;
 
@@ -390,8 +389,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         step_read_status_now(step, now);
         if (call == &step->stop && !step->lost_before) {
             step->lost_before = true;
-            step->next_power_ms = now + STEP_RESEND_LOST_MS;
-            step->resend_gap_ms = 0;
+            step->asks[ASK_POWER].next_ms = now + STEP_RESEND_LOST_MS;
+            step->asks[ASK_POWER].gap_ms = 0;
         } else {
             step_back_off(step, now);
         }
@@ -408,30 +407,20 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
 
 /* ---- its task ---- */
 
-static void read_task(struct step *step, struct step_effects *effects, const char *upid, int64_t now_ms)
+void step_read_former_task(struct step *step, struct step_effects *effects, const struct call *call,
+                           int64_t now_ms)
 {
-    if (step->busy_task)
-        return;
-    if (now_ms >= step->next_task_ms) {
-        effects->read_task = step->busy_task = true;
-        effects->upid = upid;
-    } else {
-        step_wake_at(effects, step->next_task_ms);
-    }
+    if (step_ask(step, effects, ASK_TASK, now_ms))
+        effects->upid = call->upid;
 }
 
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms)
 {
     if (call == &step->stop && step->stop_unread && !step->ha)
-        step_read_tasks(step, effects, now_ms);
-    read_task(step, effects, call->upid, now_ms);
-}
-
-void step_read_former_task(struct step *step, struct step_effects *effects, const struct call *call,
-                           int64_t now_ms)
-{
-    read_task(step, effects, call->upid, now_ms);
+        (void)step_ask(step, effects, ASK_TASKS, now_ms);
+    if (step_ask(step, effects, ASK_TASK, now_ms))
+        effects->upid = call->upid;
 }
 
 /* The call whose task this is; NULL if nobody waits for it any more. */
@@ -508,12 +497,12 @@ static void take_former(struct step *step, const struct step_event *event, const
     if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
         step_leave_open(call_of(step, call->power), start ? call->sent_ms : event->now_ms);
     } else if (event->result->outcome != API_OK || !event->decoded) {
-        step->next_task_ms = event->now_ms + STEP_SLOW_READ_MS;
+        step->asks[ASK_TASK].next_ms = event->now_ms + STEP_SLOW_READ_MS;
         return;
     } else if (!event->task.ended) {
         return;
     } else if (start) {
-        step->former_start_ms = step_after(event->now_ms, step->busy_status);
+        step->former_start_ms = step_after(event->now_ms, step->asks[ASK_STATUS].busy);
         step_read_status_now(step, event->now_ms);
     }
     calls_drop(&step->former, call);
@@ -534,15 +523,14 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
     struct step_call *call = find_task(step, event->upid);
     const struct call *former = calls_of_task(&step->former, event->upid);
     int64_t now = event->now_ms;
-    step->busy_task = false;
     if (step_refused_credentials(step, effects, event->result, now) || !(call || former))
         return;
     if (call == &step->stop)
         step->stop_unread = event->result->outcome != API_OK || !event->decoded;
-    step->next_task_ms = now + step->task_gap_ms;
-    step->task_gap_ms += step->task_gap_ms / 2;
-    if (step->task_gap_ms > longest_task_gap(step, call, now))
-        step->task_gap_ms = longest_task_gap(step, call, now);
+    step->asks[ASK_TASK].next_ms = now + step->asks[ASK_TASK].gap_ms;
+    step->asks[ASK_TASK].gap_ms += step->asks[ASK_TASK].gap_ms / 2;
+    if (step->asks[ASK_TASK].gap_ms > longest_task_gap(step, call, now))
+        step->asks[ASK_TASK].gap_ms = longest_task_gap(step, call, now);
     if (!call) {
         take_former(step, event, former);
     } else if (event->result->outcome == API_REFUSED && event->result->http_status == 400) {
@@ -550,7 +538,7 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
         step_back_off(step, now);
         step_read_status_now(step, now);
     } else if (event->result->outcome != API_OK) {
-        step->next_task_ms = now + STEP_SLOW_READ_MS;
+        step->asks[ASK_TASK].next_ms = now + STEP_SLOW_READ_MS;
         if (step->ha &&
             now - call->last_sent_ms >= PROOF_HA_ROUND_MS) /* it died with the host that took it */
             step_settle(step, call, STEP_CALL_OPEN, now);
@@ -569,8 +557,8 @@ void step_power_located(struct step *step, int64_t now_ms)
     }
     if (strcmp(step->lost_node, step->node) == 0)
         return;
-    step->next_power_ms = now_ms;        /* what failed elsewhere says nothing of this host */
-    step->container_not_running = false; /* there */
+    step->asks[ASK_POWER].next_ms = now_ms; /* what failed elsewhere says nothing of this host */
+    step->container_not_running = false;    /* there */
     step->idle_container_ms = 0;
     /* what lists said is of the other host, and so are the tasks that others are compared with */
     step->last_upid[0] = '\0';

@@ -30,7 +30,9 @@ int64_t step_after(int64_t now_ms, bool under_way);
  * STEP_REFUSED_MS; one may be a bad moment. */
 bool step_refused_credentials(struct step *step, struct step_effects *effects,
                               const struct api_result *result, int64_t now_ms);
-/* Read the status now, or wake when it is time to. */
+/* Ask that now, if no other one of the kind is under way (true), or wake when it is time to. */
+bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kind, int64_t now_ms);
+/* The same of the status, whose first answer is not waited for for long. */
 void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms);
 
 /* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
@@ -67,7 +69,6 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
 void step_off_deadline(const struct step *step, struct error *error);
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 /* step_watch.c: the task list (rule 6) */
-void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event);
 /* Stops of our identity that are newer than our last call can be told. */
 bool step_compares_stops(const struct step *step);

@@ -18,33 +18,22 @@ struct step_task_list step_task_list(const struct step *step)
                                    .stop_upid = step->stop.upid};
 }
 
-void step_read_tasks(struct step *step, struct step_effects *effects, int64_t now_ms)
-{
-    if (step->busy_tasks)
-        return;
-    if (now_ms >= step->next_tasks_ms)
-        effects->read_tasks = step->busy_tasks = true;
-    else
-        step_wake_at(effects, step->next_tasks_ms);
-}
-
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
-    step->busy_tasks = false;
     if (!event->node || strcmp(event->node, step_task_list(step).node) != 0) {
-        step->next_tasks_ms = event->now_ms; /* of a host that the guest has left */
+        step->asks[ASK_TASKS].next_ms = event->now_ms; /* of a host that the guest has left */
         return;
     }
     bool old =
         step->off_read && event->result->asked_ms < step->off_received_ms; /* the start waits for one since */
-    step->next_tasks_ms = event->now_ms + (old ? 0 : STEP_MIGRATION_MS);
+    step->asks[ASK_TASKS].next_ms = event->now_ms + (old ? 0 : STEP_MIGRATION_MS);
     if (event->result->outcome != API_OK || !event->decoded) {
         step->task_lists_failed++;
         return;
     }
     step->task_lists_failed = 0;
     step->tasks_received_ms = event->now_ms;
-    if (!step->busy_power) /* else it may show a task of ours whose UPID we are still to be told */
+    if (!step->asks[ASK_POWER].busy) /* else it may show a task of ours whose UPID we are still to be told */
         step->tasks_asked_ms = event->result->asked_ms;
     step->newer_stops = event->tasks.newer;
     step->vain_stops = event->tasks.newer_failed;
@@ -89,7 +78,7 @@ bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t
     if (!step_compares_stops(step))
         return false;
     if (step->tasks_asked_ms < since_ms) {
-        step_read_tasks(step, effects, now_ms);
+        (void)step_ask(step, effects, ASK_TASKS, now_ms);
         return true;
     }
     if (step->newer_stops <= step_stops_open(step)) /* those may be ours */
@@ -145,7 +134,7 @@ static bool explained(struct step *step, struct step_effects *effects, int64_t n
 {
     if (step->tasks_asked_ms >= step->status_received_ms && !step->newer_running)
         return true;
-    step_read_tasks(step, effects, now_ms);
+    (void)step_ask(step, effects, ASK_TASKS, now_ms);
     return false;
 }
 
@@ -161,7 +150,7 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
     step_note(effects, "stopped by a call whose answer was lost: started again");
     step->repaired_ms = now_ms;
     step->stops_settled = true;
-    step->next_power_ms = now_ms;
+    step->asks[ASK_POWER].next_ms = now_ms;
     step->phase = STEP_POWERING_ON;
     step_on_decide(step, effects, now_ms);
 }
@@ -178,7 +167,7 @@ static void remember_former_starts(struct step *step, struct step_effects *effec
 {
     if (step->tasks_asked_ms < step->verified_ms ||
         step->status_received_ms - step->tasks_received_ms > STEP_FORMER_STARTS_MS) {
-        step_read_tasks(step, effects, now_ms);
+        (void)step_ask(step, effects, ASK_TASKS, now_ms);
     } else if (!step->newer_running && step->status_asked_ms > step->tasks_received_ms) {
         pass_over_starts(step);
     }
@@ -213,7 +202,7 @@ static bool is_to_be_stopped(struct step *step, struct step_effects *effects, in
 
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->busy_power || !step->status_known)
+    if (step->asks[ASK_POWER].busy || !step->status_known)
         return;
     if (step->stop.state == STEP_CALL_TASK && step->repaired_ms) {
         step_read_task(step, effects, &step->stop, now_ms);
@@ -251,7 +240,7 @@ void step_watch_decide(struct step *step, struct step_effects *effects, int64_t 
         watch_running(step, effects, now_ms);
     if (step->phase != STEP_WATCHING)
         return;
-    if (step->next_status_ms < step->status_received_ms + STEP_WATCH_MS && !step->repaired_ms)
-        step->next_status_ms = step->status_received_ms + STEP_WATCH_MS;
+    if (step->asks[ASK_STATUS].next_ms < step->status_received_ms + STEP_WATCH_MS && !step->repaired_ms)
+        step->asks[ASK_STATUS].next_ms = step->status_received_ms + STEP_WATCH_MS;
     step_read_status(step, effects, now_ms);
 }

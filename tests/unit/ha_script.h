@@ -28,9 +28,10 @@ __attribute__((unused)) static void reads(bool running, const char *state)
 /* Time passes, and the guest reads the same all the while. */
 __attribute__((unused)) static void keeps(int64_t until_ms, bool running, const char *state)
 {
-    for (int64_t at = now_ms - T0; at < until_ms && step.phase != STEP_ENDED && !step.busy_power; at += 100) {
+    for (int64_t at = now_ms - T0; at < until_ms && step.phase != STEP_ENDED && !step.asks[ASK_POWER].busy;
+         at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads(running, state);
     }
 }
@@ -45,7 +46,7 @@ static struct step_params managed(enum fence_action action)
 __attribute__((unused)) static void task_ends(const char *upid, int64_t at_ms)
 {
     go(at_ms);
-    if (!step.busy_task)
+    if (!step.asks[ASK_TASK].busy)
         go(at_ms + 600);
     task_is(upid, "OK");
 }

@@ -35,21 +35,19 @@ static void handle(struct step_event *event)
 {
     event->now_ms = now_ms;
     step_handle(&step, event, &effects);
-    const bool asked[CALLS] = {[CALL_POWER] = effects.send != STEP_SEND_NONE,
-                               [CALL_STATUS] = effects.read_status,
-                               [CALL_TASK] = effects.read_task,
-                               [CALL_TASKS] = effects.read_tasks,
-                               [CALL_HOSTS] = effects.read_hosts,
-                               [CALL_LOCATE] = effects.locate};
+    const bool asked[CALLS] = {
+        [CALL_POWER] = effects.send != STEP_SEND_NONE, [CALL_STATUS] = effects.ask[ASK_STATUS],
+        [CALL_TASK] = effects.ask[ASK_TASK],           [CALL_TASKS] = effects.ask[ASK_TASKS],
+        [CALL_HOSTS] = effects.ask[ASK_HOSTS],         [CALL_LOCATE] = effects.ask[ASK_PLACE]};
     for (size_t i = 0; i < CALLS; i++) {
         if (asked[i])
             asked_ms[i] = now_ms;
     }
-    if (effects.read_status)
+    if (effects.ask[ASK_STATUS])
         memcpy(status_node, step.node, sizeof(status_node));
-    if (effects.read_hosts)
+    if (effects.ask[ASK_HOSTS])
         memcpy(hosts_node, step.node, sizeof(hosts_node));
-    if (effects.read_tasks)
+    if (effects.ask[ASK_TASKS])
         snprintf(tasks_node, sizeof(tasks_node), "%s", step_task_list(&step).node);
     if (asked[CALL_POWER])
         last_sent = effects;
@@ -135,7 +133,7 @@ static struct api_result nothing(enum script_call call, enum api_outcome outcome
 static void power_is(const struct api_result *result, const char *upid)
 {
     struct step_event event = {.kind = STEP_EVENT_POWER, .result = result};
-    assert_true(step.busy_power);
+    assert_true(step.asks[ASK_POWER].busy);
     snprintf(event.upid, sizeof(event.upid), "%s", upid);
     handle(&event);
 }
@@ -164,7 +162,7 @@ __attribute__((unused)) static void power_lost(void)
 static void status_is(struct pve_status status)
 {
     struct api_result result = result_of(CALL_STATUS);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     status.vmid = status.vmid ? status.vmid : VMID;
     handle(&(struct step_event){.kind = STEP_EVENT_STATUS,
                                 .result = &result,
@@ -175,7 +173,7 @@ static void status_is(struct pve_status status)
 
 __attribute__((unused)) static void status_fails(struct api_result result)
 {
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_STATUS, .result = &result, .node = status_node});
 }
 
@@ -200,7 +198,7 @@ static void task_is(const char *upid, const char *exit)
 {
     struct api_result result = result_of(CALL_TASK);
     struct step_event event = {.kind = STEP_EVENT_TASK, .result = &result, .decoded = true};
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
     snprintf(event.upid, sizeof(event.upid), "%s", upid);
     event.task.ended = exit != NULL;
     event.task.ok = exit && strcmp(exit, "OK") == 0;
@@ -218,7 +216,7 @@ __attribute__((unused)) static void task_fails(const char *upid, struct api_resu
 __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
 {
     struct api_result result = result_of(CALL_TASKS);
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
                                 .result = &result,
@@ -236,7 +234,7 @@ __attribute__((unused)) static void tasks_have(const char *upid, const char *exi
                                .decoded = true,
                                .task = {.ended = exit != NULL, .ok = exit && strcmp(exit, "OK") == 0},
                                .tasks = {.begun = 1, .running = exit == NULL}};
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     snprintf(event.upid, sizeof(event.upid), "%s", upid);
     snprintf(event.task.exit, sizeof(event.task.exit), "%s", exit ? exit : "");
     handle(&event);
@@ -246,7 +244,7 @@ __attribute__((unused)) static void tasks_have(const char *upid, const char *exi
 __attribute__((unused)) static void newer_start_is(bool running, bool failed)
 {
     struct api_result result = result_of(CALL_TASKS);
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
                                 .result = &result,
@@ -259,7 +257,7 @@ __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned sto
                                                     unsigned starts_since)
 {
     struct api_result result = result_of(CALL_TASKS);
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
                                 .result = &result,
@@ -271,7 +269,7 @@ __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned sto
 static void hosts_say(unsigned online, unsigned known, bool host_online)
 {
     struct api_result result = result_of(CALL_HOSTS);
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_HOSTS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS,
                                 .result = &result,
                                 .decoded = true,
@@ -283,14 +281,14 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
 {
     hosts_say(online, known, host_online);
     /* asked for with the hosts, for the start: nobody else has stopped it */
-    if (step.busy_tasks && step.stop.open == 0)
+    if (step.asks[ASK_TASKS].busy && step.stop.open == 0)
         tasks_are(step.stop.tasks, step.stop.state == STEP_CALL_TASK);
 }
 
 __attribute__((unused)) static void located_on(const char *node)
 {
     struct api_result result = result_of(CALL_LOCATE);
-    assert_true(step.busy_locate);
+    assert_true(step.asks[ASK_PLACE].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
                                 .result = &result,
                                 .decoded = true,

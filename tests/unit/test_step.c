@@ -13,7 +13,7 @@ static void test_off_sends_the_stop_at_once_and_reads_at_the_same_time(void **st
     step_begin(&step, &wanted);
     tell(STEP_EVENT_BEGIN);
     assert_int_equal(effects.send, STEP_SEND_NONE); /* its intent is not recorded yet (P5) */
-    assert_true(effects.read_status);
+    assert_true(effects.ask[ASK_STATUS]);
     tell(STEP_EVENT_INTENT);
     assert_int_equal(effects.send, STEP_SEND_STOP);
     assert_true(effects.overrule_shutdown);
@@ -25,10 +25,10 @@ static void test_off_waits_for_stopped_before_success(void **state)
     stop_a_running_guest(FENCE_OFF);
     go(40);
     reads_running();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(100);
     reads_stopped();
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     assert_false(verified);
     hosts_are(3, 3, true);
     assert_true(verified);
@@ -43,14 +43,14 @@ static void test_a_read_from_before_the_request_proves_nothing(void **state) /* 
     go(10);
     reads_running();
     go(35); /* a read is under way when an equal request joins: it does not count for it */
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     tell(STEP_EVENT_JOINED);
     go(40);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(100);
     reads_stopped();
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
 }
 
 static void test_a_read_asked_for_in_the_moment_before_a_join_proves_nothing(void **state) /* point 1, P6 */
@@ -59,16 +59,16 @@ static void test_a_read_asked_for_in_the_moment_before_a_join_proves_nothing(voi
     begin(FENCE_OFF);
     go(10);
     reads_running();
-    while (!step.busy_status)
+    while (!step.asks[ASK_STATUS].busy)
         go(now_ms - T0 + 1);
     assert_int_equal(asked_ms[CALL_STATUS], now_ms); /* it may have been served before the request came */
     tell(STEP_EVENT_JOINED);
     go(now_ms - T0 + 5);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(now_ms - T0 + 100);
     reads_stopped();
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
 }
 
 static void test_a_join_between_read_and_hosts_reads_both_again(void **state) /* point 1, P6 */
@@ -95,7 +95,7 @@ static void test_another_guests_status_proves_nothing(void **state) /* point 1 *
     stop_a_running_guest(FENCE_OFF);
     go(40);
     status_is((struct pve_status){.vmid = 101});
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     assert_int_equal(step.last_error.code, ERROR_PROTOCOL);
 }
 
@@ -109,11 +109,11 @@ static void test_stopped_with_network_devices_is_not_off(void **state) /* point 
     go(15000);
     status_is((struct pve_status){.nics = true});
     task_is(STOP_UPID, "OK");
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     for (int64_t at = 20000; at < 60000; at += 1000) {
         go(at);
         status_is((struct pve_status){.nics = true});
-        assert_false(effects.read_hosts);
+        assert_false(effects.ask[ASK_HOSTS]);
     }
     assert_int_equal(stops, 1); /* another stop would not help */
     go(61000);
@@ -202,14 +202,14 @@ static void test_a_lock_that_hides_the_guest_is_not_off(void **state) /* point 3
         stop_a_running_guest(FENCE_OFF);
         go(40);
         reads_stopped_locked(locks[i]);
-        assert_false(effects.read_hosts);
+        assert_false(effects.ask[ASK_HOSTS]);
         assert_going_on();
         assert_int_equal(stops, 1);
     }
     stop_a_running_guest(FENCE_OFF); /* a backup does not hide it */
     go(40);
     reads_stopped_locked("backup");
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
 }
 
 static void test_a_hibernated_guest_fails_as_suspended_after_lock_wait(void **state) /* point 3, rule 4 */
@@ -232,19 +232,19 @@ static void test_stopped_from_the_start_waits_for_our_own_stop(void **state) /* 
     begin(FENCE_OFF);
     go(10);
     reads_stopped(); /* somebody's start may be under way */
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(20);
     power_taken(STOP_UPID);
-    assert_true(effects.read_task);
-    assert_true(step.busy_status); /* asked before the task's end: does not count */
+    assert_true(effects.ask[ASK_TASK]);
+    assert_true(step.asks[ASK_STATUS].busy); /* asked before the task's end: does not count */
     go(40);
     task_is(STOP_UPID, "OK");
     go(41);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(100);
     reads_stopped();
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     hosts_are(3, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -269,11 +269,11 @@ static void test_a_stop_that_still_runs_or_is_lost_proves_nothing(void **state) 
     go(100);
     reads_stopped();
     go(200);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     assert_false(step.off_read);
     go(900);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     assert_int_equal(stops, 2);
 }
@@ -305,7 +305,7 @@ static void test_a_proof_is_dropped_when_the_guest_turns_out_to_have_moved(void 
     go(30);
     reads_running();
     go(60);
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
     reads_stopped();
     assert_true(step.off_read);
     task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
@@ -330,7 +330,7 @@ static void test_a_failed_stop_of_a_stopped_guest_proves_nothing(void **state) /
     assert_int_equal(stops, 1);
     go(10700);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     assert_int_equal(stops, 2); /* somebody's start held the lock: it may come up now */
 }
 
@@ -345,12 +345,12 @@ static void test_running_at_another_host_is_not_running_here(void **state) /* po
     go(40);
     status_fails(
         refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
-    assert_true(effects.locate);
+    assert_true(effects.ask[ASK_PLACE]);
     located_on("pve2");
     task_is(STOP_UPID, "OK"); /* it was on the old host */
     go(100);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     assert_int_equal(stops, 2);
 }
 
@@ -365,13 +365,13 @@ static void test_a_container_that_does_not_run_is_read_twice_two_seconds_apart(v
     power_refused(500, "CT 100 not running");
     go(100);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(2090);
     reads_stopped();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(2700);
     reads_stopped();
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     assert_int_equal(stops, 1);
     hosts_are(3, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -382,7 +382,7 @@ static int64_t read_stopped_until_believed(int64_t from_ms)
 {
     for (int64_t at = from_ms; at < from_ms + 10000; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
         if (step.off_read)
             return at;
@@ -432,7 +432,7 @@ static void test_a_container_that_runs_again_is_stopped_again(void **state) /* p
     go(3000);
     status_is((struct pve_status){.running = true, .traffic = true, .uptime_s = 1});
     go(3100);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         status_is((struct pve_status){.running = true, .traffic = true, .uptime_s = 1});
     assert_int_equal(stops, 2);
 }
@@ -481,9 +481,9 @@ static void test_ct_not_running_says_nothing_about_a_vm(void **state) /* point 4
     power_refused(500, "VM 100 not running");
     for (int64_t at = 100; at < 5000; at += 600) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        assert_false(effects.read_hosts);
+        assert_false(effects.ask[ASK_HOSTS]);
     }
 }
 
@@ -493,15 +493,15 @@ static void test_the_hosts_word_must_be_asked_for_after_the_read(void **state) /
     stop_a_running_guest(FENCE_OFF);
     go(40);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-    assert_true(effects.read_hosts); /* is it there at all? */
+    assert_true(effects.ask[ASK_HOSTS]); /* is it there at all? */
     go(600);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     reads_stopped();
     assert_true(step.off_read);
     go(605);
     hosts_are(3, 3, true); /* asked for before */
     assert_false(verified);
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     go(610);
     hosts_are(3, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -566,10 +566,10 @@ static void test_a_list_of_hosts_from_the_same_millisecond_is_not_after_the_read
     go(40);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     go(560);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     hosts_are(1, 3, true);
-    go(step.next_hosts_ms - T0);
-    assert_true(effects.read_hosts);
+    go(step.asks[ASK_HOSTS].next_ms - T0);
+    assert_true(effects.ask[ASK_HOSTS]);
     reads_stopped(); /* just after */
     hosts_are(3, 3, true);
     assert_false(verified);
@@ -587,7 +587,7 @@ static void test_word_about_the_host_the_guest_left_says_nothing(void **state) /
     begin(FENCE_OFF);
     go(10);
     power_refused(595, "No route to host");
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     status_fails(
         refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
@@ -625,10 +625,10 @@ static void test_no_devices_and_a_long_stop_is_unproven(void **state) /* point 7
         go(took);
         reads_stopped();
         if (took < 13000) {
-            assert_true(effects.read_hosts);
+            assert_true(effects.ask[ASK_HOSTS]);
             continue;
         }
-        assert_false(effects.read_hosts);
+        assert_false(effects.ask[ASK_HOSTS]);
         assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
     }
 }
@@ -638,10 +638,10 @@ static void test_the_tasks_ok_alone_proves_nothing(void **state) /* P1 */
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_is(STOP_UPID, "OK");
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     go(100);
     reads_running();
-    assert_false(effects.read_hosts);
+    assert_false(effects.ask[ASK_HOSTS]);
     assert_int_equal(stops, 1); /* asked before the task's end: not yet a reason for another */
 }
 
@@ -651,7 +651,7 @@ static void test_a_guest_that_runs_after_our_stop_is_stopped_again(void **state)
     stop_a_running_guest(FENCE_OFF);
     task_is(STOP_UPID, "OK");
     go(100);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     go(700);
     reads_running();

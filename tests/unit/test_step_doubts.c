@@ -15,7 +15,7 @@
 
 static bool running_unseen(void) /* no device shows it */
 {
-    if (!step.busy_status)
+    if (!step.asks[ASK_STATUS].busy)
         return false;
     status_is((struct pve_status){.running = true, .uptime_s = 5000});
     return true;
@@ -81,12 +81,12 @@ static void task_ends(const char *exit, int64_t after_ms)
     power_taken(STOP_UPID);
     (void)running_unseen();
     for (int64_t end_ms = now_ms - T0 + after_ms; now_ms - T0 < end_ms;) {
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, NULL);
         (void)running_unseen();
         go(now_ms - T0 + 100);
     }
-    for (int tries = 0; tries < 100 && !step.busy_task; tries++) {
+    for (int tries = 0; tries < 100 && !step.asks[ASK_TASK].busy; tries++) {
         (void)running_unseen();
         go(now_ms - T0 + 10);
     }
@@ -140,7 +140,7 @@ static void refused_after_a_lost_one(void)
     go(now_ms - T0 + 100);
     (void)running_unseen();
     go(now_ms - T0 + 100);
-    if (!step.busy_power)
+    if (!step.asks[ASK_POWER].busy)
         (void)running_unseen();
     power_refused(595, "No route to host");
 }
@@ -180,17 +180,17 @@ static bool next_proves_off(const struct legacy *left, const char *node, int64_t
     (void)legacy_inherit(left, &step, now_ms);
     tell(STEP_EVENT_BEGIN);
     tell(STEP_EVENT_INTENT);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     snprintf(upid, sizeof(upid), UPID_UP, node, (unsigned)(up_ms / 10));
     power_taken(upid);
     for (int tries = 0; tries < 100 && step.phase != STEP_ENDED; tries++) {
         go(now_ms - T0 + 10);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(upid, "OK");
-        if (step.phase != STEP_ENDED && step.busy_status)
+        if (step.phase != STEP_ENDED && step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.phase != STEP_ENDED && step.busy_hosts)
+        if (step.phase != STEP_ENDED && step.asks[ASK_HOSTS].busy)
             hosts_say(3, 3, true);
     }
     assert_true(step.phase == STEP_ENDED);
@@ -383,7 +383,7 @@ static void stop_that_is_not_proven(int64_t read_again_at)
     silence = nothing(CALL_HOSTS, API_LOST);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &silence, .node = "pve1"});
     go(1600);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     go(read_again_at);
     reads_stopped();
 }
@@ -401,7 +401,7 @@ static void test_what_was_started_and_killed_between_two_reads_is_thought_of(voi
 static void hosts_are_silent(void)
 {
     struct api_result silence = nothing(CALL_HOSTS, API_LOST);
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_HOSTS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &silence, .node = "pve1"});
 }
 
@@ -409,12 +409,12 @@ static void hosts_are_silent(void)
 static void silence_after_an_end_in_time(void)
 {
     power_taken(STOP_UPID);
-    for (int tries = 0; tries < 100 && !step.busy_task; tries++) {
+    for (int tries = 0; tries < 100 && !step.asks[ASK_TASK].busy; tries++) {
         (void)running_unseen();
         go(now_ms - T0 + 10);
     }
     task_is(STOP_UPID, "OK");
-    for (int tries = 0; tries < 100 && !step.busy_status; tries++)
+    for (int tries = 0; tries < 100 && !step.asks[ASK_STATUS].busy; tries++)
         go(now_ms - T0 + 10);
     go(now_ms - T0 + 10);
     reads_stopped();

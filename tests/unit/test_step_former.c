@@ -23,13 +23,13 @@ static void reboot_after(enum step_power power, const char *upid, int64_t sent_m
     power_taken(STOP_UPID);
     for (int64_t at = 20; !verified && at < 3000; at += 20) {
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, "OK");
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_say(3, 3, true);
-        if (step.busy_tasks) /* a list that has no ends */
+        if (step.asks[ASK_TASKS].busy) /* a list that has no ends */
             tasks_are(2, 2);
     }
     assert_true(verified);
@@ -40,11 +40,11 @@ static void wait_for_start(int64_t until_ms, const char *upid)
 {
     for (int64_t at = now_ms - T0 + 20; starts == 0 && at < until_ms; at += 20) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(2, 2);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_task) {
+        if (step.asks[ASK_TASK].busy) {
             assert_string_equal(effects.upid ? effects.upid : upid, upid);
             task_is(upid, NULL);
         }
@@ -59,7 +59,7 @@ static void test_the_end_of_an_earlier_stop_is_learnt_from_its_task(void **state
         reboot_after(powers[i], FORMER_UPID, T0 - 500);
         wait_for_start(10000, FORMER_UPID);
         assert_int_equal(starts, 0);
-        for (int64_t at = 10000; !step.busy_task && at < 12000; at += 20)
+        for (int64_t at = 10000; !step.asks[ASK_TASK].busy && at < 12000; at += 20)
             go(at);
         task_is(FORMER_UPID, "OK");
         wait_for_start(10100, "");
@@ -76,7 +76,7 @@ static void test_an_earlier_stop_of_which_its_host_tells_nothing_is_an_open_call
 {
     (void)state;
     reboot_after(STEP_SEND_STOP, FORMER_UPID, T0 - 500);
-    for (int64_t at = now_ms - T0 + 20; !step.busy_task && at < 5000; at += 20)
+    for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASK].busy && at < 5000; at += 20)
         go(at);
     int64_t told_ms = now_ms - T0;
     task_fails(FORMER_UPID, refusal(CALL_TASK, 400, "no such task"));
@@ -112,9 +112,9 @@ static void test_a_list_that_shows_the_end_of_an_earlier_stop_will_do(void **sta
     reboot_after(STEP_SEND_STOP, FORMER_UPID, T0 - 500);
     step.stop.open = 1; /* beside it there is one without a task */
     step.stop.last_open_ms = T0;
-    for (int64_t at = now_ms - T0 + 20; !step.busy_tasks && at < 5000; at += 20) {
+    for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASKS].busy && at < 5000; at += 20) {
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(FORMER_UPID, NULL);
     }
     tasks_are(3, 0);

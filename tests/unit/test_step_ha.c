@@ -36,7 +36,7 @@ static void test_a_guest_that_proves_to_be_managed_is_treated_so(void **state)
     json_object_put(parameter_errors);
     parameter_errors = NULL;
     assert_going_on();
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads(true, "started");
     keeps(1000, true, "started");
     assert_int_equal(stops, 2);
@@ -52,7 +52,7 @@ static void test_a_hastop_that_was_not_expected_is_no_proof_of_a_stop(void **sta
     power_taken(HASTOP_UPID);
     assert_true(step.ha);
     task_ends(HASTOP_UPID, 1000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads(false, "started");
     assert_false(step.off_read);
 }
@@ -89,7 +89,7 @@ static void test_a_locked_guest_is_not_asked_to_stop(void **state)
     begin_with(managed(FENCE_OFF));
     for (int64_t at = 10; at < 6000 && step.phase != STEP_ENDED; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_with(true, "started", "backup");
     }
     assert_int_equal(stops, 0);
@@ -136,7 +136,7 @@ static void test_a_request_does_not_come_late_for_a_guest_started_since(void **s
     keeps(40000, true, "recovery");
     for (int64_t at = 40000; at < 42000 && step.phase != STEP_ENDED; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){
                 .running = true, .nics = true, .uptime_s = 3, .ha_managed = true, .ha_state = "started"});
     }
@@ -181,7 +181,7 @@ static void test_nothing_is_proven_before_the_hastop_has_ended(void **state)
     power_taken(HASTOP_UPID);
     for (int64_t at = 100; at < 3000; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads(false, "stopped"); /* somebody else's stop, then */
     }
     assert_false(step.off_read);
@@ -212,7 +212,7 @@ static void test_what_ha_was_told_proves_nothing_once_it_does_not_manage_the_gue
     hastop_is_taken(FENCE_OFF);
     for (int64_t at = now_ms - T0; at < 4000 && stops == 1; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
     assert_int_equal(stops, 2);
@@ -228,7 +228,7 @@ static void test_a_read_that_was_under_way_when_the_hastop_ended_is_no_proof(voi
     reads(true, "started");
     power_taken(HASTOP_UPID);
     go(1000);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     task_is(HASTOP_UPID, "OK");
     reads(false, "stopped"); /* asked for before */
     assert_false(step.off_read);
@@ -252,7 +252,7 @@ static void test_what_a_host_was_told_proves_nothing_once_ha_manages_the_guest(v
     task_ends(HASTOP_UPID, 1000);
     for (int64_t at = 1000; at < 3000 && stops == 1; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
         assert_false(step.off_read);
     }

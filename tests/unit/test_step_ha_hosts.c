@@ -11,13 +11,13 @@ static void lose_the_host(void)
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     hosts_are(2, 3, false);
     assert_going_on();
-    assert_true(step.busy_locate);
+    assert_true(step.asks[ASK_PLACE].busy);
 }
 
 static void listed_as(const char *node, const char *state)
 {
     struct api_result result = result_of(CALL_LOCATE);
-    assert_true(step.busy_locate);
+    assert_true(step.asks[ASK_PLACE].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
                                 .result = &result,
                                 .decoded = true,
@@ -44,26 +44,26 @@ static void test_a_recovery_is_waited_for_and_followed_to_its_new_host(void **st
     hastop_is_taken(FENCE_OFF);
     for (int64_t at = 2000; at < 100000; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
-        if (step.busy_locate)
+        if (step.asks[ASK_PLACE].busy)
             listed_as("pve1", "fence");
     }
     assert_int_equal(stops, 1);
     go(101000);
     listed_as("pve3", "request_stop");
     go(101500);
-    if (step.busy_status && strcmp(status_node, "pve1") == 0)
+    if (step.asks[ASK_STATUS].busy && strcmp(status_node, "pve1") == 0)
         status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     keeps(103000, false, "stopped");
     assert_string_equal(step.node, "pve3");
     assert_true(step.off_read);
-    if (step.busy_hosts && strcmp(hosts_node, "pve1") == 0)
+    if (step.asks[ASK_HOSTS].busy && strcmp(hosts_node, "pve1") == 0)
         hosts_are(2, 3, false);
     go(104000);
-    if (step.busy_hosts)
+    if (step.asks[ASK_HOSTS].busy)
         hosts_are(2, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -111,13 +111,13 @@ static void test_a_hastop_whose_task_is_not_heard_of_again_is_an_open_call(void 
     power_taken(HASTOP_ON_PVE2_UPID);
     for (int64_t at = 100; at < 20000 && stops == 1; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-        if (step.busy_task) /* pve2 has died, too */
+        if (step.asks[ASK_TASK].busy) /* pve2 has died, too */
             task_fails(HASTOP_ON_PVE2_UPID, refusal(CALL_TASK, 595, "No route to host"));
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
-        if (step.busy_locate)
+        if (step.asks[ASK_PLACE].busy)
             listed_as("pve1", "started");
         assert_true(at >= 15000 || stops == 1);
     }
@@ -151,9 +151,9 @@ static void keeps_bare(int64_t until_ms, bool running, const char *state)
 {
     for (int64_t at = now_ms - T0; at < until_ms && step.phase != STEP_ENDED; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_bare(running, state);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(step.stop.upid, "OK");
     }
 }
@@ -186,9 +186,9 @@ static void test_a_stop_that_was_refused_for_ha_cannot_have_killed(void **state)
     parameter_errors = NULL;
     for (int64_t at = 10; at < 4000 && stops < 3; at += 10) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_bare(true, "started");
-        if (step.busy_power && stops == 2)
+        if (step.asks[ASK_POWER].busy && stops == 2)
             power_lost(); /* to the manager, too */
     }
     ha_stops_a_bare_guest(14000, 20000);
@@ -235,7 +235,7 @@ static void test_a_stop_that_ha_began_of_what_ran_in_stopped_may_have_killed(voi
     power_taken(HASTOP_UPID);
     keeps_bare(3000, true, "stopped");
     keeps_bare(14000, true, "started"); /* and goes on although somebody else asks the manager for it */
-    if (step.busy_power)
+    if (step.asks[ASK_POWER].busy)
         power_taken(HASTOP2_UPID);
     keeps_bare(19000, true, "request_stop");
     keeps_bare(20000, false, "request_stop");
@@ -250,9 +250,9 @@ static void test_a_stop_of_before_ha_may_have_killed(void **state)
     power_taken(STOP_UPID); /* it hangs, and is managed by HA from now on */
     for (int64_t at = 100; at < 20000 && stops == 1; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_bare(true, "started");
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, NULL);
     }
     assert_int_equal(stops, 2);
@@ -271,24 +271,24 @@ static void recovered(const char *seen)
     power_taken(HASTOP_UPID);
     for (int64_t at = 100; at < 100000; at += 100) {
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(HASTOP_UPID, "OK");
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
-        if (step.busy_locate)
+        if (step.asks[ASK_PLACE].busy)
             listed_as("pve1", seen);
     }
     for (int64_t at = 100000; at < 103000 && step.phase != STEP_ENDED && !step.off_read; at += 100) {
         go(at);
-        if (step.busy_locate)
+        if (step.asks[ASK_PLACE].busy)
             listed_as("pve3", "request_stop");
-        if (step.busy_status && strcmp(status_node, "pve1") == 0)
+        if (step.asks[ASK_STATUS].busy && strcmp(status_node, "pve1") == 0)
             status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-        else if (step.busy_status)
+        else if (step.asks[ASK_STATUS].busy)
             reads_bare(false, "stopped");
-        if (step.busy_hosts && !step.off_read)
+        if (step.asks[ASK_HOSTS].busy && !step.off_read)
             hosts_are(2, 3, strcmp(hosts_node, "pve1") != 0);
     }
 }
@@ -328,11 +328,11 @@ static void test_the_power_on_of_a_reboot_goes_to_another_host_too(void **state)
     prove_off_of_a_service("request_stop");
     for (int64_t at = 4500; at < 8000 && starts == 0; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
-        if (step.busy_locate)
+        if (step.asks[ASK_PLACE].busy)
             listed_as("pve1", "stopped");
     }
     assert_int_equal(starts, 1);

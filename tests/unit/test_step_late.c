@@ -55,16 +55,16 @@ static void test_a_new_asker_makes_the_stop_timely_again(void **state)
     stop_a_running_guest(FENCE_OFF);
     tell(STEP_EVENT_DESERTED);
     go(40000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     tell(STEP_EVENT_JOINED);
     go(41000);
-    if (step.busy_task)
+    if (step.asks[ASK_TASK].busy)
         task_is(STOP_UPID, "unexpected status");
     go(42000);
     status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
     go(43000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
     assert_int_equal(stops, 2);
 }
@@ -74,18 +74,18 @@ static void test_an_older_request_that_joins_makes_no_stop_timely(void **state) 
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     go(40000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     /* it was repeated after a restart of the daemon, and is as old as it was */
     handle(&(struct step_event){
         .kind = STEP_EVENT_JOINED, .asked_ms = T0 - 5000, .deadline_ms = step.params.deadline_ms});
     go(41000);
-    if (step.busy_task)
+    if (step.asks[ASK_TASK].busy)
         task_is(STOP_UPID, "unexpected status");
     go(42000);
     status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
     go(43000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
     assert_int_equal(stops, 1);
     assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
@@ -97,17 +97,17 @@ static void test_a_late_stop_is_not_sent_on_old_news(void **state)
     begin(FENCE_OFF);
     for (int64_t at = 10; at < 38000; at += 10) { /* the pause between stops is at its longest */
         go(at);
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             power_refused(500, "got no worker upid - start worker failed");
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000});
-        if (at > 31000 && step.next_power_ms - now_ms > 4000 && !step.busy_power)
+        if (at > 31000 && step.asks[ASK_POWER].next_ms - now_ms > 4000 && !step.asks[ASK_POWER].busy)
             break;
     }
     unsigned sent = stops;
-    int64_t due = step.next_power_ms - T0;
+    int64_t due = step.asks[ASK_POWER].next_ms - T0;
     go(due + 2000); /* the last read hangs, what is known is seconds old */
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     assert_int_equal(stops, sent);
     status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 2});
     assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
@@ -122,10 +122,10 @@ static void test_a_late_operation_without_proof_is_abandoned(void **state)
     task_is(STOP_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
     step.seen_running = false; /* as after a move */
     go(36000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     go(37000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     assert_ended(OPERATION_ABANDONED, ERROR_ABANDONED);
     assert_int_equal(stops, 2);
@@ -164,7 +164,7 @@ static void test_an_ended_operation_does_nothing_more(void **state)
     assert_int_equal(step_state(&step), OPERATION_ENDED);
     assert_false(step_can_join(&step));
     tell(STEP_EVENT_WAKE);
-    assert_false(effects.ended || effects.verified || effects.read_status || effects.send);
+    assert_false(effects.ended || effects.verified || effects.ask[ASK_STATUS] || effects.send);
 }
 
 int main(void)

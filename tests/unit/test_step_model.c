@@ -98,23 +98,23 @@ static void send_power(struct episode *episode, const struct step_effects *effec
 
 static void make_calls(struct episode *episode, const struct step_effects *effects)
 {
-    bool named = effects->send || effects->read_status || effects->read_tasks;
+    bool named = effects->send || effects->ask[ASK_STATUS] || effects->ask[ASK_TASKS];
     CHECK(episode, !named || episode->step.node[0], "what is asked of the guest's host names it");
     if (effects->send != STEP_SEND_NONE)
         send_power(episode, effects);
-    if (effects->read_status)
+    if (effects->ask[ASK_STATUS])
         take_off(episode, STATUS, episode->step.node);
-    if (effects->read_task) {
+    if (effects->ask[ASK_TASK]) {
         char node[PVE_NODE_MAX];
         snprintf(node, sizeof(node), "%.*s", (int)strcspn(effects->upid + 5, ":"), effects->upid + 5);
         take_off(episode, TASK, node);
         snprintf(episode->flights[TASK].upid, PVE_UPID_MAX, "%s", effects->upid);
     }
-    if (effects->read_tasks)
+    if (effects->ask[ASK_TASKS])
         take_off(episode, TASKS, step_task_list(&episode->step).node);
-    if (effects->read_hosts)
+    if (effects->ask[ASK_HOSTS])
         take_off(episode, HOSTS, episode->step.node);
-    if (effects->locate)
+    if (effects->ask[ASK_PLACE])
         take_off(episode, LOCATE, "");
 }
 
@@ -192,7 +192,7 @@ static bool is_hopeless(const struct episode *episode, enum error_code code, con
     if (code == ERROR_LOCKED || code == ERROR_SUSPENDED) /* after lock-wait, by the last read's word */
         return true;
     if (code == ERROR_HA_ERROR || code == ERROR_HA_FROZEN || code == ERROR_HA_UNSERVED) /* likewise */
-        return episode->world.ha.managed && !episode->step.busy_power;
+        return episode->world.ha.managed && !episode->step.asks[ASK_POWER].busy;
     if (!result || result->outcome == API_LOST || result->outcome == API_UNSENT)
         return false;
     return code == ERROR_UNPROVEN || code == ERROR_NODE_OFFLINE ||
@@ -222,9 +222,9 @@ static void check_end(struct episode *episode, const struct step_event *event,
 static bool busy(const struct episode *episode, enum kind kind)
 {
     const struct step *step = &episode->step;
-    const bool flags[KINDS] = {
-        [POWER] = step->busy_power, [STATUS] = step->busy_status, [TASK] = step->busy_task,
-        [TASKS] = step->busy_tasks, [HOSTS] = step->busy_hosts,   [LOCATE] = step->busy_locate};
+    const bool flags[KINDS] = {[POWER] = step->asks[ASK_POWER].busy, [STATUS] = step->asks[ASK_STATUS].busy,
+                               [TASK] = step->asks[ASK_TASK].busy,   [TASKS] = step->asks[ASK_TASKS].busy,
+                               [HOSTS] = step->asks[ASK_HOSTS].busy, [LOCATE] = step->asks[ASK_PLACE].busy};
     return flags[kind];
 }
 
@@ -262,8 +262,8 @@ static void feed(struct episode *episode, struct step_event *event)
             event->kind == STEP_EVENT_STATUS && event->decoded
                 ? event->status.running ? "running " : "stopped "
                 : "",
-            event->status.lock, effects.send, effects.overrule_shutdown, effects.read_status,
-            effects.read_task, effects.read_hosts, effects.read_tasks, effects.locate,
+            event->status.lock, effects.send, effects.overrule_shutdown, effects.ask[ASK_STATUS],
+            effects.ask[ASK_TASK], effects.ask[ASK_HOSTS], effects.ask[ASK_TASKS], effects.ask[ASK_PLACE],
             effects.wake_ms - episode->params.requested_ms, effects.verified ? " VERIFIED" : "",
             effects.ended ? " ENDED" : "");
         for (unsigned i = 0; i < effects.note_count; i++)

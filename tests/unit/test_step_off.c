@@ -73,13 +73,13 @@ static void test_a_host_offline_by_a_majoritys_word_is_hopeless(void **state)
     begin(FENCE_OFF);
     go(100);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
     begin(FENCE_OFF); /* the same when no answer comes at all */
     go(100);
     status_fails(nothing(CALL_STATUS, API_LOST));
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
 }
 
 static void test_a_host_that_is_slow_to_answer_first_is_asked_about_once(void **state) /* rule 8 */
@@ -87,12 +87,12 @@ static void test_a_host_that_is_slow_to_answer_first_is_asked_about_once(void **
     (void)state;
     begin(FENCE_OFF);
     go(499);
-    assert_false(step.busy_hosts);
+    assert_false(step.asks[ASK_HOSTS].busy);
     go(500);
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_HOSTS].busy);
     hosts_are(3, 3, true); /* a QEMU that hangs */
     go(3000);
-    assert_false(step.busy_hosts);
+    assert_false(step.asks[ASK_HOSTS].busy);
     reads_running();
     begin(FENCE_OFF);
     go(600);
@@ -106,7 +106,7 @@ static void test_a_host_offline_by_the_inventory_is_asked_about_at_once(void **s
     (void)state;
     wanted.node_offline = true;
     begin_with(wanted);
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_HOSTS].busy);
     go(10);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
@@ -115,7 +115,7 @@ static void test_a_host_offline_by_the_inventory_is_asked_about_at_once(void **s
     hosts_are(3, 3, true);
     reads_running();
     assert_going_on();
-    assert_false(step.busy_hosts);
+    assert_false(step.asks[ASK_HOSTS].busy);
 }
 
 static void test_a_host_offline_by_a_minoritys_word_is_tried_again(void **state)
@@ -127,8 +127,8 @@ static void test_a_host_offline_by_a_minoritys_word_is_tried_again(void **state)
     hosts_are(1, 3, false);
     assert_going_on();
     go(4000);
-    assert_true(step.busy_status);
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_STATUS].busy);
+    assert_true(step.asks[ASK_HOSTS].busy);
 }
 
 /* ---- a doubt that an earlier operation left (point 7) ---- */
@@ -145,7 +145,7 @@ static void test_a_guest_in_doubt_is_read_before_it_is_stopped(void **state)
 {
     (void)state;
     begin_in_doubt();
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     assert_int_equal(stops, 0);
     go(300);
     reads_running(); /* with its devices: whatever the earlier stop did is over */
@@ -192,10 +192,10 @@ static void test_the_first_reads_follow_each_other_closely_and_are_few(void **st
     task_is(STOP_UPID, NULL);
     go(20 + STEP_STATUS_FIRST_MS);
     while (now_ms - T0 < 320) {
-        assert_true(step.busy_status);
+        assert_true(step.asks[ASK_STATUS].busy);
         asked_ms[CALL_STATUS] = now_ms; /* the host answers at once */
         reads_running();
-        int64_t gap = step.next_status_ms - now_ms;
+        int64_t gap = step.asks[ASK_STATUS].next_ms - now_ms;
         first = first ? first : gap;
         assert_true(gap <= STEP_STATUS_SOON_MS);
         go(now_ms - T0 + gap);
@@ -213,12 +213,12 @@ static void test_reads_come_at_growing_intervals_one_at_a_time(void **state) /* 
     task_is(STOP_UPID, NULL);
     for (int i = 0; i < 150; i++) {
         go(now_ms - T0 + 600);
-        assert_true(step.busy_status);
+        assert_true(step.asks[ASK_STATUS].busy);
         tell(STEP_EVENT_WAKE);
-        assert_false(effects.read_status);
+        assert_false(effects.ask[ASK_STATUS]);
         asked_ms[CALL_STATUS] = now_ms; /* the host answers at once */
         reads_running();
-        gap = step.next_status_ms - now_ms;
+        gap = step.asks[ASK_STATUS].next_ms - now_ms;
         assert_true(gap >= last_gap && gap >= STEP_STATUS_FIRST_MS && gap <= STEP_STATUS_LAST_MS);
         last_gap = gap;
     }
@@ -231,16 +231,16 @@ static void test_a_read_comes_late_by_a_small_part_of_the_time_waited_at_most(vo
     stop_a_running_guest(FENCE_OFF);
     for (int64_t at_ms = 300; at_ms <= 6000; at_ms += 300) {
         go(at_ms);
-        assert_true(step.busy_status);
+        assert_true(step.asks[ASK_STATUS].busy);
         asked_ms[CALL_STATUS] = now_ms; /* the host answers at once */
         reads_running();
-        int64_t gap = step.next_status_ms - now_ms, share = at_ms / STEP_STATUS_SHARE;
+        int64_t gap = step.asks[ASK_STATUS].next_ms - now_ms, share = at_ms / STEP_STATUS_SHARE;
         assert_in_range(gap, STEP_STATUS_FIRST_MS, share > STEP_STATUS_SOON_MS ? share : STEP_STATUS_SOON_MS);
     }
     go(6600);
     asked_ms[CALL_STATUS] = now_ms - 300; /* a slow one gets as much rest as it took */
     reads_running();
-    assert_int_equal(step.next_status_ms - now_ms, 300);
+    assert_int_equal(step.asks[ASK_STATUS].next_ms - now_ms, 300);
 }
 
 static void test_a_moved_guest_is_located_and_stopped_there(void **state) /* rule 1 */
@@ -250,7 +250,7 @@ static void test_a_moved_guest_is_located_and_stopped_there(void **state) /* rul
     go(10);
     status_fails(
         refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
-    assert_true(effects.locate);
+    assert_true(effects.ask[ASK_PLACE]);
     go(20);
     power_taken(STOP_UPID);
     located_on("pve2");
@@ -272,10 +272,10 @@ static void test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_on
     power_taken(STOP_UPID);
     assert_int_equal(step.stop.state, STEP_CALL_FAILED);
     go(40);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     go(700);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     assert_false(step.off_read);
     assert_int_equal(stops, 2);
@@ -289,9 +289,9 @@ static void test_a_stop_that_fails_because_the_guest_moved_locates_it(void **sta
     power_taken(STOP_UPID);
     go(30);
     reads_stopped();
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
     task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
-    assert_true(effects.locate);
+    assert_true(effects.ask[ASK_PLACE]);
 }
 
 static void test_a_held_lock_file_is_tried_again_at_once(void **state) /* rule 3 */
@@ -300,7 +300,7 @@ static void test_a_held_lock_file_is_tried_again_at_once(void **state) /* rule 3
     stop_a_running_guest(FENCE_OFF);
     go(10000);
     task_is(STOP_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     go(10100);
     reads_running();
@@ -313,22 +313,22 @@ static void test_a_locked_guest_fails_after_lock_wait_with_the_locks_name(void *
     stop_a_running_guest(FENCE_OFF);
     for (int64_t at = 100; at < 5000 && step.phase != STEP_ENDED; at += 50) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             power_taken(STOP_UPID);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, "VM is locked (backup)");
     }
     assert_going_on();
     assert_int_equal(stops, 1); /* while reads show the lock another one would be refused, too */
     for (int64_t at = 5000; at < 7000 && step.phase != STEP_ENDED; at += 50) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             power_taken(STOP_UPID);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, "VM is locked (backup)");
     }
     assert_ended(OPERATION_FAILED, ERROR_LOCKED);
@@ -345,7 +345,7 @@ static void test_a_stop_is_sent_again_as_soon_as_the_lock_is_gone(void **state) 
     task_is(STOP_UPID, "VM is locked (backup)");
     for (int64_t at = 100; at < 4000; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
     }
     assert_int_equal(stops, 1);
@@ -379,13 +379,13 @@ static void test_a_migration_is_waited_for_and_the_guest_located_anew(void **sta
         go(at);
         located_on("pve1");
         go(at + 500);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is(
                 (struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "migrate"});
     }
     assert_int_equal(stops, 1); /* it would be refused, too */
     go(60000);
-    if (step.busy_locate)
+    if (step.asks[ASK_PLACE].busy)
         located_on("pve1");
     go(61000);
     reads_running();
@@ -406,7 +406,7 @@ static void test_a_lost_stop_that_was_done_is_proven_by_reading(void **state) /*
     reads_running();
     go(4000);
     power_lost();
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -420,7 +420,7 @@ static void test_a_lost_stop_is_sent_again_only_after_a_read(void **state) /* ru
     go(10);
     reads_running();
     go(30);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     go(4000);
     power_lost();
     assert_int_equal(step.stop.state, STEP_CALL_OPEN);
@@ -444,7 +444,7 @@ static void test_a_stop_answered_with_a_server_error_is_an_open_call(void **stat
     begin(FENCE_REBOOT);
     power_refused(595, "No route to host"); /* nobody took it */
     assert_int_equal(step.stop.state, STEP_CALL_FAILED);
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
 }
 
 static void
@@ -455,10 +455,10 @@ test_a_read_of_the_moment_at_which_the_stop_has_ended_is_from_before_it(void **s
     go(5);
     power_taken(STOP_UPID);
     reads_stopped(); /* from the beginning: was somebody starting it? */
-    for (int64_t at = 6; !step.busy_task || asked_ms[CALL_STATUS] != now_ms; at++) {
+    for (int64_t at = 6; !step.asks[ASK_TASK].busy || asked_ms[CALL_STATUS] != now_ms; at++) {
         assert_true(at < 5000);
         go(at);
-        if (step.busy_status && asked_ms[CALL_STATUS] != now_ms)
+        if (step.asks[ASK_STATUS].busy && asked_ms[CALL_STATUS] != now_ms)
             reads_stopped();
     }
     task_is(STOP_UPID, "OK");
@@ -505,7 +505,7 @@ static void test_an_unreadable_task_is_read_again(void **state) /* P3 */
     task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
     assert_int_equal(step.stop.state, STEP_CALL_TASK);
     go(1000);
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
 }
 
 /* The stop took effect before the first read: only its task's end proves that it is off by our doing (point
@@ -524,7 +524,7 @@ static void test_the_end_of_a_task_that_cannot_be_read_is_looked_for_in_the_list
 {
     (void)state;
     stop_before_the_first_read();
-    assert_false(step.off_read || step.busy_tasks);
+    assert_false(step.off_read || step.asks[ASK_TASKS].busy);
     task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
     tasks_have(STOP_UPID, "OK");
     assert_int_equal(step.stop.state, STEP_CALL_OK);
@@ -563,16 +563,16 @@ static void test_a_task_that_can_be_read_is_not_looked_for_in_the_list(void **st
     (void)state;
     stop_before_the_first_read();
     task_is(STOP_UPID, NULL);
-    assert_false(step.busy_tasks);
+    assert_false(step.asks[ASK_TASKS].busy);
     go(100);
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
     task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     tasks_have(STOP_UPID, NULL);
     go(700);
     task_is(STOP_UPID, NULL);
     go(3000);
-    assert_false(step.busy_tasks);
+    assert_false(step.asks[ASK_TASKS].busy);
 }
 
 /* The guest has left the host that took the stop, and is found on pve2. */
@@ -641,7 +641,7 @@ static void test_what_came_while_it_was_looked_for_counts_if_it_is_there_again(v
     located_on("pve1");
     for (int64_t at = 50; at < 6000 && !step.off_read; at += 500) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_true(step.off_read);
@@ -682,10 +682,10 @@ test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere(void
     located_on("pve2");
     for (int64_t at = 50; at < 6000; at += 500) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
         assert_false(step.off_read);
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             return; /* a stop there */
     }
     fail();
@@ -715,11 +715,11 @@ test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same(vo
     for (int failed = 0; failed < 2 * STEP_TASK_LISTS_MAX; at += 100) {
         assert_true(at < 60000);
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
-        if (step.busy_tasks) {
+        if (step.asks[ASK_TASKS].busy) {
             struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
             handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &refused});
             failed++;
@@ -727,14 +727,14 @@ test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same(vo
     }
     go(at + 1000);
     task_is(STOP_UPID, "OK"); /* the host is well again */
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     go(at + 2000);
     reads_stopped();
     hosts_say(3, 3, true);
     assert_true(verified);
     assert_int_equal(starts, 0);
-    assert_true(step.busy_tasks); /* has another broker stopped it since? */
+    assert_true(step.asks[ASK_TASKS].busy); /* has another broker stopped it since? */
 }
 
 /* The list of tasks is asked for. */
@@ -753,7 +753,7 @@ static void test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_w
     tasks_have(STOP_UPID, NULL);
     go(600);
     reads_stopped();
-    assert_true(step.busy_hosts && step.busy_tasks);
+    assert_true(step.asks[ASK_HOSTS].busy && step.asks[ASK_TASKS].busy);
 }
 
 static void test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_not_waiting(void **state)
@@ -763,7 +763,7 @@ static void test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_n
     go(600);
     reads_stopped();
     tasks_have(STOP_UPID, NULL);
-    assert_true(step.off_read && step.busy_tasks);
+    assert_true(step.off_read && step.asks[ASK_TASKS].busy);
 }
 
 static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 7 */
@@ -774,10 +774,10 @@ static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 7 
     for (int i = 0; i < 8; i++) {
         go(now_ms - T0 + 1);
         power_refused(500, "got no worker upid - start worker failed");
-        pause = step.next_power_ms - now_ms;
+        pause = step.asks[ASK_POWER].next_ms - now_ms;
         go(now_ms - T0 + pause + 1000);
         reads_running();
-        if (!step.busy_power) {
+        if (!step.asks[ASK_POWER].busy) {
             go(now_ms - T0 + 600);
             reads_running();
         }
@@ -790,19 +790,19 @@ static void stop_in_vain(int64_t from, int64_t until, int status, const char *an
 {
     for (int64_t at = from; at < until && step.phase != STEP_ENDED; at += 2) {
         go(at);
-        if (step.busy_power && status)
+        if (step.asks[ASK_POWER].busy && status)
             power_refused(status, answer);
-        else if (step.busy_power && answer)
+        else if (step.asks[ASK_POWER].busy && answer)
             power_taken(STOP_UPID);
-        else if (step.busy_power)
+        else if (step.asks[ASK_POWER].busy)
             power_lost();
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, exit);
-        if (step.busy_locate)
+        if (step.asks[ASK_PLACE].busy)
             located_on("pve1");
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_say(3, 3, true);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
 }
@@ -844,11 +844,11 @@ static void test_one_operation_sends_only_so_many_stops_and_reads_on(void **stat
     begin(FENCE_OFF);
     for (int64_t at = 2; at < 60000 && stops < STEP_CALLS_MAX; at += 2) {
         go(at);
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             power_taken(STOP_UPID);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, "VM is locked (backup)");
-        if (!step.busy_status)
+        if (!step.asks[ASK_STATUS].busy)
             continue;
         locked = !locked;
         if (!locked)
@@ -860,7 +860,7 @@ static void test_one_operation_sends_only_so_many_stops_and_reads_on(void **stat
     assert_int_equal(stops, STEP_CALLS_MAX);
     assert_going_on();
     /* what somebody else brings about is proven all the same */
-    while (!step.busy_status)
+    while (!step.asks[ASK_STATUS].busy)
         go(now_ms - T0 + 100);
     reads_stopped();
     hosts_are(3, 3, true);
@@ -906,11 +906,11 @@ static void test_a_lost_stop_is_sent_again_within_a_tenth_of_a_second_and_then_b
     reads_running();
     assert_int_equal(stops, 1);
     go(99);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     assert_int_equal(stops, 2);
     power_lost();
-    assert_int_equal(step.next_power_ms - now_ms, STEP_RESEND_FIRST_MS);
+    assert_int_equal(step.asks[ASK_POWER].next_ms - now_ms, STEP_RESEND_FIRST_MS);
 }
 
 static void test_a_stop_that_was_not_sent_does_not_count(void **state)
@@ -962,9 +962,9 @@ static void test_a_guest_that_is_migrated_is_located_again(void **state) /* rule
     assert_string_equal(step.node, "");
     assert_false(step.seen_running); /* that was elsewhere */
     go(39 + STEP_MIGRATION_MS);
-    assert_false(effects.locate);
+    assert_false(effects.ask[ASK_PLACE]);
     go(41 + STEP_MIGRATION_MS);
-    assert_true(effects.locate);
+    assert_true(effects.ask[ASK_PLACE]);
 }
 
 static void test_each_lock_has_its_own_patience(void **state) /* rule 4 */
@@ -974,7 +974,7 @@ static void test_each_lock_has_its_own_patience(void **state) /* rule 4 */
     int64_t at = 40;
     for (; at < 8500; at += 100) {
         go(at);
-        if (!step.busy_status)
+        if (!step.asks[ASK_STATUS].busy)
             continue;
         if (at < 4000)
             status_is((struct pve_status){.lock = "suspending"});
@@ -984,7 +984,7 @@ static void test_each_lock_has_its_own_patience(void **state) /* rule 4 */
     }
     for (; at < 10000 && step.phase != STEP_ENDED; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){.lock = "rollback"});
     }
     assert_ended(OPERATION_FAILED, ERROR_LOCKED);

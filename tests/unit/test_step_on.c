@@ -21,7 +21,7 @@ static void test_reboot_is_answered_at_off_and_starts_at_once(void **state)
     go(400);
     power_taken(START_UPID);
     go(1000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     assert_ended(OPERATION_DONE, ERROR_NONE);
     assert_int_equal(starts, 1);
@@ -34,13 +34,13 @@ static void test_a_failed_power_on_is_tried_again_until_its_own_deadline(void **
     for (int64_t at = 400; at < DEADLINE + STEP_START_ROOM_MS; at += 100) {
         go(at);
         assert_going_on();
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             power_taken(START_UPID);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(START_UPID, "start failed: QEMU exited with code 1");
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(1, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_true(starts > 20);
@@ -57,7 +57,7 @@ static void test_a_guest_that_somebody_started_meanwhile_is_done(void **state) /
     power_taken(START_UPID);
     task_is(START_UPID, "VM 100 already running");
     go(400);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     go(1000);
     reads_running();
@@ -73,17 +73,17 @@ static void test_a_start_waits_while_a_stop_of_ours_is_open(void **state) /* rul
     reads_running();
     go(30);
     power_lost();
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     assert_true(verified); /* the askers do not wait for that */
     assert_int_equal(starts, 0);
-    assert_true(effects.read_tasks);
+    assert_true(effects.ask[ASK_TASKS]);
     for (int64_t at = 1000; at < 30 + CALLS_OPEN_MS; at += 1000) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(0, 0); /* not yet begun */
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
         assert_int_equal(starts, 0);
     }
@@ -99,7 +99,7 @@ static void test_a_start_goes_once_the_open_stop_is_seen_to_have_ended(void **st
     reads_running();
     go(30);
     power_lost();
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     tasks_are(1, 1);
@@ -119,11 +119,11 @@ static void test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks(void 
     power_lost();
     for (int64_t at = 100; step.stop.sent < 2; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
     power_refused(500, "cluster not ready - no quorum?"); /* certainly no task */
-    if (!step.busy_status)
+    if (!step.asks[ASK_STATUS].busy)
         go(1000);
     reads_stopped();
     hosts_are(3, 3, true);
@@ -146,11 +146,11 @@ static void test_a_start_leaves_as_soon_as_the_task_of_our_stop_has_ended(void *
     assert_true(verified);
     for (int64_t at = 301; at < 1400; at++) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(1, 1);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (!step.busy_task)
+        if (!step.asks[ASK_TASK].busy)
             continue;
         longest_ms = read_ms && now_ms - read_ms > longest_ms ? now_ms - read_ms : longest_ms;
         read_ms = now_ms;
@@ -158,7 +158,7 @@ static void test_a_start_leaves_as_soon_as_the_task_of_our_stop_has_ended(void *
     }
     assert_in_range(longest_ms, STEP_STATUS_FIRST_MS, 2 * STEP_STATUS_SOON_MS);
     assert_int_equal(starts, 0);
-    while (!step.busy_task)
+    while (!step.asks[ASK_TASK].busy)
         go(now_ms - T0 + 1);
     task_is(STOP_UPID, "OK");
     assert_int_equal(starts, 1);
@@ -175,7 +175,7 @@ static void test_a_start_waits_for_the_task_of_our_stop(void **state) /* rule 6 
     assert_int_equal(starts, 0);
     for (int64_t at = 100; at < 5000; at += 1000) {
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP_UPID, NULL);
         assert_int_equal(starts, 0);
     }
@@ -194,7 +194,7 @@ static void test_how_our_stop_ended_is_of_no_interest_after_the_proof(void **sta
     go(100);
     task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
     assert_int_equal(starts, 1);
-    assert_false(effects.locate);
+    assert_false(effects.ask[ASK_PLACE]);
 }
 
 static void test_what_delayed_the_proof_is_not_blamed_for_the_start(void **state)
@@ -224,7 +224,7 @@ static void test_a_stop_whose_task_cannot_be_read_holds_the_start_for_a_minute_o
     hosts_are(3, 3, true);
     for (int64_t at = 100; at < CALLS_OPEN_MS; at += 500) {
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
         assert_int_equal(starts, 0);
     }
@@ -242,7 +242,7 @@ static void test_a_reboot_can_be_left_off_until_its_start_is_sent(void **state)
     reads_running();
     go(30);
     power_lost();
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     assert_true(step_can_leave_off(&step)); /* the start is held back */
@@ -259,22 +259,22 @@ static void test_a_locked_guest_is_started_when_the_lock_is_gone(void **state) /
     for (int64_t at = 400; at < 60000; at += 100) {
         go(at);
         assert_going_on();
-        if (step.busy_power)
+        if (step.asks[ASK_POWER].busy)
             power_taken(START_UPID);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(START_UPID, "VM is locked (backup)");
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(1, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped_locked("backup");
     }
     assert_int_equal(starts, 1); /* while reads show the lock another one would be refused, too */
     go(60500);
-    if (step.busy_tasks)
+    if (step.asks[ASK_TASKS].busy)
         tasks_are(1, 0);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
-    if (step.busy_tasks)
+    if (step.asks[ASK_TASKS].busy)
         tasks_are(1, 0);
     assert_int_equal(starts, 2);
 }
@@ -315,7 +315,7 @@ static void test_on_is_done_when_the_guest_reads_running_not_when_its_task_is_ok
     task_is(START_UPID, "OK");
     assert_false(verified);
     go(600);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped(); /* asked before */
     assert_int_equal(starts, 1);
     go(1200);
@@ -355,19 +355,19 @@ static void test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless(void **sta
     begin(FENCE_ON);
     go(300);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     hosts_are(1, 3, false); /* a minority's word */
     assert_going_on();
     go(5000);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_HOSTS].busy);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
     assert_int_equal(starts, 0);
     begin(FENCE_ON); /* the same when the host's own endpoint, asked last, is not there */
     go(300);
     status_fails(nothing(CALL_STATUS, API_UNSENT));
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
 }
 
 static void test_the_power_on_of_a_reboot_waits_for_a_host_that_went_offline(void **state) /* rule 11 */
@@ -376,9 +376,9 @@ static void test_the_power_on_of_a_reboot_waits_for_a_host_that_went_offline(voi
     prove_off(FENCE_REBOOT);
     power_refused(595, "No route to host");
     go(1000);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-    assert_false(step.busy_hosts);
+    assert_false(step.asks[ASK_HOSTS].busy);
     assert_going_on();
 }
 
@@ -402,12 +402,12 @@ static void test_on_locates_a_guest_that_moved(void **state)
     reads_stopped();
     power_taken(START_UPID);
     task_is(START_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
-    assert_true(effects.locate);
+    assert_true(effects.ask[ASK_PLACE]);
     located_on("pve3");
     go(50);
     reads_stopped(); /* the old host's answer */
     assert_int_equal(starts, 1);
-    assert_true(effects.read_status);
+    assert_true(effects.ask[ASK_STATUS]);
     go(100);
     reads_stopped();
     assert_int_equal(starts, 2);
@@ -422,7 +422,7 @@ static void test_a_missing_disk_is_not_taken_for_a_moved_guest(void **state)
     reads_stopped();
     power_taken(START_UPID);
     task_is(START_UPID, "volume 'local-zfs:vm-100-disk-0' does not exist");
-    assert_false(effects.locate);
+    assert_false(effects.ask[ASK_PLACE]);
     go(DEADLINE);
     assert_ended(OPERATION_FAILED, ERROR_START_FAILED);
     assert_non_null(strstr(effects.error.message, "vm-100-disk-0"));
@@ -446,7 +446,7 @@ static void test_cycle_is_done_when_the_resets_task_is_ok_and_the_guest_runs(voi
     (void)state;
     reset_taken();
     go(30);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_running();
     assert_false(verified);
     go(300);
@@ -472,7 +472,7 @@ static void test_cycle_is_not_done_while_the_guest_is_locked(void **state)
     task_is(RESET_UPID, "OK");
     for (int64_t at = 900; at < 5000; at += 600) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 5000, .lock = "backup"});
         assert_false(verified);
     }
@@ -505,7 +505,7 @@ static void test_a_lost_reset_becomes_off_and_on_and_is_never_repeated(void **st
     go(4200);
     task_is(STOP_UPID, "OK");
     go(4300);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     if (!step.off_read) {
         go(5000);
@@ -516,7 +516,7 @@ static void test_a_lost_reset_becomes_off_and_on_and_is_never_repeated(void **st
     /* it may still be carried out, and would hit the booting guest (rule 6) */
     for (int64_t at = 6000; at < 4000 + CALLS_OPEN_MS; at += 1000) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
         assert_int_equal(starts, 0);
     }
@@ -537,7 +537,7 @@ static void test_cycle_of_a_stopped_guest_proves_off_and_starts_it(void **state)
     power_taken(STOP_UPID);
     task_is(STOP_UPID, "OK");
     go(200);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     if (!step.off_read) {
         go(800);
@@ -595,7 +595,7 @@ static void test_cycle_on_a_dead_host_is_hopeless_at_once(void **state) /* rule 
     begin_with(cycle());
     go(300);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
-    assert_true(effects.read_hosts);
+    assert_true(effects.ask[ASK_HOSTS]);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
 }
@@ -605,7 +605,7 @@ static void test_cycle_does_not_spin_while_it_waits(void **state) /* P7 */
     (void)state;
     reset_taken();
     go(200);
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
     assert_true(effects.wake_ms > now_ms);
     for (int i = 0; i < 5; i++) {
         tell(STEP_EVENT_WAKE);

@@ -10,7 +10,7 @@ static void ask_who_stopped_it(void)
     go(300);
     task_is(STOP_UPID, "OK");
     reads_stopped();
-    assert_true(step.busy_hosts && step.busy_tasks); /* one wait, not two */
+    assert_true(step.asks[ASK_HOSTS].busy && step.asks[ASK_TASKS].busy); /* one wait, not two */
 }
 
 static void test_a_newer_stop_of_our_identity_leaves_a_reboot_off(void **state)
@@ -45,12 +45,12 @@ static void test_a_list_that_cannot_be_read_holds_back_no_start_for_long(void **
     int64_t at = 300;
     for (int tries = 0; tries < STEP_TASK_LISTS_MAX + 1; at += 100) { /* and one before off was proven */
         go(at);
-        if (step.busy_tasks) {
+        if (step.asks[ASK_TASKS].busy) {
             struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
             handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &refused});
             tries++;
         }
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(3, 3, true);
     }
     assert_int_equal(starts, 1);
@@ -65,13 +65,13 @@ static void test_a_list_from_before_the_last_stop_settles_nothing(void **state)
     task_is(STOP_UPID, "OK");
     for (int64_t at = 300; stops < 2; at += 20) { /* somebody has started it */
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
     power_lost();
-    for (int64_t at = now_ms - T0; !step.busy_hosts; at += 20) {
+    for (int64_t at = now_ms - T0; !step.asks[ASK_HOSTS].busy; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     newer_tasks_are(2, 1, 0); /* both have ended */
@@ -79,24 +79,24 @@ static void test_a_list_from_before_the_last_stop_settles_nothing(void **state)
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &lost, .node = hosts_node});
     for (int64_t at = now_ms - T0; stops < 3; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &lost, .node = hosts_node});
     }
     power_taken(STOP2_UPID);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     assert_true(verified);
     for (int64_t at = now_ms - T0, end = at + 5000; at < end;
          at += 100) { /* the third one's task still runs */
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP2_UPID, NULL);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(3, 1);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_int_equal(starts, 0);
@@ -115,22 +115,22 @@ static void stop_on_its_way(const char *found_on)
     located_on(found_on);
     for (int64_t at = 60; stops < 2; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
     power_lost();
-    for (int64_t at = now_ms - T0; !step.busy_hosts; at += 20) {
+    for (int64_t at = now_ms - T0; !step.asks[ASK_HOSTS].busy; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     hosts_are(3, 3, true);
     assert_true(verified);
     for (int64_t at = now_ms - T0, end = at + 5000; at < end && starts == 0; at += 100) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(1, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
 }
@@ -159,7 +159,7 @@ static void lose_stop_elsewhere(void)
     assert_int_equal(step.stop.open, 1);
     for (int64_t at = 4000; stops < 2 && at < 9000; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
     power_taken(STOP2_UPID);
@@ -170,21 +170,21 @@ static void test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_bac
     (void)state;
     lose_stop_elsewhere();
     go(5000);
-    if (step.busy_task)
+    if (step.asks[ASK_TASK].busy)
         task_is(STOP2_UPID, "OK");
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
-    for (int64_t at = 5000; !step.busy_hosts && at < 9000; at += 20) {
+    for (int64_t at = 5000; !step.asks[ASK_HOSTS].busy && at < 9000; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
-    if (step.busy_tasks)
+    if (step.asks[ASK_TASKS].busy)
         tasks_are(1, 0);
     hosts_are(3, 3, true);
     for (int64_t at = now_ms - T0; starts == 0 && at < 70000; at += 100) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(1, 0);
     }
     power_taken(START_UPID);
@@ -193,17 +193,17 @@ static void test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_bac
     located_on("pve1"); /* where the lost one went; the list there does not show it yet */
     for (int64_t at = now_ms - T0; at < 60000; at += 100) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(0, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_int_equal(starts, 1);
     for (int64_t at = 60000; starts == 1 && at < 70000; at += 100) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             tasks_are(0, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_true(now_ms - T0 <= 4000 + CALLS_OPEN_MS + 1000);
@@ -223,12 +223,13 @@ static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
     task_is(RESET_UPID, "VM 100 not running");
     for (int64_t at = 100; stops == 0; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_running();
     }
-    for (int64_t at = now_ms - T0; !step.busy_tasks; at += 20) { /* its answer takes longer than it does */
+    for (int64_t at = now_ms - T0; !step.asks[ASK_TASKS].busy;
+         at += 20) { /* its answer takes longer than it does */
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     newer_tasks_are(1, 1, 0); /* newer than the reset: ours */
@@ -253,9 +254,9 @@ static void test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop(void **
     power_taken(START_UPID);
     go(100);
     task_is(START_UPID, "start failed: QEMU exited with code 1");
-    for (int64_t at = 200; !step.busy_tasks; at += 100) {
+    for (int64_t at = 200; !step.asks[ASK_TASKS].busy; at += 100) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     newer_tasks_are(0, 1, 0);
@@ -273,14 +274,14 @@ static void start_at_risk(void)
     reads_running();
     go(30);
     power_lost();
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     for (int64_t at = 100; starts == 0; at += 1000) {
         go(at);
-        if (step.busy_tasks && starts == 0)
+        if (step.asks[ASK_TASKS].busy && starts == 0)
             tasks_are(0, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     power_taken(START_UPID);
@@ -296,11 +297,11 @@ static void watch_until(int64_t at_ms, bool running)
 {
     for (int64_t at = now_ms - T0; at < at_ms && step.phase == STEP_WATCHING; at += 500) {
         go(at);
-        if (step.busy_status && running)
+        if (step.asks[ASK_STATUS].busy && running)
             reads_running();
-        else if (step.busy_status)
+        else if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             return;
     }
 }
@@ -326,7 +327,7 @@ static void test_what_the_lost_stop_stopped_is_started_once_more(void **state)
     power_taken(START_UPID);
     go(92000);
     task_is(START_UPID, "OK");
-    if (!step.busy_status)
+    if (!step.asks[ASK_STATUS].busy)
         go(93000);
     reads_running();
     assert_ended(OPERATION_DONE, ERROR_NONE); /* not watched again */
@@ -348,7 +349,7 @@ static void test_a_stop_of_ours_that_failed_has_stopped_nothing(void **state) /*
     start_at_risk();
     watch_until(90000, false);
     struct api_result result = result_of(CALL_TASKS);
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
                                 .result = &result,
@@ -407,7 +408,7 @@ static void test_what_the_lost_start_started_is_stopped_again(void **state)
     power_taken(STOP2_UPID);
     go(6000);
     task_is(STOP2_UPID, "OK");
-    if (!step.busy_status)
+    if (!step.asks[ASK_STATUS].busy)
         go(6500);
     reads_stopped();
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -485,7 +486,7 @@ static void test_which_starts_have_come_is_looked_at_again_in_the_watch(void **s
     (void)state;
     off_with_an_open_start();
     watch_until(20000, false);
-    assert_true(step.busy_tasks && now_ms - T0 > STEP_FORMER_STARTS_MS);
+    assert_true(step.asks[ASK_TASKS].busy && now_ms - T0 > STEP_FORMER_STARTS_MS);
     newer_tasks_are(1, 0, 1);
     watch_until(now_ms - T0 + 3000, false);
     watch_until(now_ms - T0 + 4000, true);
@@ -530,11 +531,11 @@ static void repair_an_off(unsigned open)
 /* The reads of the next seconds say how long it has run, until something else is asked for. */
 static void runs_since(int64_t start_ms)
 {
-    for (int64_t end_ms = now_ms + 20000; now_ms < end_ms && stops < 3 && !step.busy_tasks;) {
+    for (int64_t end_ms = now_ms + 20000; now_ms < end_ms && stops < 3 && !step.asks[ASK_TASKS].busy;) {
         go(now_ms - T0 + 20);
         if (step.phase == STEP_ENDED)
             return;
-        if (step.busy_status && now_ms >= start_ms)
+        if (step.asks[ASK_STATUS].busy && now_ms >= start_ms)
             status_is(
                 (struct pve_status){.running = true, .nics = true, .uptime_s = (now_ms - start_ms) / 1000});
     }
@@ -576,7 +577,7 @@ static void test_while_uptime_does_not_tell_who_started_it_no_stop_is_sent_again
                                       .nics = true,
                                       .uptime_s = (now_ms - sent_ms - 500) / 1000});
         assert_going_on();
-        assert_false(step.busy_tasks); /* nor is it taken for another one */
+        assert_false(step.asks[ASK_TASKS].busy); /* nor is it taken for another one */
         assert_int_equal(stops, 2);
     }
 }
@@ -602,10 +603,10 @@ test_what_has_just_been_started_is_left_to_run_until_its_uptime_tells_it(void **
     watch_until(3000, false);
     go(4500);
     status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 1});
-    assert_false(step.busy_tasks);
+    assert_false(step.asks[ASK_TASKS].busy);
     go(5500);
     status_is((struct pve_status){.running = true, .nics = true, .uptime_s = 3});
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     newer_tasks_are(1, 0, 1);
     assert_int_equal(stops, 2);
 }
@@ -652,9 +653,9 @@ static void test_a_repair_begins_a_doubt_of_its_own(void **state)
     legacy_derive(&left, &step, &facts);
     assert_int_equal(left.killing_since_ms, 0);
     watch_until(3000, false);
-    for (int64_t at = 4500; at < 9000 && !step.busy_tasks; at += 500) {
+    for (int64_t at = 4500; at < 9000 && !step.asks[ASK_TASKS].busy; at += 500) {
         go(at);
-        if (step.busy_status) /* no device shows it */
+        if (step.asks[ASK_STATUS].busy) /* no device shows it */
             status_is((struct pve_status){.running = true, .uptime_s = (at - 4000) / 1000});
     }
     newer_tasks_are(1, 0, 1);
@@ -696,7 +697,7 @@ static void test_a_start_that_has_not_ended_is_waited_for(void **state) /* P4 */
     assert_going_on();
     assert_int_equal(stops, 1);
     go(32000);
-    assert_true(step.busy_tasks);
+    assert_true(step.asks[ASK_TASKS].busy);
     newer_start_is(false, false);
     assert_int_equal(stops, 2);
 }
@@ -744,7 +745,7 @@ static void off_after_a_start(void)
     step_begin(&step, &wanted);
     calls_add(&step.former, STEP_SEND_START, START_UPID, T0 - 1000);
     tell(STEP_EVENT_BEGIN);
-    assert_true(effects.read_task);
+    assert_true(effects.ask[ASK_TASK]);
     assert_string_equal(effects.upid, START_UPID);
     tell(STEP_EVENT_INTENT);
     assert_int_equal(stops, 1); /* it waits for nothing */
@@ -760,11 +761,11 @@ static void test_a_start_that_has_ended_before_undoes_no_off(void **state)
     go(6);
     task_is(START_UPID, "OK");
     go(20);
-    if (step.busy_task)
+    if (step.asks[ASK_TASK].busy)
         task_is(STOP_UPID, "OK");
     reads_stopped();
     go(40);
-    if (step.busy_status)
+    if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     hosts_are(3, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE); /* and nothing is left to be watched for */
@@ -776,11 +777,11 @@ static void test_a_read_from_before_the_end_of_a_start_proves_nothing(void **sta
     (void)state;
     off_after_a_start();
     go(20);
-    assert_true(step.busy_status);
+    assert_true(step.asks[ASK_STATUS].busy);
     task_is(START_UPID, "OK"); /* somewhen since it was asked for: so was the status */
     reads_stopped();
     assert_false(step.off_read);
-    assert_false(step.busy_hosts);
+    assert_false(step.asks[ASK_HOSTS].busy);
     go(40);
     reads_running(); /* it came after the stop */
     go(300);
@@ -795,12 +796,12 @@ static void test_what_a_start_may_have_undone_is_read_again(void **state) /* P1 
     go(20);
     step.former.list[0].sent_ms = T0 - CALLS_OPEN_MS; /* so old that it is not waited for */
     reads_stopped();
-    assert_true(step.busy_hosts);
+    assert_true(step.asks[ASK_HOSTS].busy);
     go(25);
     task_is(START_UPID, "OK");
     hosts_are(3, 3, true);
     assert_false(verified);
-    if (!step.busy_status)
+    if (!step.asks[ASK_STATUS].busy)
         go(30);
     reads_running();
     assert_going_on();
@@ -814,19 +815,19 @@ static void test_off_is_not_proven_while_a_start_waits_for_the_lock_file(void **
     task_is(START_UPID, NULL);
     for (int64_t at = 50; at < 9000; at += 50) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(START_UPID, NULL);
         assert_false(step.off_read);
     }
     for (int64_t at = 9000; step.phase != STEP_ENDED && at < 12000; at += 50) {
         go(at);
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(START_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(3, 3, true);
     }
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -842,22 +843,22 @@ static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **stat
     go(20);
     reads_stopped();
     assert_false(step.off_read);
-    for (int64_t at = 20; at < 900 && !(step.busy_task && at > 500); at += 20) {
+    for (int64_t at = 20; at < 900 && !(step.asks[ASK_TASK].busy && at > 500); at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_task && at < 500)
+        if (step.asks[ASK_TASK].busy && at < 500)
             task_is(STOP_UPID, "OK");
     }
-    assert_true(step.busy_task);
+    assert_true(step.asks[ASK_TASK].busy);
     assert_false(verified);
     task_is(START_UPID, "OK");
     for (int64_t at = 900; step.phase != STEP_ENDED && at < 2000; at += 20) {
         go(at);
-        if (step.busy_hosts)
+        if (step.asks[ASK_HOSTS].busy)
             hosts_are(3, 3, true);
         assert_false(step.off_read && step.status_asked_ms < step.former_start_ms);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -869,21 +870,21 @@ static void test_a_stop_lost_elsewhere_excuses_no_stop_of_another_broker(void **
 {
     (void)state;
     lose_stop_elsewhere();
-    for (int64_t at = now_ms - T0; !step.busy_hosts && at < 9000; at += 20) {
+    for (int64_t at = now_ms - T0; !step.asks[ASK_HOSTS].busy && at < 9000; at += 20) {
         go(at);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.busy_task)
+        if (step.asks[ASK_TASK].busy)
             task_is(STOP2_UPID, "OK");
     }
-    if (step.busy_tasks)
+    if (step.asks[ASK_TASKS].busy)
         newer_tasks_are(2, 1, 0);
     hosts_are(3, 3, true);
     for (int64_t at = now_ms - T0; step.phase != STEP_ENDED && starts == 0 && at < 15000; at += 100) {
         go(at);
-        if (step.busy_tasks)
+        if (step.asks[ASK_TASKS].busy)
             newer_tasks_are(2, 1, 0);
-        if (step.busy_status)
+        if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
     assert_int_equal(starts, 0);
