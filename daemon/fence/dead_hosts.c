@@ -237,8 +237,6 @@ static void leave(struct dead_host *host, const struct dead_hosts_sample *sample
     host->lrm_old = agent->lrm == DEAD_HOSTS_LRM_OLD;
     host->doubted = is_doubted(hastate);
     host->missing = missing;
-    if (missing != DEAD_HOSTS_TIME)
-        end_evidence(host, missing);
 }
 
 /* ---- while it is offline ---- */
