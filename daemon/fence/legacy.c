@@ -83,16 +83,17 @@ static int64_t stops_until(const struct legacy *legacy, int64_t now_ms)
 /* Since when a stop may have killed what nothing would have shown (point 7). */
 static int64_t killing_since(const struct step *step)
 {
-    const struct step_call *stop = &step->stop;
+    const struct step_call *stop = &step->calls.stop;
     bool fence = step->params.action != FENCE_ON;
-    if (step->seen_nics || step->params.template)
+    if (step->seen.devices || step->params.template)
         return 0;
     if (step->params.killing_since_ms)
         return step->params.killing_since_ms;
     if (!fence || stop->effect_since_ms == 0)
         return 0;
-    int64_t ended_ms = latest(stop->settled_ms, step->stopped_ms); /* the latter after a gap (is_gap()) */
-    bool in_time = !step->ha && stop->state == STEP_CALL_OK &&
+    int64_t ended_ms =
+        latest(stop->settled_ms, step->seen.stopped_ms); /* the latter after a gap (is_gap()) */
+    bool in_time = !step->ha.managed && stop->state == STEP_CALL_OK &&
                    !proof_may_have_killed(stop->effect_since_ms, ended_ms, step->params.stop_timeout_ms);
     return in_time ? 0 : stop->effect_since_ms;
 }
@@ -101,21 +102,21 @@ static int64_t killing_since(const struct step *step)
 static const char *killing_node(const struct step *step)
 {
     const struct step_params *params = &step->params;
-    bool own = params->action != FENCE_ON && step->stop.effect_since_ms;
-    const char *node = params->killing_since_ms ? params->killing_node : step->stop.effect_node;
-    bool elsewhere = step->ha_changed || step->ha_unasked;
-    return elsewhere || (own && strcmp(node, step->stop.effect_node) != 0) ? "" : node;
+    bool own = params->action != FENCE_ON && step->calls.stop.effect_since_ms;
+    const char *node = params->killing_since_ms ? params->killing_node : step->calls.stop.effect_node;
+    bool elsewhere = step->ha.changed || step->ha.unasked;
+    return elsewhere || (own && strcmp(node, step->calls.stop.effect_node) != 0) ? "" : node;
 }
 
 /* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's
  * lock file or gave up; an open call as long as it may come. */
 static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
 {
-    const struct step_call *stop = &step->stop;
+    const struct step_call *stop = &step->calls.stop;
     int64_t until_ms = step->params.killing_until_ms;
     if (stop->effect_since_ms)
         until_ms = latest(until_ms, stop->settled_ms);
-    if (stop->effect_since_ms && step->ha)
+    if (stop->effect_since_ms && step->ha.managed)
         until_ms = latest(until_ms, stop->last_sent_ms + HA_STOP_MS);
     if (stop->state == STEP_CALL_TASK)
         until_ms = latest(until_ms, stop->last_sent_ms + answer_timeout_ms + LOCK_FILE_MS);
@@ -135,12 +136,12 @@ static void set_killing(struct legacy *legacy, const struct step *step, const st
 bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
 {
     int64_t now_ms = facts->now_ms;
-    unsigned elsewhere = step->stop.open - step_stops_open(step);
+    unsigned elsewhere = step->calls.stop.open - step_stops_open(step);
     *legacy = (struct legacy){.vmid = step->params.vmid,
-                              .stop = step->stop,
-                              .start = step->start,
-                              .reset = step->reset,
-                              .former = step->former,
+                              .stop = step->calls.stop,
+                              .start = step->calls.start,
+                              .reset = step->calls.reset,
+                              .former = step->calls.former,
                               .since_realtime_ms = facts->stops_since_ms,
                               .killing_since_ms = killing_since(step)};
     if (legacy->killing_since_ms)
@@ -151,12 +152,12 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
         give_up_sending(&legacy->reset, now_ms);
     }
     calls_forget_old(&legacy->former, now_ms);
-    forget_settled(&legacy->stop, step->stops_settled, now_ms);
-    if (step->stops_settled) {
-        if (now_ms < step->stop.last_open_ms + CALLS_OPEN_MS)
+    forget_settled(&legacy->stop, step->list.settled, now_ms);
+    if (step->list.settled) {
+        if (now_ms < step->calls.stop.last_open_ms + CALLS_OPEN_MS)
             legacy->stop.open = elsewhere; /* of which this host's list says nothing */
         /* a lost one may have begun long after it was sent */
-        legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->stops_settled_ms);
+        legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->list.settled_ms);
     }
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
@@ -164,7 +165,7 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
     legacy->stop.strays = legacy->stop.strays_open = 0; /* those that count are among them */
     legacy->stops_until_ms = stops_until(legacy, now_ms);
     /* also by one that sends none itself */
-    if (legacy->stop.tasks && !step->stops_settled && facts->inherited_until_ms > now_ms)
+    if (legacy->stop.tasks && !step->list.settled && facts->inherited_until_ms > now_ms)
         legacy->stops_until_ms = latest(legacy->stops_until_ms, facts->inherited_until_ms);
     legacy->until_ms = latest(all_until(legacy, now_ms), legacy->stops_until_ms);
     return legacy->until_ms || legacy->killing_since_ms;
@@ -195,7 +196,8 @@ static void inherit(struct step *step, enum step_power power, struct step_call *
     call->open = left->open;
     call->last_open_ms = left->last_open_ms;
     memcpy(call->node, left->node, sizeof(call->node));
-    if (left->state == STEP_CALL_TASK && !calls_add(&step->former, power, left->upid, left->last_sent_ms)) {
+    if (left->state == STEP_CALL_TASK &&
+        !calls_add(&step->calls.former, power, left->upid, left->last_sent_ms)) {
         call->open++;
         call->last_open_ms = latest(call->last_open_ms, left->last_sent_ms);
     }
@@ -206,14 +208,14 @@ unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t 
     step->params.killing_since_ms = legacy->killing_since_ms;
     step->params.killing_until_ms = legacy->killing_until_ms;
     memcpy(step->params.killing_node, legacy->killing_node, sizeof(step->params.killing_node));
-    step->seen_nics &= legacy->killing_since_ms == 0; /* who sees them after that ends the doubt */
+    step->seen.devices &= legacy->killing_since_ms == 0; /* who sees them after that ends the doubt */
     if (now_ms >= legacy->until_ms)
         return 0;
-    step->former = legacy->former;
-    calls_forget_old(&step->former, now_ms);
-    inherit(step, STEP_SEND_STOP, &step->stop, &legacy->stop);
-    inherit(step, STEP_SEND_START, &step->start, &legacy->start);
-    inherit(step, STEP_SEND_RESET, &step->reset, &legacy->reset);
+    step->calls.former = legacy->former;
+    calls_forget_old(&step->calls.former, now_ms);
+    inherit(step, STEP_SEND_STOP, &step->calls.stop, &legacy->stop);
+    inherit(step, STEP_SEND_START, &step->calls.start, &legacy->start);
+    inherit(step, STEP_SEND_RESET, &step->calls.reset, &legacy->reset);
     return now_ms < legacy->stops_until_ms ? legacy->stop.tasks : 0;
 }
 

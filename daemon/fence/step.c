@@ -33,16 +33,17 @@ void step_fail(struct step *step, struct step_effects *effects, const struct err
 {
     effects->error = *error;
     /* what was asked of a reboot is proven already: only its power-on failed */
-    bool power_on = step->params.action == FENCE_REBOOT && step->verified_ms;
+    bool power_on = step->params.action == FENCE_REBOOT && step->course.verified_ms;
     step_end(step, effects, power_on ? OPERATION_DONE : OPERATION_FAILED);
 }
 
 void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    step->verified_ms = now_ms;
+    step->course.verified_ms = now_ms;
     effects->verified = true;
     if (step->params.action != FENCE_ON) /* no doubt is left but of what is sent after this */
-        step->params.killing_since_ms = step->stop.effect_since_ms = step->stop.effect_before_ms = 0;
+        step->params.killing_since_ms = step->calls.stop.effect_since_ms = step->calls.stop.effect_before_ms =
+            0;
 }
 
 void step_wake_at(struct step_effects *effects, int64_t at_ms)
@@ -53,18 +54,19 @@ void step_wake_at(struct step_effects *effects, int64_t at_ms)
 
 void step_lose_node(struct step *step, int64_t now_ms)
 {
-    if (step->node[0])
-        memcpy(step->lost_node, step->node, sizeof(step->lost_node));
-    step->node[0] = '\0';
-    step->status_known = false;
-    step->seen_running = false;
-    step->seen_nics &= step->ha; /* its devices go with it when HA moves it */
-    step->stopped_ms = 0;
-    step->container_not_running = false;
-    step->idle_container_ms = 0;
-    step->ha_stopping_seen = false;
-    if (step->stop.state == STEP_CALL_OK && !step->ha) /* elsewhere it proves nothing (point 4) */
-        step->stop.state = STEP_CALL_FAILED;
+    if (step->place.node[0])
+        memcpy(step->place.lost_node, step->place.node, sizeof(step->place.lost_node));
+    step->place.node[0] = '\0';
+    step->read.known = false;
+    step->seen.running = false;
+    step->seen.devices &= step->ha.managed; /* its devices go with it when HA moves it */
+    step->seen.stopped_ms = 0;
+    step->seen.idle = false;
+    step->seen.idle_ms = 0;
+    step->ha.stopping = false;
+    if (step->calls.stop.state == STEP_CALL_OK &&
+        !step->ha.managed) /* elsewhere it proves nothing (point 4) */
+        step->calls.stop.state = STEP_CALL_FAILED;
     ask_not_before(&step->asks[ASK_PLACE], now_ms);
 }
 
@@ -73,9 +75,9 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
 {
     struct error error = {0};
     const char *kind = step->params.type == PVE_LXC ? "ct" : "vm";
-    if (strcmp(step->lock, lock) != 0 || !step->lock_since_ms) {
-        snprintf(step->lock, sizeof(step->lock), "%s", lock);
-        step->lock_since_ms = now_ms;
+    if (strcmp(step->lock.name, lock) != 0 || !step->lock.since_ms) {
+        snprintf(step->lock.name, sizeof(step->lock.name), "%s", lock);
+        step->lock.since_ms = now_ms;
         step_note(effects, "locked (%s) on %s", lock, step_host(step));
     }
     bool suspended = strcmp(lock, "suspended") == 0 || strcmp(lock, "suspending") == 0;
@@ -84,14 +86,14 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
     error_hint(&error,
                "see what holds it in the task log of %s; if nothing does any more, run there: %s unlock %d",
                step_host(step), kind[0] == 'c' ? "pct" : "qm", step->params.vmid);
-    step->last_error = error;
+    step->trouble.error = error;
     if (strcmp(lock, "migrate") == 0) { /* it ends by itself, and maybe on another host */
         step->asks[ASK_POWER].next_ms = now_ms + STEP_MIGRATION_MS;
         step->asks[ASK_PLACE].next_ms = now_ms + STEP_MIGRATION_MS;
         step_lose_node(step, now_ms);
         return false;
     }
-    if (now_ms - step->lock_since_ms >= patience_ms) {
+    if (now_ms - step->lock.since_ms >= patience_ms) {
         step_fail(step, effects, &error);
         return true;
     }
@@ -101,7 +103,7 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
 
 const char *step_host(const struct step *step)
 {
-    return step->node[0] ? step->node : "an unknown host";
+    return step->place.node[0] ? step->place.node : "an unknown host";
 }
 
 bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kind, int64_t now_ms)
@@ -117,10 +119,10 @@ bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kin
 
 void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (!step_ask(step, effects, ASK_STATUS, now_ms) || step->status_known)
+    if (!step_ask(step, effects, ASK_STATUS, now_ms) || step->read.known)
         return;
-    step->slow_status_ms = now_ms + STEP_SLOW_READ_MS;
-    step_wake_at(effects, step->slow_status_ms);
+    step->read.slow_ms = now_ms + STEP_SLOW_READ_MS;
+    step_wake_at(effects, step->read.slow_ms);
 }
 
 /* ---- events to facts ---- */
@@ -135,7 +137,7 @@ int64_t step_after(int64_t now_ms, bool under_way)
 void step_read_status_now(struct step *step, int64_t now_ms)
 {
     step->asks[ASK_STATUS].next_ms = now_ms;
-    step->reads_since_ms = now_ms;
+    step->read.since_ms = now_ms;
 }
 
 bool step_refused_credentials(struct step *step, struct step_effects *effects,
@@ -143,15 +145,15 @@ bool step_refused_credentials(struct step *step, struct step_effects *effects,
 {
     bool no_login = result->outcome == API_UNSENT && result->error.code == ERROR_NO_SESSION;
     if (!no_login)
-        step->refused_since_ms = 0;
-    else if (!step->refused_since_ms)
-        step->refused_since_ms = now_ms;
+        step->trouble.refused_since_ms = 0;
+    else if (!step->trouble.refused_since_ms)
+        step->trouble.refused_since_ms = now_ms;
     if (result->http_status != 401)
-        step->refusals = 0;
+        step->trouble.refusals = 0;
     else
-        step->refusals++;
-    bool lasting = no_login && now_ms - step->refused_since_ms >= STEP_REFUSED_MS;
-    if (step->refusals < STEP_REFUSALS_MAX && !lasting)
+        step->trouble.refusals++;
+    bool lasting = no_login && now_ms - step->trouble.refused_since_ms >= STEP_REFUSED_MS;
+    if (step->trouble.refusals < STEP_REFUSALS_MAX && !lasting)
         return false;
     step_fail(step, effects, &result->error);
     return true;
@@ -165,15 +167,15 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
     if (step_refused_credentials(step, effects, result, event->now_ms))
         return;
     if (result->outcome == API_OK) { /* not this guest's status, or none at all */
-        error_set(&step->last_error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
+        error_set(&step->trouble.error, ERROR_PROTOCOL, "the status that %s gave for guest %d cannot be used",
                   result->endpoint_text, step->params.vmid);
         return;
     }
-    step->last_error = result->error;
+    step->trouble.error = result->error;
     /* the way to a dead host can take longer than we wait, and its own endpoint, asked last, hides what the
      * others said */
     if (result->outcome != API_REFUSED) {
-        step->host_suspect = true;
+        step->place.suspect = true;
         return;
     }
     if (result->http_status == 403) {
@@ -181,7 +183,7 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
         return;
     }
     if (result->http_status >= 595)
-        step->host_suspect = true;
+        step->place.suspect = true;
     else if (api_classify(result->reason, lock) == PVE_REFUSAL_MOVED)
         step_lose_node(step, event->now_ms);
 }
@@ -190,9 +192,9 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
  * that answers slowly gets as much rest as it took for the answer. */
 static int64_t status_gap(const struct step *step, const struct api_result *result)
 {
-    int64_t waited_ms = result->received_ms - step->reads_since_ms;
+    int64_t waited_ms = result->received_ms - step->read.since_ms;
     int64_t gap_ms = waited_ms / STEP_STATUS_SHARE, soon_ms = waited_ms / 2;
-    int64_t took_ms = result->asked_ms >= step->reads_since_ms ? result->received_ms - result->asked_ms : 0;
+    int64_t took_ms = result->asked_ms >= step->read.since_ms ? result->received_ms - result->asked_ms : 0;
     gap_ms = took_ms > gap_ms ? took_ms : gap_ms;
     soon_ms = soon_ms > STEP_STATUS_FIRST_MS ? soon_ms : STEP_STATUS_FIRST_MS;
     soon_ms = soon_ms < STEP_STATUS_SOON_MS ? soon_ms : STEP_STATUS_SOON_MS;
@@ -204,37 +206,38 @@ static int64_t status_gap(const struct step *step, const struct api_result *resu
  * else is to be learnt from this read. */
 static bool is_held_by_lock(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->status.lock[0] == '\0') {
-        if (step->lock_read)
+    if (step->read.status.lock[0] == '\0') {
+        if (step->lock.read)
             step->asks[ASK_POWER].next_ms = now_ms;
-        step->lock_since_ms = 0; /* another lock, later, has a patience of its own */
-        step->lock_read = false;
+        step->lock.since_ms = 0; /* another lock, later, has a patience of its own */
+        step->lock.read = false;
         return false;
     }
-    if (!step->lock_since_ms || step->ha || (step->phase != STEP_POWERING_ON && !step->status.running))
+    if (!step->lock.since_ms || step->ha.managed ||
+        (step->phase != STEP_POWERING_ON && !step->read.status.running))
         return false;
-    step->lock_read = true;
-    return step_locked(step, effects, step->status.lock, now_ms,
-                       step->verified_ms ? INT64_MAX : step->params.lock_wait_ms) ||
-           !step->node[0];
+    step->lock.read = true;
+    return step_locked(step, effects, step->read.status.lock, now_ms,
+                       step->course.verified_ms ? INT64_MAX : step->params.lock_wait_ms) ||
+           !step->place.node[0];
 }
 
 static void on_status(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
-    step->slow_status_ms = 0;
-    if (!step->node[0] || !event->node || strcmp(event->node, step->node) != 0)
+    step->read.slow_ms = 0;
+    if (!step->place.node[0] || !event->node || strcmp(event->node, step->place.node) != 0)
         return; /* the guest is sought elsewhere by now */
     if (event->result->outcome != API_OK || !event->decoded || event->status.vmid != step->params.vmid) {
         on_status_failed(step, effects, event);
         return;
     }
-    step->refusals = 0;
-    step->host_suspect = false;
-    step->status_known = true;
-    step->status = event->status;
-    step->status_asked_ms = event->result->asked_ms;
-    step->status_received_ms = event->result->received_ms;
-    step->params.template |= step->status.template;
+    step->trouble.refusals = 0;
+    step->place.suspect = false;
+    step->read.known = true;
+    step->read.status = event->status;
+    step->read.asked_ms = event->result->asked_ms;
+    step->read.received_ms = event->result->received_ms;
+    step->params.template |= step->read.status.template;
     step_ha_status(step, effects);
     step->asks[ASK_STATUS].next_ms = event->now_ms + status_gap(step, event->result);
     if (!is_held_by_lock(step, effects, event->now_ms))
@@ -248,7 +251,7 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     if (step_refused_credentials(step, effects, event->result, event->now_ms))
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
-        step->last_error = event->result->error;
+        step->trouble.error = event->result->error;
         return;
     }
     if (!event->node) {
@@ -258,14 +261,14 @@ static void on_located(struct step *step, struct step_effects *effects, const st
         return;
     }
     step_ha_listed(step, effects, event);
-    if (strcmp(step->node, event->node) == 0)
+    if (strcmp(step->place.node, event->node) == 0)
         return; /* asked for its HA state only */
-    if (step->node[0])
-        memcpy(step->lost_node, step->node, sizeof(step->lost_node));
-    snprintf(step->node, sizeof(step->node), "%s", event->node);
+    if (step->place.node[0])
+        memcpy(step->place.lost_node, step->place.node, sizeof(step->place.lost_node));
+    snprintf(step->place.node, sizeof(step->place.node), "%s", event->node);
     step->params.type = event->type;
-    step->host_offline = step->host_suspect = false;
-    step_note(effects, "located on %s", step->node);
+    step->place.offline = step->place.suspect = false;
+    step_note(effects, "located on %s", step->place.node);
     step_power_located(step, event->now_ms);
     step_read_status_now(step, event->now_ms);
 }
@@ -279,20 +282,20 @@ static void take_event(struct step *step, struct step_effects *effects, const st
     case STEP_EVENT_WAKE:
         break;
     case STEP_EVENT_INTENT:
-        step->may_send = true;
+        step->course.may_send = true;
         break;
     case STEP_EVENT_JOINED:
         /* not of now: one that waited, or was repeated after a restart, is as old as it was (P4) */
-        if (step->floor_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
-            step->floor_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
+        if (step->course.floor_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
+            step->course.floor_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
         step->params.deadline_ms = event->deadline_ms;
-        step->no_asker = false;
+        step->course.no_asker = false;
         break;
     case STEP_EVENT_DESERTED:
         step_desert(step);
         break;
     case STEP_EVENT_ASKED_AGAIN:
-        step->no_asker = false;
+        step->course.no_asker = false;
         break;
     case STEP_EVENT_YIELD:
         step_yield(step, effects);
@@ -341,8 +344,8 @@ static void refuse_template(struct step *step, struct step_effects *effects)
 
 int64_t step_deadline(const struct step *step)
 {
-    if (step->phase == STEP_WATCHING || step->repaired_ms)
-        return step->watch_until_ms + STEP_START_ROOM_MS;
+    if (step->phase == STEP_WATCHING || step->course.repaired_ms)
+        return step->course.watch_until_ms + STEP_START_ROOM_MS;
     return step->phase == STEP_POWERING_ON ? step_on_deadline(step) : step->params.deadline_ms;
 }
 
@@ -359,7 +362,7 @@ static void decide(struct step *step, struct step_effects *effects, int64_t now_
     }
     step_wake_at(effects, deadline_ms);
 
-    if (!step->node[0]) {
+    if (!step->place.node[0]) {
         (void)step_ask(step, effects, ASK_PLACE, now_ms);
         return;
     }
@@ -383,7 +386,7 @@ void step_handle(struct step *step, const struct step_event *event, struct step_
         take_event(step, effects, event);
     if (step->phase != STEP_ENDED)
         decide(step, effects, event->now_ms);
-    effects->node = step->node;
+    effects->node = step->place.node;
     effects->type = step->params.type;
     effects->state = step_state(step);
 }
@@ -392,13 +395,13 @@ void step_begin(struct step *step, const struct step_params *params)
 {
     *step = (struct step){.params = *params};
     if (params->node)
-        snprintf(step->node, sizeof(step->node), "%s", params->node);
+        snprintf(step->place.node, sizeof(step->place.node), "%s", params->node);
     step->params.node = NULL;
-    step->seen_nics = params->shows_devices;
-    step->ha = params->ha_managed;
-    step->host_suspect = params->node_offline && params->node;
-    step->floor_ms = params->newest_ms ? params->newest_ms : params->requested_ms;
-    step->reads_since_ms = params->begun_ms ? params->begun_ms : params->requested_ms;
+    step->seen.devices = params->shows_devices;
+    step->ha.managed = params->ha_managed;
+    step->place.suspect = params->node_offline && params->node;
+    step->course.floor_ms = params->newest_ms ? params->newest_ms : params->requested_ms;
+    step->read.since_ms = params->begun_ms ? params->begun_ms : params->requested_ms;
     step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
     if (params->action == FENCE_ON)
         step->phase = STEP_POWERING_ON;
@@ -411,23 +414,23 @@ void step_begin(struct step *step, const struct step_params *params)
 bool step_can_join(const struct step *step)
 {
     if (step->phase == STEP_CYCLING) /* a reset sent before the newcomer asked is not the newcomer's */
-        return step->reset.sent == 0;
-    return step->phase != STEP_ENDED && !step->verified_ms;
+        return step->calls.reset.sent == 0;
+    return step->phase != STEP_ENDED && !step->course.verified_ms;
 }
 
 void step_desert(struct step *step)
 {
-    step->no_asker = true;
+    step->course.no_asker = true;
 }
 
 bool step_is_powering_on_again(const struct step *step)
 {
-    return step->phase == STEP_POWERING_ON && step->params.action == FENCE_REBOOT && step->verified_ms;
+    return step->phase == STEP_POWERING_ON && step->params.action == FENCE_REBOOT && step->course.verified_ms;
 }
 
 bool step_can_leave_off(const struct step *step)
 {
-    return step->phase == STEP_POWERING_ON && step->start.sent == 0 &&
+    return step->phase == STEP_POWERING_ON && step->calls.start.sent == 0 &&
            (step_is_powering_on_again(step) || step->params.action == FENCE_ON);
 }
 
@@ -437,9 +440,9 @@ enum operation_state step_state(const struct step *step)
         return OPERATION_ENDED;
     if (step->phase == STEP_WATCHING)
         return OPERATION_WATCHING;
-    if (!step->node[0])
+    if (!step->place.node[0])
         return OPERATION_LOCATING;
     if (step->phase == STEP_POWERING_ON)
         return OPERATION_STARTING;
-    return step->off_read ? OPERATION_VERIFYING : OPERATION_STOPPING;
+    return step->seen.off ? OPERATION_VERIFYING : OPERATION_STOPPING;
 }

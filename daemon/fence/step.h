@@ -101,76 +101,113 @@ struct step_params {
     bool shows_devices;              /* seen running a while ago, it had devices that show it (point 7) */
 };
 
-struct step {
-    struct step_params params;    /* params.node points to this record's own copy */
+/* How far it is. */
+struct step_course {
+    int64_t floor_ms;    /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
+    bool may_send;       /* the intent is on disk, or has been waited for long enough (P5) */
+    bool no_asker;       /* nobody waits any more (P4) */
+    bool cycle_failed;   /* the reset did not work: power off and on instead */
+    int64_t verified_ms; /* 0: not yet */
+    int64_t watch_until_ms; /* a call of ours may still undo what was done; 0: none */
+    int64_t repaired_ms;    /* what one of them undid, by a read of then, was done once more; 0: not so */
+};
+
+/* Where the guest is. */
+struct step_place {
     char node[PVE_NODE_MAX];      /* "" : to be located */
     char lost_node[PVE_NODE_MAX]; /* where it was before it had to be located */
-    enum step_phase phase;
-    int64_t floor_ms;  /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
-    bool may_send;     /* the intent is on disk, or has been waited for long enough (P5) */
-    bool no_asker;     /* nobody waits any more (P4) */
-    bool lost_before;  /* a stop of this operation's own */
-    bool cycle_failed; /* the reset did not work: power off and on instead */
+    bool suspect;             /* a read failed on the way to that host: ask whether it is online (rule 8) */
+    bool offline;             /* by the word of a majority: requests to HA go to `other` */
+    char other[PVE_NODE_MAX]; /* "" : there is none */
+};
 
-    struct ask asks[ASK_KINDS];
-    enum step_power sending;
-    int64_t reads_since_ms;
-    int64_t slow_status_ms; /* when the first read, if under way, has taken long; 0: it is not */
-    bool stop_unread;       /* the last try to read its task failed: the list of tasks may tell its end */
-
-    /* what the guest's host said */
-    bool status_known;
+/* The guest's status, as its host told it last. */
+struct step_read {
+    bool known;
     struct pve_status status;
-    int64_t status_asked_ms, status_received_ms;
-    bool seen_running;  /* from this host, in this operation (point 4) */
-    bool seen_nics;     /* it has devices that show it, seen by this operation or before (point 7) */
+    int64_t asked_ms, received_ms;
+    int64_t since_ms; /* it is waited for since then: the pauses grow with that */
+    int64_t slow_ms;  /* when the first read, if under way, has taken long; 0: it is not */
+};
+
+/* What the reads have shown, for the proof. */
+struct step_seen {
+    bool running;       /* from this host, in this operation (point 4) */
+    bool devices;       /* it has those that show it, seen by this operation or before (point 7) */
     int64_t stopped_ms; /* when it first read stopped after it ran, or the stop's task ended: 0 not yet */
-    int64_t stopped_read_ms;   /* when the last such read was asked for */
-    int64_t idle_container_ms; /* "CT n not running": the first read that held after it (point 4) */
-    bool container_not_running;
-    bool host_suspect; /* a read failed on the way to the guest's host: ask whether it is online (rule 8) */
+    int64_t stopped_read_ms; /* when the last such read was asked for */
+    bool idle;               /* its host said "CT n not running" to a stop (point 4) … */
+    int64_t idle_ms;         /* … and the first read that held after that was asked for then */
+    bool off;                /* a read holds for points 1–4, 6 and 7; only the hosts' word is missing … */
+    int64_t off_received_ms; /* … which is to be asked for since then */
+    enum proof_point told;   /* the last one that was noted since it last ran */
+};
 
-    /* Proxmox HA (rule 5) */
-    bool ha;               /* it manages the guest, by the newest word */
-    bool ha_moved;         /* its service was read in another state than stopped */
-    bool ha_stopping_seen; /* it was read running while its service was in request_stop */
-    bool ha_waits;         /* it was noted that the HA manager is waited for */
-    bool ha_fenced;        /* its host was offline, and HA set out to recover it: it resets that host */
-    bool ha_changed;       /* a stop was sent before or after HA managed it, … */
-    bool ha_unasked;       /* … or its host stops it unasked: ha_calm_ms is not for that one */
-    int64_t ha_calm_ms;    /* what stops it has begun after this (point 7): 0: nothing is known */
-    int64_t ha_taken_ms;   /* a hastop of ours has ended OK: reads asked for since then count; 0: none */
-    bool host_offline;     /* by the word of a majority: requests go to `other_host` */
-    char other_host[PVE_NODE_MAX]; /* "" : there is none */
-    char ha_listed[PVE_HA_MAX];    /* the state in the list of guests, for want of the host's own word */
-    int64_t ha_listed_ms;          /* when that was asked for; 0: never */
+/* Proxmox HA (rule 5). */
+struct step_ha {
+    bool managed;            /* the guest is, by the newest word */
+    bool moved;              /* its service was read in another state than stopped */
+    bool stopping;           /* it was read running while its service was in request_stop */
+    bool waits;              /* it was noted that the HA manager is waited for */
+    bool fenced;             /* its host was offline, and HA set out to recover it: it resets that host */
+    bool changed;            /* a stop was sent before or after HA managed it, … */
+    bool unasked;            /* … or its host stops it unasked: calm_ms is not for that one */
+    int64_t calm_ms;         /* what stops it has begun after this (point 7): 0: nothing is known */
+    int64_t taken_ms;        /* a hastop of ours has ended OK: reads asked for since then count; 0: none */
+    char listed[PVE_HA_MAX]; /* the state in the list of guests, for want of the host's own word */
+    int64_t listed_ms;       /* when that was asked for; 0: never */
+};
 
-    bool off_read; /* a read holds for points 1–4, 6 and 7; only the hosts' word is missing */
-    int64_t off_received_ms;
-    int64_t verified_ms;
-
+/* Our power calls. */
+struct step_calls {
     struct step_call stop, start, reset;
-    struct calls former;     /* of earlier operations; the open ones of these are among `open` above */
+    enum step_power sending;
+    struct calls former;     /* of earlier operations; the open ones of these are among `open` of the above */
     int64_t former_start_ms; /* a read asked for since then was asked for after the end of such a start */
+    bool lost_before;        /* a stop of this operation's own */
+    bool stop_unread;        /* the last try to read its task failed: the list of tasks may tell its end */
     bool no_overrule;        /* this Proxmox does not know overrule-shutdown */
-    char last_upid[PVE_UPID_MAX];              /* our newest task on the guest's host, "": none is known */
-    int64_t tasks_asked_ms, tasks_received_ms; /* of the last task list that could be read */
-    unsigned task_lists_failed;
-    unsigned newer_stops, newer_starts;         /* in that list: of our identity, since `last_upid` … */
+    char last_upid[PVE_UPID_MAX]; /* our newest task on the guest's host, "": none is known */
+};
+
+/* The last list of tasks of the guest's host that could be read. */
+struct step_list {
+    int64_t asked_ms, received_ms;
+    unsigned failed;                            /* so many since could not be */
+    unsigned newer_stops, newer_starts;         /* of our identity, since `last_upid` … */
     unsigned vain_stops, vain_starts;           /* … of these have failed … */
     bool newer_running;                         /* … or one of them has not ended */
     unsigned former_starts, former_vain_starts; /* so many of them had ended before the guest read stopped */
-    int64_t watch_until_ms;                     /* a call of ours may still undo what was done; 0: none */
-    int64_t repaired_ms;      /* what one of them undid, by a read of then, was done once more; 0: not so */
-    bool stops_settled;       /* the task list shows that every stop of ours has ended … */
-    int64_t stops_settled_ms; /* … and did so then: the last of them can have begun as late */
-    int64_t lock_since_ms;
-    char lock[PVE_LOCK_MAX];
-    bool lock_read;           /* … and a read showed it: another one tells when it is gone */
+    bool settled;                               /* it shows that every stop of ours has ended … */
+    int64_t settled_ms; /* … and did so then: the last of them can have begun as late */
+};
+
+/* The guest's lock. */
+struct step_lock {
+    char name[PVE_LOCK_MAX];
+    int64_t since_ms; /* 0: it has none */
+    bool read;        /* a read showed it: another one tells when it is gone */
+};
+
+struct step_trouble {
     unsigned refusals;        /* 401s in a row */
     int64_t refused_since_ms; /* no login since then, by Proxmox's word; 0: not so */
-    struct error last_error;  /* the last thing that went wrong, for the deadline's message */
-    enum proof_point told;    /* the last one that was noted since it last ran */
+    struct error error;       /* the last thing that went wrong, for the deadline's message */
+};
+
+struct step {
+    struct step_params params; /* params.node is not kept */
+    enum step_phase phase;
+    struct step_course course;
+    struct step_place place;
+    struct ask asks[ASK_KINDS];
+    struct step_read read;
+    struct step_seen seen;
+    struct step_ha ha;
+    struct step_calls calls;
+    struct step_list list;
+    struct step_lock lock;
+    struct step_trouble trouble;
 };
 
 enum step_event_kind {

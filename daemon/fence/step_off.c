@@ -30,79 +30,79 @@ bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64
 
 static bool shows_life(const struct step *step)
 {
-    return step_shows_life(step->params.type, &step->status);
+    return step_shows_life(step->params.type, &step->read.status);
 }
 
 /* What the proof is about. */
 static struct proof_facts facts_of(const struct step *step, const struct proof_hosts *hosts)
 {
     const struct step_params *params = &step->params;
-    const struct step_call *stop = &step->stop;
+    const struct step_call *stop = &step->calls.stop;
     return (struct proof_facts){
-        .request_ms = step->floor_ms,
-        .read = step->status_known,
-        .asked_ms = step->status_asked_ms,
-        .received_ms = step->status_received_ms,
-        .running = step->status.running,
+        .request_ms = step->course.floor_ms,
+        .read = step->read.known,
+        .asked_ms = step->read.asked_ms,
+        .received_ms = step->read.received_ms,
+        .running = step->read.status.running,
         .shows_life = shows_life(step),
-        .hidden = step_lock_hides_the_truth(step->status.lock),
+        .hidden = step_lock_hides_the_truth(step->read.status.lock),
         .ha_state = step_ha_state(step),
-        .seen_running = step->seen_running,
+        .seen_running = step->seen.running,
         .stopped_ok = stop->state == STEP_CALL_OK,
-        .idle = step->container_not_running,
+        .idle = step->seen.idle,
         .ended_ms = stop->settled_ms,
-        .idle_ms = step->idle_container_ms,
-        .start_until_ms = calls_until(&step->former, STEP_SEND_START, step_former_node(step)),
-        .start_ended_ms = step->former_start_ms,
-        .ha = step->ha,
-        .ha_taken_ms = step->ha_taken_ms,
-        .ha_moved = step->ha_moved,
-        .ha_stopping = step->ha_stopping_seen,
-        .devices = step->seen_nics,
+        .idle_ms = step->seen.idle_ms,
+        .start_until_ms = calls_until(&step->calls.former, STEP_SEND_START, step_former_node(step)),
+        .start_ended_ms = step->calls.former_start_ms,
+        .ha = step->ha.managed,
+        .ha_taken_ms = step->ha.taken_ms,
+        .ha_moved = step->ha.moved,
+        .ha_stopping = step->ha.stopping,
+        .devices = step->seen.devices,
         .killing_since_ms = params->killing_since_ms ? params->killing_since_ms : stop->effect_since_ms,
-        .ha_calm_ms = step->ha_calm_ms,
-        .stopped_ms = step->stopped_ms,
+        .ha_calm_ms = step->ha.calm_ms,
+        .stopped_ms = step->seen.stopped_ms,
         .stop_timeout_ms = params->stop_timeout_ms,
         .hosts = hosts,
-        .hosts_under_way = step->off_received_ms > step->status_received_ms,
+        .hosts_under_way = step->seen.off_received_ms > step->read.received_ms,
     };
 }
 
 static void on_running(struct step *step, struct step_effects *effects)
 {
-    if (!step->seen_running) /* point 4 */
+    if (!step->seen.running) /* point 4 */
         step_note(effects, "seen running on %s", step_host(step));
     /* an earlier operation's last stop cannot have killed what was started after it */
-    if (step_started_after(&step->status, step->status_asked_ms, step->params.killing_until_ms))
+    if (step_started_after(&step->read.status, step->read.asked_ms, step->params.killing_until_ms))
         step->params.killing_since_ms = 0;
-    step->seen_running = true;
-    step->told = PROOF_RUNS;
-    step->stopped_ms = 0;
-    step->container_not_running = false;
-    step->idle_container_ms = 0;
+    step->seen.running = true;
+    step->seen.told = PROOF_RUNS;
+    step->seen.stopped_ms = 0;
+    step->seen.idle = false;
+    step->seen.idle_ms = 0;
 }
 
 static void on_stopped(struct step *step)
 {
-    const struct step_call *stop = &step->stop;
+    const struct step_call *stop = &step->calls.stop;
     const struct proof_between between = {
-        .asked_ms = step->stopped_read_ms,
-        .received_ms = step->status_received_ms,
-        .others = step->ha || step->ha_changed || step->ha_unasked,
+        .asked_ms = step->seen.stopped_read_ms,
+        .received_ms = step->read.received_ms,
+        .others = step->ha.managed || step->ha.changed || step->ha.unasked,
         .under_way = stop->state == STEP_CALL_TASK || stop->state == STEP_CALL_SENDING,
         .until_ms = step_may_come_until(stop),
         .ended_ms = stop->settled_ms,
         .stop_timeout_ms = step->params.stop_timeout_ms,
     };
-    if (!step->stopped_ms || proof_is_gap(&between))
-        step->stopped_ms = step->status_received_ms;
-    step->stopped_read_ms = step->status_asked_ms;
+    if (!step->seen.stopped_ms || proof_is_gap(&between))
+        step->seen.stopped_ms = step->read.received_ms;
+    step->seen.stopped_read_ms = step->read.asked_ms;
 }
 
 /* What is to be seen of the proof, each once until the guest runs again. */
 static void tell_proof(struct step *step, struct step_effects *effects, enum proof_point point)
 {
-    if (point == step->told)
+    if (point == step->seen.told)
         return;
     if (point == PROOF_SHOWS_LIFE)
         step_note(effects,
@@ -113,7 +113,7 @@ static void tell_proof(struct step *step, struct step_effects *effects, enum pro
         step_note(effects, "seen stopped on %s", step_host(step));
     else
         return;
-    step->told = point;
+    step->seen.told = point;
 }
 
 static void fail_undead(struct step *step, struct step_effects *effects)
@@ -130,9 +130,9 @@ static void fail_undead(struct step *step, struct step_effects *effects)
 void step_off_status(struct step *step, struct step_effects *effects)
 {
     /* while it runs the last read counts: they can be taken away, also since others saw them */
-    step->seen_nics = shows_life(step) || (step->seen_nics && !step->status.running);
-    step->off_read = false;
-    if (step->status.running)
+    step->seen.devices = shows_life(step) || (step->seen.devices && !step->read.status.running);
+    step->seen.off = false;
+    if (step->read.status.running)
         on_running(step, effects);
     else
         on_stopped(step);
@@ -141,19 +141,18 @@ void step_off_status(struct step *step, struct step_effects *effects)
     const struct proof_facts facts = facts_of(step, NULL);
     enum proof_point point = proof_of(&facts);
     if (point == PROOF_SHOWS_LIFE)
-        step->idle_container_ms = 0;
-    if (point == PROOF_READ_AGAIN && !step->idle_container_ms)
-        step->idle_container_ms = step->status_asked_ms;
+        step->seen.idle_ms = 0;
+    if (point == PROOF_READ_AGAIN && !step->seen.idle_ms)
+        step->seen.idle_ms = step->read.asked_ms;
     if (point == PROOF_HIDDEN)
-        step_locked(step, effects, step->status.lock, step->status_received_ms, step->params.lock_wait_ms);
+        step_locked(step, effects, step->read.status.lock, step->read.received_ms, step->params.lock_wait_ms);
     if (point == PROOF_UNDEAD)
         fail_undead(step, effects);
     if (point == PROOF_HOSTS) {
-        step->off_read = true;
-        step->asks[ASK_TASKS].next_ms =
-            step->status_received_ms; /* the start waits for one from after this */
+        step->seen.off = true;
+        step->asks[ASK_TASKS].next_ms = step->read.received_ms; /* the start waits for one from after this */
         /* a list of the hosts that is under way was asked for before, be it in the same millisecond */
-        step->off_received_ms = step->status_received_ms + step->asks[ASK_HOSTS].busy;
+        step->seen.off_received_ms = step->read.received_ms + step->asks[ASK_HOSTS].busy;
     }
     tell_proof(step, effects, point);
 }
@@ -164,15 +163,15 @@ static void go_on_from_off(struct step *step, struct step_effects *effects, int6
     step_verify(step, effects, now_ms);
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
-        step->off_read = false;
-        step->task_lists_failed = 0;          /* those were of the stop, or of another moment */
-        step->last_error = (struct error){0}; /* what delayed the proof does not delay the start */
+        step->seen.off = false;
+        step->list.failed = 0;                   /* those were of the stop, or of another moment */
+        step->trouble.error = (struct error){0}; /* what delayed the proof does not delay the start */
         step->asks[ASK_POWER].next_ms = step->asks[ASK_POWER].gap_ms = 0;
         step->asks[ASK_TASK].next_ms = now_ms; /* the start waits for the end of the stop's task */
         step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
-        step->lock_since_ms = 0;
-    } else if (!step->ha && step_may_come_until(&step->start) > now_ms) {
-        step->watch_until_ms = step_may_come_until(&step->start);
+        step->lock.since_ms = 0;
+    } else if (!step->ha.managed && step_may_come_until(&step->calls.start) > now_ms) {
+        step->course.watch_until_ms = step_may_come_until(&step->calls.start);
         step_watch(step, effects, "start");
     } else {
         step_end(step, effects, OPERATION_DONE);
@@ -184,7 +183,7 @@ static void host_is_offline(struct step *step, struct step_effects *effects, con
                             int64_t now_ms)
 {
     struct error error = {0};
-    if (step->ha) { /* any host takes the request, and HA may bring it up elsewhere */
+    if (step->ha.managed) { /* any host takes the request, and HA may bring it up elsewhere */
         step_ha_host_offline(step, effects, census, now_ms);
         return;
     }
@@ -197,7 +196,7 @@ static void host_is_offline(struct step *step, struct step_effects *effects, con
 /* They do not tell: both are read again. */
 static void hosts_tell_nothing(struct step *step, int64_t now_ms)
 {
-    step->off_read = false;
+    step->seen.off = false;
     step->asks[ASK_STATUS].next_ms = now_ms + STEP_SLOW_READ_MS;
 }
 
@@ -213,18 +212,18 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     };
     step->asks[ASK_HOSTS].next_ms = event->now_ms + STEP_SLOW_READ_MS;
     /* a power-on after a proven off goes on: its host may come back */
-    if ((step->phase == STEP_POWERING_ON && step->verified_ms && !step->ha) || !step->node[0] ||
-        !event->node || strcmp(event->node, step->node) != 0)
+    if ((step->phase == STEP_POWERING_ON && step->course.verified_ms && !step->ha.managed) ||
+        !step->place.node[0] || !event->node || strcmp(event->node, step->place.node) != 0)
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
         if (event->result->outcome != API_OK)
-            step->last_error = event->result->error;
+            step->trouble.error = event->result->error;
         hosts_tell_nothing(step, event->now_ms);
         return;
     }
     enum proof_point point = proof_of_hosts(&hosts);
     if (point == PROOF_MINORITY) {
-        error_set(&step->last_error, ERROR_MINORITY,
+        error_set(&step->trouble.error, ERROR_MINORITY,
                   "only %u of %u Proxmox hosts are online by the word of %s, %u are needed", hosts.online,
                   census->known, event->result->endpoint_text, hosts.required);
         hosts_tell_nothing(step, event->now_ms);
@@ -234,12 +233,12 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         host_is_offline(step, effects, census, event->now_ms);
         return;
     }
-    step->host_suspect = step->host_offline = false;
-    if (!step->off_read)
+    step->place.suspect = step->place.offline = false;
+    if (!step->seen.off)
         return;
     const struct proof_facts facts = facts_of(step, &hosts);
     point = proof_of(&facts);
-    step->off_read = point == PROOF_HOSTS || point == PROOF_OFF;
+    step->seen.off = point == PROOF_HOSTS || point == PROOF_OFF;
     if (point != PROOF_OFF)
         return;
     step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
@@ -251,32 +250,34 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
 
 bool step_is_late(const struct step *step, int64_t now_ms)
 {
-    return step->no_asker || now_ms - step->floor_ms > STEP_LATE_MS;
+    return step->course.no_asker || now_ms - step->course.floor_ms > STEP_LATE_MS;
 }
 
 /* It has certainly run since before that moment, and a moment ago. The host counts whole seconds, cut. */
 bool step_ran_before(const struct step *step, int64_t moment_ms)
 {
-    return step->status.running && step->status.uptime_s * 1000 > step->status_received_ms - moment_ms;
+    return step->read.status.running &&
+           step->read.status.uptime_s * 1000 > step->read.received_ms - moment_ms;
 }
 
 /* What a late call is decided on must be news: since an older read the guest may have been started anew. */
 bool step_is_news(const struct step *step, int64_t now_ms)
 {
-    return now_ms - step->status_received_ms <= STEP_NEWS_MS;
+    return now_ms - step->read.received_ms <= STEP_NEWS_MS;
 }
 
 static bool fresh_status(const struct step *step)
 {
-    return step->status_known && step->status_asked_ms >= step->floor_ms &&
-           (step->stop.sent == 0 || step->status_asked_ms >= step->stop.settled_ms);
+    return step->read.known && step->read.asked_ms >= step->course.floor_ms &&
+           (step->calls.stop.sent == 0 || step->read.asked_ms >= step->calls.stop.settled_ms);
 }
 
 void step_abandon(struct step *step, struct step_effects *effects)
 {
     error_set(&effects->error, ERROR_ABANDONED,
               "guest %d %s; a stop that comes this late could hit a healthy node", step->params.vmid,
-              step->status.running ? "was started after the request" : "does not run, but that is no proof");
+              step->read.status.running ? "was started after the request"
+                                        : "does not run, but that is no proof");
     step_note(effects, "abandoned: no late stop is sent");
     step_end(step, effects, OPERATION_ABANDONED);
 }
@@ -285,31 +286,31 @@ void step_abandon(struct step *step, struct step_effects *effects)
  * stop, the guest leaves no doubt; a host that is slow to tell is not waited for. */
 static bool reads_first(const struct step *step)
 {
-    return step->params.killing_since_ms != 0 && !step->status_known && step->slow_status_ms != 0;
+    return step->params.killing_since_ms != 0 && !step->read.known && step->read.slow_ms != 0;
 }
 
 /* Is another stop, or the first one, wanted now? May abandon the operation instead (rule 7). */
 static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->asks[ASK_POWER].busy || step->off_read || step->stop.state == STEP_CALL_TASK)
+    if (step->asks[ASK_POWER].busy || step->seen.off || step->calls.stop.state == STEP_CALL_TASK)
         return false;
-    if (step->stop.state == STEP_CALL_NONE && !step_is_late(step, now_ms))
+    if (step->calls.stop.state == STEP_CALL_NONE && !step_is_late(step, now_ms))
         return !reads_first(step); /* rule 1: at once; a wrong host says so */
     if (!fresh_status(step))
         return false;
-    if (!step->status.running) {
-        if (shows_life(step) || step_lock_hides_the_truth(step->status.lock))
+    if (!step->read.status.running) {
+        if (shows_life(step) || step_lock_hides_the_truth(step->read.status.lock))
             return false; /* another stop would not help */
-        if (step->stop.state == STEP_CALL_OK || step->container_not_running)
+        if (step->calls.stop.state == STEP_CALL_OK || step->seen.idle)
             return false; /* the next read will do */
     }
-    if (!step_may_send(step, effects, &step->stop, now_ms))
+    if (!step_may_send(step, effects, &step->calls.stop, now_ms))
         return false;
     if (!step_is_late(step, now_ms))
         return true;
     if (!step_is_news(step, now_ms))
         return false;
-    if (!step_ran_before(step, step->floor_ms)) {
+    if (!step_ran_before(step, step->course.floor_ms)) {
         step_abandon(step, effects);
         return false;
     }
@@ -319,56 +320,57 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
 /* The stop's task is worth reading once the guest's own state does not tell enough. */
 static bool wants_task(const struct step *step)
 {
-    return step->stop.state == STEP_CALL_TASK && step->status_known &&
-           step->status_asked_ms >= step->floor_ms &&
-           (step->status.running || !step->seen_running || shows_life(step));
+    return step->calls.stop.state == STEP_CALL_TASK && step->read.known &&
+           step->read.asked_ms >= step->course.floor_ms &&
+           (step->read.status.running || !step->seen.running || shows_life(step));
 }
 
 /* The way to a dead host takes seconds to fail; the other hosts know of its end before. */
 static void suspect_slow_host(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->slow_status_ms == 0)
+    if (step->read.slow_ms == 0)
         return;
-    if (now_ms < step->slow_status_ms) {
-        step_wake_at(effects, step->slow_status_ms);
+    if (now_ms < step->read.slow_ms) {
+        step_wake_at(effects, step->read.slow_ms);
         return;
     }
-    step->slow_status_ms = 0;
-    step->host_suspect = true;
+    step->read.slow_ms = 0;
+    step->place.suspect = true;
 }
 
 void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     suspect_slow_host(step, effects, now_ms);
-    if (step->off_read)
+    if (step->seen.off)
         step->asks[ASK_HOSTS].next_ms = now_ms;
-    if (step->off_read || step->host_suspect)
+    if (step->seen.off || step->place.suspect)
         (void)step_ask(step, effects, ASK_HOSTS, now_ms);
 }
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     const struct proof_facts facts = facts_of(step, NULL);
-    const struct call *former_start = calls_next(&step->former, STEP_SEND_START, step->node, NULL);
-    step->off_read &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
-    if (step->ha) {
+    const struct call *former_start =
+        calls_next(&step->calls.former, STEP_SEND_START, step->place.node, NULL);
+    step->seen.off &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
+    if (step->ha.managed) {
         step_ha_off_decide(step, effects, now_ms);
         return;
     }
-    if (step->params.killing_since_ms && !step->status_known)
+    if (step->params.killing_since_ms && !step->read.known)
         step_read_status(step, effects, now_ms);
     step_read_hosts(step, effects, now_ms);
-    if (step->may_send && wants_stop(step, effects, now_ms))
+    if (step->course.may_send && wants_stop(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_STOP, now_ms);
     if (step->phase == STEP_ENDED)
         return;
-    if (!step->off_read)
+    if (!step->seen.off)
         step_read_status(step, effects, now_ms);
     else if (step->params.action == FENCE_REBOOT && step_compares_stops(step) &&
-             step->tasks_asked_ms < step->off_received_ms)
+             step->list.asked_ms < step->seen.off_received_ms)
         (void)step_ask(step, effects, ASK_TASKS, now_ms); /* for the start, while the hosts are asked */
     if (wants_task(step))
-        step_read_task(step, effects, &step->stop, now_ms);
+        step_read_task(step, effects, &step->calls.stop, now_ms);
     else if (former_start)
         step_read_former_task(step, effects, former_start, now_ms);
 }
@@ -399,14 +401,14 @@ static const char *words_of(enum proof_point point)
 static void miss_start(const struct step *step, struct error *error)
 {
     error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
-              step->last_error.code ? step->last_error.message
-              : step->start.sent == 0
+              step->trouble.error.code ? step->trouble.error.message
+              : step->calls.start.sent == 0
                   ? "no start was sent, because a stop whose answer was lost may still be carried out"
                   : "the start was not confirmed in time");
-    const char *starter = step->ha             ? "ha-manager set --state started"
+    const char *starter = step->ha.managed     ? "ha-manager set --state started"
                           : is_container(step) ? "pct start"
                                                : "qm start";
-    const char *prefix = !step->ha ? "" : is_container(step) ? "ct:" : "vm:";
+    const char *prefix = !step->ha.managed ? "" : is_container(step) ? "ct:" : "vm:";
     error_hint(error, "look at its tasks on %s, and start it there: %s %s%d", step_host(step), starter,
                prefix, step->params.vmid);
 }
@@ -432,15 +434,17 @@ void step_off_deadline(const struct step *step, struct error *error)
                    step_host(step), step->params.vmid);
         return;
     }
-    enum error_code code = step->last_error.code == ERROR_MINORITY || step->last_error.code == ERROR_LOCKED
-                               ? step->last_error.code
-                               : ERROR_DEADLINE;
+    enum error_code code =
+        step->trouble.error.code == ERROR_MINORITY || step->trouble.error.code == ERROR_LOCKED
+            ? step->trouble.error.code
+            : ERROR_DEADLINE;
     error_set(error, code, "guest %d was not proven off within %lld s: it %s%s%s%s", step->params.vmid,
               seconds, words_of(point),
-              step->stop.sent >= STEP_CALLS_MAX ? " after as many stops as one operation may send" : "",
-              step->last_error.code ? "; " : "", step->last_error.code ? step->last_error.message : "");
-    if (step->last_error.hint[0])
-        error_hint(error, "%s", step->last_error.hint);
+              step->calls.stop.sent >= STEP_CALLS_MAX ? " after as many stops as one operation may send" : "",
+              step->trouble.error.code ? "; " : "",
+              step->trouble.error.code ? step->trouble.error.message : "");
+    if (step->trouble.error.hint[0])
+        error_hint(error, "%s", step->trouble.error.hint);
 }
 
 /* ---- method=cycle (rule 10) ---- */
@@ -448,7 +452,7 @@ void step_off_deadline(const struct step *step, struct error *error)
 static void fall_back(struct step *step, struct step_effects *effects)
 {
     step_note(effects, "the reset is not confirmed: powering off and on instead");
-    step->cycle_failed = true;
+    step->course.cycle_failed = true;
     step->phase = STEP_POWERING_OFF;
     step->asks[ASK_POWER].next_ms = step->asks[ASK_POWER].gap_ms = 0;
     step->asks[ASK_STATUS].next_ms = 0;
@@ -456,43 +460,44 @@ static void fall_back(struct step *step, struct step_effects *effects)
 
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    bool fresh = step->status_known && step->status_asked_ms >= step->floor_ms;
-    if (step->ha || (fresh && !step->status.running) || is_container(step)) {
+    bool fresh = step->read.known && step->read.asked_ms >= step->course.floor_ms;
+    if (step->ha.managed || (fresh && !step->read.status.running) || is_container(step)) {
         /* a guest that does not run is started instead, once it is proven off; the HA manager knows no reset
          */
         step->phase = STEP_POWERING_OFF;
         return;
     }
-    if (step->reset.state == STEP_CALL_FAILED || step->reset.state == STEP_CALL_OPEN) {
+    if (step->calls.reset.state == STEP_CALL_FAILED || step->calls.reset.state == STEP_CALL_OPEN) {
         fall_back(step, effects); /* a reset is never sent twice */
         return;
     }
-    if (step->reset.state == STEP_CALL_OK && fresh && step->status_asked_ms >= step->reset.settled_ms &&
-        step->status.lock[0] == '\0') {
+    if (step->calls.reset.state == STEP_CALL_OK && fresh &&
+        step->read.asked_ms >= step->calls.reset.settled_ms && step->read.status.lock[0] == '\0') {
         step_note(effects, "reset, and running on %s", step_host(step));
         step_verify(step, effects, now_ms);
         step_end(step, effects, OPERATION_DONE);
         return;
     }
-    if (step->reset.state == STEP_CALL_OK && fresh && step->status.lock[0] &&
-        step_locked(step, effects, step->status.lock, now_ms, step->params.lock_wait_ms))
+    if (step->calls.reset.state == STEP_CALL_OK && fresh && step->read.status.lock[0] &&
+        step_locked(step, effects, step->read.status.lock, now_ms, step->params.lock_wait_ms))
         return;
-    if (!step->node[0]) { /* it is being migrated */
+    if (!step->place.node[0]) { /* it is being migrated */
         step_wake_at(effects, step->asks[ASK_PLACE].next_ms);
         return;
     }
     step_read_hosts(step, effects, now_ms);
-    if (step->reset.state == STEP_CALL_NONE && fresh && step->may_send && !step->asks[ASK_POWER].busy) {
+    if (step->calls.reset.state == STEP_CALL_NONE && fresh && step->course.may_send &&
+        !step->asks[ASK_POWER].busy) {
         bool late = step_is_late(step, now_ms);
-        if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->floor_ms)) {
+        if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->course.floor_ms)) {
             step_abandon(step, effects);
             return;
         }
         if (!late || step_is_news(step, now_ms))
             step_send(step, effects, STEP_SEND_RESET, now_ms);
     }
-    if (step->reset.state == STEP_CALL_TASK)
-        step_read_task(step, effects, &step->reset, now_ms);
+    if (step->calls.reset.state == STEP_CALL_TASK)
+        step_read_task(step, effects, &step->calls.reset, now_ms);
     else
         step_read_status(step, effects, now_ms);
 }

@@ -11,12 +11,14 @@
 
 static const char *call_name(const struct step *step, const struct step_call *call)
 {
-    return call == &step->start ? "start" : call == &step->reset ? "reset" : "stop";
+    return call == &step->calls.start ? "start" : call == &step->calls.reset ? "reset" : "stop";
 }
 
 static struct step_call *call_of(struct step *step, enum step_power power)
 {
-    return power == STEP_SEND_START ? &step->start : power == STEP_SEND_RESET ? &step->reset : &step->stop;
+    return power == STEP_SEND_START   ? &step->calls.start
+           : power == STEP_SEND_RESET ? &step->calls.reset
+                                      : &step->calls.stop;
 }
 
 /* ---- what it may have done (point 7) ---- */
@@ -28,7 +30,7 @@ static void begin_effect(const struct step *step, struct step_call *call, int64_
         call->effect_since_ms = now_ms;
         memcpy(call->effect_node, call->node, sizeof(call->effect_node));
     }
-    if (step->ha || strcmp(call->effect_node, call->node) != 0)
+    if (step->ha.managed || strcmp(call->effect_node, call->node) != 0)
         call->effect_node[0] = '\0';
 }
 
@@ -90,7 +92,7 @@ static void see_boot(struct step *step, struct step_call *stop)
 /* However long the operation may take, some calls are left until its end. */
 static int64_t longest_pause(const struct step *step, const struct step_call *call, int64_t now_ms)
 {
-    int64_t until_ms = call == &step->start ? step_on_deadline(step) : step->params.deadline_ms;
+    int64_t until_ms = call == &step->calls.start ? step_on_deadline(step) : step->params.deadline_ms;
     if (call->sent >= STEP_CALLS_MAX)
         return STEP_RESEND_LAST_MS;
     int64_t share_ms = (until_ms - now_ms) / (int64_t)(STEP_CALLS_MAX - call->sent);
@@ -104,7 +106,7 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
         call->first_sent_ms = now_ms;
     call->tasks++;
     if (power == STEP_SEND_STOP)
-        step->stops_settled = false; /* the list knew nothing of this one */
+        step->list.settled = false; /* the list knew nothing of this one */
     call->last_sent_ms = now_ms;
     step->asks[ASK_POWER].gap_ms =
         step->asks[ASK_POWER].gap_ms ? 2 * step->asks[ASK_POWER].gap_ms : STEP_RESEND_FIRST_MS;
@@ -114,23 +116,25 @@ void step_send(struct step *step, struct step_effects *effects, enum step_power 
     step_back_off(step, now_ms);
     call->state = STEP_CALL_SENDING;
     call->upid[0] = '\0';
-    memcpy(call->node, step->ha && step->host_offline ? step->other_host : step->node, sizeof(call->node));
+    memcpy(call->node, step->ha.managed && step->place.offline ? step->place.other : step->place.node,
+           sizeof(call->node));
     begin_effect(step, call, now_ms);
     step->asks[ASK_POWER].busy = true;
-    step->sending = power;
+    step->calls.sending = power;
     if (call->sent == STEP_CALLS_MAX)
         step_note(effects, "%s no. %u is the last one: from now on the guest is only read",
                   call_name(step, call), call->sent);
     effects->send = power;
     effects->send_to = call->node;
-    effects->by_ha = step->ha;
-    effects->overrule_shutdown =
-        power == STEP_SEND_STOP && step->params.release >= 802 && !step->no_overrule && !step->ha;
+    effects->by_ha = step->ha.managed;
+    effects->overrule_shutdown = power == STEP_SEND_STOP && step->params.release >= 802 &&
+                                 !step->calls.no_overrule && !step->ha.managed;
 }
 
 bool step_may_go(const struct step *step, int64_t now_ms)
 {
-    const struct step_call *call = step->sending == STEP_SEND_RESET ? &step->reset : &step->stop;
+    const struct step_call *call =
+        step->calls.sending == STEP_SEND_RESET ? &step->calls.reset : &step->calls.stop;
     return !step_is_late(step, now_ms) || now_ms - call->last_sent_ms <= STEP_NEWS_MS;
 }
 
@@ -156,7 +160,7 @@ bool step_may_send(struct step *step, struct step_effects *effects, const struct
  * the same on every host. */
 static bool went_elsewhere(const struct step *step, const struct step_call *call)
 {
-    return !step->ha && step->node[0] && strcmp(step->node, call->node) != 0;
+    return !step->ha.managed && step->place.node[0] && strcmp(step->place.node, call->node) != 0;
 }
 
 void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms)
@@ -173,7 +177,7 @@ void step_settle(const struct step *step, struct step_call *call, enum step_call
  * again (step_power_located()). */
 static bool went_to_its_host(const struct step *step, const struct step_call *call)
 {
-    return strcmp(step->node[0] ? step->node : step->lost_node, call->node) == 0;
+    return strcmp(step->place.node[0] ? step->place.node : step->place.lost_node, call->node) == 0;
 }
 
 /* The call was certainly not carried out, and made no task: nobody will find it in a task list. */
@@ -211,17 +215,17 @@ static void settle_elsewhere(const struct step *step, struct step_call *call, in
 
 static bool strayed_here(const struct step *step)
 {
-    return !step->stop.strays_node[0] || strcmp(step->stop.strays_node, step->node) == 0;
+    return !step->calls.stop.strays_node[0] || strcmp(step->calls.stop.strays_node, step->place.node) == 0;
 }
 
 unsigned step_stops_listed(const struct step *step)
 {
-    return step->stop.tasks + (strayed_here(step) ? step->stop.strays : 0);
+    return step->calls.stop.tasks + (strayed_here(step) ? step->calls.stop.strays : 0);
 }
 
 unsigned step_stops_open(const struct step *step)
 {
-    return step->stop.open - (strayed_here(step) ? 0 : step->stop.strays_open);
+    return step->calls.stop.open - (strayed_here(step) ? 0 : step->calls.stop.strays_open);
 }
 
 /* Proxmox's words on why a power call did not work, from its answer or from its task. Sets the call's state.
@@ -235,7 +239,7 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
 
     error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", call_name(step, call),
               step->params.vmid, step_host(step), words);
-    step->last_error = error;
+    step->trouble.error = error;
     if (in_task && task_has_no_effect(refusal, words))
         call->effect_since_ms = call->effect_before_ms;
     /* a server error of unknown kind may hide a call that was carried out (rule 6) */
@@ -256,14 +260,14 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         return;
     case PVE_REFUSAL_LOCKED:
         step_locked(step, effects, lock[0] ? lock : "unknown", now_ms,
-                    step->verified_ms ? INT64_MAX : step->params.lock_wait_ms);
+                    step->course.verified_ms ? INT64_MAX : step->params.lock_wait_ms);
         return;
     case PVE_REFUSAL_BUSY: /* Proxmox has waited 10 s for the lock file already: no pause from now on */
         return;
     case PVE_REFUSAL_NOT_RUNNING:
         /* containers only: proves nothing by itself, a host that does not have it says the same */
-        step->container_not_running =
-            step->params.type == PVE_LXC && call == &step->stop && went_to_its_host(step, call);
+        step->seen.idle =
+            step->params.type == PVE_LXC && call == &step->calls.stop && went_to_its_host(step, call);
         step_back_off(step, now_ms);
         return;
     case PVE_REFUSAL_TEMPLATE:
@@ -291,12 +295,12 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
 {
     struct json_object *ignored = NULL;
     settle_unmade(step, call, now_ms);
-    step->last_error = result->error;
+    step->trouble.error = result->error;
     if (result->http_status == 401) {
         step_back_off(step, now_ms);
         return;
     }
-    if (result->http_status == 400 && result->errors && !step->no_overrule &&
+    if (result->http_status == 400 && result->errors && !step->calls.no_overrule &&
         json_object_object_get_ex(result->errors, "overrule-shutdown", &ignored)) {
         char lock[PVE_LOCK_MAX];
         const char *words = json_object_get_string(ignored);
@@ -304,7 +308,7 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
             take_refusal(step, effects, call, words, true, now_ms);
             return;
         }
-        step->no_overrule = true;
+        step->calls.no_overrule = true;
         step->asks[ASK_POWER].next_ms = now_ms;
         step_read_status_now(step, now_ms);
         return;
@@ -322,8 +326,8 @@ static void take_managed(struct step *step, struct step_effects *effects, struct
     step_ha_managed(step, effects, managed, event->now_ms);
     if (managed)
         call->effect_node[0] = '\0'; /* on whichever host */
-    if (call == &step->stop && call->tasks == 1 && call->strays == 0)
-        step->ha_changed &= step->params.killing_since_ms != 0;
+    if (call == &step->calls.stop && call->tasks == 1 && call->strays == 0)
+        step->ha.changed &= step->params.killing_since_ms != 0;
 }
 
 static void take_task(struct step *step, struct step_effects *effects, struct step_call *call,
@@ -331,13 +335,13 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
 {
     take_managed(step, effects, call, event);
     call->state = STEP_CALL_TASK;
-    step->stop_unread &= call != &step->stop;
+    step->calls.stop_unread &= call != &step->calls.stop;
     snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
-    if (call == &step->stop && !step->ha)
+    if (call == &step->calls.stop && !step->ha.managed)
         see_boot(step, call);
     /* in the watch the starts are counted on from where they were */
-    if (step->phase != STEP_WATCHING && (went_to_its_host(step, call) || step->ha))
-        memcpy(step->last_upid, call->upid, sizeof(step->last_upid));
+    if (step->phase != STEP_WATCHING && (went_to_its_host(step, call) || step->ha.managed))
+        memcpy(step->calls.last_upid, call->upid, sizeof(step->calls.last_upid));
     step->asks[ASK_TASK].next_ms = event->now_ms;
     step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
     step_note(effects, "%s sent to %s", call_name(step, call), call->node);
@@ -347,7 +351,7 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
 void step_power_answered(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     const struct api_result *result = event->result;
-    struct step_call *call = call_of(step, step->sending);
+    struct step_call *call = call_of(step, step->calls.sending);
     int64_t now = event->now_ms;
     const char *name = call_name(step, call);
     if (has_no_effect(result))
@@ -373,8 +377,8 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
             take_client_error(step, effects, call, result, now);
         } else if (result->http_status == 595) { /* nobody reached the guest's host */
             settle_unmade(step, call, now);
-            step->last_error = result->error;
-            step->host_suspect = true;
+            step->trouble.error = result->error;
+            step->place.suspect = true;
             step_note(effects, "%s: %s could not be reached by %s", name, step_host(step),
                       result->endpoint_text);
             step_back_off(step, now);
@@ -384,11 +388,11 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         break;
     case API_LOST:
         step_settle(step, call, STEP_CALL_OPEN, now);
-        step->last_error = result->error;
+        step->trouble.error = result->error;
         step_note(effects, "%s: no answer from %s, reading the state", name, result->endpoint_text);
         step_read_status_now(step, now);
-        if (call == &step->stop && !step->lost_before) {
-            step->lost_before = true;
+        if (call == &step->calls.stop && !step->calls.lost_before) {
+            step->calls.lost_before = true;
             step->asks[ASK_POWER].next_ms = now + STEP_RESEND_LOST_MS;
             step->asks[ASK_POWER].gap_ms = 0;
         } else {
@@ -398,7 +402,7 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
     case API_UNSENT:
         settle_unmade(step, call, now);
         call->sent--; /* nothing was written */
-        step->last_error = result->error;
+        step->trouble.error = result->error;
         step_note(effects, "%s could not be sent: %.140s", name, result->error.message);
         step_back_off(step, now);
         break;
@@ -417,7 +421,7 @@ void step_read_former_task(struct step *step, struct step_effects *effects, cons
 void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
                     int64_t now_ms)
 {
-    if (call == &step->stop && step->stop_unread && !step->ha)
+    if (call == &step->calls.stop && step->calls.stop_unread && !step->ha.managed)
         (void)step_ask(step, effects, ASK_TASKS, now_ms);
     if (step_ask(step, effects, ASK_TASK, now_ms))
         effects->upid = call->upid;
@@ -426,7 +430,7 @@ void step_read_task(struct step *step, struct step_effects *effects, const struc
 /* The call whose task this is; NULL if nobody waits for it any more. */
 static struct step_call *find_task(struct step *step, const char *upid)
 {
-    struct step_call *calls[] = {&step->stop, &step->start, &step->reset};
+    struct step_call *calls[] = {&step->calls.stop, &step->calls.start, &step->calls.reset};
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         if (calls[i]->state == STEP_CALL_TASK && strcmp(calls[i]->upid, upid) == 0)
             return calls[i];
@@ -438,7 +442,7 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
                           const struct step_event *event)
 {
     int64_t now = event->now_ms;
-    if (step->phase == STEP_POWERING_ON && call != &step->start) {
+    if (step->phase == STEP_POWERING_ON && call != &step->calls.start) {
         /* off is proven; of interest is only that it does not come any more (rule 6) */
         step_settle(step, call, event->task.ok ? STEP_CALL_OK : STEP_CALL_FAILED, now);
         return;
@@ -449,18 +453,18 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
     }
     /* it proves something on that host alone (point 4); while the guest is looked for nobody knows, and if it
      * is there again, the task is read again */
-    if (call == &step->stop && !step->ha && !step->node[0])
+    if (call == &step->calls.stop && !step->ha.managed && !step->place.node[0])
         return;
-    if (call == &step->stop && went_elsewhere(step, call)) {
+    if (call == &step->calls.stop && went_elsewhere(step, call)) {
         settle_elsewhere(step, call, now);
         return;
     }
     step_settle(step, call, STEP_CALL_OK, now);
-    if (call == &step->stop && step->ha) {
-        if (!step->ha_taken_ms)
-            step->ha_taken_ms = call->settled_ms;
-    } else if (call == &step->stop && !step->stopped_ms) {
-        step->stopped_ms = step->stopped_read_ms = now;
+    if (call == &step->calls.stop && step->ha.managed) {
+        if (!step->ha.taken_ms)
+            step->ha.taken_ms = call->settled_ms;
+    } else if (call == &step->calls.stop && !step->seen.stopped_ms) {
+        step->seen.stopped_ms = step->seen.stopped_read_ms = now;
     }
     step_note(effects, "%s: task OK", call_name(step, call));
     step_read_status_now(step, now);
@@ -469,15 +473,15 @@ static void take_task_end(struct step *step, struct step_effects *effects, struc
 void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     /* after the proof nobody waits for the end of the stop that brought it, and a failed one would end all */
-    bool awaited = step->phase != STEP_WATCHING || step->repaired_ms;
-    if (awaited && step->stop.state == STEP_CALL_TASK && event->task.ended &&
-        strcmp(step->stop.upid, event->upid) == 0)
-        take_task_end(step, effects, &step->stop, event);
+    bool awaited = step->phase != STEP_WATCHING || step->course.repaired_ms;
+    if (awaited && step->calls.stop.state == STEP_CALL_TASK && event->task.ended &&
+        strcmp(step->calls.stop.upid, event->upid) == 0)
+        take_task_end(step, effects, &step->calls.stop, event);
 }
 
 const char *step_former_node(const struct step *step)
 {
-    return step->ha ? NULL : step->node;
+    return step->ha.managed ? NULL : step->place.node;
 }
 
 void step_leave_open(struct step_call *call, int64_t since_ms)
@@ -502,31 +506,31 @@ static void take_former(struct step *step, const struct step_event *event, const
     } else if (!event->task.ended) {
         return;
     } else if (start) {
-        step->former_start_ms = step_after(event->now_ms, step->asks[ASK_STATUS].busy);
+        step->calls.former_start_ms = step_after(event->now_ms, step->asks[ASK_STATUS].busy);
         step_read_status_now(step, event->now_ms);
     }
-    calls_drop(&step->former, call);
+    calls_drop(&step->calls.former, call);
 }
 
 /* The start waits for the end of the stop's task, which nothing else tells; that takes a second in general.
  */
 static int64_t longest_task_gap(const struct step *step, const struct step_call *call, int64_t now_ms)
 {
-    if (step->phase != STEP_POWERING_ON || call == &step->start)
+    if (step->phase != STEP_POWERING_ON || call == &step->calls.start)
         return STEP_STATUS_LAST_MS;
-    int64_t gap_ms = STEP_STATUS_SOON_MS + (now_ms - step->verified_ms) / STEP_STATUS_SHARE;
+    int64_t gap_ms = STEP_STATUS_SOON_MS + (now_ms - step->course.verified_ms) / STEP_STATUS_SHARE;
     return gap_ms < STEP_STATUS_LAST_MS ? gap_ms : STEP_STATUS_LAST_MS;
 }
 
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     struct step_call *call = find_task(step, event->upid);
-    const struct call *former = calls_of_task(&step->former, event->upid);
+    const struct call *former = calls_of_task(&step->calls.former, event->upid);
     int64_t now = event->now_ms;
     if (step_refused_credentials(step, effects, event->result, now) || !(call || former))
         return;
-    if (call == &step->stop)
-        step->stop_unread = event->result->outcome != API_OK || !event->decoded;
+    if (call == &step->calls.stop)
+        step->calls.stop_unread = event->result->outcome != API_OK || !event->decoded;
     step->asks[ASK_TASK].next_ms = now + step->asks[ASK_TASK].gap_ms;
     step->asks[ASK_TASK].gap_ms += step->asks[ASK_TASK].gap_ms / 2;
     if (step->asks[ASK_TASK].gap_ms > longest_task_gap(step, call, now))
@@ -539,7 +543,7 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
         step_read_status_now(step, now);
     } else if (event->result->outcome != API_OK) {
         step->asks[ASK_TASK].next_ms = now + STEP_SLOW_READ_MS;
-        if (step->ha &&
+        if (step->ha.managed &&
             now - call->last_sent_ms >= PROOF_HA_ROUND_MS) /* it died with the host that took it */
             step_settle(step, call, STEP_CALL_OPEN, now);
     } else if (event->decoded && event->task.ended) {
@@ -549,19 +553,19 @@ void step_power_task(struct step *step, struct step_effects *effects, const stru
 
 void step_power_located(struct step *step, int64_t now_ms)
 {
-    step->stops_settled = false; /* another host's list said so */
-    struct step_call *calls[] = {&step->stop, &step->reset, &step->start};
+    step->list.settled = false; /* another host's list said so */
+    struct step_call *calls[] = {&step->calls.stop, &step->calls.reset, &step->calls.start};
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         if (calls[i]->state == STEP_CALL_TASK && went_elsewhere(step, calls[i]))
             settle_elsewhere(step, calls[i], now_ms);
     }
-    if (strcmp(step->lost_node, step->node) == 0)
+    if (strcmp(step->place.lost_node, step->place.node) == 0)
         return;
     step->asks[ASK_POWER].next_ms = now_ms; /* what failed elsewhere says nothing of this host */
-    step->container_not_running = false;    /* there */
-    step->idle_container_ms = 0;
+    step->seen.idle = false;                /* there */
+    step->seen.idle_ms = 0;
     /* what lists said is of the other host, and so are the tasks that others are compared with */
-    step->last_upid[0] = '\0';
-    step->tasks_asked_ms = 0;
-    step->former_starts = step->former_vain_starts = 0;
+    step->calls.last_upid[0] = '\0';
+    step->list.asked_ms = 0;
+    step->list.former_starts = step->list.former_vain_starts = 0;
 }

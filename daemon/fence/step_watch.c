@@ -12,10 +12,11 @@
 /* Any host takes a hastop, and keeps its task. */
 struct step_task_list step_task_list(const struct step *step)
 {
-    return (struct step_task_list){.node = step->ha && step->stop.node[0] ? step->stop.node : step->node,
-                                   .of_ha = step->ha,
-                                   .after_upid = step->last_upid,
-                                   .stop_upid = step->stop.upid};
+    return (struct step_task_list){
+        .node = step->ha.managed && step->calls.stop.node[0] ? step->calls.stop.node : step->place.node,
+        .of_ha = step->ha.managed,
+        .after_upid = step->calls.last_upid,
+        .stop_upid = step->calls.stop.upid};
 }
 
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
@@ -24,29 +25,30 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
         step->asks[ASK_TASKS].next_ms = event->now_ms; /* of a host that the guest has left */
         return;
     }
-    bool old =
-        step->off_read && event->result->asked_ms < step->off_received_ms; /* the start waits for one since */
+    bool old = step->seen.off &&
+               event->result->asked_ms < step->seen.off_received_ms; /* the start waits for one since */
     step->asks[ASK_TASKS].next_ms = event->now_ms + (old ? 0 : STEP_MIGRATION_MS);
     if (event->result->outcome != API_OK || !event->decoded) {
-        step->task_lists_failed++;
+        step->list.failed++;
         return;
     }
-    step->task_lists_failed = 0;
-    step->tasks_received_ms = event->now_ms;
+    step->list.failed = 0;
+    step->list.received_ms = event->now_ms;
     if (!step->asks[ASK_POWER].busy) /* else it may show a task of ours whose UPID we are still to be told */
-        step->tasks_asked_ms = event->result->asked_ms;
-    step->newer_stops = event->tasks.newer;
-    step->vain_stops = event->tasks.newer_failed;
-    step->newer_starts = step->last_upid[0] ? event->starts.newer : event->starts.begun;
-    step->vain_starts = step->last_upid[0] ? event->starts.newer_failed : event->starts.failed;
-    step->newer_running = event->tasks.newer_running +
-                          (step->last_upid[0] ? event->starts.newer_running : event->starts.running);
+        step->list.asked_ms = event->result->asked_ms;
+    step->list.newer_stops = event->tasks.newer;
+    step->list.vain_stops = event->tasks.newer_failed;
+    step->list.newer_starts = step->calls.last_upid[0] ? event->starts.newer : event->starts.begun;
+    step->list.vain_starts = step->calls.last_upid[0] ? event->starts.newer_failed : event->starts.failed;
+    step->list.newer_running =
+        event->tasks.newer_running +
+        (step->calls.last_upid[0] ? event->starts.newer_running : event->starts.running);
     if (event->tasks.running == 0 && event->tasks.begun >= step_stops_listed(step)) {
         const struct call *former;
-        while ((former = calls_next(&step->former, STEP_SEND_STOP, event->node, NULL)) != NULL)
-            calls_drop(&step->former, former);
-        step->stops_settled = true;
-        step->stops_settled_ms = event->now_ms;
+        while ((former = calls_next(&step->calls.former, STEP_SEND_STOP, event->node, NULL)) != NULL)
+            calls_drop(&step->calls.former, former);
+        step->list.settled = true;
+        step->list.settled_ms = event->now_ms;
     }
     step_power_listed(step, effects, event);
 }
@@ -55,7 +57,7 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
 
 bool step_compares_stops(const struct step *step)
 {
-    return step->last_upid[0] && !step->ha && step->task_lists_failed < STEP_TASK_LISTS_MAX;
+    return step->calls.last_upid[0] && !step->ha.managed && step->list.failed < STEP_TASK_LISTS_MAX;
 }
 
 void step_leave_off(struct step *step, struct step_effects *effects, const char *why)
@@ -73,15 +75,15 @@ void step_leave_off(struct step *step, struct step_effects *effects, const char 
 
 bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t since_ms = step->start.sent > 0 ? step->start.settled_ms : step->off_received_ms;
+    int64_t since_ms = step->calls.start.sent > 0 ? step->calls.start.settled_ms : step->seen.off_received_ms;
     char why[STEP_NOTE_LEN];
     if (!step_compares_stops(step))
         return false;
-    if (step->tasks_asked_ms < since_ms) {
+    if (step->list.asked_ms < since_ms) {
         (void)step_ask(step, effects, ASK_TASKS, now_ms);
         return true;
     }
-    if (step->newer_stops <= step_stops_open(step)) /* those may be ours */
+    if (step->list.newer_stops <= step_stops_open(step)) /* those may be ours */
         return false;
     snprintf(why, sizeof(why), "another broker with our identity has stopped it on %s since",
              step_host(step));
@@ -99,14 +101,15 @@ void step_watch(struct step *step, struct step_effects *effects, const char *cal
 
 static bool may_have_come(const struct step *step)
 {
-    bool stop = step->stop.open > 0 || step->stop.state == STEP_CALL_TASK;
-    return (stop && !step->stops_settled) || step->reset.open > 0 || step->reset.state == STEP_CALL_TASK;
+    bool stop = step->calls.stop.open > 0 || step->calls.stop.state == STEP_CALL_TASK;
+    return (stop && !step->list.settled) || step->calls.reset.open > 0 ||
+           step->calls.reset.state == STEP_CALL_TASK;
 }
 
 void step_start_at_risk(struct step *step, int64_t now_ms)
 {
-    if (!step->ha && !step->repaired_ms && may_have_come(step))
-        step->watch_until_ms = now_ms + CALLS_OPEN_MS;
+    if (!step->ha.managed && !step->course.repaired_ms && may_have_come(step))
+        step->course.watch_until_ms = now_ms + CALLS_OPEN_MS;
 }
 
 static void end_watch(struct step *step, struct step_effects *effects, const char *why)
@@ -132,7 +135,7 @@ static bool is_ours(unsigned newer, unsigned vain, unsigned open)
  * task has ended: one that still waits for the guest's lock file explains nothing. */
 static bool explained(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->tasks_asked_ms >= step->status_received_ms && !step->newer_running)
+    if (step->list.asked_ms >= step->read.received_ms && !step->list.newer_running)
         return true;
     (void)step_ask(step, effects, ASK_TASKS, now_ms);
     return false;
@@ -140,16 +143,16 @@ static bool explained(struct step *step, struct step_effects *effects, int64_t n
 
 static void watch_running(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (!step->status_known || step->status.running || step_lock_hides_the_truth(step->status.lock) ||
+    if (!step->read.known || step->read.status.running || step_lock_hides_the_truth(step->read.status.lock) ||
         !explained(step, effects, now_ms))
         return;
-    if (!is_ours(step->newer_stops, step->vain_stops, step_stops_open(step))) {
+    if (!is_ours(step->list.newer_stops, step->list.vain_stops, step_stops_open(step))) {
         end_watch(step, effects, "off again, and not by a call of ours: left so");
         return;
     }
     step_note(effects, "stopped by a call whose answer was lost: started again");
-    step->repaired_ms = now_ms;
-    step->stops_settled = true;
+    step->course.repaired_ms = now_ms;
+    step->list.settled = true;
     step->asks[ASK_POWER].next_ms = now_ms;
     step->phase = STEP_POWERING_ON;
     step_on_decide(step, effects, now_ms);
@@ -159,27 +162,29 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
  * by later. */
 static void pass_over_starts(struct step *step)
 {
-    step->former_starts = step->newer_starts;
-    step->former_vain_starts = step->vain_starts;
+    step->list.former_starts = step->list.newer_starts;
+    step->list.former_vain_starts = step->list.vain_starts;
 }
 
 static void remember_former_starts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->tasks_asked_ms < step->verified_ms ||
-        step->status_received_ms - step->tasks_received_ms > STEP_FORMER_STARTS_MS) {
+    if (step->list.asked_ms < step->course.verified_ms ||
+        step->read.received_ms - step->list.received_ms > STEP_FORMER_STARTS_MS) {
         (void)step_ask(step, effects, ASK_TASKS, now_ms);
-    } else if (!step->newer_running && step->status_asked_ms > step->tasks_received_ms) {
+    } else if (!step->list.newer_running && step->read.asked_ms > step->list.received_ms) {
         pass_over_starts(step);
     }
 }
 
 static bool started_by_us(const struct step *step)
 {
-    if (step->newer_starts < step->former_starts || step->vain_starts < step->former_vain_starts)
+    if (step->list.newer_starts < step->list.former_starts ||
+        step->list.vain_starts < step->list.former_vain_starts)
         return false; /* the list has forgotten some: nobody knows */
-    unsigned newer = step->newer_starts - step->former_vain_starts;
-    unsigned vain = step->vain_starts - step->former_vain_starts;
-    return is_ours(newer, vain, step->start.open) && step->newer_starts - step->former_starts > vain;
+    unsigned newer = step->list.newer_starts - step->list.former_vain_starts;
+    unsigned vain = step->list.vain_starts - step->list.former_vain_starts;
+    return is_ours(newer, vain, step->calls.start.open) &&
+           step->list.newer_starts - step->list.former_starts > vain;
 }
 
 /* What runs is what a start of ours brought. A stop for it that is sent again must still find that one: by
@@ -187,12 +192,13 @@ static bool started_by_us(const struct step *step)
  * itself. The host counts whole seconds: it is left to run for one, so that this can always be told. */
 static bool is_to_be_stopped(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->repaired_ms && step_ran_before(step, step->repaired_ms))
+    if (step->course.repaired_ms && step_ran_before(step, step->course.repaired_ms))
         return step_is_news(step, now_ms);
-    if (step->repaired_ms && !step_started_after(&step->status, step->status_asked_ms, step->repaired_ms))
+    if (step->course.repaired_ms &&
+        !step_started_after(&step->read.status, step->read.asked_ms, step->course.repaired_ms))
         return false; /* one of the next reads tells */
-    step->repaired_ms = 0;
-    if (!step_ran_before(step, step->status_asked_ms - STEP_WATCH_MS) || !explained(step, effects, now_ms))
+    step->course.repaired_ms = 0;
+    if (!step_ran_before(step, step->read.asked_ms - STEP_WATCH_MS) || !explained(step, effects, now_ms))
         return false;
     if (started_by_us(step))
         return true;
@@ -202,26 +208,26 @@ static bool is_to_be_stopped(struct step *step, struct step_effects *effects, in
 
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->asks[ASK_POWER].busy || !step->status_known)
+    if (step->asks[ASK_POWER].busy || !step->read.known)
         return;
-    if (step->stop.state == STEP_CALL_TASK && step->repaired_ms) {
-        step_read_task(step, effects, &step->stop, now_ms);
+    if (step->calls.stop.state == STEP_CALL_TASK && step->course.repaired_ms) {
+        step_read_task(step, effects, &step->calls.stop, now_ms);
         return;
     }
-    if (!step->status.running) {
-        if (step->repaired_ms)
+    if (!step->read.status.running) {
+        if (step->course.repaired_ms)
             end_watch(step, effects, "stopped again");
         else
             remember_former_starts(step, effects, now_ms);
         return;
     }
-    if (step->repaired_ms && step->status_asked_ms < step->stop.settled_ms)
+    if (step->course.repaired_ms && step->read.asked_ms < step->calls.stop.settled_ms)
         return;
-    if (!is_to_be_stopped(step, effects, now_ms) || !step_may_send(step, effects, &step->stop, now_ms))
+    if (!is_to_be_stopped(step, effects, now_ms) || !step_may_send(step, effects, &step->calls.stop, now_ms))
         return;
-    if (!step->repaired_ms) {
+    if (!step->course.repaired_ms) {
         step_note(effects, "started by a call whose answer was lost: stopped again");
-        step->repaired_ms = step->status_asked_ms;
+        step->course.repaired_ms = step->read.asked_ms;
         pass_over_starts(step);
     }
     step_send(step, effects, STEP_SEND_STOP, now_ms);
@@ -229,18 +235,18 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
 
 void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (now_ms >= step->watch_until_ms) {
-        end_watch(step, effects, step->repaired_ms ? "watched to its end" : "no such call came");
+    if (now_ms >= step->course.watch_until_ms) {
+        end_watch(step, effects, step->course.repaired_ms ? "watched to its end" : "no such call came");
         return;
     }
-    step_wake_at(effects, step->watch_until_ms);
+    step_wake_at(effects, step->course.watch_until_ms);
     if (step->params.action == FENCE_OFF)
         watch_off(step, effects, now_ms);
     else
         watch_running(step, effects, now_ms);
     if (step->phase != STEP_WATCHING)
         return;
-    if (step->asks[ASK_STATUS].next_ms < step->status_received_ms + STEP_WATCH_MS && !step->repaired_ms)
-        step->asks[ASK_STATUS].next_ms = step->status_received_ms + STEP_WATCH_MS;
+    if (step->asks[ASK_STATUS].next_ms < step->read.received_ms + STEP_WATCH_MS && !step->course.repaired_ms)
+        step->asks[ASK_STATUS].next_ms = step->read.received_ms + STEP_WATCH_MS;
     step_read_status(step, effects, now_ms);
 }

@@ -44,9 +44,9 @@ static void handle(struct step_event *event)
             asked_ms[i] = now_ms;
     }
     if (effects.ask[ASK_STATUS])
-        memcpy(status_node, step.node, sizeof(status_node));
+        memcpy(status_node, step.place.node, sizeof(status_node));
     if (effects.ask[ASK_HOSTS])
-        memcpy(hosts_node, step.node, sizeof(hosts_node));
+        memcpy(hosts_node, step.place.node, sizeof(hosts_node));
     if (effects.ask[ASK_TASKS])
         snprintf(tasks_node, sizeof(tasks_node), "%s", step_task_list(&step).node);
     if (asked[CALL_POWER])
@@ -281,8 +281,8 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
 {
     hosts_say(online, known, host_online);
     /* asked for with the hosts, for the start: nobody else has stopped it */
-    if (step.asks[ASK_TASKS].busy && step.stop.open == 0)
-        tasks_are(step.stop.tasks, step.stop.state == STEP_CALL_TASK);
+    if (step.asks[ASK_TASKS].busy && step.calls.stop.open == 0)
+        tasks_are(step.calls.stop.tasks, step.calls.stop.state == STEP_CALL_TASK);
 }
 
 __attribute__((unused)) static void located_on(const char *node)

@@ -20,20 +20,20 @@ static struct step rebooted(void)
 {
     struct step step = {.params = {.action = FENCE_REBOOT, .vmid = 101, .stop_timeout_ms = 3000},
                         .phase = STEP_ENDED,
-                        .verified_ms = NOW_MS - 100,
-                        .seen_nics = true};
-    step.stop = (struct step_call){.state = STEP_CALL_OK,
-                                   .sent = 1,
-                                   .tasks = 1,
-                                   .first_sent_ms = NOW_MS - 200,
-                                   .last_sent_ms = NOW_MS - 200,
-                                   .settled_ms = NOW_MS - 100};
-    step.start = (struct step_call){.state = STEP_CALL_TASK,
-                                    .sent = 1,
-                                    .tasks = 1,
-                                    .first_sent_ms = NOW_MS - 50,
-                                    .last_sent_ms = NOW_MS - 50};
-    snprintf(step.start.upid, sizeof(step.start.upid),
+                        .course.verified_ms = NOW_MS - 100,
+                        .seen.devices = true};
+    step.calls.stop = (struct step_call){.state = STEP_CALL_OK,
+                                         .sent = 1,
+                                         .tasks = 1,
+                                         .first_sent_ms = NOW_MS - 200,
+                                         .last_sent_ms = NOW_MS - 200,
+                                         .settled_ms = NOW_MS - 100};
+    step.calls.start = (struct step_call){.state = STEP_CALL_TASK,
+                                          .sent = 1,
+                                          .tasks = 1,
+                                          .first_sent_ms = NOW_MS - 50,
+                                          .last_sent_ms = NOW_MS - 50};
+    snprintf(step.calls.start.upid, sizeof(step.calls.start.upid),
              "UPID:pve1:00000003:00F00003:00000003:qmstart:101:fence@pve!t:");
     return step;
 }
@@ -67,27 +67,27 @@ static void test_an_open_start_is_left_although_the_stops_are_not_counted_any_mo
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
     struct legacy legacy = left_by(&step, 0);
     (void)legacy_inherit(&legacy, &next, NOW_MS + 30000);
-    assert_int_equal(next.former.count, 1); /* it is followed to its end */
-    assert_int_equal(next.former.list[0].power, STEP_SEND_START);
-    assert_string_equal(next.former.list[0].upid, step.start.upid);
-    assert_int_equal(next.start.state, STEP_CALL_NONE);
-    assert_int_equal(next.start.open, 0);
-    assert_int_equal(next.stop.open, 0);
+    assert_int_equal(next.calls.former.count, 1); /* it is followed to its end */
+    assert_int_equal(next.calls.former.list[0].power, STEP_SEND_START);
+    assert_string_equal(next.calls.former.list[0].upid, step.calls.start.upid);
+    assert_int_equal(next.calls.start.state, STEP_CALL_NONE);
+    assert_int_equal(next.calls.start.open, 0);
+    assert_int_equal(next.calls.stop.open, 0);
 }
 
 static void test_a_stop_that_may_come_is_counted_as_long_as_it_may(void **state)
 {
     (void)state;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
-    step.stop.state = STEP_CALL_OPEN;
-    step.stop.open = 1;
-    step.stop.last_open_ms = NOW_MS - 100;
+    step.calls.stop.state = STEP_CALL_OPEN;
+    step.calls.stop.open = 1;
+    step.calls.stop.last_open_ms = NOW_MS - 100;
     struct legacy legacy = left_by(&step, 0);
     assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 30000), 1);
-    assert_int_equal(next.stop.open, 1);
+    assert_int_equal(next.calls.stop.open, 1);
     next = (struct step){.phase = STEP_POWERING_OFF};
     assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + CALLS_OPEN_MS), 0);
-    assert_int_equal(next.stop.open, 0);
+    assert_int_equal(next.calls.stop.open, 0);
 }
 
 /* Two stops of one second cannot be told apart by the list, although a restart lies between them. */
@@ -96,7 +96,7 @@ static void test_a_stop_that_has_just_ended_is_counted_after_a_restart_too(void 
     (void)state;
     const int64_t offset_ms = INT64_C(1000) * SINCE_S;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
-    step.start = (struct step_call){0};
+    step.calls.start = (struct step_call){0};
     struct legacy legacy = left_by(&step, 0), taken_up;
     struct json_object *document = json_object_new_object();
     json_object_object_add(document, "vmid", json_object_new_int(101));
@@ -111,15 +111,15 @@ static void test_a_lost_stop_is_counted_from_when_the_list_showed_its_end(void *
 {
     (void)state;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
-    step.stop.state = STEP_CALL_OPEN;
-    step.stop.open = 1;
-    step.stop.settled_ms = step.stop.last_open_ms = NOW_MS - 45000;
-    step.stop.last_sent_ms = step.stop.first_sent_ms = NOW_MS - 46000;
-    step.stops_settled = true;
-    step.stops_settled_ms = NOW_MS - 10;
+    step.calls.stop.state = STEP_CALL_OPEN;
+    step.calls.stop.open = 1;
+    step.calls.stop.settled_ms = step.calls.stop.last_open_ms = NOW_MS - 45000;
+    step.calls.stop.last_sent_ms = step.calls.stop.first_sent_ms = NOW_MS - 46000;
+    step.list.settled = true;
+    step.list.settled_ms = NOW_MS - 10;
     struct legacy legacy = left_by(&step, 0);
     assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 500), 1);
-    assert_int_equal(next.stop.open, 0);
+    assert_int_equal(next.calls.stop.open, 0);
 }
 
 /* ---- doubts (point 7), and what a reading outside of operations makes of them ---- */
@@ -225,9 +225,9 @@ static void test_a_start_is_handed_on_as_a_task_by_who_did_not_follow_it(void **
     (void)legacy_inherit(&legacy, &on, NOW_MS + 100);
     legacy = left_by(&on, 0);
     (void)legacy_inherit(&legacy, &off, NOW_MS + 200);
-    assert_int_equal(off.former.count, 1);
-    assert_string_equal(off.former.list[0].upid, step.start.upid);
-    assert_int_equal(off.start.open, 0);
+    assert_int_equal(off.calls.former.count, 1);
+    assert_string_equal(off.calls.former.list[0].upid, step.calls.start.upid);
+    assert_int_equal(off.calls.start.open, 0);
 }
 
 /* Three offs whose stops' tasks nobody saw the end of, and a restart: each is a task to who comes after them.
@@ -239,12 +239,12 @@ static void test_tasks_of_several_operations_are_kept_over_a_restart(void **stat
     struct step step = rebooted();
     struct legacy legacy, read;
     for (int i = 1; i <= 3; i++) {
-        struct calls former = step.former;
+        struct calls former = step.calls.former;
         step = rebooted();
-        step.start = (struct step_call){0};
-        step.former = former;
-        step.stop.state = STEP_CALL_TASK;
-        snprintf(step.stop.upid, sizeof(step.stop.upid),
+        step.calls.start = (struct step_call){0};
+        step.calls.former = former;
+        step.calls.stop.state = STEP_CALL_TASK;
+        snprintf(step.calls.stop.upid, sizeof(step.calls.stop.upid),
                  "UPID:pve1:0000000%d:00F00001:00000001:qmstop:101:fence@pve!t:", i);
         legacy = left_by(&step, 0);
         struct json_object *document = json_object_new_object();
@@ -253,15 +253,15 @@ static void test_tasks_of_several_operations_are_kept_over_a_restart(void **stat
         assert_true(legacy_read(&read, document, offset_ms, NOW_MS + 300));
         assert_true(legacy_equal(&legacy, &read));
         json_object_put(document);
-        step.former.count = 0;
+        step.calls.former.count = 0;
         (void)legacy_inherit(&read, &step, NOW_MS + 300);
-        assert_int_equal(step.former.count, i);
-        assert_int_equal(step.stop.open, 0);
+        assert_int_equal(step.calls.former.count, i);
+        assert_int_equal(step.calls.stop.open, 0);
     }
     assert_int_equal(legacy.until_ms, NOW_MS - 200 + CALLS_OPEN_MS);
-    step.former.count = 0;
+    step.calls.former.count = 0;
     (void)legacy_inherit(&read, &step, NOW_MS - 200 + CALLS_OPEN_MS);
-    assert_int_equal(step.former.count, 0); /* none of them can come any more */
+    assert_int_equal(step.calls.former.count, 0); /* none of them can come any more */
 }
 
 /* One more than there is room for is an open call: it is waited for, though nobody tells its end. */
@@ -270,12 +270,12 @@ static void test_a_task_too_many_is_an_open_call(void **state)
     (void)state;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
     for (int i = 0; i < CALLS_MAX; i++)
-        assert_true(calls_add(&step.former, STEP_SEND_STOP, "UPID:pve1:", NOW_MS - 300));
+        assert_true(calls_add(&step.calls.former, STEP_SEND_STOP, "UPID:pve1:", NOW_MS - 300));
     struct legacy legacy = left_by(&step, 0);
     (void)legacy_inherit(&legacy, &next, NOW_MS);
-    assert_int_equal(next.former.count, CALLS_MAX);
-    assert_int_equal(next.start.open, 1);
-    assert_int_equal(next.start.last_open_ms, step.start.last_sent_ms);
+    assert_int_equal(next.calls.former.count, CALLS_MAX);
+    assert_int_equal(next.calls.start.open, 1);
+    assert_int_equal(next.calls.start.last_open_ms, step.calls.start.last_sent_ms);
 }
 
 /* It was lost on pve1, the guest was on pve2 then, and pve2's list shows that all that was sent there has
@@ -284,15 +284,15 @@ static void test_a_stop_lost_on_another_host_is_not_settled_by_this_one(void **s
 {
     (void)state;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
-    snprintf(step.node, sizeof(step.node), "pve2");
-    snprintf(step.stop.strays_node, sizeof(step.stop.strays_node), "pve1");
-    step.stop.open = step.stop.strays = step.stop.strays_open = 1;
-    step.stop.last_open_ms = NOW_MS - 150;
-    step.stops_settled = true;
-    step.stops_settled_ms = NOW_MS - 10;
+    snprintf(step.place.node, sizeof(step.place.node), "pve2");
+    snprintf(step.calls.stop.strays_node, sizeof(step.calls.stop.strays_node), "pve1");
+    step.calls.stop.open = step.calls.stop.strays = step.calls.stop.strays_open = 1;
+    step.calls.stop.last_open_ms = NOW_MS - 150;
+    step.list.settled = true;
+    step.list.settled_ms = NOW_MS - 10;
     struct legacy legacy = left_by(&step, 0);
     assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 30000), 2);
-    assert_int_equal(next.stop.open, 1);
+    assert_int_equal(next.calls.stop.open, 1);
 }
 
 /* Abandoned, say, between two others, within the second. */

@@ -96,7 +96,7 @@ static void test_another_guests_status_proves_nothing(void **state) /* point 1 *
     go(40);
     status_is((struct pve_status){.vmid = 101});
     assert_false(effects.ask[ASK_HOSTS]);
-    assert_int_equal(step.last_error.code, ERROR_PROTOCOL);
+    assert_int_equal(step.trouble.error.code, ERROR_PROTOCOL);
 }
 
 static void test_stopped_with_network_devices_is_not_off(void **state) /* point 2 */
@@ -127,7 +127,7 @@ static void test_no_other_stop_is_sent_to_a_guest_that_is_only_dying(void **stat
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_is(STOP_UPID, "unexpected status");
-    assert_int_equal(step.stop.open, 0); /* a task that has ended is not open, however it ended */
+    assert_int_equal(step.calls.stop.open, 0); /* a task that has ended is not open, however it ended */
     for (int64_t at = 100; at < 10000; at += 600) {
         go(at);
         status_is((struct pve_status){.nics = true});
@@ -259,7 +259,7 @@ static void test_a_stop_that_still_runs_or_is_lost_proves_nothing(void **state) 
     power_taken(STOP_UPID);
     go(100);
     reads_stopped(); /* the stop's task waits: somebody's start may hold the lock file */
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
 
     begin(FENCE_OFF);
     go(10);
@@ -271,7 +271,7 @@ static void test_a_stop_that_still_runs_or_is_lost_proves_nothing(void **state) 
     go(200);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     go(900);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();
@@ -293,7 +293,7 @@ static void test_our_stop_at_another_host_proves_nothing_here(void **state) /* p
     located_on("pve2");
     go(200);
     reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     assert_int_equal(stops, 2);
 }
 
@@ -307,7 +307,7 @@ static void test_a_proof_is_dropped_when_the_guest_turns_out_to_have_moved(void 
     go(60);
     assert_true(step.asks[ASK_TASK].busy);
     reads_stopped();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     task_is(STOP_UPID, "unable to find configuration file for VM 100 on node 'pve1'");
     located_on("pve1"); /* so says a list that is 10 s old */
     go(70);
@@ -384,7 +384,7 @@ static int64_t read_stopped_until_believed(int64_t from_ms)
         go(at);
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        if (step.off_read)
+        if (step.seen.off)
             return at;
     }
     return INT64_MAX;
@@ -451,7 +451,7 @@ static void test_ct_not_running_at_the_wrong_host_proves_nothing(void **state) /
     go(300);
     reads_stopped();
     assert_int_equal(stops, 2); /* pve2 has not been asked to stop it */
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
 }
 
 static void test_a_stopped_container_with_traffic_is_not_off(void **state) /* point 2 */
@@ -466,10 +466,10 @@ static void test_a_stopped_container_with_traffic_is_not_off(void **state) /* po
     power_taken(STOP_UPID);
     go(100);
     status_is((struct pve_status){.traffic = true});
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     go(700);
     reads_stopped();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
 }
 
 static void test_ct_not_running_says_nothing_about_a_vm(void **state) /* point 4 */
@@ -497,7 +497,7 @@ static void test_the_hosts_word_must_be_asked_for_after_the_read(void **state) /
     go(600);
     assert_true(step.asks[ASK_STATUS].busy);
     reads_stopped();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     go(605);
     hosts_are(3, 3, true); /* asked for before */
     assert_false(verified);
@@ -603,11 +603,11 @@ static void test_a_garbled_list_of_hosts_is_read_again(void **state) /* point 5,
     go(40);
     reads_stopped();
     struct api_result result = result_of(CALL_HOSTS);
-    handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &result, .node = step.node});
+    handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &result, .node = step.place.node});
     assert_false(verified);
     assert_going_on();
-    assert_false(step.off_read);
-    assert_int_not_equal(step.last_error.code, ERROR_MINORITY);
+    assert_false(step.seen.off);
+    assert_int_not_equal(step.trouble.error.code, ERROR_MINORITY);
 }
 
 static void test_no_devices_and_a_long_stop_is_unproven(void **state) /* point 7 */

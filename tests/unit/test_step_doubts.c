@@ -283,7 +283,7 @@ static void test_a_doubt_is_newer_than_the_devices_that_others_saw(void **state)
     wanted.deadline_ms = now_ms + DEADLINE;
     step_begin(&step, &wanted);
     (void)legacy_inherit(&left, &step, now_ms);
-    assert_false(step.seen_nics);
+    assert_false(step.seen.devices);
     assert_true(leave(&left));
 }
 
@@ -418,7 +418,7 @@ static void silence_after_an_end_in_time(void)
         go(now_ms - T0 + 10);
     go(now_ms - T0 + 10);
     reads_stopped();
-    if (!step.off_read) { /* it was asked for before */
+    if (!step.seen.off) { /* it was asked for before */
         go(now_ms - T0 + 600);
         reads_stopped();
     }

@@ -15,7 +15,7 @@ static void reboot_after(enum step_power power, const char *upid, int64_t sent_m
     verified = false;
     now_ms = T0;
     step_begin(&step, &wanted);
-    calls_add(&step.former, power, upid, sent_ms);
+    calls_add(&step.calls.former, power, upid, sent_ms);
     tell(STEP_EVENT_BEGIN);
     tell(STEP_EVENT_INTENT);
     reads_running();
@@ -94,7 +94,7 @@ static void test_an_earlier_stop_holds_back_no_start_for_longer_than_it_may_come
     assert_int_equal(starts, 0);
     wait_for_start(CALLS_OPEN_MS - 400, FORMER_UPID);
     assert_int_equal(starts, 1);
-    assert_true(step.watch_until_ms > now_ms); /* and may come after all */
+    assert_true(step.course.watch_until_ms > now_ms); /* and may come after all */
 }
 
 static void test_an_earlier_stop_on_another_host_is_not_waited_for(void **state)
@@ -103,15 +103,15 @@ static void test_an_earlier_stop_on_another_host_is_not_waited_for(void **state)
     reboot_after(STEP_SEND_STOP, "UPID:pve2:00000009:00E00009:00000001:qmstop:100:fence@pve!t:", T0 - 500);
     wait_for_start(2000, "");
     assert_int_equal(starts, 1);
-    assert_int_equal(step.former.count, 1); /* the guest may come back */
+    assert_int_equal(step.calls.former.count, 1); /* the guest may come back */
 }
 
 static void test_a_list_that_shows_the_end_of_an_earlier_stop_will_do(void **state) /* rule 6 */
 {
     (void)state;
     reboot_after(STEP_SEND_STOP, FORMER_UPID, T0 - 500);
-    step.stop.open = 1; /* beside it there is one without a task */
-    step.stop.last_open_ms = T0;
+    step.calls.stop.open = 1; /* beside it there is one without a task */
+    step.calls.stop.last_open_ms = T0;
     for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASKS].busy && at < 5000; at += 20) {
         go(at);
         if (step.asks[ASK_TASK].busy)

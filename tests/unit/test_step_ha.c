@@ -50,11 +50,11 @@ static void test_a_hastop_that_was_not_expected_is_no_proof_of_a_stop(void **sta
     go(10);
     reads_running(); /* which says nothing of HA yet */
     power_taken(HASTOP_UPID);
-    assert_true(step.ha);
+    assert_true(step.ha.managed);
     task_ends(HASTOP_UPID, 1000);
     if (step.asks[ASK_STATUS].busy)
         reads(false, "started");
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
 }
 
 static void test_a_service_that_would_lose_or_suffer_from_the_request_fails_at_once(void **state)
@@ -151,12 +151,12 @@ static void test_a_task_that_says_ok_is_no_proof(void **state)
     (void)state;
     hastop_is_taken(FENCE_OFF);
     keeps(5000, false, "started"); /* it crashed, say: HA will bring it up */
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     keeps(6000, true, "started");
     keeps(8000, true, "request_stop");
     assert_false(verified);
     keeps(8500, false, "request_stop");
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     hosts_confirm();
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -166,7 +166,7 @@ static void test_a_stop_that_begins_before_a_start_has_ended_is_no_proof(void **
     (void)state;
     hastop_is_taken(FENCE_OFF);
     keeps(5000, false, "request_stop"); /* a start that began before it may be under way */
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     keeps(6000, false, "stopped");
     hosts_confirm();
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -184,10 +184,10 @@ static void test_nothing_is_proven_before_the_hastop_has_ended(void **state)
         if (step.asks[ASK_STATUS].busy)
             reads(false, "stopped"); /* somebody else's stop, then */
     }
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     task_is(HASTOP_UPID, "OK");
     keeps(4000, false, "stopped");
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
 }
 
 static void test_a_service_that_was_stopped_before_is_believed_after_a_round_of_ha(void **state)
@@ -200,9 +200,9 @@ static void test_a_service_that_was_stopped_before_is_believed_after_a_round_of_
     power_taken(HASTOP_UPID);
     task_ends(HASTOP_UPID, 1000);
     keeps(15900, false, "stopped");
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     keeps(17500, false, "stopped");
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     assert_int_equal(stops, 1);
 }
 
@@ -231,9 +231,9 @@ static void test_a_read_that_was_under_way_when_the_hastop_ended_is_no_proof(voi
     assert_true(step.asks[ASK_STATUS].busy);
     task_is(HASTOP_UPID, "OK");
     reads(false, "stopped"); /* asked for before */
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     keeps(1700, false, "stopped");
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
 }
 
 static void test_what_a_host_was_told_proves_nothing_once_ha_manages_the_guest(void **state)
@@ -254,7 +254,7 @@ static void test_what_a_host_was_told_proves_nothing_once_ha_manages_the_guest(v
         go(at);
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        assert_false(step.off_read);
+        assert_false(step.seen.off);
     }
     assert_int_equal(stops, 2);
     assert_false(last_sent.by_ha);

@@ -58,8 +58,8 @@ static void test_a_recovery_is_waited_for_and_followed_to_its_new_host(void **st
     if (step.asks[ASK_STATUS].busy && strcmp(status_node, "pve1") == 0)
         status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     keeps(103000, false, "stopped");
-    assert_string_equal(step.node, "pve3");
-    assert_true(step.off_read);
+    assert_string_equal(step.place.node, "pve3");
+    assert_true(step.seen.off);
     if (step.asks[ASK_HOSTS].busy && strcmp(hosts_node, "pve1") == 0)
         hosts_are(2, 3, false);
     go(104000);
@@ -78,7 +78,7 @@ static void test_a_hastop_whose_task_died_with_its_host_is_sent_again(void **sta
     go(100);
     status_fails(refusal(CALL_STATUS, 595, "No route to host"));
     hosts_are(2, 3, false);
-    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
     go(400);
     listed_as("pve1", "started");
     assert_int_equal(stops, 2);
@@ -122,7 +122,7 @@ static void test_a_hastop_whose_task_is_not_heard_of_again_is_an_open_call(void 
         assert_true(at >= 15000 || stops == 1);
     }
     assert_int_equal(stops, 2);
-    assert_int_equal(step.stop.open, 1);
+    assert_int_equal(step.calls.stop.open, 1);
 }
 
 static void test_a_guest_that_is_listed_with_ha_is_read_first(void **state)
@@ -154,7 +154,7 @@ static void keeps_bare(int64_t until_ms, bool running, const char *state)
         if (step.asks[ASK_STATUS].busy)
             reads_bare(running, state);
         if (step.asks[ASK_TASK].busy)
-            task_is(step.stop.upid, "OK");
+            task_is(step.calls.stop.upid, "OK");
     }
 }
 
@@ -192,7 +192,7 @@ static void test_a_stop_that_was_refused_for_ha_cannot_have_killed(void **state)
             power_lost(); /* to the manager, too */
     }
     ha_stops_a_bare_guest(14000, 20000);
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     hosts_confirm();
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -205,7 +205,7 @@ static void test_a_stop_that_ha_took_is_ha_s_whoever_told_of_ha_first(void **sta
     reads_bare(true, "started");
     assert_int_equal(stops, 1);
     ha_stops_a_bare_guest(14000, 20000);
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     hosts_confirm();
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -215,7 +215,7 @@ static void test_a_stop_that_ha_begins_late_is_not_taken_for_one_that_killed(voi
     (void)state;
     bare_guest(14000, 20000);
     assert_going_on();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     hosts_confirm();
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -280,7 +280,7 @@ static void recovered(const char *seen)
         if (step.asks[ASK_PLACE].busy)
             listed_as("pve1", seen);
     }
-    for (int64_t at = 100000; at < 103000 && step.phase != STEP_ENDED && !step.off_read; at += 100) {
+    for (int64_t at = 100000; at < 103000 && step.phase != STEP_ENDED && !step.seen.off; at += 100) {
         go(at);
         if (step.asks[ASK_PLACE].busy)
             listed_as("pve3", "request_stop");
@@ -288,7 +288,7 @@ static void recovered(const char *seen)
             status_fails(refusal(CALL_STATUS, 595, "No route to host"));
         else if (step.asks[ASK_STATUS].busy)
             reads_bare(false, "stopped");
-        if (step.asks[ASK_HOSTS].busy && !step.off_read)
+        if (step.asks[ASK_HOSTS].busy && !step.seen.off)
             hosts_are(2, 3, strcmp(hosts_node, "pve1") != 0);
     }
 }
@@ -297,8 +297,8 @@ static void test_what_ha_recovers_left_nothing_on_the_host_that_it_fenced(void *
 {
     (void)state;
     recovered("fence");
-    assert_string_equal(step.node, "pve3");
-    assert_true(step.off_read);
+    assert_string_equal(step.place.node, "pve3");
+    assert_true(step.seen.off);
 }
 
 static void test_what_ha_moved_otherwise_may_have_left_something(void **state)

@@ -120,7 +120,7 @@ static void test_a_late_operation_without_proof_is_abandoned(void **state)
     power_taken(STOP_UPID);
     go(35000);
     task_is(STOP_UPID, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
-    step.seen_running = false; /* as after a move */
+    step.seen.running = false; /* as after a move */
     go(36000);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();

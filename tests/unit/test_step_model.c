@@ -26,12 +26,12 @@ static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_late_sto
 static void check_is_not_late(struct episode *episode)
 {
     const struct world *world = &episode->world;
-    const struct world_process *process = &world->process[world_host_number(episode->step.node)];
+    const struct world_process *process = &world->process[world_host_number(episode->step.place.node)];
     if (!episode->deserted && world->now_ms - episode->newest_ms <= STEP_LATE_MS)
         return;
     tally_late_stops++;
     CHECK(episode,
-          !world_reads_running(world, world_host_number(episode->step.node)) ||
+          !world_reads_running(world, world_host_number(episode->step.place.node)) ||
               process->started_ms <= episode->newest_ms || process->started_ms > world->now_ms - READ_RACE_MS,
           "P4: no late stop or reset of a guest started after the request");
 }
@@ -40,7 +40,7 @@ static void check_is_not_late(struct episode *episode)
 static void check_no_stop_is_open(struct episode *episode)
 {
     struct world *world = &episode->world;
-    int host = world_host_number(episode->step.node);
+    int host = world_host_number(episode->step.place.node);
     for (unsigned i = 0; i < episode->own_count; i++) {
         const struct own_call *own = &episode->own[i];
         const struct world_task *task = own->task ? find_task(world, own->task) : NULL;
@@ -60,7 +60,7 @@ static void check_ha_takes_it(struct episode *episode, const struct step_effects
     bool known = world->ha.since_ms <= world->now_ms - READ_RACE_MS &&
                  world_host_number(effects->send_to) != world->cut &&
                  world->rejoined_ms <= world->now_ms - READ_RACE_MS;
-    if (!world->ha.managed || !episode->step.ha)
+    if (!world->ha.managed || !episode->step.ha.managed)
         return;
     tally_ha_requests++;
     CHECK(episode, effects->by_ha && !effects->overrule_shutdown,
@@ -74,8 +74,8 @@ static void check_ha_takes_it(struct episode *episode, const struct step_effects
 static void send_power(struct episode *episode, const struct step_effects *effects)
 {
     check_ha_takes_it(episode, effects);
-    CHECK(episode, episode->step.may_send, "P5: nothing is sent before the intent is recorded");
-    CHECK(episode, episode->step.node[0], "a power call has a host");
+    CHECK(episode, episode->step.course.may_send, "P5: nothing is sent before the intent is recorded");
+    CHECK(episode, episode->step.place.node[0], "a power call has a host");
     if (effects->send == STEP_SEND_STOP) {
         CHECK(episode, episode->params.action != FENCE_ON, "P2: an on sends no stop");
         CHECK(episode, !episode->verified_ms, "no stop after off was proven");
@@ -99,11 +99,11 @@ static void send_power(struct episode *episode, const struct step_effects *effec
 static void make_calls(struct episode *episode, const struct step_effects *effects)
 {
     bool named = effects->send || effects->ask[ASK_STATUS] || effects->ask[ASK_TASKS];
-    CHECK(episode, !named || episode->step.node[0], "what is asked of the guest's host names it");
+    CHECK(episode, !named || episode->step.place.node[0], "what is asked of the guest's host names it");
     if (effects->send != STEP_SEND_NONE)
         send_power(episode, effects);
     if (effects->ask[ASK_STATUS])
-        take_off(episode, STATUS, episode->step.node);
+        take_off(episode, STATUS, episode->step.place.node);
     if (effects->ask[ASK_TASK]) {
         char node[PVE_NODE_MAX];
         snprintf(node, sizeof(node), "%.*s", (int)strcspn(effects->upid + 5, ":"), effects->upid + 5);
@@ -113,7 +113,7 @@ static void make_calls(struct episode *episode, const struct step_effects *effec
     if (effects->ask[ASK_TASKS])
         take_off(episode, TASKS, step_task_list(&episode->step).node);
     if (effects->ask[ASK_HOSTS])
-        take_off(episode, HOSTS, episode->step.node);
+        take_off(episode, HOSTS, episode->step.place.node);
     if (effects->ask[ASK_PLACE])
         take_off(episode, LOCATE, "");
 }
@@ -126,18 +126,18 @@ static bool is_unprovable(const struct episode *episode)
     const struct world *world = &episode->world;
     return (world->foreign_kill &&
             !world->has_nics) /* somebody else's SIGKILL, and no device that shows it */
-           || (world->rejoined_ms && world->rejoined_ms >= episode->step.status_asked_ms - ANSWER_TIMEOUT_MS);
+           || (world->rejoined_ms && world->rejoined_ms >= episode->step.read.asked_ms - ANSWER_TIMEOUT_MS);
 }
 
 static void check_off_is_true(struct episode *episode)
 {
     const struct world *world = &episode->world;
     const struct step *step = &episode->step;
-    CHECK(episode, step->status_asked_ms >= episode->params.requested_ms,
+    CHECK(episode, step->read.asked_ms >= episode->params.requested_ms,
           "point 1: the proof is newer than the request");
-    CHECK(episode, step->status_asked_ms >= episode->newest_ms,
+    CHECK(episode, step->read.asked_ms >= episode->newest_ms,
           "P6: who joined gets a proof that is newer than his request");
-    CHECK(episode, episode->hosts_asked_ms >= step->status_received_ms,
+    CHECK(episode, episode->hosts_asked_ms >= step->read.received_ms,
           "point 5: the hosts were asked after it");
     for (unsigned i = 0; i < world->task_count && !is_unprovable(episode); i++) {
         const struct world_task *task = &world->tasks[i];
@@ -153,7 +153,7 @@ static void check_off_is_true(struct episode *episode)
     for (int host = 0; host < WORLD_HOSTS && !is_unprovable(episode); host++) {
         const struct world_process *process = &world->process[host];
         /* one that was started after the proof was asked for is somebody else's start, racing */
-        CHECK(episode, !process->alive || process->started_ms >= episode->step.status_asked_ms,
+        CHECK(episode, !process->alive || process->started_ms >= episode->step.read.asked_ms,
               "P1: off is verified only if no process of the guest is left");
     }
 }
@@ -168,10 +168,10 @@ static void check_verified(struct episode *episode, const struct step_event *eve
     tally_verified++;
     tally_ha_verified += episode->world.ha.managed;
     /* with the hosts' word off is proven, also in a cycle that fell back to off and on */
-    bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED && step->reset.sent &&
-                 event->kind != STEP_EVENT_HOSTS;
+    bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED &&
+                 step->calls.reset.sent && event->kind != STEP_EVENT_HOSTS;
     if (episode->params.action == FENCE_ON || reset)
-        CHECK(episode, step->status_asked_ms >= episode->newest_ms && step->status.running,
+        CHECK(episode, step->read.asked_ms >= episode->newest_ms && step->read.status.running,
               "on is verified by a fresh read");
     else
         check_off_is_true(episode);
@@ -444,7 +444,7 @@ static void play(struct property_case *one, uint64_t *events)
         one->used[PROPERTY_WHIMS] = episode.world.whims;
         int64_t room_ms = episode.params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0;
         /* what was answered may be watched and repaired after that (rule 6) */
-        if (episode.step.verified_ms && episode.step.watch_until_ms)
+        if (episode.step.course.verified_ms && episode.step.course.watch_until_ms)
             room_ms += CALLS_OPEN_MS + STEP_START_ROOM_MS;
         CHECK(&episode, episode.world.now_ms <= episode.params.deadline_ms + room_ms,
               "P7: every operation ends by its deadline");

@@ -257,7 +257,7 @@ static void test_a_moved_guest_is_located_and_stopped_there(void **state) /* rul
     go(40);
     reads_running();
     assert_int_equal(stops, 2);
-    assert_string_equal(step.stop.node, "pve2");
+    assert_string_equal(step.calls.stop.node, "pve2");
 }
 
 static void test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_ones(void **state) /* rule 1 */
@@ -270,14 +270,14 @@ static void test_the_late_answer_of_the_wrong_host_is_not_taken_for_the_right_on
     located_on("pve2");
     go(20);
     power_taken(STOP_UPID);
-    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_FAILED);
     go(40);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();
     go(700);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     assert_int_equal(stops, 2);
 }
 
@@ -423,7 +423,7 @@ static void test_a_lost_stop_is_sent_again_only_after_a_read(void **state) /* ru
     assert_true(step.asks[ASK_STATUS].busy);
     go(4000);
     power_lost();
-    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
     reads_running(); /* asked before the call was lost */
     go(4010);
     assert_int_equal(stops, 1);
@@ -437,13 +437,13 @@ static void test_a_stop_answered_with_a_server_error_is_an_open_call(void **stat
     (void)state;
     begin(FENCE_REBOOT);
     power_refused(500, "No space left on device");
-    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
     begin(FENCE_REBOOT);
     power_refused(596, "Connection timed out");
-    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
     begin(FENCE_REBOOT);
     power_refused(595, "No route to host"); /* nobody took it */
-    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_FAILED);
     assert_true(effects.ask[ASK_HOSTS]);
 }
 
@@ -464,10 +464,10 @@ test_a_read_of_the_moment_at_which_the_stop_has_ended_is_from_before_it(void **s
     task_is(STOP_UPID, "OK");
     go(now_ms - T0 + 5);
     reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     go(now_ms - T0 + 100);
     reads_stopped();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
 }
 
 static void test_a_second_lost_stop_is_an_open_call_and_not_repeated_at_once(void **state) /* rule 6 */
@@ -477,7 +477,7 @@ static void test_a_second_lost_stop_is_an_open_call_and_not_repeated_at_once(voi
     go(10);
     reads_running();
     power_lost();
-    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
     go(100);
     reads_running();
     assert_int_equal(stops, 2);
@@ -495,7 +495,7 @@ static void test_a_task_that_its_host_does_not_know_is_an_open_call(void **state
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_fails(STOP_UPID, refusal(CALL_TASK, 400, "Parameter verification failed."));
-    assert_int_equal(step.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
 }
 
 static void test_an_unreadable_task_is_read_again(void **state) /* P3 */
@@ -503,7 +503,7 @@ static void test_an_unreadable_task_is_read_again(void **state) /* P3 */
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
-    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_TASK);
     go(1000);
     assert_true(step.asks[ASK_TASK].busy);
 }
@@ -524,14 +524,14 @@ static void test_the_end_of_a_task_that_cannot_be_read_is_looked_for_in_the_list
 {
     (void)state;
     stop_before_the_first_read();
-    assert_false(step.off_read || step.asks[ASK_TASKS].busy);
+    assert_false(step.seen.off || step.asks[ASK_TASKS].busy);
     task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
     tasks_have(STOP_UPID, "OK");
-    assert_int_equal(step.stop.state, STEP_CALL_OK);
-    assert_false(step.off_read); /* a read asked for before does not count */
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OK);
+    assert_false(step.seen.off); /* a read asked for before does not count */
     go(600);
     reads_stopped();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     hosts_are(3, 3, true);
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
@@ -542,19 +542,19 @@ static void test_a_list_in_which_it_goes_on_or_is_missing_proves_nothing(void **
     stop_before_the_first_read();
     task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
     tasks_have(STOP_UPID, NULL);
-    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_TASK);
     go(1100);
     reads_stopped();
     tasks_have("", NULL);
-    assert_int_equal(step.stop.state, STEP_CALL_TASK);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_TASK);
     go(2200);
     reads_stopped();
     tasks_have(START_UPID, "OK"); /* another one */
-    assert_int_equal(step.stop.state, STEP_CALL_TASK);
-    assert_false(step.off_read);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_TASK);
+    assert_false(step.seen.off);
     go(3300);
     tasks_have(STOP_UPID, "VM is locked (backup)");
-    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_FAILED);
     assert_going_on();
 }
 
@@ -580,7 +580,7 @@ static void the_guest_moves(void)
 {
     status_fails(
         refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
-    assert_string_equal(step.node, "");
+    assert_string_equal(step.place.node, "");
 }
 
 static void test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing(void **state) /* point 4 */
@@ -590,11 +590,11 @@ static void test_the_end_of_the_stop_on_a_host_that_it_has_left_proves_nothing(v
     go(600);
     the_guest_moves();
     task_is(STOP_UPID, "OK");
-    assert_int_not_equal(step.stop.state, STEP_CALL_OK);
+    assert_int_not_equal(step.calls.stop.state, STEP_CALL_OK);
     located_on("pve2");
     go(1200);
     reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     assert_int_equal(stops, 2); /* there, too */
     assert_int_equal(step_stops_listed(&step), 1);
 }
@@ -612,7 +612,7 @@ static void test_the_end_of_the_stop_counts_when_the_guest_had_not_left_after_al
     task_is(STOP_UPID, "OK");
     go(1300);
     reads_stopped();
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     assert_int_equal(stops, 1);
 }
 
@@ -625,13 +625,13 @@ static void test_what_came_while_it_was_looked_for_counts_if_it_is_there_again(v
     the_guest_moves();
     power_taken(STOP_UPID);
     located_on("pve1");
-    assert_string_equal(step.last_upid, STOP_UPID); /* what others' stops are compared with */
+    assert_string_equal(step.calls.last_upid, STOP_UPID); /* what others' stops are compared with */
     begin(FENCE_REBOOT);
     go(5);
     the_guest_moves();
     power_taken(STOP_UPID);
     located_on("pve2");
-    assert_string_equal(step.last_upid, "");
+    assert_string_equal(step.calls.last_upid, "");
 
     wanted.type = PVE_LXC;
     begin_with(wanted);
@@ -639,12 +639,12 @@ static void test_what_came_while_it_was_looked_for_counts_if_it_is_there_again(v
     the_guest_moves();
     power_refused(500, "CT 100 not running");
     located_on("pve1");
-    for (int64_t at = 50; at < 6000 && !step.off_read; at += 500) {
+    for (int64_t at = 50; at < 6000 && !step.seen.off; at += 500) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
-    assert_true(step.off_read);
+    assert_true(step.seen.off);
     assert_int_equal(stops, 1);
 }
 
@@ -652,21 +652,22 @@ static void test_an_old_task_elsewhere_is_not_counted_twice(void **state)
 {
     (void)state;
     stop_before_the_first_read();
-    step.stop.tasks = 0;
+    step.calls.stop.tasks = 0;
     go(600);
     the_guest_moves();
     located_on("pve2");
-    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
-    assert_int_equal(step.stop.tasks, 0);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_FAILED);
+    assert_int_equal(step.calls.stop.tasks, 0);
 }
 
 static void test_the_end_of_a_stop_on_another_host_than_the_guests_proves_nothing(void **state) /* point 4 */
 {
     (void)state;
     stop_before_the_first_read();
-    snprintf(step.node, sizeof(step.node), "pve2"); /* HA had it, and does not manage it any more */
+    snprintf(step.place.node, sizeof(step.place.node),
+             "pve2"); /* HA had it, and does not manage it any more */
     task_is(STOP_UPID, "OK");
-    assert_int_equal(step.stop.state, STEP_CALL_FAILED);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_FAILED);
 }
 
 static void
@@ -684,7 +685,7 @@ test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere(void
         go(at);
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
-        assert_false(step.off_read);
+        assert_false(step.seen.off);
         if (step.asks[ASK_POWER].busy)
             return; /* a stop there */
     }
@@ -703,7 +704,7 @@ static void test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_
     reads_stopped();
     power_lost();
     tasks_are(2, 0); /* pve1's: ours, and another broker's */
-    assert_false(step.stops_settled);
+    assert_false(step.list.settled);
 }
 
 static void
@@ -763,7 +764,7 @@ static void test_a_list_that_is_under_way_for_the_stop_keeps_that_of_the_start_n
     go(600);
     reads_stopped();
     tasks_have(STOP_UPID, NULL);
-    assert_true(step.off_read && step.asks[ASK_TASKS].busy);
+    assert_true(step.seen.off && step.asks[ASK_TASKS].busy);
 }
 
 static void test_resending_backs_off_up_to_five_seconds(void **state) /* rule 7 */
@@ -872,7 +873,7 @@ static void test_its_deadline_says_so_where_no_stop_was_left(void **state) /* P7
 {
     (void)state;
     begin(FENCE_OFF);
-    step.stop.sent = STEP_CALLS_MAX - 1;
+    step.calls.stop.sent = STEP_CALLS_MAX - 1;
     stop_in_vain(2, DEADLINE, 0, "", "OK");
     go(DEADLINE);
     assert_ended(OPERATION_FAILED, ERROR_DEADLINE);
@@ -890,7 +891,7 @@ static void test_stops_last_until_a_long_deadline(void **state) /* P7 */
         begin_with(wanted);
         stop_in_vain(2, deadlines[i], 595, "Connection refused", NULL);
         assert_in_range(stops, 48, STEP_CALLS_MAX);
-        assert_true(step.stop.last_sent_ms >= T0 + deadlines[i] - 30000);
+        assert_true(step.calls.stop.last_sent_ms >= T0 + deadlines[i] - 30000);
     }
 }
 
@@ -919,8 +920,8 @@ static void test_a_stop_that_was_not_sent_does_not_count(void **state)
     begin(FENCE_OFF);
     struct api_result result = nothing(CALL_POWER, API_UNSENT);
     power_is(&result, "");
-    assert_int_equal(step.stop.sent, 0);
-    assert_int_equal(step.stop.open, 0);
+    assert_int_equal(step.calls.stop.sent, 0);
+    assert_int_equal(step.calls.stop.open, 0);
     go(1000);
     reads_running();
     assert_int_equal(stops, 2);
@@ -959,8 +960,8 @@ static void test_a_guest_that_is_migrated_is_located_again(void **state) /* rule
     go(40);
     status_is((struct pve_status){.running = false, .lock = "migrate"});
     assert_going_on();
-    assert_string_equal(step.node, "");
-    assert_false(step.seen_running); /* that was elsewhere */
+    assert_string_equal(step.place.node, "");
+    assert_false(step.seen.running); /* that was elsewhere */
     go(39 + STEP_MIGRATION_MS);
     assert_false(effects.ask[ASK_PLACE]);
     go(41 + STEP_MIGRATION_MS);

@@ -117,7 +117,7 @@ static void test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks(void 
     reads_running();
     go(30);
     power_lost();
-    for (int64_t at = 100; step.stop.sent < 2; at += 20) {
+    for (int64_t at = 100; step.calls.stop.sent < 2; at += 20) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
             reads_running();
@@ -284,7 +284,7 @@ static void test_a_power_on_without_quorum_goes_on_trying(void **state)
     (void)state;
     prove_off(FENCE_REBOOT);
     power_refused(500, "cluster not ready - no quorum?");
-    assert_int_equal(step.start.state, STEP_CALL_FAILED);
+    assert_int_equal(step.calls.start.state, STEP_CALL_FAILED);
     assert_going_on();
 }
 
@@ -411,7 +411,7 @@ static void test_on_locates_a_guest_that_moved(void **state)
     go(100);
     reads_stopped();
     assert_int_equal(starts, 2);
-    assert_string_equal(step.start.node, "pve3");
+    assert_string_equal(step.calls.start.node, "pve3");
 }
 
 static void test_a_missing_disk_is_not_taken_for_a_moved_guest(void **state)
@@ -507,7 +507,7 @@ static void test_a_lost_reset_becomes_off_and_on_and_is_never_repeated(void **st
     go(4300);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();
-    if (!step.off_read) {
+    if (!step.seen.off) {
         go(5000);
         reads_stopped();
     }
@@ -539,7 +539,7 @@ static void test_cycle_of_a_stopped_guest_proves_off_and_starts_it(void **state)
     go(200);
     if (step.asks[ASK_STATUS].busy)
         reads_stopped();
-    if (!step.off_read) {
+    if (!step.seen.off) {
         go(800);
         reads_stopped();
     }

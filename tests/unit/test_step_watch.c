@@ -156,7 +156,7 @@ static void lose_stop_elsewhere(void)
     reads_running();
     go(4000);
     power_lost();
-    assert_int_equal(step.stop.open, 1);
+    assert_int_equal(step.calls.stop.open, 1);
     for (int64_t at = 4000; stops < 2 && at < 9000; at += 20) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
@@ -376,8 +376,8 @@ static void off_with_an_open_start_and(unsigned former_starts)
 {
     struct step_params wanted = params(FENCE_OFF);
     begin_with(wanted);
-    step.start.open = 1; /* of an earlier operation */
-    step.start.last_open_ms = T0 - 5000;
+    step.calls.start.open = 1; /* of an earlier operation */
+    step.calls.start.last_open_ms = T0 - 5000;
     go(10);
     reads_running();
     go(20);
@@ -465,9 +465,9 @@ static void test_a_former_start_that_failed_is_not_the_open_one(void **state) /*
 {
     (void)state;
     off_with_an_open_start_and(0);
-    step.newer_starts = step.vain_starts = 1; /* as that list had it */
+    step.list.newer_starts = step.list.vain_starts = 1; /* as that list had it */
     watch_until(3000, false);
-    assert_int_equal(step.former_vain_starts, 1);
+    assert_int_equal(step.list.former_vain_starts, 1);
     watch_until(4500, true);
     struct api_result result = result_of(CALL_TASKS);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
@@ -508,7 +508,7 @@ static void test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_l
     task_fails(STOP2_UPID, refusal(CALL_TASK, 500, "no such task"));
     go(now_ms - T0 + 1100);
     tasks_have(STOP2_UPID, "OK");
-    assert_int_equal(step.stop.state, STEP_CALL_OK);
+    assert_int_equal(step.calls.stop.state, STEP_CALL_OK);
     go(now_ms - T0 + 600);
     reads_stopped();
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -520,7 +520,7 @@ static void test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_l
 static void repair_an_off(unsigned open)
 {
     off_with_an_open_start();
-    step.start.open = open;
+    step.calls.start.open = open;
     watch_until(3000, false);
     watch_until(4500, true);
     newer_tasks_are(1, 0, 1);
@@ -617,7 +617,7 @@ static void test_a_second_lost_start_is_stopped_again_as_the_first_was(void **st
     repair_an_off(2);
     int64_t start_ms = now_ms + 2000;
     power_taken(STOP2_UPID);
-    assert_string_equal(step.last_upid, STOP_UPID); /* what lists are counted from */
+    assert_string_equal(step.calls.last_upid, STOP_UPID); /* what lists are counted from */
     go(now_ms - T0 + 1900);
     task_is(STOP2_UPID, "OK");
     go(now_ms - T0 + 200);
@@ -670,7 +670,7 @@ static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_b
 {
     (void)state;
     off_with_an_open_start_and(1);
-    step.start.open = 2;
+    step.calls.start.open = 2;
     watch_until(3000, false);
     watch_until(4500, true);
     newer_tasks_are(1, 0, 2);
@@ -743,7 +743,7 @@ static void off_after_a_start(void)
     verified = false;
     now_ms = T0;
     step_begin(&step, &wanted);
-    calls_add(&step.former, STEP_SEND_START, START_UPID, T0 - 1000);
+    calls_add(&step.calls.former, STEP_SEND_START, START_UPID, T0 - 1000);
     tell(STEP_EVENT_BEGIN);
     assert_true(effects.ask[ASK_TASK]);
     assert_string_equal(effects.upid, START_UPID);
@@ -780,7 +780,7 @@ static void test_a_read_from_before_the_end_of_a_start_proves_nothing(void **sta
     assert_true(step.asks[ASK_STATUS].busy);
     task_is(START_UPID, "OK"); /* somewhen since it was asked for: so was the status */
     reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     assert_false(step.asks[ASK_HOSTS].busy);
     go(40);
     reads_running(); /* it came after the stop */
@@ -794,7 +794,7 @@ static void test_what_a_start_may_have_undone_is_read_again(void **state) /* P1 
     (void)state;
     off_after_a_start();
     go(20);
-    step.former.list[0].sent_ms = T0 - CALLS_OPEN_MS; /* so old that it is not waited for */
+    step.calls.former.list[0].sent_ms = T0 - CALLS_OPEN_MS; /* so old that it is not waited for */
     reads_stopped();
     assert_true(step.asks[ASK_HOSTS].busy);
     go(25);
@@ -819,7 +819,7 @@ static void test_off_is_not_proven_while_a_start_waits_for_the_lock_file(void **
             reads_stopped();
         if (step.asks[ASK_TASK].busy)
             task_is(START_UPID, NULL);
-        assert_false(step.off_read);
+        assert_false(step.seen.off);
     }
     for (int64_t at = 9000; step.phase != STEP_ENDED && at < 12000; at += 50) {
         go(at);
@@ -842,7 +842,7 @@ static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **stat
     task_fails(START_UPID, nothing(CALL_TASK, API_LOST));
     go(20);
     reads_stopped();
-    assert_false(step.off_read);
+    assert_false(step.seen.off);
     for (int64_t at = 20; at < 900 && !(step.asks[ASK_TASK].busy && at > 500); at += 20) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
@@ -857,7 +857,7 @@ static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **stat
         go(at);
         if (step.asks[ASK_HOSTS].busy)
             hosts_are(3, 3, true);
-        assert_false(step.off_read && step.status_asked_ms < step.former_start_ms);
+        assert_false(step.seen.off && step.read.asked_ms < step.calls.former_start_ms);
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
