@@ -95,8 +95,9 @@ static void test_a_power_on_is_not_resumed_after_a_newer_request(void **state)
     (void)state;
     reboot_interrupted_after_its_proof();
     struct asker_record *off = ask(FENCE_OFF, "101");
-    run_for(20000);
+    run_for(70000); /* until nobody watches the guest any more */
     assert_int_equal(off->answers, 1);
+    assert_int_equal(operation_at(1)->state, OPERATION_ENDED);
     struct asker_record *again = ask_as(FENCE_REBOOT, "101", "r1");
     run_for(20000);
     assert_answered(again, ERROR_NONE);
