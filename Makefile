@@ -70,6 +70,8 @@ PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
 # everything but main, for the unit tests
 ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ)) $(call obj,$(UNWIRED_SRC))
 CLIENT_ROOMS_OBJ := $(filter-out $(B)/obj/client/main.o,$(CLIENT_OBJ))
+# compiled only, so that they keep up with the code; CBMC reads them (make prove)
+PROOFS_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard proofs/*/*.c))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 # short lines; V=1 shows the commands
@@ -139,6 +141,9 @@ $(B)/flags: FORCE
 .PHONY: FORCE
 FORCE:
 
+$(PROOFS_OBJ): CPPFLAGS += -DONLY_COMPILED -Iproofs -Iproofs/stubs
+$(PROOFS_OBJ): CFLAGS += -w
+$(PROOFS_OBJ): PKG_CFLAGS = $(DAEMON_CFLAGS)
 $(B)/obj/client/%.o: PKG_CFLAGS :=
 $(B)/obj/daemon/%.o: PKG_CFLAGS = $(DAEMON_CFLAGS)
 $(B)/obj/tests/%.o: PKG_CFLAGS = $(TEST_CFLAGS)
@@ -151,7 +156,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
          $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(UNWIRED_SRC) $(wildcard tests/dead_hosts/*.c)))
 
-unit: $(UNIT_BIN) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
+unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
 
 # memory that runs out, to be preloaded (sanitizers have a malloc() of their own)
 $(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define NAMES   4 /* "a", "b", … */
+#define ENTRIES 3
 #define MISSING (-1)
 
 enum { TYPE_NODE, TYPE_OTHER };

@@ -7,6 +7,7 @@
 
 #include "proxmox/upid.h"
 
+#define REST_MAX 13
 #define HEAD     "UPID:a:1:2:3:"
 #define HEAD_LEN (sizeof(HEAD) - 1)
 

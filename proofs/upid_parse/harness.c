@@ -7,7 +7,8 @@
 
 #include "proxmox/upid.h"
 
-#define FIELDS 8 /* UPID:NODE:PID:PSTART:STARTTIME:TYPE:ID:USER: */
+#define TEXT_MAX 20
+#define FIELDS   8 /* UPID:NODE:PID:PSTART:STARTTIME:TYPE:ID:USER: */
 
 static const size_t at_least[FIELDS] = {4, 1, 1, 1, 1, 1, 0, 1},
                     at_most[FIELDS] = {4, 63, 8, 10, 8, 511, 511, 511};

@@ -1,0 +1,157 @@
+#include "step_world.h"
+
+#include <string.h>
+
+/* The text ends within its room. */
+#define END(text) (text)[sizeof(text) - 1] = '\0'
+
+/* A time or a span that no clock reaches, to both sides of zero: 285 thousand years. */
+#define NEAR(ms) ASSUME((ms) > -(INT64_C(1) << 53) && (ms) < INT64_C(1) << 53)
+
+static void end_call(struct step_call *call)
+{
+    ASSUME(call->state >= STEP_CALL_NONE && call->state <= STEP_CALL_OPEN);
+    NEAR(call->first_sent_ms);
+    NEAR(call->settled_ms);
+    NEAR(call->last_sent_ms);
+    NEAR(call->last_open_ms);
+    NEAR(call->effect_since_ms);
+    NEAR(call->effect_before_ms);
+    END(call->upid);
+    END(call->node);
+    END(call->strays_node);
+    END(call->effect_node);
+}
+
+static void end_error(struct error *error)
+{
+    ASSUME(error->code >= ERROR_NONE && error->code < ERROR_CODE_COUNT);
+    END(error->message);
+    END(error->hint);
+}
+
+static void end_status(struct pve_status *status)
+{
+    ASSUME(status->uptime_s >= 0 && status->uptime_s < INT64_C(1) << 43); /* as it is decoded, and near */
+    END(status->ha_state);
+    END(status->lock);
+    END(status->name);
+}
+
+void any_step(struct step *step)
+{
+    struct step any;
+    ASSUME(any.params.action >= FENCE_OFF && any.params.action <= FENCE_REBOOT);
+    ASSUME(any.params.method >= FENCE_ONOFF && any.params.method <= FENCE_CYCLE);
+    ASSUME(any.params.type >= PVE_QEMU && any.params.type <= PVE_LXC);
+    ASSUME(any.phase >= STEP_POWERING_OFF && any.phase <= STEP_ENDED);
+    ASSUME(any.calls.sending >= STEP_SEND_NONE && any.calls.sending <= STEP_SEND_RESET);
+    NEAR(any.params.requested_ms);
+    NEAR(any.params.deadline_ms);
+    NEAR(any.params.lock_wait_ms);
+    NEAR(any.params.stop_timeout_ms);
+    NEAR(any.params.newest_ms);
+    NEAR(any.params.begun_ms);
+    NEAR(any.params.killing_since_ms);
+    NEAR(any.params.killing_until_ms);
+    NEAR(any.course.floor_ms);
+    NEAR(any.course.verified_ms);
+    NEAR(any.course.watch_until_ms);
+    NEAR(any.course.repaired_ms);
+    NEAR(any.read.asked_ms);
+    NEAR(any.read.received_ms);
+    NEAR(any.read.since_ms);
+    NEAR(any.read.slow_ms);
+    NEAR(any.seen.stopped_ms);
+    NEAR(any.seen.stopped_read_ms);
+    NEAR(any.seen.idle_ms);
+    NEAR(any.seen.off_received_ms);
+    NEAR(any.ha.calm_ms);
+    NEAR(any.ha.taken_ms);
+    NEAR(any.ha.listed_ms);
+    NEAR(any.calls.former_start_ms);
+    NEAR(any.list.asked_ms);
+    NEAR(any.list.received_ms);
+    NEAR(any.list.settled_ms);
+    NEAR(any.lock.since_ms);
+    NEAR(any.trouble.refused_since_ms);
+    ASSUME(any.calls.former.count <= CALLS_MAX);
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        NEAR(any.calls.former.list[i].sent_ms);
+        END(any.calls.former.list[i].upid);
+    }
+    any.params.node = NULL;
+    END(any.params.killing_node);
+    END(any.place.node);
+    END(any.place.lost_node);
+    END(any.place.other);
+    END(any.ha.listed);
+    END(any.calls.last_upid);
+    END(any.lock.name);
+    end_status(&any.read.status);
+    end_call(&any.calls.stop);
+    end_call(&any.calls.start);
+    end_call(&any.calls.reset);
+    end_error(&any.trouble.error);
+    *step = any;
+}
+
+static struct api_result any_result;
+static char node_text[PVE_NODE_MAX], state_text[PVE_HA_MAX], endpoint_text[2], reason_text[2];
+
+void any_event(struct step_event *event)
+{
+    struct step_event any;
+    struct api_result result;
+    bool has_node, has_state, has_errors;
+    char node[PVE_NODE_MAX], state[PVE_HA_MAX], endpoint[2], reason[2];
+    static char errors;
+    ASSUME(any.kind >= STEP_EVENT_BEGIN && any.kind <= STEP_EVENT_LOCATED);
+    ASSUME(any.type >= PVE_QEMU && any.type <= PVE_LXC);
+    NEAR(any.now_ms);
+    NEAR(any.asked_ms);
+    NEAR(result.asked_ms);
+    NEAR(result.received_ms);
+    ASSUME(result.outcome >= API_OK && result.outcome <= API_UNSENT);
+    end_error(&result.error);
+    end_status(&any.status);
+    END(any.task.exit);
+    END(any.census.other);
+    END(any.upid);
+    END(node);
+    END(state);
+    END(endpoint);
+    END(reason);
+    memcpy(node_text, node, sizeof(node));
+    memcpy(state_text, state, sizeof(state));
+    memcpy(endpoint_text, endpoint, sizeof(endpoint));
+    memcpy(reason_text, reason, sizeof(reason));
+    result.data = NULL;
+    result.guests = NULL;
+    result.errors = has_errors ? (struct json_object *)&errors : NULL;
+    result.reason = reason_text;
+    result.endpoint_text = endpoint_text;
+    any_result = result;
+    any.result = &any_result;
+    any.node = has_node ? node_text : NULL;
+    any.ha_state = has_state ? state_text : NULL;
+    *event = any;
+}
+
+bool step_is_valid(const struct step *step)
+{
+    bool reboot = step->params.action == FENCE_REBOOT, on = step->params.action == FENCE_ON;
+    switch (step->phase) {
+    case STEP_POWERING_OFF:
+        return !on && !step->course.verified_ms;
+    case STEP_CYCLING:
+        return reboot && !step->course.verified_ms && !step->seen.off;
+    case STEP_POWERING_ON:
+        return (on || (reboot && step->course.verified_ms)) && !step->seen.off;
+    case STEP_WATCHING:
+        return step->course.verified_ms && (!step->seen.off || step->params.action == FENCE_OFF);
+    case STEP_ENDED:
+        break;
+    }
+    return true;
+}
