@@ -273,6 +273,15 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     step_read_status_now(step, event->now_ms);
 }
 
+/* Not of now: one that waited, or was repeated after a restart, is as old as it was (P4). */
+static void on_joined(struct step *step, const struct step_event *event)
+{
+    if (step->course.floor_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
+        step->course.floor_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
+    step->params.deadline_ms = event->deadline_ms;
+    step->course.no_asker = false;
+}
+
 static void take_event(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     if (event->kind >= STEP_EVENT_POWER)
@@ -285,11 +294,7 @@ static void take_event(struct step *step, struct step_effects *effects, const st
         step->course.may_send = true;
         break;
     case STEP_EVENT_JOINED:
-        /* not of now: one that waited, or was repeated after a restart, is as old as it was (P4) */
-        if (step->course.floor_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
-            step->course.floor_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
-        step->params.deadline_ms = event->deadline_ms;
-        step->course.no_asker = false;
+        on_joined(step, event);
         break;
     case STEP_EVENT_DESERTED:
         step_desert(step);

@@ -230,16 +230,11 @@ unsigned step_stops_open(const struct step *step)
 
 /* Proxmox's words on why a power call did not work, from its answer or from its task. Sets the call's state.
  */
-static void take_refusal(struct step *step, struct step_effects *effects, struct step_call *call,
-                         const char *words, bool in_task, int64_t now_ms)
+static void settle_refused(struct step *step, struct step_effects *effects, struct step_call *call,
+                           const char *words, bool in_task, int64_t now_ms)
 {
-    struct error error = {0};
     char lock[PVE_LOCK_MAX];
     enum pve_refusal refusal = api_classify(words, lock);
-
-    error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", call_name(step, call),
-              step->params.vmid, step_host(step), words);
-    step->trouble.error = error;
     if (in_task && task_has_no_effect(refusal, words))
         call->effect_since_ms = call->effect_before_ms;
     /* a server error of unknown kind may hide a call that was carried out (rule 6) */
@@ -251,7 +246,19 @@ static void take_refusal(struct step *step, struct step_effects *effects, struct
         settle_unmade(step, call, now_ms);
     step_note(effects, "%s failed: %.120s", call_name(step, call), words);
     step_read_status_now(step, now_ms);
+}
 
+static void take_refusal(struct step *step, struct step_effects *effects, struct step_call *call,
+                         const char *words, bool in_task, int64_t now_ms)
+{
+    struct error error = {0};
+    char lock[PVE_LOCK_MAX];
+    enum pve_refusal refusal = api_classify(words, lock);
+
+    error_set(&error, ERROR_TASK_FAILED, "%s of guest %d on %s failed: %s", call_name(step, call),
+              step->params.vmid, step_host(step), words);
+    step->trouble.error = error;
+    settle_refused(step, effects, call, words, in_task, now_ms);
     switch (refusal) {
     case PVE_REFUSAL_MOVED:
         if (in_task)
@@ -348,65 +355,75 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
     step_read_status_now(step, event->now_ms);
 }
 
+/* As we know by now, the guest is not where it went. */
+static void take_stray(struct step *step, struct step_effects *effects, struct step_call *call,
+                       const struct step_event *event)
+{
+    enum api_outcome outcome = event->result->outcome;
+    settle_unmade(step, call, event->now_ms);
+    if (outcome == API_LOST) /* it may still come to where the guest comes back to */
+        step_settle(step, call, STEP_CALL_OPEN, event->now_ms);
+    if (outcome != API_UNSENT)
+        stray(call, outcome == API_LOST);
+    step_note(effects, "%s went to %s, but the guest is on %s", call_name(step, call), call->node,
+              step_host(step));
+}
+
+static void take_lost(struct step *step, struct step_effects *effects, struct step_call *call,
+                      const struct step_event *event)
+{
+    step_settle(step, call, STEP_CALL_OPEN, event->now_ms);
+    step->trouble.error = event->result->error;
+    step_note(effects, "%s: no answer from %s, reading the state", call_name(step, call),
+              event->result->endpoint_text);
+    step_read_status_now(step, event->now_ms);
+    if (call == &step->calls.stop && !step->calls.lost_before) {
+        step->calls.lost_before = true;
+        step->asks[ASK_POWER].next_ms = event->now_ms + STEP_RESEND_LOST_MS;
+        step->asks[ASK_POWER].gap_ms = 0;
+    } else {
+        step_back_off(step, event->now_ms);
+    }
+}
+
+/* Nobody had it who could carry it out. */
+static void take_unreached(struct step *step, struct step_effects *effects, struct step_call *call,
+                           const struct step_event *event)
+{
+    const struct api_result *result = event->result;
+    settle_unmade(step, call, event->now_ms);
+    step->trouble.error = result->error;
+    if (result->outcome == API_UNSENT) {
+        call->sent--; /* nothing was written */
+        step_note(effects, "%s could not be sent: %.140s", call_name(step, call), result->error.message);
+    } else {
+        step->place.suspect = true;
+        step_note(effects, "%s: %s could not be reached by %s", call_name(step, call), step_host(step),
+                  result->endpoint_text);
+    }
+    step_back_off(step, event->now_ms);
+}
+
 void step_power_answered(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     const struct api_result *result = event->result;
     struct step_call *call = call_of(step, step->calls.sending);
-    int64_t now = event->now_ms;
-    const char *name = call_name(step, call);
     if (has_no_effect(result))
         call->effect_since_ms = call->effect_before_ms;
-
-    if (step_refused_credentials(step, effects, result, now))
+    if (step_refused_credentials(step, effects, result, event->now_ms))
         return;
-    if (went_elsewhere(step, call)) {
-        settle_unmade(step, call, now);
-        if (result->outcome == API_LOST) /* it may still come to where the guest comes back to */
-            step_settle(step, call, STEP_CALL_OPEN, now);
-        if (result->outcome != API_UNSENT)
-            stray(call, result->outcome == API_LOST);
-        step_note(effects, "%s went to %s, but the guest is on %s", name, call->node, step_host(step));
-        return;
-    }
-    switch (result->outcome) {
-    case API_OK:
+    if (went_elsewhere(step, call))
+        take_stray(step, effects, call, event);
+    else if (result->outcome == API_OK)
         take_task(step, effects, call, event);
-        break;
-    case API_REFUSED:
-        if (result->http_status < 500 && blame_of(API_STOP, result) != BLAME_ENDPOINT) {
-            take_client_error(step, effects, call, result, now);
-        } else if (result->http_status == 595) { /* nobody reached the guest's host */
-            settle_unmade(step, call, now);
-            step->trouble.error = result->error;
-            step->place.suspect = true;
-            step_note(effects, "%s: %s could not be reached by %s", name, step_host(step),
-                      result->endpoint_text);
-            step_back_off(step, now);
-        } else {
-            take_refusal(step, effects, call, result->reason, false, now);
-        }
-        break;
-    case API_LOST:
-        step_settle(step, call, STEP_CALL_OPEN, now);
-        step->trouble.error = result->error;
-        step_note(effects, "%s: no answer from %s, reading the state", name, result->endpoint_text);
-        step_read_status_now(step, now);
-        if (call == &step->calls.stop && !step->calls.lost_before) {
-            step->calls.lost_before = true;
-            step->asks[ASK_POWER].next_ms = now + STEP_RESEND_LOST_MS;
-            step->asks[ASK_POWER].gap_ms = 0;
-        } else {
-            step_back_off(step, now);
-        }
-        break;
-    case API_UNSENT:
-        settle_unmade(step, call, now);
-        call->sent--; /* nothing was written */
-        step->trouble.error = result->error;
-        step_note(effects, "%s could not be sent: %.140s", name, result->error.message);
-        step_back_off(step, now);
-        break;
-    }
+    else if (result->outcome == API_LOST)
+        take_lost(step, effects, call, event);
+    else if (result->outcome == API_UNSENT || result->http_status == 595)
+        take_unreached(step, effects, call, event);
+    else if (result->http_status < 500 && blame_of(API_STOP, result) != BLAME_ENDPOINT)
+        take_client_error(step, effects, call, result, event->now_ms);
+    else
+        take_refusal(step, effects, call, result->reason, false, event->now_ms);
 }
 
 /* ---- its task ---- */
