@@ -31,6 +31,7 @@ struct own_call {
     unsigned task; /* 0: no task yet */
     int64_t sent_ms, due_ms;
     bool pending; /* written, and to be carried out at due_ms */
+    bool hidden;  /* nobody told us its task */
 };
 
 struct played_guest {
@@ -150,7 +151,7 @@ static void refuse(struct plan *plan, int status, enum error_code code, const ch
 static bool refuse_power_at_once(struct world *world, const struct flight *flight, struct plan *plan,
                                  int host)
 {
-    bool here = world_view(world, host) == host, running = world_reads_running(world, host);
+    bool here = world_finds(world, host), running = world_reads_running(world, host);
     if (flight->call == API_RESET && !here)
         refuse(plan, 500, ERROR_TASK_FAILED,
                "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
@@ -173,8 +174,11 @@ static void serve_power(struct flight *flight, struct plan *plan)
     bool hidden = plan->lost || has(ERRORS_5XX, 15);
     assert_true(guest->own_count < PLAY_CALLS_MAX);
     struct own_call *own = &guest->own[guest->own_count++];
-    *own = (struct own_call){
-        .call = flight->call, .host = host, .sent_ms = flight->asked_ms, .due_ms = loop.now_ms};
+    *own = (struct own_call){.call = flight->call,
+                             .host = host,
+                             .sent_ms = flight->asked_ms,
+                             .due_ms = loop.now_ms,
+                             .hidden = hidden};
     if (hidden && world_chance(&play.dice, 30)) { /* never carried out */
         guest->own_count--;
     } else if (hidden && (play.troubles & LATE) && world_chance(&play.dice, 40)) {
@@ -196,7 +200,7 @@ static void serve_status(struct flight *flight, struct plan *plan)
     struct world *world = &played(flight->vmid)->world;
     struct pve_status status;
     int host = world_host_number(flight->node);
-    if (world_view(world, host) != host) {
+    if (!world_finds(world, host)) {
         refuse(plan, 500, ERROR_PROTOCOL, "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
         return;
     }

@@ -35,6 +35,7 @@ struct own_call {
     unsigned task; /* 0: no task yet */
     int64_t sent_ms, carried_out_ms;
     bool pending; /* written, and to be carried out at carried_out_ms */
+    bool hidden;  /* nobody told us its task */
 };
 #define OWN_CALLS_MAX 512
 
@@ -113,7 +114,7 @@ static struct world_task *find_task(struct world *world, unsigned number)
 static bool refuse_at_once(struct episode *episode, struct flight *flight, int host)
 {
     struct world *world = &episode->world;
-    bool here = world_view(world, host) == host, running = world_reads_running(world, host);
+    bool here = world_finds(world, host), running = world_reads_running(world, host);
     char text[96];
     if (flight->power == STEP_SEND_RESET && !here) {
         snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
@@ -151,8 +152,11 @@ static void serve_power(struct episode *episode, struct flight *flight)
     bool hidden = flight->lost || has(episode, ERRORS_5XX, 15);
     assert_true(episode->own_count < OWN_CALLS_MAX);
     struct own_call *own = &episode->own[episode->own_count++];
-    *own = (struct own_call){
-        .power = flight->power, .host = host, .sent_ms = flight->asked_ms, .carried_out_ms = world->now_ms};
+    *own = (struct own_call){.power = flight->power,
+                             .host = host,
+                             .sent_ms = flight->asked_ms,
+                             .carried_out_ms = world->now_ms,
+                             .hidden = hidden};
     if (hidden && world_chance(world, 30)) { /* never carried out */
         episode->own_count--;
     } else if (hidden && (episode->troubles & LATE) && world_chance(world, 40)) {
@@ -173,7 +177,7 @@ static void serve_status(struct episode *episode, struct flight *flight)
     struct world *world = &episode->world;
     int host = world_host_number(flight->node);
     char text[96];
-    if (world_view(world, host) != host) {
+    if (!world_finds(world, host)) {
         snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
                  flight->node);
         refuse(flight, 500, ERROR_PROTOCOL, text);

@@ -27,7 +27,9 @@ enum world_fault {
     WORLD_SLOW_STOPS = 1 << 7,
     WORLD_TASK_ERRORS = 1 << 8,
     WORLD_HA_TROUBLE = 1 << 9, /* its service goes to error, freeze, migrate and back */
-    WORLD_FAULTS = 10,
+    WORLD_ABSENT = 1 << 10,    /* its host says for a moment that it has no such guest */
+    WORLD_TWINS = 1 << 11,     /* another broker of our identity acts at the same time */
+    WORLD_FAULTS = 12,
 };
 
 enum world_task_kind { WORLD_STOP, WORLD_START, WORLD_RESET, WORLD_HASTOP, WORLD_HASTART };
@@ -36,7 +38,8 @@ enum world_task_state { WORLD_WAITING, WORLD_RUNNING, WORLD_ENDED };
 struct world_task {
     enum world_task_kind kind;
     enum world_task_state state;
-    bool ours;
+    bool ours;   /* of our identity */
+    bool twin;   /* … by another broker */
     bool for_us; /* the HA manager's own, after our request */
     bool kills;  /* the stop came to SIGKILL */
     int host;
@@ -91,8 +94,9 @@ struct world {
     int64_t rejoined_ms; /* when a host last came back: its old answers may just be taken for fresh ones */
     char lock[PVE_LOCK_MAX];
     int64_t lock_until_ms;
-    int migrating_to;       /* with the lock "migrate", else -1 */
-    int64_t flock_until_ms; /* a foreign task holds the lock file */
+    int migrating_to;        /* with the lock "migrate", else -1 */
+    int64_t absent_until_ms; /* so long its host does not find it */
+    int64_t flock_until_ms;  /* a foreign task holds the lock file */
     struct world_process process[WORLD_HOSTS];
     struct world_task tasks[WORLD_TASKS];
     unsigned task_count, task_number;
@@ -148,6 +152,12 @@ static int world_host_number(const char *name)
 static int world_view(const struct world *world, int host)
 {
     return host == world->cut ? world->cut_home : world->home;
+}
+
+/* The host finds the guest's configuration. */
+static bool world_finds(const struct world *world, int host)
+{
+    return world_view(world, host) == host && world->now_ms >= world->absent_until_ms;
 }
 
 static bool world_reaches(const struct world *world, int from, int to)
@@ -254,7 +264,7 @@ static void world_run_task(struct world *world, struct world_task *task)
     bool running = world_reads_running(world, task->host);
     task->state = WORLD_RUNNING;
     task->run_ms = world->now_ms;
-    if (world_view(world, task->host) != task->host) {
+    if (!world_finds(world, task->host)) {
         snprintf(exit, sizeof(exit), "unable to find configuration file for VM 100 on node '%s'",
                  world_host_name(task->host));
         world_end_task(world, task, exit);
@@ -286,7 +296,7 @@ static void world_finish_task(struct world *world, struct world_task *task)
             task->end_ms = world->now_ms + world_between(world, 14000, 16000);
             return;
         }
-        if (process->alive && task->kills && !task->ours && !task->for_us)
+        if (process->alive && task->kills && (!task->ours || task->twin) && !task->for_us)
             world->foreign_kill = true;
         world_kill(world, process, world->now_ms);
         break;
@@ -304,7 +314,7 @@ static void world_finish_task(struct world *world, struct world_task *task)
             world_end_task(world, task, "cluster not ready - no quorum?");
             return;
         }
-        world_ha_wish(world, task->kind == WORLD_HASTOP, task->ours);
+        world_ha_wish(world, task->kind == WORLD_HASTOP, task->ours && !task->twin);
         break;
     }
     world_end_task(world, task, "OK");
@@ -480,6 +490,14 @@ static void world_ha_advance(struct world *world)
     }
 }
 
+/* Another broker of our identity: its tasks are in the lists of ours. */
+static void world_twin_acts(struct world *world)
+{
+    bool ha = world->ha.managed, stop = world_chance(world, 60);
+    enum world_task_kind kind = stop ? (ha ? WORLD_HASTOP : WORLD_STOP) : (ha ? WORLD_HASTART : WORLD_START);
+    world_begin_task(world, kind, world->home, true)->twin = true;
+}
+
 /* Something that nobody asked the broker for. */
 
 static void world_whim(struct world *world)
@@ -507,8 +525,17 @@ static void world_whim(struct world *world)
         world->migrating_to = (world->home + 1) % WORLD_HOSTS;
         world->lock_until_ms = world->now_ms + world_between(world, 300, 15000);
     }
+    if (world_may(world, WORLD_MIGRATION, 15) && !world->lock[0] && world->cut < 0) {
+        world->migrating_to = (world->home + 1) % WORLD_HOSTS; /* there at once, and maybe back soon */
+        world_finish_migration(world);
+    }
     if (world_may(world, WORLD_CUTS, 25))
         world_cut(world);
+    if (world_may(world, WORLD_ABSENT, 30))
+        world->absent_until_ms =
+            world->now_ms + world_between(world, 1, world_chance(world, 80) ? 300 : 5000);
+    if (world_may(world, WORLD_TWINS, 30))
+        world_twin_acts(world);
 }
 
 /* ---- time ---- */
