@@ -10,7 +10,7 @@
  * counts it so: it has recovered the service, or its lock (120 s) has expired.
  *
  * It takes for granted that watchdog-mux and its device work, that clocks of quorate hosts do not jump, and
- * that nobody told the host that was cut off to expect fewer votes. "Dead" is said of the guests that ran
+ * that two parts of a cluster are never quorate at once. "Dead" is said of the guests that ran
  * there before: a host that booted and is still cut off can start none.
  *
  * Pure: no clock, no input or output, memory of a fixed size. Times are milliseconds of one clock that goes
@@ -73,7 +73,8 @@ struct dead_hosts_service {
     const char *state; /* crm_state; NULL: HA has not taken it yet */
 };
 
-/* One poll: cluster/resources?type=node, then cluster/ha/status/current. All is borrowed. */
+/* One poll: cluster/resources?type=node, then cluster/ha/status/current. All is borrowed; no string is NULL
+ * but where it says so, and what has no host is left out. */
 struct dead_hosts_sample {
     int64_t asked_ms, came_ms; /* the first question, the last answer */
     bool majority;             /* the hosts are a majority's word, and `quorate` where HA's status was read */

@@ -34,11 +34,9 @@ static const char help[] =
     "host's\n"
     "                      witnesses, and the claims, are the same\n"
     "\n"
-    "The recording has a JSON object a line, the whole state, with the members scenario, t, online, "
+    "The recording has a JSON object a line, the whole state, with what a poll sees: scenario, t, online, "
     "node_status,\n"
-    "services, quorate, disarm, lrm_status and lrm_fresh, which a poll sees, and power and boot, which only "
-    "tell what\n"
-    "hosts there are.\n";
+    "services, quorate, disarm, lrm_status and lrm_fresh. What is true (power, boot) is not looked at.\n";
 
 static bool read_seconds(const char *text, int64_t least_ms, int64_t *ms)
 {
@@ -98,5 +96,6 @@ int main(int argc, char *argv[])
     struct recording recording = recording_read(argv[optind]);
     for (size_t i = 0; i < recording.count; i++)
         recording_play(&recording.scenarios[i], interval_ms, phase_ms, print_claim, NULL);
+    recording_free(&recording);
     return fflush(stdout) == 0 ? 0 : 2;
 }

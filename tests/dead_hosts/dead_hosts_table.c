@@ -247,5 +247,9 @@ int main(int argc, char *argv[])
                    rows[i].claims, rows[i].lived);
     }
     printf("| all | %u | %u | %u | %u |\n", sum.timelines, sum.died, sum.claims, sum.lived);
+    for (size_t i = 0; i < count; i++)
+        recording_free(&recordings[i]);
+    free(recordings);
+    free(rows);
     return fflush(stdout) != 0 ? 2 : wrong > 0;
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
-#define HOSTS_MAX 64
+#define HOSTS_MAX DEAD_HOSTS_MAX
 #define GROWTH    64
 #define START_MS  1000 /* the room's clock at the recording's start: for the room 0 is no time */
 
@@ -77,6 +77,17 @@ static bool flag_of(struct json_object *object, const char *key)
 
 /* ---- a line ---- */
 
+const struct recorded_host *recorded_host_of(const struct recorded_state *state, const char *name)
+{
+    static const struct recorded_host nobody;
+
+    for (size_t i = 0; i < state->host_count; i++) {
+        if (strcmp(state->hosts[i].name, name) == 0)
+            return &state->hosts[i];
+    }
+    return &nobody;
+}
+
 static struct json_object *member(struct json_object *object, const char *key)
 {
     struct json_object *value = NULL;
@@ -84,26 +95,37 @@ static struct json_object *member(struct json_object *object, const char *key)
     return value;
 }
 
+static void read_host(struct json_object *line, struct recorded_state *state, const char *name)
+{
+    struct json_object *online = member(line, "online");
+
+    if (state->host_count == HOSTS_MAX || recorded_host_of(state, name)->name)
+        return;
+    struct recorded_host *host = &state->hosts[state->host_count++];
+    host->name = word_of(name);
+    host->listed = json_object_object_get(online, name) != NULL;
+    host->online = flag_of(online, name);
+    host->hastate = string_of(member(line, "node_status"), name);
+    host->lrm = string_of(member(line, "lrm_status"), name);
+    host->lrm_fresh = flag_of(member(line, "lrm_fresh"), name);
+    host->powered = flag_of(member(line, "power"), name);
+    json_get_int(member(line, "boot"), name, 0, INT64_MAX, &host->boot);
+}
+
 static void read_hosts(struct json_object *line, struct recorded_state *state)
 {
-    struct json_object *online = member(line, "online"), *power = member(line, "power");
+    static const char *const members[] = {"online", "power"}; /* what is no member any more may have power */
 
     state->hosts = need(calloc(HOSTS_MAX, sizeof(*state->hosts)));
-    json_object_object_foreach(power, name, unused)
-    {
-        struct recorded_host *host = &state->hosts[state->host_count];
-        (void)unused;
-        if (state->host_count == HOSTS_MAX)
-            break;
-        state->host_count++;
-        host->name = word_of(name);
-        host->listed = json_object_object_get(online, name) != NULL;
-        host->online = flag_of(online, name);
-        host->hastate = string_of(member(line, "node_status"), name);
-        host->lrm = string_of(member(line, "lrm_status"), name);
-        host->lrm_fresh = flag_of(member(line, "lrm_fresh"), name);
-        host->powered = flag_of(power, name);
-        json_get_int(member(line, "boot"), name, 0, INT64_MAX, &host->boot);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        struct json_object *hosts = member(line, members[i]);
+        if (!hosts)
+            continue;
+        json_object_object_foreach(hosts, name, unused)
+        {
+            (void)unused;
+            read_host(line, state, name);
+        }
     }
     state->hosts = need(realloc(state->hosts, (state->host_count + 1) * sizeof(*state->hosts)));
 }
@@ -143,8 +165,7 @@ static void read_line(struct recording *recording, const char *path, const char 
     struct json_object *t = NULL;
     const char *name = string_of(line, "scenario");
 
-    if (!name || !json_object_object_get_ex(line, "t", &t) || !member(line, "online") ||
-        !member(line, "power"))
+    if (!name || !json_object_object_get_ex(line, "t", &t) || !member(line, "online"))
         give_up(path, "not a line of a recording: %.60s", text);
     struct recorded_scenario *scenario = scenario_of(recording, name);
     struct recorded_state state = {
@@ -189,16 +210,21 @@ struct recording recording_read(const char *path)
     return recording;
 }
 
-/* ---- playing ---- */
-
-const struct recorded_host *recorded_host_of(const struct recorded_state *state, const char *name)
+void recording_free(struct recording *recording)
 {
-    for (size_t i = 0; i < state->host_count; i++) {
-        if (strcmp(state->hosts[i].name, name) == 0)
-            return &state->hosts[i];
+    for (size_t i = 0; i < recording->count; i++) {
+        struct recorded_scenario *scenario = &recording->scenarios[i];
+        for (size_t k = 0; k < scenario->count; k++) {
+            free(scenario->states[k].hosts);
+            free(scenario->states[k].services);
+        }
+        free(scenario->states);
     }
-    return NULL;
+    free(recording->scenarios);
+    *recording = (struct recording){0};
 }
+
+/* ---- playing ---- */
 
 bool recorded_majority(const struct recorded_state *state)
 {
@@ -253,34 +279,48 @@ static void feed(struct dead_hosts *room, const struct recorded_state *state, in
 
 /* One claim for each host at a time. */
 struct player {
-    struct recorded_claim open[HOSTS_MAX]; /* host NULL: none */
+    const char *scenario;
+    const char *names[HOSTS_MAX];
+    size_t count;
+    bool open[HOSTS_MAX];
+    struct recorded_claim claims[HOSTS_MAX];
     recording_claim_fn *tell;
     void *context;
 };
 
-static void close_claim(struct player *player, size_t i, int64_t t_ms)
+static void meet_hosts(struct player *player, const struct recorded_state *state)
 {
-    if (!player->open[i].host)
-        return;
-    player->open[i].to_ms = t_ms;
-    player->tell(player->context, &player->open[i]);
-    player->open[i].host = NULL;
+    for (size_t i = 0; i < state->host_count; i++) {
+        size_t k = 0;
+        while (k < player->count && player->names[k] != state->hosts[i].name)
+            k++;
+        if (k == player->count && k < HOSTS_MAX)
+            player->names[player->count++] = state->hosts[i].name;
+    }
 }
 
-static void follow(struct player *player, const struct dead_hosts *room,
-                   const struct recorded_scenario *scenario, int64_t t_ms)
+static void close_claim(struct player *player, size_t i, int64_t t_ms)
 {
-    const struct recorded_state *first = &scenario->states[0];
+    if (!player->open[i])
+        return;
+    player->open[i] = false;
+    player->claims[i].to_ms = t_ms;
+    player->tell(player->context, &player->claims[i]);
+}
 
-    for (size_t i = 0; i < first->host_count; i++) {
-        struct dead_hosts_answer answer = dead_hosts_ask(room, first->hosts[i].name, START_MS + t_ms);
-        if (answer.state != DEAD_HOSTS_FENCED)
+static void follow(struct player *player, const struct dead_hosts *room, int64_t t_ms)
+{
+    for (size_t i = 0; i < player->count; i++) {
+        struct dead_hosts_answer answer = dead_hosts_ask(room, player->names[i], START_MS + t_ms);
+        if (answer.state != DEAD_HOSTS_FENCED) {
             close_claim(player, i, t_ms);
-        else if (!player->open[i].host)
-            player->open[i] = (struct recorded_claim){.scenario = scenario->name,
-                                                      .host = first->hosts[i].name,
-                                                      .from_ms = t_ms,
-                                                      .reason = answer.reason};
+        } else if (!player->open[i]) {
+            player->open[i] = true;
+            player->claims[i] = (struct recorded_claim){.scenario = player->scenario,
+                                                        .host = player->names[i],
+                                                        .from_ms = t_ms,
+                                                        .reason = answer.reason};
+        }
     }
 }
 
@@ -288,7 +328,7 @@ void recording_play(const struct recorded_scenario *scenario, int64_t interval_m
                     recording_claim_fn *tell, void *context)
 {
     struct dead_hosts *room = need(dead_hosts_new());
-    struct player player = {.tell = tell, .context = context};
+    struct player player = {.scenario = scenario->name, .tell = tell, .context = context};
     int64_t end_ms = scenario->states[scenario->count - 1].t_ms;
     size_t at = 0;
 
@@ -298,9 +338,10 @@ void recording_play(const struct recorded_scenario *scenario, int64_t interval_m
         if (scenario->states[at].t_ms > t_ms)
             continue;
         feed(room, &scenario->states[at], t_ms);
-        follow(&player, room, scenario, t_ms);
+        meet_hosts(&player, &scenario->states[at]);
+        follow(&player, room, t_ms);
     }
-    for (size_t i = 0; i < scenario->states[0].host_count; i++)
+    for (size_t i = 0; i < player.count; i++)
         close_claim(&player, i, end_ms);
     dead_hosts_free(room);
 }

@@ -42,9 +42,9 @@ struct recording {
     size_t count;
 };
 
-/* Packed with gzip or not. Ends the program with a line on stderr if it cannot be read. Lives until the end
- * of the program. */
+/* Packed with gzip or not. Ends the program with a line on stderr if it cannot be read. Words live on. */
 struct recording recording_read(const char *path);
+void recording_free(struct recording *recording);
 
 struct recorded_claim {
     const char *scenario, *host;
@@ -58,7 +58,7 @@ typedef void recording_claim_fn(void *context, const struct recorded_claim *clai
 void recording_play(const struct recorded_scenario *scenario, int64_t interval_ms, int64_t phase_ms,
                     recording_claim_fn *tell, void *context);
 
-/* The host in that state; NULL: none of that name. */
+/* The host in that state; one without a name if there is none. */
 const struct recorded_host *recorded_host_of(const struct recorded_state *state, const char *name);
 /* Do more than half of the listed hosts form a quorate partition? */
 bool recorded_majority(const struct recorded_state *state);
