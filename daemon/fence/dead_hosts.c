@@ -241,12 +241,15 @@ static void leave(struct dead_host *host, const struct dead_hosts_sample *sample
 
 /* ---- while it is offline ---- */
 
-/* Polls do not see a short return, but it leaves traces. */
+/* Polls do not see a short return, but it leaves traces. How old a timestamp is depends on the clock of the
+ * host that answers, so that counts only where there is nothing better. */
 static bool gave_sign_of_life(struct dead_host *host, const char *hastate,
                               const struct dead_hosts_agent *agent)
 {
-    bool written = host->timestamp_s && agent->timestamp_s && agent->timestamp_s != host->timestamp_s;
-    bool young = host->lrm_old && (agent->lrm == DEAD_HOSTS_LRM_ACTIVE || agent->lrm == DEAD_HOSTS_LRM_OTHER);
+    bool timed = host->timestamp_s && agent->timestamp_s;
+    bool written = timed && agent->timestamp_s != host->timestamp_s;
+    bool young = !timed && host->lrm_old &&
+                 (agent->lrm == DEAD_HOSTS_LRM_ACTIVE || agent->lrm == DEAD_HOSTS_LRM_OTHER);
     bool trusted = host->doubted && hastate && !is_doubted(hastate);
 
     host->lrm_old |= agent->lrm == DEAD_HOSTS_LRM_OLD;

@@ -379,8 +379,11 @@ static inline void ha_lrm_work(struct ha_world *world, int h)
         }
         ha_lrm_write(world, h);
     } else if (lrm->state == HA_LRM_ACTIVE) {
-        bool stopped = lrm->mode == HA_MODE_SHUTDOWN && world->now >= lrm->work_until;
+        /* services are stopped in its active rounds only, and end between two of them */
+        bool stopped = lrm->mode == HA_MODE_SHUTDOWN && lrm->work_until && world->now >= lrm->work_until;
         bool frozen = lrm->mode == HA_MODE_RESTART && active == 0;
+        if (lrm->leaving && lrm->mode == HA_MODE_SHUTDOWN && !lrm->work_until)
+            lrm->work_until = world->now + HA_STOP_S;
         if (lrm->mode == HA_MODE_MAINTENANCE && active == 0) {
             ha_lrm_give_up(world, h);
             ha_lrm_write(world, h);
@@ -436,7 +439,6 @@ static inline void ha_lrm_leave(struct ha_world *world, int h, enum ha_mode mode
     lrm->leaving = true;
     lrm->mode = mode;
     lrm->start = start ? world->now + start : 0;
-    lrm->work_until = world->now + HA_STOP_S;
     ha_lrm_write(world, h);
 }
 

@@ -61,6 +61,20 @@ static void test_lrm_young_again_without_a_timestamp(void **state)
     expect_never(&world, DEAD_HOSTS_CAME_BACK);
 }
 
+static void test_clocks_of_the_hosts_that_answer_may_differ(void **state)
+{
+    (void)state;
+    struct world world = world_watched();
+    set_lost(&world);
+    poll(&world, ROUND_MS);
+    world.lrm = old_lrm; /* by one clock, and not by the next */
+    poll(&world, ROUND_MS);
+    world.lrm = "pve2 (active, watchdog active, Sat Nov 28 22:43:26 2026)";
+    poll(&world, ROUND_MS);
+    expect(&world, DEAD_HOSTS_OFFLINE, DEAD_HOSTS_TIME);
+    dead_hosts_free(world.room);
+}
+
 static void test_ha_took_it_for_online_again(void **state)
 {
     (void)state;
@@ -468,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_online_again_begins_the_watch_anew),
         cmocka_unit_test(test_lrm_wrote_again_between_two_samples),
         cmocka_unit_test(test_lrm_young_again_without_a_timestamp),
+        cmocka_unit_test(test_clocks_of_the_hosts_that_answer_may_differ),
         cmocka_unit_test(test_ha_took_it_for_online_again),
         cmocka_unit_test(test_any_answer_that_shows_it_online_ends_the_claim),
         cmocka_unit_test(test_host_that_is_no_member_any_more_is_not_dead),
