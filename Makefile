@@ -84,7 +84,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/fence_broker $(B)/fence_brokerd $(B)/fence-broker-admin $(B)/pvesim
+all: $(B)/fence_broker $(B)/fence_brokerd $(B)/fence-broker-admin $(B)/pvesim $(B)/tests/dead_host
 
 $(B)/fence_brokerd: $(DAEMON_OBJ)
 	$(call say,LINK)
