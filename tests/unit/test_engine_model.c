@@ -328,7 +328,9 @@ static void on_answer(void *context, const struct operation *operation, const st
                   (player->code == ERROR_ABANDONED &&
                    (player->action == FENCE_ON || player->first_ms < player->asked_ms ||
                     loop.now_ms - player->first_ms > STEP_LATE_MS)) ||
-                  stage.settings.deadline_ms < 200000,
+                  stage.settings.deadline_ms < 200000 ||
+                  loop.now_ms - player->first_ms >=
+                      stage.settings.deadline_ms, /* it was asked for too long ago */
               "without faults everything is done");
 }
 

@@ -218,6 +218,8 @@ static void check_end(struct episode *episode, const struct step_event *event,
     CHECK(episode,
           effects->error.code == ERROR_NONE || effects->outcome == OPERATION_ABANDONED ||
               episode->world.now_ms >= episode->params.deadline_ms ||
+              /* a repair has a time of its own (rule 6) */
+              (episode->step.course.repaired_ms && episode->world.now_ms >= step_deadline(&episode->step)) ||
               is_hopeless(episode, effects->error.code, event),
           "P3: nothing fails while the truth can still be read");
 }
