@@ -56,9 +56,6 @@ struct runner {
     char task_upid[PVE_UPID_MAX];
     uint64_t avoid;                 /* endpoints that gave no good answer to this operation */
     int64_t deadline_ms, newest_ms; /* of the newest request */
-    unsigned inherited_stops;       /* of earlier operations, still in the task list that is read here */
-    int64_t inherited_until_ms;     /* so long they are counted there */
-    int64_t stops_since_ms;         /* wall clock: since when stops count in that list */
     uint64_t intent;                /* the record that is awaited, 0: none */
     bool intent_settled;
     struct event *intent_timer;

@@ -96,17 +96,13 @@ static void on_tasks(struct runner *runner, const struct api_result *result)
     const char *start_type = runner->operation->type == PVE_LXC ? "vzstart" : "qmstart";
     const char *last = wanted.after_upid, *node = runner->tasks_node;
     /* the host's clock counts whole seconds */
-    int64_t since_s = runner->stops_since_ms / 1000 - 1;
+    int64_t since_s = wanted.since_realtime_ms / 1000 - 1;
     event.decoded =
         result->outcome == API_OK && api_decode_tasks(result->data, node, type, since_s, last, &event.tasks);
     event.decoded =
         event.decoded && api_decode_tasks(result->data, node, start_type, since_s, last, &event.starts);
     if (event.decoded && api_decode_listed_task(result->data, wanted.stop_upid, &event.task))
         snprintf(event.upid, sizeof(event.upid), "%s", wanted.stop_upid);
-    if (event.tasks.begun < runner->inherited_stops)
-        event.tasks.running++; /* one of them is still to come */
-    else
-        event.tasks.begun -= runner->inherited_stops;
     feed(runner, &event);
 }
 
@@ -459,10 +455,7 @@ static void bequeath(struct runner *runner)
     int vmid = runner->operation->vmid;
     struct legacy left;
     struct legacy_facts facts = {.now_ms = clock_now_ms(),
-                                 .answer_timeout_ms = engine->settings.answer_timeout_ms,
-                                 .inherited_stops = runner->inherited_stops,
-                                 .inherited_until_ms = runner->inherited_until_ms,
-                                 .stops_since_ms = runner->stops_since_ms};
+                                 .answer_timeout_ms = engine->settings.answer_timeout_ms};
     const struct legacy *former = legacies_find(&engine->legacies, vmid);
     bool open = legacy_derive(&left, &runner->step, &facts);
     if (open ? former && legacy_equal(former, &left) : !former)
@@ -503,6 +496,7 @@ static void begin(struct runner *runner)
         .requested_ms = operation->requested_ms,
         .newest_ms = runner->newest_ms,
         .begun_ms = now_ms,
+        .begun_realtime_ms = clock_realtime_ms(),
         .deadline_ms = runner->deadline_ms,
         .lock_wait_ms = engine->settings.lock_wait_ms,
         .stop_timeout_ms = engine->settings.stop_timeout_ms,
@@ -512,14 +506,9 @@ static void begin(struct runner *runner)
     step_begin(&runner->step, &params);
     if (now_ms - operation->requested_ms > RUN_OLD_MS)
         note_age(runner, now_ms - operation->requested_ms);
-    runner->stops_since_ms = clock_realtime_ms(); /* not of the request: it may have waited its turn */
     const struct legacy *legacy = legacies_find(&engine->legacies, operation->vmid);
-    if (legacy) {
-        runner->inherited_stops = legacy_inherit(legacy, &runner->step, now_ms);
-        if (now_ms < legacy->stops_until_ms)
-            runner->stops_since_ms = legacy->since_realtime_ms;
-        runner->inherited_until_ms = legacy->stops_until_ms;
-    }
+    if (legacy)
+        legacy_inherit(legacy, &runner->step, now_ms);
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
     if (runner->intent) {
         struct timeval tv = {.tv_usec = ENGINE_INTENT_WAIT_MS * 1000};

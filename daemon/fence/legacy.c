@@ -142,7 +142,7 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
                               .start = step->calls.start,
                               .reset = step->calls.reset,
                               .former = step->calls.former,
-                              .since_realtime_ms = facts->stops_since_ms,
+                              .since_realtime_ms = step->calls.since_realtime_ms,
                               .killing_since_ms = killing_since(step)};
     if (legacy->killing_since_ms)
         set_killing(legacy, step, facts);
@@ -161,12 +161,12 @@ bool legacy_derive(struct legacy *legacy, const struct step *step, const struct 
     }
     forget_settled(&legacy->start, false, now_ms);
     forget_settled(&legacy->reset, false, now_ms);
-    legacy->stop.tasks = step_stops_listed(step) + elsewhere + facts->inherited_stops;
+    legacy->stop.tasks = step_stops_listed(step) + elsewhere;
     legacy->stop.strays = legacy->stop.strays_open = 0; /* those that count are among them */
     legacy->stops_until_ms = stops_until(legacy, now_ms);
     /* also by one that sends none itself */
-    if (legacy->stop.tasks && !step->list.settled && facts->inherited_until_ms > now_ms)
-        legacy->stops_until_ms = latest(legacy->stops_until_ms, facts->inherited_until_ms);
+    if (legacy->stop.tasks && !step->list.settled && step->calls.inherited_until_ms > now_ms)
+        legacy->stops_until_ms = latest(legacy->stops_until_ms, step->calls.inherited_until_ms);
     legacy->until_ms = latest(all_until(legacy, now_ms), legacy->stops_until_ms);
     return legacy->until_ms || legacy->killing_since_ms;
 }
@@ -203,20 +203,24 @@ static void inherit(struct step *step, enum step_power power, struct step_call *
     }
 }
 
-unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
+void legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
 {
     step->params.killing_since_ms = legacy->killing_since_ms;
     step->params.killing_until_ms = legacy->killing_until_ms;
     memcpy(step->params.killing_node, legacy->killing_node, sizeof(step->params.killing_node));
     step->seen.devices &= legacy->killing_since_ms == 0; /* who sees them after that ends the doubt */
     if (now_ms >= legacy->until_ms)
-        return 0;
+        return;
     step->calls.former = legacy->former;
     calls_forget_old(&step->calls.former, now_ms);
     inherit(step, STEP_SEND_STOP, &step->calls.stop, &legacy->stop);
     inherit(step, STEP_SEND_START, &step->calls.start, &legacy->start);
     inherit(step, STEP_SEND_RESET, &step->calls.reset, &legacy->reset);
-    return now_ms < legacy->stops_until_ms ? legacy->stop.tasks : 0;
+    if (now_ms >= legacy->stops_until_ms)
+        return;
+    step->calls.inherited = legacy->stop.tasks;
+    step->calls.inherited_until_ms = legacy->stops_until_ms;
+    step->calls.since_realtime_ms = legacy->since_realtime_ms;
 }
 
 /* ---- in the history ---- */

@@ -39,17 +39,13 @@ struct legacy {
 /* What there is to know besides the state machine. */
 struct legacy_facts {
     int64_t now_ms, answer_timeout_ms;
-    unsigned inherited_stops;   /* of earlier operations, in the same task list */
-    int64_t inherited_until_ms; /* so long these are counted there */
-    int64_t stops_since_ms;     /* wall clock */
 };
 /* What the operation leaves, as it stands or has ended. False: nothing. */
 bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts);
 /* They say the same. */
 bool legacy_equal(const struct legacy *one, const struct legacy *other);
-/* Give an operation that has just begun what an earlier one left. Returns the stops to be set off in the task
- * list, which counts from since_realtime_ms on while now_ms is before stops_until_ms. */
-unsigned legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms);
+/* Give an operation that has just begun what an earlier one left. */
+void legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms);
 
 /* Its members in a record of the history, with wall clock times; and back, with those of the monotonic clock
  * (`offset_ms` is wall minus monotonic clock). False: no memory; no such thing, or nothing that still matters

@@ -403,6 +403,7 @@ void step_begin(struct step *step, const struct step_params *params)
         snprintf(step->place.node, sizeof(step->place.node), "%s", params->node);
     step->params.node = NULL;
     step->seen.devices = params->shows_devices;
+    step->calls.since_realtime_ms = params->begun_realtime_ms; /* its request may have waited its turn */
     step->ha.managed = params->ha_managed;
     step->place.suspect = params->node_offline && params->node;
     step->course.floor_ms = params->newest_ms ? params->newest_ms : params->requested_ms;

@@ -93,7 +93,8 @@ struct step_params {
     int64_t requested_ms, deadline_ms, lock_wait_ms, stop_timeout_ms;
     int64_t newest_ms; /* when the newest request for it came that joined before it began; 0: the only one */
     int64_t begun_ms;  /* 0: when it was requested */
-    int min_online_nodes; /* 0: majority */
+    int64_t begun_realtime_ms; /* the same by the wall clock */
+    int min_online_nodes;      /* 0: majority */
     /* from the first stop of earlier operations whose effect was not proven until the last of them can have
      * begun to kill; 0: none */
     int64_t killing_since_ms, killing_until_ms;
@@ -168,6 +169,9 @@ struct step_calls {
     bool stop_unread;        /* the last try to read its task failed: the list of tasks may tell its end */
     bool no_overrule;        /* this Proxmox does not know overrule-shutdown */
     char last_upid[PVE_UPID_MAX]; /* our newest task on the guest's host, "": none is known */
+    unsigned inherited;           /* stops of earlier operations that are counted in the same list … */
+    int64_t inherited_until_ms;   /* … so long */
+    int64_t since_realtime_ms;    /* since when stops count there */
 };
 
 /* The last list of tasks of the guest's host that could be read. */
@@ -293,10 +297,11 @@ bool step_is_powering_on_again(const struct step *step);
 int64_t step_deadline(const struct step *step);
 /* Whose task list is wanted, and what is looked for in it. */
 struct step_task_list {
-    const char *node;       /* "": the guest is to be located */
-    bool of_ha;             /* its stops are requests to the HA manager */
-    const char *after_upid; /* what is newer than this one counts as newer; "": nothing does */
-    const char *stop_upid;  /* the task whose end it may tell; "": none */
+    const char *node;          /* "": the guest is to be located */
+    int64_t since_realtime_ms; /* what began before does not count */
+    bool of_ha;                /* its stops are requests to the HA manager */
+    const char *after_upid;    /* what is newer than this one counts as newer; "": nothing does */
+    const char *stop_upid;     /* the task whose end it may tell; "": none */
 };
 struct step_task_list step_task_list(const struct step *step);
 /* So many stops of ours can be in the task list of the guest's host (rule 6); so many of them may yet come.

@@ -220,7 +220,8 @@ static bool strayed_here(const struct step *step)
 
 unsigned step_stops_listed(const struct step *step)
 {
-    return step->calls.stop.tasks + (strayed_here(step) ? step->calls.stop.strays : 0);
+    return step->calls.inherited + step->calls.stop.tasks +
+           (strayed_here(step) ? step->calls.stop.strays : 0);
 }
 
 unsigned step_stops_open(const struct step *step)

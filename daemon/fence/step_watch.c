@@ -14,6 +14,7 @@ struct step_task_list step_task_list(const struct step *step)
 {
     return (struct step_task_list){
         .node = step->ha.managed && step->calls.stop.node[0] ? step->calls.stop.node : step->place.node,
+        .since_realtime_ms = step->calls.since_realtime_ms,
         .of_ha = step->ha.managed,
         .after_upid = step->calls.last_upid,
         .stop_upid = step->calls.stop.upid};

@@ -38,15 +38,22 @@ static struct step rebooted(void)
     return step;
 }
 
-static struct legacy left_by(const struct step *step, unsigned inherited_stops)
+static struct legacy left_by(struct step *step, unsigned inherited_stops)
 {
     struct legacy legacy;
-    struct legacy_facts facts = {.now_ms = NOW_MS,
-                                 .answer_timeout_ms = 4000,
-                                 .inherited_stops = inherited_stops,
-                                 .stops_since_ms = INT64_C(1000) * SINCE_S};
+    struct legacy_facts facts = {.now_ms = NOW_MS, .answer_timeout_ms = 4000};
+    step->calls.inherited = inherited_stops;
+    step->calls.since_realtime_ms = INT64_C(1000) * SINCE_S;
     assert_true(legacy_derive(&legacy, step, &facts));
     return legacy;
+}
+
+/* So many stops of before are counted by who begins then. */
+static unsigned inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
+{
+    step->calls.inherited = 0;
+    legacy_inherit(legacy, step, now_ms);
+    return step->calls.inherited;
 }
 
 static void
@@ -55,9 +62,9 @@ test_a_stop_that_ended_is_counted_only_while_seconds_cannot_tell_it_from_the_nex
     (void)state;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
     struct legacy legacy = left_by(&step, 20);
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 500), 21);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 500), 21);
     next = (struct step){.phase = STEP_POWERING_OFF};
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 5000), 0);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 5000), 0);
     assert_true(legacy.stops_until_ms < NOW_MS + 5000);
 }
 
@@ -66,7 +73,7 @@ static void test_an_open_start_is_left_although_the_stops_are_not_counted_any_mo
     (void)state;
     struct step step = rebooted(), next = {.phase = STEP_POWERING_OFF};
     struct legacy legacy = left_by(&step, 0);
-    (void)legacy_inherit(&legacy, &next, NOW_MS + 30000);
+    legacy_inherit(&legacy, &next, NOW_MS + 30000);
     assert_int_equal(next.calls.former.count, 1); /* it is followed to its end */
     assert_int_equal(next.calls.former.list[0].power, STEP_SEND_START);
     assert_string_equal(next.calls.former.list[0].upid, step.calls.start.upid);
@@ -83,10 +90,10 @@ static void test_a_stop_that_may_come_is_counted_as_long_as_it_may(void **state)
     step.calls.stop.open = 1;
     step.calls.stop.last_open_ms = NOW_MS - 100;
     struct legacy legacy = left_by(&step, 0);
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 30000), 1);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 30000), 1);
     assert_int_equal(next.calls.stop.open, 1);
     next = (struct step){.phase = STEP_POWERING_OFF};
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + CALLS_OPEN_MS), 0);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + CALLS_OPEN_MS), 0);
     assert_int_equal(next.calls.stop.open, 0);
 }
 
@@ -102,7 +109,7 @@ static void test_a_stop_that_has_just_ended_is_counted_after_a_restart_too(void 
     json_object_object_add(document, "vmid", json_object_new_int(101));
     assert_true(legacy_write(&legacy, offset_ms, document));
     assert_true(legacy_read(&taken_up, document, offset_ms, NOW_MS + 300));
-    assert_int_equal(legacy_inherit(&taken_up, &next, NOW_MS + 300), 1);
+    assert_int_equal(inherit(&taken_up, &next, NOW_MS + 300), 1);
     assert_false(legacy_read(&taken_up, document, offset_ms, NOW_MS + 5000));
     json_object_put(document);
 }
@@ -118,7 +125,7 @@ static void test_a_lost_stop_is_counted_from_when_the_list_showed_its_end(void *
     step.list.settled = true;
     step.list.settled_ms = NOW_MS - 10;
     struct legacy legacy = left_by(&step, 0);
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 500), 1);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 500), 1);
     assert_int_equal(next.calls.stop.open, 0);
 }
 
@@ -222,9 +229,9 @@ static void test_a_start_is_handed_on_as_a_task_by_who_did_not_follow_it(void **
     (void)state;
     struct step step = rebooted(), on = {.phase = STEP_POWERING_ON}, off = {.phase = STEP_POWERING_OFF};
     struct legacy legacy = left_by(&step, 0);
-    (void)legacy_inherit(&legacy, &on, NOW_MS + 100);
+    legacy_inherit(&legacy, &on, NOW_MS + 100);
     legacy = left_by(&on, 0);
-    (void)legacy_inherit(&legacy, &off, NOW_MS + 200);
+    legacy_inherit(&legacy, &off, NOW_MS + 200);
     assert_int_equal(off.calls.former.count, 1);
     assert_string_equal(off.calls.former.list[0].upid, step.calls.start.upid);
     assert_int_equal(off.calls.start.open, 0);
@@ -254,13 +261,13 @@ static void test_tasks_of_several_operations_are_kept_over_a_restart(void **stat
         assert_true(legacy_equal(&legacy, &read));
         json_object_put(document);
         step.calls.former.count = 0;
-        (void)legacy_inherit(&read, &step, NOW_MS + 300);
+        legacy_inherit(&read, &step, NOW_MS + 300);
         assert_int_equal(step.calls.former.count, i);
         assert_int_equal(step.calls.stop.open, 0);
     }
     assert_int_equal(legacy.until_ms, NOW_MS - 200 + CALLS_OPEN_MS);
     step.calls.former.count = 0;
-    (void)legacy_inherit(&read, &step, NOW_MS - 200 + CALLS_OPEN_MS);
+    legacy_inherit(&read, &step, NOW_MS - 200 + CALLS_OPEN_MS);
     assert_int_equal(step.calls.former.count, 0); /* none of them can come any more */
 }
 
@@ -272,7 +279,7 @@ static void test_a_task_too_many_is_an_open_call(void **state)
     for (int i = 0; i < CALLS_MAX; i++)
         assert_true(calls_add(&step.calls.former, STEP_SEND_STOP, "UPID:pve1:", NOW_MS - 300));
     struct legacy legacy = left_by(&step, 0);
-    (void)legacy_inherit(&legacy, &next, NOW_MS);
+    legacy_inherit(&legacy, &next, NOW_MS);
     assert_int_equal(next.calls.former.count, CALLS_MAX);
     assert_int_equal(next.calls.start.open, 1);
     assert_int_equal(next.calls.start.last_open_ms, step.calls.start.last_sent_ms);
@@ -291,7 +298,7 @@ static void test_a_stop_lost_on_another_host_is_not_settled_by_this_one(void **s
     step.list.settled = true;
     step.list.settled_ms = NOW_MS - 10;
     struct legacy legacy = left_by(&step, 0);
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 30000), 2);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 30000), 2);
     assert_int_equal(next.calls.stop.open, 1);
 }
 
@@ -303,15 +310,14 @@ static void test_one_that_sends_no_stop_hands_on_those_that_it_inherited(void **
                         .phase = STEP_ENDED};
     struct step next = {.phase = STEP_POWERING_OFF};
     struct legacy legacy;
-    struct legacy_facts facts = {.now_ms = NOW_MS,
-                                 .answer_timeout_ms = 4000,
-                                 .inherited_stops = 2,
-                                 .inherited_until_ms = NOW_MS + 1500,
-                                 .stops_since_ms = INT64_C(1000) * SINCE_S};
+    const struct legacy_facts facts = {.now_ms = NOW_MS, .answer_timeout_ms = 4000};
+    step.calls.inherited = 2;
+    step.calls.inherited_until_ms = NOW_MS + 1500;
+    step.calls.since_realtime_ms = INT64_C(1000) * SINCE_S;
     assert_true(legacy_derive(&legacy, &step, &facts));
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 500), 2);
-    assert_int_equal(legacy_inherit(&legacy, &next, NOW_MS + 1500), 0);
-    facts.inherited_until_ms = NOW_MS;
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 500), 2);
+    assert_int_equal(inherit(&legacy, &next, NOW_MS + 1500), 0);
+    step.calls.inherited_until_ms = NOW_MS;
     assert_false(legacy_derive(&legacy, &step, &facts));
 }
 

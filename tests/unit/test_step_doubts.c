@@ -148,7 +148,7 @@ static void refused_after_a_lost_one(void)
 /* What an operation leaves that ends here. */
 static bool leave(struct legacy *left)
 {
-    const struct legacy_facts facts = {.now_ms = now_ms, .answer_timeout_ms = 4000, .stops_since_ms = 1};
+    const struct legacy_facts facts = {.now_ms = now_ms, .answer_timeout_ms = 4000};
     step.phase = STEP_ENDED;
     return legacy_derive(left, &step, &facts) && left->killing_since_ms;
 }
@@ -177,7 +177,7 @@ static bool next_proves_off(const struct legacy *left, const char *node, int64_t
     memset(asked_ms, 0, sizeof(asked_ms));
     now_ms = at_ms;
     step_begin(&step, &wanted);
-    (void)legacy_inherit(left, &step, now_ms);
+    legacy_inherit(left, &step, now_ms);
     tell(STEP_EVENT_BEGIN);
     tell(STEP_EVENT_INTENT);
     if (step.asks[ASK_STATUS].busy)
@@ -282,7 +282,7 @@ static void test_a_doubt_is_newer_than_the_devices_that_others_saw(void **state)
     wanted.requested_ms = now_ms;
     wanted.deadline_ms = now_ms + DEADLINE;
     step_begin(&step, &wanted);
-    (void)legacy_inherit(&left, &step, now_ms);
+    legacy_inherit(&left, &step, now_ms);
     assert_false(step.seen.devices);
     assert_true(leave(&left));
 }

@@ -613,9 +613,25 @@ static void test_cycle_does_not_spin_while_it_waits(void **state) /* P7 */
     }
 }
 
+static void test_an_on_is_not_done_by_a_read_from_before_somebody_joined(void **state) /* P1, P6 */
+{
+    (void)state;
+    begin(FENCE_ON);
+    go(5);
+    tell(STEP_EVENT_JOINED);
+    reads_running();
+    assert_false(verified);
+    assert_going_on();
+    go(100);
+    reads_running();
+    assert_true(verified);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_on_is_not_done_by_a_read_from_before_somebody_joined),
         cmocka_unit_test(test_reboot_is_answered_at_off_and_starts_at_once),
         cmocka_unit_test(test_a_failed_power_on_is_tried_again_until_its_own_deadline),
         cmocka_unit_test(test_a_guest_that_somebody_started_meanwhile_is_done),

@@ -646,7 +646,7 @@ static void test_a_second_start_that_is_not_open_is_left_as_it_is(void **state) 
 /* What proved off says nothing of what the repair has killed since (point 7). */
 static void test_a_repair_begins_a_doubt_of_its_own(void **state)
 {
-    const struct legacy_facts facts = {.answer_timeout_ms = 4000, .stops_since_ms = 1};
+    const struct legacy_facts facts = {.answer_timeout_ms = 4000};
     struct legacy left;
     (void)state;
     off_with_an_open_start();
