@@ -122,9 +122,33 @@ static void test_a_list_that_shows_the_end_of_an_earlier_stop_will_do(void **sta
     assert_int_equal(starts, 1);
 }
 
+/* A list that comes while our stop is being sent shows one of another broker. */
+static void test_a_stop_on_its_way_is_not_settled_by_another_brokers(void **state) /* rule 6 */
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    snprintf(step.calls.last_upid, sizeof(step.calls.last_upid), "%s", RESET_UPID);
+    reads_running();
+    go(20);
+    reads_stopped();
+    assert_true(step.asks[ASK_TASKS].busy);
+    tasks_are(1, 0);
+    hosts_say(3, 3, true);
+    assert_true(verified);
+    power_taken(STOP_UPID);
+    wait_for_start(5000, STOP_UPID);
+    assert_int_equal(starts, 0);
+    for (int64_t at = 5000; !step.asks[ASK_TASK].busy && at < 6000; at += 20)
+        go(at);
+    task_is(STOP_UPID, "OK");
+    wait_for_start(9000, "");
+    assert_int_equal(starts, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_stop_on_its_way_is_not_settled_by_another_brokers),
         cmocka_unit_test(test_the_end_of_an_earlier_stop_is_learnt_from_its_task),
         cmocka_unit_test(test_an_earlier_stop_of_which_its_host_tells_nothing_is_an_open_call),
         cmocka_unit_test(test_an_earlier_stop_holds_back_no_start_for_longer_than_it_may_come),
