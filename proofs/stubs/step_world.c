@@ -8,9 +8,14 @@
 /* A time or a span that no clock reaches, to both sides of zero: 285 thousand years. */
 #define NEAR(ms) ASSUME((ms) > -(INT64_C(1) << 53) && (ms) < INT64_C(1) << 53)
 
+#define COUNTED (1u << 20)
+
 static void end_call(struct step_call *call)
 {
     ASSUME(call->state >= STEP_CALL_NONE && call->state <= STEP_CALL_OPEN);
+    /* one operation sends no more than STEP_CALLS_MAX, and few leave some to the next */
+    ASSUME(call->sent < COUNTED && call->open < COUNTED && call->tasks < COUNTED && call->strays < COUNTED &&
+           call->strays_open < COUNTED);
     NEAR(call->first_sent_ms);
     NEAR(call->settled_ms);
     NEAR(call->last_sent_ms);
