@@ -143,48 +143,62 @@ static int connect_failure(const char *path, int error, struct failure *failure)
     case EAGAIN:
         return failure_set(failure, "see what the broker does: systemctl status fence-broker.service",
                            "the broker accepts no connection on %s (timed out)", path);
+    case EMFILE:
+    case ENFILE:
+        return failure_set(failure, "raise the limit that this names", "cannot make a socket: %s",
+                           strerror(error));
     default:
         return failure_set(failure, "see that the socket is the broker's: " BROKER_SOCKET,
                            "cannot connect to %s: %s", path, strerror(error));
     }
 }
 
-/* 0 or an errno. */
-static int connect_to(int fd, const char *path, const char *suffix)
+/* A connection to the broker, or a negative errno; -EXDEV: whoever listens there is not the broker, and
+ * `failure` says so. */
+static int connect_to(const char *path, const char *suffix, struct failure *failure)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", path, suffix);
     if (n >= (int)sizeof(address.sun_path))
-        return ENAMETOOLONG;
-    return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
-}
-
-/* A full backlog (EAGAIN) is waited for until the deadline; a broker that is gone until `patience`. */
-static int connect_broker(const char *path, int64_t patience, int64_t deadline, struct failure *failure)
-{
+        return -ENAMETOOLONG;
     _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return failure_set(failure, "raise the limit that this names", "cannot make a socket: %s",
-                           strerror(errno));
-    for (;;) {
-        int error = geteuid() == 0 ? connect_to(fd, path, BROKER_ROOT_SUFFIX) : ENOENT;
-        if (error != 0)
-            error = connect_to(fd, path, "");
-        if (error == 0)
-            break;
-        bool gone = error == ENOENT || error == ECONNREFUSED;
-        int64_t until = gone ? patience : error == EAGAIN ? deadline : 0;
-        if (error == EINTR)
-            continue;
-        if (request_now_ms() + CONNECT_PAUSE_MS >= until)
-            return connect_failure(path, error, failure);
-        poll(NULL, 0, CONNECT_PAUSE_MS);
-    }
-    if (peer_check(fd, path, failure) < 0)
-        return -1;
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    if (peer_check(fd, address.sun_path, failure) < 0)
+        return -EXDEV;
     int connected = fd;
     fd = -1;
     return connected;
+}
+
+static int connect_to_root_door(const char *path)
+{
+    struct failure stranger = {0};
+    int fd = connect_to(path, BROKER_ROOT_SUFFIX, &stranger);
+    if (fd == -EXDEV)
+        say_debug("%s", stranger.cause ? stranger.cause : "out of memory");
+    failure_clear(&stranger);
+    return fd;
+}
+
+/* A full backlog (EAGAIN) is waited for until the deadline; a broker that is gone until `patience`. Whatever
+ * is wrong with root's own door, there is the other. */
+static int connect_broker(const char *path, int64_t patience, int64_t deadline, struct failure *failure)
+{
+    for (;;) {
+        int fd = geteuid() == 0 ? connect_to_root_door(path) : -ENOENT;
+        if (fd < 0)
+            fd = connect_to(path, "", failure);
+        if (fd >= 0 || fd == -EXDEV)
+            return fd;
+        bool gone = fd == -ENOENT || fd == -ECONNREFUSED;
+        int64_t until = gone ? patience : fd == -EAGAIN ? deadline : 0;
+        if (fd == -EINTR)
+            continue;
+        if (request_now_ms() + CONNECT_PAUSE_MS >= until)
+            return connect_failure(path, -fd, failure);
+        poll(NULL, 0, CONNECT_PAUSE_MS);
+    }
 }
 
 /* ---- asking ---------------------------------------------------------------------------------------------

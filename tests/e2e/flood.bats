@@ -185,6 +185,27 @@ root_is_in_line() { (($(in_line "$SOCKET.root") == 1)); }
     succeeded
 }
 
+# made_by USER PATH: a socket of the user's there, where he listens until ALIEN ends
+made_by() {
+    as "$1" setpriv --pdeathsig KILL -- perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, pack_sockaddr_un($ARGV[0])) or die;
+        listen($s, 5); chmod 0666, $ARGV[0]; sleep' "$2" </dev/null >/dev/null 2>&1 3>&- &
+    ALIEN=$!
+    await 20 test -S "$2"
+}
+
+@test "P7: a member who listens where root's own door would be keeps no fence out" {
+    user member1 3001 990
+    sim_start
+    chmod 1777 "$T/run"
+    made_by member1 "$SOCKET.root"
+    rules_start $'[access]\nenable-acl = no'
+    broker_said "root has no socket of its own and waits in line with the group: somebody listens at $SOCKET.root already"
+    fence 101 -o off -n vm101
+    succeeded
+    guest_dead 101
+    end_process "$ALIEN" TERM || true
+}
+
 # of lib.bash: without users of the test's own
 spawn_limited() {
     spawn "$T/broker.log" bash -c 'ulimit $1 && exec "$2" -c "$3"' - "$1" "$BUILD/fence_brokerd" "$CONFIG"
