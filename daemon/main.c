@@ -25,6 +25,7 @@
 #include "settings.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/config_value.h"
 #include "system/descriptors.h"
 #include "system/log.h"
 #include "system/loop.h"
@@ -589,13 +590,14 @@ static bool listen_everywhere(struct broker *broker, struct error *error)
     const struct config *config = broker->settings->config;
     char root[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
-    snprintf(root, sizeof(root), "%s" SERVER_ROOT_SUFFIX, config->socket_path);
+    snprintf(root, sizeof(root), "%s" CONFIG_ROOT_SUFFIX, config->socket_path);
     if (!listen_at(broker, SERVER_DOOR_BROKER, "broker", config->socket_path, error) ||
         !listen_at(broker, SERVER_DOOR_METRICS, "metrics", config->metrics_path, error))
         return false;
     if (!listen_at(broker, SERVER_DOOR_ROOT, "root", root, error))
         log_say(KIND_NO_ROOT_SOCKET, NULL,
-                "root has no socket of its own and waits in line with the group: %s", error->message);
+                "root has no socket of its own and waits in line with the group: %s%s%s", error->message,
+                error->hint[0] ? "; " : "", error->hint);
     return true;
 }
 

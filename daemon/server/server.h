@@ -22,9 +22,6 @@ struct server;
 #define SERVER_METRICS_MAX     16
 #define SERVER_METRICS_PER_UID 2
 
-/* Root's own door is beside the broker's socket, under its name and this. Clients know it, too. */
-#define SERVER_ROOT_SUFFIX ".root"
-
 /* NULL and errno when memory or /proc is lacking. `policy` and `parts` are copied; the policy's rules are
  * borrowed. */
 struct server *server_new(struct event_base *base, const struct server_parts *parts,

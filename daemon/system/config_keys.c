@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define ENDPOINTS_MAX    64
 #define POOLS_MAX        256
@@ -146,9 +145,7 @@ static int set_path(struct config *config, const struct config_key *key, const c
 static int set_socket_path(struct config *config, const struct config_key *key, const char *value,
                            struct config_problem *problem)
 {
-    /* ".root" beside it is root's own door */
-    int result =
-        config_value_path(value, sizeof(((struct sockaddr_un *)0)->sun_path) - strlen(".root"), problem);
+    int result = config_value_socket(value, problem);
     return result < 0 ? result : set_string(config, key, value);
 }
 

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define HOST_MAX        253 /* bytes of a name, RFC 1035 */
 #define LABEL_MAX       63
@@ -392,6 +393,23 @@ int config_value_path(const char *value, size_t max, struct config_problem *prob
         return bad(problem, "is no absolute path: the daemon has no directory of its own");
     if (strlen(value) >= max)
         return bad(problem, "is longer than %zu bytes", max - 1);
+    return 0;
+}
+
+int config_value_socket(const char *value, struct config_problem *problem)
+{
+    static const char root[] = CONFIG_ROOT_SUFFIX;
+    const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - strlen(root), length = strlen(value);
+    int result = config_value_path(value, most, problem);
+    if (result < 0)
+        return result;
+    if (value[length - 1] == '/')
+        return bad(problem, "is a directory's path, not a socket's");
+    if (length >= strlen(root) && strcmp(value + length - strlen(root), root) == 0) {
+        way_out(problem,
+                "write a name that does not end so: root's own socket has that name, beside another");
+        return bad(problem, "ends in %s", root);
+    }
     return 0;
 }
 

@@ -33,6 +33,10 @@ int config_value_node(const char *value,
 int config_value_target(const char *value,
                         struct config_problem *problem) CONFIG_VALUE_CHECKED; /* right of it */
 int config_value_path(const char *value, size_t max, struct config_problem *problem) CONFIG_VALUE_CHECKED;
+/* Root's own socket is beside the broker's, with this behind its name, and clients know it: none of the
+ * configuration's may have such a name. */
+#define CONFIG_ROOT_SUFFIX ".root"
+int config_value_socket(const char *value, struct config_problem *problem) CONFIG_VALUE_CHECKED;
 int config_value_group(const char *value, struct config_problem *problem) CONFIG_VALUE_CHECKED;
 /* "majority" is 0, else a number of hosts. */
 int config_value_online_nodes(const char *value, int *out,

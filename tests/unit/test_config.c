@@ -333,6 +333,9 @@ static void test_what_is_required_is_named(void **state)
     refuse(MINIMAL "totp-file = /x\n", "both token-id and totp-file");
     config_free(accept("[proxmox]\nendpoint=pve1\npool=p\nuser=a@pve\ntotp-file=/x\n"));
     refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x\n", "are the same");
+    refuse(MINIMAL "[socket]\npath = /x\nmetrics-path = /x.root\n", "ends in .root");
+    refuse(MINIMAL "[socket]\npath = /x.root\n", "ends in .root");
+    refuse(MINIMAL "[socket]\npath = /x/\n", "is a directory's path");
 }
 
 static void test_the_interval_of_rehearsals_may_be_never(void **state)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "server_world.h"
+#include "system/config_value.h"
 
 #include <sys/resource.h>
 
@@ -154,7 +155,7 @@ static void test_roots_door_is_roots_alone(void **state)
     char path[128];
 
     (void)state;
-    snprintf(path, sizeof(path), "%s" SERVER_ROOT_SUFFIX, world.path);
+    snprintf(path, sizeof(path), "%s" CONFIG_ROOT_SUFFIX, world.path);
     assert_int_equal(server_listen_at(world.server, SERVER_DOOR_ROOT, path, getgid(), &error), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
