@@ -260,6 +260,22 @@ polled() { (($(sim_ctl stats | awk '$1 == "call" && $2 == "resources" { print $3
     on fence_broker -o on -n node2
 }
 
+@test "root's own socket cannot be made: the broker starts without it, and fences" {
+    local way=/run/fence-broker/broker.sock.root
+    on systemctl stop fence-broker.service fence-broker.socket
+    on mkdir "$way"
+    on systemctl start fence-broker.socket fence-broker.service
+    is "$(on systemctl is-active fence-broker.service)" active
+    is "$(on systemctl is-active fence-broker-root.socket || true)" failed
+    journal_has "root has no socket of its own and waits in line with the group: $way exists and is not a socket"
+    on fence_broker -o off -n node2
+    on rmdir "$way"
+    on systemctl restart fence-broker.service
+    is "$(on systemctl is-active fence-broker-root.socket)" active
+    is "$(on stat -c %a "$way")" 600
+    on fence_broker -o on -n node2
+}
+
 @test "a stalled loop is seen by the watchdog: killed, started anew, and it fences" {
     local before pid
     drop_in fence-broker.service '[Service]' 'WatchdogSec=2s'
