@@ -279,7 +279,7 @@ check-mutations: deps
 	+@$(MAKE) --no-print-directory unit
 	@BUILD=$(B) prove tests/mutations/run
 # what is proven by CBMC for every run there is, and that each proof fails with the bugs in its code; doc/proof.md
-prove:
+prove: deps-build
 	@proofs/run && proofs/run --bugs
 check-format:
 	@clang-format --dry-run --Werror $(C_FILES)
