@@ -109,6 +109,45 @@ static void test_a_start_goes_once_the_open_stop_is_seen_to_have_ended(void **st
     assert_int_equal(starts, 1);
 }
 
+static void test_a_list_from_before_the_last_stop_does_not_settle_it(void **state) /* rule 6 */
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    snprintf(step.calls.last_upid, sizeof(step.calls.last_upid), "%s", RESET_UPID);
+    go(10);
+    reads_running();
+    go(30);
+    power_lost();
+    for (int64_t at = 40; !step.asks[ASK_TASKS].busy && at < 400; at += 20) {
+        if (step.asks[ASK_STATUS].busy)
+            reads_stopped();
+        else
+            go(at);
+    }
+    tasks_are(1, 0); /* the first one has come and gone, */
+    hosts_say(1, 3, false);
+    for (int64_t at = now_ms - T0 + 20; step.calls.stop.sent < 2 && at < 5000; at += 20) {
+        if (step.asks[ASK_HOSTS].busy)
+            hosts_say(1, 3, false);
+        if (step.asks[ASK_STATUS].busy)
+            reads_running(); /* and somebody has started the guest */
+        go(at);
+    }
+    assert_int_equal(step.calls.stop.sent, 2);
+    power_lost();
+    for (int64_t at = now_ms - T0 + 20; at < 20000; at += 20) {
+        if (step.asks[ASK_STATUS].busy)
+            reads_stopped();
+        if (step.asks[ASK_TASKS].busy)
+            tasks_are(1, 0);
+        if (step.asks[ASK_HOSTS].busy)
+            hosts_say(3, 3, true);
+        go(at);
+    }
+    assert_true(verified);
+    assert_int_equal(starts, 0);
+}
+
 static void test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks(void **state) /* rule 6 */
 {
     (void)state;
@@ -637,6 +676,7 @@ int main(void)
         cmocka_unit_test(test_a_guest_that_somebody_started_meanwhile_is_done),
         cmocka_unit_test(test_a_start_waits_while_a_stop_of_ours_is_open),
         cmocka_unit_test(test_a_start_goes_once_the_open_stop_is_seen_to_have_ended),
+        cmocka_unit_test(test_a_list_from_before_the_last_stop_does_not_settle_it),
         cmocka_unit_test(test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks),
         cmocka_unit_test(test_a_start_waits_for_the_task_of_our_stop),
         cmocka_unit_test(test_a_start_leaves_as_soon_as_the_task_of_our_stop_has_ended),
