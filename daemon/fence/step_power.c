@@ -357,18 +357,26 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
     step_read_status_now(step, event->now_ms);
 }
 
+/* Nobody had it who could carry it out. */
+static bool reached_nobody(const struct api_result *result)
+{
+    return result->outcome == API_UNSENT || (result->outcome == API_REFUSED && result->http_status == 595);
+}
+
 /* As we know by now, the guest is not where it went. */
 static void take_stray(struct step *step, struct step_effects *effects, struct step_call *call,
                        const struct step_event *event)
 {
-    enum api_outcome outcome = event->result->outcome;
+    bool lost = event->result->outcome == API_LOST, unreached = reached_nobody(event->result);
     settle_unmade(step, call, event->now_ms);
-    if (outcome == API_LOST) /* it may still come to where the guest comes back to */
+    if (lost) /* it may still come to where the guest comes back to */
         step_settle(step, call, STEP_CALL_OPEN, event->now_ms);
-    if (outcome != API_UNSENT)
-        stray(call, outcome == API_LOST);
-    step_note(effects, "%s went to %s, but the guest is on %s", call_name(step, call), call->node,
-              step_host(step));
+    if (!unreached)
+        stray(call, lost);
+    step_note(effects,
+              unreached ? "%s did not reach %s, and the guest is on %s"
+                        : "%s went to %s, but the guest is on %s",
+              call_name(step, call), call->node, step_host(step));
 }
 
 static void take_lost(struct step *step, struct step_effects *effects, struct step_call *call,
@@ -388,7 +396,6 @@ static void take_lost(struct step *step, struct step_effects *effects, struct st
     }
 }
 
-/* Nobody had it who could carry it out. */
 static void take_unreached(struct step *step, struct step_effects *effects, struct step_call *call,
                            const struct step_event *event)
 {
@@ -420,7 +427,7 @@ void step_power_answered(struct step *step, struct step_effects *effects, const 
         take_task(step, effects, call, event);
     else if (result->outcome == API_LOST)
         take_lost(step, effects, call, event);
-    else if (result->outcome == API_UNSENT || result->http_status == 595)
+    else if (reached_nobody(result))
         take_unreached(step, effects, call, event);
     else if (result->http_status < 500 && blame_of(API_STOP, result) != BLAME_ENDPOINT)
         take_client_error(step, effects, call, result, event->now_ms);

@@ -165,6 +165,25 @@ static void lose_stop_elsewhere(void)
     power_taken(STOP2_UPID);
 }
 
+/* It made no task, on whichever host the guest is by now. */
+static void test_a_stop_that_reached_no_host_leaves_nothing_where_the_guest_was(void **state)
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    go(10);
+    status_fails(
+        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+    located_on("pve2");
+    go(20);
+    reads_running();
+    go(4000);
+    power_refused(595, "No route to host");
+    assert_string_equal(effects.notes[0], "stop did not reach pve1, and the guest is on pve2");
+    assert_int_equal(step.calls.stop.strays, 0);
+    assert_int_equal(step.calls.stop.open, 0);
+    assert_int_equal(step.calls.stop.tasks, 0);
+}
+
 static void test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_back(void **state)
 {
     (void)state;
@@ -913,6 +932,7 @@ int main(void)
         cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
         cmocka_unit_test(test_a_list_from_before_the_last_stop_settles_nothing),
         cmocka_unit_test(test_a_stop_that_failed_before_the_guest_came_back_is_not_taken_for_the_lost_one),
+        cmocka_unit_test(test_a_stop_that_reached_no_host_leaves_nothing_where_the_guest_was),
         cmocka_unit_test(test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_back),
         cmocka_unit_test(test_our_own_stop_is_not_taken_for_another_brokers),
         cmocka_unit_test(test_an_on_that_is_tried_again_is_abandoned_for_a_newer_stop),
