@@ -164,7 +164,9 @@ static void report_unmade(struct runner *runner, enum ask_kind kind)
     const char *const nodes[ASK_KINDS] = {[ASK_STATUS] = runner->status_node,
                                           [ASK_TASKS] = runner->tasks_node,
                                           [ASK_HOSTS] = runner->hosts_node};
-    struct step_event event = {.kind = STEP_EVENT_POWER + kind, .result = &result, .node = nodes[kind]};
+    struct step_event event = {.kind = (enum step_event_kind)((int)STEP_EVENT_POWER + (int)kind),
+                               .result = &result,
+                               .node = nodes[kind]};
     if (kind == ASK_TASK) /* else step would take it for another's, and ask again at once */
         memcpy(event.upid, runner->task_upid, sizeof(event.upid));
     feed(runner, &event);
