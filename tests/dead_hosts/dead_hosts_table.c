@@ -111,7 +111,7 @@ static int by_size(const void *a, const void *b)
 
 static void judge(void *context, const struct recorded_claim *claim)
 {
-    struct departure departure;
+    struct departure departure = {0};
 
     (void)context;
     if (!departure_of_claim(claim, &departure) || !is_true(claim, &departure)) {
