@@ -344,7 +344,6 @@ static void take_task(struct step *step, struct step_effects *effects, struct st
     take_managed(step, effects, call, event);
     call->state = STEP_CALL_TASK;
     step->calls.stop_unread &= call != &step->calls.stop;
-    step->list.settled &= call != &step->calls.stop; /* what a list showed before was another broker's */
     snprintf(call->upid, sizeof(call->upid), "%s", event->upid);
     if (call == &step->calls.stop && !step->ha.managed)
         see_boot(step, call);

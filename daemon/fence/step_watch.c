@@ -20,6 +20,16 @@ struct step_task_list step_task_list(const struct step *step)
         .stop_upid = step->calls.stop.upid};
 }
 
+/* Every stop of ours has ended. One that is being sent may not be in the list yet, where one of another
+ * broker may stand for it; the end of one whose UPID is known is learnt from that alone. */
+static bool list_settles(const struct step *step, const struct step_event *event)
+{
+    const struct step_call *stop = &step->calls.stop;
+    return stop->state != STEP_CALL_SENDING && stop->state != STEP_CALL_TASK &&
+           event->result->asked_ms >= stop->last_sent_ms && event->tasks.running == 0 &&
+           event->tasks.begun >= step_stops_listed(step);
+}
+
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     if (!event->node || strcmp(event->node, step_task_list(step).node) != 0) {
@@ -44,7 +54,7 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
     step->list.newer_running =
         event->tasks.newer_running +
         (step->calls.last_upid[0] ? event->starts.newer_running : event->starts.running);
-    if (event->tasks.running == 0 && event->tasks.begun >= step_stops_listed(step)) {
+    if (list_settles(step, event)) {
         const struct call *former;
         while ((former = calls_next(&step->calls.former, STEP_SEND_STOP, event->node, NULL)) != NULL)
             calls_drop(&step->calls.former, former);

@@ -692,14 +692,28 @@ test_a_container_that_did_not_run_where_it_was_looked_for_may_run_elsewhere(void
     fail();
 }
 
-static void test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one(void **state) /* rule 6 */
+static void find_it_on_another_host_while_the_list_is_read(void)
 {
-    (void)state;
     stop_before_the_first_read();
     task_fails(STOP_UPID, refusal(CALL_TASK, 500, "no such task"));
     go(600);
     the_guest_moves();
     located_on("pve2");
+}
+
+static void test_a_list_of_the_host_that_it_has_left_is_none_of_the_new_one(void **state) /* rule 6 */
+{
+    (void)state;
+    find_it_on_another_host_while_the_list_is_read();
+    tasks_are(2, 0);
+    assert_false(step.list.settled);
+    assert_int_equal(step.list.received_ms, 0);
+}
+
+static void test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one(void **state) /* rule 6 */
+{
+    (void)state;
+    find_it_on_another_host_while_the_list_is_read();
     go(620);
     reads_stopped();
     power_lost();
@@ -1037,6 +1051,7 @@ int main(void)
         cmocka_unit_test(test_what_came_while_it_was_looked_for_counts_if_it_is_there_again),
         cmocka_unit_test(test_an_old_task_elsewhere_is_not_counted_twice),
         cmocka_unit_test(test_the_end_of_a_stop_on_another_host_than_the_guests_proves_nothing),
+        cmocka_unit_test(test_a_list_of_the_host_that_it_has_left_is_none_of_the_new_one),
         cmocka_unit_test(test_a_list_of_the_host_that_it_has_left_settles_nothing_on_the_new_one),
         cmocka_unit_test(test_lists_that_fail_while_it_is_powered_off_hold_the_start_back_all_the_same),
         cmocka_unit_test(test_a_list_that_was_read_for_the_stop_keeps_that_of_the_start_not_waiting),

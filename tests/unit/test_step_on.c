@@ -109,9 +109,9 @@ static void test_a_start_goes_once_the_open_stop_is_seen_to_have_ended(void **st
     assert_int_equal(starts, 1);
 }
 
-static void test_a_list_from_before_the_last_stop_does_not_settle_it(void **state) /* rule 6 */
+/* The first stop is lost, and the guest reads stopped: a list of tasks is under way. */
+static void lose_a_stop_and_list(void)
 {
-    (void)state;
     begin(FENCE_REBOOT);
     snprintf(step.calls.last_upid, sizeof(step.calls.last_upid), "%s", RESET_UPID);
     go(10);
@@ -124,28 +124,74 @@ static void test_a_list_from_before_the_last_stop_does_not_settle_it(void **stat
         else
             go(at);
     }
-    tasks_are(1, 0); /* the first one has come and gone, */
-    hosts_say(1, 3, false);
+    assert_true(step.asks[ASK_TASKS].busy);
+}
+
+/* Somebody has started the guest. */
+static void stop_again(void)
+{
     for (int64_t at = now_ms - T0 + 20; step.calls.stop.sent < 2 && at < 5000; at += 20) {
         if (step.asks[ASK_HOSTS].busy)
             hosts_say(1, 3, false);
         if (step.asks[ASK_STATUS].busy)
-            reads_running(); /* and somebody has started the guest */
+            reads_running();
         go(at);
     }
     assert_int_equal(step.calls.stop.sent, 2);
-    power_lost();
+}
+
+static void off_is_proven_and_no_start_goes(unsigned begun)
+{
     for (int64_t at = now_ms - T0 + 20; at < 20000; at += 20) {
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
         if (step.asks[ASK_TASKS].busy)
-            tasks_are(1, 0);
+            tasks_are(begun, 0);
+        if (step.asks[ASK_TASK].busy)
+            task_is(STOP2_UPID, NULL);
         if (step.asks[ASK_HOSTS].busy)
             hosts_say(3, 3, true);
         go(at);
     }
     assert_true(verified);
     assert_int_equal(starts, 0);
+}
+
+static void test_a_list_from_before_the_last_stop_does_not_settle_it(void **state) /* rule 6 */
+{
+    (void)state;
+    lose_a_stop_and_list();
+    tasks_are(1, 0); /* the first one has come and gone */
+    stop_again();
+    power_lost();
+    off_is_proven_and_no_start_goes(1);
+}
+
+/* Another broker's stands in it for the last one. */
+static void test_a_list_under_way_when_the_last_stop_went_does_not_settle_it(void **state) /* rule 6 */
+{
+    (void)state;
+    for (int taken = 0; taken < 2; taken++) {
+        lose_a_stop_and_list();
+        stop_again();
+        if (taken)
+            power_taken(STOP2_UPID);
+        else
+            power_lost();
+        tasks_are(2, 0);
+        off_is_proven_and_no_start_goes(1);
+    }
+}
+
+/* Nor does any list settle one whose task is known to go on. */
+static void test_a_list_does_not_settle_a_stop_whose_task_goes_on(void **state) /* rule 6 */
+{
+    (void)state;
+    lose_a_stop_and_list();
+    tasks_are(1, 0);
+    stop_again();
+    power_taken(STOP2_UPID);
+    off_is_proven_and_no_start_goes(2);
 }
 
 static void test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks(void **state) /* rule 6 */
@@ -677,6 +723,8 @@ int main(void)
         cmocka_unit_test(test_a_start_waits_while_a_stop_of_ours_is_open),
         cmocka_unit_test(test_a_start_goes_once_the_open_stop_is_seen_to_have_ended),
         cmocka_unit_test(test_a_list_from_before_the_last_stop_does_not_settle_it),
+        cmocka_unit_test(test_a_list_under_way_when_the_last_stop_went_does_not_settle_it),
+        cmocka_unit_test(test_a_list_does_not_settle_a_stop_whose_task_goes_on),
         cmocka_unit_test(test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks),
         cmocka_unit_test(test_a_start_waits_for_the_task_of_our_stop),
         cmocka_unit_test(test_a_start_leaves_as_soon_as_the_task_of_our_stop_has_ended),
