@@ -129,9 +129,9 @@ void view_add_time(struct json_object *object, const char *key, int64_t realtime
 /* `guest` NULL: of the broker as a whole. */
 void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
                       reason_set reasons);
-/* "ha-managed, locked"; "-" for none. */
 /* Those of all guests, each with its cause and the way out. */
 void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons);
+/* "ha-managed, locked"; "-" for none. */
 void view_put_reasons(struct text *out, reason_set reasons);
 /* What lies behind a reason in Proxmox's or the network's own words, or NULL. */
 const struct error *view_cause(const struct view_facts *facts, enum reason reason);

@@ -151,6 +151,16 @@ reached_none() {
     unlike "$(client history)$(ask GET /v1/operations)" "*sent to*"
 }
 
+each_action_fails() {
+    fence_begin off 101 -o off -n vm101
+    fence_begin reboot 102 -o reboot -n vm102
+    fence_begin on 103 -o on -n vm103
+    for name in off reboot on; do
+        fence_end $name
+        failed ""
+    done
+}
+
 @test "history of calls that reached no host: a host without power" {
     both_start
     sim_ctl node pve1 dead
@@ -168,13 +178,7 @@ reached_none() {
     for call in stop start reset; do
         sim_ctl fault http call=$call status=595 "reason=Connection refused"
     done
-    fence_begin off 101 -o off -n vm101
-    fence_begin reboot 102 -o reboot -n vm102
-    fence_begin on 103 -o on -n vm103
-    for name in off reboot on; do
-        fence_end $name
-        failed ""
-    done
+    each_action_fails
     reached_none 101 "stop: pve1 could not be reached by 127.0.0.1:"
     reached_none 102 "stop: pve2 could not be reached by 127.0.0.1:"
     reached_none 103 "start: pve3 could not be reached by 127.0.0.1:"
@@ -186,13 +190,7 @@ reached_none() {
 @test "history of calls that reached no host: no endpoint takes a connection, or none in time" {
     both_start proxmox.answer-timeout=1s
     sim_ctl fault refuse
-    fence_begin off 101 -o off -n vm101
-    fence_begin reboot 102 -o reboot -n vm102
-    fence_begin on 103 -o on -n vm103
-    for name in off reboot on; do
-        fence_end $name
-        failed ""
-    done
+    each_action_fails
     reached_none 101 "stop could not be sent: stop at 127.0.0.1:"
     reached_none 102 "stop could not be sent: stop at 127.0.0.1:"
     reached_none 103
