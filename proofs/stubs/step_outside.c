@@ -25,6 +25,10 @@ void error_hint(struct error *error, const char *format, ...)
     error->hint[0] = '\0';
 }
 
+/* where they are macros of the hardened C library */
+#undef snprintf
+#undef vsnprintf
+
 /* Only "%s" is of interest: it copies a name. What else there is ends up in texts for people. */
 int snprintf(char *text, size_t size, const char *format, ...)
 {
