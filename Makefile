@@ -1,6 +1,6 @@
 # fence-broker: GNU make, one file. `make help` lists the targets.
 #
-#   make                       build/fence_broker, build/fence_brokerd (and fence-broker-admin, the same), build/pvesim
+#   make                       build/fence_broker, build/fence_brokerd, build/fence-broker-admin, build/pvesim
 #   make CC=clang WERROR=1     another compiler, warnings as errors
 #   make SAN=address,undefined sanitizer build, in build/san-address-undefined/
 
@@ -58,17 +58,20 @@ pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
 # rooms that only tests link so far
 UNWIRED_SRC := $(wildcard daemon/fence/dead_hosts*.c)
-DAEMON_SRC := $(filter-out $(UNWIRED_SRC),$(wildcard daemon/*.c daemon/*/*.c))
+# what only fence-broker-admin links: the daemon has no code that makes users, and of user.cfg the names and the built-in roles
+ADMIN_SRC := $(wildcard daemon/admin/*.c) $(filter-out %_names.c %_roles.c,$(USERCFG_SRC))
+DAEMON_SRC := $(filter-out $(UNWIRED_SRC) $(ADMIN_SRC),$(wildcard daemon/*.c daemon/*/*.c))
 CLIENT_SRC := $(wildcard client/*.c)
 PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(USERCFG_SRC) $(addprefix daemon/system/,json.c json_text.c text.c)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 DAEMON_OBJ := $(call obj,$(DAEMON_SRC))
+ADMIN_OBJ  := $(call obj,$(ADMIN_SRC))
 CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
 PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
-# everything but main, for the unit tests
-ROOMS_OBJ  := $(filter-out $(B)/obj/daemon/main.o,$(DAEMON_OBJ)) $(call obj,$(UNWIRED_SRC))
+# everything but main, for fence-broker-admin and the unit tests
+ROOMS_OBJ  := $(filter-out %/main.o,$(DAEMON_OBJ) $(ADMIN_OBJ)) $(call obj,$(UNWIRED_SRC))
 CLIENT_ROOMS_OBJ := $(filter-out $(B)/obj/client/main.o,$(CLIENT_OBJ))
 # compiled only, so that they keep up with the code; CBMC reads them (make prove)
 PROOFS_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard proofs/*/*.c))
@@ -89,9 +92,11 @@ all: $(B)/fence_broker $(B)/fence_brokerd $(B)/fence-broker-admin $(B)/pvesim $(
 $(B)/fence_brokerd: $(DAEMON_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
-# what people run is the same program under another name
-$(B)/fence-broker-admin: | $(B)/fence_brokerd
-	$(Q)ln -sfn fence_brokerd $@
+# what people run has of the daemon's rooms what its commands take; once it was a link to the daemon, which must not be written through
+$(shell [ ! -L $(B)/fence-broker-admin ] || rm $(B)/fence-broker-admin)
+$(B)/fence-broker-admin: $(B)/obj/daemon/admin/main.o $(B)/rooms.a
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
 # the same with a clock that tests can set
 SHIFTED_OBJ := $(filter-out $(B)/obj/daemon/system/clock.o,$(DAEMON_OBJ)) $(B)/obj/tests/e2e/shifted_clock.o
 $(B)/shifted/fence_brokerd: $(SHIFTED_OBJ)
@@ -153,7 +158,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
--include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
+-include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(ADMIN_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
          $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(UNWIRED_SRC) $(wildcard tests/dead_hosts/*.c)))
 
 unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
@@ -304,9 +309,8 @@ install: all
 	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks) \
 	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
-	install -m 0755 $(B)/fence_broker $(DESTDIR)$(sbindir)/
+	install -m 0755 $(B)/fence_broker $(B)/fence-broker-admin $(DESTDIR)$(sbindir)/
 	install -m 0755 $(B)/fence_brokerd $(DESTDIR)$(pkglibexecdir)/
-	ln -sfn "$$(realpath -m --relative-to=$(sbindir) $(pkglibexecdir))/fence_brokerd" $(DESTDIR)$(sbindir)/fence-broker-admin
 	rm -f $(DESTDIR)$(sbindir)/fence_brokerd # where it was before
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/

@@ -1,8 +1,8 @@
 /*
- * The command lines of fence_brokerd and fence-broker-admin.
+ * The command line of fence_brokerd.
  */
 #pragma once
 
-/* Does what the arguments say: a command that runs and ends, or `run` with the path of the configuration, the
- * daemon itself. Returns the exit status: 2 for wrong options, with a word on stderr. */
+/* Does what the arguments say: something that ends, or `run` with the path of the configuration, the daemon
+ * itself. Returns the exit status: 2 for wrong options, with a word on stderr. */
 int options_main(int argc, char **argv, int (*run)(const char *config_path));

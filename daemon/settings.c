@@ -3,13 +3,9 @@
  */
 #include "settings.h"
 
-#include "admin/can.h"
-#include "admin/doctor.h"
 #include "policy/access_lint.h"
 #include "proxmox/inventory.h"
-#include "proxmox/transport.h"
 #include "system/cleanup.h"
-#include "system/clock.h"
 #include "system/custody.h"
 #include "system/log.h"
 
@@ -21,7 +17,6 @@
 #include <sys/stat.h>
 
 #define CA_FILE_MAX (1024 * 1024)
-#define NAMES_MS    5000        /* of a command that ends */
 #define HACLUSTER   "hacluster" /* Pacemaker's user */
 
 /* At least one certificate, and none that cannot be read: curl would take such a file for an empty one. */
@@ -278,11 +273,12 @@ void settings_lint_guests(const struct settings *settings, const struct access_g
     access_lint_guests(settings->rules, guests, count, log_note, settings->config);
 }
 
-/* ---- fence-broker-admin check ---- */
+/* ---- a command that ends ---- */
 
 void settings_print_error(const struct error *error)
 {
-    fprintf(stderr, "fence_brokerd: %s%s%s\n", error->message, error->hint[0] ? "; " : "", error->hint);
+    fprintf(stderr, "%s: %s%s%s\n", program_invocation_short_name, error->message, error->hint[0] ? "; " : "",
+            error->hint);
 }
 
 static void print_note(void *context, size_t line, const char *text)
@@ -292,6 +288,19 @@ static void print_note(void *context, size_t line, const char *text)
         printf("warning: line %zu: %s\n", line, text);
     else
         printf("warning: %s\n", text);
+}
+
+struct settings *settings_load_as_service(const char *path, const char **user, struct error *error)
+{
+    *user = custody_enter();
+    struct settings *settings = settings_load(path, error);
+    custody_leave(*user);
+    if (!settings && *user) {
+        struct error found = *error;
+        error_set(error, found.code, "%s (looked at as the user %s)", found.message, *user);
+        error_hint(error, "%s", found.hint);
+    }
+    return settings;
 }
 
 static bool look_up_names(struct settings *settings)
@@ -304,18 +313,13 @@ static bool look_up_names(struct settings *settings)
     return settings->names != NULL;
 }
 
-/* With the rights of the service's user, if we are root: *user is its name then, else NULL. */
-static struct settings *load_as_service(const char *path, const char **user, struct error *error)
+struct settings *settings_load_with_names(const char *path, const char **user, struct error *error)
 {
-    *user = custody_enter();
-    struct settings *settings = settings_load(path, error);
-    custody_leave(*user);
-    if (!settings && *user) {
-        struct error found = *error;
-        error_set(error, found.code, "%s (looked at as the user %s)", found.message, *user);
-        error_hint(error, "%s", found.hint);
-    }
-    return settings;
+    _cleanup_(settings_freep) struct settings *settings = settings_load_as_service(path, user, error);
+    if (!settings || look_up_names(settings))
+        return TAKE(settings);
+    error_set(error, ERROR_INTERNAL, "no memory for the names of users and groups");
+    return NULL;
 }
 
 /* A password may be like that, but hardly is. */
@@ -351,19 +355,16 @@ static void warn_of_two_names(const struct config *config)
     }
 }
 
-int settings_check(const char *config_path, char *const *can)
+int settings_check(const char *config_path)
 {
     struct error error = {0};
     const char *user = NULL;
-    _cleanup_(settings_freep) struct settings *settings = load_as_service(config_path, &user, &error);
-    if (settings && !look_up_names(settings))
-        error_set(&error, ERROR_INTERNAL, "no memory for the names of users and groups");
-    if (!settings || !settings->names) {
+    _cleanup_(settings_freep) struct settings *settings =
+        settings_load_with_names(config_path, &user, &error);
+    if (!settings) {
         settings_print_error(&error);
         return 1;
     }
-    if (can)
-        return can_run(settings->config, &settings->policy, can);
     if (settings->group_missing) {
         error_set(&error, ERROR_BAD_REQUEST,
                   "there is no group %s here: systemd makes no socket without it, and else only root and "
@@ -382,70 +383,4 @@ int settings_check(const char *config_path, char *const *can)
     warn_of_two_names(settings->config);
     access_lint(&settings->policy, settings->config, print_note, NULL);
     return 0;
-}
-
-/* ---- fence-broker-admin doctor ---- */
-
-/* Whoever gives up waiting is not called back. */
-static void no_names(void *context, struct names *names)
-{
-    (void)context;
-    names_free(names);
-}
-
-/* A directory may hang, and then that is a finding. */
-static void ask_names(struct settings *settings)
-{
-    struct event_base *base = event_base_new();
-    struct names_lookup *lookup = NULL;
-    struct names_wanted wanted;
-    struct names *names = NULL;
-
-    if (base && settings_wanted_names(settings, &wanted)) {
-        lookup = names_begin(base, &wanted, no_names, NULL);
-        settings_wanted_clear(&wanted);
-    }
-    if (lookup && names_await(&lookup, NAMES_MS, &names))
-        settings_take_names(settings, names);
-    names_abandon(lookup);
-    if (base)
-        event_base_free(base);
-}
-
-int settings_doctor(int argc, char **argv)
-{
-    struct doctor_options options;
-    struct doctor_case patient = {.began_ms = clock_now_ms()};
-    int status = doctor_read_options(argc, argv, SETTINGS_DEFAULT_PATH, &options);
-    if (status >= 0)
-        return status;
-    secret_protect_process();
-    if (transport_global_init(&patient.error) < 0) {
-        settings_print_error(&patient.error);
-        return 1;
-    }
-    _cleanup_(settings_freep) struct settings *settings =
-        load_as_service(options.config_path, &patient.user, &patient.error);
-    patient.json = options.json;
-    if (settings) {
-        ask_names(settings);
-        patient.config = settings->config;
-        patient.credentials = (struct session_credentials){.token_id = settings->config->token_id,
-                                                           .user = settings->config->user,
-                                                           .secret = settings->secret,
-                                                           .totp = settings->totp};
-        patient.trust = (struct trust_source){.ca_pem = settings->ca_pem,
-                                              .fingerprints = settings->config->fingerprints,
-                                              .fingerprint_count = settings->config->fingerprint_count};
-        patient.rules = settings->names ? &settings->policy : NULL;
-        patient.group_missing = settings->group_missing;
-        patient.names_unknown = !settings->names;
-    }
-    status = doctor_run(&patient);
-    if (settings) { /* what the session has taken over is gone from here */
-        settings->secret = patient.credentials.secret;
-        settings->totp = patient.credentials.totp;
-    }
-    transport_global_cleanup();
-    return status;
 }

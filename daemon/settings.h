@@ -44,11 +44,13 @@ void settings_warn(const struct settings *settings);
 void settings_warn_of_restart(const struct config *old, const struct config *new);
 void settings_lint_guests(const struct settings *settings, const struct access_guest *guests, size_t count);
 
+/* ---- a command that ends ---- */
+
 void settings_print_error(const struct error *error); /* on stderr */
-/* fence-broker-admin check, fence_brokerd --check: reads all, says what is wrong or odd, and gives the exit
- * status. `can` (NULL without
- * --can): USER ACTION PLUG ..., NULL-terminated, see admin/can.h. */
-int settings_check(const char *path, char *const *can);
-/* fence-broker-admin doctor [-c FILE] [--json]: reads all and looks whether Proxmox could be used with it,
- * see admin/doctor.h. The exit status. */
-int settings_doctor(int argc, char **argv);
+/* settings_load() with the rights of the service's user, if we are root: *user is its name then, else NULL.
+ */
+struct settings *settings_load_as_service(const char *path, const char **user, struct error *error);
+/* The same, and the name service was asked, however long that takes. */
+struct settings *settings_load_with_names(const char *path, const char **user, struct error *error);
+/* Reads all, says what is wrong or odd, and gives the exit status. */
+int settings_check(const char *path);

@@ -8,8 +8,10 @@
 #include "fence/diagnosis.h"
 #include "fence/readiness_gather.h"
 #include "fence/visits.h"
+#include "policy/access.h"
 #include "proxmox/poller.h"
 #include "proxmox/transport.h"
+#include "settings.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/custody.h"
@@ -24,12 +26,32 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define WAIT_MS        20000       /* so long Proxmox has */
+#define NAMES_MS       5000        /* and the name service */
 #define LOOK_MS        50          /* for probes of other endpoints, after the round */
 #define STATE_BYTES    (64 * 1024) /* free in the state directory, or the history will not reach the disk */
 #define LISTENING_FLAG 0x10000     /* of /proc/net/unix: __SO_ACCEPTCON */
 
+struct options {
+    const char *config_path;
+    bool json;
+};
+
+/* What was read from outside; borrowed but for the credentials' secrets. */
+struct patient {
+    int64_t began_ms; /* monotonic: before the configuration was read */
+    bool json;
+    const struct config *config; /* NULL: it could not be used, and */
+    struct error error;          /* this is why */
+    const char *user;            /* with whose rights it was read; NULL: the caller's */
+    struct session_credentials credentials;
+    struct trust_source trust;
+    const struct access_policy *rules; /* NULL: not to be looked over */
+    bool group_missing, names_unknown;
+};
+
 struct doctor {
-    struct doctor_case *patient;
+    struct patient *patient;
     struct event_base *base;
     struct endpoints *endpoints;
     struct transport *transport;
@@ -54,7 +76,8 @@ static void usage(FILE *out)
           out);
 }
 
-int doctor_read_options(int argc, char **argv, const char *default_path, struct doctor_options *options)
+/* -1: go on; else the exit status (0 after --help, 1 for wrong options: 2 would mean that a fence works). */
+static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
         {"config", required_argument, NULL, 'c'},
@@ -62,7 +85,7 @@ int doctor_read_options(int argc, char **argv, const char *default_path, struct 
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    *options = (struct doctor_options){.config_path = default_path};
+    *options = (struct options){.config_path = SETTINGS_DEFAULT_PATH};
     for (int option; (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
         switch (option) {
         case 'c':
@@ -178,7 +201,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
 /* False without memory. */
 static bool set_up(struct doctor *doctor, struct error *error)
 {
-    struct doctor_case *patient = doctor->patient;
+    struct patient *patient = doctor->patient;
     const struct config *config = patient->config;
 
     doctor->base = event_base_new();
@@ -274,7 +297,7 @@ static int print(const struct diagnosis_facts *facts, bool json)
 }
 
 /* Proxmox takes a one-time code once, and the daemon keeps account of those that it has used. */
-static bool would_take_codes(const struct doctor_case *patient, const struct diagnosis_facts *facts)
+static bool would_take_codes(const struct patient *patient, const struct diagnosis_facts *facts)
 {
     return patient->credentials.totp && !facts->nobody_listens;
 }
@@ -286,9 +309,9 @@ static void take_clocks(struct diagnosis_facts *facts)
     facts->realtime_ms = clock_realtime_ms();
 }
 
-static int examine(struct doctor_case *patient, struct diagnosis_facts *facts)
+static int examine(struct patient *patient, struct diagnosis_facts *facts)
 {
-    const struct timeval wait = {.tv_sec = DOCTOR_WAIT_MS / 1000};
+    const struct timeval wait = {.tv_sec = WAIT_MS / 1000};
     struct doctor doctor = {.patient = patient};
     struct error error = {0};
     int status = 1;
@@ -307,7 +330,7 @@ static int examine(struct doctor_case *patient, struct diagnosis_facts *facts)
     return status;
 }
 
-int doctor_run(struct doctor_case *patient)
+static int run(struct patient *patient)
 {
     struct error state_error = {0};
     struct diagnosis_facts facts = {
@@ -340,4 +363,69 @@ int doctor_run(struct doctor_case *patient)
         return examine(patient, &facts);
     }
     return print(&facts, patient->json);
+}
+
+/* ---- the command ---- */
+
+/* Whoever gives up waiting is not called back. */
+static void no_names(void *context, struct names *names)
+{
+    (void)context;
+    names_free(names);
+}
+
+/* A directory may hang, and then that is a finding. */
+static void ask_names(struct settings *settings)
+{
+    struct event_base *base = event_base_new();
+    struct names_lookup *lookup = NULL;
+    struct names_wanted wanted;
+    struct names *names = NULL;
+
+    if (base && settings_wanted_names(settings, &wanted)) {
+        lookup = names_begin(base, &wanted, no_names, NULL);
+        settings_wanted_clear(&wanted);
+    }
+    if (lookup && names_await(&lookup, NAMES_MS, &names))
+        settings_take_names(settings, names);
+    names_abandon(lookup);
+    if (base)
+        event_base_free(base);
+}
+
+int doctor_main(int argc, char **argv)
+{
+    struct options options;
+    struct patient patient = {.began_ms = clock_now_ms()};
+    int status = read_options(argc, argv, &options);
+    if (status >= 0)
+        return status;
+    if (transport_global_init(&patient.error) < 0) {
+        settings_print_error(&patient.error);
+        return 1;
+    }
+    _cleanup_(settings_freep) struct settings *settings =
+        settings_load_as_service(options.config_path, &patient.user, &patient.error);
+    patient.json = options.json;
+    if (settings) {
+        ask_names(settings);
+        patient.config = settings->config;
+        patient.credentials = (struct session_credentials){.token_id = settings->config->token_id,
+                                                           .user = settings->config->user,
+                                                           .secret = settings->secret,
+                                                           .totp = settings->totp};
+        patient.trust = (struct trust_source){.ca_pem = settings->ca_pem,
+                                              .fingerprints = settings->config->fingerprints,
+                                              .fingerprint_count = settings->config->fingerprint_count};
+        patient.rules = settings->names ? &settings->policy : NULL;
+        patient.group_missing = settings->group_missing;
+        patient.names_unknown = !settings->names;
+    }
+    status = run(&patient);
+    if (settings) { /* what the session has taken over is gone from here */
+        settings->secret = patient.credentials.secret;
+        settings->totp = patient.credentials.totp;
+    }
+    transport_global_cleanup();
+    return status;
 }

@@ -78,7 +78,6 @@ static void put_guests(struct text *out, const struct privileges_case *found)
 /* ---- which role ---- */
 
 struct role_search {
-    const struct usercfg *builtin;
     uint64_t held;
     const char *found;
 };
@@ -89,14 +88,12 @@ static uint64_t bit_of(const char *privilege)
     return number < 0 ? 0 : UINT64_C(1) << number;
 }
 
-static int match_role(const char *name, void *context)
+static int match_role(const char *name, uint64_t gives, void *context)
 {
     struct role_search *search = context;
     uint64_t minimal =
         bit_of("VM.PowerMgmt") | bit_of("VM.Audit") | bit_of("Pool.Audit") | bit_of("VM.Monitor");
-    uint64_t gives = 0;
-    bool builtin = false;
-    if (!usercfg_role(search->builtin, name, &gives, &builtin) || (gives & ~search->held) != 0)
+    if ((gives & ~search->held) != 0)
         return 0;
     bool rest_is_minimal = (search->held & ~gives & ~minimal) == 0 && (gives & ~minimal) != 0;
     if (gives == search->held || rest_is_minimal)
@@ -104,15 +101,13 @@ static int match_role(const char *name, void *context)
     return gives == search->held;
 }
 
-/* The built-in role that gives what is held (the minimal set may be there besides), else NULL. The name is
- * valid as long as *builtin. */
-static const char *find_role(struct json_object *held, int release, struct usercfg **builtin)
+/* The built-in role that gives what is held (the minimal set may be there besides), else NULL. */
+static const char *find_role(struct json_object *held, int release)
 {
     int version = release / 100 < 7 ? 7 : release / 100 > 9 ? 9 : release / 100;
     struct role_search search = {0};
-    if (!held || !release || usercfg_parse("", 0, version, builtin) != 0)
+    if (!held || !release)
         return NULL;
-    search.builtin = *builtin;
     json_object_object_foreach(held, privilege, value)
     {
         uint64_t bit = bit_of(privilege);
@@ -124,7 +119,7 @@ static const char *find_role(struct json_object *held, int release, struct userc
             return NULL;
         search.held |= bit;
     }
-    usercfg_each_role(*builtin, match_role, &search);
+    usercfg_each_builtin_role(version, match_role, &search);
     return search.found;
 }
 
@@ -309,10 +304,8 @@ static void put_mend(struct text *out, const struct privileges_case *found,
 bool privileges_describe(const struct privileges_case *found, const struct privileges_scope *scope,
                          struct privileges_finding *finding)
 {
-    _cleanup_(usercfg_freep) struct usercfg *builtin = NULL;
     _cleanup_(text_clear) struct text message = {0}, mend = {0};
-    const char *role =
-        found->kind == PRIVILEGES_EXCESS ? find_role(found->held, scope->release, &builtin) : NULL;
+    const char *role = found->kind == PRIVILEGES_EXCESS ? find_role(found->held, scope->release) : NULL;
     put_message(&message, found, scope, role);
     put_mend(&mend, found, scope, role);
     if (message.failed || mend.failed || !message.data || !mend.data)

@@ -40,6 +40,10 @@ const char *usercfg_warning(const struct usercfg *cfg, size_t index);
 unsigned usercfg_privilege_count(void);
 const char *usercfg_privilege_name(unsigned number);
 int usercfg_privilege_number(const char *name);
+/* The roles that a version (7, 8 or 9) brings along, each once, with what they give. A callback that returns
+ * non-zero ends it, and that value is returned. */
+typedef int usercfg_each_builtin_f(const char *name, uint64_t privileges, void *context);
+int usercfg_each_builtin_role(int pve_version, usercfg_each_builtin_f *each, void *context);
 /* Whether the version that the file was parsed for knows the privilege (all of them as a set of bits). */
 uint64_t usercfg_known_privileges(const struct usercfg *cfg);
 

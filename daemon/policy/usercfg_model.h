@@ -113,3 +113,5 @@ bool usercfg_visit(const struct usercfg *cfg, const struct acl *acl, const char 
 
 /* Whether the first `length` bytes of `text` are a user id as PVE::Auth::Plugin::verify_username has it. */
 bool usercfg_is_user(const char *text, size_t length);
+/* Nothing but letters, digits, and what is in `also`; not empty. */
+bool usercfg_is_word(const char *text, size_t length, const char *also);

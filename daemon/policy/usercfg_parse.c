@@ -13,14 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/usercfg_roles.h"
-
-#define USERCFG_NAME_MIN   3  /* of user@realm, as verify_username has it */
-#define USERCFG_NAME_MAX   64 /* likewise */
-#define USERCFG_POOL_DEPTH 3  /* a/b/c, since 8.1 */
-#define USERCFG_FIELDS     9  /* more than any kind of line has */
-
-_Static_assert(ARRAY_LEN(privilege_names) <= 64, "a set of privileges is one 64-bit word");
+#define USERCFG_POOL_DEPTH 3 /* a/b/c, since 8.1 */
+#define USERCFG_FIELDS     9 /* more than any kind of line has */
 
 /* ---- text --------------------------------------------------------------------------------------------- */
 
@@ -44,47 +38,9 @@ static bool is_true(const char *text)
     return *text && strcmp(text, "0") != 0;
 }
 
-static bool is_word(const char *text, size_t length, const char *also)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (!isalnum((unsigned char)text[i]) && !(text[i] && strchr(also, text[i])))
-            return false;
-    }
-    return length > 0;
-}
-
-/* [A-Za-z][A-Za-z0-9._-]+, of realms and token names */
-static bool is_realm(const char *text, size_t length)
-{
-    return length >= 2 && isalpha((unsigned char)*text) && is_word(text, length, "._-");
-}
-
-bool usercfg_is_user(const char *text, size_t length)
-{
-    if (length < USERCFG_NAME_MIN || length > USERCFG_NAME_MAX)
-        return false;
-    const char *at = memrchr(text, '@', length);
-    if (!at || at == text || !is_realm(at + 1, length - (size_t)(at - text) - 1))
-        return false;
-    for (const char *c = text; c < at; c++) {
-        if (is_blank(*c) || *c == ':' || *c == '/')
-            return false;
-    }
-    return true;
-}
-
-size_t usercfg_token_user_length(const char *id)
-{
-    const char *mark = strrchr(id, '!');
-    if (!mark || !is_realm(mark + 1, strlen(mark + 1)))
-        return 0;
-    size_t length = (size_t)(mark - id);
-    return usercfg_is_user(id, length) ? length : 0;
-}
-
 static bool is_name(const char *text)
 {
-    return is_word(text, strlen(text), "._-");
+    return usercfg_is_word(text, strlen(text), "._-");
 }
 
 static bool is_pool_name(const char *text, int version)
@@ -92,7 +48,7 @@ static bool is_pool_name(const char *text, int version)
     int depth = 1;
     for (const char *part = text;; depth++) {
         size_t length = strcspn(part, "/");
-        if (!is_word(part, length, "._-"))
+        if (!usercfg_is_word(part, length, "._-"))
             return false;
         if (!part[length])
             break;
@@ -106,7 +62,7 @@ static bool is_storage(const char *text)
 {
     size_t length = strlen(text);
     return length >= 2 && isalpha((unsigned char)*text) && isalnum((unsigned char)text[length - 1]) &&
-           is_word(text, length, "._-");
+           usercfg_is_word(text, length, "._-");
 }
 
 /* digits only; what is greater than any number that means anything stays the greatest */
@@ -176,7 +132,7 @@ static bool normalize_path(char *path)
     if (to > path && to[-1] == '/')
         to--;
     *to = '\0';
-    return !*path || is_word(path, strlen(path), ".-_/");
+    return !*path || usercfg_is_word(path, strlen(path), ".-_/");
 }
 
 /* ---- parsing ------------------------------------------------------------------------------------------ */
@@ -219,42 +175,15 @@ static struct role *role_get(struct usercfg *cfg, const char *name)
     return NULL;
 }
 
-unsigned usercfg_privilege_count(void)
+static int add_builtin_role(const char *name, uint64_t privileges, void *context)
 {
-    return ARRAY_LEN(privilege_names);
-}
-
-const char *usercfg_privilege_name(unsigned number)
-{
-    return number < ARRAY_LEN(privilege_names) ? privilege_names[number] : NULL;
-}
-
-int usercfg_privilege_number(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(privilege_names); i++) {
-        if (strcmp(privilege_names[i], name) == 0)
-            return (int)i;
-    }
-    return -1;
-}
-
-static int add_builtin_roles(struct usercfg *cfg)
-{
-    unsigned version = cfg->version == 7 ? V7 : cfg->version == 8 ? V8 : V9;
-    for (size_t i = 0; i < ARRAY_LEN(builtin_roles); i++) {
-        if (!(builtin_roles[i].versions & version))
-            continue;
-        struct role *role = role_get(cfg, builtin_roles[i].role);
-        _cleanup_(freep) char *list = strdup(builtin_roles[i].privileges);
-        if (!role || !list)
-            return -ENOMEM;
-        char *rest = list;
-        role->builtin = true;
-        for (const char *word; (word = next_word(&rest));) {
-            role->privileges |= UINT64_C(1) << usercfg_privilege_number(word);
-            cfg->known |= role->privileges;
-        }
-    }
+    struct usercfg *cfg = context;
+    struct role *role = role_get(cfg, name);
+    if (!role)
+        return -ENOMEM;
+    role->builtin = true;
+    role->privileges = privileges;
+    cfg->known |= privileges;
     return 0;
 }
 
@@ -657,7 +586,7 @@ int usercfg_parse(const char *text, size_t length, int pve_version, struct userc
     if (!cfg)
         return -ENOMEM;
     cfg->version = pve_version;
-    int error = add_builtin_roles(cfg);
+    int error = usercfg_each_builtin_role(pve_version, add_builtin_role, cfg);
     if (!error)
         error = user_put(cfg, "root@pam", true, 0);
     for (size_t at = 0; !error && at < length;) {

@@ -81,3 +81,18 @@ instance_of() {
     make -s "${old[@]}" install DESTDIR="$D" prefix=/usr
     [ ! -e "$D/usr/sbin/fence_brokerd" ]
 }
+
+@test "what people run is a program of its own, and the daemon has none of the code that makes users" {
+    make -s "${old[@]}" install DESTDIR="$D" prefix=/usr
+    [ ! -L "$D/usr/sbin/fence-broker-admin" ]
+    for path in access/users access/roles access/acl; do
+        grep -aqF "$path" "$D/usr/sbin/fence-broker-admin"
+        run grep -aqF "$path" "$D/usr/libexec/fence-broker/fence_brokerd"
+        [ "$status" = 1 ]
+    done
+    # where an earlier version had a link to the daemon the daemon is not written over
+    ln -sf ../libexec/fence-broker/fence_brokerd "$D/usr/sbin/fence-broker-admin"
+    make -s "${old[@]}" install DESTDIR="$D" prefix=/usr
+    [ ! -L "$D/usr/sbin/fence-broker-admin" ]
+    cmp "$B/fence_brokerd" "$D/usr/libexec/fence-broker/fence_brokerd"
+}

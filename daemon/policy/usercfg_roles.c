@@ -1,11 +1,16 @@
 /*
- * The privileges and built-in roles of Proxmox VE 7, 8 and 9, as data for usercfg.c alone.
+ * The privileges and built-in roles of Proxmox VE 7, 8 and 9. The daemon has this part of the room, too: it
+ * recognises a role by what it gives.
  *
  * A role stands on several lines: what all named versions give it, then what only some of them do. A line
  * without privileges says that the role exists. Administrator holds all privileges of its version, so its
  * lines also say which privileges a version knows.
  */
-#pragma once
+#include "policy/usercfg.h"
+
+#include "system/cleanup.h"
+
+#include <string.h>
 
 enum { V7 = 1, V8 = 2, V9 = 4 };
 
@@ -123,3 +128,58 @@ static const struct builtin_role {
      "VM.GuestAgent.Audit VM.GuestAgent.FileRead VM.GuestAgent.FileSystemMgmt "
      "VM.GuestAgent.FileWrite"},
 };
+
+_Static_assert(ARRAY_LEN(privilege_names) <= 64, "a set of privileges is one 64-bit word");
+
+unsigned usercfg_privilege_count(void)
+{
+    return ARRAY_LEN(privilege_names);
+}
+
+const char *usercfg_privilege_name(unsigned number)
+{
+    return number < ARRAY_LEN(privilege_names) ? privilege_names[number] : NULL;
+}
+
+static int number_of(const char *name, size_t length)
+{
+    for (size_t i = 0; i < ARRAY_LEN(privilege_names); i++) {
+        if (strlen(privilege_names[i]) == length && memcmp(privilege_names[i], name, length) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+int usercfg_privilege_number(const char *name)
+{
+    return number_of(name, strlen(name));
+}
+
+/* Of words with a blank between them. */
+static uint64_t set_of(const char *words)
+{
+    uint64_t set = 0;
+    for (size_t length; (length = strcspn(words, " ")) > 0; words += length + strspn(words + length, " "))
+        set |= UINT64_C(1) << number_of(words, length);
+    return set;
+}
+
+int usercfg_each_builtin_role(int pve_version, usercfg_each_builtin_f *each, void *context)
+{
+    unsigned version = pve_version == 7 ? V7 : pve_version == 8 ? V8 : V9;
+    int result = 0;
+    for (size_t i = 0; i < ARRAY_LEN(builtin_roles) && !result;) {
+        const char *role = builtin_roles[i].role;
+        uint64_t privileges = 0;
+        bool there = false;
+        for (; i < ARRAY_LEN(builtin_roles) && strcmp(builtin_roles[i].role, role) == 0; i++) {
+            if (!(builtin_roles[i].versions & version))
+                continue;
+            there = true;
+            privileges |= set_of(builtin_roles[i].privileges);
+        }
+        if (there)
+            result = each(role, privileges, context);
+    }
+    return result;
+}
