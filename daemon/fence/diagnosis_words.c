@@ -7,8 +7,8 @@
 
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/json_put.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,83 +115,74 @@ void diagnosis_put_text(struct text *out, const struct diagnosis *diagnosis, boo
 
 /* ---- JSON ---- */
 
-static void add(struct json_object *object, const char *key, struct json_object *value)
+static void put_pastes(struct text *out, const char *hint)
 {
-    if (!object || json_object_object_add(object, key, value) != 0)
-        json_object_put(value);
-}
-
-static struct json_object *paste_array(const char *hint)
-{
-    struct json_object *array = json_object_new_array();
     const char *begin = NULL;
     size_t length = 0;
 
-    while (array && hint && next_paste(&hint, &begin, &length))
-        json_object_array_add(array, json_object_new_string_len(begin, (int)length));
-    return array;
+    json_put_open(out, "paste", '[');
+    while (hint && next_paste(&hint, &begin, &length)) {
+        _cleanup_(freep) char *line = strndup(begin, length);
+
+        out->failed |= !line;
+        json_put_string(out, NULL, line);
+    }
+    json_put_close(out, ']');
 }
 
-/* Milliseconds with a digit behind the point: double has more of them than was measured. */
-static struct json_object *milliseconds(int64_t us)
+/* Milliseconds with a digit behind the point. */
+static void put_milliseconds(struct text *out, const char *key, int64_t us)
 {
     char text[32];
 
-    if (us < 0)
-        return NULL;
     snprintf(text, sizeof(text), "%lld.%lld", (long long)(us / 1000), (long long)(us % 1000 / 100));
-    return json_object_new_double_s((double)us / 1000, text);
+    json_put_raw(out, key, us < 0 ? "null" : text);
 }
 
-static struct json_object *steps_array(const struct diagnosis *diagnosis)
+static void put_step_objects(struct text *out, const struct diagnosis *diagnosis)
 {
-    struct json_object *array = json_object_new_array();
-
-    for (enum diagnosis_step step = 0; array && step < DIAGNOSIS_STEP_COUNT; step++) {
-        struct json_object *one = json_object_new_object();
-
-        add(one, "step", json_object_new_string(diagnosis_step_name(step)));
-        add(one, "took_ms", milliseconds(diagnosis->took_us[step]));
-        json_object_array_add(array, one);
+    json_put_open(out, "steps", '[');
+    for (enum diagnosis_step step = 0; step < DIAGNOSIS_STEP_COUNT; step++) {
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "step", diagnosis_step_name(step));
+        put_milliseconds(out, "took_ms", diagnosis->took_us[step]);
+        json_put_close(out, '}');
     }
-    return array;
+    json_put_close(out, ']');
 }
 
-static struct json_object *finding_object(const struct diagnosis_finding *finding, int64_t realtime_ms)
+static void put_finding_object(struct text *out, const struct diagnosis_finding *finding, int64_t realtime_ms)
 {
-    struct json_object *object = json_object_new_object();
     bool aged = finding->age_ms != DIAGNOSIS_AGE_NONE;
     char stamp[CLOCK_RFC3339_LEN];
 
-    add(object, "step", json_object_new_string(diagnosis_step_name(finding->step)));
-    add(object, "level", json_object_new_string(diagnosis_level_name(finding->level)));
-    add(object, "message", json_object_new_string(finding->message));
-    add(object, "hint", finding->hint ? json_object_new_string(finding->hint) : NULL);
-    add(object, "paste", paste_array(finding->hint));
-    add(object, "seen_at",
-        aged ? json_object_new_string(clock_rfc3339(realtime_ms - finding->age_ms, stamp)) : NULL);
-    add(object, "seen_age_s", aged ? json_object_new_int64(finding->age_ms / 1000) : NULL);
-    return object;
+    json_put_open(out, NULL, '{');
+    json_put_string(out, "step", diagnosis_step_name(finding->step));
+    json_put_string(out, "level", diagnosis_level_name(finding->level));
+    json_put_string(out, "message", finding->message);
+    json_put_string(out, "hint", finding->hint);
+    put_pastes(out, finding->hint);
+    json_put_string(out, "seen_at", aged ? clock_rfc3339(realtime_ms - finding->age_ms, stamp) : NULL);
+    if (aged)
+        json_put_int(out, "seen_age_s", finding->age_ms / 1000);
+    else
+        json_put_string(out, "seen_age_s", NULL);
+    json_put_close(out, '}');
 }
 
 void diagnosis_put_json(struct text *out, const struct diagnosis *diagnosis, bool daemon, int64_t realtime_ms)
 {
-    struct json_object *object = json_object_new_object(), *array = json_object_new_array();
-
-    add(object, "exit_status", json_object_new_int(diagnosis_exit_status(diagnosis)));
-    add(object, "verdict", json_object_new_string(verdict_words(diagnosis)));
-    add(object, "daemon", json_object_new_boolean(daemon));
-    add(object, "steps", steps_array(diagnosis));
+    json_put_open(out, NULL, '{');
+    json_put_int(out, "exit_status", diagnosis_exit_status(diagnosis));
+    json_put_string(out, "verdict", verdict_words(diagnosis));
+    json_put_bool(out, "daemon", daemon);
+    put_step_objects(out, diagnosis);
     /* the last member: the client puts its own findings behind the last one */
-    for (size_t i = 0; array && i < diagnosis->count; i++)
-        json_object_array_add(array, finding_object(&diagnosis->findings[i], realtime_ms));
-    add(object, "findings", array);
-    const char *string =
-        object
-            ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-            : NULL;
-    out->failed |= diagnosis->failed || !string;
-    text_puts(out, string ? string : "{}");
+    json_put_open(out, "findings", '[');
+    for (size_t i = 0; i < diagnosis->count; i++)
+        put_finding_object(out, &diagnosis->findings[i], realtime_ms);
+    json_put_close(out, ']');
+    json_put_close(out, '}');
     text_puts(out, "\n");
-    json_object_put(object);
+    out->failed |= diagnosis->failed;
 }

@@ -85,20 +85,12 @@ void exchange_facts(struct exchange *exchange, struct view_facts *facts)
     facts->uid = connection_peer(exchange->connection)->uid;
 }
 
-struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metrics_format format)
+void exchanges_count(const struct exchanges *all, struct metrics_server *counters)
 {
-    struct metrics_server counters = all->counters;
-
-    process_read(all->process, &counters.process);
-    counters.log_lost = log_lost();
-    counters.loop_stall_ms = stall_max_ms(all->stall);
-    return metrics_begin(format, &counters);
-}
-
-void exchanges_keep_nothing(struct exchanges_kept *kept)
-{
-    kept->realtime_ms = 0;
-    text_clear(&kept->status);
+    *counters = all->counters;
+    process_read(all->process, &counters->process);
+    counters->log_lost = log_lost();
+    counters->loop_stall_ms = stall_max_ms(all->stall);
 }
 
 /* ---- answers ---- */
@@ -107,11 +99,8 @@ static size_t unwritten_bytes(const struct exchanges *all)
 {
     size_t sum = 0;
 
-    for (const struct exchange *e = all->table; e; e = e->hh.next) {
+    for (const struct exchange *e = all->table; e; e = e->hh.next)
         sum += connection_unwritten(e->connection);
-        if (e->draft)
-            sum += e->draft->body.length + e->draft->cursor.table.length;
-    }
     return sum;
 }
 
@@ -164,100 +153,6 @@ void exchange_note_denial(struct exchange *exchange, const struct access_decisio
                  access_decision_words(decision, words), asked);
 }
 
-/* ---- answers in pieces ---- */
-
-static void draft_free(struct exchange_draft *draft)
-{
-    if (!draft)
-        return;
-    view_cursor_clear(&draft->cursor);
-    metrics_end(draft->scrape);
-    text_clear(&draft->body);
-    inventory_unref(draft->inventory);
-    free(draft);
-}
-
-/* What is known of the guests is of this moment, and which there are of that when the answer was begun. */
-static bool write_piece(struct exchange *exchange)
-{
-    struct exchange_draft *draft = exchange->draft;
-    struct view_facts facts;
-
-    exchange_facts(exchange, &facts);
-    facts.readiness.inventory = draft->inventory;
-    facts.readiness.inventory_age_ms =
-        draft->inventory ? facts.now_ms - inventory_taken_ms(draft->inventory) : 0;
-    return draft->piece(exchange, &facts, &draft->body) || draft->body.failed;
-}
-
-static void finish_draft(struct exchange *exchange)
-{
-    struct exchange_draft *draft = TAKE(exchange->draft);
-    _cleanup_(text_clear) struct text body = draft->body;
-    const char *content_type = draft->content_type;
-
-    draft->body = (struct text){0};
-    draft_free(draft);
-    exchange_answer(exchange, 200, content_type, &body);
-}
-
-bool exchange_work_on(struct exchange *exchange)
-{
-    if (exchange->draft && !write_piece(exchange))
-        return false;
-    exchange->work = NULL;
-    if (exchange->draft)
-        finish_draft(exchange);
-    return true;
-}
-
-static bool on_work(void *context)
-{
-    return exchange_work_on(context);
-}
-
-static void answer_no_memory(struct exchange *exchange)
-{
-    struct error error;
-
-    error_set(&error, ERROR_INTERNAL, "out of memory");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
-}
-
-void exchange_answer_in_pieces(struct exchange *exchange, const char *content_type, exchange_piece_fn *piece,
-                               struct metrics_scrape *scrape)
-{
-    struct exchanges *all = exchange->all;
-    struct inventory *inventory = poller_inventory(all->parts.poller);
-    struct exchange_draft *draft = calloc(1, sizeof(*draft));
-    bool privileged = exchange->verdict == ACCESS_PRIVILEGED;
-
-    if (!draft) {
-        metrics_end(scrape);
-        answer_no_memory(exchange);
-        return;
-    }
-    *draft = (struct exchange_draft){.piece = piece,
-                                     .content_type = content_type,
-                                     .scrape = scrape,
-                                     .inventory = inventory ? inventory_ref(inventory) : NULL};
-    exchange->draft = draft;
-    if (exchange->work)
-        return; /* it has its turn, and goes on with this */
-    if (shares_are_free(all->shares, privileged) && write_piece(exchange)) {
-        finish_draft(exchange);
-        return;
-    }
-    exchange->work =
-        shares_add(all->shares, connection_peer(exchange->connection)->uid, privileged, on_work, exchange);
-    if (exchange->work) {
-        exchange->wait = WAIT_WORK;
-        return;
-    }
-    draft_free(TAKE(exchange->draft));
-    answer_no_memory(exchange);
-}
-
 /* ---- answers for all ---- */
 
 static void on_common_timer(evutil_socket_t fd, short what, void *context)
@@ -284,6 +179,7 @@ static void keep_common(struct exchanges *all, struct exchanges_common *kept, co
     if (kept->body.failed)
         return;
     kept->made_ms = clock_now_ms();
+    kept->changes = all->changes;
     if (!event_pending(all->common_timer, EV_TIMEOUT, NULL))
         event_add(all->common_timer, &tv);
 }
@@ -292,11 +188,14 @@ void exchange_answer_common(struct exchange *exchange, enum exchange_common comm
 {
     struct exchanges *all = exchange->all;
     struct exchanges_common *kept = &all->common[common][exchange->form == HTTP_TEXT];
-    int64_t old_ms = exchange->verdict == ACCESS_PRIVILEGED ? 1 : COMMON_MS;
+    bool privileged = exchange->verdict == ACCESS_PRIVILEGED;
+    int64_t old_ms = privileged ? COMMON_PRIVILEGED_MS : COMMON_MS;
+    bool fresh = kept->made_ms && clock_now_ms() - kept->made_ms < old_ms &&
+                 (!privileged || kept->changes == all->changes);
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
-    if (!exchange_subject(exchange) && kept->made_ms && clock_now_ms() - kept->made_ms < old_ms) {
+    if (fresh && !exchange_subject(exchange)) {
         text_append(&body, kept->body.data, kept->body.length);
     } else {
         exchange_facts(exchange, &facts);
@@ -305,6 +204,36 @@ void exchange_answer_common(struct exchange *exchange, enum exchange_common comm
             keep_common(all, kept, &body);
     }
     exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+}
+
+/* ---- turns ---- */
+
+static void on_turn(void *context)
+{
+    struct exchange *exchange = context;
+
+    exchange->work = NULL;
+    exchange->wait = WAIT_NONE;
+    exchange->resume(exchange);
+}
+
+void exchange_in_turn(struct exchange *exchange, void (*resume)(struct exchange *exchange))
+{
+    struct error error;
+
+    if (exchange->verdict == ACCESS_PRIVILEGED) {
+        exchange->wait = WAIT_NONE;
+        resume(exchange);
+        return;
+    }
+    exchange->wait = WAIT_TURN;
+    exchange->resume = resume;
+    exchange->work =
+        shares_add(exchange->all->shares, connection_peer(exchange->connection)->uid, on_turn, exchange);
+    if (exchange->work)
+        return;
+    error_set(&error, ERROR_INTERNAL, "out of memory");
+    exchange_answer_error(exchange, 0, NULL, &error, NULL);
 }
 
 /* ---- waiting for knowledge ---- */
@@ -349,7 +278,7 @@ static bool resume_held(struct exchanges *all, bool every)
 
     for (struct exchange *e = all->table; e; e = e->hh.next) {
         if (e->wait == WAIT_ROUND && (every || now >= e->hold_until_ms))
-            e->resume(e);
+            exchange_in_turn(e, e->resume);
         left |= e->wait == WAIT_ROUND;
     }
     return left;
@@ -423,7 +352,6 @@ void exchange_free(struct exchange *exchange)
         shares_leave(exchange->work);
     HASH_DEL(all->table, exchange);
     all->counters.connections[exchange->socket]--;
-    draft_free(exchange->draft);
     access_subject_clear(&exchange->subject);
     connection_free(exchange->connection);
     free(exchange->plug);
@@ -466,6 +394,5 @@ void exchanges_free(struct exchanges *all)
     if (all->common_timer)
         event_free(all->common_timer);
     on_common_timer(-1, 0, all);
-    text_clear(&all->kept.status);
     free(all);
 }

@@ -29,22 +29,7 @@ enum exchange_wait {
     WAIT_ENGINE,    /* for engine_submit() or engine_read_power(): `asker` */
     WAIT_REHEARSAL, /* for rehearsals_ask(): `asker` */
     WAIT_ROUND,     /* for knowledge from the poller, until hold_until_ms: `resume` */
-    WAIT_WORK,      /* for its turn, to be begun or to have more of its answer written: `work` */
-};
-
-struct exchange;
-
-/* Write a piece more of the exchange's draft; true when it is complete. */
-typedef bool exchange_piece_fn(struct exchange *exchange, const struct view_facts *facts, struct text *out);
-
-/* An answer that is written piece by piece. */
-struct exchange_draft {
-    exchange_piece_fn *piece;
-    const char *content_type;
-    struct inventory *inventory;   /* a reference: of the moment when it was begun, or NULL */
-    struct view_cursor cursor;     /* for `piece`, */
-    struct metrics_scrape *scrape; /* owned */
-    struct text body;
+    WAIT_TURN,      /* for its share of the loop's time: `work`, then `resume` */
 };
 
 struct exchange {
@@ -63,33 +48,30 @@ struct exchange {
     bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;
     void (*resume)(struct exchange *exchange);
-    struct work *work; /* while it waits for its turn, or has it */
-    struct exchange_draft *draft;
-    const struct route *route;       /* of a request that waits to be permitted, and */
-    const struct http_request *kept; /* also while it waits to be begun */
+    struct work *work;               /* while it waits for its turn */
+    const struct route *route;       /* of a request that waits to be permitted */
+    const struct http_request *kept; /* of one that waits */
     struct access_subject subject;   /* see exchange_subject() */
     char rule[ACCESS_WORDS_MAX];     /* what permitted the request */
     UT_hash_handle hh;
 };
 
-/* The status as it was written for the connection that was accepted just before. While the loop does nothing
- * but accept connections and answer this request it would be written the same again: a thousand monitors at
- * once cost what one of them does. */
-struct exchanges_kept {
-    uint64_t batch; /* of the listener */
-    bool of_use;    /* a connection of this batch is being served now, */
-    bool used;      /* by what is kept here, and nothing else was done for it */
-    int64_t realtime_ms;
-    enum http_form form;
-    struct text status;
+/* Views that are the same for all who may see all: whoever asks in the same moment has the same answer. */
+enum exchange_common {
+    COMMON_STATUS,
+    COMMON_GUESTS,
+    COMMON_LIST,
+    COMMON_LIST_STATUS,
+    COMMON_DOCTOR,
+    COMMON_PERMISSIONS,
+    COMMON_COUNT,
 };
-
-/* Views that take long to write, and are the same for all who may see all. */
-enum exchange_common { COMMON_STATUS, COMMON_DOCTOR, COMMON_PERMISSIONS, COMMON_COUNT };
-#define COMMON_MS 100 /* for so long one is good for others than the privileged, who read it fresh */
+#define COMMON_MS            100 /* the moment, for others than */
+#define COMMON_PRIVILEGED_MS 1   /* the privileged, who read it fresh: the same millisecond, and no change */
 
 struct exchanges_common {
-    int64_t made_ms; /* 0: none */
+    int64_t made_ms;  /* 0: none */
+    uint64_t changes; /* at that time */
     struct text body;
 };
 
@@ -105,9 +87,10 @@ struct exchanges {
     uint64_t last_id;
     struct event *hold_timer;
     struct shares *shares;
-    struct exchanges_kept kept;
     struct exchanges_common common[COMMON_COUNT][2]; /* by form */
     struct event *common_timer;                      /* when they are forgotten */
+    uint64_t changes; /* operations that were asked for or answered: the privileged see at once what became of
+                         each */
     struct metrics_server counters;
     int64_t started_ms;
     struct process *process;
@@ -126,10 +109,9 @@ void exchanges_facts(const struct exchanges *all, struct view_facts *facts);
 void exchange_facts(struct exchange *exchange, struct view_facts *facts);
 /* The peer and the rules of this moment; NULL if it may see and do all. Valid until the next call. */
 const struct access_subject *exchange_subject(struct exchange *exchange);
-/* Begin an exposition; NULL without memory. */
-struct metrics_scrape *exchanges_scrape(const struct exchanges *all, enum metrics_format format);
+/* What only the server counts, as it is now. */
+void exchanges_count(const struct exchanges *all, struct metrics_server *counters);
 int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
-void exchanges_keep_nothing(struct exchanges_kept *kept);
 /* The poller's round ended: look again at all that wait for it. */
 void exchanges_round_ended(struct exchanges *all);
 
@@ -145,20 +127,17 @@ void exchange_free(struct exchange *exchange);
 void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body);
 void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
                            const struct error *error, const char *operation);
-/* Answer with what `piece` writes, a piece in each turn of the loop; at once if one is all. `scrape` is for
- * it and taken over (NULL: none). */
-void exchange_answer_in_pieces(struct exchange *exchange, const char *content_type, exchange_piece_fn *piece,
-                               struct metrics_scrape *scrape);
-/* With more of what its turn is for, a piece of the draft: true when there is nothing left to do now. */
-bool exchange_work_on(struct exchange *exchange);
 typedef void exchange_view_fn(struct text *out, enum http_form form, const struct view_facts *facts);
-/* Answer with a view that is written once for all who ask for it at the same time and may see all. */
+/* Answer with a view that is written once for all who ask for it in the same moment and may see all. */
 void exchange_answer_common(struct exchange *exchange, enum exchange_common common, exchange_view_fn *view);
 /* Its peer was refused this ("off web1"): count and record it; the answer is the caller's. */
 void exchange_note_denial(struct exchange *exchange, const struct access_decision *decision,
                           const char *asked);
-/* Wait for the poller's next round, at most until hold_until_ms (monotonic); then resume() is called, which
- * answers or holds again. */
+/* resume() is called when it is its turn: at once for the privileged; of all others no more of the loop's
+ * time is spent on a uid than is its share. */
+void exchange_in_turn(struct exchange *exchange, void (*resume)(struct exchange *exchange));
+/* Wait for the poller's next round, at most until hold_until_ms (monotonic); then resume() is called in its
+ * turn, and answers or holds again. */
 void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
                    void (*resume)(struct exchange *exchange));
 /* True if there is an inventory; else the exchange waits for the first one just after the daemon's start, or

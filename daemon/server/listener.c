@@ -33,7 +33,6 @@ struct listener {
     int failures; /* of accept(), in a row */
     listener_accept_fn *accept;
     void *context;
-    uint64_t batch;
 };
 
 /* ---- making the socket ---- */
@@ -263,7 +262,6 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
     int there = 0, gone = 0;
 
     (void)what;
-    listener->batch++;
     while (there < LISTENER_BATCH && gone < LISTENER_BATCH_GONE &&
            (there + gone == 0 || clock_cpu_us() - began_us < LISTENER_BATCH_US)) {
         int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -281,11 +279,6 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
     }
     if (gone)
         listener_calm(listener);
-}
-
-uint64_t listener_batch(const struct listener *listener)
-{
-    return listener->batch;
 }
 
 struct listener *listener_new(struct event_base *base, int fd, const char *own_path,

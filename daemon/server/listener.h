@@ -36,9 +36,6 @@ int listener_open(const char *path, mode_t mode, gid_t group, struct error *erro
 struct listener *listener_new(struct event_base *base, int fd, const char *own_path,
                               listener_accept_fn *accept, void *context);
 void listener_free(struct listener *listener); /* NULL is fine */
-/* The number, from 1 on, of the call of the loop that accepts now: between two accepts of the same number
- * there was nothing but what `accept` did. */
-uint64_t listener_batch(const struct listener *listener);
 /* Somebody has hung up without waiting for his answer. Those who do it again and again gather in the line
  * meanwhile, and are cheap to drop there. NULL is fine. */
 void listener_calm(struct listener *listener);

@@ -7,7 +7,6 @@
 #include "system/cleanup.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const struct metrics_family families[] = {
     {"fence_broker_build_info", METRICS_GAUGE, "version",
@@ -107,69 +106,19 @@ const struct metrics_family *metrics_families(size_t *count)
     return families;
 }
 
-struct metrics_scrape *metrics_begin(enum metrics_format format, const struct metrics_server *server)
+void metrics_put_all(struct text *out, enum metrics_format format, const struct metrics_server *server,
+                     const struct view_facts *facts)
 {
-    struct metrics_scrape *scrape = calloc(1, sizeof(*scrape));
+    struct metrics_scrape scrape = {.format = format, .server = server, .view = facts};
 
-    if (scrape)
-        *scrape = (struct metrics_scrape){.format = format, .server = *server};
-    return scrape;
-}
+    out->failed |= !metrics_look_at_targets(&scrape);
+    for (size_t i = 0; !out->failed && i < ARRAY_LEN(families); i++) {
+        struct metrics_sink sink = {.out = out, .scrape = &scrape, .family = &families[i]};
 
-void metrics_end(struct metrics_scrape *scrape)
-{
-    if (!scrape)
-        return;
-    free(scrape->reasons);
-    free(scrape->hidden);
-    free(scrape->fenced_ms);
-    free(scrape);
-}
-
-void metrics_endp(struct metrics_scrape **scrape)
-{
-    metrics_end(*scrape);
-}
-
-/* What is next of this family, of at most so many guests; of how many it was. */
-static size_t write_some(struct text *out, struct metrics_scrape *scrape, size_t most)
-{
-    const struct metrics_family *family = &families[scrape->family];
-    bool by_guest = strstr(family->labels, "target") != NULL;
-    size_t left = scrape->guest_count - scrape->next, count = 0;
-    struct metrics_sink sink = {.out = out, .scrape = scrape, .family = family, .from = scrape->next};
-
-    if (by_guest)
-        count = left < most ? left : most;
-    sink.to = scrape->next + count;
-    if (scrape->next == 0)
         metrics_put_head(&sink);
-    family->write(&sink);
-    if (by_guest && sink.to < scrape->guest_count) {
-        scrape->next = sink.to;
-    } else {
-        scrape->next = 0;
-        scrape->family++;
+        families[i].write(&sink);
     }
-    return count;
-}
-
-bool metrics_write(struct text *out, struct metrics_scrape *scrape, const struct view_facts *facts)
-{
-    size_t left = METRICS_PIECE_GUESTS;
-
-    scrape->view = facts;
-    if (!scrape->begun && !metrics_look_at_targets(scrape))
-        out->failed = true;
-    scrape->begun = true;
-    if (out->failed)
-        return true;
-    left -= metrics_judge_targets(scrape, left);
-    while (left > 0 && scrape->family < ARRAY_LEN(families))
-        left -= write_some(out, scrape, left);
-    if (scrape->family < ARRAY_LEN(families))
-        return false;
-    if (scrape->format == METRICS_OPENMETRICS)
+    if (format == METRICS_OPENMETRICS)
         text_puts(out, "# EOF\n");
-    return true;
+    free(scrape.targets);
 }

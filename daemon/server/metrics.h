@@ -35,19 +35,11 @@ struct metrics_server {
     int64_t start_realtime_ms;
 };
 
-/* An exposition is written in pieces of so many samples' guests, so that nobody waits for all of it. */
-#define METRICS_PIECE_GUESTS 1024
+void metrics_put_all(struct text *out, enum metrics_format format, const struct metrics_server *server,
+                     const struct view_facts *facts);
 
-struct metrics_scrape;
-/* What the server counted is of this moment. NULL: no memory. */
-struct metrics_scrape *metrics_begin(enum metrics_format format, const struct metrics_server *server);
-void metrics_end(struct metrics_scrape *scrape); /* NULL is fine */
-void metrics_endp(struct metrics_scrape **scrape);
-/* Write a piece more; true when it was the last one. From piece to piece the inventory is the same. */
-bool metrics_write(struct text *out, struct metrics_scrape *scrape, const struct view_facts *facts);
-
-/* The table, for whoever compares it with what is written about it. `labels` are separated by blanks; a
- * family with "target" is written by so many guests at a time. */
+/* The table, for whoever compares it with what is written about it. `labels` are separated by blanks.
+ */
 enum metrics_type { METRICS_GAUGE, METRICS_COUNTER, METRICS_HISTOGRAM };
 struct metrics_sink;
 struct metrics_family {

@@ -27,12 +27,12 @@ void metrics_build_info(struct metrics_sink *sink)
 
 void metrics_loop_stall(struct metrics_sink *sink)
 {
-    metrics_put_seconds(sink, METRICS_NO_LABELS, sink->scrape->server.loop_stall_ms);
+    metrics_put_seconds(sink, METRICS_NO_LABELS, sink->scrape->server->loop_stall_ms);
 }
 
 void metrics_log_lost_records(struct metrics_sink *sink)
 {
-    put_alone(sink, sink->scrape->server.log_lost);
+    put_alone(sink, sink->scrape->server->log_lost);
 }
 
 void metrics_history_write_errors(struct metrics_sink *sink)
@@ -89,7 +89,7 @@ void metrics_denied(struct metrics_sink *sink)
     for (enum access_verdict v = 0; v < ACCESS_VERDICT_COUNT; v++) {
         if (!access_allows(v))
             metrics_put(sink, METRICS_LABELS({"reason", access_verdict_name(v)}),
-                        sink->scrape->server.denied[v]);
+                        sink->scrape->server->denied[v]);
     }
 }
 
@@ -103,45 +103,45 @@ static const char *const sockets[METRICS_SOCKET_COUNT] = {
 void metrics_connections(struct metrics_sink *sink)
 {
     for (size_t i = 0; i < ARRAY_LEN(sockets); i++)
-        metrics_put(sink, METRICS_LABELS({"socket", sockets[i]}), sink->scrape->server.connections[i]);
+        metrics_put(sink, METRICS_LABELS({"socket", sockets[i]}), sink->scrape->server->connections[i]);
 }
 
 void metrics_connections_refused(struct metrics_sink *sink)
 {
     for (size_t i = 0; i < ARRAY_LEN(sockets); i++)
         metrics_put(sink, METRICS_LABELS({"socket", sockets[i]}),
-                    sink->scrape->server.connections_refused[i]);
+                    sink->scrape->server->connections_refused[i]);
 }
 
 /* ---- the process: the names that all client libraries use ---- */
 
 void metrics_process_cpu(struct metrics_sink *sink)
 {
-    if (sink->scrape->server.process.cpu_ms >= 0)
-        metrics_put_seconds(sink, METRICS_NO_LABELS, sink->scrape->server.process.cpu_ms);
+    if (sink->scrape->server->process.cpu_ms >= 0)
+        metrics_put_seconds(sink, METRICS_NO_LABELS, sink->scrape->server->process.cpu_ms);
 }
 
 void metrics_process_max_fds(struct metrics_sink *sink)
 {
-    put_known(sink, sink->scrape->server.process.max_fds);
+    put_known(sink, sink->scrape->server->process.max_fds);
 }
 
 void metrics_process_open_fds(struct metrics_sink *sink)
 {
-    put_known(sink, sink->scrape->server.process.open_fds);
+    put_known(sink, sink->scrape->server->process.open_fds);
 }
 
 void metrics_process_resident(struct metrics_sink *sink)
 {
-    put_known(sink, sink->scrape->server.process.resident_bytes);
+    put_known(sink, sink->scrape->server->process.resident_bytes);
 }
 
 void metrics_process_start(struct metrics_sink *sink)
 {
-    metrics_put_seconds(sink, METRICS_NO_LABELS, sink->scrape->server.start_realtime_ms);
+    metrics_put_seconds(sink, METRICS_NO_LABELS, sink->scrape->server->start_realtime_ms);
 }
 
 void metrics_process_virtual(struct metrics_sink *sink)
 {
-    put_known(sink, sink->scrape->server.process.virtual_bytes);
+    put_known(sink, sink->scrape->server->process.virtual_bytes);
 }

@@ -6,27 +6,31 @@
 
 #include "system/histogram.h"
 
+#define METRICS_VMID_MAX 12
+
+/* A guest of the inventory. */
+struct metrics_target {
+    int vmid;
+    char label[METRICS_VMID_MAX];
+    bool shown; /* the asker may see it */
+    reason_set reasons;
+    int64_t fenced_ms; /* wall clock of its last proven fence, 0: none is known */
+};
+
 /* What is looked at once for one exposition. */
 struct metrics_scrape {
     enum metrics_format format;
-    const struct view_facts *view; /* of this piece */
-    struct metrics_server server;
-    const struct inventory *inventory; /* may be NULL */
-    size_t guest_count;
-    reason_set *reasons; /* of each guest of the inventory; */
-    bool *hidden;        /* whether the asker may not see it; NULL: it sees all; */
-    size_t judged;       /* so far of so many */
-    bool full;           /* with the samples of the guests that are 0 */
-    int64_t *fenced_ms;  /* of each guest: wall clock of its last proven fence, 0: none is known */
-    bool begun;
-    size_t family, next; /* what is written next: of which family, and from which guest on */
+    const struct metrics_server *server;
+    const struct view_facts *view;
+    struct metrics_target *targets; /* in the order of the inventory */
+    size_t target_count;
+    bool full; /* with the samples of the guests that are 0 */
 };
 
 struct metrics_sink {
     struct text *out;
     const struct metrics_scrape *scrape;
     const struct metrics_family *family;
-    size_t from, to; /* the guests whose samples a family by guests writes now; the last ones: guest_count */
 };
 
 struct metrics_label {
@@ -35,9 +39,6 @@ struct metrics_label {
 /* {"action", "off"}, {"result", "done"} */
 #define METRICS_LABELS(...) ((const struct metrics_label[]){__VA_ARGS__, {NULL, NULL}})
 #define METRICS_NO_LABELS   NULL
-
-#define METRICS_VMID_MAX 12
-const char *metrics_vmid(int vmid, char text[static METRICS_VMID_MAX]);
 
 /* metrics_sample.c */
 void metrics_put_head(struct metrics_sink *sink);
@@ -70,10 +71,6 @@ void metrics_process_virtual(struct metrics_sink *sink);
 /* metrics_targets.c: what is told of each guest */
 /* Fills what `scrape` holds of the guests; false without memory. */
 bool metrics_look_at_targets(struct metrics_scrape *scrape);
-/* Judge so many of them more, at most; how many it were. */
-size_t metrics_judge_targets(struct metrics_scrape *scrape, size_t most);
-/* May the asker see what is told of this one? */
-bool metrics_shows(const struct metrics_scrape *scrape, size_t guest);
 void metrics_requests(struct metrics_sink *sink);
 void metrics_rehearsals(struct metrics_sink *sink);
 void metrics_last_fence(struct metrics_sink *sink);

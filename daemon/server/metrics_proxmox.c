@@ -22,14 +22,14 @@ void metrics_inventory_age(struct metrics_sink *sink)
 
 void metrics_hosts_online(struct metrics_sink *sink)
 {
-    const struct inventory *inventory = sink->scrape->inventory;
+    const struct inventory *inventory = sink->scrape->view->readiness.inventory;
 
     metrics_put(sink, METRICS_NO_LABELS, inventory ? inventory_nodes_online(inventory) : 0);
 }
 
 void metrics_hosts_known(struct metrics_sink *sink)
 {
-    const struct inventory *inventory = sink->scrape->inventory;
+    const struct inventory *inventory = sink->scrape->view->readiness.inventory;
 
     metrics_put(sink, METRICS_NO_LABELS, inventory ? inventory_nodes_known(inventory) : 0);
 }

@@ -20,12 +20,6 @@ const char *metrics_type_name(enum metrics_type type)
     return names[type];
 }
 
-const char *metrics_vmid(int vmid, char text[static METRICS_VMID_MAX])
-{
-    snprintf(text, METRICS_VMID_MAX, "%d", vmid);
-    return text;
-}
-
 /* OpenMetrics names a family of counters without the ending that its samples have. */
 void metrics_put_head(struct metrics_sink *sink)
 {
@@ -38,68 +32,91 @@ void metrics_put_head(struct metrics_sink *sink)
                 (int)length, family->name, metrics_type_name(family->type));
 }
 
-static void put_value_of_label(struct text *out, const char *value)
+static char *put_value_of_label(char *at, const char *value)
 {
     for (; *value; value++) {
-        if (*value == '\\' || *value == '"')
-            text_append(out, "\\", 1);
-        if (*value == '\n')
-            text_puts(out, "\\n");
-        else
-            text_append(out, value, 1);
+        if (*value == '\\' || *value == '"' || *value == '\n')
+            *at++ = '\\';
+        *at++ = *value == '\n' ? 'n' : *value;
     }
+    return at;
 }
 
-static void put_label(struct text *out, bool first, const char *name, const char *value)
+static char *put_label(char *at, char before, const struct metrics_label *label)
 {
-    text_puts(out, first ? "{" : ",");
-    text_puts(out, name);
-    text_puts(out, "=\"");
-    put_value_of_label(out, value);
-    text_append(out, "\"", 1);
+    *at++ = before;
+    at = stpcpy(at, label->name);
+    at = stpcpy(at, "=\"");
+    at = put_value_of_label(at, label->value);
+    *at++ = '"';
+    return at;
 }
 
-/* "name_bucket{action="off",le="0.5"}"; `suffix` may be "", `le` NULL. */
-static void put_series(struct metrics_sink *sink, const char *suffix, const struct metrics_label *labels,
-                       const char *le)
+/* "name_bucket{action="off",le="0.5"}" and what follows it on the line; `suffix` may be "", `le` NULL. In one
+ * go: of a large pool there are ten thousand of them. */
+static void put_sample(struct metrics_sink *sink, const char *suffix, const struct metrics_label *labels,
+                       const char *le, const char *value)
 {
-    bool first = true;
+    const struct metrics_label last = {"le", le};
+    const char *name = sink->family->name;
+    size_t size =
+        strlen(name) + strlen(suffix) + strlen(value) + sizeof(",le=\"\"} \n") + (le ? strlen(le) : 0);
+    char before = '{', *at;
 
-    text_puts(sink->out, sink->family->name);
-    text_puts(sink->out, suffix);
-    for (; labels && labels->name; labels++, first = false)
-        put_label(sink->out, first, labels->name, labels->value);
+    for (const struct metrics_label *l = labels; l && l->name; l++)
+        size += strlen(l->name) + 2 * strlen(l->value) + sizeof(",=\"\"");
+    at = text_room(sink->out, size);
+    if (!at)
+        return;
+    at = stpcpy(stpcpy(at, name), suffix);
+    for (const struct metrics_label *l = labels; l && l->name; l++, before = ',')
+        at = put_label(at, before, l);
     if (le) {
-        put_label(sink->out, first, "le", le);
-        first = false;
+        at = put_label(at, before, &last);
+        before = ',';
     }
-    if (!first)
-        text_append(sink->out, "}", 1);
+    if (before == ',')
+        *at++ = '}';
+    *at++ = ' ';
+    at = stpcpy(at, value);
+    *at++ = '\n';
+    text_grow(sink->out, at);
 }
 
-static void put_seconds(struct text *out, int64_t ms)
+static void put_number(struct metrics_sink *sink, const char *suffix, const struct metrics_label *labels,
+                       const char *le, uint64_t value)
+{
+    char digits[24] = {(char)('0' + value % 10)};
+
+    if (value > 9)
+        snprintf(digits, sizeof(digits), "%" PRIu64, value);
+    put_sample(sink, suffix, labels, le, digits);
+}
+
+static void put_seconds(struct metrics_sink *sink, const char *suffix, const struct metrics_label *labels,
+                        int64_t ms)
 {
     uint64_t size = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
+    char digits[32];
 
-    text_printf(out, " %s%" PRIu64 ".%03d\n", ms < 0 ? "-" : "", size / 1000, (int)(size % 1000));
+    snprintf(digits, sizeof(digits), "%s%" PRIu64 ".%03d", ms < 0 ? "-" : "", size / 1000,
+             (int)(size % 1000));
+    put_sample(sink, suffix, labels, NULL, digits);
 }
 
 void metrics_put(struct metrics_sink *sink, const struct metrics_label *labels, uint64_t value)
 {
-    put_series(sink, "", labels, NULL);
-    text_printf(sink->out, " %" PRIu64 "\n", value);
+    put_number(sink, "", labels, NULL, value);
 }
 
 void metrics_put_seconds(struct metrics_sink *sink, const struct metrics_label *labels, int64_t ms)
 {
-    put_series(sink, "", labels, NULL);
-    put_seconds(sink->out, ms);
+    put_seconds(sink, "", labels, ms);
 }
 
 void metrics_put_infinity(struct metrics_sink *sink, const struct metrics_label *labels)
 {
-    put_series(sink, "", labels, NULL);
-    text_puts(sink->out, " +Inf\n");
+    put_sample(sink, "", labels, NULL, "+Inf");
 }
 
 void metrics_put_histogram(struct metrics_sink *sink, const struct metrics_label *labels,
@@ -109,11 +126,8 @@ void metrics_put_histogram(struct metrics_sink *sink, const struct metrics_label
 
     for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++) {
         sum += histogram->counts[i];
-        put_series(sink, "_bucket", labels, i < HISTOGRAM_BUCKETS ? histogram_bound_text(i) : "+Inf");
-        text_printf(sink->out, " %" PRIu64 "\n", sum);
+        put_number(sink, "_bucket", labels, i < HISTOGRAM_BUCKETS ? histogram_bound_text(i) : "+Inf", sum);
     }
-    put_series(sink, "_sum", labels, NULL);
-    put_seconds(sink->out, (int64_t)histogram->sum_ms);
-    put_series(sink, "_count", labels, NULL);
-    text_printf(sink->out, " %" PRIu64 "\n", sum);
+    put_seconds(sink, "_sum", labels, (int64_t)histogram->sum_ms);
+    put_number(sink, "_count", labels, NULL, sum);
 }

@@ -5,6 +5,7 @@
  */
 #include "server/metrics_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,19 +17,20 @@ static bool is_proven_fence(const struct operation *operation)
            (operation->outcome == OPERATION_DONE || operation->outcome == OPERATION_INTERRUPTED);
 }
 
-static size_t index_of(const struct inventory *inventory, size_t count, int vmid)
+/* NULL: it is not in the inventory. */
+static struct metrics_target *target_of(const struct metrics_scrape *scrape, int vmid)
 {
-    size_t low = 0, high = count;
+    size_t low = 0, high = scrape->target_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (inventory_get(inventory, middle)->vmid < vmid)
+        if (scrape->targets[middle].vmid < vmid)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count && inventory_get(inventory, low)->vmid == vmid ? low : count;
+    return low < scrape->target_count && scrape->targets[low].vmid == vmid ? &scrape->targets[low] : NULL;
 }
 
 /* The history has the newest first. */
@@ -39,12 +41,12 @@ static void find_last_fences(struct metrics_scrape *scrape)
 
     for (size_t i = 0; i < operations; i++) {
         const struct operation *operation = history_get(history, i);
-        size_t at = scrape->guest_count;
+        struct metrics_target *target = NULL;
 
         if (is_proven_fence(operation))
-            at = index_of(scrape->inventory, scrape->guest_count, operation->vmid);
-        if (at < scrape->guest_count && !scrape->fenced_ms[at])
-            scrape->fenced_ms[at] = operation->requested_realtime_ms;
+            target = target_of(scrape, operation->vmid);
+        if (target && !target->fenced_ms)
+            target->fenced_ms = operation->requested_realtime_ms;
     }
 }
 
@@ -53,39 +55,34 @@ bool metrics_look_at_targets(struct metrics_scrape *scrape)
     const struct inventory *inventory = scrape->view->readiness.inventory;
     size_t count = inventory ? inventory_count(inventory) : 0;
 
-    scrape->inventory = inventory;
-    scrape->guest_count = count;
     scrape->full = count <= METRICS_TARGETS_FULL;
-    if (count == 0)
-        return true;
-    scrape->reasons = calloc(count, sizeof(*scrape->reasons));
-    scrape->fenced_ms = calloc(count, sizeof(*scrape->fenced_ms));
-    if (scrape->view->subject)
-        scrape->hidden = calloc(count, sizeof(*scrape->hidden));
-    if (!scrape->reasons || !scrape->fenced_ms || (scrape->view->subject && !scrape->hidden))
+    scrape->targets = calloc(count ? count : 1, sizeof(*scrape->targets));
+    if (!scrape->targets)
         return false;
+    scrape->target_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        struct metrics_target *target = &scrape->targets[i];
+
+        *target = (struct metrics_target){.vmid = guest->vmid,
+                                          .shown = sight_of_guest(scrape->view->subject, guest),
+                                          .reasons = readiness_guest(&scrape->view->readiness, guest)};
+        snprintf(target->label, sizeof(target->label), "%d", guest->vmid);
+    }
     find_last_fences(scrape);
     return true;
 }
 
-size_t metrics_judge_targets(struct metrics_scrape *scrape, size_t most)
+/* The next one that the asker may see, behind `last` (NULL: the first); NULL: there is none. */
+static const struct metrics_target *next_shown(const struct metrics_scrape *scrape,
+                                               const struct metrics_target *last)
 {
-    size_t left = scrape->guest_count - scrape->judged, end = scrape->judged + (left < most ? left : most);
-    size_t from = scrape->judged;
+    const struct metrics_target *next = last ? last + 1 : scrape->targets;
+    const struct metrics_target *end = scrape->targets + scrape->target_count;
 
-    for (; scrape->judged < end; scrape->judged++) {
-        const struct guest *guest = inventory_get(scrape->inventory, scrape->judged);
-
-        scrape->reasons[scrape->judged] = readiness_guest(&scrape->view->readiness, guest);
-        if (scrape->hidden)
-            scrape->hidden[scrape->judged] = !sight_of_guest(scrape->view->subject, guest);
-    }
-    return end - from;
-}
-
-bool metrics_shows(const struct metrics_scrape *scrape, size_t guest)
-{
-    return !scrape->hidden || !scrape->hidden[guest];
+    while (next < end && !next->shown)
+        next++;
+    return next < end ? next : NULL;
 }
 
 /* ---- what was asked for them ---- */
@@ -111,33 +108,23 @@ void metrics_requests(struct metrics_sink *sink)
     const struct tally *tally = scrape->view->tally;
     char vmid[METRICS_VMID_MAX];
 
-    for (size_t i = sink->from; i < sink->to; i++) {
-        int of = inventory_get(scrape->inventory, i)->vmid;
-
-        if (metrics_shows(scrape, i))
-            put_requests(sink, metrics_vmid(of, vmid), tally ? tally_find(tally, of) : NULL);
-    }
-    if (sink->to < scrape->guest_count)
-        return;
+    for (const struct metrics_target *t = NULL; (t = next_shown(scrape, t));)
+        put_requests(sink, t->label, tally ? tally_find(tally, t->vmid) : NULL);
     for (const struct tally_target *t = tally ? tally->targets : NULL; t; t = t->hh.next) {
-        if (index_of(scrape->inventory, scrape->guest_count, t->vmid) == scrape->guest_count &&
-            sight_of_vmid(scrape->view->subject, scrape->inventory, t->vmid))
-            put_requests(sink, metrics_vmid(t->vmid, vmid), t);
+        if (target_of(scrape, t->vmid) ||
+            !sight_of_vmid(scrape->view->subject, scrape->view->readiness.inventory, t->vmid))
+            continue;
+        snprintf(vmid, sizeof(vmid), "%d", t->vmid);
+        put_requests(sink, vmid, t);
     }
     put_requests(sink, "unknown", tally ? &tally->no_target : NULL);
 }
 
 void metrics_last_fence(struct metrics_sink *sink)
 {
-    const struct metrics_scrape *scrape = sink->scrape;
-    char vmid[METRICS_VMID_MAX];
-
-    for (size_t i = sink->from; i < sink->to; i++) {
-        if (metrics_shows(scrape, i) && (scrape->fenced_ms[i] || scrape->full))
-            metrics_put_seconds(
-                sink,
-                METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)}),
-                scrape->fenced_ms[i]);
+    for (const struct metrics_target *t = NULL; (t = next_shown(sink->scrape, t));) {
+        if (t->fenced_ms || sink->scrape->full)
+            metrics_put_seconds(sink, METRICS_LABELS({"target", t->label}), t->fenced_ms);
     }
 }
 
@@ -145,20 +132,16 @@ void metrics_last_fence(struct metrics_sink *sink)
 
 void metrics_rehearsals(struct metrics_sink *sink)
 {
-    const struct metrics_scrape *scrape = sink->scrape;
-    const struct rehearsals *rehearsals = scrape->view->rehearsals;
-    char vmid[METRICS_VMID_MAX];
+    const struct rehearsals *rehearsals = sink->scrape->view->rehearsals;
 
-    for (size_t i = sink->from; rehearsals && i < sink->to; i++) {
-        int guest = inventory_get(scrape->inventory, i)->vmid;
-
+    if (!rehearsals)
+        return;
+    for (const struct metrics_target *t = NULL; (t = next_shown(sink->scrape, t));) {
         for (enum probe_result result = 0; result < PROBE_RESULT_COUNT; result++) {
-            uint64_t count = rehearsals_count(rehearsals, guest, result);
+            uint64_t count = rehearsals_count(rehearsals, t->vmid, result);
 
-            if (metrics_shows(scrape, i) && (count > 0 || scrape->full))
-                metrics_put(sink,
-                            METRICS_LABELS({"target", metrics_vmid(guest, vmid)},
-                                           {"result", probe_result_name(result)}),
+            if (count > 0 || sink->scrape->full)
+                metrics_put(sink, METRICS_LABELS({"target", t->label}, {"result", probe_result_name(result)}),
                             count);
         }
     }
@@ -171,24 +154,17 @@ void metrics_guests(struct metrics_sink *sink)
     const struct metrics_scrape *scrape = sink->scrape;
     uint64_t count[VERDICT_BLOCKED + 1] = {0};
 
-    for (size_t i = 0; i < scrape->guest_count; i++)
-        count[readiness_verdict(scrape->reasons[i])]++;
+    for (size_t i = 0; i < scrape->target_count; i++)
+        count[readiness_verdict(scrape->targets[i].reasons)]++;
     for (enum verdict v = VERDICT_READY; v <= VERDICT_BLOCKED; v++)
         metrics_put(sink, METRICS_LABELS({"verdict", verdict_name(v)}), count[v]);
 }
 
 void metrics_target_ready(struct metrics_sink *sink)
 {
-    const struct metrics_scrape *scrape = sink->scrape;
-    char vmid[METRICS_VMID_MAX];
-
-    for (size_t i = sink->from; i < sink->to; i++) {
-        int of = inventory_get(scrape->inventory, i)->vmid;
-
-        if (metrics_shows(scrape, i))
-            metrics_put(sink, METRICS_LABELS({"target", metrics_vmid(of, vmid)}),
-                        readiness_verdict(scrape->reasons[i]) != VERDICT_BLOCKED);
-    }
+    for (const struct metrics_target *t = NULL; (t = next_shown(sink->scrape, t));)
+        metrics_put(sink, METRICS_LABELS({"target", t->label}),
+                    readiness_verdict(t->reasons) != VERDICT_BLOCKED);
 }
 
 /* Reasons of the same name are one sample. False if an earlier one has it already. */
@@ -207,23 +183,16 @@ static bool same_name(enum reason reason, enum verdict severity, reason_set *set
 
 static void put_reasons(struct metrics_sink *sink, enum verdict severity)
 {
-    const struct metrics_scrape *scrape = sink->scrape;
-    char vmid[METRICS_VMID_MAX];
-
     for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
         reason_set set;
 
         if (reason_severity(reason) != severity || !same_name(reason, severity, &set))
             continue;
-        for (size_t i = sink->from; i < sink->to; i++) {
-            bool has = (scrape->reasons[i] & set) != 0;
+        for (const struct metrics_target *t = NULL; (t = next_shown(sink->scrape, t));) {
+            bool has = (t->reasons & set) != 0;
 
-            if (metrics_shows(scrape, i) && (has || scrape->full))
-                metrics_put(
-                    sink,
-                    METRICS_LABELS({"target", metrics_vmid(inventory_get(scrape->inventory, i)->vmid, vmid)},
-                                   {"reason", reason_name(reason)}),
-                    has);
+            if (has || sink->scrape->full)
+                metrics_put(sink, METRICS_LABELS({"target", t->label}, {"reason", reason_name(reason)}), has);
         }
     }
 }
@@ -248,9 +217,9 @@ void metrics_reasons(struct metrics_sink *sink)
         const reason_set bit = (reason_set)1 << reason;
         uint64_t count = 0;
 
-        for (size_t i = 0; i < scrape->guest_count; i++)
-            count += (scrape->reasons[i] & bit) != 0;
-        if (scrape->guest_count == 0)
+        for (size_t i = 0; i < scrape->target_count; i++)
+            count += (scrape->targets[i].reasons & bit) != 0;
+        if (scrape->target_count == 0)
             count = (overall & bit) != 0;
         metrics_put(sink,
                     METRICS_LABELS({"reason", reason_name(reason)},

@@ -80,7 +80,6 @@ static void go_on(struct exchange *exchange, const struct route *route, const st
 
 static void resume(struct exchange *exchange)
 {
-    exchange->wait = WAIT_NONE;
     permit_request(exchange, exchange->route, exchange->kept);
 }
 

@@ -84,6 +84,7 @@ static void on_operation_answer(void *context, const struct operation *operation
     struct view_facts facts;
 
     exchange->wait = WAIT_NONE;
+    exchange->all->changes++;
     audit_power(exchange, operation, error);
     if (error) {
         answer_engine_error(exchange, error, operation ? operation->id : NULL);
@@ -127,11 +128,10 @@ static void dry_run(struct exchange *exchange, const struct engine_request *ask)
     if (exchange->form == HTTP_TEXT) {
         text_printf(&body, "%s\n", message);
     } else {
-        struct json_object *object = json_object_new_object();
-
-        view_add_bool(object, "dry_run", true);
-        view_add_string(object, "message", message);
-        view_put_json(&body, object);
+        json_put_open(&body, NULL, '{');
+        json_put_bool(&body, "dry_run", true);
+        json_put_string(&body, "message", message);
+        view_put_end(&body);
     }
     answer_view(exchange, &body);
 }
@@ -174,6 +174,7 @@ void request_power(struct exchange *exchange, const struct http_request *request
     }
     exchange->audited =
         audit_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
+    exchange->all->changes++;
     exchange->asker = engine_submit(exchange->all->parts.engine, &ask, on_operation_answer, exchange, &error);
     if (exchange->asker) {
         exchange->wait = WAIT_ENGINE;
@@ -185,23 +186,17 @@ void request_power(struct exchange *exchange, const struct http_request *request
 
 /* ---- guests ---- */
 
-static bool write_list(struct exchange *exchange, const struct view_facts *facts, struct text *out)
-{
-    return view_guest_list(out, exchange->form, facts, exchange->bare, &exchange->draft->cursor);
-}
-
-static bool write_guests(struct exchange *exchange, const struct view_facts *facts, struct text *out)
-{
-    return view_guests(out, exchange->form, facts, &exchange->draft->cursor);
-}
-
 static void answer_list(struct exchange *exchange)
 {
     struct view_facts facts;
 
     exchange_facts(exchange, &facts);
-    if (exchange_await_inventory(exchange, &facts, answer_list))
-        exchange_answer_in_pieces(exchange, http_content_type(exchange->form), write_list, NULL);
+    if (!exchange_await_inventory(exchange, &facts, answer_list))
+        return;
+    if (exchange->bare)
+        exchange_answer_common(exchange, COMMON_LIST_STATUS, view_list_status);
+    else
+        exchange_answer_common(exchange, COMMON_LIST, view_list);
 }
 
 void request_guests(struct exchange *exchange, const struct http_request *request)
@@ -211,16 +206,13 @@ void request_guests(struct exchange *exchange, const struct http_request *reques
 
     if (!query_word(exchange, request, "view", views, &view))
         return;
-    if (view == 2) {
+    exchange->bare = view == 1;
+    if (view < 0)
+        exchange_answer_common(exchange, COMMON_GUESTS, view_guests);
+    else if (view == 2)
         request_rehearsable(exchange);
-        return;
-    }
-    if (view >= 0) {
-        exchange->bare = view == 1;
+    else
         answer_list(exchange);
-        return;
-    }
-    exchange_answer_in_pieces(exchange, http_content_type(exchange->form), write_guests, NULL);
 }
 
 static void on_power_read(void *context, enum engine_power power, const struct pve_status *status,
@@ -367,8 +359,10 @@ static void resume_monitor(struct exchange *exchange)
     exchange_facts(exchange, &facts);
     if (!facts.readiness.inventory && facts.now_ms < exchange->hold_until_ms &&
         exchanges_age_ms(exchange->all) < MONITOR_START_MS)
-        return; /* a first round that failed: the network may just be coming up */
-    answer_monitor(exchange, &facts);
+        /* a first round that failed: the network may just be coming up */
+        exchange_hold(exchange, exchange->hold_until_ms, resume_monitor);
+    else
+        answer_monitor(exchange, &facts);
 }
 
 static void begin_monitor(struct exchange *exchange)
@@ -385,42 +379,6 @@ static void begin_monitor(struct exchange *exchange)
         exchange_hold(exchange, facts.now_ms + MONITOR_HOLD_MS, resume_monitor);
         poller_poll_now(exchange->all->parts.poller);
     }
-}
-
-static void keep_status(struct exchanges_kept *kept, enum http_form form, int64_t realtime_ms,
-                        const struct text *status)
-{
-    text_clear(&kept->status);
-    text_append(&kept->status, status->data ? status->data : "", status->length);
-    kept->realtime_ms = status->failed || kept->status.failed ? 0 : realtime_ms;
-    kept->form = form;
-    kept->used = true;
-}
-
-/* For the privileged it is written once for all that ask in the same turn of the loop and the same
- * millisecond. */
-static void answer_status(struct exchange *exchange)
-{
-    struct exchanges_kept *kept = &exchange->all->kept;
-    _cleanup_(text_clear) struct text body = {0};
-    bool shared = kept->of_use && !exchange_subject(exchange);
-    int64_t realtime_ms = clock_realtime_ms();
-    struct view_facts facts;
-
-    if (exchange->verdict != ACCESS_PRIVILEGED) {
-        exchange_answer_common(exchange, COMMON_STATUS, view_status);
-        return;
-    }
-    if (!shared || kept->realtime_ms != realtime_ms || kept->form != exchange->form) {
-        exchange_facts(exchange, &facts);
-        view_status(&body, exchange->form, &facts);
-        if (shared)
-            keep_status(kept, exchange->form, facts.realtime_ms, &body);
-    } else {
-        text_append(&body, kept->status.data, kept->status.length);
-        kept->used = true;
-    }
-    answer_view(exchange, &body);
 }
 
 void request_status(struct exchange *exchange, const struct http_request *request)
@@ -448,7 +406,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         answer_error(exchange, &error);
         return;
     }
-    answer_status(exchange);
+    exchange_answer_common(exchange, COMMON_STATUS, view_status);
 }
 
 /* Without an inventory no name leads anywhere, and that would be no answer. */
@@ -497,23 +455,16 @@ void request_permissions(struct exchange *exchange, const struct http_request *r
     exchange_answer_common(exchange, COMMON_PERMISSIONS, view_permissions);
 }
 
-static bool write_metrics(struct exchange *exchange, const struct view_facts *facts, struct text *out)
-{
-    return metrics_write(out, exchange->draft->scrape, facts);
-}
-
 void request_metrics(struct exchange *exchange, const struct http_request *request)
 {
-    struct metrics_scrape *scrape =
-        exchanges_scrape(exchange->all, request->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT);
-    struct error error;
+    enum metrics_format format = request->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT;
+    _cleanup_(text_clear) struct text body = {0};
+    struct metrics_server counters;
+    struct view_facts facts;
 
-    if (!scrape) {
-        error_set(&error, ERROR_INTERNAL, "out of memory");
-        answer_error(exchange, &error);
-        return;
-    }
-    exchange_answer_in_pieces(exchange,
-                              request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE,
-                              write_metrics, scrape);
+    exchange_facts(exchange, &facts);
+    exchanges_count(exchange->all, &counters);
+    metrics_put_all(&body, format, &counters, &facts);
+    exchange_answer(exchange, 200,
+                    request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE, &body);
 }

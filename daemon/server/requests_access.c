@@ -112,38 +112,38 @@ static void whoami_text(struct text *out, const struct exchange *exchange,
         put_rules(out, subject, peer);
 }
 
-static void add_group(struct json_object *array, const struct names *names, gid_t gid)
+static void put_group_object(struct text *out, const struct names *names, gid_t gid)
 {
-    struct json_object *one = json_object_new_object();
-
-    view_add_int(one, "gid", (int64_t)gid);
-    view_add_string(one, "name", names_of_gid(names, gid));
-    json_object_array_add(array, one);
+    json_put_open(out, NULL, '{');
+    json_put_int(out, "gid", (int64_t)gid);
+    json_put_string(out, "name", names_of_gid(names, gid));
+    json_put_close(out, '}');
 }
 
-static void add_section(void *context, const struct access_section *section)
+static void put_section_object(void *context, const struct access_section *section)
 {
-    struct json_object *one = json_object_new_object(), *roles = json_object_new_array();
+    struct text *out = context;
 
-    view_add_string(one, "kind", config_access_kind_name(section->config->kind));
-    view_add_string(one, "name", section->config->name);
-    view_add_int(one, "line", (int64_t)section->config->line);
-    for (size_t i = 0; roles && i < section->config->entry_count; i++)
+    json_put_open(out, NULL, '{');
+    json_put_string(out, "kind", config_access_kind_name(section->config->kind));
+    json_put_string(out, "name", section->config->name);
+    json_put_int(out, "line", (int64_t)section->config->line);
+    json_put_open(out, "roles", '[');
+    for (size_t i = 0; i < section->config->entry_count; i++)
         if (section->config->entries[i].is_role)
-            json_object_array_add(roles, json_object_new_string(section->config->entries[i].value));
-    view_add(one, "roles", roles);
-    json_object_array_add(context, one);
+            json_put_string(out, NULL, section->config->entries[i].value);
+    json_put_close(out, ']');
+    json_put_close(out, '}');
 }
 
-static struct json_object *rule_object(const struct access_rule *rule)
+static void put_rule_object(struct text *out, const char *key, const struct access_rule *rule)
 {
-    struct json_object *one = json_object_new_object();
-
-    view_add_string(one, "rule", rule->text);
-    view_add_string(one, "kind", config_access_kind_name(rule->owner->kind));
-    view_add_string(one, "name", rule->owner->name);
-    view_add_int(one, "line", (int64_t)rule->line);
-    return one;
+    json_put_open(out, key, '{');
+    json_put_string(out, "rule", rule->text);
+    json_put_string(out, "kind", config_access_kind_name(rule->owner->kind));
+    json_put_string(out, "name", rule->owner->name);
+    json_put_int(out, "line", (int64_t)rule->line);
+    json_put_close(out, '}');
 }
 
 static void whoami_json(struct text *out, const struct exchange *exchange,
@@ -151,26 +151,28 @@ static void whoami_json(struct text *out, const struct exchange *exchange,
 {
     const struct access_peer *peer = connection_peer(exchange->connection);
     const struct names *names = exchange->all->parts.names;
-    struct json_object *object = json_object_new_object(), *groups = json_object_new_array();
-    struct json_object *sections = json_object_new_array(), *rules = json_object_new_array();
 
-    view_add_int(object, "uid", (int64_t)peer->uid);
-    view_add_string(object, "user", user_name(exchange, peer->uid));
-    view_add_int(object, "gid", (int64_t)peer->gid);
-    view_add_int(object, "pid", (int64_t)peer->pid);
-    for (size_t i = 0; groups && i < peer->group_count; i++)
-        add_group(groups, names, peer->groups[i]);
-    view_add(object, "groups", groups);
-    view_add_string(object, "verdict", access_verdict_name(subject->gate));
-    view_add_bool(object, "ruled", access_subject_is_ruled(subject));
-    view_add_bool(object, "pending", subject->pending);
-    if (sections && access_subject_is_ruled(subject))
-        each_section(subject->policy->rules, peer, add_section, sections);
-    view_add(object, "sections", sections);
-    for (size_t i = 0; rules && i < subject->rule_count; i++)
-        json_object_array_add(rules, rule_object(subject->rules[i]));
-    view_add(object, "rules", rules);
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    json_put_int(out, "uid", (int64_t)peer->uid);
+    json_put_string(out, "user", user_name(exchange, peer->uid));
+    json_put_int(out, "gid", (int64_t)peer->gid);
+    json_put_int(out, "pid", (int64_t)peer->pid);
+    json_put_open(out, "groups", '[');
+    for (size_t i = 0; i < peer->group_count; i++)
+        put_group_object(out, names, peer->groups[i]);
+    json_put_close(out, ']');
+    json_put_string(out, "verdict", access_verdict_name(subject->gate));
+    json_put_bool(out, "ruled", access_subject_is_ruled(subject));
+    json_put_bool(out, "pending", subject->pending);
+    json_put_open(out, "sections", '[');
+    if (access_subject_is_ruled(subject))
+        each_section(subject->policy->rules, peer, put_section_object, out);
+    json_put_close(out, ']');
+    json_put_open(out, "rules", '[');
+    for (size_t i = 0; i < subject->rule_count; i++)
+        put_rule_object(out, NULL, subject->rules[i]);
+    json_put_close(out, ']');
+    view_put_end(out);
 }
 
 void request_whoami(struct exchange *exchange, const struct http_request *request)
@@ -260,18 +262,20 @@ static void put_verdict(struct exchange *exchange, const struct http_request *re
         answer(exchange, &body);
         return;
     }
-    struct json_object *object = json_object_new_object();
-
-    view_add_bool(object, "allowed", allowed);
-    view_add_int(object, "uid", (int64_t)peer->uid);
-    view_add_string(object, "user", user_name(exchange, peer->uid));
-    view_add_string(object, "ask", request->segments[2]);
+    json_put_open(&body, NULL, '{');
+    json_put_bool(&body, "allowed", allowed);
+    json_put_int(&body, "uid", (int64_t)peer->uid);
+    json_put_string(&body, "user", user_name(exchange, peer->uid));
+    json_put_string(&body, "ask", request->segments[2]);
     if (guest)
-        view_add_int(object, "vmid", guest->vmid);
-    view_add_string(object, "verdict", access_verdict_name(decision->verdict));
-    view_add_string(object, "words", words);
-    view_add(object, "decided_by", decision->rule ? rule_object(decision->rule) : NULL);
-    view_put_json(&body, object);
+        json_put_int(&body, "vmid", guest->vmid);
+    json_put_string(&body, "verdict", access_verdict_name(decision->verdict));
+    json_put_string(&body, "words", words);
+    if (decision->rule)
+        put_rule_object(&body, "decided_by", decision->rule);
+    else
+        json_put_string(&body, "decided_by", NULL);
+    view_put_end(&body);
     answer(exchange, &body);
 }
 

@@ -34,7 +34,6 @@ static void begin(struct exchange *exchange)
     struct error error = {0};
 
     exchange_facts(exchange, &facts);
-    exchange->wait = WAIT_NONE;
     if (!exchange_await_inventory(exchange, &facts, begin))
         return;
     exchange->asker =
@@ -60,26 +59,14 @@ void request_rehearse(struct exchange *exchange, const struct http_request *requ
 
 /* ---- those that may be ---- */
 
-static bool may_rehearse(const struct access_subject *subject, const struct guest *guest)
-{
-    struct access_guest seen;
-    const struct access_question question = {ACCESS_WRITE, ACCESS_WHAT_GUESTS, ACCESS_ACTION_REHEARSE, &seen};
-
-    sight_guest_of(guest, &seen);
-    return !subject || access_allows(access_decide(subject, &question).verdict);
-}
-
-static bool write_rehearsable(struct exchange *exchange, const struct view_facts *facts, struct text *out)
-{
-    return view_guest_choice(out, exchange->form, facts, may_rehearse, &exchange->draft->cursor);
-}
-
 void request_rehearsable(struct exchange *exchange)
 {
+    _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
 
     exchange_facts(exchange, &facts);
-    exchange->wait = WAIT_NONE;
-    if (exchange_await_inventory(exchange, &facts, request_rehearsable))
-        exchange_answer_in_pieces(exchange, http_content_type(exchange->form), write_rehearsable, NULL);
+    if (!exchange_await_inventory(exchange, &facts, request_rehearsable))
+        return;
+    view_rehearsable(&body, exchange->form, &facts);
+    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
 }

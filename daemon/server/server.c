@@ -101,20 +101,11 @@ static void on_gone(void *context, struct connection *connection)
     end_exchange(server, exchange);
 }
 
-/* The turn of a request that is not of the privileged. */
-static bool on_turn(void *context)
+static void dispatch_kept(struct exchange *exchange)
 {
-    struct exchange *exchange = context;
-
-    if (!exchange->draft) {
-        exchange->wait = WAIT_NONE;
-        dispatch(exchange, exchange->kept);
-    }
-    return exchange_work_on(exchange);
+    dispatch(exchange, exchange->kept);
 }
 
-/* Root and hacluster have their answer at once; all others have their turn, in which no more of the loop's
- * time is spent on a uid than is its share. */
 static void on_request(void *context, struct connection *connection, const struct http_request *request)
 {
     struct server *server = context;
@@ -129,11 +120,8 @@ static void on_request(void *context, struct connection *connection, const struc
         return;
     }
     exchange->kept = connection_keep(connection, request);
-    if (exchange->kept)
-        exchange->work =
-            shares_add(server->all->shares, connection_peer(connection)->uid, false, on_turn, exchange);
-    if (exchange->work) {
-        exchange->wait = WAIT_WORK;
+    if (exchange->kept) {
+        exchange_in_turn(exchange, dispatch_kept);
         return;
     }
     error_set(&error, ERROR_INTERNAL, "out of memory");
@@ -221,12 +209,10 @@ static void serve(struct server *server, enum server_socket socket, int fd, stru
         connection_begin(exchange->connection);
 }
 
-/* What is kept of an answer is right as long as there was nothing but the same request again. */
 static bool on_accept(void *context, int fd, struct access_peer *peer)
 {
     struct door *door = context;
     enum server_socket socket = door_rows[door->is].socket;
-    struct exchanges_kept *kept = &door->server->all->kept;
 
     if (!peer) {
         refuse_connection(door->server, socket, fd, NULL);
@@ -234,15 +220,7 @@ static bool on_accept(void *context, int fd, struct access_peer *peer)
     }
     if (is_dropped(door->server, fd, peer))
         return false;
-    if (door->is != SERVER_DOOR_BROKER || kept->batch != listener_batch(door->listener))
-        exchanges_keep_nothing(kept);
-    kept->batch = listener_batch(door->listener);
-    kept->of_use = door->is == SERVER_DOOR_BROKER;
-    kept->used = false;
     serve(door->server, socket, fd, peer);
-    kept->of_use = false;
-    if (!kept->used)
-        exchanges_keep_nothing(kept);
     return true;
 }
 

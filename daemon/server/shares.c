@@ -16,9 +16,8 @@
 TAILQ_HEAD(work_list, work);
 
 struct work {
-    struct shares *shares;
     struct line *line;
-    work_fn *piece;
+    work_fn *work;
     void *context;
     TAILQ_ENTRY(work) entry;
 };
@@ -34,7 +33,7 @@ struct share {
 static const struct share one_uid = {SHARES_PER_MILLE, SHARES_BURST_US};
 static const struct share all_uids = {SHARES_ALL_PER_MILLE, SHARES_ALL_BURST_US};
 
-/* Of one uid, or of the privileged. */
+/* Of one uid. */
 struct line {
     uid_t uid;
     struct debt debt;
@@ -44,9 +43,8 @@ struct line {
 
 struct shares {
     struct event *timer;
-    struct line privileged;
-    struct line *lines; /* of all others */
-    struct debt all;    /* theirs together */
+    struct line *lines;
+    struct debt all; /* of all together */
 };
 
 /* ---- debts ---- */
@@ -90,8 +88,8 @@ static struct line *least(const struct shares *shares, int64_t now_ms)
     return found;
 }
 
-/* Until the others have a turn; -1: nobody waits. */
-static int64_t others_wait_ms(const struct shares *shares, const struct line *next, int64_t now_ms)
+/* Until it may go on; -1: nobody waits. */
+static int64_t line_wait_ms(const struct shares *shares, const struct line *next, int64_t now_ms)
 {
     int64_t own, all;
 
@@ -105,22 +103,21 @@ static int64_t others_wait_ms(const struct shares *shares, const struct line *ne
 static void arm(struct shares *shares)
 {
     int64_t now_ms = clock_now_ms();
-    int64_t ms =
-        TAILQ_EMPTY(&shares->privileged.works) ? others_wait_ms(shares, least(shares, now_ms), now_ms) : 0;
+    int64_t ms = line_wait_ms(shares, least(shares, now_ms), now_ms);
     const struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
     if (ms >= 0)
         event_add(shares->timer, &tv);
 }
 
-/* What it cost, in us. The work may be gone afterwards. */
-static int64_t do_piece(struct line *line)
+/* What it cost, in us. */
+static int64_t do_first(struct line *line)
 {
-    struct work *work = TAILQ_FIRST(&line->works);
+    struct work *first = TAILQ_FIRST(&line->works);
     int64_t before_us = clock_cpu_us();
 
-    if (work->piece(work->context))
-        shares_leave(work);
+    first->work(first->context);
+    shares_leave(first);
     return clock_cpu_us() - before_us;
 }
 
@@ -131,15 +128,13 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    if (!TAILQ_EMPTY(&shares->privileged.works))
-        (void)do_piece(&shares->privileged);
-    while (TAILQ_EMPTY(&shares->privileged.works) && spent_us < SHARES_TURN_US) {
+    while (spent_us < SHARES_TURN_US) {
         int64_t now_ms = clock_now_ms();
         struct line *line = least(shares, now_ms);
 
-        if (others_wait_ms(shares, line, now_ms) != 0)
+        if (line_wait_ms(shares, line, now_ms) != 0)
             break;
-        int64_t us = do_piece(line);
+        int64_t us = do_first(line);
         owe(&line->debt, us, now_ms, &one_uid);
         owe(&shares->all, us, now_ms, &all_uids);
         spent_us += us;
@@ -182,22 +177,17 @@ static struct line *find_or_add(struct shares *shares, uid_t uid)
     return NULL;
 }
 
-struct work *shares_add(struct shares *shares, uid_t uid, bool privileged, work_fn *piece, void *context)
+struct work *shares_add(struct shares *shares, uid_t uid, work_fn *work, void *context)
 {
-    struct line *line = privileged ? &shares->privileged : find_or_add(shares, uid);
-    struct work *work = line ? calloc(1, sizeof(*work)) : NULL;
+    struct line *line = find_or_add(shares, uid);
+    struct work *added = line ? calloc(1, sizeof(*added)) : NULL;
 
-    if (!work)
+    if (!added)
         return NULL;
-    *work = (struct work){.shares = shares, .line = line, .piece = piece, .context = context};
-    TAILQ_INSERT_TAIL(&line->works, work, entry);
+    *added = (struct work){.line = line, .work = work, .context = context};
+    TAILQ_INSERT_TAIL(&line->works, added, entry);
     arm(shares);
-    return work;
-}
-
-bool shares_are_free(const struct shares *shares, bool privileged)
-{
-    return TAILQ_EMPTY(&shares->privileged.works) && (privileged || !least(shares, clock_now_ms()));
+    return added;
 }
 
 void shares_leave(struct work *work)
@@ -212,7 +202,6 @@ struct shares *shares_new(struct event_base *base)
 
     if (!shares)
         return NULL;
-    TAILQ_INIT(&shares->privileged.works);
     shares->timer = event_new(base, -1, 0, on_timer, shares);
     if (!shares->timer) {
         free(shares);

@@ -8,57 +8,19 @@
 
 #include <string.h>
 
-void view_put_json(struct text *out, struct json_object *object)
-{
-    const char *string =
-        object
-            ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-            : NULL;
-
-    if (string) {
-        text_puts(out, string);
-        text_puts(out, "\n");
-    } else {
-        out->failed = true;
-    }
-    json_object_put(object);
-}
-
-void view_add(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (!object || json_object_object_add(object, key, value) != 0)
-        json_object_put(value);
-}
-
-void view_add_string(struct json_object *object, const char *key, const char *value)
-{
-    view_add(object, key, value ? json_object_new_string(value) : NULL);
-}
-
-void view_add_int(struct json_object *object, const char *key, int64_t value)
-{
-    view_add(object, key, json_object_new_int64(value));
-}
-
-void view_add_bool(struct json_object *object, const char *key, bool value)
-{
-    view_add(object, key, json_object_new_boolean(value));
-}
-
-void view_add_time(struct json_object *object, const char *key, int64_t realtime_ms,
-                   const struct view_facts *facts)
+void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const struct view_facts *facts)
 {
     char name[64], stamp[CLOCK_RFC3339_LEN];
     size_t length = strnlen(key, sizeof(name) - sizeof("_age_s"));
 
     memcpy(name, key, length);
     memcpy(name + length, "_at", sizeof("_at"));
-    view_add_string(object, name, realtime_ms ? clock_rfc3339(realtime_ms, stamp) : NULL);
+    json_put_string(out, name, realtime_ms ? clock_rfc3339(realtime_ms, stamp) : NULL);
     memcpy(name + length, "_age_s", sizeof("_age_s"));
     if (realtime_ms)
-        view_add_int(object, name, (facts->realtime_ms - realtime_ms) / 1000);
+        json_put_int(out, name, (facts->realtime_ms - realtime_ms) / 1000);
     else
-        view_add_string(object, name, NULL);
+        json_put_string(out, name, NULL);
 }
 
 const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
@@ -76,29 +38,28 @@ static const char *hint_of(const struct error *cause, enum reason reason)
     return cause && cause->hint[0] ? cause->hint : reason_hint(reason);
 }
 
-void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
-                      reason_set reasons)
+void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                             reason_set reasons)
 {
     char place[REASON_DOCUMENTATION_LEN];
-    struct json_object *array = json_object_new_array();
 
-    for (enum reason r = 0; array && r < REASON_COUNT; r++) {
-        const struct error *cause = view_guest_cause(facts, guest, r);
-        struct json_object *one;
-
-        if (!(reasons & (reason_set)1 << r) || !(one = json_object_new_object()))
+    json_put_open(out, "reasons", '[');
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        if (!(reasons & (reason_set)1 << r))
             continue;
-        view_add_string(one, "reason", reason_name(r));
-        view_add_string(one, "severity", verdict_name(reason_severity(r)));
-        view_add_string(one, "message", reason_message(r));
-        view_add_string(one, "hint", hint_of(cause, r));
-        view_add_string(one, "cause", cause ? cause->message : NULL);
-        view_add_string(one, "seen_within", reason_seen(r));
-        view_add_string(one, "documentation", reason_documentation(r, place));
-        if (json_object_array_add(array, one) != 0)
-            json_object_put(one);
+        const struct error *cause = view_guest_cause(facts, guest, r);
+
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "reason", reason_name(r));
+        json_put_string(out, "severity", verdict_name(reason_severity(r)));
+        json_put_string(out, "message", reason_message(r));
+        json_put_string(out, "hint", hint_of(cause, r));
+        json_put_string(out, "cause", cause ? cause->message : NULL);
+        json_put_string(out, "seen_within", reason_seen(r));
+        json_put_string(out, "documentation", reason_documentation(r, place));
+        json_put_close(out, '}');
     }
-    view_add(object, "reasons", array);
+    json_put_close(out, ']');
 }
 
 void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
@@ -185,16 +146,30 @@ const struct error *view_cause(const struct view_facts *facts, enum reason reaso
     return cause && cause->names_guests && facts->subject ? NULL : cause;
 }
 
-struct json_object *view_error_object(const struct error *error, const char *operation)
+static void put_error_object(struct text *out, const char *key, const struct error *error,
+                             const char *operation)
 {
-    struct json_object *object = json_object_new_object();
-
-    view_add_string(object, "code", error_code_name(error->code));
-    view_add_string(object, "message", error->message);
-    view_add_string(object, "hint", error->hint);
+    json_put_open(out, key, '{');
+    json_put_string(out, "code", error_code_name(error->code));
+    json_put_string(out, "message", error->message);
+    json_put_string(out, "hint", error->hint);
     if (operation)
-        view_add_string(object, "operation", operation);
-    return object;
+        json_put_string(out, "operation", operation);
+    json_put_close(out, '}');
+}
+
+void view_put_error_object(struct text *out, const char *key, const struct error *error)
+{
+    if (error && error->code != ERROR_NONE)
+        put_error_object(out, key, error, NULL);
+    else
+        json_put_string(out, key, NULL);
+}
+
+void view_put_end(struct text *out)
+{
+    json_put_close(out, '}');
+    text_puts(out, "\n");
 }
 
 void view_error(struct text *out, enum http_form form, const struct error *error, const char *operation)
@@ -205,8 +180,7 @@ void view_error(struct text *out, enum http_form form, const struct error *error
             text_printf(out, "hint: %s\n", error->hint);
         return;
     }
-    struct json_object *object = json_object_new_object();
-
-    view_add(object, "error", view_error_object(error, operation));
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    put_error_object(out, "error", error, operation);
+    view_put_end(out);
 }

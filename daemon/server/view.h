@@ -23,9 +23,8 @@
 #include "server/sight.h"
 #include "system/config.h"
 #include "system/error.h"
+#include "system/json_put.h"
 #include "system/text.h"
-
-#include <json-c/json.h>
 
 /* Everything a view may know. Pointers are borrowed and valid for the answer; what may be NULL says so. */
 struct view_facts {
@@ -55,30 +54,14 @@ struct view_facts {
 /* "CODE: MESSAGE\nhint: HINT\n", or {"error": {…}}. `operation` may be NULL: the id of the one that failed.
  */
 void view_error(struct text *out, enum http_form form, const struct error *error, const char *operation);
-struct json_object *view_error_object(const struct error *error, const char *operation);
 
 /* ---- guests (view_guests.c) ---- */
-/* How far a view of many guests has come; zeroed before its first piece but for `most`. */
-struct view_cursor {
-    size_t most; /* guests a piece; 0: VIEW_PIECE_GUESTS */
-    size_t next;
-    size_t shown;
-    struct text table; /* the rows of a screen, whose columns are as wide as the widest of all */
-};
-#define VIEW_PIECE_GUESTS 256 /* a piece takes one or two ms */
-void view_cursor_clear(struct view_cursor *cursor);
-
-/* Each writes a piece more, and says whether it was the last one. From piece to piece the inventory is the
- * same; what else the facts hold is of its moment. */
-bool view_guests(struct text *out, enum http_form form, const struct view_facts *facts,
-                 struct view_cursor *cursor);
+void view_guests(struct text *out, enum http_form form, const struct view_facts *facts);
 /* For Pacemaker's list and list-status: VMID,NAME[,STATUS] a line, then the same with each alias. */
-bool view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status,
-                     struct view_cursor *cursor);
-/* The same form for a choice of them: VMID,NAME a line, each guest once. */
-bool view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
-                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest),
-                       struct view_cursor *cursor);
+void view_list(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_list_status(struct text *out, enum http_form form, const struct view_facts *facts);
+/* Those that may be rehearsed: VMID,NAME a line, each guest once. */
+void view_rehearsable(struct text *out, enum http_form form, const struct view_facts *facts);
 /* A rehearsal: its first word is its result; in JSON what `fence_broker rehearse` ends with comes first. */
 void view_rehearsal(struct text *out, enum http_form form, const struct view_facts *facts,
                     const struct rehearsal_report *report);
@@ -115,20 +98,14 @@ void view_plugs(struct text *out, enum http_form form, const struct view_facts *
 void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts);
 
 /* ---- shared by the views (view.c) ---- */
-/* Serialises and releases; remembers an allocation failure in `out`. Ends with a newline. */
-void view_put_json(struct text *out, struct json_object *object);
-/* Adds members; a NULL string becomes null. An allocation failure loses the member. view_add() takes `value`
- * over. */
-void view_add(struct json_object *object, const char *key, struct json_object *value);
-void view_add_string(struct json_object *object, const char *key, const char *value);
-void view_add_int(struct json_object *object, const char *key, int64_t value);
-void view_add_bool(struct json_object *object, const char *key, bool value);
-/* "KEY_at": RFC 3339 and "KEY_age_s": seconds, both null for realtime 0. */
-void view_add_time(struct json_object *object, const char *key, int64_t realtime_ms,
-                   const struct view_facts *facts);
-/* `guest` NULL: of the broker as a whole. */
-void view_add_reasons(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
-                      reason_set reasons);
+/* JSON, beside what json_put.h has. "KEY_at": RFC 3339 and "KEY_age_s": seconds, both null for realtime 0. */
+void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const struct view_facts *facts);
+/* Null for NULL and for ERROR_NONE. */
+void view_put_error_object(struct text *out, const char *key, const struct error *error);
+/* "reasons". `guest` NULL: of the broker as a whole. */
+void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                             reason_set reasons);
+void view_put_end(struct text *out); /* of the object that the document is */
 /* Those of all guests, each with its cause and the way out. */
 void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons);
 /* "ha-managed, locked"; "-" for none. */

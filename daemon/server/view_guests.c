@@ -1,7 +1,6 @@
 /*
- * The guests of the pool: a screen, JSON, and the two lists that Pacemaker reads. With ten thousand guests
- * each is written on its own, so that no tree of all of them is ever held, and so many at a time that nobody
- * waits for all of them.
+ * The guests of the pool: a screen, JSON, and the lists that Pacemaker reads. Each is written at once: of a
+ * thousand guests it must not take longer than the loop may be kept from its work (tests/bench/inventory).
  */
 #include "server/view.h"
 
@@ -18,55 +17,6 @@ static const char *power_word(const struct guest *guest)
     if (guest->status && !strcmp(guest->status, "stopped"))
         return "off";
     return "unknown";
-}
-
-/* ---- piece by piece ---- */
-
-/* Writes a guest; `first`: none was written before it. */
-typedef void put_fn(struct text *out, const struct view_facts *facts, const struct guest *guest, bool first,
-                    const void *how);
-
-struct view_roll {
-    bool (*chosen)(const struct access_subject *subject, const struct guest *guest);
-    put_fn *put;
-    const void *how;
-};
-
-void view_cursor_clear(struct view_cursor *cursor)
-{
-    text_clear(&cursor->table);
-    *cursor = (struct view_cursor){0};
-}
-
-/* True when all guests were looked at. A piece is of those that may not be seen, too: they cost as much. */
-static bool put_guests(struct text *out, const struct view_facts *facts, const struct view_roll *roll,
-                       struct view_cursor *cursor)
-{
-    const struct inventory *inventory = facts->readiness.inventory;
-    size_t most = cursor->most ? cursor->most : VIEW_PIECE_GUESTS;
-    size_t count = inventory ? inventory_count(inventory) : 0;
-    size_t end = count - cursor->next > most ? cursor->next + most : count;
-
-    for (; cursor->next < end; cursor->next++) {
-        const struct guest *guest = inventory_get(inventory, cursor->next);
-
-        if (roll->chosen(facts->subject, guest))
-            roll->put(out, facts, guest, cursor->shown++ == 0, roll->how);
-    }
-    return end == count;
-}
-
-/* Head, guests and tail, in as many pieces as it takes; NULL for what a form does not have. */
-static bool write_roll(struct text *out, const struct view_facts *facts, const struct view_roll *roll,
-                       const char *head, const char *tail, struct view_cursor *cursor)
-{
-    if (head && cursor->next == 0)
-        text_puts(out, head);
-    if (!put_guests(out, facts, roll, cursor))
-        return false;
-    if (tail)
-        text_puts(out, tail);
-    return true;
 }
 
 /* ---- the screen ---- */
@@ -90,13 +40,10 @@ static void put_evidence(struct text *table, const struct view_facts *facts, con
                                                       : clock_age(age_ms, age));
 }
 
-static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest, bool first,
-                    const void *how)
+static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
 
-    (void)first;
-    (void)how;
     text_printf(table, "%d\t", guest->vmid);
     view_put_cell(table, guest->name);
     text_puts(table, "\t");
@@ -111,33 +58,38 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
     text_puts(table, "\n");
 }
 
-static bool guests_screen(struct text *out, const struct view_facts *facts, struct view_cursor *cursor)
+static void guests_screen(struct text *out, const struct view_facts *facts)
 {
-    static const struct view_roll roll = {sight_of_guest, put_row, NULL};
-    static const char head[] = "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tEVIDENCE\tREASONS\n";
+    const struct inventory *inventory = facts->readiness.inventory;
+    _cleanup_(text_clear) struct text table = {0};
     char age[CLOCK_AGE_LEN];
+    size_t shown = 0;
 
-    if (!facts->readiness.inventory) {
+    if (!inventory) {
         text_printf(out, "%s.\n", reason_message(REASON_NO_INVENTORY));
-        return true;
+        return;
     }
-    if (cursor->next == 0)
-        text_puts(&cursor->table, head);
-    if (!put_guests(&cursor->table, facts, &roll, cursor))
-        return false;
-    text_append_table(out, cursor->table.data ? cursor->table.data : "");
-    out->failed |= cursor->table.failed;
-    text_printf(out, "%zu guests%s, seen %s ago\n", cursor->shown, facts->subject ? " that you may see" : "",
+    text_puts(&table, "VMID\tNAME\tALIAS\tNODE\tSTATE\tVERDICT\tEVIDENCE\tREASONS\n");
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!sight_of_guest(facts->subject, guest))
+            continue;
+        put_row(&table, facts, guest);
+        shown++;
+    }
+    text_append_table(out, table.data ? table.data : "");
+    out->failed |= table.failed;
+    text_printf(out, "%zu guests%s, seen %s ago\n", shown, facts->subject ? " that you may see" : "",
                 clock_age(facts->readiness.inventory_age_ms, age));
     view_put_reason_lines(out, facts,
                           readiness_overall(&facts->readiness) & (reason_set)1 << REASON_EMPTY_POOL);
-    return true;
 }
 
 /* ---- JSON ---- */
 
-static struct json_object *entry_object(const struct view_facts *facts, const struct guest *guest,
-                                        enum evidence_kind kind)
+static void put_entry(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                      enum evidence_kind kind)
 {
     static const char *const states[] = {
         [EVIDENCE_NOT_NEEDED] = "not-needed",
@@ -148,85 +100,109 @@ static struct json_object *entry_object(const struct view_facts *facts, const st
     const struct evidence_guest *known = evidence_of(facts->readiness.evidence, guest->vmid);
     const struct evidence_entry *entry = known && known->entries[kind].at_ms ? &known->entries[kind] : NULL;
     int64_t age_ms = evidence_age_ms(known, kind, facts->readiness.boottime_ms);
-    struct json_object *object = json_object_new_object();
 
-    view_add_string(object, "state",
+    json_put_open(out, evidence_kind_name(kind), '{');
+    json_put_string(out, "state",
                     states[evidence_state(facts->readiness.evidence, known, kind, guest->node,
                                           facts->readiness.boottime_ms)]);
-    view_add_time(object, "seen", entry ? facts->realtime_ms - age_ms : 0, facts);
-    view_add(object, "took_ms", entry ? json_object_new_int64(entry->took_ms) : NULL);
-    view_add_string(object, "node", entry ? entry->node : NULL);
-    view_add_string(object, "endpoint", entry ? entry->endpoint : NULL);
-    view_add(object, "error", entry && entry->error ? view_error_object(entry->error, NULL) : NULL);
-    return object;
+    view_put_time(out, "seen", entry ? facts->realtime_ms - age_ms : 0, facts);
+    if (entry)
+        json_put_int(out, "took_ms", entry->took_ms);
+    else
+        json_put_string(out, "took_ms", NULL);
+    json_put_string(out, "node", entry ? entry->node : NULL);
+    json_put_string(out, "endpoint", entry ? entry->endpoint : NULL);
+    view_put_error_object(out, "error", entry ? entry->error : NULL);
+    json_put_close(out, '}');
 }
 
-static struct json_object *evidence_object(const struct view_facts *facts, const struct guest *guest)
+static void put_live(struct text *out, const struct pve_status *live)
 {
-    struct json_object *object = json_object_new_object();
-
-    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++)
-        view_add(object, evidence_kind_name(kind), entry_object(facts, guest, kind));
-    return object;
+    json_put_string(out, "status", live->running ? "running" : "stopped");
+    json_put_string(out, "lock", live->lock[0] ? live->lock : NULL);
+    json_put_string(out, "ha_state", live->ha_state[0] ? live->ha_state : NULL);
 }
 
-static struct json_object *guest_object(const struct view_facts *facts, const struct guest *guest)
+/* The members of the object; `node` and `live`, unless they are NULL, are newer than what the inventory has.
+ */
+static void put_guest(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                      const char *node, const struct pve_status *live)
 {
-    struct json_object *object = json_object_new_object();
-    struct json_object *aliases = json_object_new_array();
     reason_set reasons = readiness_guest(&facts->readiness, guest);
 
-    view_add_int(object, "vmid", guest->vmid);
-    view_add_string(object, "name", guest->name);
-    for (size_t i = 0; aliases && i < guest->alias_count; i++)
-        json_object_array_add(aliases, json_object_new_string(guest->aliases[i]));
-    view_add(object, "aliases", aliases);
-    view_add_string(object, "type", pve_guest_type_name(guest->type));
-    view_add_string(object, "node", guest->node);
-    view_add_string(object, "pool", guest->pool);
-    view_add_string(object, "tags", guest->tags);
-    view_add_string(object, "status", guest->status);
-    view_add_string(object, "lock", guest->lock);
-    view_add_string(object, "ha_state", guest->hastate);
-    view_add_bool(object, "template", guest->template);
-    view_add_string(object, "verdict", verdict_name(readiness_verdict(reasons)));
-    view_add_reasons(object, facts, guest, reasons);
-    view_add(object, "evidence", evidence_object(facts, guest));
-    return object;
+    json_put_int(out, "vmid", guest->vmid);
+    json_put_string(out, "name", guest->name);
+    json_put_open(out, "aliases", '[');
+    for (size_t i = 0; i < guest->alias_count; i++)
+        json_put_string(out, NULL, guest->aliases[i]);
+    json_put_close(out, ']');
+    json_put_string(out, "type", pve_guest_type_name(guest->type));
+    json_put_string(out, "node", node ? node : guest->node);
+    json_put_string(out, "pool", guest->pool);
+    json_put_string(out, "tags", guest->tags);
+    if (live) {
+        put_live(out, live);
+    } else {
+        json_put_string(out, "status", guest->status);
+        json_put_string(out, "lock", guest->lock);
+        json_put_string(out, "ha_state", guest->hastate);
+    }
+    json_put_bool(out, "template", guest->template);
+    json_put_string(out, "verdict", verdict_name(readiness_verdict(reasons)));
+    view_put_reason_objects(out, facts, guest, reasons);
+    json_put_open(out, "evidence", '{');
+    for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++)
+        put_entry(out, facts, guest, kind);
+    json_put_close(out, '}');
 }
 
-static void put_object(struct text *out, const struct view_facts *facts, const struct guest *guest,
-                       bool first, const void *how)
+static void guests_json(struct text *out, const struct view_facts *facts)
 {
-    (void)how;
-    text_puts(out, first ? "" : ",");
-    view_put_json(out, guest_object(facts, guest));
-}
+    const struct inventory *inventory = facts->readiness.inventory;
 
-static bool guests_json(struct text *out, const struct view_facts *facts, struct view_cursor *cursor)
-{
-    static const struct view_roll roll = {sight_of_guest, put_object, NULL};
+    json_put_open(out, NULL, '{');
+    json_put_open(out, "guests", '[');
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
 
-    if (!write_roll(out, facts, &roll, "{\"guests\":[", "],\"inventory_age_s\":", cursor))
-        return false;
-    if (facts->readiness.inventory)
-        text_printf(out, "%lld}\n", (long long)(facts->readiness.inventory_age_ms / 1000));
+        if (!sight_of_guest(facts->subject, guest))
+            continue;
+        json_put_open(out, NULL, '{');
+        put_guest(out, facts, guest, NULL, NULL);
+        json_put_close(out, '}');
+    }
+    json_put_close(out, ']');
+    if (inventory)
+        json_put_int(out, "inventory_age_s", facts->readiness.inventory_age_ms / 1000);
     else
-        text_puts(out, "null}\n");
-    return true;
+        json_put_string(out, "inventory_age_s", NULL);
+    view_put_end(out);
 }
 
-bool view_guests(struct text *out, enum http_form form, const struct view_facts *facts,
-                 struct view_cursor *cursor)
+void view_guests(struct text *out, enum http_form form, const struct view_facts *facts)
 {
-    return form == HTTP_TEXT ? guests_screen(out, facts, cursor) : guests_json(out, facts, cursor);
+    if (form == HTTP_TEXT)
+        guests_screen(out, facts);
+    else
+        guests_json(out, facts);
 }
 
 /* ---- what Pacemaker reads ---- */
 
-struct line_form {
-    bool text, with_status, with_aliases;
+/* Which guests, and what of each. */
+struct list_form {
+    bool (*has)(const struct access_subject *subject, const struct guest *guest);
+    bool with_aliases, with_status;
 };
+
+static bool may_rehearse(const struct access_subject *subject, const struct guest *guest)
+{
+    struct access_guest seen;
+    const struct access_question question = {ACCESS_WRITE, ACCESS_WHAT_GUESTS, ACCESS_ACTION_REHEARSE, &seen};
+
+    sight_guest_of(guest, &seen);
+    return !subject || access_allows(access_decide(subject, &question).verdict);
+}
 
 /* Pacemaker takes a line apart at blanks, commas and semicolons, and cuts what is left at the first character
  * that names of its nodes do not have: each piece would be a target of its own. */
@@ -257,58 +233,62 @@ static void put_line(struct text *out, const struct guest *guest, const char *na
 
 static void put_line_object(struct text *out, const struct guest *guest, const char *name, bool with_status)
 {
-    struct json_object *object = json_object_new_object();
-
-    view_add_int(object, "vmid", guest->vmid);
-    view_add_string(object, "name", name);
+    json_put_open(out, NULL, '{');
+    json_put_int(out, "vmid", guest->vmid);
+    json_put_string(out, "name", name);
     if (with_status)
-        view_add_string(object, "status", power_word(guest));
-    view_put_json(out, object);
+        json_put_string(out, "status", power_word(guest));
+    json_put_close(out, '}');
 }
 
-static void put_lines(struct text *out, const struct view_facts *facts, const struct guest *guest, bool first,
-                      const void *how)
+static void put_lines(struct text *out, enum http_form form, const struct guest *guest,
+                      const struct list_form *list)
 {
-    const struct line_form *form = how;
-
-    (void)facts;
-    for (size_t n = 0; n <= (form->with_aliases ? guest->alias_count : 0); n++) {
+    for (size_t n = 0; n <= (list->with_aliases ? guest->alias_count : 0); n++) {
         const char *name = n == 0 ? guest_label(guest) : guest->aliases[n - 1];
 
-        if (form->text) {
-            put_line(out, guest, name, form->with_status);
-        } else {
-            text_puts(out, first && n == 0 ? "" : ",");
-            put_line_object(out, guest, name, form->with_status);
-        }
+        if (form == HTTP_TEXT)
+            put_line(out, guest, name, list->with_status);
+        else
+            put_line_object(out, guest, name, list->with_status);
     }
 }
 
-static bool write_lines(struct text *out, const struct view_facts *facts, const struct line_form *form,
-                        bool (*chosen)(const struct access_subject *subject, const struct guest *guest),
-                        struct view_cursor *cursor)
+static void put_list(struct text *out, enum http_form form, const struct view_facts *facts,
+                     const struct list_form *list)
 {
-    const struct view_roll roll = {chosen, put_lines, form};
+    const struct inventory *inventory = facts->readiness.inventory;
 
-    return write_roll(out, facts, &roll, form->text ? NULL : "{\"targets\":[", form->text ? NULL : "]}\n",
-                      cursor);
+    if (form == HTTP_JSON) {
+        json_put_open(out, NULL, '{');
+        json_put_open(out, "targets", '[');
+    }
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (list->has(facts->subject, guest))
+            put_lines(out, form, guest, list);
+    }
+    if (form == HTTP_JSON) {
+        json_put_close(out, ']');
+        view_put_end(out);
+    }
 }
 
-bool view_guest_list(struct text *out, enum http_form form, const struct view_facts *facts, bool with_status,
-                     struct view_cursor *cursor)
+void view_list(struct text *out, enum http_form form, const struct view_facts *facts)
 {
-    const struct line_form lines = {form == HTTP_TEXT, with_status, true};
-
-    return write_lines(out, facts, &lines, sight_of_guest, cursor);
+    put_list(out, form, facts, &(const struct list_form){.has = sight_of_guest, .with_aliases = true});
 }
 
-bool view_guest_choice(struct text *out, enum http_form form, const struct view_facts *facts,
-                       bool (*chosen)(const struct access_subject *subject, const struct guest *guest),
-                       struct view_cursor *cursor)
+void view_list_status(struct text *out, enum http_form form, const struct view_facts *facts)
 {
-    const struct line_form lines = {form == HTTP_TEXT, false, false};
+    put_list(out, form, facts,
+             &(const struct list_form){.has = sight_of_guest, .with_aliases = true, .with_status = true});
+}
 
-    return write_lines(out, facts, &lines, chosen, cursor);
+void view_rehearsable(struct text *out, enum http_form form, const struct view_facts *facts)
+{
+    put_list(out, form, facts, &(const struct list_form){.has = may_rehearse});
 }
 
 /* ---- one guest, live ---- */
@@ -337,6 +317,17 @@ static void power_line(struct text *out, const struct guest *guest, const char *
     text_puts(out, "\n");
 }
 
+/* One that has just left the pool. */
+static void put_stranger(struct text *out, const char *node, const struct pve_status *live)
+{
+    if (live)
+        json_put_int(out, "vmid", live->vmid);
+    if (node)
+        json_put_string(out, "node", node);
+    if (live)
+        put_live(out, live);
+}
+
 void view_guest_power(struct text *out, enum http_form form, const struct view_facts *facts,
                       const struct guest *guest, enum engine_power power, const struct pve_status *status,
                       const char *node)
@@ -348,17 +339,13 @@ void view_guest_power(struct text *out, enum http_form form, const struct view_f
         return;
     }
 
-    struct json_object *object = guest ? guest_object(facts, guest) : json_object_new_object();
-    if (!guest && status)
-        view_add_int(object, "vmid", status->vmid);
-    view_add_string(object, "power", word);
-    if (node)
-        view_add_string(object, "node", node);
-    if (status) {
-        view_add_string(object, "status", status->running ? "running" : "stopped");
-        view_add_string(object, "lock", status->lock[0] ? status->lock : NULL);
-        view_add_string(object, "ha_state", status->ha_state[0] ? status->ha_state : NULL);
-        view_add_int(object, "uptime_s", status->uptime_s);
-    }
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    if (guest)
+        put_guest(out, facts, guest, node, status);
+    else
+        put_stranger(out, node, status);
+    json_put_string(out, "power", word);
+    if (status)
+        json_put_int(out, "uptime_s", status->uptime_s);
+    view_put_end(out);
 }

@@ -196,93 +196,83 @@ static void operation_screen(struct text *out, const struct view_facts *facts,
 
 /* ---- JSON ---- */
 
-static void add_after(struct json_object *object, const char *key, int64_t at_ms,
-                      const struct operation *operation)
+static void put_after(struct text *out, const char *key, int64_t at_ms, const struct operation *operation)
 {
     if (at_ms)
-        view_add_int(object, key, at_ms - operation->requested_ms);
+        json_put_int(out, key, at_ms - operation->requested_ms);
     else
-        view_add_string(object, key, NULL);
+        json_put_string(out, key, NULL);
 }
 
-static struct json_object *peer_object(const struct operation_peer *peer)
+static void put_peer_object(struct text *out, const struct operation_peer *peer)
 {
-    struct json_object *object = json_object_new_object();
-
-    view_add_int(object, "uid", (int64_t)peer->uid);
-    view_add_int(object, "gid", (int64_t)peer->gid);
-    view_add_int(object, "pid", (int64_t)peer->pid);
-    view_add_string(object, "user", peer->user[0] ? peer->user : NULL);
-    view_add_string(object, "rule", peer->rule[0] ? peer->rule : NULL);
-    return object;
+    json_put_open(out, "asked_by", '{');
+    json_put_int(out, "uid", (int64_t)peer->uid);
+    json_put_int(out, "gid", (int64_t)peer->gid);
+    json_put_int(out, "pid", (int64_t)peer->pid);
+    json_put_string(out, "user", peer->user[0] ? peer->user : NULL);
+    json_put_string(out, "rule", peer->rule[0] ? peer->rule : NULL);
+    json_put_close(out, '}');
 }
 
-static struct json_object *operation_object(const struct view_facts *facts, const struct operation *operation)
+/* The members of the object. */
+static void put_operation(struct text *out, const struct view_facts *facts, const struct operation *operation)
 {
-    struct json_object *object = json_object_new_object();
-    struct json_object *request_ids = json_object_new_array();
-
-    view_add_string(object, "id", operation->id);
-    view_add_string(object, "action", fence_action_name(operation->action));
-    view_add_string(object, "method", fence_method_name(operation->method));
-    view_add_string(object, "plug", operation->plug);
+    json_put_string(out, "id", operation->id);
+    json_put_string(out, "action", fence_action_name(operation->action));
+    json_put_string(out, "method", fence_method_name(operation->method));
+    json_put_string(out, "plug", operation->plug);
     if (operation->vmid > 0)
-        view_add_int(object, "vmid", operation->vmid);
+        json_put_int(out, "vmid", operation->vmid);
     else
-        view_add_string(object, "vmid", NULL);
-    view_add_string(object, "type", pve_guest_type_name(operation->type));
-    view_add_string(object, "guest", operation->guest);
-    view_add_string(object, "node", operation->node);
-    view_add_time(object, "requested", operation->requested_realtime_ms, facts);
-    view_add_string(object, "state", operation_state_name(operation->state));
-    view_add_string(object, "outcome", operation_outcome_name(operation->outcome));
-    add_after(object, "verified_after_ms", operation->verified_ms, operation);
-    add_after(object, "ended_after_ms", operation->ended_ms, operation);
-    view_add(object, "asked_by", peer_object(&operation->peer));
-    for (size_t i = 0; request_ids && i < operation->request_id_count; i++) {
+        json_put_string(out, "vmid", NULL);
+    json_put_string(out, "type", pve_guest_type_name(operation->type));
+    json_put_string(out, "guest", operation->guest);
+    json_put_string(out, "node", operation->node);
+    view_put_time(out, "requested", operation->requested_realtime_ms, facts);
+    json_put_string(out, "state", operation_state_name(operation->state));
+    json_put_string(out, "outcome", operation_outcome_name(operation->outcome));
+    put_after(out, "verified_after_ms", operation->verified_ms, operation);
+    put_after(out, "ended_after_ms", operation->ended_ms, operation);
+    put_peer_object(out, &operation->peer);
+    json_put_open(out, "request_ids", '[');
+    for (size_t i = 0; i < operation->request_id_count; i++) {
         const char *own = operation_request_id_of(operation->request_ids[i], facts->uid);
 
         if (own)
-            json_object_array_add(request_ids, json_object_new_string(own));
+            json_put_string(out, NULL, own);
     }
-    view_add(object, "request_ids", request_ids);
-    view_add(object, "error",
-             operation->error.code == ERROR_NONE ? NULL : view_error_object(&operation->error, NULL));
-    view_add_string(object, "power_on", operation_power_on_name(operation->power_on));
-    view_add(object, "power_on_error",
-             operation->power_on_error.code == ERROR_NONE
-                 ? NULL
-                 : view_error_object(&operation->power_on_error, NULL));
-    return object;
+    json_put_close(out, ']');
+    view_put_error_object(out, "error", &operation->error);
+    json_put_string(out, "power_on", operation_power_on_name(operation->power_on));
+    view_put_error_object(out, "power_on_error", &operation->power_on_error);
 }
 
-static void add_transitions(struct json_object *object, const struct view_facts *facts,
+static void put_transitions(struct text *out, const struct view_facts *facts,
                             const struct operation *operation)
 {
-    struct json_object *array = json_object_new_array();
-
-    for (size_t i = 0; array && i < operation->transition_count; i++) {
+    json_put_open(out, "transitions", '[');
+    for (size_t i = 0; i < operation->transition_count; i++) {
         const struct operation_transition *transition = &operation->transitions[i];
-        struct json_object *one = json_object_new_object();
 
-        view_add_time(one, "seen", transition->realtime_ms, facts);
-        view_add_int(one, "after_ms", transition->offset_ms);
-        view_add_string(one, "text", transition->text);
-        json_object_array_add(array, one);
+        json_put_open(out, NULL, '{');
+        view_put_time(out, "seen", transition->realtime_ms, facts);
+        json_put_int(out, "after_ms", transition->offset_ms);
+        json_put_string(out, "text", transition->text);
+        json_put_close(out, '}');
     }
-    view_add(object, "transitions", array);
+    json_put_close(out, ']');
 }
 
-static struct json_object *denial_object(const struct view_facts *facts, const struct denial *denial)
+static void put_denial_object(struct text *out, const struct view_facts *facts, const struct denial *denial)
 {
-    struct json_object *object = json_object_new_object();
-
-    view_add_time(object, "denied", denial->realtime_ms, facts);
-    view_add(object, "asked_by", peer_object(&denial->peer));
-    view_add_string(object, "request", denial->request);
-    view_add_string(object, "reason", denial->reason);
-    view_add_int(object, "unrecorded_before", (int64_t)denial->unrecorded);
-    return object;
+    json_put_open(out, NULL, '{');
+    view_put_time(out, "denied", denial->realtime_ms, facts);
+    put_peer_object(out, &denial->peer);
+    json_put_string(out, "request", denial->request);
+    json_put_string(out, "reason", denial->reason);
+    json_put_int(out, "unrecorded_before", (int64_t)denial->unrecorded);
+    json_put_close(out, '}');
 }
 
 static void operations_json(struct text *out, const struct view_facts *facts,
@@ -291,17 +281,19 @@ static void operations_json(struct text *out, const struct view_facts *facts,
     const struct operation *operation;
     const struct denial *denial;
 
-    text_puts(out, "{\"operations\":[");
+    json_put_open(out, NULL, '{');
+    json_put_open(out, "operations", '[');
     for (size_t i = 0, shown = 0; (operation = next_operation(facts, choice, &i, shown)); shown++) {
-        text_puts(out, shown ? "," : "");
-        view_put_json(out, operation_object(facts, operation));
+        json_put_open(out, NULL, '{');
+        put_operation(out, facts, operation);
+        json_put_close(out, '}');
     }
-    text_puts(out, "],\"denials\":[");
-    for (size_t i = 0; (denial = get_denial(facts, choice, i)); i++) {
-        text_puts(out, i ? "," : "");
-        view_put_json(out, denial_object(facts, denial));
-    }
-    text_puts(out, "]}\n");
+    json_put_close(out, ']');
+    json_put_open(out, "denials", '[');
+    for (size_t i = 0; (denial = get_denial(facts, choice, i)); i++)
+        put_denial_object(out, facts, denial);
+    json_put_close(out, ']');
+    view_put_end(out);
 }
 
 /* ---- */
@@ -318,15 +310,14 @@ void view_operations(struct text *out, enum http_form form, const struct view_fa
 void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,
                     const struct operation *operation)
 {
-    struct json_object *object;
-
     if (form == HTTP_TEXT) {
         operation_screen(out, facts, operation);
         return;
     }
-    object = operation_object(facts, operation);
-    add_transitions(object, facts, operation);
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    put_operation(out, facts, operation);
+    put_transitions(out, facts, operation);
+    view_put_end(out);
 }
 
 void view_done(struct text *out, enum http_form form, const struct view_facts *facts,
@@ -344,7 +335,9 @@ void view_done(struct text *out, enum http_form form, const struct view_facts *f
         text_printf(out, ", operation %s\n", operation->id);
         return;
     }
-    struct json_object *object = json_object_new_object();
-    view_add(object, "operation", operation_object(facts, operation));
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    json_put_open(out, "operation", '{');
+    put_operation(out, facts, operation);
+    json_put_close(out, '}');
+    view_put_end(out);
 }

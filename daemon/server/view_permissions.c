@@ -9,6 +9,7 @@
 #include "system/json.h"
 
 #define HASH_NONFATAL_OOM 1
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
@@ -219,65 +220,68 @@ static void permissions_screen(struct text *out, const struct view_facts *facts)
 
 /* ---- JSON ---- */
 
-static struct json_object *finding_object(const struct privileges_finding *finding)
-{
-    struct json_object *object = json_object_new_object(), *privileges = json_object_new_array();
-
-    view_add_string(object, "path", finding->path);
-    for (size_t i = 0; privileges && i < finding->privilege_count; i++)
-        json_object_array_add(privileges, json_object_new_string(finding->privileges[i]));
-    view_add(object, "privileges", privileges);
-    view_add_string(object, "message", finding->message);
-    view_add_string(object, "mend", finding->mend);
-    return object;
-}
-
-static struct json_object *findings_array(const struct view_facts *facts, enum privileges_kind kind)
+static void put_finding_objects(struct text *out, const char *key, const struct view_facts *facts,
+                                enum privileges_kind kind)
 {
     const struct privileges_report *report = grants_report(facts->grants);
-    struct json_object *array = json_object_new_array();
 
-    for (size_t i = 0; array && report && i < report->count; i++) {
-        if (report->findings[i].kind == kind && !is_hidden(facts, &report->findings[i]))
-            json_object_array_add(array, finding_object(&report->findings[i]));
+    json_put_open(out, key, '[');
+    for (size_t i = 0; report && i < report->count; i++) {
+        const struct privileges_finding *finding = &report->findings[i];
+
+        if (finding->kind != kind || is_hidden(facts, finding))
+            continue;
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "path", finding->path);
+        json_put_open(out, "privileges", '[');
+        for (size_t p = 0; p < finding->privilege_count; p++)
+            json_put_string(out, NULL, finding->privileges[p]);
+        json_put_close(out, ']');
+        json_put_string(out, "message", finding->message);
+        json_put_string(out, "mend", finding->mend);
+        json_put_close(out, '}');
     }
-    return array;
+    json_put_close(out, ']');
 }
 
-/* A reference, or a copy of what may be seen of it. */
-static struct json_object *paths_object(const struct view_facts *facts)
+/* What may be seen of them. */
+static void put_paths(struct text *out, const struct view_facts *facts)
 {
-    struct json_object *listing = grants_listing(facts->grants), *object;
+    struct json_object *listing = grants_listing(facts->grants);
 
-    if (!facts->subject || !json_object_is_type(listing, json_type_object))
-        return json_object_get(listing);
-    object = json_object_new_object();
+    if (!json_object_is_type(listing, json_type_object)) {
+        json_put_string(out, "paths", NULL);
+        return;
+    }
+    json_put_open(out, "paths", '{');
     json_object_object_foreach(listing, path, held)
     {
+        const char *json = json_object_to_json_string_ext(held, JSON_C_TO_STRING_PLAIN);
+
         if (sight_of_path(facts->subject, facts->readiness.inventory, path))
-            view_add(object, path, json_object_get(held));
+            json_put_raw(out, path, json ? json : "null");
     }
-    return object;
+    json_put_close(out, '}');
 }
 
 static void permissions_json(struct text *out, const struct view_facts *facts)
 {
     const struct grants *grants = facts->grants;
     const struct privileges_report *report = grants_report(grants);
-    struct json_object *object = json_object_new_object();
     int64_t age_ms = facts->now_ms - grants_read_ms(grants);
 
-    view_add_string(object, "identity", grants_identity(grants));
-    view_add_bool(object, "token", facts->session.is_token);
-    view_add_string(object, "least_privilege", grants_enforced(grants) ? "enforce" : "warn");
-    view_add_string(object, "judgement", grants_state_name(grants_state(grants)));
-    view_add_bool(object, "accepted_before", grants_remembered(grants));
-    view_add_time(object, "read", report ? facts->realtime_ms - age_ms : 0, facts);
-    view_add(object, "excess", findings_array(facts, PRIVILEGES_EXCESS));
-    view_add(object, "missing", findings_array(facts, PRIVILEGES_MISSING));
-    view_add(object, "hints", findings_array(facts, PRIVILEGES_HINT));
-    view_add(object, "paths", paths_object(facts));
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    json_put_string(out, "identity", grants_identity(grants));
+    json_put_bool(out, "token", facts->session.is_token);
+    json_put_string(out, "least_privilege", grants_enforced(grants) ? "enforce" : "warn");
+    json_put_string(out, "judgement", grants_state_name(grants_state(grants)));
+    json_put_bool(out, "accepted_before", grants_remembered(grants));
+    view_put_time(out, "read", report ? facts->realtime_ms - age_ms : 0, facts);
+    put_finding_objects(out, "excess", facts, PRIVILEGES_EXCESS);
+    put_finding_objects(out, "missing", facts, PRIVILEGES_MISSING);
+    put_finding_objects(out, "hints", facts, PRIVILEGES_HINT);
+    put_paths(out, facts);
+    view_put_end(out);
 }
 
 void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts)

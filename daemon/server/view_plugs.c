@@ -31,16 +31,16 @@ static void put_guest(struct text *out, const struct view_facts *facts, const st
                 verdict_name(readiness_verdict(reasons)), guest->hastate ? "ha" : "-");
 }
 
-static void add_guest(struct json_object *object, const struct view_facts *facts, const struct guest *guest,
-                      const char *plug)
+static void put_guest_members(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                              const char *plug)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
 
-    view_add_int(object, "vmid", guest->vmid);
-    view_add_string(object, "name", guest->name);
-    view_add_bool(object, "listed", is_listed(guest, plug));
-    view_add_string(object, "verdict", verdict_name(readiness_verdict(reasons)));
-    view_add_bool(object, "ha_managed", guest->hastate);
+    json_put_int(out, "vmid", guest->vmid);
+    json_put_string(out, "name", guest->name);
+    json_put_bool(out, "listed", is_listed(guest, plug));
+    json_put_string(out, "verdict", verdict_name(readiness_verdict(reasons)));
+    json_put_bool(out, "ha_managed", guest->hastate);
 }
 
 static void put_error(struct text *out, const struct error *error)
@@ -52,17 +52,15 @@ static void put_error(struct text *out, const struct error *error)
     text_puts(out, "\n");
 }
 
-/* One plug: a line of `out`, or an element of `array`. */
-static void put_plug(struct text *out, struct json_object *array, const struct view_facts *facts,
-                     const char *plug)
+/* One plug: a line, or an element of an array. */
+static void put_plug(struct text *out, enum http_form form, const struct view_facts *facts, const char *plug)
 {
     struct access_decision decision;
     struct error error = {0};
     const struct guest *guest =
         sight_find(facts->subject, facts->readiness.inventory, plug, &decision, &error);
-    struct json_object *object = array ? json_object_new_object() : NULL;
 
-    if (!array) {
+    if (form == HTTP_TEXT) {
         view_put_cell(out, plug);
         if (guest)
             put_guest(out, facts, guest, plug);
@@ -70,36 +68,35 @@ static void put_plug(struct text *out, struct json_object *array, const struct v
             put_error(out, &error);
         return;
     }
-    view_add_string(object, "plug", plug);
+    json_put_open(out, NULL, '{');
+    json_put_string(out, "plug", plug);
     if (guest)
-        add_guest(object, facts, guest, plug);
+        put_guest_members(out, facts, guest, plug);
     else
-        view_add(object, "error", view_error_object(&error, NULL));
-    json_object_array_add(array, object);
+        view_put_error_object(out, "error", &error);
+    json_put_close(out, '}');
 }
 
 void view_plugs(struct text *out, enum http_form form, const struct view_facts *facts, const char *plugs)
 {
-    struct json_object *object = form == HTTP_TEXT ? NULL : json_object_new_object();
-    struct json_object *array = object ? json_object_new_array() : NULL;
     int64_t deadline_s = facts->config ? facts->config->deadline_ms / 1000 : 0;
     _cleanup_(freep) char *names = strdup(plugs);
     char *rest = names;
 
-    out->failed |= !names || (form != HTTP_TEXT && !array);
-    if (out->failed) {
-        json_object_put(object);
-        return;
-    }
-    if (form == HTTP_TEXT)
+    out->failed |= !names;
+    if (form == HTTP_TEXT) {
         text_printf(out, "deadline\t%lld\n", (long long)deadline_s);
+    } else {
+        json_put_open(out, NULL, '{');
+        json_put_int(out, "deadline_s", deadline_s);
+        json_put_open(out, "plugs", '[');
+    }
     for (const char *plug; (plug = strsep(&rest, ","));) {
         if (*plug)
-            put_plug(out, array, facts, plug);
+            put_plug(out, form, facts, plug);
     }
     if (form == HTTP_TEXT)
         return;
-    view_add_int(object, "deadline_s", deadline_s);
-    view_add(object, "plugs", array);
-    view_put_json(out, object);
+    json_put_close(out, ']');
+    view_put_end(out);
 }

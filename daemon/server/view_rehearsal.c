@@ -33,17 +33,16 @@ void view_rehearsal(struct text *out, enum http_form form, const struct view_fac
         rehearsal_line(out, report, guest ? guest_label(guest) : "guest");
         return;
     }
-
-    struct json_object *object = json_object_new_object(), *rehearsal = json_object_new_object();
-
-    view_add_int(object, "exit_status", report->result == PROBE_ACCEPTED ? 0 : 1);
-    view_add_int(rehearsal, "vmid", report->vmid);
-    view_add_string(rehearsal, "name", guest ? guest->name : NULL);
-    view_add_string(rehearsal, "node", report->node);
-    view_add_string(rehearsal, "endpoint", report->endpoint[0] ? report->endpoint : NULL);
-    view_add_string(rehearsal, "result", probe_result_name(report->result));
-    view_add_int(rehearsal, "took_ms", report->took_ms);
-    view_add(rehearsal, "error", report->error ? view_error_object(report->error, NULL) : NULL);
-    view_add(object, "rehearsal", rehearsal);
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    json_put_int(out, "exit_status", report->result == PROBE_ACCEPTED ? 0 : 1);
+    json_put_open(out, "rehearsal", '{');
+    json_put_int(out, "vmid", report->vmid);
+    json_put_string(out, "name", guest ? guest->name : NULL);
+    json_put_string(out, "node", report->node);
+    json_put_string(out, "endpoint", report->endpoint[0] ? report->endpoint : NULL);
+    json_put_string(out, "result", probe_result_name(report->result));
+    json_put_int(out, "took_ms", report->took_ms);
+    view_put_error_object(out, "error", report->error);
+    json_put_close(out, '}');
+    view_put_end(out);
 }

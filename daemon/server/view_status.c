@@ -256,55 +256,56 @@ static void status_screen(struct text *out, const struct view_facts *facts)
 
 /* ---- JSON ---- */
 
-static struct json_object *unresolved_aliases_array(const struct view_facts *facts)
+static void put_unresolved_alias_objects(struct text *out, const struct view_facts *facts)
 {
     const struct inventory *inventory = facts->subject ? NULL : facts->readiness.inventory;
-    struct json_object *array = json_object_new_array();
     size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
 
-    for (size_t i = 0; array && i < count; i++) {
+    json_put_open(out, "unresolved_aliases", '[');
+    for (size_t i = 0; i < count; i++) {
         const struct unresolved_alias *alias = inventory_unresolved_alias_get(inventory, i);
-        struct json_object *one = json_object_new_object();
 
-        view_add_string(one, "node", alias->node);
-        view_add_string(one, "target", alias->target);
-        view_add_bool(one, "ambiguous", alias->ambiguous);
-        json_object_array_add(array, one);
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "node", alias->node);
+        json_put_string(out, "target", alias->target);
+        json_put_bool(out, "ambiguous", alias->ambiguous);
+        json_put_close(out, '}');
     }
-    return array;
+    json_put_close(out, ']');
 }
 
-static struct json_object *session_object(const struct view_facts *facts)
+static void put_session_object(struct text *out, const struct view_facts *facts)
 {
     const struct session_description *session = &facts->session;
-    struct json_object *object = json_object_new_object();
     int64_t left_ms = session->expires_ms - facts->boottime_ms;
 
-    view_add_string(object, "identity", session->identity);
-    view_add_bool(object, "token", session->is_token);
-    view_add_bool(object, "second_factor", session->second_factor);
-    view_add_bool(object, "ready", session->ready);
+    json_put_open(out, "session", '{');
+    json_put_string(out, "identity", session->identity);
+    json_put_bool(out, "token", session->is_token);
+    json_put_bool(out, "second_factor", session->second_factor);
+    json_put_bool(out, "ready", session->ready);
     /* the ticket's age runs on CLOCK_BOOTTIME; shown on the wall clock */
-    view_add_time(object, "expires", session->expires_ms ? facts->realtime_ms + left_ms : 0, facts);
-    view_add_int(object, "logins", (int64_t)session->logins);
-    view_add_int(object, "login_failures", (int64_t)session->login_failures);
-    view_add(object, "error",
-             session->error.code == ERROR_NONE ? NULL : view_error_object(&session->error, NULL));
-    return object;
+    view_put_time(out, "expires", session->expires_ms ? facts->realtime_ms + left_ms : 0, facts);
+    json_put_int(out, "logins", (int64_t)session->logins);
+    json_put_int(out, "login_failures", (int64_t)session->login_failures);
+    view_put_error_object(out, "error", &session->error);
+    json_put_close(out, '}');
 }
 
-static struct json_object *privileges_object(const struct view_facts *facts)
+static void put_privileges_object(struct text *out, const struct view_facts *facts)
 {
     const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
-    struct json_object *object = report ? json_object_new_object() : NULL;
 
-    if (!report)
-        return NULL;
-    view_add_string(object, "judgement", grants_state_name(grants_state(facts->grants)));
-    view_add_int(object, "excess", (int64_t)report->excess);
-    view_add_int(object, "missing", (int64_t)report->missing);
-    view_add_int(object, "hints", (int64_t)report->hints);
-    return object;
+    if (!report) {
+        json_put_string(out, "privileges", NULL);
+        return;
+    }
+    json_put_open(out, "privileges", '{');
+    json_put_string(out, "judgement", grants_state_name(grants_state(facts->grants)));
+    json_put_int(out, "excess", (int64_t)report->excess);
+    json_put_int(out, "missing", (int64_t)report->missing);
+    json_put_int(out, "hints", (int64_t)report->hints);
+    json_put_close(out, '}');
 }
 
 static int64_t monotonic_to_realtime(const struct view_facts *facts, int64_t monotonic_ms)
@@ -312,87 +313,77 @@ static int64_t monotonic_to_realtime(const struct view_facts *facts, int64_t mon
     return monotonic_ms ? facts->realtime_ms - (facts->now_ms - monotonic_ms) : 0;
 }
 
-static struct json_object *endpoints_array(const struct view_facts *facts)
+static void put_endpoint_objects(struct text *out, const struct view_facts *facts)
 {
-    struct json_object *array = json_object_new_array();
     size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
 
-    for (size_t i = 0; array && i < count; i++) {
+    json_put_open(out, "endpoints", '[');
+    for (size_t i = 0; i < count; i++) {
         const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
-        struct json_object *one = json_object_new_object();
 
-        view_add_string(one, "endpoint", endpoint->text);
-        view_add_string(one, "state", endpoint_state_name(endpoint->state));
-        view_add_time(one, "since", monotonic_to_realtime(facts, endpoint->since_ms), facts);
-        view_add_time(one, "answered", monotonic_to_realtime(facts, endpoint->last_ok_ms), facts);
-        view_add_time(one, "certificate_expires", endpoint->certificate_expires_ms, facts);
-        view_add_int(one, "requests", (int64_t)endpoint->requests);
-        view_add_int(one, "failures", (int64_t)endpoint->failures);
-        view_add(one, "error",
-                 endpoint->error.code == ERROR_NONE ? NULL : view_error_object(&endpoint->error, NULL));
-        json_object_array_add(array, one);
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "endpoint", endpoint->text);
+        json_put_string(out, "state", endpoint_state_name(endpoint->state));
+        view_put_time(out, "since", monotonic_to_realtime(facts, endpoint->since_ms), facts);
+        view_put_time(out, "answered", monotonic_to_realtime(facts, endpoint->last_ok_ms), facts);
+        view_put_time(out, "certificate_expires", endpoint->certificate_expires_ms, facts);
+        json_put_int(out, "requests", (int64_t)endpoint->requests);
+        json_put_int(out, "failures", (int64_t)endpoint->failures);
+        view_put_error_object(out, "error", &endpoint->error);
+        json_put_close(out, '}');
     }
-    return array;
+    json_put_close(out, ']');
 }
 
-static struct json_object *guests_object(const struct counts *counts)
-{
-    struct json_object *object = json_object_new_object();
-
-    for (enum verdict v = VERDICT_READY; v <= VERDICT_BLOCKED; v++)
-        view_add_int(object, verdict_name(v), (int64_t)counts->by_verdict[v]);
-    return object;
-}
-
-static struct json_object *history_object(const struct view_facts *facts)
-{
-    struct json_object *object = json_object_new_object();
-    const struct operation *last = last_fence(facts);
-
-    view_add_bool(object, "written", !facts->readiness.history_failing);
-    view_add_int(object, "lost_records", facts->history ? (int64_t)history_lost(facts->history) : 0);
-    view_add_int(object, "unreadable_lines",
-                 facts->history ? (int64_t)history_unreadable(facts->history) : 0);
-    view_add_string(object, "last_fence", last ? last->id : NULL);
-    view_add_time(object, "last_fence", last ? last->requested_realtime_ms : 0, facts);
-    return object;
-}
-
-static void add_inventory(struct json_object *object, const struct view_facts *facts)
+static void put_inventory_objects(struct text *out, const struct view_facts *facts,
+                                  const struct counts *counts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
-    struct json_object *hosts = json_object_new_object();
 
-    view_add_time(object, "inventory", inventory ? facts->realtime_ms - facts->readiness.inventory_age_ms : 0,
+    json_put_open(out, "guests", '{');
+    for (enum verdict v = VERDICT_READY; v <= VERDICT_BLOCKED; v++)
+        json_put_int(out, verdict_name(v), (int64_t)counts->by_verdict[v]);
+    json_put_close(out, '}');
+    view_put_time(out, "inventory", inventory ? facts->realtime_ms - facts->readiness.inventory_age_ms : 0,
                   facts);
-    view_add_int(hosts, "online", inventory ? inventory_nodes_online(inventory) : 0);
-    view_add_int(hosts, "known", inventory ? inventory_nodes_known(inventory) : 0);
-    view_add(object, "hosts", hosts);
-    view_add(object, "poll_error",
-             facts->poll_error && facts->poll_error->code != ERROR_NONE
-                 ? view_error_object(facts->poll_error, NULL)
-                 : NULL);
+    json_put_open(out, "hosts", '{');
+    json_put_int(out, "online", inventory ? inventory_nodes_online(inventory) : 0);
+    json_put_int(out, "known", inventory ? inventory_nodes_known(inventory) : 0);
+    json_put_close(out, '}');
+    view_put_error_object(out, "poll_error", facts->poll_error);
+}
+
+static void put_history_object(struct text *out, const struct view_facts *facts)
+{
+    const struct operation *last = last_fence(facts);
+
+    json_put_open(out, "history", '{');
+    json_put_bool(out, "written", !facts->readiness.history_failing);
+    json_put_int(out, "lost_records", facts->history ? (int64_t)history_lost(facts->history) : 0);
+    json_put_int(out, "unreadable_lines", facts->history ? (int64_t)history_unreadable(facts->history) : 0);
+    json_put_string(out, "last_fence", last ? last->id : NULL);
+    view_put_time(out, "last_fence", last ? last->requested_realtime_ms : 0, facts);
+    json_put_close(out, '}');
 }
 
 static void status_json(struct text *out, const struct view_facts *facts)
 {
     struct counts counts = count_guests(facts);
-    struct json_object *object = json_object_new_object();
 
-    view_add_string(object, "verdict", verdict_name(overall_verdict(facts, &counts)));
-    view_add_reasons(object, facts, NULL, counts.reasons);
-    view_add(object, "session", session_object(facts));
-    view_add(object, "privileges", privileges_object(facts));
-    view_add_string(object, "proxmox_version", facts->pve_version);
-    view_add(object, "endpoints", endpoints_array(facts));
-    view_add(object, "guests", guests_object(&counts));
-    add_inventory(object, facts);
-    view_add(object, "unresolved_aliases", unresolved_aliases_array(facts));
-    view_add(object, "history", history_object(facts));
-    view_add_int(object, "operations_running", (int64_t)facts->operations_running);
-    view_add_string(object, "version", FENCE_BROKER_VERSION);
-    view_add_time(object, "started", facts->started_realtime_ms, facts);
-    view_put_json(out, object);
+    json_put_open(out, NULL, '{');
+    json_put_string(out, "verdict", verdict_name(overall_verdict(facts, &counts)));
+    view_put_reason_objects(out, facts, NULL, counts.reasons);
+    put_session_object(out, facts);
+    put_privileges_object(out, facts);
+    json_put_string(out, "proxmox_version", facts->pve_version);
+    put_endpoint_objects(out, facts);
+    put_inventory_objects(out, facts, &counts);
+    put_unresolved_alias_objects(out, facts);
+    put_history_object(out, facts);
+    json_put_int(out, "operations_running", (int64_t)facts->operations_running);
+    json_put_string(out, "version", FENCE_BROKER_VERSION);
+    view_put_time(out, "started", facts->started_realtime_ms, facts);
+    view_put_end(out);
 }
 
 void view_status(struct text *out, enum http_form form, const struct view_facts *facts)

@@ -48,6 +48,17 @@ void text_append(struct text *text, const char *bytes, size_t length)
     text->data[text->length] = '\0';
 }
 
+char *text_room(struct text *text, size_t size)
+{
+    return reserve(text, size) ? text->data + text->length : NULL;
+}
+
+void text_grow(struct text *text, char *end)
+{
+    *end = '\0';
+    text->length = (size_t)(end - text->data);
+}
+
 void text_prepend(struct text *text, const struct text *before)
 {
     if (before->failed)

@@ -12,6 +12,10 @@ struct text {
 };
 
 void text_append(struct text *text, const char *bytes, size_t length);
+/* Room for so many bytes behind what there is, to be written to; NULL without memory. text_grow() says where
+ * they end. */
+char *text_room(struct text *text, size_t size);
+void text_grow(struct text *text, char *end);
 void text_prepend(struct text *text, const struct text *before); /* its failure, too */
 void text_puts(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

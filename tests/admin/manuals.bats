@@ -248,8 +248,8 @@ without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
 
 @test "fence_brokerd(8): the members of the JSON, and no others" {
     local word
-    grep -rhoE 'view_add(_[a-z0-9]+)?\([a-z_>.-]+, "[a-z_]+"' daemon/server |
-        sed -E 's/view_add_time\(.*"(.*)"/\1_at/; s/.*"(.*)"/\1/' | sort -u >"$T/code"
+    grep -rhoE '(json|view)_put_[a-z_]+\([&a-z]+, "[a-z_]+"' daemon/server |
+        sed -E 's/view_put_time\(.*"(.*)"/\1_at/; s/.*"(.*)"/\1/' | sort -u >"$T/code"
     [ -s "$T/code" ]
     "$MANUAL" text "$DAEMON" 'THE SOCKET' >"$T/text"
     while read -r word; do

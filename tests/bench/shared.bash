@@ -25,13 +25,15 @@ keeps() {
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 # world_of FIRST COUNT [KEY=VALUE…]: pvesim with so many guests, all in the pool. Without running=1 they are entries of lists and nothing more.
+# OTHERS: so many more that are not in the pool; the broker sees them all the same (with least-privilege=warn), because its token may look at all.
 world_of() {
-    local first=$1 last=$(($1 + $2 - 1))
+    local first=$1 last=$(($1 + $2 - 1)) others=${OTHERS:-0}
     shift 2
     sim_users
     sed -i "s/^pool:.*/pool:nfs_cluster::$(seq -s, "$first" "$last")::/" "$SIM/user.cfg"
+    ((others == 0)) || printf '%s\n' 'role:Onlooker:VM.Audit:' 'acl:1:/vms:fence@pve,fence@pve!broker:Onlooker:' >>"$SIM/user.cfg"
     { printf '%s\n' 'version 9.2.11' 'node pve1' 'node pve2' 'node pve3' 'listen pve1 127.0.0.1:0' 'listen pve2 127.0.0.1:0'
-      seq "$first" "$last" | awk -v more="$*" '{ printf "guest %d qemu pve%d web-server-%d.example.com tags=production;web %s\n", $1, $1 % 3 + 1, $1, more }'
+      seq "$first" $((last + others)) | awk -v more="$*" '{ printf "guest %d qemu pve%d web-server-%d.example.com tags=production;web %s\n", $1, $1 % 3 + 1, $1, more }'
     } >"$SIM/cluster.conf"
     sim_spawn
     sim_ctl idle-ms 600000

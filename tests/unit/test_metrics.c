@@ -24,10 +24,8 @@ static struct text expose_as(enum metrics_format format, const struct view_facts
                                           .loop_stall_ms = 31,
                                           .start_realtime_ms = 1500};
     struct text out = {0};
-    _cleanup_(metrics_endp) struct metrics_scrape *scrape = metrics_begin(format, &server);
 
-    while (!metrics_write(&out, scrape, facts)) {
-    }
+    metrics_put_all(&out, format, &server, facts);
     assert_false(out.failed);
     return out;
 }
@@ -415,41 +413,6 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
     free(guests);
 }
 
-static size_t count_of(const struct text *text, const char *part)
-{
-    size_t count = 0;
-
-    for (const char *at = text->data; (at = strstr(at, part)); at++)
-        count++;
-    return count;
-}
-
-static void test_the_pieces_of_a_large_pool_are_one_exposition(void **state)
-{
-    enum { MANY = 2 * METRICS_PIECE_GUESTS + 7 };
-    const struct metrics_server server = {0};
-    struct guest *guests = calloc(MANY, sizeof(*guests));
-    _cleanup_(metrics_endp) struct metrics_scrape *scrape = metrics_begin(METRICS_OPENMETRICS, &server);
-    _cleanup_(text_clear) struct text out = {0};
-    size_t before = 0, pieces = 1;
-
-    (void)state;
-    assert_non_null(guests);
-    for (int i = 0; i < MANY; i++)
-        guests[i] = (struct guest)FIXTURE_GUEST(1000 + i, NULL, "pve1", .lock = (char *)"backup");
-    _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, MANY, 2, 1);
-    struct view_facts facts = fixture_facts(inventory, NULL);
-    for (; !metrics_write(&out, scrape, &facts); before = out.length, pieces++)
-        assert_true(out.length - before < METRICS_PIECE_GUESTS * 200);
-    assert_true(pieces >= 8);
-    assert_int_equal(count_of(&out, "\nfence_broker_target_ready{"), MANY);
-    assert_int_equal(count_of(&out, "\nfence_broker_target_blocked_reason{"), MANY);
-    assert_int_equal(count_of(&out, "# TYPE fence_broker_target_ready gauge\n"), 1);
-    assert_int_equal(count_of(&out, "target=\"unknown\",result=\"done\""), 0);
-    assert_int_equal(count_of(&out, "# EOF\n"), 1);
-    free(guests);
-}
-
 static void test_guests_and_endpoints_have_their_samples(void **state)
 {
     const struct guest guests[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL),
@@ -534,7 +497,6 @@ int main(void)
         cmocka_unit_test(test_requests_are_counted_by_guest_also_when_it_left_the_pool),
         cmocka_unit_test(test_each_guest_has_the_time_of_its_last_fence),
         cmocka_unit_test(test_a_large_pool_has_no_samples_that_are_zero),
-        cmocka_unit_test(test_the_pieces_of_a_large_pool_are_one_exposition),
         cmocka_unit_test(test_guests_and_endpoints_have_their_samples),
         cmocka_unit_test(test_a_ticket_has_its_expiry_on_the_wall_clock),
         cmocka_unit_test(test_label_values_are_escaped),

@@ -27,26 +27,22 @@ int64_t clock_cpu_us(void)
     return cpu_us;
 }
 
-static char done[64]; /* the names of works whose piece was done, in their order */
+static char done[64]; /* the names of works that were done, in their order */
 
 struct job {
     char name;
     int64_t cost_us;
-    int pieces;
     struct work *work;
 };
 
-static bool do_job(void *context)
+static void do_job(void *context)
 {
     struct job *job = context;
 
     cpu_us += job->cost_us;
     if (strlen(done) + 1 < sizeof(done))
         done[strlen(done)] = job->name;
-    if (--job->pieces > 0)
-        return false;
     job->work = NULL;
-    return true;
 }
 
 static struct event_base *base;
@@ -72,7 +68,7 @@ static int tear_down(void **state)
 
 static void add(struct job *job, uid_t uid)
 {
-    job->work = shares_add(shares, uid, uid == 0, do_job, job);
+    job->work = shares_add(shares, uid, do_job, job);
     assert_non_null(job->work);
 }
 
@@ -82,31 +78,19 @@ static void turn(void)
     event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
-static void test_root_goes_before_those_who_came_first(void **state)
+static void test_who_has_cost_least_is_next(void **state)
 {
-    struct job member = {'m', 10, 2, NULL}, other = {'o', 10, 1, NULL}, root = {'R', 10, 1, NULL};
-
-    (void)state;
-    add(&member, 1001);
-    add(&other, 1002);
-    add(&root, 0);
-    for (int i = 0; i < 4; i++)
-        turn();
-    assert_int_equal(done[0], 'R');
-    assert_int_equal(strlen(done), 4);
-}
-
-static void test_who_has_cost_least_is_next_and_a_work_is_done_to_its_end(void **state)
-{
-    struct job first = {'a', 400, 2, NULL}, second = {'b', 400, 1, NULL}, other = {'x', 100, 3, NULL};
+    struct job first = {'a', 400, NULL}, second = {'b', 400, NULL};
+    struct job others[3] = {{'x', 100, NULL}, {'y', 100, NULL}, {'z', 100, NULL}};
 
     (void)state;
     add(&first, 1001);
     add(&second, 1001);
-    add(&other, 1002);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        add(&others[i], 1002);
     for (int i = 0; i < 8; i++)
         turn();
-    assert_string_equal(done, "axxxab"); /* the whole of x costs less than the first piece of a */
+    assert_string_equal(done, "axyzb"); /* all of the other's cost less than the first of a's */
 }
 
 static void test_a_turn_of_the_loop_ends_after_a_little(void **state)
@@ -115,7 +99,7 @@ static void test_a_turn_of_the_loop_ends_after_a_little(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
-        jobs[i] = (struct job){'j', SHARES_TURN_US / 2, 1, NULL};
+        jobs[i] = (struct job){'j', SHARES_TURN_US / 2, NULL};
         add(&jobs[i], 1001);
     }
     turn();
@@ -127,12 +111,12 @@ static void test_a_turn_of_the_loop_ends_after_a_little(void **state)
 
 static void test_who_has_had_more_than_its_share_waits_while_others_are_served(void **state)
 {
-    struct job greedy[16], modest = {'m', 10, 1, NULL};
+    struct job greedy[16], modest = {'m', 10, NULL};
     size_t served;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(greedy); i++) {
-        greedy[i] = (struct job){'g', SHARES_BURST_US / 4, 1, NULL};
+        greedy[i] = (struct job){'g', SHARES_BURST_US / 4, NULL};
         add(&greedy[i], 1001);
     }
     for (int i = 0; i < 16; i++)
@@ -162,7 +146,7 @@ static void test_many_uids_together_leave_room_for_the_rest(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
-        jobs[i] = (struct job){'j', SHARES_BURST_US / 4, 1, NULL};
+        jobs[i] = (struct job){'j', SHARES_BURST_US / 4, NULL};
         add(&jobs[i], (uid_t)(2000 + i)); /* none of them near its own share */
     }
     for (int i = 0; i < 40; i++)
@@ -176,7 +160,7 @@ static void test_many_uids_together_leave_room_for_the_rest(void **state)
 
 static void test_a_work_that_is_given_up_is_not_done(void **state)
 {
-    struct job left = {'l', 10, 1, NULL}, other = {'o', 10, 1, NULL};
+    struct job left = {'l', 10, NULL}, other = {'o', 10, NULL};
 
     (void)state;
     add(&left, 1001);
@@ -189,17 +173,15 @@ static void test_a_work_that_is_given_up_is_not_done(void **state)
 
 static void test_uids_are_remembered_up_to_a_bound(void **state)
 {
-    struct job jobs[SHARES_UIDS_MAX], more = {'m', 0, 1, NULL};
+    struct job jobs[SHARES_UIDS_MAX], more = {'m', 0, NULL};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
-        jobs[i] = (struct job){'j', 0, 1, NULL};
+        jobs[i] = (struct job){'j', 0, NULL};
         add(&jobs[i], (uid_t)(2000 + i));
     }
-    assert_null(shares_add(shares, 1001, false, do_job, &more));
-    add(&more, 0); /* root's place does not depend on them */
+    assert_null(shares_add(shares, 1001, do_job, &more));
     shares_leave(jobs[7].work);
-    more = (struct job){'m', 0, 1, NULL};
     add(&more, 1001); /* 2007 owes nothing */
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
         if (i != 7)
@@ -213,8 +195,7 @@ int main(void)
 {
 #define SHARES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        SHARES_TEST(test_root_goes_before_those_who_came_first),
-        SHARES_TEST(test_who_has_cost_least_is_next_and_a_work_is_done_to_its_end),
+        SHARES_TEST(test_who_has_cost_least_is_next),
         SHARES_TEST(test_a_turn_of_the_loop_ends_after_a_little),
         SHARES_TEST(test_who_has_had_more_than_its_share_waits_while_others_are_served),
         SHARES_TEST(test_many_uids_together_leave_room_for_the_rest),

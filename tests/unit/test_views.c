@@ -39,19 +39,9 @@ static void assert_has(const struct room *room, const char *part)
 
 /* ---- guests ---- */
 
-/* In one piece. */
 static void put_guests(struct room *room, enum http_form form)
 {
-    _cleanup_(view_cursor_clear) struct view_cursor whole = {.most = SIZE_MAX};
-
-    assert_true(view_guests(&room->out, form, &room->facts, &whole));
-}
-
-static void put_list(struct room *room, enum http_form form, bool with_status)
-{
-    _cleanup_(view_cursor_clear) struct view_cursor whole = {.most = SIZE_MAX};
-
-    assert_true(view_guest_list(&room->out, form, &room->facts, with_status, &whole));
+    view_guests(&room->out, form, &room->facts);
 }
 
 static void test_the_targets_screen_is_aligned_and_says_why(void **state)
@@ -84,13 +74,13 @@ static void test_the_list_for_pacemaker_has_names_then_aliases(void **state)
 {
     struct room *room = *state;
 
-    put_list(room, HTTP_TEXT, false);
+    view_list(&room->out, HTTP_TEXT, &room->facts);
     assert_string_equal(room->out.data, "101,web1\n101,node1\n102,web2\n103,103\n");
     text_clear(&room->out);
-    put_list(room, HTTP_TEXT, true);
+    view_list_status(&room->out, HTTP_TEXT, &room->facts);
     assert_string_equal(room->out.data, "101,web1,on\n101,node1,on\n102,web2,on\n103,103,on\n");
     text_clear(&room->out);
-    put_list(room, HTTP_JSON, true);
+    view_list_status(&room->out, HTTP_JSON, &room->facts);
     _cleanup_(json_putp) struct json_object *object = parse(room);
     assert_string_equal(string_at(object, "/targets/3/status"), "on");
 }
@@ -103,38 +93,8 @@ static void test_no_name_adds_a_target_to_the_list_for_pacemaker(void **state)
 
     inventory_unref(room->inventory);
     room->facts.readiness.inventory = room->inventory = fixture_inventory(guests, 2, 2, 1);
-    put_list(room, HTTP_TEXT, false);
+    view_list(&room->out, HTTP_TEXT, &room->facts);
     assert_string_equal(room->out.data, "101,666_node1_node2_x\n101,node1\n102,b__ro-1.a_b\n");
-}
-
-static void test_pieces_are_the_same_as_the_whole(void **state)
-{
-    struct room *room = *state;
-    enum { MANY = 2 * VIEW_PIECE_GUESTS + 1 };
-    struct guest guests[MANY];
-
-    for (int i = 0; i < MANY; i++)
-        guests[i] =
-            (struct guest)FIXTURE_GUEST(101 + i, i % 100 ? "web" : "a-long-name", "pve1", .lock = NULL);
-    inventory_unref(room->inventory);
-    room->facts.readiness.inventory = room->inventory = fixture_inventory(guests, MANY, 2, 1);
-    for (int what = 0; what < 4; what++) {
-        enum http_form form = what % 2 ? HTTP_TEXT : HTTP_JSON;
-        _cleanup_(view_cursor_clear) struct view_cursor cursor = {0};
-        _cleanup_(text_clear) struct text pieces = {0};
-        unsigned count = 0;
-
-        text_clear(&room->out);
-        for (bool done = false; !done; count++)
-            done = what < 2 ? view_guests(&pieces, form, &room->facts, &cursor)
-                            : view_guest_list(&pieces, form, &room->facts, true, &cursor);
-        assert_int_equal(count, 3);
-        if (what < 2)
-            put_guests(room, form);
-        else
-            put_list(room, form, true);
-        assert_string_equal(pieces.data, room->out.data);
-    }
 }
 
 static void test_views_before_the_first_poll_are_whole(void **state)
@@ -586,7 +546,6 @@ int main(void)
         VIEW_TEST(test_the_age_of_evidence_is_seen_in_both_forms),
         VIEW_TEST(test_guests_are_json_for_programs),
         VIEW_TEST(test_the_list_for_pacemaker_has_names_then_aliases),
-        VIEW_TEST(test_pieces_are_the_same_as_the_whole),
         VIEW_TEST(test_views_before_the_first_poll_are_whole),
         VIEW_TEST(test_a_live_read_is_one_line_or_one_object),
         VIEW_TEST(test_history_shows_the_newest_first_with_ages),
