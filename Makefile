@@ -47,9 +47,10 @@ endif
 
 PKGS_DAEMON := libevent_core libcurl json-c libsystemd openssl liboath
 PKGS_PVESIM := libevent_core libevent_openssl json-c openssl
-PKGS_UNIT   := $(PKGS_DAEMON) cmocka
+PKGS_ADMIN  := $(PKGS_DAEMON) libxml-2.0
+PKGS_UNIT   := $(PKGS_ADMIN) cmocka
 
-CPPFLAGS += -D_GNU_SOURCE -DFENCE_BROKER_VERSION='"$(VERSION)"' -Idaemon
+CPPFLAGS += -D_GNU_SOURCE -DFENCE_BROKER_VERSION='"$(VERSION)"' -Idaemon -I.
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 pkg_cflags = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
@@ -92,11 +93,11 @@ all: $(B)/fence_broker $(B)/fence_brokerd $(B)/fence-broker-admin $(B)/pvesim $(
 $(B)/fence_brokerd: $(DAEMON_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
-# what people run has of the daemon's rooms what its commands take; once it was a link to the daemon, which must not be written through
+# what people run has of the daemon's and the client's rooms what its commands take; once it was a link to the daemon, which must not be written through
 $(shell [ ! -L $(B)/fence-broker-admin ] || rm $(B)/fence-broker-admin)
-$(B)/fence-broker-admin: $(B)/obj/daemon/admin/main.o $(B)/rooms.a
+$(B)/fence-broker-admin: $(B)/obj/daemon/admin/main.o $(B)/rooms.a $(B)/client.a
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_ADMIN))
 # the same with a clock that tests can set
 SHIFTED_OBJ := $(filter-out $(B)/obj/daemon/system/clock.o,$(DAEMON_OBJ)) $(B)/obj/tests/e2e/shifted_clock.o
 $(B)/shifted/fence_brokerd: $(SHIFTED_OBJ)
@@ -113,7 +114,7 @@ $(B)/unit/test_client%: $(B)/obj/tests/unit/test_client%.o $(B)/client.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka)
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a $(B)/client.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_UNIT))
@@ -151,8 +152,10 @@ $(PROOFS_OBJ): CFLAGS += -w
 $(PROOFS_OBJ): PKG_CFLAGS = $(DAEMON_CFLAGS)
 $(B)/obj/client/%.o: PKG_CFLAGS :=
 $(B)/obj/daemon/%.o: PKG_CFLAGS = $(DAEMON_CFLAGS)
+$(B)/obj/daemon/admin/%.o: PKG_CFLAGS = $(ADMIN_CFLAGS)
 $(B)/obj/tests/%.o: PKG_CFLAGS = $(TEST_CFLAGS)
 DAEMON_CFLAGS := $(call pkg_cflags,$(PKGS_DAEMON))
+ADMIN_CFLAGS := $(call pkg_cflags,$(PKGS_ADMIN))
 TEST_CFLAGS := $(call pkg_cflags,$(PKGS_PVESIM) cmocka)
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -171,12 +174,12 @@ $(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags
 # ---- what must be there -----------------------------------------------------------------------------------
 # Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.
 APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev libjson-c-dev libsystemd-dev libssl-dev liboath-dev \
-             uthash-dev
+             uthash-dev libxml2-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl e2fsprogs \
              corosync pacemaker pacemaker-cli-utils fence-agents valgrind man-db mandoc systemd systemd-container dbus crmsh prometheus
 # Fedora's names for the same; not tried by the tests.
-DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel
+DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel libxml2-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl e2fsprogs \
              corosync pacemaker pacemaker-cli fence-agents-all valgrind man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \

@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "cluster.h"
+#include "admin.h"
 #include "commands.h"
 #include "keys.h"
 #include "metadata.h"
@@ -247,7 +247,7 @@ static int run_monitor(const struct action *action, const struct settings *setti
 {
     struct answer answer = {0};
     bool strict = settings->flag[KEY_STRICT];
-    _cleanup_(freep) char *nodes = strict ? cluster_node_names() : NULL;
+    _cleanup_(freep) char *nodes = strict ? admin_node_names() : NULL;
     char *target = NULL;
     if (asprintf(&target, "%s%s%s%s", action->target, strict ? "&strict=1" : "", nodes ? "&nodes=" : "",
                  nodes ? nodes : "") < 0)

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin.h"
 #include "can.h"
-#include "doctor.h"
 #include "guess.h"
 #include "metadata.h"
 #include "rehearse.h"
@@ -33,7 +33,7 @@ struct command {
     bool power;     /* POST; takes --dry-run and --method */
     bool text_only; /* no JSON form */
     bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
-    bool doctor;    /* what is shown, and the exit status, are doctor.c's */
+    bool doctor;    /* is fence-broker-admin's, see admin.c */
     bool watched;   /* takes --watch */
     bool rehearsal; /* one request a guest, see rehearse.c */
     bool cut;       /* takes --limit and --since */
@@ -64,7 +64,6 @@ static const struct command commands[] = {
      .synopsis = "explain ID",
      .description = "one operation, step by step"},
     {.name = "doctor",
-     .path = "/v1/doctor%s",
      .doctor = true,
      .synopsis = "doctor",
      .description = "would a fence work, and if not, why; works without a daemon, too"},
@@ -360,8 +359,6 @@ static int show(const struct showing *showing, const struct screen *screen, unsi
     const struct command *command = showing->command;
     bool json = showing->call->json;
     struct answer answer = {0};
-    if (command->doctor)
-        return doctor_show(&showing->request, screen, failure);
     int rc = request_perform(&showing->request, &answer, failure);
     if (rc == 0 && answer.status != 200)
         rc = answer_failure(&answer, failure);
@@ -388,6 +385,8 @@ static int carry_out(const struct command *command, const struct call *call, cha
 {
     _cleanup_(freep) char *target = NULL;
     struct screen screen = screen_of_stdout();
+    if (command->doctor)
+        return admin_doctor(call->socket, call->json, failure);
     if (command->rehearsal) {
         int rc = rehearse_show(call->socket, operands[0], call->json, &screen, failure);
         return rc >= 0 && say_finish(failure) < 0 ? -1 : rc;

@@ -1,7 +1,8 @@
-/* What the client says beside its answers. Pacemaker logs our stderr and judges a failed fence by its words,
- * so a failure is one line with its cause and its way out, written at once, without control characters. This
- * room does not know what failed, and it never prints a parameter's value on its own account: a password left
- * over from another agent's device must not reach a log. */
+/* What the client says beside its answers (and what fence-broker-admin does, where it does the client's
+ * work). Pacemaker logs our stderr and judges a failed fence by its words, so a failure is one line with its
+ * cause and its way out, written at once, without control characters. This room does not know what failed,
+ * and it never prints a parameter's value on its own account: a password left over from another agent's
+ * device must not reach a log. */
 #include "say.h"
 
 #include <errno.h>
@@ -13,8 +14,7 @@
 
 #include "system/cleanup.h"
 
-#define PROGRAM "fence_broker"
-
+static const char *program_ = "fence_broker";
 static bool quiet_;
 static bool verbose_;
 static int debug_fd_ = -1;
@@ -85,12 +85,17 @@ void failure_print(const struct failure *failure)
     char *line = NULL;
     const char *cause = failure->cause ? failure->cause : "out of memory";
     const char *hint = failure->hint ? failure->hint : "free some memory and try again";
-    if (asprintf(&line, PROGRAM ": %s; %s", cause, hint) < 0)
+    if (asprintf(&line, "%s: %s; %s", program_, cause, hint) < 0)
         line = NULL;
     if (debug_fd_ >= 0 && line)
         write_line(debug_fd_, strdup(line));
     if (line)
         write_line(STDERR_FILENO, line);
+}
+
+void say_as(const char *program)
+{
+    program_ = program;
 }
 
 void say_setup(bool quiet, bool verbose, const char *debug_file)
@@ -112,7 +117,7 @@ void say_warning(const char *format, ...)
     _cleanup_(freep) char *text = format_va(format, args);
     va_end(args);
     char *line = NULL;
-    if (text && !quiet_ && asprintf(&line, PROGRAM ": warning: %s", text) >= 0)
+    if (text && !quiet_ && asprintf(&line, "%s: warning: %s", program_, text) >= 0)
         write_line(STDERR_FILENO, line);
     say_debug("warning: %s", text ? text : "");
 }
@@ -126,7 +131,7 @@ void say_debug(const char *format, ...)
     _cleanup_(freep) char *text = format_va(format, args);
     va_end(args);
     char *line = NULL;
-    if (!text || asprintf(&line, PROGRAM "[%d]: debug: %s", (int)getpid(), text) < 0)
+    if (!text || asprintf(&line, "%s[%d]: debug: %s", program_, (int)getpid(), text) < 0)
         return;
     if (debug_fd_ >= 0)
         write_line(debug_fd_, strdup(line));

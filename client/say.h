@@ -25,6 +25,8 @@ int failure_prefix(struct failure *failure, const char *format, ...) __attribute
 /* Writes `fence_broker: CAUSE; HINT` to stderr as exactly one line with one write. */
 void failure_print(const struct failure *failure);
 
+/* By what name; "fence_broker" if nothing is said. Borrowed. */
+void say_as(const char *program);
 /* `quiet` silences warnings, `verbose` sends debugging to stderr, `debug_file` (may be NULL) gets it
  * appended. A file that cannot be written is warned about and done without: a fence must not fail for its
  * log. */

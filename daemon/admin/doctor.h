@@ -1,7 +1,7 @@
 /*
- * fence-broker-admin doctor: would a fence work with this configuration, and if not, why? For when no daemon
- * runs: logs in to Proxmox as the daemon would, learns what it would learn in its first round, and prints the
- * same report. Powers nothing, writes nothing.
+ * fence-broker-admin doctor: would a fence work, and if not, why? The running daemon is asked for its report;
+ * where there is none, Proxmox is asked as the daemon would, once, and the same report comes of it.
+ * Pacemaker's set-up on this node is looked at behind it. Powers nothing, writes nothing.
  */
 #pragma once
 

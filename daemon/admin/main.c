@@ -8,6 +8,7 @@
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "admin/doctor.h"
+#include "admin/nodes.h"
 #include "admin/provision.h"
 #include "system/cleanup.h"
 #include "system/secret.h"
@@ -23,9 +24,10 @@ static const struct {
     int (*main)(int argc, char **argv);
 } commands[] = {
     {"check", "read and check the configuration, the secret and the CA", check_main},
-    {"doctor", "why a fence would fail, without a daemon", doctor_main},
+    {"doctor", "would a fence work, and if not, why", doctor_main},
     {"audit", "who could fence what, from a copy of user.cfg", audit_main},
     {"provision", "make what fencing takes in Proxmox VE", provision_main},
+    {"nodes", "whose fencing a strict monitor insists on", nodes_main},
 };
 
 static void usage(FILE *out)

@@ -60,6 +60,21 @@ void diagnosis_hint(struct diagnosis *diagnosis, const char *hint)
         diagnosis->failed = true;
 }
 
+void diagnosis_paste(struct diagnosis *diagnosis, const char *line)
+{
+    if (!line || strchr(line, '`') || diagnosis->failed)
+        return;
+    struct diagnosis_finding *last = &diagnosis->findings[diagnosis->count - 1];
+    char *hint = NULL;
+    if (asprintf(&hint, "%s%s`%s`", last->hint ? last->hint : "", last->hint ? " " : "", line) < 0) {
+        diagnosis->failed = true;
+        return;
+    }
+    text_make_printable(hint);
+    free(last->hint);
+    last->hint = hint;
+}
+
 /* Is this word, and not a part of a longer one, at `at`? */
 static bool word_at(const char *text, const char *at, const char *word)
 {

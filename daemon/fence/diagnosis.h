@@ -26,9 +26,12 @@ enum diagnosis_step {
     DIAGNOSIS_GUESTS,
     DIAGNOSIS_LOCAL,
     DIAGNOSIS_STEP_COUNT,
+    DIAGNOSIS_CLUSTER = DIAGNOSIS_STEP_COUNT, /* no link: Pacemaker's set-up, which only the command sees */
 };
 
 enum diagnosis_level {
+    DIAGNOSIS_SKIPPED, /* of the cluster: there is nothing to look at, or no way to, and that is as good as:
+                        */
     DIAGNOSIS_OK,
     DIAGNOSIS_UNKNOWN, /* nothing can be said, because something before it is broken */
     DIAGNOSIS_WARNING, /* a fence would work, but something is off */
@@ -79,6 +82,15 @@ struct diagnosis_facts {
 
 void diagnosis_make(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_clear(struct diagnosis *diagnosis); /* frees; usable again */
+
+/* Adds a finding, whose message is made printable. `age_ms`: see diagnosis_finding. */
+void diagnosis_add(struct diagnosis *diagnosis, enum diagnosis_step step, enum diagnosis_level level,
+                   int64_t age_ms, const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The way out for the finding added last; NULL or "" is none. */
+void diagnosis_hint(struct diagnosis *diagnosis, const char *hint);
+/* A line to be pasted, behind the hint of the finding added last; one with a backtick in it is left out. */
+void diagnosis_paste(struct diagnosis *diagnosis, const char *line);
+
 /* The gravest level; an empty report knows nothing. */
 enum diagnosis_level diagnosis_worst(const struct diagnosis *diagnosis);
 /* 0 fine, 1 a fence would fail, 2 it would work but something is off (or not known). */

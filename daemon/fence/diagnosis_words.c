@@ -1,7 +1,5 @@
 /*
- * The report as a screen and as JSON. The first line of the screen is the verdict in one of three fixed
- * texts, by which the client knows its exit status; in JSON that is `exit_status`, the first member. Knows
- * nothing of how findings come about.
+ * The report as a screen and as JSON. Knows nothing of how findings come about.
  */
 #include "fence/diagnosis_private.h"
 
@@ -14,7 +12,7 @@
 
 const char *diagnosis_step_name(enum diagnosis_step step)
 {
-    static const char *const names[DIAGNOSIS_STEP_COUNT] = {
+    static const char *const names[DIAGNOSIS_STEP_COUNT + 1] = {
         [DIAGNOSIS_CONFIGURATION] = "configuration",
         [DIAGNOSIS_ENDPOINTS] = "endpoints",
         [DIAGNOSIS_LOGIN] = "login",
@@ -23,6 +21,7 @@ const char *diagnosis_step_name(enum diagnosis_step step)
         [DIAGNOSIS_NAMES] = "names",
         [DIAGNOSIS_GUESTS] = "guests",
         [DIAGNOSIS_LOCAL] = "this node",
+        [DIAGNOSIS_CLUSTER] = "cluster",
     };
 
     return (size_t)step < ARRAY_LEN(names) ? names[step] : "unknown";
@@ -30,7 +29,7 @@ const char *diagnosis_step_name(enum diagnosis_step step)
 
 const char *diagnosis_level_name(enum diagnosis_level level)
 {
-    static const char *const names[] = {"ok", "unknown", "warning", "failure"};
+    static const char *const names[] = {"skipped", "ok", "unknown", "warning", "failure"};
 
     return (size_t)level < ARRAY_LEN(names) ? names[level] : "unknown";
 }
@@ -90,7 +89,7 @@ static void put_finding(struct text *out, const struct diagnosis_finding *findin
 /* Behind the last finding of a step. */
 static void put_time(struct text *out, const struct diagnosis *diagnosis, enum diagnosis_step step)
 {
-    if (diagnosis->took_us[step] < 0)
+    if (step == DIAGNOSIS_CLUSTER || diagnosis->took_us[step] < 0)
         return;
     text_puts(out, "  time     ");
     diagnosis_put_us(out, diagnosis->took_us[step]);
@@ -177,7 +176,6 @@ void diagnosis_put_json(struct text *out, const struct diagnosis *diagnosis, boo
     json_put_string(out, "verdict", verdict_words(diagnosis));
     json_put_bool(out, "daemon", daemon);
     put_step_objects(out, diagnosis);
-    /* the last member: the client puts its own findings behind the last one */
     json_put_open(out, "findings", '[');
     for (size_t i = 0; i < diagnosis->count; i++)
         put_finding_object(out, &diagnosis->findings[i], realtime_ms);

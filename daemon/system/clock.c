@@ -135,17 +135,19 @@ static bool parse_zone(const char *text, int *minutes)
 int64_t clock_parse(const char *text, int64_t now_ms)
 {
     struct tm tm = {0};
-    int minutes = 0;
+    int minutes = 0, fraction_ms = 0;
     const char *rest = strptime(text, "%Y-%m-%d", &tm);
     if (!rest || rest != text + strlen("2026-11-22"))
         return parse_age(text, now_ms);
     if (*rest) {
         rest = *rest == 'T' || *rest == 't' || *rest == ' ' ? strptime(rest + 1, "%H:%M:%S", &tm) : NULL;
-        if (rest && *rest == '.')
-            rest += 1 + strspn(rest + 1, "0123456789");
+        if (rest && *rest == '.') {
+            for (int unit = 100; *++rest >= '0' && *rest <= '9'; unit /= 10)
+                fraction_ms += unit * (*rest - '0');
+        }
         if (!rest || !parse_zone(rest, &minutes))
             return -1;
     }
-    int64_t ms = ((int64_t)timegm(&tm) - INT64_C(60) * minutes) * MS_PER_SECOND;
+    int64_t ms = ((int64_t)timegm(&tm) - INT64_C(60) * minutes) * MS_PER_SECOND + fraction_ms;
     return ms < 0 ? 0 : ms;
 }

@@ -174,24 +174,30 @@ POST /v1/guests/102/rehearse HTTP/1.1'
     fails_with "there is no guest that you may rehearse"
 }
 
-@test "doctor's exit status is what the report begins with, in both forms" {
-    while IFS='|' read -r code words; do
-        broker "$(reply text 200 text/plain "Verdict: $words\\n\\nendpoints\\n  ok       a\\n")" \
-            "$(reply json 200 application/json "{\"exit_status\":$code,\"verdict\":\"$words\",\"daemon\":true,\"findings\":[{\"step\":\"endpoints\"}]}\\n")"
+# report LEVEL: what the daemon answers
+report() {
+    printf '{"exit_status":0,"verdict":"fine","daemon":true,"steps":[{"step":"endpoints","took_ms":1.5}],"findings":['
+    printf '{"step":"endpoints","level":"%s","message":"a","hint":null,"paste":[],"seen_at":null,"seen_age_s":null}]}\\n' "$1"
+}
+
+@test "doctor's exit status is that of all findings, in both forms" {
+    while IFS='|' read -r level code words; do
+        broker "$(reply json 200 application/json "$(report "$level")")"
         client -s "$SOCKET" doctor
         is "$status" "$code"
-        like "$out" "Verdict: $words"$'\n\nendpoints\n  ok       a\n\ncluster\n  skipped  *'
+        like "$out" "Verdict: $words"$'\nAs the running daemon sees it.\n\nendpoints\n  '"$level"$' *a\n  time     1.5 ms\n\ncluster\n  skipped  *'
         client -s "$SOCKET" doctor --json
         is "$status" "$code"
-        like "$out" "{\"exit_status\":$code,\"verdict\":\"$words\",\"daemon\":true,\"findings\":\[{\"step\":\"endpoints\"},{\"step\":\"cluster\",\"level\":\"skipped\",*}]}"
+        like "$out" "{\"exit_status\":$code,\"verdict\":\"$words\",\"daemon\":true,\"steps\":\[*\],\"findings\":\[{\"step\":\"endpoints\",*},{\"step\":\"cluster\",\"level\":\"skipped\",*}]}"
         is "$(requests | sort -u)" "GET /v1/doctor HTTP/1.1"
-        kill "$BROKER_PID"
-        wait "$BROKER_PID" || true
+        is "$err" ""
+        broker_end
         rm -f "$SOCKET" "$LOG"
     done <<-'END'
-	0|fine
-	1|a fence would fail
-	2|a fence would work, but something is off
+	ok|0|fine
+	failure|1|a fence would fail
+	warning|2|a fence would work, but something is off
+	unknown|2|a fence would work, but something is off
 	END
 }
 
@@ -199,46 +205,75 @@ POST /v1/guests/102/rehearse HTTP/1.1'
     while IFS= read -r body; do
         broker "$(reply json 200 application/json "$body")"
         client -s "$SOCKET" doctor --json
-        fails_with "is no report of the doctor's"
+        doctor_fails_with "is no report of the doctor's"
         is "$out" ""
-        kill "$BROKER_PID"
-        wait "$BROKER_PID" || true
+        broker_end
         rm -f "$SOCKET" "$LOG"
     done <<-'END'
-	{"exit_status":0,"verdict":"finer","findings":[]}
-	{"exit_status":0,"verdict":"fine","findings":[],"more":1}
+	{"exit_status":0,"verdict":"fine","findings":[]}
+	{"exit_status":0,"verdict":"fine","steps":[],"findings":[{"step":"endpoints","level":"finer","message":"a"}]}
 	{"exit_status":0,"verdict":"fine",
 	[]
+	Verdict: fine
 	END
-    broker "$(reply text 200 text/plain 'Verdict: finer than fine\\n')"
-    client -s "$SOCKET" doctor
-    fails_with "is no report of the doctor's"
+}
+# the program that does it says so itself
+doctor_fails_with() {
+    is "$status" 1 && is "$(wc -l <"$T/err")" 1 && like "$err" "fence-broker-admin: doctor: *; *" && like "$err" "*$1*"
 }
 
-@test "doctor without a daemon is fence-broker-admin's, from the client's own directory, with its exit status" {
-    mkdir "$T/bin"
+@test "an error that is the daemon's answer to doctor is told, and shown with --json" {
+    broker "$(reply bad 403 application/json '{"error":{"code":"denied","message":"no rule matches","hint":"ask root"}}\n')"
+    client doctor --socket "$SOCKET"
+    doctor_fails_with "denied: no rule matches; ask root"
+    is "$out" ""
+    client doctor --json --socket "$SOCKET"
+    doctor_fails_with "denied: no rule matches; ask root"
+    is "$out" '{"error":{"code":"denied","message":"no rule matches","hint":"ask root"}}'
+}
+
+@test "doctor is fence-broker-admin's, from the client's own folder, and nobody's environment leads elsewhere" {
+    mkdir "$T/bin" "$T/other"
     cp "$CLIENT" "$T/bin/fence_broker"
     CLIENT=$T/bin/fence_broker
     client doctor --socket "$SOCKET"
-    fails_with "cannot run $T/bin/fence-broker-admin"
-    printf '%s\n' '#!/bin/sh' '[ "$*" != doctor ] || printf "%s\n" "Verdict: a fence would work, but something is off" "ran: $*"' \
-        '[ "$*" = doctor ] || printf "%s\n" "{\"exit_status\":1,\"verdict\":\"a fence would fail\",\"ran\":\"$*\",\"findings\":[]}"' \
-        'exit 2' >"$T/bin/fence-broker-admin"
-    chmod 755 "$T/bin/fence-broker-admin"
-    client doctor --socket "$SOCKET"
+    fails_with "doctor: cannot run $T/bin/fence-broker-admin: No such file or directory; it is part of the client's package"
+    printf '%s\n' '#!/bin/sh' 'echo "ran: $*"' 'exit 2' >"$T/bin/fence-broker-admin"
+    printf '%s\n' '#!/bin/sh' 'echo astray' >"$T/other/fence-broker-admin"
+    chmod 755 "$T"/*/fence-broker-admin
+    cd "$T/other"
+    PATH=$T/other:$PATH client doctor --socket "$SOCKET"
     is "$status" 2
-    like "$out" $'Verdict: a fence would work, but something is off\nran: doctor\n\ncluster\n*'
+    is "$out" "ran: doctor --socket $SOCKET"
     client doctor --json --socket "$SOCKET"
-    is "$status" 1
-    like "$out" '*"ran":"doctor --json","findings":\[{"step":"cluster",*'
-    # a program that says nothing is no report
-    printf '%s\n' '#!/bin/sh' 'echo "it is broken" >&2' 'exit 1' >"$T/bin/fence-broker-admin"
-    client doctor --socket "$SOCKET"
-    fails_with "it is broken"
-    # somebody is there: what it says counts, and nothing else
-    broker "$(reply bad 403 text/plain 'denied: no rule matches\nhint: ask root\n')"
-    client doctor --socket "$SOCKET"
-    fails_with "denied: no rule matches; ask root"
+    is "$status" 2
+    is "$out" "ran: doctor --socket $SOCKET --json"
+    # by a link, too: what counts is where the program lies
+    ln -s "$T/bin/fence_broker" "$T/other/fence_broker"
+    CLIENT=$T/other/fence_broker
+    client doctor -s "$SOCKET"
+    is "$out" "ran: doctor --socket $SOCKET"
+}
+
+@test "strict=1 asks for the nodes that fence-broker-admin tells, and for every guest where it tells none" {
+    mkdir "$T/bin"
+    cp "$CLIENT" "$T/bin/fence_broker"
+    CLIENT=$T/bin/fence_broker
+    broker "$(reply ok 200 text/plain 'ok\n')"
+    asks() {
+        agent action=monitor strict=1
+        is "$status" 0
+        is "$err" ""
+        is "$(requests | tail -n 1)" "GET /v1/status?view=monitor&strict=1$1 HTTP/1.1"
+    }
+    asks ""
+    for script in 'echo n1; exit 1' 'kill -s KILL $$' 'exit 0' 'yes a-long-name | head -n 5000' 'seq 1000000000 1000000700'; do
+        printf '%s\n' '#!/bin/sh' "$script" >"$T/bin/fence-broker-admin"
+        chmod 755 "$T/bin/fence-broker-admin"
+        asks ""
+    done
+    printf '%s\n' '#!/bin/sh' '[ "$*" = nodes ] && printf "%s\n" n1 "n 2" n3.example.com; echo words >&2' >"$T/bin/fence-broker-admin"
+    asks "&nodes=n1,n%202,n3.example.com"
 }
 
 @test "misuse is an error that says what is wrong" {

@@ -31,7 +31,7 @@ ground_lay() {
     local i switch
     mount -t tmpfs -o mode=755 tmpfs /run
     mkdir -p /run/netns /run/lock
-    over /usr/sbin "$BUILD/fence_broker"
+    over /usr/sbin "$BUILD/fence_broker" "$BUILD/fence-broker-admin"
     install -m 755 "$CLUSTER_HERE/fence_other" /usr/sbin/fence_host
     install -m 755 "$CLUSTER_HERE/fence_other" /usr/sbin/fence_port
     over /usr/lib/ocf/resource.d

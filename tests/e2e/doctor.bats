@@ -15,7 +15,7 @@ fingerprint_of() { openssl x509 -noout -sha256 -fingerprint -in "$SIM/$1.pem" | 
 endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
 endpoint_is() { [[ $(ask GET /v1/status | json "endpoints.$1.state") == "$2" ]]; }
 
-# doctor [ARGUMENT…]: the client against the daemon; alone […]: the daemon's program, without one. Set status, out, err.
+# doctor [ARGUMENT…]: of the daemon, by the client; alone […]: without asking one. Set status, out, err.
 doctor() { heard "$BUILD/fence_broker" doctor --socket "$SOCKET" "$@"; }
 alone() { heard "$BUILD/fence-broker-admin" doctor -c "$CONFIG" "$@"; }
 heard() {
@@ -40,7 +40,7 @@ took() {
         print "$took\n";
         exit($took =~ /^(null|[0-9]+(\.[0-9]+)?)$/ ? 0 : 1)' "$1" <<<"$out"
 }
-CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # and what the client adds
+CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # and what the command adds
 
 @test "a healthy chain: exit 0, every link is named in order, in both forms" {
     sim_start
@@ -111,7 +111,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     broker_configure "${POLLS[@]}"
     alone --json
     ends 1
-    is "$(steps)" "$CHAIN"
+    is "$(steps)" "$CHAIN,cluster"
     is "$(findings unknown)$(findings warning)" ""
     unlike "$(for step in configuration endpoints privileges pool guests "this node"; do took "$step"; done)" "*null*"
     like "$(findings failure)" "this node: no daemon runs: nobody listens at $SOCKET; start it: \`systemctl enable --now *"
@@ -124,6 +124,32 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     alone
     ends 0
     like "$out" "Verdict: fine*Seen without a daemon*somebody listens at $SOCKET; *fence_broker doctor*"
+}
+
+@test "the command gives the running daemon's report, whoever starts it, and asks no daemon with a configuration of its own" {
+    sim_start
+    broker_start "${POLLS[@]}"
+    await 20 doctor_exits 0
+    doctor
+    sed 's/ ([0-9]* m*s ago)//; s/^  time .*//' <<<"$out" >"$T/by-client"
+    heard "$BUILD/fence-broker-admin" doctor -s "$SOCKET"
+    ends 0
+    diff "$T/by-client" <(sed 's/ ([0-9]* m*s ago)//; s/^  time .*//' <<<"$out")
+    like "$out" "Verdict: fine*As the running daemon sees it.*"
+    heard "$BUILD/fence-broker-admin" doctor --socket "$SOCKET" --json
+    ends 0
+    is "$(steps) $(json daemon <<<"$out")" "$CHAIN,cluster true"
+    # what the daemon itself says of it, and no more in between
+    is "$(ask GET /v1/doctor | perl -MJSON::PP -0777 -e 'print join(",", sort keys %{ decode_json(<STDIN>) })')" \
+        "$(perl -MJSON::PP -0777 -e 'print join(",", sort keys %{ decode_json(<STDIN>) })' <<<"$out")"
+    heard "$BUILD/fence-broker-admin" doctor -s "$SOCKET" -c "$CONFIG"
+    ends 1
+    like "$err" "fence-broker-admin: --config asks no broker: leave out --socket*usage: *"
+    kill -STOP "$BROKER_PID"
+    alone
+    kill -CONT "$BROKER_PID"
+    ends 0
+    like "$out" "*Seen without a daemon*"
 }
 
 @test "a certificate that is not believed: the fingerprint and the CA line are named, and the line mends it" {
@@ -180,7 +206,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     alone --json
     ends 1
     like "$(findings failure)" "configuration: $CONFIG:$line: *pol*"
-    is "$(steps)" "$CHAIN"
+    is "$(steps)" "$CHAIN,cluster"
     is "$(wc -l <<<"$(findings unknown)")" 7
     alone --frob
     ends 1

@@ -10,7 +10,7 @@ users_setup() {
     printf '%s\n' 'root:x:0:' 'haclient:x:990:' >"$T/group"
     chmod 755 "$T/run"
     mkdir -m 755 "$T/bin"
-    install -m 755 "$BUILD/fence_broker" "$BATS_TEST_DIRNAME/socket-identity" "$BATS_TEST_DIRNAME/socket-abuse" "$T/bin/"
+    install -m 755 "$BUILD/fence_broker" "$BUILD/fence-broker-admin" "$BATS_TEST_DIRNAME/socket-identity" "$BATS_TEST_DIRNAME/socket-abuse" "$T/bin/"
 }
 
 # user NAME UID GID [GROUP,…]: GROUPs are names of T/group

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster_private.h"
+#include "admin/cluster_private.h"
 #include "system/cleanup.h"
 
 /* False: no memory. */

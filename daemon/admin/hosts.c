@@ -3,7 +3,7 @@
  * meaning of what follows it and is dropped; the last entry of a node counts; names compare without regard to
  * case; whoever is in the map is in the list. The plug goes into one parameter, unless the device itself has
  * a value for it, and all parameters of the device are passed on. Knows no guests. */
-#include "hosts.h"
+#include "admin/hosts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

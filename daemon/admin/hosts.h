@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cib.h"
+#include "admin/cib.h"
 
 /* A node of pcmk_host_map or pcmk_host_list. */
 struct host {

@@ -1,16 +1,17 @@
 /* From cibadmin's answer to the few things that decide whether a fence would work: the cluster's properties,
  * its nodes, its stonith resources with their parameters. Judges nothing. Conditions (rules) are not
  * evaluated: the first value that is written for a name is taken, as Pacemaker does without them. */
-#include "cib.h"
+#include "admin/cib.h"
 
+#include <libxml/parser.h>
+#include <libxml/tree.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "admin/tool.h"
 #include "system/cleanup.h"
-#include "tool.h"
-#include "xml.h"
 
 #define CIBADMIN "cibadmin"
 #define CIB_MOST (64 * 1024 * 1024)
@@ -65,26 +66,80 @@ static bool add_node(struct cib *cib, const char *name, bool remote)
 /* ---- reading --------------------------------------------------------------------------------------------
  */
 
-/* Where in the document the reader is. */
+/* Libxml2 gets the text as it is: nothing is fetched, and what defines entities is refused before they are
+ * used. Its own bounds hold: elements 256 deep, 10 MB a value. */
+#define XML_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_COMPACT)
+
+/* Of "<!DOCTYPE", which no CIB has. */
+static void refuse_types(void *context, const xmlChar *name, const xmlChar *id, const xmlChar *system)
+{
+    (void)name;
+    (void)id;
+    (void)system;
+    xmlStopParser(context);
+}
+
+static xmlDoc *parse(const char *text, size_t length)
+{
+    bool good = length <= CIB_MOST && !memchr(text, '\0', length); /* where libxml2 would take it to end */
+    xmlParserCtxt *parser = good ? xmlNewParserCtxt() : NULL;
+    if (!parser)
+        return NULL;
+    parser->sax->internalSubset = refuse_types;
+    xmlDoc *document = xmlCtxtReadMemory(parser, text, (int)length, NULL, NULL, XML_OPTIONS);
+    xmlFreeParserCtxt(parser);
+    if (!document || xmlDocGetRootElement(document))
+        return document;
+    xmlFreeDoc(document); /* it was refused */
+    return NULL;
+}
+
+/* The attribute's value, which lives as long as the document; NULL: there is none. */
+static const char *get(const xmlNode *node, const char *name)
+{
+    const xmlAttr *attribute = xmlHasProp(node, (const xmlChar *)name);
+    if (!attribute)
+        return NULL;
+    const xmlNode *value = attribute->children;
+    return value ? (const char *)value->content : "";
+}
+
+static bool is(const xmlNode *node, const char *name)
+{
+    return strcmp((const char *)node->name, name) == 0;
+}
+
+/* What is around an element, and whose the nvpairs in it are. */
 struct place {
-    struct cib *cib;
-    struct cib_pairs *pairs; /* those that a nvpair belongs to; NULL: it is of no interest */
-    size_t pairs_depth;      /* of the element that holds them */
-    bool in_resource;
-    size_t resource_depth, op_depth; /* op_depth: 0 while outside of an operation */
+    enum { PAIRS_OF_NOBODY, PAIRS_PROPERTIES, PAIRS_PARAMETERS, PAIRS_META } pairs;
+    size_t device; /* its number, from 1 on; 0: it is in none */
+    bool in_operation;
 };
 
-static bool open_resource(struct place *place, const struct xml *xml)
+static struct cib_pairs *pairs_of(struct cib *cib, const struct place *place)
 {
-    struct cib *cib = place->cib;
-    const char *class = xml_get(xml, "class"), *type = xml_get(xml, "type"), *id = xml_get(xml, "id");
-    const char *provider = xml_get(xml, "provider");
-    bool other = class && strcmp(class, "stonith") != 0;
-    place->pairs = NULL; /* those of a device may move */
+    switch (place->pairs) {
+    case PAIRS_PROPERTIES:
+        return &cib->properties;
+    case PAIRS_PARAMETERS:
+        return &cib->devices[place->device - 1].parameters;
+    case PAIRS_META:
+        return &cib->devices[place->device - 1].meta;
+    case PAIRS_OF_NOBODY:
+        break;
+    }
+    return NULL;
+}
+
+static bool take_resource(struct cib *cib, const xmlNode *node, struct place *place)
+{
+    const char *class = get(node, "class"), *type = get(node, "type"), *id = get(node, "id");
+    const char *provider = get(node, "provider");
+    *place = (struct place){.pairs = PAIRS_OF_NOBODY};
     if (!id)
         return true;
     /* ocf:pacemaker:remote makes a node of its resource's name */
-    if (other)
+    if (class && strcmp(class, "stonith") != 0)
         return !provider || !type || strcmp(provider, "pacemaker") != 0 || strcmp(type, "remote") != 0 ||
                add_node(cib, id, true);
     struct cib_device *devices =
@@ -96,87 +151,69 @@ static bool open_resource(struct place *place, const struct xml *xml)
     cib->devices = devices;
     devices[cib->device_count++] = (struct cib_device){.id = id,
                                                        .agent = type,
-                                                       .based_on = xml_get(xml, "template"),
+                                                       .based_on = get(node, "template"),
                                                        .stonith = class && strcmp(class, "stonith") == 0,
-                                                       .is_template = strcmp(xml->name, "template") == 0};
-    place->in_resource = true;
-    place->resource_depth = xml->depth;
+                                                       .is_template = is(node, "template")};
+    place->device = cib->device_count;
     return true;
 }
 
-static bool open_pair(struct place *place, const struct xml *xml)
+static bool take_pair(struct cib_pairs *pairs, const xmlNode *node)
 {
-    const char *name = xml_get(xml, "name"), *value = xml_get(xml, "value");
-    return !place->pairs || !name || !value || add_pair(place->pairs, name, value);
+    const char *name = get(node, "name"), *value = get(node, "value");
+    return !pairs || !name || !value || add_pair(pairs, name, value);
 }
 
-static void open_pairs(struct place *place, const struct xml *xml, struct cib_pairs *pairs)
+/* What the element says, and what it is to those within. False: no memory, or too much of it. */
+static bool take(struct cib *cib, const xmlNode *node, struct place *place)
 {
-    place->pairs = pairs;
-    place->pairs_depth = xml->depth;
-}
-
-static bool open_element(struct place *place, const struct xml *xml)
-{
-    struct cib *cib = place->cib;
-    struct cib_device *device = place->in_resource ? &cib->devices[cib->device_count - 1] : NULL;
-    bool of_device = device && !place->op_depth;
-    if (strcmp(xml->name, "nvpair") == 0)
-        return open_pair(place, xml);
-    if (strcmp(xml->name, "primitive") == 0 || strcmp(xml->name, "template") == 0)
-        return open_resource(place, xml);
-    if (strcmp(xml->name, "op") == 0 && device)
-        place->op_depth = xml->depth;
-    else if (strcmp(xml->name, "cluster_property_set") == 0)
-        open_pairs(place, xml, &cib->properties);
-    else if (strcmp(xml->name, "instance_attributes") == 0)
-        open_pairs(place, xml, of_device ? &device->parameters : NULL);
-    else if (strcmp(xml->name, "meta_attributes") == 0)
-        open_pairs(place, xml, of_device ? &device->meta : NULL);
-    else if (strcmp(xml->name, "node") == 0 && xml_get(xml, "uname")) {
-        const char *type = xml_get(xml, "type");
-        return add_node(cib, xml_get(xml, "uname"), type && strcmp(type, "remote") == 0);
+    bool of_device = place->device && !place->in_operation;
+    if (is(node, "nvpair"))
+        return take_pair(pairs_of(cib, place), node);
+    if (is(node, "primitive") || is(node, "template"))
+        return take_resource(cib, node, place);
+    if (is(node, "op"))
+        place->in_operation = true;
+    else if (is(node, "cluster_property_set"))
+        place->pairs = PAIRS_PROPERTIES;
+    else if (is(node, "instance_attributes"))
+        place->pairs = of_device ? PAIRS_PARAMETERS : PAIRS_OF_NOBODY;
+    else if (is(node, "meta_attributes"))
+        place->pairs = of_device ? PAIRS_META : PAIRS_OF_NOBODY;
+    else if (is(node, "node") && get(node, "uname")) {
+        const char *type = get(node, "type");
+        return add_node(cib, get(node, "uname"), type && strcmp(type, "remote") == 0);
     }
     return true;
 }
 
-/* xml->depth is that of what is around the element that has ended. */
-static void close_element(struct place *place, const struct xml *xml)
+/* As deep as libxml2 lets a document be. */
+static bool walk(struct cib *cib, const xmlNode *parent, const struct place *around)
 {
-    if (place->pairs && xml->depth + 1 == place->pairs_depth)
-        place->pairs = NULL;
-    if (place->op_depth == xml->depth + 1)
-        place->op_depth = 0;
-    if (place->in_resource && xml->depth + 1 == place->resource_depth)
-        place->in_resource = false;
+    for (const xmlNode *node = parent->children; node; node = node->next) {
+        struct place place = *around;
+        if (node->type == XML_ELEMENT_NODE && (!take(cib, node, &place) || !walk(cib, node, &place)))
+            return false;
+    }
+    return true;
 }
 
-int cib_read(struct cib *cib, char *text, size_t length, struct failure *failure)
+int cib_read(struct cib *cib, const char *text, size_t length, struct failure *failure)
 {
-    struct place place = {.cib = cib};
-    struct xml xml;
-    enum xml_event event;
-    *cib = (struct cib){.text = text};
-    xml_begin(&xml, text, length);
-    while ((event = xml_next(&xml)) == XML_OPEN || event == XML_CLOSE) {
-        if (event == XML_CLOSE)
-            close_element(&place, &xml);
-        else if (!open_element(&place, &xml))
-            break;
-    }
-    xml_clear(&xml);
-    if (event == XML_END)
+    const struct place nowhere = {.pairs = PAIRS_OF_NOBODY};
+    *cib = (struct cib){.document = parse(text, length)};
+    if (!cib->document)
+        return failure_set(failure, "see what `cibadmin --query` prints",
+                           "cibadmin's answer is not the XML of a CIB");
+    if (walk(cib, (const xmlNode *)cib->document, &nowhere))
         return 0;
     bool many = cib->node_count == CIB_NODES_MOST || cib->device_count == CIB_DEVICES_MOST;
     cib_clear(cib);
-    if (event == XML_OPEN && many)
-        return failure_set(failure, "is it the right cluster?",
-                           "Pacemaker's configuration has more than %d nodes or %d fence devices",
-                           CIB_NODES_MOST, CIB_DEVICES_MOST);
-    if (event == XML_OPEN)
+    if (!many)
         return failure_set(failure, NULL, "out of memory");
-    return failure_set(failure, "see what `cibadmin --query` prints",
-                       "cibadmin's answer is not the XML of a CIB");
+    return failure_set(failure, "is it the right cluster?",
+                       "Pacemaker's configuration has more than %d nodes or %d fence devices", CIB_NODES_MOST,
+                       CIB_DEVICES_MOST);
 }
 
 int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure)
@@ -193,7 +230,9 @@ int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure)
         return failure_set(failure, "start Pacemaker on this node, and ask as root or a member of haclient",
                            "cibadmin: %s", words ? words : "it failed without a word");
     }
-    return cib_read(cib, TAKE(output.text), output.length, failure);
+    int rc = cib_read(cib, output.text, output.length, failure);
+    tool_output_clear(&output);
+    return rc;
 }
 
 void cib_clear(struct cib *cib)
@@ -205,7 +244,7 @@ void cib_clear(struct cib *cib)
     free(cib->devices);
     free(cib->nodes);
     free(cib->properties.list);
-    free(cib->text);
+    xmlFreeDoc(cib->document);
     *cib = (struct cib){0};
 }
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "say.h"
+#include "client/say.h"
 
 /* More nodes, or more fence devices, than any cluster has: such a CIB is refused. */
 #define CIB_NODES_MOST   1024
@@ -39,12 +39,11 @@ struct cib {
     size_t node_count, node_size;
     struct cib_device *devices;
     size_t device_count, device_size;
-    char *text; /* owned: all names and values point into it */
+    struct _xmlDoc *document; /* owned: all names and values point into it */
 };
 
-/* Takes `text` (`length` bytes and a NUL), cibadmin's answer, over in any case. 0, or -1 and `failure` is
- * set. */
-int cib_read(struct cib *cib, char *text, size_t length, struct failure *failure)
+/* Reads cibadmin's answer. 0, or -1 and `failure` is set. */
+int cib_read(struct cib *cib, const char *text, size_t length, struct failure *failure)
     __attribute__((warn_unused_result));
 /* How long people wait for cibadmin, and an agent that Pacemaker itself waits for. */
 #define CIB_WAIT_MS       10000

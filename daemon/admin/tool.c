@@ -1,7 +1,7 @@
 /* Programs of others: looked for where administrators' programs are, run with a time limit, read with a size
  * limit, and killed with all that they started when they keep to neither. What they say is for others to
  * understand. */
-#include "tool.h"
+#include "admin/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "request.h"
+#include "client/request.h"
 #include "system/cleanup.h"
 
 #define READ_CHUNK    65536

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "say.h"
+#include "client/say.h"
 
 #define COROSYNC_CONF "/etc/corosync/corosync.conf"
 

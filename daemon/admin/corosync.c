@@ -1,6 +1,6 @@
 /* corosync.conf: lines of "key: value" in sections with braces. Reads the three settings that decide what
  * happens when a cluster of two is cut apart, and the nodes' names; knows no other. */
-#include "corosync.h"
+#include "admin/corosync.h"
 
 #include <errno.h>
 #include <stdio.h>

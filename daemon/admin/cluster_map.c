@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cluster_private.h"
+#include "admin/cluster_private.h"
 #include "system/cleanup.h"
 
 /* The map that was read, as it should be written; NULL: no memory, or not to be put into a line for a shell.
@@ -36,12 +36,11 @@ static char *write_map(const struct hosts *device)
 static void paste_map(struct cluster *cluster, const struct hosts *device)
 {
     _cleanup_(freep) char *map = write_map(device);
-    findings_hint(cluster->findings,
-                  map ? "on one node of the cluster:" : "write it anew, as in n1:101;n2:102");
+    cluster_hint(cluster, map ? "on one node of the cluster:" : "write it anew, as in n1:101;n2:102");
     if (map)
-        findings_paste(cluster->findings,
-                       "crm_resource --resource %s --set-parameter pcmk_host_map --parameter-value '%s'",
-                       device->device->id, map);
+        cluster_paste(cluster,
+                      "crm_resource --resource %s --set-parameter pcmk_host_map --parameter-value '%s'",
+                      device->device->id, map);
 }
 
 /* Entries that are for no node of this cluster: typing errors, mostly. */
@@ -51,9 +50,9 @@ static void judge_strangers(struct cluster *cluster, const struct hosts *device)
         const char *name = device->list[i].node;
         if (cib_node(&cluster->cib, name))
             continue;
-        findings_add(cluster->findings, FINDING_WARNING, "%s names %s, which is no node of this cluster",
-                     device->device->id, name);
-        findings_hint(cluster->findings, "compare pcmk_host_map and pcmk_host_list with `crm_node --list`");
+        cluster_say(cluster, DIAGNOSIS_WARNING, "%s names %s, which is no node of this cluster",
+                    device->device->id, name);
+        cluster_hint(cluster, "compare pcmk_host_map and pcmk_host_list with `crm_node --list`");
     }
 }
 
@@ -61,25 +60,24 @@ void cluster_judge_map(struct cluster *cluster, const struct hosts *device)
 {
     const char *id = device->device->id;
     if (device->commas) {
-        findings_add(cluster->findings, FINDING_FAILURE,
-                     "pcmk_host_map of %s has a comma between nodes, or one too many: nodes are separated by "
-                     "';', and ',' is for the guests of one node",
-                     id);
+        cluster_say(cluster, DIAGNOSIS_FAILURE,
+                    "pcmk_host_map of %s has a comma between nodes, or one too many: nodes are separated by "
+                    "';', and ',' is for the guests of one node",
+                    id);
         paste_map(cluster, device);
     } else if (device->backslashes) {
-        findings_add(cluster->findings, FINDING_WARNING,
-                     "pcmk_host_map of %s has a backslash, which Pacemaker drops, and keeps from 3.0.2 on",
-                     id);
+        cluster_say(cluster, DIAGNOSIS_WARNING,
+                    "pcmk_host_map of %s has a backslash, which Pacemaker drops, and keeps from 3.0.2 on",
+                    id);
         paste_map(cluster, device);
     }
     if (!hosts_argument_known(device)) {
-        findings_add(cluster->findings, FINDING_WARNING,
-                     "pcmk_host_argument of %s is %s, which fence_broker does not read: it goes by the "
-                     "node's name, and pcmk_host_map has no effect",
-                     id, device->argument);
-        findings_hint(cluster->findings, "on one node of the cluster:");
-        findings_paste(cluster->findings, "crm_resource --resource %s --delete-parameter pcmk_host_argument",
-                       id);
+        cluster_say(cluster, DIAGNOSIS_WARNING,
+                    "pcmk_host_argument of %s is %s, which fence_broker does not read: it goes by the "
+                    "node's name, and pcmk_host_map has no effect",
+                    id, device->argument);
+        cluster_hint(cluster, "on one node of the cluster:");
+        cluster_paste(cluster, "crm_resource --resource %s --delete-parameter pcmk_host_argument", id);
     }
     judge_strangers(cluster, device);
 }

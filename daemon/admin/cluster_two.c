@@ -1,10 +1,10 @@
 /* Two nodes that lose sight of each other fence each other: without a delay both can end up off, and without
  * wait_for_all the one that comes back alone fences the survivor. */
-#include "cluster_private.h"
+#include "admin/cluster_private.h"
 
 #include <string.h>
 
-#include "corosync.h"
+#include "admin/corosync.h"
 
 /* Is this delay another one for one node than for the other? "5s" is the same for both, "a:5s;b:0s" is not.
  */
@@ -34,18 +34,17 @@ static void judge_delay(struct cluster *cluster)
     for (size_t i = 0; i < cluster->device_count; i++)
         delayed |= device_delays(cluster, &cluster->devices[i]);
     if (delayed) {
-        findings_add(cluster->findings, FINDING_OK, "one of the two nodes waits before it fences the other");
+        cluster_say(cluster, DIAGNOSIS_OK, "one of the two nodes waits before it fences the other");
         return;
     }
     for (size_t i = 0; i < cib->node_count; i++)
         if (!cib->nodes[i].remote)
             *(first ? &second : &first) = cib->nodes[i].name;
-    findings_add(cluster->findings, FINDING_WARNING,
-                 "two nodes and no delay: when they lose sight of each other, both can end up off");
-    findings_hint(cluster->findings, "%s is to survive here; on one node of the cluster:", first);
-    findings_paste(
-        cluster->findings,
-        "crm_resource --resource %s --set-parameter pcmk_delay_base --parameter-value '%s:5s;%s:0s'",
+    cluster_say(cluster, DIAGNOSIS_WARNING,
+                "two nodes and no delay: when they lose sight of each other, both can end up off");
+    cluster_hint(cluster, "%s is to survive here; on one node of the cluster:", first);
+    cluster_paste(
+        cluster, "crm_resource --resource %s --set-parameter pcmk_delay_base --parameter-value '%s:5s;%s:0s'",
         cluster->device_count ? cluster->devices[0].device->id : CLUSTER_DEVICE_ID, first, second);
 }
 
@@ -53,22 +52,20 @@ static void judge_quorum(struct cluster *cluster, const struct corosync *corosyn
 {
     const char *path = corosync_path();
     if (corosync->device)
-        findings_add(cluster->findings, FINDING_OK, "a quorum device decides between the two nodes");
+        cluster_say(cluster, DIAGNOSIS_OK, "a quorum device decides between the two nodes");
     else if (!corosync->two_node) {
-        findings_add(cluster->findings, FINDING_WARNING,
-                     "two nodes without two_node: who is left alone has no quorum, and fences nobody");
-        findings_hint(cluster->findings,
-                      "on both nodes, then restart corosync (`pcs quorum update` does it too):");
-        findings_paste(cluster->findings, "sed -i '/^[[:space:]]*quorum[[:space:]]*{/a\\    two_node: 1' %s",
-                       path);
+        cluster_say(cluster, DIAGNOSIS_WARNING,
+                    "two nodes without two_node: who is left alone has no quorum, and fences nobody");
+        cluster_hint(cluster, "on both nodes, then restart corosync (pcs quorum update does it too):");
+        cluster_paste(cluster, "sed -i '/^[[:space:]]*quorum[[:space:]]*{/a\\    two_node: 1' %s", path);
     } else if (corosync->wait_for_all == 0) {
-        findings_add(cluster->findings, FINDING_WARNING,
-                     "wait_for_all is 0: a fenced node that comes back alone fences the survivor");
-        findings_hint(cluster->findings, "on both nodes, then restart corosync:");
-        findings_paste(cluster->findings, "sed -i 's/^\\([[:space:]]*wait_for_all:\\).*/\\1 1/' %s", path);
+        cluster_say(cluster, DIAGNOSIS_WARNING,
+                    "wait_for_all is 0: a fenced node that comes back alone fences the survivor");
+        cluster_hint(cluster, "on both nodes, then restart corosync:");
+        cluster_paste(cluster, "sed -i 's/^\\([[:space:]]*wait_for_all:\\).*/\\1 1/' %s", path);
     } else {
-        findings_add(cluster->findings, FINDING_OK,
-                     "a node that comes back waits for the other one before it fences (wait_for_all)");
+        cluster_say(cluster, DIAGNOSIS_OK,
+                    "a node that comes back waits for the other one before it fences (wait_for_all)");
     }
 }
 
@@ -80,7 +77,7 @@ void cluster_judge_two(struct cluster *cluster)
     if (corosync_read(&corosync, &failure) == 0)
         judge_quorum(cluster, &corosync);
     else
-        findings_add(cluster->findings, FINDING_SKIPPED, "wait_for_all was not looked at: %s",
-                     failure.cause ? failure.cause : "out of memory");
+        cluster_say(cluster, DIAGNOSIS_SKIPPED, "wait_for_all was not looked at: %s",
+                    failure.cause ? failure.cause : "out of memory");
     failure_clear(&failure);
 }

@@ -1,12 +1,12 @@
 /* Names, and the guests that the broker takes them for: asked in as few requests as their heads have room
  * for. Who a name means is decided by the broker alone; nothing is matched here. */
-#include "plugs.h"
+#include "admin/plugs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "request.h"
+#include "client/request.h"
 #include "system/cleanup.h"
 
 #define TARGET      "/v1/doctor?view=plugs&plugs="

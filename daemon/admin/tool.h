@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "say.h"
+#include "client/say.h"
 
 struct tool_output {
     char *text; /* owned; what it wrote to stdout, NUL-terminated */

@@ -1,10 +1,10 @@
 /* What the files of the look at Pacemaker share. */
 #pragma once
 
-#include "cib.h"
-#include "cluster.h"
-#include "hosts.h"
-#include "plugs.h"
+#include "admin/cib.h"
+#include "admin/cluster.h"
+#include "admin/hosts.h"
+#include "admin/plugs.h"
 
 #define CLUSTER_AGENT "fence_broker"
 /* of a device that doctor proposes, and added to the deadline */
@@ -21,7 +21,7 @@ struct cluster_target {
 };
 
 struct cluster {
-    struct findings *findings;
+    struct diagnosis *report;
     struct cib cib;
     struct hosts *devices; /* those of our agent; owned */
     size_t device_count;
@@ -33,6 +33,11 @@ struct cluster {
     long long deadline_ms;
 };
 
+/* cluster.c: a finding; hint and paste are about the last one. A paste is one whole line for a shell. */
+void cluster_say(struct cluster *cluster, enum diagnosis_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void cluster_hint(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cluster_paste(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* cluster_targets.c: which names matter, and whom they lead to. */
 bool cluster_want_names(struct cluster *cluster); /* false: no memory */
 void cluster_clear_targets(struct cluster *cluster);

@@ -1,7 +1,7 @@
 /* Does each node of the cluster lead to a guest of its own, and would Pacemaker find a device for it? The
  * broker says whom a name means, Pacemaker's parameters say which name it would use; here the two are held
  * against each other. */
-#include "cluster_private.h"
+#include "admin/cluster_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,14 +29,14 @@ static void say_nowhere(struct cluster *cluster, const struct cluster_target *ta
 {
     char words[SOURCE_MAX];
     const char *node = target->node->name, *source = source_of(target, words, sizeof(words));
-    findings_add(cluster->findings, FINDING_FAILURE, "the node %s cannot be fenced: %s%s%s%s%s", node, source,
-                 *source ? " makes it " : "", *source ? plug->name : "", *source ? ", and " : "",
-                 plug->message);
+    cluster_say(cluster, DIAGNOSIS_FAILURE, "the node %s cannot be fenced: %s%s%s%s%s", node, source,
+                *source ? " makes it " : "", *source ? plug->name : "", *source ? ", and " : "",
+                plug->message);
     if (*source)
-        findings_hint(cluster->findings, "%s; or mend %s", plug->hint, source);
+        cluster_hint(cluster, "%s; or mend %s", plug->hint, source);
     else
-        findings_hint(cluster->findings, "%s; or name it in fence-broker.conf, under [nodes]: `%s = VMID`",
-                      plug->hint, node);
+        cluster_hint(cluster, "%s; or name it in fence-broker.conf, under [nodes]: `%s = VMID`", plug->hint,
+                     node);
 }
 
 /* What keeps the device from finding its nodes by itself goes; of that what is set: to delete what is not
@@ -49,9 +49,8 @@ static void paste_deletion(struct cluster *cluster, const struct cib_device *dev
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (cib_parameter(&cluster->cib, device, names[i]))
             length += (size_t)snprintf(words + length, sizeof(words) - length, " %s", names[i]);
-    findings_paste(cluster->findings,
-                   "for name in%s; do crm_resource --resource %s --delete-parameter $name; done", words,
-                   device->id);
+    cluster_paste(cluster, "for name in%s; do crm_resource --resource %s --delete-parameter $name; done",
+                  words, device->id);
 }
 
 /* No device of ours is for it. */
@@ -61,20 +60,19 @@ static void say_unserved(struct cluster *cluster, const struct cib_node *of)
     const struct plug *plug = plugs_get(&cluster->plugs, node);
     const struct hosts *device = &cluster->devices[0];
     if (device->check == HOST_CHECK_DYNAMIC && plug && plug->vmid) {
-        findings_add(
-            cluster->findings, FINDING_FAILURE,
+        cluster_say(
+            cluster, DIAGNOSIS_FAILURE,
             "Pacemaker finds no device for the node %s: the broker knows it (guest %s, %s), but not by "
             "this very name",
             node, plug->vmid, plug->guest);
-        findings_hint(cluster->findings,
-                      "on every node, under [nodes] in fence-broker.conf: `%s = %s` (this line does it), "
-                      "then `systemctl reload "
-                      "fence-broker`",
+        cluster_hint(cluster,
+                     "on every node, name it under [nodes] in fence-broker.conf (%s = %s), and reload; this "
+                     "line does both:",
+                     node, plug->vmid);
+        cluster_paste(cluster,
+                      "grep -q '^\\[nodes\\]' " CONFIGURATION " || echo '[nodes]' >>" CONFIGURATION
+                      "; sed -i '/^\\[nodes\\]/a %s = %s' " CONFIGURATION "; systemctl reload fence-broker",
                       node, plug->vmid);
-        findings_paste(cluster->findings,
-                       "grep -q '^\\[nodes\\]' " CONFIGURATION " || echo '[nodes]' >>" CONFIGURATION
-                       "; sed -i '/^\\[nodes\\]/a %s = %s' " CONFIGURATION,
-                       node, plug->vmid);
         return;
     }
     if (device->check == HOST_CHECK_DYNAMIC) {
@@ -82,12 +80,11 @@ static void say_unserved(struct cluster *cluster, const struct cib_node *of)
             say_nowhere(cluster, &(struct cluster_target){.node = of, .device = device}, plug);
         return;
     }
-    findings_add(cluster->findings, FINDING_FAILURE,
-                 "Pacemaker finds no device for the node %s: it is not in the list of %s", node,
-                 device->device->id);
-    findings_hint(
-        cluster->findings,
-        "without pcmk_host_map and pcmk_host_list the device finds its nodes by itself; or add it:");
+    cluster_say(cluster, DIAGNOSIS_FAILURE,
+                "Pacemaker finds no device for the node %s: it is not in the list of %s", node,
+                device->device->id);
+    cluster_hint(cluster,
+                 "without pcmk_host_map and pcmk_host_list the device finds its nodes by itself; or add it:");
     paste_deletion(cluster, device->device);
 }
 
@@ -108,12 +105,12 @@ static bool compare_names(struct cluster *cluster, const struct cluster_target *
     if (!other)
         return true;
     const char *source = source_of(first, words, sizeof(words));
-    findings_add(cluster->findings, FINDING_FAILURE,
-                 "the node %s is two guests: %s makes it %s, which is guest %s (%s), and to the broker %s is "
-                 "guest %s (%s)",
-                 node, source, other->name, other->vmid, other->guest, node, own->vmid, own->guest);
-    findings_hint(
-        cluster->findings,
+    cluster_say(cluster, DIAGNOSIS_FAILURE,
+                "the node %s is two guests: %s makes it %s, which is guest %s (%s), and to the broker %s is "
+                "guest %s (%s)",
+                node, source, other->name, other->vmid, other->guest, node, own->vmid, own->guest);
+    cluster_hint(
+        cluster,
         "see on that node which one it is (`cat /sys/class/dmi/id/product_uuid`; in Proxmox `qm config "
         "VMID`), then mend %s, or [nodes] in fence-broker.conf",
         source);
@@ -186,7 +183,7 @@ static bool compare_nodes(struct cluster *cluster)
     _cleanup_(freep) struct claim *claims =
         calloc(cluster->target_count + cib->node_count + 1, sizeof(*claims));
     if (!claims) {
-        cluster->findings->failed = true;
+        cluster->report->failed = true;
         return false;
     }
     for (size_t i = 0; i < cluster->target_count; i++) {
@@ -202,14 +199,12 @@ static bool compare_nodes(struct cluster *cluster)
         if (first->node == second->node || strcmp(first->plug->vmid, second->plug->vmid) != 0)
             continue;
         good = false;
-        findings_add(
-            cluster->findings, FINDING_FAILURE,
-            "the nodes %s and %s are one guest: %s (%s); who fences one of them powers off the other",
-            first->node->name, second->node->name, first->plug->vmid, first->plug->guest);
-        findings_hint(
-            cluster->findings,
-            "mend pcmk_host_map (or plug and port of the devices), or [nodes] in fence-broker.conf: "
-            "`/usr/sbin/fence_broker targets` shows the guests");
+        cluster_say(cluster, DIAGNOSIS_FAILURE,
+                    "the nodes %s and %s are one guest: %s (%s); who fences one of them powers off the other",
+                    first->node->name, second->node->name, first->plug->vmid, first->plug->guest);
+        cluster_hint(cluster,
+                     "mend pcmk_host_map (or plug and port of the devices), or [nodes] in fence-broker.conf: "
+                     "`/usr/sbin/fence_broker targets` shows the guests");
     }
     return good;
 }
@@ -226,7 +221,7 @@ void cluster_judge_nodes(struct cluster *cluster)
     good = compare_nodes(cluster) && good;
     /* what is not fine was told node by node */
     if (good && cluster->device_count > 0 && (fenced == cib->node_count || (fenced > 0 && cluster->others)))
-        findings_add(cluster->findings, FINDING_OK,
-                     "%zu of the cluster's %zu nodes lead to a guest of the pool%s", fenced, cib->node_count,
-                     cluster->others ? "; devices of other agents may fence the rest" : "");
+        cluster_say(cluster, DIAGNOSIS_OK, "%zu of the cluster's %zu nodes lead to a guest of the pool%s",
+                    fenced, cib->node_count,
+                    cluster->others ? "; devices of other agents may fence the rest" : "");
 }

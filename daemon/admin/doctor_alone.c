@@ -1,0 +1,350 @@
+/*
+ * The rooms of the daemon that ask Proxmox, on an event loop that ends after the first round. Nothing here
+ * judges: fence/diagnosis does. What the daemon alone may do (write its history, remember identities, keep
+ * track of one-time codes) is not done.
+ */
+#include "admin/doctor_private.h"
+
+#include "fence/readiness_gather.h"
+#include "fence/visits.h"
+#include "policy/access.h"
+#include "proxmox/poller.h"
+#include "proxmox/transport.h"
+#include "settings.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/custody.h"
+#include "system/log.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define WAIT_MS        20000       /* so long Proxmox has */
+#define NAMES_MS       5000        /* and the name service */
+#define LOOK_MS        50          /* for probes of other endpoints, after the round */
+#define STATE_BYTES    (64 * 1024) /* free in the state directory, or the history will not reach the disk */
+#define LISTENING_FLAG 0x10000     /* of /proc/net/unix: __SO_ACCEPTCON */
+
+/* What was read from outside; borrowed but for the credentials' secrets. */
+struct patient {
+    int64_t began_ms;            /* monotonic: before the configuration was read */
+    const struct config *config; /* NULL: it could not be used, and */
+    struct error error;          /* this is why */
+    const char *user;            /* with whose rights it was read; NULL: the caller's */
+    struct session_credentials credentials;
+    struct trust_source trust;
+    const struct access_policy *rules; /* NULL: not to be looked over */
+    bool group_missing, names_unknown;
+};
+
+struct doctor {
+    struct patient *patient;
+    struct event_base *base;
+    struct endpoints *endpoints;
+    struct transport *transport;
+    struct session *session;
+    struct grants *grants;
+    struct leads *leads;
+    struct poller *poller;
+    struct evidence *evidence;
+    struct visits *visits;
+    struct machine machine;
+    struct event *deadline, *look;
+};
+
+/* ---- this node ---- */
+
+/* Without connecting: that could start the daemon, where systemd holds the socket. */
+static bool somebody_listens(const char *path)
+{
+    FILE *file = fopen("/proc/net/unix", "re");
+    _cleanup_(freep) char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+
+    for (ssize_t length; file && !found && (length = getline(&line, &size, file)) > 0;) {
+        unsigned flags = 0;
+        int at = 0;
+
+        line[strcspn(line, "\n")] = '\0';
+        if (sscanf(line, "%*[^:]: %*x %*x %x %*x %*x %*u %n", &flags, &at) == 1 && at > 0)
+            found = (flags & LISTENING_FLAG) && strcmp(line + at, path) == 0;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* As far as can be told without writing there. */
+static void check_state(const char *directory, struct error *error)
+{
+    struct stat st;
+    struct statvfs space;
+    const char *wrong = NULL;
+
+    *error = (struct error){0};
+    if (stat(directory, &st) < 0)
+        wrong = strerror(errno);
+    else if (!S_ISDIR(st.st_mode))
+        wrong = "it is no directory";
+    else if (euidaccess(directory, W_OK | X_OK) < 0)
+        wrong = strerror(errno);
+    else if (statvfs(directory, &space) == 0 && space.f_bavail * space.f_frsize < STATE_BYTES)
+        wrong = "its file system is full";
+    if (!wrong)
+        return;
+    error_set(error, ERROR_INTERNAL, "uid %lu cannot write to the state directory %s: %s",
+              (unsigned long)geteuid(), directory, wrong);
+    error_hint(error, "as root: `install -d -m 0750 -o fence-broker -g fence-broker %s`%s", directory,
+               getuid() == 0 ? "" : "; and ask as root, who looks as the daemon's user");
+}
+
+/* ---- one round ---- */
+
+static bool all_endpoints_known(const struct endpoints *endpoints)
+{
+    for (size_t i = 0; i < endpoints_count(endpoints); i++) {
+        if (endpoints_get(endpoints, i)->state == ENDPOINT_UNKNOWN)
+            return false;
+    }
+    return true;
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    const struct timeval soon = {.tv_usec = LOOK_MS * 1000};
+    struct doctor *doctor = context;
+
+    (void)fd;
+    (void)what;
+    if (all_endpoints_known(doctor->endpoints) && visits_settled(doctor->visits))
+        event_base_loopexit(doctor->base, NULL);
+    else
+        event_add(doctor->look, &soon);
+}
+
+static void on_round(void *context)
+{
+    struct doctor *doctor = context;
+
+    visits_round_ended(doctor->visits);
+    event_active(doctor->look, EV_TIMEOUT, 0);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+    struct doctor *doctor = context;
+
+    (void)fd;
+    (void)what;
+    event_base_loopexit(doctor->base, NULL);
+}
+
+/* False without memory. */
+static bool set_up(struct doctor *doctor, struct error *error)
+{
+    struct patient *patient = doctor->patient;
+    const struct config *config = patient->config;
+
+    doctor->base = event_base_new();
+    doctor->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
+    doctor->grants = grants_new_reading(config->state_directory, error);
+    doctor->leads = leads_new_reading(config->state_directory, error);
+    if (!doctor->base || !doctor->endpoints || !doctor->grants || !doctor->leads)
+        return false;
+    doctor->deadline = event_new(doctor->base, -1, 0, on_deadline, doctor);
+    doctor->look = event_new(doctor->base, -1, 0, on_look, doctor);
+    doctor->transport = transport_new(doctor->base, &patient->trust);
+    if (!doctor->deadline || !doctor->look || !doctor->transport)
+        return false;
+    doctor->session = session_new(doctor->base, doctor->transport, doctor->endpoints, &patient->credentials);
+    if (!doctor->session)
+        return false;
+    doctor->poller = poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants, config,
+                                on_round, doctor);
+    doctor->evidence = evidence_new();
+    if (!doctor->poller || !doctor->evidence)
+        return false;
+    poller_set_leads(doctor->poller, doctor->leads);
+    const struct visits_rooms rooms = {
+        .session = doctor->session,
+        .endpoints = doctor->endpoints,
+        .poller = doctor->poller,
+        .evidence = doctor->evidence,
+    };
+    doctor->visits = visits_new(doctor->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
+    return doctor->visits != NULL;
+}
+
+static void tear_down(struct doctor *doctor)
+{
+    visits_free(doctor->visits);
+    poller_free(doctor->poller);
+    evidence_free(doctor->evidence);
+    session_free(doctor->session);
+    transport_free(doctor->transport);
+    endpoints_free(doctor->endpoints);
+    leads_free(doctor->leads, 0);
+    grants_free(doctor->grants, 0);
+    if (doctor->deadline)
+        event_free(doctor->deadline);
+    if (doctor->look)
+        event_free(doctor->look);
+    if (doctor->base)
+        event_base_free(doctor->base);
+}
+
+static void take_facts(const struct doctor *doctor, struct diagnosis_facts *facts)
+{
+    const struct readiness_sources sources = {
+        .session = doctor->session,
+        .endpoints = doctor->endpoints,
+        .poller = doctor->poller,
+        .evidence = doctor->evidence,
+        .self = &doctor->machine,
+        .min_online_nodes = doctor->patient->config->min_online_nodes,
+    };
+
+    session_describe(doctor->session, &facts->session);
+    facts->endpoints = doctor->endpoints;
+    facts->poll_error = poller_error(doctor->poller);
+    facts->times = poller_times(doctor->poller);
+    facts->grants = doctor->grants;
+    readiness_gather(&facts->readiness, &sources);
+    facts->readiness.history_failing = facts->state_error->code != ERROR_NONE;
+}
+
+/* ---- the whole ---- */
+
+/* Proxmox takes a one-time code once, and the daemon keeps account of those that it has used. */
+static bool would_take_codes(const struct patient *patient, const struct diagnosis_facts *facts)
+{
+    return patient->credentials.totp && !facts->nobody_listens;
+}
+
+static void take_clocks(struct diagnosis_facts *facts)
+{
+    facts->now_ms = clock_now_ms();
+    facts->boottime_ms = clock_boottime_ms();
+    facts->realtime_ms = clock_realtime_ms();
+}
+
+static bool examine(struct patient *patient, struct diagnosis_facts *facts, struct diagnosis *diagnosis)
+{
+    const struct timeval wait = {.tv_sec = WAIT_MS / 1000};
+    struct doctor doctor = {.patient = patient};
+    struct error error = {0};
+
+    machine_read(&doctor.machine);
+    bool good = set_up(&doctor, &error);
+    if (good) {
+        event_add(doctor.deadline, &wait);
+        event_base_dispatch(doctor.base);
+        take_clocks(facts);
+        take_facts(&doctor, facts);
+        diagnosis_make(diagnosis, facts);
+    } else {
+        fprintf(stderr, "fence-broker-admin: %s\n", error.message[0] ? error.message : "out of memory");
+    }
+    tear_down(&doctor);
+    return good;
+}
+
+static bool run(struct patient *patient, struct diagnosis *diagnosis)
+{
+    struct error state_error = {0};
+    struct diagnosis_facts facts = {
+        .config = patient->config,
+        .config_error = &patient->error,
+        .config_user = patient->user,
+        .rules = patient->rules,
+        .state_error = &state_error,
+        .group_missing = patient->group_missing,
+        .names_unknown = patient->names_unknown,
+        .configuration_ms = clock_now_ms() - patient->began_ms,
+    };
+    int64_t began_ms = clock_now_ms();
+
+    take_clocks(&facts);
+    if (patient->config) {
+        facts.nobody_listens = !somebody_listens(patient->config->socket_path);
+        const char *user = custody_enter();
+        check_state(patient->config->state_directory, &state_error);
+        custody_leave(user);
+    }
+    facts.local_ms = clock_now_ms() - began_ms;
+    if (!patient->config) {
+        facts.not_asked = "the configuration comes first";
+    } else if (would_take_codes(patient, &facts)) {
+        facts.not_asked = "a daemon is there, and a second login would take a one-time code from it; ask it: "
+                          "/usr/sbin/fence_broker doctor";
+    } else {
+        log_set_level(LOG_CRIT); /* the report says it all */
+        return examine(patient, &facts, diagnosis);
+    }
+    diagnosis_make(diagnosis, &facts);
+    return true;
+}
+
+/* Whoever gives up waiting is not called back. */
+static void no_names(void *context, struct names *names)
+{
+    (void)context;
+    names_free(names);
+}
+
+/* A directory may hang, and then that is a finding. */
+static void ask_names(struct settings *settings)
+{
+    struct event_base *base = event_base_new();
+    struct names_lookup *lookup = NULL;
+    struct names_wanted wanted;
+    struct names *names = NULL;
+
+    if (base && settings_wanted_names(settings, &wanted)) {
+        lookup = names_begin(base, &wanted, no_names, NULL);
+        settings_wanted_clear(&wanted);
+    }
+    if (lookup && names_await(&lookup, NAMES_MS, &names))
+        settings_take_names(settings, names);
+    names_abandon(lookup);
+    if (base)
+        event_base_free(base);
+}
+
+bool doctor_alone(struct diagnosis *diagnosis, const char *config_path)
+{
+    struct patient patient = {.began_ms = clock_now_ms()};
+    if (transport_global_init(&patient.error) < 0) {
+        settings_print_error(&patient.error);
+        return false;
+    }
+    _cleanup_(settings_freep) struct settings *settings =
+        settings_load_as_service(config_path, &patient.user, &patient.error);
+    if (settings) {
+        ask_names(settings);
+        patient.config = settings->config;
+        patient.credentials = (struct session_credentials){.token_id = settings->config->token_id,
+                                                           .user = settings->config->user,
+                                                           .secret = settings->secret,
+                                                           .totp = settings->totp};
+        patient.trust = (struct trust_source){.ca_pem = settings->ca_pem,
+                                              .fingerprints = settings->config->fingerprints,
+                                              .fingerprint_count = settings->config->fingerprint_count};
+        patient.rules = settings->names ? &settings->policy : NULL;
+        patient.group_missing = settings->group_missing;
+        patient.names_unknown = !settings->names;
+    }
+    bool good = run(&patient, diagnosis);
+    if (settings) { /* what the session has taken over is gone from here */
+        settings->secret = patient.credentials.secret;
+        settings->totp = patient.credentials.totp;
+    }
+    transport_global_cleanup();
+    return good;
+}
