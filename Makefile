@@ -164,10 +164,10 @@ $(B)/obj/%.o: %.c $(B)/flags
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(ADMIN_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
          $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(UNWIRED_SRC) $(wildcard tests/dead_hosts/*.c)))
 
-unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so)
+unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so $(B)/scaled_clock.so)
 
-# memory that runs out, to be preloaded (sanitizers have a malloc() of their own)
-$(B)/failing_malloc.so: tests/e2e/failing_malloc.c $(B)/flags
+# memory that runs out, a clock that runs faster; to be preloaded (sanitizers have a malloc() of their own)
+$(B)/%.so: tests/e2e/%.c $(B)/flags
 	$(call say,LINK)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fno-builtin -shared -o $@ $<
 

@@ -30,7 +30,7 @@ static int64_t us_of(int64_t ms)
 
 void diagnosis_take_times(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    static const struct poller_times none = {-1, -1, -1, -1};
+    static const struct poller_times none = {-1, -1, -1};
     const struct poller_times *times = facts->times ? facts->times : &none;
     int64_t *took_us = diagnosis->took_us;
 
@@ -39,8 +39,6 @@ void diagnosis_take_times(struct diagnosis *diagnosis, const struct diagnosis_fa
     took_us[DIAGNOSIS_LOGIN] = facts->session.ready ? us_of(facts->session.login_ms) : -1;
     took_us[DIAGNOSIS_PRIVILEGES] = us_of(times->privileges_ms);
     took_us[DIAGNOSIS_POOL] = us_of(times->pools_ms);
-    if (times->pools_ms >= 0 && times->hosts_ms >= 0)
-        took_us[DIAGNOSIS_POOL] = us_of(times->pools_ms + times->hosts_ms);
     took_us[DIAGNOSIS_NAMES] = -1; /* looked up in what the others have brought */
     took_us[DIAGNOSIS_GUESTS] = us_of(times->guests_ms);
     took_us[DIAGNOSIS_LOCAL] = us_of(facts->daemon ? -1 : facts->local_ms);

@@ -336,6 +336,7 @@ static bool place(struct engine *engine, const struct guest *guest, struct asker
         *error = *poller_refusal(engine->poller);
         return false;
     }
+    poller_hurry(engine->poller); /* what comes of it is to be seen soon */
     struct guest_queue *queue = queue_of(engine, guest->vmid);
     if (!queue) {
         error_set(error, ERROR_INTERNAL, "no memory for an operation");

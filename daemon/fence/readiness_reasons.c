@@ -44,7 +44,7 @@ static const struct reason_row {
     [REASON_MINORITY] = {"minority", VERDICT_BLOCKED, "2 polls",
                          "too few Proxmox hosts are online to prove that a guest is off",
                          "on a Proxmox host: `pvecm status`; two hosts with a QDevice: min-online-nodes = 1"},
-    [REASON_EXCESS_REFUSED] = {"excess-privileges", VERDICT_BLOCKED, "10 min",
+    [REASON_EXCESS_REFUSED] = {"excess-privileges", VERDICT_BLOCKED, "2 polls",
                                "the broker's identity holds more than fencing takes, and is not accepted",
                                "`/usr/sbin/fence_broker permissions` has the lines that mend it; to use it "
                                "all the same: least-privilege = warn"},
@@ -62,7 +62,7 @@ static const struct reason_row {
                                "another guest of the pool has the same name: a fence by that name is refused",
                                "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
     [REASON_NO_POWER_RIGHT] =
-        {"no-power-right", VERDICT_BLOCKED, "2 rehearsals",
+        {"no-power-right", VERDICT_BLOCKED, "2 polls",
          "Proxmox does not grant VM.PowerMgmt and VM.Audit on the guest",
          "on a Proxmox host: `pveum acl modify /pool/POOL --roles ROLE --users USER@REALM` (and "
          "--tokens for a token with privilege separation)"},
@@ -77,7 +77,7 @@ static const struct reason_row {
     [REASON_NODE_OFFLINE] = {"node-offline", VERDICT_BLOCKED, "2 polls", "its Proxmox host is offline",
                              "bring the host back, or move the guest's configuration to another one"},
     [REASON_HOST_SILENT] =
-        {"host-silent", VERDICT_BLOCKED, "2 visits", "its Proxmox host does not answer for it",
+        {"host-silent", VERDICT_BLOCKED, "2 polls", "its Proxmox host does not answer for it",
          "on that host: `systemctl status pveproxy pvedaemon`, `qm status VMID --verbose`"},
     [REASON_HA_ERROR] =
         {"ha-error", VERDICT_BLOCKED, "2 polls", "its HA service is in the state error",
@@ -125,10 +125,10 @@ static const struct reason_row {
          "its status took 2 s or more to be read: a fence takes longer",
          "look at the load and the storage of its host; a hung QEMU (`qm monitor VMID`) answers after 3 s"},
     [REASON_HOOKSCRIPT] =
-        {"hookscript", VERDICT_DEGRADED, "2 visits",
+        {"hookscript", VERDICT_DEGRADED, "6 visits",
          "it has a hookscript, which runs while it is stopped and started, and can delay or fail both",
          "if it is not needed: `qm set VMID --delete hookscript` (`pct set` for containers)"},
-    [REASON_NO_NIC] = {"no-nic", VERDICT_DEGRADED, "2 visits",
+    [REASON_NO_NIC] = {"no-nic", VERDICT_DEGRADED, "6 visits",
                        "it has no network device of Proxmox: a stop that has to kill it cannot be proven",
                        "give it one (`qm set VMID --net0 virtio,bridge=vmbr0`); it need not be used"},
     [REASON_MIGRATING] =
@@ -136,7 +136,7 @@ static const struct reason_row {
          "it is being migrated: a fence waits for the end of that, within its deadline",
          "wait for the migration; one that hangs: `qm unlock VMID` (`pct unlock VMID`) after its task "
          "has ended"},
-    [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED, "10 min",
+    [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED, "2 polls",
                                   "the broker's identity holds more than fencing takes",
                                   "`/usr/sbin/fence_broker permissions` has the lines that mend it"},
     [REASON_MOVED_ALIASED] = {"name-moved", VERDICT_DEGRADED, "2 polls",

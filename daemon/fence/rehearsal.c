@@ -52,6 +52,7 @@ struct rehearsals {
     uint64_t last_id;
     struct flight flight;
     int64_t sent_ms; /* the last attempt; 0: none yet */
+    bool at_round;   /* a round of polls has just ended */
     bool ended, stopping;
     struct error alarm;
 };
@@ -326,15 +327,28 @@ void rehearsals_leave(struct rehearsals *rehearsals, uint64_t id)
 
 /* ---- turns ---- */
 
-/* The next turn of the plan's; when to look again if there is none. */
+/* So few that each turn waits for the end of a round, or comes up to half a poll before its time: visits
+ * follow then, and leave out who has just been asked for. */
+static int64_t tied_to_rounds_ms(const struct rehearsals *rehearsals, int64_t left_ms)
+{
+    int64_t poll_ms = poller_interval_ms(rehearsals->rooms.poller);
+    bool tied = left_ms > REHEARSAL_GAP_FIRST_MS && rehearsal_plan_gap_ms(rehearsals->plan) >= poll_ms;
+    return tied ? poll_ms : 0;
+}
+
+/* The next turn of the plan's; when to look again if there is none, also if no round should end. */
 static int64_t take_turn(struct rehearsals *rehearsals, int64_t now_ms)
 {
     int64_t wake_ms = INT64_MAX;
     if (rehearsals->ended || rehearsals->stopping)
         return wake_ms;
     int vmid = rehearsal_plan_next(rehearsals->plan, now_ms, is_busy, rehearsals, &wake_ms);
+    int64_t tied_ms = wake_ms < INT64_MAX ? tied_to_rounds_ms(rehearsals, wake_ms - now_ms) : 0;
+    if (vmid == 0 && rehearsals->at_round && wake_ms - now_ms <= tied_ms / 2)
+        vmid = rehearsal_plan_next(rehearsals->plan, wake_ms, is_busy, rehearsals, &wake_ms);
+    rehearsals->at_round = false;
     if (vmid == 0)
-        return wake_ms;
+        return wake_ms < INT64_MAX ? wake_ms + tied_ms : wake_ms;
     const struct guest *guest = guest_of(rehearsals, vmid);
     /* without a login a fence would wait for one; a rehearsal need not: why there is none is known */
     if (!guest || !probe_can_go(rehearsals->rooms.probe) ||
@@ -388,6 +402,7 @@ void rehearsals_round_ended(struct rehearsals *rehearsals)
     if (inventory)
         rehearsal_plan_follow(rehearsals->plan, inventory);
     expect(rehearsals);
+    rehearsals->at_round = true;
     look_now(rehearsals);
 }
 

@@ -160,7 +160,7 @@ static void host_answered(struct rehearsal_plan *plan, const char *name)
 
 /* ---- turns ---- */
 
-static int64_t gap_ms(const struct rehearsal_plan *plan)
+int64_t rehearsal_plan_gap_ms(const struct rehearsal_plan *plan)
 {
     int64_t gap = plan->count > 0 ? plan->interval_ms / plan->count : plan->interval_ms;
     return gap > REHEARSAL_GAP_MIN_MS ? gap : REHEARSAL_GAP_MIN_MS;
@@ -169,7 +169,7 @@ static int64_t gap_ms(const struct rehearsal_plan *plan)
 /* Who was not rehearsed yet need not wait as long as the interval has it. */
 static int64_t gap_before_ms(const struct rehearsal_plan *plan, const struct turn *turn)
 {
-    int64_t gap = gap_ms(plan);
+    int64_t gap = rehearsal_plan_gap_ms(plan);
     return !turn->known && gap > REHEARSAL_GAP_FIRST_MS ? REHEARSAL_GAP_FIRST_MS : gap;
 }
 
@@ -222,7 +222,7 @@ int rehearsal_plan_next(const struct rehearsal_plan *plan, int64_t now_ms, rehea
     }
     const struct turn *turn = first_free(plan, now_ms, busy, context, &free_ms);
     if (!turn) { /* operations end, and tell nobody here */
-        int64_t look_ms = now_ms + gap_ms(plan);
+        int64_t look_ms = now_ms + rehearsal_plan_gap_ms(plan);
         *wake_ms = free_ms < look_ms ? free_ms : look_ms;
         return 0;
     }

@@ -29,6 +29,9 @@ void rehearsal_plan_follow(struct rehearsal_plan *plan, const struct inventory *
 /* How often each guest has its turn: the interval, or longer for many guests; 0: never. */
 int64_t rehearsal_plan_period_ms(const struct rehearsal_plan *plan);
 
+/* Between the turns of two guests. */
+int64_t rehearsal_plan_gap_ms(const struct rehearsal_plan *plan);
+
 typedef bool rehearsal_busy_fn(void *context, int vmid);
 /* The VMID whose turn it is, or 0; then *wake_ms is when to look again (INT64_MAX: after a change). A guest
  * that is busy, or whose host is offline, is passed over and keeps its place: its turn comes at once when

@@ -1,7 +1,8 @@
 /*
- * A timer picks the guest that was not visited for the longest time; two calls to its host, one after the
- * other. Guests of which something is missing go first, each once a round of polls, so that one that cannot
- * be read is not asked all the time. Refuses to know what the answers mean for a verdict.
+ * After a round a plan is made of whom to visit, and a timer works it off; one call to the guest's host, or
+ * two, one after the other. Guests of which something is missing go first, each once a round of polls, so
+ * that one that cannot be read is not asked all the time. Refuses to know what the answers mean for a
+ * verdict.
  */
 #include "fence/visits.h"
 
@@ -10,12 +11,15 @@
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
+#include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
 
 /* Shorter than the answer's time-out by this, a silence is not held against the endpoint: it asked another
  * host for us, and that one may be the silent one. */
@@ -35,6 +39,13 @@ struct visit {
     uint64_t avoid; /* endpoints by which the first attempt failed; 0: this is the first one */
 };
 
+/* When it last answered for a guest, and when it last failed to. */
+struct host {
+    char name[PVE_NODE_MAX];
+    int64_t answered_ms, failed_ms;
+    UT_hash_handle hh;
+};
+
 struct visits {
     struct event_base *base;
     struct visits_rooms rooms;
@@ -42,6 +53,10 @@ struct visits {
     int64_t round_ms; /* when the last round of polls ended */
     struct event *timer;
     struct visit under_way[VISITS_AT_ONCE];
+    struct host *hosts;
+    bool plan_due;
+    int *plan; /* VMIDs; 0: done */
+    size_t planned, done;
 };
 
 int64_t visits_period_ms(int64_t interval_ms, size_t guests)
@@ -71,8 +86,53 @@ static bool can_be_read(const struct visits *visits, const struct inventory *inv
            !(visits->rooms.engine && engine_guest_busy(visits->rooms.engine, guest->vmid));
 }
 
-/* Nothing is known of it (or not since a fence failed), or it is stopped and a process of it is left, and it
- * was not tried since the last round of polls. */
+static void arm(struct visits *visits, int64_t gap_ms);
+
+static struct host *host_of(const struct visits *visits, const char *name)
+{
+    struct host *host = NULL;
+
+    HASH_FIND_STR(visits->hosts, name, host);
+    return host;
+}
+
+/* Without memory its guests wait for their turns. */
+static void note_host(struct visits *visits, const char *name, bool answered)
+{
+    struct host *host = host_of(visits, name);
+
+    if (!host) {
+        host = calloc(1, sizeof(*host));
+        if (!host)
+            return;
+        snprintf(host->name, sizeof(host->name), "%s", name);
+        HASH_ADD_STR(visits->hosts, name, host);
+        if (!host->hh.tbl) {
+            free(host);
+            return;
+        }
+    }
+    bool fails = host->failed_ms > host->answered_ms;
+    *(answered ? &host->answered_ms : &host->failed_ms) = clock_boottime_ms();
+    if (fails == answered) /* its other guests are urgent now */
+        arm(visits, VISITS_HURRY_MS);
+}
+
+/* Since it was asked for, its host has fallen silent for another guest, or has come back. */
+static bool host_has_changed(const struct visits *visits, const char *node,
+                             const struct evidence_guest *known)
+{
+    const struct evidence_entry *entry = &known->entries[EVIDENCE_STATUS];
+    const struct host *host = host_of(visits, node);
+
+    if (!host || !entry->at_ms)
+        return false;
+    return entry->error ? host->answered_ms > known->tried_ms && host->answered_ms > host->failed_ms
+                        : host->failed_ms > known->tried_ms && host->failed_ms > host->answered_ms;
+}
+
+/* Nothing is known of it (or not since a fence failed), or it is stopped and a process of it is left, or its
+ * host is another than it was, and it was not tried since the last round of polls. */
 static bool is_urgent(const struct visits *visits, const struct guest *guest,
                       const struct evidence_guest *known)
 {
@@ -80,7 +140,7 @@ static bool is_urgent(const struct visits *visits, const struct guest *guest,
         return false;
     if (visits->rooms.engine && engine_wants_status(visits->rooms.engine, guest->vmid))
         return true;
-    if (known && known->remains_since_ms)
+    if (known && (known->remains_since_ms || host_has_changed(visits, guest->node, known)))
         return true;
     for (enum evidence_kind kind = EVIDENCE_STATUS; kind <= EVIDENCE_CONFIG; kind++) {
         if (evidence_state(visits->rooms.evidence, known, kind, guest->node, clock_boottime_ms()) ==
@@ -90,34 +150,171 @@ static bool is_urgent(const struct visits *visits, const struct guest *guest,
     return false;
 }
 
-/* An urgent one, else the one that was not visited for the longest time; NULL: none. *urgent also if there is
- * one whose host is being asked. */
-static const struct guest *choose(const struct visits *visits, bool *urgent)
+/* An urgent one; NULL: none. *urgent also if there is one whose host is being asked. */
+static const struct guest *choose_urgent(const struct visits *visits, bool *urgent)
 {
     const struct inventory *inventory = poller_inventory(visits->rooms.poller);
-    const struct guest *chosen = NULL;
-    int64_t oldest_ms = INT64_MAX;
 
     *urgent = false;
     for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
         const struct evidence_guest *known = evidence_of(visits->rooms.evidence, guest->vmid);
-        int64_t tried_ms = known ? known->tried_ms : 0;
+
+        if (!can_be_read(visits, inventory, guest) || !is_urgent(visits, guest, known))
+            continue;
+        *urgent = true;
+        if (!host_is_asked(visits, guest->node))
+            return guest;
+    }
+    return NULL;
+}
+
+/* ---- the plan ---- */
+
+static size_t guest_count(const struct visits *visits)
+{
+    const struct inventory *inventory = poller_inventory(visits->rooms.poller);
+
+    return inventory ? inventory_count(inventory) : 0;
+}
+
+/* How often each guest is visited at the moment. */
+static int64_t pace_ms(const struct visits *visits)
+{
+    int64_t interval_ms = visits->interval_ms;
+
+    if (interval_ms > VISITS_HURRIED_MS && poller_hurries(visits->rooms.poller))
+        interval_ms = VISITS_HURRIED_MS;
+    return visits_period_ms(interval_ms, guest_count(visits));
+}
+
+/* How often a plan is made: with each round, or as often as the visits ask for it. */
+static int64_t plan_every_ms(const struct visits *visits)
+{
+    int64_t poll_ms = poller_interval_ms(visits->rooms.poller), pace = pace_ms(visits);
+
+    return pace < poll_ms ? pace : poll_ms;
+}
+
+/* Of one guest, while a plan is made. */
+struct candidate {
+    const struct guest *guest;
+    int64_t tried_ms;
+    int64_t heard_ms; /* its host has answered for it: to a visit, or to a rehearsal */
+    bool due;
+};
+
+static int64_t heard_of(const struct evidence_guest *known, const char *node)
+{
+    int64_t heard_ms = 0;
+
+    for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {
+        const struct evidence_entry *entry = &known->entries[kind];
+
+        if (entry->node && !entry->error && strcmp(entry->node, node) == 0 && entry->at_ms > heard_ms)
+            heard_ms = entry->at_ms;
+    }
+    return heard_ms;
+}
+
+static int by_host(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+    int order = strcmp(left->guest->node, right->guest->node);
+
+    return order ? order : (left->tried_ms > right->tried_ms) - (left->tried_ms < right->tried_ms);
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+
+    return (left->tried_ms > right->tried_ms) - (left->tried_ms < right->tried_ms);
+}
+
+/* Of a host that will not have been asked for two polls with the next one, the guest that has waited longest
+ * (or any that is due). They are ordered by host. */
+static void mind_hosts(struct candidate *candidates, size_t count, int64_t heard_before_ms)
+{
+    for (size_t first = 0, end; first < count; first = end) {
+        int64_t heard_ms = 0;
+        bool due = false;
+
+        for (end = first;
+             end < count && strcmp(candidates[end].guest->node, candidates[first].guest->node) == 0; end++) {
+            heard_ms = candidates[end].heard_ms > heard_ms ? candidates[end].heard_ms : heard_ms;
+            due |= candidates[end].due;
+        }
+        candidates[first].due |= !due && heard_ms <= heard_before_ms;
+    }
+}
+
+static size_t gather(const struct visits *visits, struct candidate *candidates)
+{
+    const struct inventory *inventory = poller_inventory(visits->rooms.poller);
+    int64_t due_before_ms = clock_boottime_ms() - pace_ms(visits) + plan_every_ms(visits) / 2;
+    size_t count = 0;
+
+    for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        const struct evidence_guest *known = evidence_of(visits->rooms.evidence, guest->vmid);
 
         if (!can_be_read(visits, inventory, guest))
             continue;
-        bool urgently = is_urgent(visits, guest, known);
-        *urgent |= urgently;
+        candidates[count] = (struct candidate){.guest = guest,
+                                               .tried_ms = known ? known->tried_ms : 0,
+                                               .heard_ms = heard_of(known, guest->node)};
+        candidates[count].due = candidates[count].tried_ms <= due_before_ms;
         if (host_is_asked(visits, guest->node))
-            continue;
-        if (urgently)
-            return guest;
-        if (tried_ms < oldest_ms) {
-            oldest_ms = tried_ms;
-            chosen = guest;
-        }
+            candidates[count].heard_ms = clock_boottime_ms();
+        count++;
     }
-    return chosen;
+    return count;
+}
+
+/* Without memory the next round makes one. */
+static void make_plan(struct visits *visits)
+{
+    int64_t poll_ms = poller_interval_ms(visits->rooms.poller);
+    size_t guests = guest_count(visits), most = (size_t)(plan_every_ms(visits) / VISITS_GAP_MIN_MS) + 1;
+    _cleanup_(freep) struct candidate *candidates = calloc(guests ? guests : 1, sizeof(*candidates));
+    int *plan = calloc(guests ? guests : 1, sizeof(*plan));
+
+    if (!candidates || !plan) {
+        free(plan);
+        return;
+    }
+    free(visits->plan);
+    visits->plan = plan;
+    visits->planned = visits->done = 0;
+    visits->plan_due = false;
+    size_t count = gather(visits, candidates);
+    qsort(candidates, count, sizeof(*candidates), by_host);
+    mind_hosts(candidates, count, clock_boottime_ms() - poll_ms - poll_ms / 2);
+    qsort(candidates, count, sizeof(*candidates), by_age);
+    for (size_t i = 0; i < count && visits->planned < most; i++) {
+        if (candidates[i].due)
+            visits->plan[visits->planned++] = candidates[i].guest->vmid;
+    }
+}
+
+/* The next one of the plan whose host is not being asked; NULL: none. */
+static const struct guest *choose_planned(struct visits *visits)
+{
+    const struct inventory *inventory = poller_inventory(visits->rooms.poller);
+
+    for (size_t i = 0; inventory && i < visits->planned; i++) {
+        const struct guest *guest = visits->plan[i] ? inventory_by_vmid(inventory, visits->plan[i]) : NULL;
+        bool good = guest && can_be_read(visits, inventory, guest);
+
+        if (good && host_is_asked(visits, guest->node))
+            continue;
+        visits->done += visits->plan[i] != 0;
+        visits->plan[i] = 0;
+        if (good)
+            return guest;
+    }
+    return NULL;
 }
 
 static struct visit *free_visit(struct visits *visits)
@@ -152,28 +349,43 @@ bool visits_settled(const struct visits *visits)
         if (visits->under_way[i].vmid)
             return false;
     }
-    (void)choose(visits, &urgent);
+    (void)choose_urgent(visits, &urgent);
     return visits->interval_ms == 0 || (!urgent && !somebody_may_end(visits));
 }
 
 /* ---- when ---- */
 
-static size_t guest_count(const struct visits *visits)
+/* Few come early in the time until the next plan; many are spread over it. */
+static int64_t gap_ms_of(const struct visits *visits, size_t planned)
 {
-    const struct inventory *inventory = poller_inventory(visits->rooms.poller);
+    int64_t gap_ms = plan_every_ms(visits) / (int64_t)planned;
 
-    return inventory ? inventory_count(inventory) : 0;
+    gap_ms = gap_ms < VISITS_GAP_MAX_MS ? gap_ms : VISITS_GAP_MAX_MS;
+    return gap_ms > VISITS_GAP_MIN_MS ? gap_ms : VISITS_GAP_MIN_MS;
 }
 
-static void arm(struct visits *visits, bool hurry)
+static int64_t next_gap_ms(const struct visits *visits)
 {
-    size_t count = guest_count(visits);
+    return gap_ms_of(visits, visits->planned > VISITS_FEW ? visits->planned : VISITS_FEW);
+}
 
-    if (visits->interval_ms == 0 || count == 0)
+static void arm(struct visits *visits, int64_t gap_ms)
+{
+    if (visits->interval_ms == 0 || guest_count(visits) == 0)
         return;
-    int64_t gap_ms = hurry ? VISITS_HURRY_MS : visits_period_ms(visits->interval_ms, count) / (int64_t)count;
     const struct timeval tv = {.tv_sec = gap_ms / 1000, .tv_usec = (gap_ms % 1000) * 1000};
     event_add(visits->timer, &tv);
+}
+
+/* When to look again, after a visit. */
+static void arm_next(struct visits *visits, bool urgent)
+{
+    if (urgent || visits->plan_due || visits->done < visits->planned) {
+        arm(visits, urgent ? VISITS_HURRY_MS : next_gap_ms(visits));
+    } else if (pace_ms(visits) < poller_interval_ms(visits->rooms.poller)) {
+        visits->plan_due = true;
+        arm(visits, pace_ms(visits));
+    }
 }
 
 /* ---- one visit ---- */
@@ -190,7 +402,7 @@ static void ask(struct visit *visit)
         .apart = true,
         .deadline_ms = clock_now_ms() + visit->visits->answer_timeout_ms - CUT_SHORT_MS,
         .answer_timeout_ms = visit->visits->answer_timeout_ms,
-        .avoid = visit->avoid,
+        .avoid = visit->avoid ? visit->avoid : poller_elsewhere(visit->visits->rooms.poller),
     };
 
     visit->call = session_call(visit->visits->rooms.session, &request, &route, on_answer, visit);
@@ -251,6 +463,19 @@ static bool again(struct visit *visit, const struct api_result *result)
     return true;
 }
 
+static void note_failed_status(const struct visit *visit, const struct api_result *result)
+{
+    struct visits *visits = visit->visits;
+    const struct evidence_guest *known = evidence_of(visits->rooms.evidence, visit->vmid);
+
+    (void)evidence_remains(visits->rooms.evidence, visit->vmid, false, 0);
+    if (result->outcome != API_LOST && result->http_status < 500)
+        return;
+    note_host(visits, visit->node, false);
+    if (known && !known->entries[EVIDENCE_STATUS].error)
+        poller_trouble(visits->rooms.poller);
+}
+
 static void take_failure(struct visit *visit, const struct api_result *result)
 {
     if (says_nothing(visit, result)) {
@@ -267,7 +492,7 @@ static void take_failure(struct visit *visit, const struct api_result *result)
     if (result->http_status == 403) /* our privileges are others than we know */
         poller_reread_privileges(visit->visits->rooms.poller);
     if (!visit->config)
-        (void)evidence_remains(visit->visits->rooms.evidence, visit->vmid, false, 0);
+        note_failed_status(visit, result);
     post(visit, result, &result->error, NULL);
     visit->vmid = 0;
 }
@@ -286,11 +511,29 @@ static void tell_what_remains(const struct visit *visit, const struct api_result
         visit->node, visit->vmid);
 }
 
+static int64_t config_period_ms(const struct visits *visits)
+{
+    return VISITS_CONFIG_EVERY * visits_period_ms(visits->interval_ms, guest_count(visits));
+}
+
+/* A configuration that was changed counts from the guest's next start on, or is seen to in time. */
+static bool config_is_due(const struct visit *visit, const struct pve_status *status)
+{
+    const struct evidence_guest *known = evidence_of(visit->visits->rooms.evidence, visit->vmid);
+    const struct evidence_entry *entry = known ? &known->entries[EVIDENCE_CONFIG] : NULL;
+    int64_t now_ms = clock_boottime_ms();
+
+    return !entry || !entry->at_ms || entry->error || !entry->node || strcmp(entry->node, visit->node) != 0 ||
+           now_ms - entry->at_ms >= config_period_ms(visit->visits) ||
+           (status->running && now_ms - 1000 * status->uptime_s > entry->at_ms);
+}
+
 static void take_status(struct visit *visit, const struct api_result *result)
 {
     struct pve_status status;
     struct error error = {0};
 
+    note_host(visit->visits, visit->node, true);
     bool decoded = api_decode_status(result->data, &status);
     bool of_this_guest = decoded && status.vmid == visit->vmid;
     bool remains = of_this_guest && !status.running && step_shows_life(visit->type, &status);
@@ -312,9 +555,13 @@ static void take_status(struct visit *visit, const struct api_result *result)
     if (of_this_guest && visit->visits->rooms.engine)
         engine_status_seen(visit->visits->rooms.engine, visit->type, &status, result->asked_ms);
     post(visit, result, &error, NULL);
-    visit->config = true;
-    visit->avoid = 0;
-    ask(visit);
+    if (!of_this_guest || config_is_due(visit, &status)) {
+        visit->config = true;
+        visit->avoid = 0;
+        ask(visit);
+    } else {
+        visit->vmid = 0;
+    }
 }
 
 static void take_config(struct visit *visit, const struct api_result *result)
@@ -364,11 +611,16 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     struct visits *visits = context;
     struct visit *visit = can_ask(visits) ? free_visit(visits) : NULL;
     bool urgent = false;
-    const struct guest *guest = visit ? choose(visits, &urgent) : NULL;
+    const struct guest *guest = visit ? choose_urgent(visits, &urgent) : NULL;
 
     (void)fd;
     (void)what;
-    arm(visits, urgent);
+    if (visit && !urgent) {
+        if (visits->plan_due)
+            make_plan(visits);
+        guest = choose_planned(visits);
+    }
+    arm_next(visits, urgent);
     if (!guest || !evidence_tried(visits->rooms.evidence, guest->vmid, clock_boottime_ms()))
         return;
     *visit = (struct visit){.visits = visits, .vmid = guest->vmid, .type = guest->type};
@@ -383,7 +635,7 @@ static void expect(struct visits *visits)
     int64_t period_ms = visits_period_ms(visits->interval_ms, guest_count(visits));
 
     evidence_expect(visits->rooms.evidence, EVIDENCE_STATUS, period_ms);
-    evidence_expect(visits->rooms.evidence, EVIDENCE_CONFIG, period_ms);
+    evidence_expect(visits->rooms.evidence, EVIDENCE_CONFIG, VISITS_CONFIG_EVERY * period_ms);
 }
 
 void visits_round_ended(struct visits *visits)
@@ -392,9 +644,10 @@ void visits_round_ended(struct visits *visits)
 
     expect(visits);
     visits->round_ms = clock_boottime_ms();
-    (void)choose(visits, &urgent);
-    if (urgent || !event_pending(visits->timer, EV_TIMEOUT, NULL))
-        arm(visits, urgent);
+    (void)choose_urgent(visits, &urgent);
+    /* a rehearsal that is due goes first: it asks the guest's host, too */
+    visits->plan_due = true;
+    arm(visits, urgent ? VISITS_HURRY_MS : gap_ms_of(visits, VISITS_FEW));
 }
 
 /* A host that was silent then would be so for ever. */
@@ -416,7 +669,8 @@ void visits_set_interval(struct visits *visits, int64_t interval_ms, int64_t ans
     visits->answer_timeout_ms = answer_timeout_ms;
     event_del(visits->timer);
     expect(visits);
-    arm(visits, false);
+    visits->plan_due = true;
+    arm(visits, VISITS_GAP_MAX_MS);
 }
 
 struct visits *visits_new(struct event_base *base, const struct visits_rooms *rooms, int64_t interval_ms,
@@ -439,10 +693,17 @@ struct visits *visits_new(struct event_base *base, const struct visits_rooms *ro
 
 void visits_free(struct visits *visits)
 {
+    struct host *host, *next;
+
     if (!visits)
         return;
+    HASH_ITER (hh, visits->hosts, host, next) {
+        HASH_DEL(visits->hosts, host);
+        free(host);
+    }
     for (size_t i = 0; i < VISITS_AT_ONCE; i++)
         session_cancel(visits->rooms.session, visits->under_way[i].call);
     event_free(visits->timer);
+    free(visits->plan);
     free(visits);
 }

@@ -1,11 +1,13 @@
 /*
- * Visits: what the list of guests cannot tell is read from each guest's own host, its status and its
- * configuration, again and again, spread evenly over the visit interval, one guest of a host at a time. What
- * came of it is posted as evidence, and told to the engine where an operation has left a doubt.
+ * Visits: what the list of guests cannot tell is read from each guest's own host: its status, and its
+ * configuration where that can have changed. After each round of polls those go that are due, one guest of a
+ * host at a time, and by the connection that the round has left open: a guest whose visit interval is over,
+ * and one of each host that nobody has asked for two polls. What came of it is posted as evidence, and told
+ * to the engine where an operation has left a doubt.
  *
  * A guest that an operation runs on is left alone (the operation reads it itself), and so is one whose host
- * is offline or that we may not read. Visits have connections of their own, fail over once, and blame no
- * endpoint for a host that does not answer.
+ * is offline or that we may not read. Visits fail over once, and blame no endpoint for a host that does not
+ * answer.
  */
 #pragma once
 
@@ -25,6 +27,11 @@ struct session;
     100 /* with many guests the interval is stretched, so that Proxmox is asked no faster */
 #define VISITS_AT_ONCE                                                                                       \
     4 /* each of another host: one that does not answer keeps the others' guests waiting for nothing */
+#define VISITS_GAP_MAX_MS 500   /* between those that are due: few enough to find the connection open */
+#define VISITS_FEW        28    /* so many fit between two polls with that gap */
+#define VISITS_HURRIED_MS 20000 /* the interval while the poller hurries, if it is longer */
+#define VISITS_CONFIG_EVERY                                                                                  \
+    5 /* intervals the configuration is read anew, if the guest was neither moved nor started before */
 #define VISITS_HURRY_MS 20 /* the gap between guests of which nothing is known yet, after the start, say */
 
 struct visits_rooms {

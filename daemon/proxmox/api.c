@@ -24,6 +24,8 @@ static const struct call_row calls[API_CALL_COUNT] = {
     [API_DOMAINS] = {{"domains", "GET", false, false, true, API_ELEMENTS_NONE}, "/access/domains"},
     [API_PERMISSIONS] = {{"permissions", "GET", false, false, true, API_ELEMENTS_LEAVES},
                          "/access/permissions"},
+    [API_RESOURCES] = {{"resources", "GET", false, false, true, API_ELEMENTS_RESOURCES},
+                       "/cluster/resources"},
     [API_GUESTS] = {{"guests", "GET", false, false, true, API_ELEMENTS_GUESTS}, "/cluster/resources?type=vm"},
     [API_NODES] = {{"nodes", "GET", false, false, true, API_ELEMENTS_NONE}, "/cluster/resources?type=node"},
     [API_POOL] = {{"pool", "GET", false, false, true, API_ELEMENTS_MEMBERS}, "/pools/{pool}"},
@@ -147,6 +149,7 @@ static bool put_body(FILE *out, const struct api_request *request)
     case API_VERSION:
     case API_DOMAINS:
     case API_PERMISSIONS:
+    case API_RESOURCES:
     case API_GUESTS:
     case API_NODES:
     case API_POOL:

@@ -23,6 +23,7 @@ enum api_call {
     API_TICKET,
     API_DOMAINS, /* the realms, for anybody */
     API_PERMISSIONS,
+    API_RESOURCES,   /* cluster/resources: guests and hosts in one, for polls */
     API_GUESTS,      /* cluster/resources?type=vm */
     API_NODES,       /* cluster/resources?type=node */
     API_POOL,        /* pools/{pool} */
@@ -41,9 +42,10 @@ enum api_call {
 /* What a long answer consists of; it is taken in piece by piece (listing.h). */
 enum api_elements {
     API_ELEMENTS_NONE,
-    API_ELEMENTS_GUESTS,  /* "data" is a list of guests, among others */
-    API_ELEMENTS_MEMBERS, /* the same, and it is called "members" */
-    API_ELEMENTS_LEAVES,  /* "data" holds an object for each of many keys, and most are equal */
+    API_ELEMENTS_GUESTS,    /* "data" is a list of guests, among others */
+    API_ELEMENTS_RESOURCES, /* the same, and the hosts among the others are kept */
+    API_ELEMENTS_MEMBERS,   /* the same, and it is called "members" */
+    API_ELEMENTS_LEAVES,    /* "data" holds an object for each of many keys, and most are equal */
 };
 
 struct api_row {
@@ -89,7 +91,8 @@ enum api_outcome {
 struct api_result {
     enum api_outcome outcome;
     int http_status;           /* 0 if there was none; that of an answer cut off is told of rehearsals only */
-    struct json_object *data;  /* borrowed; NULL for a JSON null; of a list of guests its frame only */
+    struct json_object *data;  /* borrowed; NULL for a JSON null; of a list of guests its frame only
+                                  (API_RESOURCES: its hosts) */
     struct guest_list *guests; /* borrowed; what a list of guests holds; NULL: the answer is none */
     struct error error;        /* what a user should read, unless API_OK */
     const char *reason;        /* Proxmox's own words: the reason phrase, or "" */

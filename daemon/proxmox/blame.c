@@ -14,6 +14,7 @@ bool blame_is_own(enum api_call call)
     case API_TICKET:
     case API_DOMAINS:
     case API_PERMISSIONS:
+    case API_RESOURCES:
     case API_GUESTS:
     case API_NODES:
     case API_POOL:

@@ -20,6 +20,7 @@ struct guest_list {
     struct guest *guests;
     size_t count, capacity;
     bool others;  /* an element was no guest */
+    bool other;   /* the last one */
     bool ordered; /* so far each VMID was greater than the one before */
     struct arena texts;
 };
@@ -163,10 +164,10 @@ static int add_flat(struct guest_list *list, const struct json_flat *flat)
     bool qemu = is_word(flat, "type", "qemu"), failed = false;
     struct guest guest = {.type = qemu ? PVE_QEMU : PVE_LXC};
 
-    if (!qemu && !is_word(flat, "type", "lxc")) {
-        list->others = true;
+    list->other = !qemu && !is_word(flat, "type", "lxc");
+    list->others |= list->other;
+    if (list->other)
         return 0;
-    }
     if (!number_of(flat, "vmid", 100, 999999999, &guest.vmid))
         return 0;
     guest.node = text_of(list, flat, "node", &failed);
@@ -219,6 +220,11 @@ void guest_list_finish(struct guest_list *list)
 bool guest_list_is_of_others(const struct guest_list *list)
 {
     return list->others && list->count == 0;
+}
+
+bool guest_list_last_was_other(const struct guest_list *list)
+{
+    return list->other;
 }
 
 size_t guest_list_count(const struct guest_list *list)

@@ -21,6 +21,8 @@ void guest_list_unrefp(struct guest_list **list);
 int guest_list_add(struct guest_list *list, const char *text, size_t length);
 /* There are elements, and none of them is a guest: it is the list of something else. */
 bool guest_list_is_of_others(const struct guest_list *list);
+/* The last element was something else than a guest. */
+bool guest_list_last_was_other(const struct guest_list *list);
 /* After the last one: orders them by VMID. */
 void guest_list_finish(struct guest_list *list);
 

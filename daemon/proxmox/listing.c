@@ -37,6 +37,7 @@ struct listing {
     struct text frame, element;
     struct guest_list *guests;
     struct json_object *leaves; /* one for each element of the frame, in order */
+    struct json_object *hosts;  /* of a list of resources */
     char *leaf_text;            /* of the last one */
 };
 
@@ -51,7 +52,9 @@ struct listing *listing_new(enum api_elements elements)
         listing->leaves = json_object_new_array();
     else
         listing->guests = guest_list_new();
-    if (!listing->leaves && !listing->guests) {
+    if (elements == API_ELEMENTS_RESOURCES)
+        listing->hosts = json_object_new_array();
+    if ((!listing->leaves && !listing->guests) || (elements == API_ELEMENTS_RESOURCES && !listing->hosts)) {
         listing_free(listing);
         return NULL;
     }
@@ -66,6 +69,7 @@ void listing_free(struct listing *listing)
     text_clear(&listing->element);
     guest_list_unref(listing->guests);
     json_object_put(listing->leaves);
+    json_object_put(listing->hosts);
     free(listing->leaf_text);
     free(listing);
 }
@@ -97,11 +101,30 @@ static bool take_leaf(struct listing *listing, const char *text, size_t length)
     return listing->leaf_text != NULL;
 }
 
+/* Storages and what else there is are passed over. */
+static bool take_host(struct listing *listing, const char *text, size_t length)
+{
+    _cleanup_(json_putp) struct json_object *object = printable_parse(text, length);
+    const char *type = NULL;
+
+    if (!object)
+        return false;
+    if (!json_get_string(object, "type", &type) || strcmp(type, "node") != 0)
+        return true;
+    if (json_object_array_length(listing->hosts) >= LISTING_HOSTS_MAX ||
+        json_object_array_add(listing->hosts, object) != 0)
+        return false;
+    (void)TAKE(object);
+    return true;
+}
+
 static bool take_element(struct listing *listing, const char *text, size_t length)
 {
     if (listing->leaves)
         return take_leaf(listing, text, length);
-    return guest_list_add(listing->guests, text, length) == 0;
+    if (guest_list_add(listing->guests, text, length) != 0)
+        return false;
+    return !listing->hosts || !guest_list_last_was_other(listing->guests) || take_host(listing, text, length);
 }
 
 /* Keeps the part of an element that these bytes hold, or, if they hold its end, reads it. How many bytes were
@@ -173,6 +196,7 @@ static bool enter(struct listing *listing, char bracket)
     case API_ELEMENTS_NONE:
         break;
     case API_ELEMENTS_GUESTS:
+    case API_ELEMENTS_RESOURCES:
         counts = bracket == '[' && listing->depth == 1 && key_is(listing, "data");
         break;
     case API_ELEMENTS_MEMBERS:
@@ -326,7 +350,7 @@ static bool has_list(const struct listing *listing, struct json_object *document
 {
     struct json_object *data = NULL, *list = NULL;
 
-    if (listing->elements == API_ELEMENTS_GUESTS)
+    if (listing->elements != API_ELEMENTS_MEMBERS)
         return json_get_array(document, "data", &list) && was_taken(list);
     if (!json_object_object_get_ex(document, "data", &data))
         return false;
@@ -348,7 +372,10 @@ struct json_object *listing_end(struct listing *listing, struct guest_list **gue
     if (listing->leaves)
         return put_leaves(listing, document) ? TAKE(document) : NULL;
     guest_list_finish(listing->guests);
-    if (has_list(listing, document))
-        *guests = TAKE(listing->guests);
+    if (!has_list(listing, document))
+        return TAKE(document);
+    if (listing->hosts && json_object_object_add(document, "data", TAKE(listing->hosts)) != 0)
+        return NULL;
+    *guests = TAKE(listing->guests);
     return TAKE(document);
 }

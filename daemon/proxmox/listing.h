@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #define LISTING_ELEMENT_MAX (256 * 1024) /* bytes of one element */
+#define LISTING_HOSTS_MAX   4096         /* that are kept of a list of resources */
 
 struct listing;
 
@@ -28,6 +29,7 @@ bool listing_feed(struct listing *listing, const char *bytes, size_t length);
  *
  * API_ELEMENTS_GUESTS, API_ELEMENTS_MEMBERS: the list in the document holds one number in place of all its
  * objects; *guests is NULL if the document has no such list.
+ * API_ELEMENTS_RESOURCES: in place of that list stand the hosts that it held.
  * API_ELEMENTS_LEAVES: the document is whole, but equal objects in it are one and the same: it is for reading
  * only. *guests is NULL. */
 struct json_object *listing_end(struct listing *listing, struct guest_list **guests);

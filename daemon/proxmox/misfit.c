@@ -65,12 +65,13 @@ static const char *misfit_of_tasks(const struct api_request *request, struct jso
     return its ? NULL : "another host's tasks";
 }
 
-static const char *misfit_of_nodes(struct json_object *data)
+/* `hosts_needed`: the answer of a cluster has some, in any case. */
+static const char *misfit_of_nodes(struct json_object *data, bool hosts_needed)
 {
     if (!json_object_is_type(data, json_type_array))
         return "what is no list of hosts";
     size_t count = json_object_array_length(data);
-    bool its = count == 0;
+    bool its = count == 0 && !hosts_needed;
     for (size_t i = 0; i < count; i++) {
         const char *type = NULL;
         its |=
@@ -107,7 +108,9 @@ const char *misfit_judge(const struct api_request *request, struct json_object *
     case API_TASKS:
         return misfit_of_tasks(request, data);
     case API_NODES:
-        return misfit_of_nodes(data);
+        return misfit_of_nodes(data, false);
+    case API_RESOURCES:
+        return guests ? misfit_of_nodes(data, true) : "what is no list of guests";
     case API_GUESTS:
         if (!guests)
             return "what is no list of guests";

@@ -1,8 +1,9 @@
 /*
  * One round: a few questions, one after the other on one connection, so that none waits in a queue while its
- * time runs; when the last answer is in, a new inventory is made of them, or the old one stays and the
- * round's error is kept. Beside it the other endpoints are asked one question each, only to learn how they
- * are.
+ * time runs; when the last answer is in, a new inventory is made of them and of what is known from earlier
+ * rounds, or the old one stays and the round's error is kept. Endpoints have their turns, so that each is
+ * known to work by what it is really asked for; one whose turn is too far off, or that is down, is asked one
+ * question beside it.
  */
 #include "proxmox/poller_private.h"
 
@@ -75,14 +76,17 @@ static void note_no_memory(struct poller *poller)
     error_set(&poller->round_error, ERROR_INTERNAL, "no memory for the inventory");
 }
 
+/* Of the round. */
 static void forget_answers(struct poller *poller)
 {
     poller_make_cancel(poller);
     inventory_unrefp(&poller->made);
     guest_list_unrefp(&poller->guests);
     poller_put_json(&poller->nodes);
-    for (size_t i = 0; i < poller->pool_count; i++)
+    for (size_t i = 0; i < poller->pool_count; i++) {
         guest_list_unrefp(&poller->pools[i].members);
+        poller->pools[i].asked = false;
+    }
 }
 
 /* When the loop comes round. */
@@ -91,6 +95,77 @@ static void take_turn(struct poller *poller, enum poller_turn next)
     static const struct timeval at_once = {0};
     poller->next_turn = next;
     event_add(poller->turn, &at_once);
+}
+
+/* ---- the pace ---- */
+
+static void arm(struct poller *poller, int64_t wait_ms)
+{
+    const struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = (wait_ms % 1000) * 1000};
+    event_add(poller->timer, &tv);
+}
+
+bool poller_hurries(const struct poller *poller)
+{
+    return clock_now_ms() < poller->hurry_until_ms;
+}
+
+static int64_t pace_ms(const struct poller *poller)
+{
+    bool sooner = poller_hurries(poller) && poller->interval_ms > POLLER_HURRY_MS;
+    return sooner ? POLLER_HURRY_MS : poller->interval_ms;
+}
+
+/* Rounds are so far apart from begin to begin; one that takes long is followed by a rest all the same. */
+static int64_t left_ms(const struct poller *poller)
+{
+    int64_t pace = pace_ms(poller), left = poller->began_ms + pace - clock_now_ms();
+    return left > pace / 4 ? left : pace / 4;
+}
+
+static void hurry_for(struct poller *poller, int64_t how_long_ms)
+{
+    int64_t until_ms = clock_now_ms() + how_long_ms;
+    if (until_ms > poller->hurry_until_ms)
+        poller->hurry_until_ms = until_ms;
+    if (!poller->running && event_pending(poller->timer, EV_TIMEOUT, NULL) &&
+        poller->began_ms + poller->interval_ms - clock_now_ms() > left_ms(poller))
+        arm(poller, left_ms(poller));
+}
+
+void poller_hurry(struct poller *poller)
+{
+    hurry_for(poller, POLLER_HURRY_FOR_MS);
+}
+
+void poller_looked_at(struct poller *poller)
+{
+    int64_t now_ms = clock_now_ms();
+    bool again = poller->looked_at_ms && now_ms - poller->looked_at_ms < POLLER_WATCH_GAP_MS;
+    poller->looked_at_ms = now_ms;
+    if (again)
+        hurry_for(poller, POLLER_WATCH_FOR_MS);
+}
+
+/* What has just begun to fail is looked at closely for a while; what goes on failing, or fails now and then,
+ * is no reason to ask Proxmox more than ever. */
+void poller_trouble(struct poller *poller)
+{
+    int64_t now_ms = clock_now_ms();
+    if (poller->alarmed_ms && now_ms - poller->alarmed_ms < POLLER_ALARM_MS)
+        return;
+    poller->alarmed_ms = now_ms;
+    poller_hurry(poller);
+}
+
+static void mind_trouble(struct poller *poller)
+{
+    unsigned up = endpoints_up(poller->endpoints);
+    bool fails = poller->round_error.code != ERROR_NONE && poller->error.code == ERROR_NONE;
+    bool lost = up < poller->up;
+    poller->up = up;
+    if (poller->had_round && (fails || lost))
+        poller_trouble(poller);
 }
 
 /* Well, if it has made an inventory. */
@@ -104,8 +179,11 @@ static void end_round(struct poller *poller)
     if (made) {
         /* other guests than the privileges were read for: those of a new one are not known, and one that has
          * left would be blamed on us */
-        if (poller->inventory && !poller->permissions_read && !same_guests(poller->inventory, made))
-            poller->permissions_due = poller->again = true;
+        if (poller->inventory && !same_guests(poller->inventory, made)) {
+            poller->permissions_due |= !poller->permissions_read;
+            poller->again |= !poller->permissions_read;
+            poller_hurry(poller);
+        }
         inventory_unref(poller->inventory);
         poller->inventory = TAKE(made);
         if (poller->leads)
@@ -117,17 +195,16 @@ static void end_round(struct poller *poller)
     } else {
         log_failure(poller, &poller->round_error);
     }
+    mind_trouble(poller);
+    if (poller->whole && poller->round_error.code == ERROR_NONE)
+        poller->whole_ms = poller->began_ms;
     poller->error = poller->round_error;
     poller->had_round = true;
     poller->running = false;
     forget_answers(poller);
-
-    struct timeval tv = {.tv_sec = poller->interval_ms / 1000,
-                         .tv_usec = (poller->interval_ms % 1000) * 1000};
-    if (poller->again)
-        tv = (struct timeval){0};
+    poller->whole_wanted |= poller->again;
+    arm(poller, poller->again ? 0 : left_ms(poller));
     poller->again = false;
-    event_add(poller->timer, &tv);
     take_turn(poller, TURN_TELL);
 }
 
@@ -160,8 +237,10 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 /* All answers are in. */
 static void conclude(struct poller *poller)
 {
-    bool complete = poller->guests && poller->nodes && poller->permissions;
-    bool good = poller->round_error.code == ERROR_NONE && complete;
+    bool good = poller->round_error.code == ERROR_NONE;
+    if (good)
+        poller_keep_answers(poller);
+    good &= poller->known_guests && poller->known_nodes && poller->permissions;
     if (good && !poller_make_begin(poller)) {
         note_no_memory(poller);
         good = false;
@@ -179,11 +258,8 @@ static void note_time(struct poller *poller, const struct api_result *result)
     case ASK_PERMISSIONS:
         times->privileges_ms = took_ms;
         break;
-    case ASK_GUESTS:
+    case ASK_RESOURCES:
         times->guests_ms = took_ms;
-        break;
-    case ASK_NODES:
-        times->hosts_ms = took_ms;
         break;
     case ASK_POOLS:
         times->pools_ms = took_ms + (poller->pool > 0 ? times->pools_ms : 0);
@@ -206,30 +282,46 @@ static void on_answer(void *context, uint64_t id, const struct api_result *resul
     ask_next(poller);
 }
 
-static bool permissions_are_due(const struct poller *poller)
+/* `turn`: it is theirs. */
+static bool permissions_are_due(const struct poller *poller, bool turn)
 {
     const struct privileges_report *report = grants_report(poller->grants);
-    int64_t interval_ms = POLLER_PRIVILEGES_MS;
-    if (grants_state(poller->grants) == GRANTS_TOLERATED)
-        interval_ms = POLLER_EXCESS_MS;
     if (grants_state(poller->grants) == GRANTS_REFUSED || (report && report->missing))
-        interval_ms = 0; /* somebody is at work on it, and wants to see the end of it */
+        return true; /* somebody is at work on it, and wants to see the end of it */
     return !poller->permissions || poller->permissions_due ||
-           clock_now_ms() - poller->permissions_ms >= interval_ms;
+           (turn &&
+            clock_now_ms() - poller->permissions_ms >= POLLER_PRIVILEGES_SHARE * poller->times.privileges_ms);
+}
+
+static bool pool_is_due(const struct poller *poller)
+{
+    return poller->whole || poller->pools[poller->pool].asked || /* it is asked in another way */
+           poller_pool_changed(poller, &poller->pools[poller->pool]);
+}
+
+/* To the next question that this round asks. */
+static void pass_over(struct poller *poller)
+{
+    while (poller->question < ASK_POOLS && !poller->asks[poller->question])
+        poller->question++;
+    while (poller->question == ASK_POOLS) {
+        if (poller->guests && poller->pool < poller->pool_count && pool_is_due(poller))
+            return;
+        if (!poller->guests || ++poller->pool >= poller->pool_count)
+            poller->question++;
+    }
 }
 
 /* The request for the question that the round is at; false if there is nothing more to ask. */
 static bool next_request(struct poller *poller, struct api_request *request)
 {
-    static const enum api_call calls[] = {[ASK_VERSION] = API_VERSION,
-                                          [ASK_PERMISSIONS] = API_PERMISSIONS,
-                                          [ASK_GUESTS] = API_GUESTS,
-                                          [ASK_NODES] = API_NODES};
-    if (poller->question == ASK_PERMISSIONS && !permissions_are_due(poller))
-        poller->question++;
-    if (poller->question == ASK_NOTHING || poller->round_error.code != ERROR_NONE)
-        return false; /* the first error is the round's: what follows it would only repeat it, or be in vain
-                       */
+    static const enum api_call calls[] = {
+        [ASK_VERSION] = API_VERSION, [ASK_PERMISSIONS] = API_PERMISSIONS, [ASK_RESOURCES] = API_RESOURCES};
+    if (poller->round_error.code != ERROR_NONE)
+        return false; /* the first error is the round's: what follows would only repeat it, or be in vain */
+    pass_over(poller);
+    if (poller->question == ASK_NOTHING)
+        return false;
     if (poller->question == ASK_POOLS) {
         const struct pool_answer *pool = &poller->pools[poller->pool];
         request->call = pool->by_query ? API_POOL_NESTED : API_POOL;
@@ -254,6 +346,7 @@ static void ask_next(struct poller *poller)
         .deadline_ms =
             clock_now_ms() + 10000 + poller->answer_timeout_ms * (int64_t)endpoints_count(poller->endpoints),
         .answer_timeout_ms = poller->answer_timeout_ms,
+        .avoid = poller_elsewhere(poller),
     };
     poller->call = session_call(poller->session, &request, &route, on_answer, poller);
     if (!poller->call) {
@@ -285,18 +378,86 @@ static void probe(struct poller *poller, size_t index)
         session_probe(poller->session, index, &request, poller->answer_timeout_ms, on_probe, poller);
 }
 
+/* ---- whose turn it is ---- */
+
+/* Its last turn is so far back that it is asked beside the round: with every poll that an endpoint has waited
+ * for, one that fails would be told later. */
+#define WAITS_FOR_ROUNDS 2
+
+static bool is_up(const struct poller *poller, size_t index)
+{
+    return endpoints_get(poller->endpoints, index)->state == ENDPOINT_UP;
+}
+
+/* The one that has waited longest; if none is up, the best one. */
+static size_t turn_of(struct poller *poller)
+{
+    int best = -1;
+    if (poller->layout != endpoints_layout(poller->endpoints))
+        memset(poller->asked_in, 0, sizeof(poller->asked_in));
+    poller->layout = endpoints_layout(poller->endpoints);
+    for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
+        if (is_up(poller, i) && (best < 0 || poller->asked_in[i] < poller->asked_in[best]))
+            best = (int)i;
+    }
+    if (best < 0)
+        best = endpoints_choose(poller->endpoints, NULL, 0);
+    return best < 0 ? 0 : (size_t)best;
+}
+
+static void take_turns(struct poller *poller)
+{
+    size_t turn = turn_of(poller);
+    poller->round_number++;
+    poller->elsewhere = ~(UINT64_C(1) << turn);
+    poller->asked_in[turn] = poller->round_number;
+    for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
+        if (i == turn || poller->probes[i] ||
+            (is_up(poller, i) && poller->round_number - poller->asked_in[i] < WAITS_FOR_ROUNDS))
+            continue;
+        probe(poller, i);
+        if (is_up(poller, i))
+            poller->asked_in[i] = poller->round_number;
+    }
+}
+
+uint64_t poller_elsewhere(const struct poller *poller)
+{
+    size_t turn = 0;
+    while (turn < endpoints_count(poller->endpoints) && poller->elsewhere & (UINT64_C(1) << turn))
+        turn++;
+    bool known = turn < endpoints_count(poller->endpoints) &&
+                 poller->layout == endpoints_layout(poller->endpoints) && is_up(poller, turn);
+    return known ? poller->elsewhere : 0;
+}
+
+/* Guests and hosts, or the privileges, by turns. Both for who hurries, and where the last round has failed.
+ * After a round that asks for everything the order is the other one, so that with two endpoints each of them
+ * is asked for each, at times. */
+static void choose_questions(struct poller *poller)
+{
+    bool lists = poller->lists_next || !poller->inventory;
+    bool due = lists && poller->began_ms - poller->whole_ms >= POLLER_WHOLE_MS;
+    poller->whole = poller->whole_wanted || !poller->inventory || !poller->whole_ms || due;
+    poller->whole_wanted = false;
+    bool both = poller->whole || poller_hurries(poller) || poller->error.code != ERROR_NONE;
+    bool privileges = permissions_are_due(poller, both || !lists) || poller->whole;
+    poller->asks[ASK_RESOURCES] = both || lists;
+    poller->asks[ASK_PERMISSIONS] = privileges;
+    poller->asks[ASK_VERSION] = poller->whole || (!privileges && !poller->asks[ASK_RESOURCES]);
+    poller->lists_next = poller->whole || !lists;
+}
+
 static void start_round(struct poller *poller)
 {
-    int asked = endpoints_choose(poller->endpoints, NULL, 0); /* it answers the questions themselves */
     poller->running = true;
+    poller->began_ms = clock_now_ms();
     poller->round_error = (struct error){0};
+    choose_questions(poller);
     poller->question = ASK_VERSION;
     poller->permissions_read = poller->pool_hidden = false;
     poller->pool = 0;
-    for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
-        if ((int)i != asked && !poller->probes[i])
-            probe(poller, i);
-    }
+    take_turns(poller);
     for (size_t i = 0; i < poller->pool_count; i++)
         poller->pools[i].by_query = strchr(poller->pools[i].name, '/') != NULL;
     ask_next(poller);
@@ -317,6 +478,7 @@ void poller_poll_now(struct poller *poller)
         poller->again = true;
         return;
     }
+    poller->whole_wanted = true;
     event_active(poller->timer, EV_TIMEOUT, 0);
 }
 
@@ -333,6 +495,7 @@ static void forget_config(struct poller *poller)
     for (size_t i = 0; i < poller->pool_count; i++) {
         free(poller->pools[i].name);
         guest_list_unrefp(&poller->pools[i].members);
+        guest_list_unrefp(&poller->pools[i].known);
     }
     free(poller->pools);
     poller->pools = NULL;
@@ -398,7 +561,7 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
     if (!poller)
         return NULL;
     poller->base = base;
-    poller->times = (struct poller_times){-1, -1, -1, -1};
+    poller->times = (struct poller_times){-1, -1, -1};
     poller->session = session;
     poller->endpoints = endpoints;
     poller->grants = grants;
@@ -443,8 +606,10 @@ bool poller_set_config(struct poller *poller, const struct config *config)
     bool copied = copy_config(poller, config) &&
                   grants_set_policy(poller->grants, identity_of(config), !config->excess_tolerated);
     if (copied) {
-        if (!same_identity) /* what another one may do says nothing */
+        if (!same_identity) { /* what another one may do, and sees, says nothing */
             poller_put_json(&poller->permissions);
+            guest_list_unrefp(&poller->known_guests);
+        }
         /* a guest of a pool that is no longer ours must not be touched (P2), nor one by an identity that was
          * not judged yet (P8) */
         if (!same_identity || !same_scope(poller, &old)) {
@@ -476,6 +641,8 @@ void poller_free(struct poller *poller)
     if (poller->turn)
         cancel_round(poller);
     forget_config(poller);
+    guest_list_unrefp(&poller->known_guests);
+    poller_put_json(&poller->known_nodes);
     poller_put_json(&poller->permissions);
     inventory_unref(poller->inventory);
     if (poller->turn)

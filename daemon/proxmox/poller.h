@@ -1,6 +1,8 @@
 /*
- * Keeps the inventory fresh: polls version, guests, pools, hosts and own privileges, one round per interval,
- * and tells when a round ended. Knows no operation.
+ * Keeps the inventory fresh, and costs Proxmox next to nothing: a round per interval, each at the next
+ * endpoint, and they ask for guests and hosts and for our own privileges by turns; for pools only where the
+ * list of guests shows that they have changed; for everything, seldom. Where something happens, or somebody
+ * looks, rounds come sooner and ask for both. Tells when a round ended. Knows no operation.
  */
 #pragma once
 
@@ -16,8 +18,15 @@
 
 struct poller;
 
-#define POLLER_PRIVILEGES_MS (10 * 60 * 1000) /* own privileges are re-read so often, and after any 403 */
-#define POLLER_EXCESS_MS     (60 * 1000) /* the same while they are too many, and we fence all the same */
+#define POLLER_WHOLE_MS     (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
+#define POLLER_HURRY_MS     5000             /* between rounds while it hurries; less if the interval is */
+#define POLLER_HURRY_FOR_MS 60000            /* after what made it hurry */
+#define POLLER_ALARM_MS     (5 * 60 * 1000)  /* what fails again within this is no reason to hurry again */
+#define POLLER_WATCH_GAP_MS 5000             /* who looks again within this watches, … */
+#define POLLER_WATCH_FOR_MS 15000            /* … and for so long it hurries */
+/* Reading the own privileges takes Proxmox long if it has many guests: at most one part in so many of the
+ * time. */
+#define POLLER_PRIVILEGES_SHARE 100
 
 #define POLLER_SLICE_GUESTS 1000 /* of the lists are looked at before the loop has its turn */
 
@@ -34,8 +43,17 @@ void poller_free(struct poller *poller);
 void poller_set_leads(struct poller *poller, struct leads *leads);
 /* After a reload: copies what it needs, polls at once. false if memory ran out. */
 bool poller_set_config(struct poller *poller, const struct config *config);
-void poller_poll_now(struct poller *poller);
-void poller_reread_privileges(struct poller *poller); /* after a 403; at most once a poll interval */
+void poller_poll_now(struct poller *poller); /* a round that asks for everything, at once */
+/* Something has happened: rounds come sooner for a while. */
+void poller_hurry(struct poller *poller);
+/* Something has failed: the same, but no more often than every POLLER_ALARM_MS. */
+void poller_trouble(struct poller *poller);
+bool poller_hurries(const struct poller *poller);
+/* Somebody has looked; who looks again and again is shown what is new. */
+void poller_looked_at(struct poller *poller);
+/* All endpoints but the one whose turn it is, a bit each: who asks it, too, finds its connection open. */
+uint64_t poller_elsewhere(const struct poller *poller);
+void poller_reread_privileges(struct poller *poller); /* after a 403; with the next round */
 
 struct inventory *
 poller_inventory(const struct poller *poller);      /* borrowed, NULL before the first; ref it to keep it */
@@ -43,8 +61,9 @@ bool poller_had_round(const struct poller *poller); /* at least one round has en
 int64_t poller_interval_ms(const struct poller *poller);
 /* How long the last answers took, in milliseconds; -1: there was none. */
 struct poller_times {
-    int64_t privileges_ms, guests_ms, hosts_ms;
-    int64_t pools_ms; /* all of them */
+    int64_t privileges_ms;
+    int64_t guests_ms; /* with the hosts */
+    int64_t pools_ms;  /* all that were asked for */
 };
 const struct poller_times *poller_times(const struct poller *poller);
 const struct error *

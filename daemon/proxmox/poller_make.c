@@ -43,7 +43,7 @@ static bool add_member(const struct poller *poller, struct inventory_builder *bu
                        const struct pool_answer *pool, const struct guest *member)
 {
     /* the resource list has the lock and the HA state, which the pool's list may lack */
-    const struct guest *listed = guest_list_find(poller->guests, member->vmid);
+    const struct guest *listed = guest_list_find(poller->known_guests, member->vmid);
     struct guest guest = listed ? *listed : *member;
     guest.pool = pool->name;
     set_privileges(poller, &guest);
@@ -55,7 +55,7 @@ static bool add_stranger(const struct poller *poller, struct inventory_builder *
 {
     for (size_t i = 0; i < poller->pool_count; i++) {
         const struct pool_answer *pool = &poller->pools[i];
-        if ((pool->members && guest_list_find(pool->members, guest->vmid)) ||
+        if ((pool->known && guest_list_find(pool->known, guest->vmid)) ||
             is_powered_member(poller, pool, guest))
             return true;
     }
@@ -64,9 +64,9 @@ static bool add_stranger(const struct poller *poller, struct inventory_builder *
 
 static bool add_nodes(const struct poller *poller, struct inventory_builder *builder)
 {
-    size_t listed = json_object_array_length(poller->nodes);
+    size_t listed = json_object_array_length(poller->known_nodes);
     for (size_t i = 0; i < listed; i++) {
-        struct json_object *entry = json_object_array_get_idx(poller->nodes, i);
+        struct json_object *entry = json_object_array_get_idx(poller->known_nodes, i);
         const char *node = NULL, *status = "", *hastate = NULL;
         if (!json_get_string(entry, "node", &node))
             continue;
@@ -79,6 +79,42 @@ static bool add_nodes(const struct poller *poller, struct inventory_builder *bui
             inventory_builder_maintenance(builder, node);
     }
     return true;
+}
+
+/* ---- what is kept from round to round ---- */
+
+void poller_keep_answers(struct poller *poller)
+{
+    if (poller->guests && poller->nodes) {
+        guest_list_unref(poller->known_guests);
+        poller_put_json(&poller->known_nodes);
+        poller->known_guests = TAKE(poller->guests);
+        poller->known_nodes = TAKE(poller->nodes);
+        poller->known_ms = poller->guests_ms;
+    }
+    for (size_t i = 0; i < poller->pool_count; i++) {
+        struct pool_answer *pool = &poller->pools[i];
+        if (!pool->asked)
+            continue;
+        guest_list_unref(pool->known);
+        pool->known = TAKE(pool->members);
+    }
+}
+
+bool poller_pool_changed(const struct poller *poller, const struct pool_answer *pool)
+{
+    size_t members = pool->known ? guest_list_count(pool->known) : 0, shown = 0;
+    if (members == 0)
+        return true;
+    for (size_t i = 0; i < guest_list_count(poller->guests); i++) {
+        const struct guest *guest = guest_list_get(poller->guests, i);
+        if (!guest->pool || strcmp(guest->pool, pool->name) != 0)
+            continue;
+        if (!guest_list_find(pool->known, guest->vmid))
+            return true;
+        shown++;
+    }
+    return shown != members;
 }
 
 /* ---- in slices ---- */
@@ -101,10 +137,10 @@ static const struct guest_list *list_of_pass(const struct poller *poller)
 {
     const struct poller_making *making = &poller->making;
     if (making->pass == MAKING_MEMBERS)
-        return poller->pools[making->pool].members;
+        return poller->pools[making->pool].known;
     if (making->pass == MAKING_POWERED && !poller->pools[making->pool].by_privileges)
         return NULL;
-    return poller->guests;
+    return poller->known_guests;
 }
 
 static bool add_one(const struct poller *poller, const struct guest *guest)
@@ -147,7 +183,7 @@ static struct inventory *finish(struct poller *poller)
         inventory_builder_pool(builder, poller->pools[i].name);
     if (poller->leads && !leads_give(poller->leads, builder))
         return NULL;
-    return inventory_builder_finish(TAKE(poller->making.builder), poller->guests_ms);
+    return inventory_builder_finish(TAKE(poller->making.builder), poller->known_ms);
 }
 
 int poller_make_slice(struct poller *poller, struct inventory **made)
@@ -178,12 +214,19 @@ static void add_scope_guests(const struct inventory *made, struct privileges_gue
     }
 }
 
+/* Of this round, else of the last good one. */
+static const struct guest_list *shown_guests(const struct poller *poller)
+{
+    return poller->guests ? poller->guests : poller->known_guests;
+}
+
 /* Those that the resource list shows, and that are none of ours. */
 static size_t add_scope_others(const struct poller *poller, const struct inventory *made, int *others)
 {
+    const struct guest_list *shown = shown_guests(poller);
     size_t count = 0;
-    for (size_t i = 0; poller->guests && i < guest_list_count(poller->guests); i++) {
-        int vmid = guest_list_get(poller->guests, i)->vmid;
+    for (size_t i = 0; shown && i < guest_list_count(shown); i++) {
+        int vmid = guest_list_get(shown, i)->vmid;
         if (!made || !inventory_by_vmid(made, vmid))
             others[count++] = vmid;
     }
@@ -195,7 +238,7 @@ bool poller_judge(struct poller *poller, const struct inventory *made)
     size_t count = made ? inventory_count(made) : 0;
     _cleanup_(freep) const char **pools = calloc(poller->pool_count, sizeof(*pools));
     _cleanup_(freep) struct privileges_guest *guests = calloc(count ? count : 1, sizeof(*guests));
-    size_t listed = poller->guests ? guest_list_count(poller->guests) : 0;
+    size_t listed = shown_guests(poller) ? guest_list_count(shown_guests(poller)) : 0;
     _cleanup_(freep) int *others = calloc(listed ? listed : 1, sizeof(*others));
     struct privileges_scope scope = {.pools = pools,
                                      .pool_count = poller->pool_count,

@@ -11,13 +11,15 @@
 
 struct pool_answer {
     char *name;
-    struct guest_list *members; /* NULL: not known */
+    struct guest_list *known;   /* its members by the last good answer; NULL: it does not tell them */
+    struct guest_list *members; /* the same of the round under way */
+    bool asked;                 /* in this round */
     bool by_query;              /* asked by query: it is nested, or has refused to be asked by path */
     bool by_privileges;         /* it does not tell its members: our privileges do */
 };
 
 /* In this order; what a round does not need is passed over. */
-enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_GUESTS, ASK_NODES, ASK_POOLS, ASK_NOTHING };
+enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_RESOURCES, ASK_POOLS, ASK_NOTHING };
 
 /* The passes over the lists, in this order: where a pool tells its members, its word counts, and comes later.
  */
@@ -51,6 +53,10 @@ struct poller {
 
     /* the round under way */
     bool running, again;
+    bool asks[ASK_NOTHING]; /* what it is for; pools: those that are due */
+    bool whole;             /* all of them */
+    int64_t began_ms;
+    uint64_t elsewhere; /* all endpoints but its own */
     enum question question;
     size_t pool; /* which one ASK_POOLS is at */
     uint64_t call;
@@ -65,7 +71,19 @@ struct poller {
     struct poller_making making;
     struct inventory *made; /* and not in use yet */
 
+    /* the pace */
+    bool whole_wanted; /* by somebody who waits */
+    bool lists_next;   /* guests and hosts, and not the privileges */
+    int64_t whole_ms;  /* when everything was asked for last; 0: never */
+    int64_t hurry_until_ms, alarmed_ms, looked_at_ms;
+    unsigned up;                                    /* endpoints, after the last round */
+    uint64_t round_number, asked_in[ENDPOINTS_MAX]; /* an endpoint's last turn; 0: none yet */
+    unsigned layout;                                /* of the endpoints that these speak of */
+
     /* what is known */
+    struct guest_list *known_guests;
+    struct json_object *known_nodes;
+    int64_t known_ms; /* when these were asked for */
     struct json_object *permissions;
     int64_t permissions_ms;
     bool permissions_due;
@@ -80,6 +98,10 @@ struct poller {
 };
 
 /* poller_make.c */
+/* What this round has read replaces what was known. */
+void poller_keep_answers(struct poller *poller);
+/* The list of guests shows other members of this pool than it has told; where nothing tells, always. */
+bool poller_pool_changed(const struct poller *poller, const struct pool_answer *pool);
 /* Of the round's answers, in slices, so that the loop has its turn between them. False: no memory. */
 bool poller_make_begin(struct poller *poller);
 void poller_make_cancel(struct poller *poller);

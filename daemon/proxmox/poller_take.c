@@ -45,21 +45,15 @@ static void note_error(struct poller *poller, const struct error *error)
         poller->round_error = *error;
 }
 
-static void take_guests(struct poller *poller, const struct api_result *result)
+static void take_resources(struct poller *poller, const struct api_result *result)
 {
     poller->guests_ms = result->asked_ms;
-    if (result->outcome != API_OK)
+    if (result->outcome != API_OK) {
         note_error(poller, &result->error);
-    else
-        poller->guests = guest_list_ref(result->guests);
-}
-
-static void take_nodes(struct poller *poller, const struct api_result *result)
-{
-    if (result->outcome != API_OK)
-        note_error(poller, &result->error);
-    else
-        poller->nodes = json_object_get(result->data);
+        return;
+    }
+    poller->guests = guest_list_ref(result->guests);
+    poller->nodes = json_object_get(result->data);
 }
 
 static void take_permissions(struct poller *poller, const struct api_result *result)
@@ -101,6 +95,7 @@ static bool take_pool(struct poller *poller, struct pool_answer *pool, const str
 {
     struct error error = {0};
     pool->by_privileges = false;
+    pool->asked = true;
     if (result->outcome == API_REFUSED && result->http_status == 403 && !pool->by_query) {
         pool->by_query = true;
         return false;
@@ -147,11 +142,8 @@ void poller_take_answer(struct poller *poller, const struct api_result *result)
     case ASK_PERMISSIONS:
         take_permissions(poller, result);
         break;
-    case ASK_GUESTS:
-        take_guests(poller, result);
-        break;
-    case ASK_NODES:
-        take_nodes(poller, result);
+    case ASK_RESOURCES:
+        take_resources(poller, result);
         break;
     case ASK_POOLS:
         if (!take_pool(poller, &poller->pools[poller->pool], result))

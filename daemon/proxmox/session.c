@@ -138,7 +138,6 @@ static uint64_t send_to(struct call *call, size_t index, const struct transport_
     call->cut_short = left_ms < call->route.answer_timeout_ms;
     enum transport_lane lane = call->request.call == API_REHEARSE ? TRANSPORT_REHEARSALS
                                : call->route.urgent               ? TRANSPORT_FENCES
-                               : call->route.apart                ? TRANSPORT_VISITS
                                                                   : TRANSPORT_POLLS;
     return transport_send(call->session->transport, lane, &anew, index, &call->request, auth,
                           call->cut_short ? left_ms : call->route.answer_timeout_ms, on_answer, call);

@@ -35,7 +35,7 @@ typedef void session_result_fn(void *context, uint64_t id, const struct api_resu
 struct session_route {
     bool
         urgent; /* a fence or a live read: on connections of its own, so that polls cannot stand in its way */
-    bool apart; /* a visit: on connections of its own, so that it does not stand in a poll's way */
+    bool apart; /* a visit: a silence is the host's, and is not held against the endpoint */
     int64_t deadline_ms;       /* monotonic; bounds the whole call with login, failover and repetition */
     int64_t answer_timeout_ms; /* of one attempt */
     uint64_t

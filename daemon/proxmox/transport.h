@@ -23,8 +23,8 @@ struct transport;
  * one of them is resumed on the others. */
 enum transport_lane {
     TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
-    TRANSPORT_POLLS,  /* one connection to an endpoint, requests wait for each other: one handshake a round */
-    TRANSPORT_VISITS, /* a few, so that a host that hangs does not keep a poll waiting */
+    TRANSPORT_POLLS,  /* and visits: what is asked one after the other takes one handshake; a few connections
+                         to an endpoint, so that a host that hangs does not keep a poll waiting */
     TRANSPORT_REHEARSALS, /* a connection for each, and no other call: neither may travel by the other's lane
                            */
     TRANSPORT_LANE_COUNT,

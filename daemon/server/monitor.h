@@ -8,7 +8,7 @@
 
 #define MONITOR_START_MS    15000 /* after the daemon's start, so long it waits for the first knowledge */
 #define MONITOR_HOLD_MS     15000 /* a monitor waits at most so long for the poll it has asked for */
-#define MONITOR_FRESH_POLLS 2     /* knowledge younger than so many polls needs no Proxmox call */
+#define MONITOR_FRESH_POLLS 3     /* knowledge younger than so many polls needs no Proxmox call */
 
 /* Nothing was learnt yet, or too long ago. */
 bool monitor_facts_old(const struct view_facts *facts);

@@ -207,12 +207,14 @@ void request_guests(struct exchange *exchange, const struct http_request *reques
     if (!query_word(exchange, request, "view", views, &view))
         return;
     exchange->bare = view == 1;
-    if (view < 0)
+    if (view < 0) {
+        poller_looked_at(exchange->all->parts.poller);
         exchange_answer_common(exchange, COMMON_GUESTS, view_guests);
-    else if (view == 2)
+    } else if (view == 2) {
         request_rehearsable(exchange);
-    else
+    } else {
         answer_list(exchange);
+    }
 }
 
 static void on_power_read(void *context, enum engine_power power, const struct pve_status *status,
@@ -406,6 +408,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         answer_error(exchange, &error);
         return;
     }
+    poller_looked_at(exchange->all->parts.poller);
     exchange_answer_common(exchange, COMMON_STATUS, view_status);
 }
 

@@ -124,7 +124,7 @@ is_told_bad() {
     done
     is "$(grep -c 'FENCE_EVENT=login-failed' "$T/broker.log.err")" 0
 }
-polled_again() { (($(sim_calls resources) >= 4)); }
+polled_again() { (($(sim_calls resources) >= 2)); }
 
 @test "an endpoint that fails from the start on, and for some calls only, is asked last all the same" {
     sim_start
@@ -213,7 +213,7 @@ resolver_dies() { printf '127.0.0.1 localhost\n' >"$T/hosts"; }
     off 103
     at_most "$took" "$AT_ONCE"
 }
-three_rounds() { (($(sim_calls resources) >= 6)); }
+three_rounds() { (($(sim_calls resources) >= 3)); }
 
 @test "an endpoint whose name does not resolve: every screen has the two ways out, and both work" {
     unshare --mount true 2>/dev/null || missing "mount namespaces are not to be had here"

@@ -27,4 +27,4 @@ teardown() { e2e_teardown; }
     at_most "$(status_kib "$BROKER_PID" RssAnon)" 8192 KiB
     broker_ends_clean
 }
-polled_twice() { (($(sim_calls pool) >= 2)); }
+polled_twice() { (($(sim_calls resources) >= 2)); }

@@ -172,6 +172,7 @@ static struct json_object *answer_of(const struct flight *flight)
         return list_tasks(flight);
     case API_GUESTS:
     case API_CONFIG:
+    case API_RESOURCES:
     case API_VERSION:
     case API_TICKET:
     case API_DOMAINS:

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "proxmox/poller.h"
+#include "proxmox/poller_private.h"
 
 #include "fake_pve.h"
 #include "proxmox/transport.h"
@@ -36,13 +36,9 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 enum topic { VERSION, GUESTS, NODES, PERMISSIONS, POOL, OTHER_POOL, NESTED, TOPICS };
 
 static const char *const targets[TOPICS] = {
-    [VERSION] = API "/version",
-    [GUESTS] = API "/cluster/resources?type=vm",
-    [NODES] = API "/cluster/resources?type=node",
-    [PERMISSIONS] = API "/access/permissions",
-    [POOL] = API "/pools/p",
-    [OTHER_POOL] = API "/pools/q",
-    [NESTED] = API "/pools?poolid=p%2Fsub",
+    [VERSION] = API "/version",        [GUESTS] = API "/cluster/resources", /* with the hosts behind them */
+    [NODES] = "never asked for alone", [PERMISSIONS] = API "/access/permissions", [POOL] = API "/pools/p",
+    [OTHER_POOL] = API "/pools/q",     [NESTED] = API "/pools?poolid=p%2Fsub",
 };
 
 #define GUEST(id, node, more) "{\"type\":\"qemu\",\"vmid\":" #id ",\"node\":\"" node "\"" more "}"
@@ -81,9 +77,19 @@ static void pve(struct fake_exchange *exchange)
             continue;
         pthread_mutex_lock(&book->lock);
         const char *data = book->data[i];
+        const char *nodes = book->data[NODES];
         int status = book->status[i];
+        if (i == GUESTS && !status)
+            status = book->status[NODES];
         bool held = book->held[i];
         pthread_mutex_unlock(&book->lock);
+        char both[2048];
+        size_t length = data ? strlen(data) : 0;
+        if (i == GUESTS && !status && length > 0 && data[length - 1] == ']') {
+            bool bare = strcmp(data, "[]") == 0 || strcmp(nodes, "[]") == 0;
+            snprintf(both, sizeof(both), "%.*s%s%s", (int)length - 1, data, bare ? "" : ",", nodes + 1);
+            data = both;
+        }
         if (held)
             fake_hold(exchange);
         if (status)
@@ -192,6 +198,15 @@ static void await_rounds(struct world *world, unsigned count)
 static void poll_once(struct world *world)
 {
     poller_poll_now(world->poller);
+    await_rounds(world, world->rounds + 1);
+}
+
+/* The one that comes by itself. */
+static inline void next_round(struct world *world)
+{
+    monotonic_ahead_ms += world->config.poll_interval_ms;
+    world->poller->times.privileges_ms = 0;            /* on a busy machine they take long */
+    event_active(world->poller->timer, EV_TIMEOUT, 0); /* libevent has a clock of its own */
     await_rounds(world, world->rounds + 1);
 }
 

@@ -49,6 +49,7 @@ static struct {
     /* Proxmox */
     enum probe_result (*answer)(int vmid, const char *host, uint64_t avoid, int *status);
     int64_t latency_ms;
+    int64_t poll_ms; /* 0: turns are tied to no round */
     bool unreachable;
     unsigned sent, under_way;
     int64_t last_sent_ms, shortest_gap_ms;
@@ -87,6 +88,12 @@ const struct error *poller_error(const struct poller *poller)
 {
     (void)poller;
     return &rooms.poll_error;
+}
+
+int64_t poller_interval_ms(const struct poller *poller)
+{
+    (void)poller;
+    return rooms.poll_ms;
 }
 
 void poller_reread_privileges(struct poller *poller)

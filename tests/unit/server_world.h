@@ -63,6 +63,14 @@ const struct error *poller_error(const struct poller *poller)
     return &rooms.poll_error;
 }
 
+static unsigned looks; /* at the guests, or at the status */
+
+void poller_looked_at(struct poller *poller)
+{
+    (void)poller;
+    looks++;
+}
+
 const char *poller_version(const struct poller *poller)
 {
     (void)poller;

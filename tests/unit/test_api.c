@@ -47,6 +47,7 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
         [API_TICKET] = {"/api2/json/access/ticket", "username=fence%40pve&password=secret"},
         [API_DOMAINS] = {"/api2/json/access/domains", NULL},
         [API_PERMISSIONS] = {"/api2/json/access/permissions", NULL},
+        [API_RESOURCES] = {"/api2/json/cluster/resources", NULL},
         [API_GUESTS] = {"/api2/json/cluster/resources?type=vm", NULL},
         [API_NODES] = {"/api2/json/cluster/resources?type=node", NULL},
         [API_POOL] = {"/api2/json/pools/cluster1", NULL},

@@ -493,6 +493,7 @@ static void test_only_the_answer_to_a_call_fits_it(void **state) /* P1 */
         {API_NODES, PVE_QEMU, true, "[]"},
         {API_NODES, PVE_QEMU, false, "[{\"type\":\"qemu\",\"node\":\"pve1\",\"vmid\":100}]"},
         {API_NODES, PVE_QEMU, false, "{}"},
+        {API_RESOURCES, PVE_QEMU, false, "[{\"type\":\"node\",\"node\":\"pve1\"}]"}, /* without a list */
         {API_PERMISSIONS, PVE_QEMU, true, "{\"/vms/100\":{\"VM.Audit\":1}}"},
         {API_PERMISSIONS, PVE_QEMU, true, "{}"},
         {API_PERMISSIONS, PVE_QEMU, false, "{\"vmid\":100,\"status\":\"stopped\"}"},

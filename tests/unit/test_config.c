@@ -66,8 +66,8 @@ static void test_the_smallest_configuration_has_the_documented_defaults(void **s
     assert_null(config->user);
     assert_null(config->secret_file);
     assert_null(config->ca_file);
-    assert_int_equal(config->poll_interval_ms, 10000);
-    assert_int_equal(config->rehearse_interval_ms, 60000);
+    assert_int_equal(config->poll_interval_ms, 14000);
+    assert_int_equal(config->rehearse_interval_ms, 120000);
     assert_int_equal(config->answer_timeout_ms, 4000);
     assert_int_equal(config->min_online_nodes, 0);
     assert_false(config->excess_tolerated);

@@ -72,6 +72,45 @@ static void test_guests_are_the_same_however_the_answer_is_cut(void **state)
     }
 }
 
+static void test_of_resources_the_hosts_are_kept_beside_the_guests(void **state)
+{
+    static const char text[] =
+        "{\"data\":[{\"type\":\"pool\",\"pool\":\"p\"},{\"type\":\"qemu\",\"vmid\":101,\"node\":\"a\"},"
+        "{\"id\":\"node/a\",\"type\":\"node\",\"node\":\"a\",\"status\":\"online\"},{\"type\":\"storage\"},"
+        "{\"type\":\"\\u006eode\",\"node\":\"b\",\"status\":\"offline\"}]}";
+
+    (void)state;
+    for (size_t piece = 1; piece <= sizeof(text); piece++) {
+        struct guest_list *guests = NULL;
+        struct json_object *document = take(API_ELEMENTS_RESOURCES, text, piece, &guests), *hosts = NULL;
+
+        assert_non_null(document);
+        assert_int_equal(guest_list_count(guests), 1);
+        assert_true(json_get_array(document, "data", &hosts));
+        assert_int_equal(json_object_array_length(hosts), 2);
+        for (size_t i = 0; i < 2; i++) {
+            const char *node = NULL;
+
+            assert_true(json_get_string(json_object_array_get_idx(hosts, i), "node", &node));
+            assert_string_equal(node, i ? "b" : "a");
+        }
+        json_object_put(document);
+        guest_list_unref(guests);
+    }
+}
+
+static void test_no_more_hosts_are_kept_than_its_limit(void **state)
+{
+    _cleanup_(listing_freep) struct listing *listing = listing_new(API_ELEMENTS_RESOURCES);
+    static const char head[] = "{\"data\":[{\"type\":\"node\"}", host[] = ",{\"type\":\"node\"}";
+
+    (void)state;
+    assert_true(listing_feed(listing, head, sizeof(head) - 1));
+    for (size_t i = 1; i < LISTING_HOSTS_MAX; i++)
+        assert_true(listing_feed(listing, host, sizeof(host) - 1));
+    assert_false(listing_feed(listing, host, sizeof(host) - 1));
+}
+
 static void test_members_are_found_by_path_and_by_query(void **state)
 {
     static const char *const texts[] = {
@@ -99,6 +138,8 @@ static void test_an_empty_list_is_a_list_and_none_is_none(void **state)
         bool list;
     } cases[] = {
         {API_ELEMENTS_GUESTS, "{\"data\":[]}", true},
+        {API_ELEMENTS_RESOURCES, "{\"data\":[]}", true},
+        {API_ELEMENTS_RESOURCES, "{\"data\":null}", false},
         {API_ELEMENTS_GUESTS, "{\"data\":[1,null,\"x\"]}", true},
         {API_ELEMENTS_GUESTS, "{\"data\":null}", false},
         {API_ELEMENTS_GUESTS, "{\"data\":{\"a\":1}}", false},
@@ -248,8 +289,8 @@ static void test_what_is_taken_piece_by_piece_is_json_as_a_whole_and_the_other_w
     for (unsigned i = 0; i < 60000; i++) {
         char text[2048], *at = text;
         unsigned form = draw(ARRAY_LEN(heads));
-        enum api_elements elements =
-            (enum api_elements[]){API_ELEMENTS_GUESTS, API_ELEMENTS_MEMBERS, API_ELEMENTS_LEAVES}[draw(3)];
+        enum api_elements elements = (enum api_elements[]){
+            API_ELEMENTS_GUESTS, API_ELEMENTS_RESOURCES, API_ELEMENTS_MEMBERS, API_ELEMENTS_LEAVES}[draw(4)];
         struct guest_list *guests = NULL;
 
         put(&at, text + sizeof(text), heads[form]);
@@ -411,6 +452,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_guests_are_the_same_however_the_answer_is_cut),
         cmocka_unit_test(test_members_are_found_by_path_and_by_query),
+        cmocka_unit_test(test_of_resources_the_hosts_are_kept_beside_the_guests),
+        cmocka_unit_test(test_no_more_hosts_are_kept_than_its_limit),
         cmocka_unit_test(test_an_empty_list_is_a_list_and_none_is_none),
         cmocka_unit_test(test_no_beginning_of_an_answer_is_one),
         cmocka_unit_test(test_what_is_not_json_is_refused),

@@ -130,15 +130,15 @@ static void test_the_monitor_fails_with_the_worst_reason(void **state)
     assert_int_equal(error.code, ERROR_MINORITY);
 }
 
-static void test_the_monitor_trusts_knowledge_of_two_polls_at_most(void **state)
+static void test_the_monitor_trusts_knowledge_of_three_polls_at_most(void **state)
 {
     struct room *room = *state;
     struct error error = {0};
 
-    room->facts.readiness.inventory_age_ms = 20000;
+    room->facts.readiness.inventory_age_ms = 30000;
     assert_false(monitor_facts_old(&room->facts));
     assert_true(monitor_passes(&room->facts, false, NULL, &error));
-    room->facts.readiness.inventory_age_ms = 20001;
+    room->facts.readiness.inventory_age_ms = 30001;
     assert_true(monitor_facts_old(&room->facts));
     assert_false(monitor_passes(&room->facts, false, NULL, &error));
     assert_int_equal(error.code, ERROR_STALE);
@@ -155,7 +155,7 @@ int main(void)
         MONITOR_TEST(test_a_strict_monitor_counts_the_nodes_of_the_cluster),
         MONITOR_TEST(test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read),
         MONITOR_TEST(test_the_monitor_fails_with_the_worst_reason),
-        MONITOR_TEST(test_the_monitor_trusts_knowledge_of_two_polls_at_most),
+        MONITOR_TEST(test_the_monitor_trusts_knowledge_of_three_polls_at_most),
     };
 
     log_set_level(LOG_CRIT); /* of endpoints that are lost: test_endpoints */

@@ -171,13 +171,12 @@ static void test_one_bad_answer_keeps_the_old_inventory_and_says_why(void **stat
         int status;
         const char *data, *words;
     } cases[] = {
-        {GUESTS, 0, "{}", "answered guests with what is no list of guests"},
-        {GUESTS, 0, "null", "answered guests with what is no list of guests"},
-        {GUESTS, 0, "[{\"type\":\"node\",\"node\":\"pve1\"}]", "a list without a guest"},
-        {GUESTS, 500, NULL, "answered guests with 500"},
-        {NODES, 0, "\"x\"", "answered nodes with what is no list of hosts"},
+        {GUESTS, 0, "{}", "answered resources with what is no list of guests"},
+        {GUESTS, 0, "null", "answered resources with what is no list of guests"},
+        {GUESTS, 500, NULL, "answered resources with 500"},
+        {NODES, 0, "[]", "a list without a host"},
         {NODES, 0, "[" GUEST(101, "pve1", "") "]", "a list without a host"},
-        {NODES, 596, NULL, "answered nodes with 596"},
+        {NODES, 596, NULL, "answered resources with 596"},
         {POOL, 0, "[]", "pool p without its members"},
         {POOL, 0, "{\"members\":{}}", "pool p without its members"},
         {POOL, 500, NULL, "answered pool with 500"},
@@ -322,6 +321,168 @@ static void test_an_inventory_that_is_held_outlives_the_poller(void **state)
     inventory_unref(held);
 }
 
+/* ---- what it costs ---- */
+
+#define WITH_POOLS                                                                                           \
+    "[" GUEST(101, "pve1", ",\"name\":\"web\",\"pool\":\"p\"") "," GUEST(                                    \
+        102, "pve2", ",\"name\":\"db\",\"pool\":\"p\"") "," GUEST(900, "pve1", ",\"name\":\"foreign\"") "]"
+
+/* Both endpoints are up, all is known, and nothing is wrong. */
+static struct world *begin_at_rest(void)
+{
+    struct world *world = begin();
+    world->config.poll_interval_ms = 14000;
+    poller_set_config(world->poller, &world->config);
+    SET(world, data[GUESTS] = WITH_POOLS);
+    SET(world, data[PERMISSIONS] = TIDY);
+    await_rounds(world, 1);
+    await_all_up(world);
+    next_round(world);
+    return world;
+}
+
+static unsigned requests(struct world *world, int host)
+{
+    return fake_count(world->hosts[host], "GET");
+}
+
+static void test_at_rest_a_round_is_one_question_and_each_endpoint_has_its_turn(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    unsigned all = requests(world, 0) + requests(world, 1), guests = total(world, GUESTS),
+             permissions = total(world, PERMISSIONS);
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned first = requests(world, 0);
+        next_round(world);
+        next_round(world);
+        assert_int_equal(requests(world, 0), first + 1);
+    }
+    assert_int_equal(requests(world, 0) + requests(world, 1), all + 20);
+    assert_int_equal(total(world, GUESTS), guests + 10);
+    assert_int_equal(total(world, PERMISSIONS), permissions + 10);
+    assert_false(poller_hurries(world->poller));
+    end(world);
+}
+
+static void test_everything_is_read_seldom_and_then_the_endpoints_change_their_questions(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    unsigned versions = total(world, VERSION), pools = total(world, POOL);
+    unsigned lists[2] = {fake_count(world->hosts[0], targets[GUESTS]),
+                         fake_count(world->hosts[1], targets[GUESTS])};
+    for (int i = 0; i < 2 * POLLER_WHOLE_MS / 14000; i++)
+        next_round(world);
+    assert_in_range(total(world, VERSION), versions + 1, versions + 2);
+    assert_in_range(total(world, POOL), pools + 1, pools + 2);
+    for (int i = 0; i < 2; i++)
+        assert_true(fake_count(world->hosts[i], targets[GUESTS]) > lists[i]);
+    end(world);
+}
+
+static void test_a_pool_is_asked_as_soon_as_the_list_shows_that_it_has_changed(void **state) /* P2 */
+{
+    static const char *const changed[] = {
+        "[" GUEST(101, "pve1", ",\"pool\":\"p\"") "," GUEST(102, "pve2", "") "]",
+        "[" GUEST(101, "pve1", ",\"pool\":\"p\"") "," GUEST(102, "pve2", ",\"pool\":\"q\"") "]",
+        "[" GUEST(101, "pve1", ",\"pool\":\"p\"") "]",
+        "[" GUEST(101, "pve1", ",\"pool\":\"p\"") "," GUEST(102, "pve2", ",\"pool\":\"p\"") "," GUEST(
+            900, "pve1", ",\"pool\":\"p\"") "]",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+        struct world *world = begin_at_rest();
+        unsigned before = total(world, POOL);
+        SET(world, data[GUESTS] = changed[i]);
+        SET(world, data[POOL] = "{\"members\":[" GUEST(101, "pve1", "") "]}");
+        for (unsigned round = 0; round < 3 && total(world, POOL) == before; round++)
+            next_round(world);
+        assert_true(total(world, POOL) > before);
+        assert_int_equal(inventory_count(poller_inventory(world->poller)), 1);
+        end(world);
+    }
+}
+
+static void test_the_list_alone_makes_nobody_a_member(void **state) /* P2 */
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    SET(world, data[GUESTS] = "[" GUEST(101, "pve1", ",\"pool\":\"p\"") "," GUEST(
+                   102, "pve2", ",\"pool\":\"p\"") "," GUEST(900, "pve1", ",\"pool\":\"p\"") "]");
+    for (int i = 0; i < 4; i++)
+        next_round(world);
+    assert_null(guest(world, 900));
+    assert_non_null(guest(world, 102));
+    end(world);
+}
+
+static void test_who_hurries_asks_for_both_in_each_round(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    unsigned guests = total(world, GUESTS), permissions = total(world, PERMISSIONS);
+    poller_hurry(world->poller);
+    for (int i = 0; i < 4; i++)
+        next_round(world);
+    assert_int_equal(total(world, GUESTS), guests + 4);
+    assert_int_equal(total(world, PERMISSIONS), permissions + 4);
+    monotonic_ahead_ms += POLLER_HURRY_FOR_MS;
+    assert_false(poller_hurries(world->poller));
+    end(world);
+}
+
+static void test_privileges_that_take_long_to_read_are_read_more_seldom(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    unsigned before = total(world, PERMISSIONS), versions = total(world, VERSION);
+    for (int i = 0; i < 40; i++) {
+        world->poller->times.privileges_ms = 1000; /* with ten thousand guests, say */
+        event_active(world->poller->timer, EV_TIMEOUT, 0);
+        monotonic_ahead_ms += world->config.poll_interval_ms;
+        await_rounds(world, world->rounds + 1);
+    }
+    assert_in_range(total(world, PERMISSIONS), before + 4, before + 7); /* in 560 s */
+    assert_true(total(world, VERSION) > versions + 10); /* the endpoint is asked all the same */
+    end(world);
+}
+
+static void test_who_looks_again_and_again_makes_it_hurry_and_who_looks_once_does_not(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    poller_looked_at(world->poller);
+    assert_false(poller_hurries(world->poller));
+    monotonic_ahead_ms += POLLER_WATCH_GAP_MS;
+    poller_looked_at(world->poller); /* a script, once a minute or so */
+    assert_false(poller_hurries(world->poller));
+    monotonic_ahead_ms += 2000;
+    poller_looked_at(world->poller);
+    assert_true(poller_hurries(world->poller));
+    monotonic_ahead_ms += POLLER_WATCH_FOR_MS;
+    assert_false(poller_hurries(world->poller));
+    end(world);
+}
+
+static void test_an_endpoint_that_is_lost_makes_it_hurry_and_one_that_stays_lost_does_not(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    fake_set_greeting(world->hosts[1], FAKE_SLAM);
+    fake_drop_connections(world->hosts[1]);
+    for (int i = 0; i < 2 && endpoints_up(world->endpoints) == 2; i++)
+        next_round(world); /* its turn comes within two polls */
+    assert_int_equal(endpoints_up(world->endpoints), 1);
+    assert_true(poller_hurries(world->poller));
+    assert_int_equal(poller_error(world->poller)->code, ERROR_NONE); /* the other one was asked */
+    monotonic_ahead_ms += POLLER_HURRY_FOR_MS;
+    for (int i = 0; i < 4; i++)
+        next_round(world);
+    assert_false(poller_hurries(world->poller));
+    end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +503,14 @@ int main(void)
         cmocka_unit_test(test_a_poll_asked_for_during_a_round_follows_at_once),
         cmocka_unit_test(test_rounds_follow_each_other_by_themselves),
         cmocka_unit_test(test_an_inventory_that_is_held_outlives_the_poller),
+        cmocka_unit_test(test_at_rest_a_round_is_one_question_and_each_endpoint_has_its_turn),
+        cmocka_unit_test(test_everything_is_read_seldom_and_then_the_endpoints_change_their_questions),
+        cmocka_unit_test(test_a_pool_is_asked_as_soon_as_the_list_shows_that_it_has_changed),
+        cmocka_unit_test(test_the_list_alone_makes_nobody_a_member),
+        cmocka_unit_test(test_who_hurries_asks_for_both_in_each_round),
+        cmocka_unit_test(test_privileges_that_take_long_to_read_are_read_more_seldom),
+        cmocka_unit_test(test_who_looks_again_and_again_makes_it_hurry_and_who_looks_once_does_not),
+        cmocka_unit_test(test_an_endpoint_that_is_lost_makes_it_hurry_and_one_that_stays_lost_does_not),
     };
     return cmocka_run_group_tests_name("poller", tests, set_up, tear_down);
 }

@@ -43,12 +43,12 @@ static struct json_object *parse(const char *text)
 
 static void begin(struct poller *poller, struct pool_answer *pool)
 {
-    *pool = (struct pool_answer){.name = (char *)(uintptr_t) "p", .members = list_of(MEMBERS)};
+    *pool = (struct pool_answer){.name = (char *)(uintptr_t) "p", .known = list_of(MEMBERS)};
     *poller = (struct poller){
         .pools = pool,
         .pool_count = 1,
-        .guests = list_of(GUESTS),
-        .nodes = parse("[{\"node\":\"pve0\",\"status\":\"online\"}]"),
+        .known_guests = list_of(GUESTS),
+        .known_nodes = parse("[{\"node\":\"pve0\",\"status\":\"online\"}]"),
         .permissions = parse("{\"/vms\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1}}"),
     };
     assert_true(poller_make_begin(poller));
@@ -57,9 +57,9 @@ static void begin(struct poller *poller, struct pool_answer *pool)
 static void end(struct poller *poller)
 {
     poller_make_cancel(poller);
-    guest_list_unref(poller->guests);
-    guest_list_unref(poller->pools[0].members);
-    json_object_put(poller->nodes);
+    guest_list_unref(poller->known_guests);
+    guest_list_unref(poller->pools[0].known);
+    json_object_put(poller->known_nodes);
     json_object_put(poller->permissions);
 }
 

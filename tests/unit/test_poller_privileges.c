@@ -2,23 +2,42 @@
  */
 #include "poller_fixture.h"
 
-static void test_own_privileges_are_read_again_after_ten_minutes_or_a_403(void **state)
+static void test_own_privileges_are_read_with_every_other_poll_and_after_a_403(void **state)
 {
     (void)state;
     struct world *world = begin();
     SET(world, data[PERMISSIONS] = TIDY);
     await_rounds(world, 1);
+    await_all_up(world);
     assert_int_equal(grants_state(world->grants), GRANTS_ACCEPTED);
-    poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 1);
-    monotonic_ahead_ms += POLLER_PRIVILEGES_MS;
-    poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 2);
+    unsigned rounds = world->rounds, before = total(world, PERMISSIONS), lists = total(world, GUESTS);
+    for (int i = 0; i < 6; i++) /* first the lists, since everything has just been read */
+        next_round(world);
+    assert_int_equal(world->rounds, rounds + 6);
+    assert_int_equal(total(world, PERMISSIONS), before + 3);
+    assert_int_equal(total(world, GUESTS), lists + 3);
     for (int i = 0; i < 5; i++)
         poller_reread_privileges(world->poller);
-    poll_once(world);
-    poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 3);
+    next_round(world);
+    assert_int_equal(total(world, GUESTS), lists + 4);
+    assert_int_equal(total(world, PERMISSIONS), before + 4);
+    end(world);
+}
+
+static void test_a_right_that_is_lost_is_told_with_the_poll_that_reads_it(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    SET(world, data[PERMISSIONS] = TIDY);
+    await_rounds(world, 1);
+    SET(world, data[PERMISSIONS] =
+                   "{" MAY(101) ",\"/vms/102\":{\"VM.Audit\":0},"
+                                "\"/pool/p\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1,\"Pool.Audit\":1}}");
+    next_round(world);
+    assert_true(guest(world, 102)->may_power); /* this one asks for the lists */
+    next_round(world);
+    assert_false(guest(world, 102)->may_power);
+    assert_true(guest(world, 101)->may_power);
     end(world);
 }
 
@@ -31,11 +50,9 @@ static void test_missing_privileges_are_read_again_with_each_round_until_they_ar
     assert_false(guest(world, 102)->may_power);
     assert_non_null(strstr(grants_missing(world->grants)->message, "VM.Audit, VM.PowerMgmt are missing on"));
     SET(world, data[PERMISSIONS] = TIDY);
-    poll_once(world);
+    next_round(world); /* which asks for the lists */
     assert_int_equal(total(world, PERMISSIONS), 2);
     assert_true(guest(world, 102)->may_power);
-    poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 2);
     end(world);
 }
 
@@ -53,22 +70,21 @@ static void test_an_identity_with_excess_is_refused_until_it_is_mended(void **st
     end(world);
 }
 
-static void test_excess_of_an_accepted_identity_is_looked_at_every_minute(void **state)
+static void test_excess_of_an_accepted_identity_is_tolerated_until_it_is_mended(void **state)
 {
     (void)state;
     struct world *world = begin();
     SET(world, data[PERMISSIONS] = TIDY);
     await_rounds(world, 1);
     SET(world, data[PERMISSIONS] = usual[PERMISSIONS]);
-    poller_reread_privileges(world->poller);
-    poll_once(world);
+    next_round(world);
+    next_round(world);
     assert_int_equal(grants_state(world->grants), GRANTS_TOLERATED);
     assert_int_equal(poller_refusal(world->poller)->code, ERROR_NONE);
-    poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 2);
-    monotonic_ahead_ms += POLLER_EXCESS_MS;
-    poll_once(world);
-    assert_int_equal(total(world, PERMISSIONS), 3);
+    SET(world, data[PERMISSIONS] = TIDY);
+    next_round(world);
+    next_round(world);
+    assert_int_equal(grants_state(world->grants), GRANTS_ACCEPTED);
     end(world);
 }
 
@@ -83,7 +99,7 @@ static void test_privileges_are_read_for_the_guests_that_there_are(void **state)
     SET(world, data[POOL] = "{\"members\":[" GUEST(101, "pve1", "") "]}");
     SET(world, data[PERMISSIONS] =
                    "{" MAY(101) ",\"/pool/p\":{\"VM.PowerMgmt\":1,\"VM.Audit\":1,\"Pool.Audit\":1}}");
-    poll_once(world);
+    next_round(world);
     assert_int_equal(grants_state(world->grants), GRANTS_ACCEPTED);
     await_rounds(world, 3); /* follows at once: the interval is a minute */
     assert_int_equal(total(world, PERMISSIONS), 2);
@@ -146,10 +162,11 @@ static void test_privileges_that_cannot_be_read_again_stay_and_are_asked_for_nex
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_privileges_are_read_again_after_ten_minutes_or_a_403),
+        cmocka_unit_test(test_own_privileges_are_read_with_every_other_poll_and_after_a_403),
+        cmocka_unit_test(test_a_right_that_is_lost_is_told_with_the_poll_that_reads_it),
         cmocka_unit_test(test_missing_privileges_are_read_again_with_each_round_until_they_are_there),
         cmocka_unit_test(test_an_identity_with_excess_is_refused_until_it_is_mended),
-        cmocka_unit_test(test_excess_of_an_accepted_identity_is_looked_at_every_minute),
+        cmocka_unit_test(test_excess_of_an_accepted_identity_is_tolerated_until_it_is_mended),
         cmocka_unit_test(test_privileges_are_read_for_the_guests_that_there_are),
         cmocka_unit_test(test_another_identity_is_judged_before_it_powers_anything),
         cmocka_unit_test(test_a_pool_that_shows_nothing_for_lack_of_a_grant_gets_the_line_that_mends_it),

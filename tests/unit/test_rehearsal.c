@@ -30,6 +30,30 @@ static void test_a_day_is_spread_evenly(void **state)
     stop();
 }
 
+static void test_turns_that_are_seldom_come_with_a_round_of_polls(void **state)
+{
+    (void)state;
+    start(3, 2 * MINUTE);
+    rooms.poll_ms = 14 * SECOND;
+    show_guests(3, NULL);
+    pass(2 * SECOND);
+    assert_int_equal(rooms.sent, 3);
+    for (int64_t left = 4 * 60 * MINUTE; left > 0; left -= rooms.poll_ms) {
+        unsigned before = rooms.sent;
+        pass(rooms.poll_ms - SECOND);
+        assert_int_equal(rooms.sent, before); /* not between two of them */
+        show_guests(3, NULL);
+        pass(SECOND);
+    }
+    assert_in_range(rooms.sent, 3 + 4 * 60 / 2 * 3 * 9 / 10, 3 + 4 * 60 / 2 * 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(rooms.guests[i].longest_ms, 2 * MINUTE - 14 * SECOND, 2 * MINUTE + 14 * SECOND);
+    unsigned before = rooms.sent; /* and if rounds do not end any more, all the same */
+    pass(10 * MINUTE);
+    assert_in_range(rooms.sent, before + 10, before + 15);
+    stop();
+}
+
 static void test_many_guests_stretch_the_interval_to_a_rate_that_is_named(void **state)
 {
     (void)state;
@@ -349,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_day_is_spread_evenly),
+        cmocka_unit_test(test_turns_that_are_seldom_come_with_a_round_of_polls),
         cmocka_unit_test(test_many_guests_stretch_the_interval_to_a_rate_that_is_named),
         cmocka_unit_test(test_never_is_never),
         cmocka_unit_test(test_a_guest_that_is_busy_has_its_turn_when_it_is_not_any_more),

@@ -14,11 +14,14 @@
 static void test_a_question_is_answered_in_text_and_json(void **state)
 {
     (void)state;
+    looks = 0;
     expect(ask(TEXT_REQUEST("GET /v1/guests?view=list")), "HTTP/1.1 200 OK\r\n",
            "\r\n\r\n101,web1\n101,node1\n");
+    assert_int_equal(looks, 0); /* that one is for Pacemaker */
     expect(ask("GET /v1/guests HTTP/1.0\r\n\r\n"), "HTTP/1.1 200 OK\r\nContent-Type: application/json",
            "\"web1\"");
     expect(ask(TEXT_REQUEST("GET /v1/status")), "HTTP/1.1 200 OK\r\n", "Verdict: ");
+    assert_int_equal(looks, 2);
     expect(ask(TEXT_REQUEST("GET /v1/operations")), "HTTP/1.1 200 OK\r\n", "No operation");
     expect(ask(TEXT_REQUEST("GET /metrics")), "HTTP/1.1 200 OK\r\n",
            "fence_broker_connections{socket=\"broker\"} 1\n");

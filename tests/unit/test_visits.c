@@ -46,6 +46,10 @@ static struct world {
     bool session_ready;
     int busy_vmid, doubted_vmid, seen_vmid;
     int64_t seen_asked_ms;
+    int64_t poll_ms;
+    bool hurries;
+    unsigned troubles;
+    uint64_t elsewhere;
 } world;
 
 uint64_t session_call(struct session *session, const struct api_request *request,
@@ -99,6 +103,30 @@ const struct error *poller_refusal(const struct poller *poller)
     return &none;
 }
 
+int64_t poller_interval_ms(const struct poller *poller)
+{
+    (void)poller;
+    return world.poll_ms;
+}
+
+bool poller_hurries(const struct poller *poller)
+{
+    (void)poller;
+    return world.hurries;
+}
+
+void poller_trouble(struct poller *poller)
+{
+    (void)poller;
+    world.troubles++;
+}
+
+uint64_t poller_elsewhere(const struct poller *poller)
+{
+    (void)poller;
+    return world.elsewhere;
+}
+
 void poller_reread_privileges(struct poller *poller)
 {
     (void)poller;
@@ -150,6 +178,7 @@ static int make_world(void **state)
     world.evidence = with_evidence.evidence = evidence_new();
     world.endpoints_up = 2;
     world.session_ready = true;
+    world.poll_ms = 600000;
     /* even visits come so seldom that the test sees the urgent ones alone */
     world.visits = visits_new(world.base, &with_evidence, 600000, 4000);
     return world.base && world.evidence && world.visits ? 0 : -1;
@@ -165,13 +194,24 @@ static int leave_world(void **state)
     return 0;
 }
 
-/* Until nothing more is asked, for ten gaps. */
-static void run(void)
+static void run_for(int64_t ms)
 {
-    const struct timeval while_tv = {.tv_usec = 10 * VISITS_HURRY_MS * 1000};
+    const struct timeval while_tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
     event_base_loopexit(world.base, &while_tv);
     event_base_dispatch(world.base);
+}
+
+/* Until none of the urgent ones is asked for any more. */
+static void run(void)
+{
+    run_for(10 * VISITS_HURRY_MS);
+}
+
+/* … and none of those that are due. */
+static void run_due(void)
+{
+    run_for(3 * VISITS_GAP_MIN_MS);
 }
 
 static struct asked *find(enum api_call call, int vmid)
@@ -182,6 +222,15 @@ static struct asked *find(enum api_call call, int vmid)
     }
     fail_msg("guest %d was not asked for", vmid);
     return NULL;
+}
+
+static bool waits(enum api_call call, int vmid)
+{
+    for (size_t i = 0; i < world.count; i++) {
+        if (world.asked[i].call == call && world.asked[i].vmid == vmid && !world.asked[i].answered)
+            return true;
+    }
+    return false;
 }
 
 static unsigned times(int vmid)
@@ -313,7 +362,8 @@ static const struct error *status_of_102(const char *more)
     visits_round_ended(world.visits);
     run();
     answer_status_more(102, more);
-    answer_document(API_CONFIG, 102, "{}");
+    if (waits(API_CONFIG, 102))
+        answer_document(API_CONFIG, 102, "{}");
     return entry(102, EVIDENCE_STATUS)->error;
 }
 
@@ -361,6 +411,7 @@ static void test_two_visits_in_a_row_must_have_seen_a_survivor(void **state)
 {
     (void)state;
     use_guests(four, 2);
+    world.doubted_vmid = 102; /* so that each round visits it */
     run();
     evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
     answer_document(API_STATUS, 102, "{\"vmid\":101,\"status\":\"stopped\"}"); /* another guest's */
@@ -526,7 +577,8 @@ static void test_no_interval_is_no_visit_and_nobody_misses_them(void **state)
     assert_true(visits_settled(world.visits));
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 0);
     visits_set_interval(world.visits, 20000, 4000);
-    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), 20000);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 20000);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), VISITS_CONFIG_EVERY * 20000);
 }
 
 /* Else a host that was silent when visits were switched off would keep its guests blocked for ever. */
@@ -555,6 +607,192 @@ static void test_many_guests_stretch_the_interval(void **state)
     assert_int_equal(visits_period_ms(0, 10000), 0);
 }
 
+/* ---- what is due ---- */
+
+#define POLL_MS 2800 /* visits come 100 ms apart then */
+
+static void answer_all(void)
+{
+    void (*let)(void) = world.poll_ms == POLL_MS ? run_due : run;
+
+    let();
+    for (int vmid = 101; vmid <= 104; vmid++) {
+        if (waits(API_STATUS, vmid))
+            answer_status_more(vmid, "\"status\":\"running\",\"uptime\":86400");
+        if (waits(API_CONFIG, vmid))
+            answer_document(API_CONFIG, vmid, "{}");
+    }
+    let();
+}
+
+/* As if all that is known of it were so much older. */
+static void make_older(int vmid, int64_t ms)
+{
+    const struct evidence_answer answer = {.node = inventory_by_vmid(world.inventory, vmid)->node,
+                                           .endpoint = "e1",
+                                           .at_ms = clock_boottime_ms() - ms};
+
+    evidence_status(world.evidence, vmid, &answer);
+    evidence_config(world.evidence, vmid, &answer, NULL);
+    evidence_tried(world.evidence, vmid, answer.at_ms);
+}
+
+/* All are known, and two calls were made of each. */
+static void begin_known(void)
+{
+    use_guests(four, 4);
+    answer_all();
+    answer_all(); /* 104 is on the host of 101 */
+    assert_int_equal(world.count, 8);
+    world.poll_ms = POLL_MS;
+}
+
+static void test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited(void **state)
+{
+    (void)state;
+    begin_known();
+    visits_round_ended(world.visits);
+    run_due();
+    assert_int_equal(world.count, 8);
+    make_older(101, POLL_MS - 100); /* they are younger at the next poll than two of them */
+    make_older(104, POLL_MS - 50);
+    visits_round_ended(world.visits);
+    run_due();
+    assert_int_equal(world.count, 8);
+    make_older(101, 2 * POLL_MS - 100);
+    make_older(104, 2 * POLL_MS - 50);
+    visits_round_ended(world.visits);
+    run_due();
+    assert_int_equal(world.count, 9);
+    assert_int_equal(world.asked[8].vmid, 104); /* it has waited longest */
+    assert_int_equal(world.asked[8].call, API_STATUS);
+    answer_all();
+    assert_int_equal(world.count, 9); /* the configuration is known */
+}
+
+static void test_a_rehearsal_stands_for_the_visit_of_a_host(void **state)
+{
+    const struct evidence_answer answer = {.node = "pve1", .at_ms = clock_boottime_ms()};
+
+    (void)state;
+    begin_known();
+    make_older(101, 2 * POLL_MS - 100);
+    make_older(104, 2 * POLL_MS - 50);
+    visits_round_ended(world.visits);
+    evidence_rehearsed(world.evidence, 101, &answer); /* in the moment that a visit leaves it */
+    run_due();
+    assert_int_equal(world.count, 8);
+}
+
+static void test_a_guest_is_visited_when_its_interval_is_over_however_well_its_host_is_known(void **state)
+{
+    (void)state;
+    begin_known();
+    make_older(101, 600000 - POLL_MS); /* of 600 s */
+    visits_round_ended(world.visits);
+    run_due();
+    assert_int_equal(world.count, 8);
+    make_older(101, 600000 - POLL_MS / 4); /* with the next poll it would be late */
+    visits_round_ended(world.visits);
+    run_due();
+    assert_int_equal(world.count, 9);
+}
+
+static void test_while_the_poller_hurries_all_are_visited_more_often(void **state)
+{
+    (void)state;
+    begin_known();
+    world.hurries = true;
+    make_older(101, VISITS_HURRIED_MS);
+    make_older(104, VISITS_HURRIED_MS);
+    visits_round_ended(world.visits);
+    run_due();
+    answer_all();
+    visits_round_ended(world.visits);
+    for (int i = 0; i < 4; i++)
+        answer_all();
+    assert_int_equal(world.count, 10);
+}
+
+static void test_the_configuration_is_read_when_the_guest_was_started_or_moved_or_after_long(void **state)
+{
+    static const struct guest elsewhere = FIXTURE_GUEST(101, "a", "pve2", .lock = NULL);
+    struct evidence_answer answer = {.node = "pve1", .endpoint = "e1"};
+
+    (void)state;
+    use_guests(four, 1);
+    answer_all();
+    assert_int_equal(world.count, 2);
+    evidence_forget(world.evidence);
+    answer.at_ms = clock_boottime_ms() - 60000;
+    evidence_config(world.evidence, 101, &answer, NULL);
+    visits_round_ended(world.visits);
+    run_due();
+    answer_status_more(101, "\"status\":\"running\",\"uptime\":30"); /* started since */
+    assert_true(waits(API_CONFIG, 101));
+    answer_document(API_CONFIG, 101, "{}");
+
+    evidence_config(world.evidence, 101, &answer, NULL);
+    use_guests(&elsewhere, 1);
+    run_due();
+    answer_status_more(101, "\"status\":\"running\",\"uptime\":3000");
+    assert_true(waits(API_CONFIG, 101));
+    answer_document(API_CONFIG, 101, "{}");
+
+    answer.node = "pve2";
+    answer.at_ms = clock_boottime_ms() - INT64_C(600000) * VISITS_CONFIG_EVERY;
+    evidence_config(world.evidence, 101, &answer, NULL);
+    world.doubted_vmid = 101;
+    visits_round_ended(world.visits);
+    run_due();
+    answer_status_more(101, "\"status\":\"stopped\"");
+    assert_true(waits(API_CONFIG, 101));
+}
+
+static void fail_status(int vmid)
+{
+    for (int tries = 0; tries < 2; tries++)
+        answer_failure(API_STATUS, vmid, API_REFUSED, 500, "internal");
+}
+
+static void test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_guests(void **state)
+{
+    (void)state;
+    begin_known();
+    make_older(101, 2 * POLL_MS - 100);
+    make_older(104, 2 * POLL_MS - 50);
+    visits_round_ended(world.visits);
+    run_due();
+    fail_status(104);
+    assert_int_equal(world.troubles, 1);
+    assert_null(entry(101, EVIDENCE_STATUS)->error);
+    run_due();
+    fail_status(101); /* soon, and not when its interval is over */
+    assert_int_equal(world.troubles, 2);
+    visits_round_ended(world.visits); /* a host that does not answer is tried once a round */
+    run_due();
+    fail_status(104);
+    assert_int_equal(world.troubles, 2);
+    visits_round_ended(world.visits);
+    run_due();
+    assert_true(waits(API_STATUS, 101) != waits(API_STATUS, 104));
+    answer_all();
+    answer_all();
+    assert_null(entry(101, EVIDENCE_STATUS)->error);
+    assert_null(entry(104, EVIDENCE_STATUS)->error);
+}
+
+static void test_a_visit_goes_where_the_poll_has_left_a_connection(void **state)
+{
+    (void)state;
+    world.elsewhere = ~UINT64_C(2);
+    use_guests(four, 1);
+    run_due();
+    assert_true(world.asked[0].avoid == ~UINT64_C(2));
+    answer_failure(API_STATUS, 101, API_LOST, 0, "");
+    assert_true(world.asked[1].avoid == 2); /* and elsewhere, if that has failed */
+}
+
 int main(void)
 {
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, leave_world)
@@ -575,6 +813,13 @@ int main(void)
         WORLD_TEST(test_no_interval_is_no_visit_and_nobody_misses_them),
         WORLD_TEST(test_what_the_last_visits_have_shown_ends_with_them),
         WORLD_TEST(test_many_guests_stretch_the_interval),
+        WORLD_TEST(test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited),
+        WORLD_TEST(test_a_rehearsal_stands_for_the_visit_of_a_host),
+        WORLD_TEST(test_a_guest_is_visited_when_its_interval_is_over_however_well_its_host_is_known),
+        WORLD_TEST(test_while_the_poller_hurries_all_are_visited_more_often),
+        WORLD_TEST(test_the_configuration_is_read_when_the_guest_was_started_or_moved_or_after_long),
+        WORLD_TEST(test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_guests),
+        WORLD_TEST(test_a_visit_goes_where_the_poll_has_left_a_connection),
     };
 
     return cmocka_run_group_tests_name("visits", tests, NULL, NULL);

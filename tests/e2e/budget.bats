@@ -1,0 +1,99 @@
+# What a broker costs Proxmox while nobody asks, and how soon it tells all the same: counted at pvesim, by a clock that runs faster.
+bats_require_minimum_version 1.5.0
+
+SCALE=10
+REQUESTS_A_MINUTE=12 HANDSHAKES_A_MINUTE=6
+TOLD_S=30
+
+setup() {
+    load lib
+    e2e_setup
+    [[ $BUILD != */san-* ]] || missing 'nothing is preloaded into a program with sanitizers'
+}
+teardown() { e2e_teardown; }
+
+# idle_start [CLUSTER.CONF'S LINE…]: three guests, a host each, all of them ready, with the defaults. The guests are stopped: the time since their start
+# would go by another clock. answer-timeout: the machine does not run faster.
+idle_start() {
+    sim_users
+    sed -i 's/:101,102,103,120:/:101,102,103:/' "$SIM/user.cfg"
+    printf '%s\n' 'version 9.2.11' 'node pve1' 'node pve2' 'node pve3' 'listen pve1 127.0.0.1:0' 'listen pve2 127.0.0.1:0' \
+        'guest 101 qemu pve1 vm101' 'guest 102 qemu pve2 vm102' 'guest 103 qemu pve3 vm103' 'guest 200 qemu pve1 stranger' "$@" >"$SIM/cluster.conf"
+    sim_spawn
+    sim_ctl idle-ms $((5000 / SCALE))
+    BROKER_COMMAND=(env LD_PRELOAD="$BUILD/scaled_clock.so" SCALED_CLOCK=$SCALE "$BUILD/fence_brokerd")
+    broker_start proxmox.visit-interval= proxmox.rehearse-interval= proxmox.answer-timeout=40s
+    await 20 all_are ready
+    await 20 at_rest
+}
+
+scraped() { curl -fsS --max-time 10 --unix-socket "$METRICS" http://localhost/metrics; }
+all_are() { scraped | grep -qx "fence_broker_guests{verdict=\"$1\"} 3"; }
+# both endpoints have had their turns
+at_rest() { (($(sim_calls resources) >= 2 && $(sim_calls permissions) >= 2)); }
+# polls: those that have been made, each with one of the two
+polls() { sim_ctl stats | awk '$1 == "call" && ($2 == "resources" || $2 == "permissions") { n += $3 } END { print n + 0 }'; }
+polled() { (($(polls) >= $1)); }
+
+# why VMID: its reasons
+why() { scraped | sed -nE "s/^fence_broker_target_(blocked|degraded)_reason\{target=\"$1\",reason=\"([^\"]+)\"\} 1$/\2/p"; }
+has_reason() { why "$1" | grep -qx "$2"; }
+
+# told_in_time VMID REASON COMMAND…: what COMMAND does is told as REASON within TOLD_S seconds of the broker's clock
+told_in_time() {
+    local vmid=$1 reason=$2 began took
+    shift 2
+    not has_reason "$vmid" "$reason"
+    began=$(now_ms)
+    "$@"
+    await $((2 * TOLD_S)) has_reason "$vmid" "$reason"
+    took=$((($(now_ms) - began) * SCALE))
+    printf '%s: %d ms\n' "$reason" "$took" >&2
+    # what the machine itself needs to look is not the broker's
+    ((took <= TOLD_S * 1000 + 500 * SCALE))
+}
+
+@test "P10: at rest, with three guests and two endpoints, a broker keeps within 12 requests and 6 TLS handshakes a minute" {
+    local began seconds requests handshakes
+    idle_start
+    sim_ctl stats reset
+    began=$(now_ms)
+    # about ten minutes, in which everything is read once
+    await 120 polled 43
+    requests=$(sim_stat requests) handshakes=$(sim_stat handshakes)
+    seconds=$((($(now_ms) - began) * SCALE / 1000))
+    sim_ctl stats >&2
+    awk -v r="$requests" -v h="$handshakes" -v s="$seconds" 'BEGIN { printf "a minute: %.2f requests, %.2f handshakes\n", r * 60 / s, h * 60 / s }' >&2
+    ((requests * 60 <= REQUESTS_A_MINUTE * seconds))
+    ((handshakes * 60 <= HANDSHAKES_A_MINUTE * seconds))
+    # the ways of both endpoints are known from what was asked of them
+    scraped | grep -cE '^fence_broker_proxmox_endpoint_up\{.*\} 1$' | grep -qx 2
+    all_are ready
+}
+
+lose_power_right() {
+    sed -i 's/^role:FenceBroker:.*/role:FenceBroker:VM.Audit,Pool.Audit:/' "$SIM/user.cfg"
+    sim_ctl reload
+}
+
+@test "P10: a lock, another HA state, a right that is lost, and a host that does not answer are told within 30 seconds" {
+    idle_start
+    told_in_time 101 locked sim_ctl set 101 lock=backup
+    told_in_time 102 ha-error sim_ctl set 102 ha=error
+    told_in_time 101 no-power-right lose_power_right
+    sim_users
+    sim_ctl reload
+    await 20 not has_reason 103 no-power-right
+    told_in_time 103 host-silent sim_ctl fault http status=596 guest=103
+}
+
+@test "P10: an endpoint that does not answer is told within 30 seconds" {
+    idle_start
+    told_in_time 101 one-endpoint sim_ctl fault refuse endpoint=pve2
+    sim_ctl clear
+    await 20 not has_reason 101 one-endpoint
+    # long enough for the pace to be that of rest again
+    sim_ctl stats reset
+    await 60 polled 25
+    told_in_time 101 one-endpoint sim_ctl fault refuse endpoint=pve1
+}
