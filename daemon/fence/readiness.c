@@ -21,9 +21,9 @@ static reason_set bit(enum reason reason)
     return (reason_set)1 << reason;
 }
 
-static bool minority(const struct readiness_facts *facts, unsigned online)
+static unsigned required(const struct readiness_facts *facts)
 {
-    return online < nodes_required(facts->min_online_nodes, inventory_nodes_known(facts->inventory));
+    return nodes_required(facts->min_online_nodes, inventory_nodes_known(facts->inventory));
 }
 
 reason_set readiness_overall(const struct readiness_facts *facts)
@@ -54,7 +54,7 @@ reason_set readiness_overall(const struct readiness_facts *facts)
         reasons |= bit(REASON_EMPTY_POOL);
     if (facts->inventory_age_ms > STALE_AFTER_POLLS * facts->poll_interval_ms)
         reasons |= bit(REASON_STALE);
-    if (minority(facts, inventory_nodes_online(facts->inventory)))
+    if (inventory_nodes_online(facts->inventory) < required(facts))
         reasons |= bit(REASON_MINORITY);
     return reasons;
 }
@@ -150,7 +150,7 @@ static reason_set host_reasons(const struct readiness_facts *facts, const char *
     bool alone = inventory_node_vouches_alone(facts->inventory, node);
     return (inventory_node_maintenance(facts->inventory, node) ? bit(REASON_NODE_MAINTENANCE) : 0) |
            (unknown ? bit(REASON_NODE_UNKNOWN) : 0) |
-           (alone && minority(facts, 1) ? bit(REASON_MINORITY) : 0);
+           (alone && required(facts) > 1 ? bit(REASON_MINORITY) : 0);
 }
 
 /* Who asks by a name that several have, or that has moved, is refused. An alias is another way to the guest;

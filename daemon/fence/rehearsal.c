@@ -487,11 +487,6 @@ void rehearsals_free(struct rehearsals *rehearsals, int64_t wait_ms)
     free(rehearsals);
 }
 
-const struct error *rehearsals_alarm(const struct rehearsals *rehearsals)
-{
-    return rehearsals->ended ? &rehearsals->alarm : NULL;
-}
-
 uint64_t rehearsals_count(const struct rehearsals *rehearsals, int vmid, enum probe_result result)
 {
     return rehearsal_plan_count(rehearsals->plan, vmid, result);

@@ -70,6 +70,4 @@ uint64_t rehearsals_ask(struct rehearsals *rehearsals, const char *plug, rehears
                         void *context, struct error *error);
 void rehearsals_leave(struct rehearsals *rehearsals, uint64_t id); /* no callback any more */
 
-/* Why there are none any more; NULL: there are. */
-const struct error *rehearsals_alarm(const struct rehearsals *rehearsals);
 uint64_t rehearsals_count(const struct rehearsals *rehearsals, int vmid, enum probe_result result);

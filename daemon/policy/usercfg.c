@@ -333,18 +333,6 @@ int usercfg_each_grant(const struct usercfg *cfg, usercfg_each_grant_f *each, vo
     return 0;
 }
 
-int usercfg_each_member(const struct usercfg *cfg, const char *group_name, usercfg_each_f *each,
-                        void *context)
-{
-    struct group *group = NULL;
-    int result = 0;
-    HASH_FIND_STR(cfg->groups, group_name, group);
-    for (const struct member *member = group ? group->members : NULL; member && !result;
-         member = member->hh.next)
-        result = each(member->user, context);
-    return result;
-}
-
 static int each_member_path(const struct pool *pool, usercfg_each_f *each, void *context)
 {
     char path[sizeof("/vms/") + 20];

@@ -109,5 +109,3 @@ struct usercfg_grant {
 /* 0 to go on; anything else ends the iteration and is returned. Paths in file order. */
 typedef int usercfg_each_grant_f(const struct usercfg_grant *grant, void *context);
 int usercfg_each_grant(const struct usercfg *cfg, usercfg_each_grant_f *each, void *context);
-/* members of a group, unknown users included; nothing for an unknown group */
-int usercfg_each_member(const struct usercfg *cfg, const char *group, usercfg_each_f *each, void *context);

@@ -133,12 +133,6 @@ void endpoints_free(struct endpoints *endpoints)
     free(endpoints);
 }
 
-void endpoints_freep(struct endpoints **endpoints)
-{
-    endpoints_free(*endpoints);
-    *endpoints = NULL;
-}
-
 size_t endpoints_count(const struct endpoints *endpoints)
 {
     return endpoints->count;

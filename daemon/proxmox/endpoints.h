@@ -36,7 +36,6 @@ struct endpoint {
 /* Copies what it needs. NULL and errno: ENOMEM, or E2BIG for more than ENDPOINTS_MAX. */
 struct endpoints *endpoints_new(const struct config_endpoint *configured, size_t count);
 void endpoints_free(struct endpoints *endpoints); /* NULL is fine */
-void endpoints_freep(struct endpoints **endpoints);
 /* After a reload: the same endpoint (by its text) keeps its health. 0 or -ENOMEM (then nothing changed). */
 int endpoints_reconfigure(struct endpoints *endpoints, const struct config_endpoint *configured,
                           size_t count);

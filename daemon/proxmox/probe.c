@@ -59,11 +59,6 @@ bool probe_send(struct probe *probe, const struct probe_target *target, uint64_t
     return probe->call != 0;
 }
 
-bool probe_under_way(const struct probe *probe)
-{
-    return probe->call != 0;
-}
-
 bool probe_can_go(const struct probe *probe)
 {
     struct session_description description;

@@ -55,7 +55,6 @@ typedef bool probe_may_go_fn(void *context);
  * False if one is under way or memory ran out. */
 bool probe_send(struct probe *probe, const struct probe_target *target, uint64_t avoid, int64_t deadline_ms,
                 int64_t answer_timeout_ms, probe_may_go_fn *may_go, probe_done_fn *done, void *context);
-bool probe_under_way(const struct probe *probe);
 /* There is a login to send it with; else it would wait for one. */
 bool probe_can_go(const struct probe *probe);
 /* "accepted", "refused", "unanswered", "carried-out" */

@@ -19,8 +19,6 @@
 #define LARGE_ANSWER  (64 * 1024) /* smaller ones are never refused for the memory they take */
 #define HOLD_CHECK_MS 200         /* how exactly the end of a hold is met */
 
-_Static_assert((int)SERVER_SOCKET_COUNT == (int)METRICS_SOCKET_COUNT, "the sockets have their labels");
-
 int64_t exchanges_age_ms(const struct exchanges *all)
 {
     return clock_now_ms() - all->started_ms;
@@ -28,7 +26,7 @@ int64_t exchanges_age_ms(const struct exchanges *all)
 
 /* ---- facts ---- */
 
-void exchanges_facts(const struct exchanges *all, struct view_facts *facts)
+static void facts_for_all(const struct exchanges *all, struct view_facts *facts)
 {
     const struct server_parts *parts = &all->parts;
 
@@ -80,7 +78,7 @@ const struct access_subject *exchange_subject(struct exchange *exchange)
 
 void exchange_facts(struct exchange *exchange, struct view_facts *facts)
 {
-    exchanges_facts(exchange->all, facts);
+    facts_for_all(exchange->all, facts);
     facts->subject = exchange_subject(exchange);
     facts->uid = connection_peer(exchange->connection)->uid;
 }

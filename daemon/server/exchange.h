@@ -103,9 +103,8 @@ typedef void exchange_handler_fn(struct exchange *exchange, const struct http_re
 
 struct exchanges *exchanges_new(struct event_base *base, const struct server_parts *parts);
 void exchanges_free(struct exchanges *all); /* the table must be empty; NULL is fine */
-/* Facts of this moment, for an answer to all. *poll_error etc. are borrowed from the rooms. */
-void exchanges_facts(const struct exchanges *all, struct view_facts *facts);
-/* The same for this exchange's answer, which shows what its peer may see. */
+/* The facts of this moment for this exchange's answer, which shows what its peer may see. What they point to
+ * is borrowed from the rooms. */
 void exchange_facts(struct exchange *exchange, struct view_facts *facts);
 /* The peer and the rules of this moment; NULL if it may see and do all. Valid until the next call. */
 const struct access_subject *exchange_subject(struct exchange *exchange);

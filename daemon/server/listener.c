@@ -163,7 +163,7 @@ static int read_groups(int fd, struct access_peer *peer)
     return 0;
 }
 
-int listener_peer(int fd, struct access_peer *peer)
+static int listener_peer(int fd, struct access_peer *peer)
 {
     struct ucred cred = {.pid = 0};
     socklen_t size = sizeof(cred);

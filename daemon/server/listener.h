@@ -46,5 +46,3 @@ int listener_set_group(struct listener *listener, gid_t group);
 /* The other end has closed, or was killed. One that has only closed its own direction (`printf … | socat`)
  * still waits for its answer, and is there. */
 bool listener_peer_gone(int fd);
-/* What the kernel knows of the other end: SO_PEERCRED and SO_PEERGROUPS. 0 or -errno. */
-int listener_peer(int fd, struct access_peer *peer);

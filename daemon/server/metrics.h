@@ -8,6 +8,7 @@
 #pragma once
 
 #include "policy/access.h"
+#include "server/parts.h"
 #include "server/view.h"
 #include "system/process.h"
 
@@ -22,13 +23,12 @@
 #define METRICS_TARGETS_FULL 256
 
 enum metrics_format { METRICS_TEXT, METRICS_OPENMETRICS };
-enum metrics_socket { METRICS_SOCKET_BROKER, METRICS_SOCKET_METRICS, METRICS_SOCKET_COUNT };
 
 /* What only the server counts. */
 struct metrics_server {
     uint64_t denied[ACCESS_VERDICT_COUNT]; /* by verdict; those that allow stay 0 and are not shown */
-    uint64_t connections_refused[METRICS_SOCKET_COUNT];
-    unsigned connections[METRICS_SOCKET_COUNT];
+    uint64_t connections_refused[SERVER_SOCKET_COUNT];
+    unsigned connections[SERVER_SOCKET_COUNT];
     uint64_t log_lost;
     int64_t loop_stall_ms;
     struct process_facts process;

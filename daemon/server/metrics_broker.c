@@ -95,9 +95,9 @@ void metrics_denied(struct metrics_sink *sink)
 
 /* ---- sockets ---- */
 
-static const char *const sockets[METRICS_SOCKET_COUNT] = {
-    [METRICS_SOCKET_BROKER] = "broker",
-    [METRICS_SOCKET_METRICS] = "metrics",
+static const char *const sockets[SERVER_SOCKET_COUNT] = {
+    [SERVER_BROKER] = "broker",
+    [SERVER_METRICS] = "metrics",
 };
 
 void metrics_connections(struct metrics_sink *sink)

@@ -25,7 +25,6 @@
 #include <sys/socket.h>
 
 #define REFUSAL_LOG_MS 1000 /* a flood of connections is one line a second */
-_Static_assert((int)SERVER_SOCKET_COUNT == (int)METRICS_SOCKET_COUNT, "the sockets have their labels");
 
 struct server {
     struct event_base *base;

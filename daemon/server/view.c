@@ -23,85 +23,6 @@ void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const
         json_put_string(out, name, NULL);
 }
 
-const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
-                                     enum reason reason)
-{
-    const struct error *cause = guest ? readiness_cause(&facts->readiness, guest, reason) : NULL;
-
-    if (cause && cause == guest->moved && !sight_of_guest(facts->subject, guest->moved_with))
-        return NULL; /* it names the other one */
-    return cause ? cause : view_cause(facts, reason);
-}
-
-static const char *hint_of(const struct error *cause, enum reason reason)
-{
-    return cause && cause->hint[0] ? cause->hint : reason_hint(reason);
-}
-
-void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
-                             reason_set reasons)
-{
-    char place[REASON_DOCUMENTATION_LEN];
-
-    json_put_open(out, "reasons", '[');
-    for (enum reason r = 0; r < REASON_COUNT; r++) {
-        if (!(reasons & (reason_set)1 << r))
-            continue;
-        const struct error *cause = view_guest_cause(facts, guest, r);
-
-        json_put_open(out, NULL, '{');
-        json_put_string(out, "reason", reason_name(r));
-        json_put_string(out, "severity", verdict_name(reason_severity(r)));
-        json_put_string(out, "message", reason_message(r));
-        json_put_string(out, "hint", hint_of(cause, r));
-        json_put_string(out, "cause", cause ? cause->message : NULL);
-        json_put_string(out, "seen_within", reason_seen(r));
-        json_put_string(out, "documentation", reason_documentation(r, place));
-        json_put_close(out, '}');
-    }
-    json_put_close(out, ']');
-}
-
-void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
-{
-    for (enum reason r = 0; r < REASON_COUNT; r++) {
-        const struct error *cause = view_cause(facts, r);
-
-        if (!(reasons & (reason_set)1 << r))
-            continue;
-        text_printf(out, "  %s (%s): %s\n", reason_name(r), verdict_name(reason_severity(r)),
-                    reason_message(r));
-        if (cause)
-            text_printf(out, "    cause: %s\n", cause->message);
-        text_printf(out, "    hint: %s\n", hint_of(cause, r));
-    }
-}
-
-void view_put_reasons(struct text *out, reason_set reasons)
-{
-    const char *separator = "";
-
-    if (!reasons)
-        text_puts(out, "-");
-    for (enum reason r = 0; r < REASON_COUNT; r++) {
-        if (!(reasons & (reason_set)1 << r))
-            continue;
-        text_printf(out, "%s%s", separator, reason_name(r));
-        separator = ", ";
-    }
-}
-
-void view_put_cell(struct text *out, const char *value)
-{
-    if (!value || !*value)
-        value = "-";
-    for (; *value; value++) {
-        bool control = (unsigned char)*value < 0x20 || *value == 0x7f;
-
-        text_append(out, control ? "?" : value, 1);
-    }
-}
-
 /* What the first endpoint fails with; with this code, unless that is ERROR_NONE. */
 static const struct error *endpoint_error(const struct view_facts *facts, enum error_code code)
 {
@@ -139,11 +60,90 @@ static const struct error *cause_for_all(const struct view_facts *facts, enum re
 }
 
 /* The cause in Proxmox's or the network's own words, where there is one for this reason. */
-const struct error *view_cause(const struct view_facts *facts, enum reason reason)
+static const struct error *cause_of(const struct view_facts *facts, enum reason reason)
 {
     const struct error *cause = cause_for_all(facts, reason);
 
     return cause && cause->names_guests && facts->subject ? NULL : cause;
+}
+
+const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
+                                     enum reason reason)
+{
+    const struct error *cause = guest ? readiness_cause(&facts->readiness, guest, reason) : NULL;
+
+    if (cause && cause == guest->moved && !sight_of_guest(facts->subject, guest->moved_with))
+        return NULL; /* it names the other one */
+    return cause ? cause : cause_of(facts, reason);
+}
+
+static const char *hint_of(const struct error *cause, enum reason reason)
+{
+    return cause && cause->hint[0] ? cause->hint : reason_hint(reason);
+}
+
+void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                             reason_set reasons)
+{
+    char place[REASON_DOCUMENTATION_LEN];
+
+    json_put_open(out, "reasons", '[');
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        if (!(reasons & (reason_set)1 << r))
+            continue;
+        const struct error *cause = view_guest_cause(facts, guest, r);
+
+        json_put_open(out, NULL, '{');
+        json_put_string(out, "reason", reason_name(r));
+        json_put_string(out, "severity", verdict_name(reason_severity(r)));
+        json_put_string(out, "message", reason_message(r));
+        json_put_string(out, "hint", hint_of(cause, r));
+        json_put_string(out, "cause", cause ? cause->message : NULL);
+        json_put_string(out, "seen_within", reason_seen(r));
+        json_put_string(out, "documentation", reason_documentation(r, place));
+        json_put_close(out, '}');
+    }
+    json_put_close(out, ']');
+}
+
+void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
+{
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        const struct error *cause = cause_of(facts, r);
+
+        if (!(reasons & (reason_set)1 << r))
+            continue;
+        text_printf(out, "  %s (%s): %s\n", reason_name(r), verdict_name(reason_severity(r)),
+                    reason_message(r));
+        if (cause)
+            text_printf(out, "    cause: %s\n", cause->message);
+        text_printf(out, "    hint: %s\n", hint_of(cause, r));
+    }
+}
+
+void view_put_reasons(struct text *out, reason_set reasons)
+{
+    const char *separator = "";
+
+    if (!reasons)
+        text_puts(out, "-");
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        if (!(reasons & (reason_set)1 << r))
+            continue;
+        text_printf(out, "%s%s", separator, reason_name(r));
+        separator = ", ";
+    }
+}
+
+void view_put_cell(struct text *out, const char *value)
+{
+    if (!value || !*value)
+        value = "-";
+    for (; *value; value++) {
+        bool control = (unsigned char)*value < 0x20 || *value == 0x7f;
+
+        text_append(out, control ? "?" : value, 1);
+    }
 }
 
 static void put_error_object(struct text *out, const char *key, const struct error *error,

@@ -110,9 +110,8 @@ void view_put_end(struct text *out); /* of the object that the document is */
 void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons);
 /* "ha-managed, locked"; "-" for none. */
 void view_put_reasons(struct text *out, reason_set reasons);
-/* What lies behind a reason in Proxmox's or the network's own words, or NULL. */
-const struct error *view_cause(const struct view_facts *facts, enum reason reason);
-/* The same of a guest (NULL: of all): its own evidence knows better than what concerns all. */
+/* What lies behind a reason of a guest (NULL: of all) in Proxmox's or the network's own words, or NULL: its
+ * own evidence knows better than what concerns all. */
 const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
                                      enum reason reason);
 /* A cell of a table: no tab or newline can break out of it; "-" for NULL or "". */

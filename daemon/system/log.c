@@ -170,11 +170,6 @@ void log_set_level(int level)
     logger.level = level;
 }
 
-int log_level(void)
-{
-    return logger.level;
-}
-
 /* $JOURNAL_STREAM is "DEVICE:INODE" of the stream that systemd connected; stderr may have been redirected
  * since. */
 static bool stderr_is_journal(void)

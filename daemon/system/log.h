@@ -33,7 +33,6 @@ struct log_field {
 
 /* LOG_ERR … LOG_DEBUG; what is less important than the level is dropped. Default LOG_INFO. */
 void log_set_level(int level);
-int log_level(void);
 /* Decides where records go, as log_start() does; true: to the journal. */
 bool log_choose(void);
 extern const struct recorder_sink log_sink; /* of the log's recorder */

@@ -135,10 +135,9 @@ static void test_one_that_is_carried_out_ends_all_of_them_for_good(void **state)
     assert_int_equal(here.answers, 2); /* the second one is told why not */
     assert_int_equal(here.error.code, ERROR_PROTOCOL);
     assert_int_equal(rooms.written, 1);
-    assert_non_null(rehearsals_alarm(here.rehearsals));
-    assert_non_null(strstr(rehearsals_alarm(here.rehearsals)->message, "guest 1003"));
-    assert_non_null(strstr(rehearsals_alarm(here.rehearsals)->hint, "rm /state/ended"));
     assert_non_null(evidence_rehearsals_alarm(here.evidence));
+    assert_non_null(strstr(evidence_rehearsals_alarm(here.evidence)->message, "guest 1003"));
+    assert_non_null(strstr(evidence_rehearsals_alarm(here.evidence)->hint, "rm /state/ended"));
     assert_null(evidence_for(1003)->error);               /* against a fence it does not speak */
     rehearsals_set_config(here.rehearsals, &here.config); /* no reload takes it back */
     assert_int_equal(ask(1000), 0);
@@ -150,7 +149,6 @@ static void test_one_that_is_carried_out_ends_all_of_them_for_good(void **state)
     rehearsals_set_config(here.rehearsals, &here.config);
     pass(MINUTE);
     assert_true(rooms.sent > 6);
-    assert_null(rehearsals_alarm(here.rehearsals));
     assert_null(evidence_rehearsals_alarm(here.evidence));
     stop();
 }
@@ -164,7 +162,7 @@ static void test_what_an_earlier_daemon_met_counts(void **state)
     show_guests(5, NULL);
     pass(DAY);
     assert_int_equal(rooms.sent, 0);
-    assert_non_null(rehearsals_alarm(here.rehearsals));
+    assert_non_null(evidence_rehearsals_alarm(here.evidence));
     stop();
 }
 
