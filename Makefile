@@ -110,10 +110,6 @@ $(B)/fence_broker: $(CLIENT_OBJ)
 $(B)/pvesim: $(PVESIM_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_PVESIM))
-$(B)/unit/test_client%: $(B)/obj/tests/unit/test_client%.o $(B)/client.a
-	@mkdir -p $(@D)
-	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka)
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/rooms.a $(B)/client.a
 	@mkdir -p $(@D)
 	$(call say,LINK)

@@ -181,7 +181,6 @@ static bool find_devices(struct cluster *cluster)
 static void ask_names(struct cluster *cluster, const char *socket)
 {
     struct failure failure = {0};
-    cluster->deadline_ms = CLUSTER_USUAL_MS;
     if (!cluster_want_names(cluster)) {
         cluster->report->failed = true;
         return;
@@ -191,7 +190,7 @@ static void ask_names(struct cluster *cluster, const char *socket)
         cluster->deadline_ms = cluster->plugs.deadline_ms;
     if (!cluster->plugs_known)
         cluster_say(cluster, DIAGNOSIS_SKIPPED, "whom the nodes' names lead to was not looked at: %s",
-                    !socket         ? "there is no daemon to ask"
+                    !socket         ? "no daemon was asked"
                     : failure.cause ? failure.cause
                                     : "out of memory");
     failure_clear(&failure);
@@ -217,9 +216,10 @@ static void examine(struct cluster *cluster, const char *socket)
         cluster_judge_two(cluster);
 }
 
-void cluster_examine(struct diagnosis *report, const char *socket)
+void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms)
 {
-    struct cluster cluster = {.report = report};
+    struct cluster cluster = {.report = report,
+                              .deadline_ms = deadline_ms > 0 ? deadline_ms : CLUSTER_USUAL_MS};
     struct failure failure = {0};
     if (!tool_exists(TOOL)) {
         cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not looked at: Pacemaker's " TOOL " is not installed here");

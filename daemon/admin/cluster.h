@@ -4,5 +4,6 @@
 #include "fence/diagnosis.h"
 
 /* Looks at the set-up of Pacemaker, as the caller, and holds it against what the broker at `socket` knows;
- * NULL: there is none, and only what needs none is looked at. Adds its findings behind the others. */
-void cluster_examine(struct diagnosis *report, const char *socket);
+ * NULL: none is asked, and only what needs none is looked at. Adds its findings behind the others.
+ * `deadline_ms`: of the broker's operations, if it is not asked; 0: not known. */
+void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms);

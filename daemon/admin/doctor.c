@@ -99,15 +99,16 @@ static int report(const struct options *options, struct failure *failure)
 {
     _cleanup_(diagnosis_clear) struct diagnosis diagnosis = {0};
     const char *socket = options->socket ? options->socket : BROKER_SOCKET, *config = options->config_path;
+    int64_t deadline_ms = 0;
     bool daemon = !config && doctor_ask(&diagnosis, socket, options->json, failure) == 0;
     if (!config && !daemon && !failure->no_daemon)
         return -1;
     failure_clear(failure); /* that no daemon runs is in the report */
-    if (!daemon && !doctor_alone(&diagnosis, config ? config : SETTINGS_DEFAULT_PATH)) {
+    if (!daemon && !doctor_alone(&diagnosis, config ? config : SETTINGS_DEFAULT_PATH, &deadline_ms)) {
         failure->told = true;
         return -1;
     }
-    cluster_examine(&diagnosis, daemon ? socket : NULL);
+    cluster_examine(&diagnosis, daemon ? socket : NULL, deadline_ms);
     return print(&diagnosis, daemon, options->json, failure);
 }
 

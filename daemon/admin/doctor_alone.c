@@ -317,9 +317,10 @@ static void ask_names(struct settings *settings)
         event_base_free(base);
 }
 
-bool doctor_alone(struct diagnosis *diagnosis, const char *config_path)
+bool doctor_alone(struct diagnosis *diagnosis, const char *config_path, int64_t *deadline_ms)
 {
     struct patient patient = {.began_ms = clock_now_ms()};
+    *deadline_ms = 0;
     if (transport_global_init(&patient.error) < 0) {
         settings_print_error(&patient.error);
         return false;
@@ -329,6 +330,7 @@ bool doctor_alone(struct diagnosis *diagnosis, const char *config_path)
     if (settings) {
         ask_names(settings);
         patient.config = settings->config;
+        *deadline_ms = settings->config->deadline_ms;
         patient.credentials = (struct session_credentials){.token_id = settings->config->token_id,
                                                            .user = settings->config->user,
                                                            .secret = settings->secret,

@@ -10,5 +10,6 @@ int doctor_ask(struct diagnosis *diagnosis, const char *socket, bool json, struc
 /* Of JSON, as diagnosis_put_json() has it. False: it is no report. */
 bool doctor_read(struct diagnosis *diagnosis, const char *text, size_t length);
 
-/* doctor_alone.c: our own, without a daemon. False: there is none, and that was said. */
-bool doctor_alone(struct diagnosis *diagnosis, const char *config_path);
+/* doctor_alone.c: our own, without a daemon. False: there is none, and that was said. *deadline_ms: of an
+ * operation, by the configuration; 0 without one. */
+bool doctor_alone(struct diagnosis *diagnosis, const char *config_path, int64_t *deadline_ms);

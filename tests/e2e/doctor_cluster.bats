@@ -94,6 +94,17 @@ follow() {
     finds "a quorum device decides"
 }
 
+@test "without asking the daemon Pacemaker is looked at too, and the deadline is the configuration's" {
+    world
+    device
+    all=$("$BUILD/fence-broker-admin" doctor -c "$CONFIG") || true
+    out=$(sed -n '/^cluster$/,$p' <<<"$all")
+    like "$out" "*ok       Pacemaker waits 90 s *; the broker ends after at most 30 s*"
+    like "$out" "*skipped  whom the nodes' names lead to was not looked at: no daemon was asked*"
+    sed -i 's/^deadline = .*/deadline = 100s/' "$CONFIG"
+    like "$("$BUILD/fence-broker-admin" doctor -c "$CONFIG" || true)" "*warning  Pacemaker waits 90 s *goes on for up to 100 s*"
+}
+
 @test "time-outs below the deadline, below a hung guest's 71 s, and below what HA takes" {
     sim_guests
     sed -i '/^guest 103/s/$/ ha=started/' "$SIM/cluster.conf"

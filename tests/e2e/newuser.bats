@@ -14,7 +14,7 @@ setup() {
 }
 teardown() { fence_teardown; }
 
-# doctor: that of the daemon's program while there is no daemon, then the client's; sets status and out
+# doctor: with the configuration while there is no daemon, then the running one's; sets status and out
 doctor() {
     status=0
     if [[ -n $BROKER_PID ]]; then
