@@ -28,7 +28,7 @@ bool engine_saw_devices(const struct engine *engine, int vmid)
 bool engine_wants_status(const struct engine *engine, int vmid)
 {
     const struct legacy *legacy = legacies_find(&engine->legacies, vmid);
-    return legacy && legacy->killing_since_ms && legacy->reading == LEGACY_NOT_READ;
+    return legacy_killing_since(legacy) && legacy->reading == LEGACY_NOT_READ;
 }
 
 void engine_status_seen(struct engine *engine, enum pve_guest_type type, const struct pve_status *status,

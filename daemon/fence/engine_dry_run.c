@@ -39,7 +39,7 @@ bool engine_dry_run(struct engine *engine, const struct engine_request *request,
         error_set(error, ERROR_TEMPLATE, "guest %d is a template", guest->vmid);
         return false;
     }
-    enum error_code ha = guest->hastate ? step_ha_hopeless(guest->hastate) : ERROR_NONE;
+    enum error_code ha = guest->hastate ? ha_hopeless(guest->hastate) : ERROR_NONE;
     if (ha != ERROR_NONE) {
         error_set(error, ha, "guest %d is managed by Proxmox HA, which takes no request for it (%s)",
                   guest->vmid, guest->hastate);

@@ -456,10 +456,8 @@ static void bequeath(struct runner *runner)
     struct engine *engine = runner->engine;
     int vmid = runner->operation->vmid;
     struct legacy left;
-    struct legacy_facts facts = {.now_ms = clock_now_ms(),
-                                 .answer_timeout_ms = engine->settings.answer_timeout_ms};
     const struct legacy *former = legacies_find(&engine->legacies, vmid);
-    bool open = legacy_derive(&left, &runner->step, &facts);
+    bool open = legacy_derive(&left, &runner->step, clock_now_ms());
     if (open ? former && legacy_equal(former, &left) : !former)
         return;
     history_write_open(engine->history, runner->operation, open ? &left : NULL);

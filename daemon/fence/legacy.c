@@ -10,225 +10,72 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TASK_TIME_MS                                                                                         \
-    2000 /* a task list counts whole seconds: what began so long ago may count as begun now */
-#define LOCK_FILE_MS 10000   /* so long a task of Proxmox waits for a guest's lock file */
-#define HA_STOP_MS   180000  /* so long after a request Proxmox HA may still begin to stop a guest */
-#define COUNT_MAX    1000000 /* a bound on what is believed of a file */
+#define COUNT_MAX 1000000 /* a bound on what is believed of a file */
 
-static int64_t latest(int64_t a, int64_t b)
+/* ---- from one to the next ---- */
+
+/* Proxmox did not come to kill, by the end of the last stop or, after a gap, by the first reading of stopped.
+ */
+static bool has_not_killed(const struct step *step)
 {
-    return a > b ? a : b;
+    const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
+    int64_t ended_ms = stop->settled_ms > step->seen.stopped_ms ? stop->settled_ms : step->seen.stopped_ms;
+    return !step->ha.managed && stop->state == CALL_OK &&
+           !proof_may_have_killed(calls_effect_ms(&step->calls, CALLS_OWN), ended_ms,
+                                  step->params.stop_timeout_ms);
 }
 
-/* ---- from the state machine ---- */
-
-/* Nobody waits for its answer any more: it may still be carried out, as far as anybody knows. */
-static void give_up_sending(struct step_call *call, int64_t now_ms)
+bool legacy_derive(struct legacy *legacy, const struct step *step, int64_t now_ms)
 {
-    if (call->state != STEP_CALL_SENDING)
-        return;
-    call->state = STEP_CALL_OPEN;
-    call->open++;
-    call->last_open_ms = now_ms;
-}
-
-static void forget_settled(struct step_call *call, bool settled, int64_t now_ms)
-{
-    if (settled || (call->open > 0 && now_ms >= call->last_open_ms + CALLS_OPEN_MS))
-        call->open = 0;
-    if (settled && call->state == STEP_CALL_TASK) /* it has ended, one way or the other */
-        call->state = STEP_CALL_FAILED;
-}
-
-static bool is_left_open(const struct step_call *call)
-{
-    return call->open > 0 || call->state == STEP_CALL_TASK || call->state == STEP_CALL_SENDING;
-}
-
-static int64_t open_until(const struct step_call *call, int64_t now_ms)
-{
-    int64_t until_ms = call->open > 0 ? call->last_open_ms + CALLS_OPEN_MS : 0;
-    if (call->state == STEP_CALL_TASK)
-        until_ms = latest(until_ms, call->last_sent_ms + CALLS_OPEN_MS);
-    if (call->state == STEP_CALL_SENDING)
-        until_ms = now_ms + CALLS_OPEN_MS;
-    return until_ms;
-}
-
-static int64_t kind_until(const struct legacy *legacy, enum step_power power, const struct step_call *call,
-                          int64_t now_ms)
-{
-    return latest(open_until(call, now_ms), calls_until(&legacy->former, power, NULL));
-}
-
-static int64_t all_until(const struct legacy *legacy, int64_t now_ms)
-{
-    int64_t until_ms = latest(kind_until(legacy, STEP_SEND_STOP, &legacy->stop, now_ms),
-                              latest(kind_until(legacy, STEP_SEND_START, &legacy->start, now_ms),
-                                     kind_until(legacy, STEP_SEND_RESET, &legacy->reset, now_ms)));
-    return until_ms > now_ms ? until_ms : 0;
-}
-
-/* The next operation's stops are found in the same list as these: as long as one may come, and so long that
- * the list's whole seconds tell them apart. */
-static int64_t stops_until(const struct legacy *legacy, int64_t now_ms)
-{
-    const struct step_call *stop = &legacy->stop;
-    int64_t counted_ms = stop->tasks ? latest(stop->last_sent_ms, stop->settled_ms) + TASK_TIME_MS : 0;
-    int64_t until_ms = latest(kind_until(legacy, STEP_SEND_STOP, stop, now_ms), counted_ms);
-    return until_ms > now_ms ? until_ms : 0;
-}
-
-/* Since when a stop may have killed what nothing would have shown (point 7). */
-static int64_t killing_since(const struct step *step)
-{
-    const struct step_call *stop = &step->calls.stop;
-    bool fence = step->params.action != FENCE_ON;
+    struct calls *calls = &legacy->calls;
+    *legacy = (struct legacy){.vmid = step->params.vmid, .calls = step->calls};
     if (step->seen.devices || step->params.template)
-        return 0;
-    if (step->params.killing_since_ms)
-        return step->params.killing_since_ms;
-    if (!fence || stop->effect_since_ms == 0)
-        return 0;
-    int64_t ended_ms =
-        latest(stop->settled_ms, step->seen.stopped_ms); /* the latter after a gap (is_gap()) */
-    bool in_time = !step->ha.managed && stop->state == STEP_CALL_OK &&
-                   !proof_may_have_killed(stop->effect_since_ms, ended_ms, step->params.stop_timeout_ms);
-    return in_time ? 0 : stop->effect_since_ms;
+        calls_forget_effects(calls, CALLS_OWN | CALLS_INHERITED, INT64_MAX);
+    else if (has_not_killed(step))
+        calls_forget_effects(calls, CALLS_OWN, now_ms + 1); /* an open one may come yet */
+    if (step->ha.changed || step->ha.unasked)
+        calls_lose_places(calls);
+    legacy->until_ms = calls_hand_on(calls, step->phase == STEP_ENDED, now_ms);
+    return legacy->until_ms || legacy_killing_since(legacy);
 }
 
-/* Where that was. */
-static const char *killing_node(const struct step *step)
+int64_t legacy_killing_since(const struct legacy *legacy)
 {
-    const struct step_params *params = &step->params;
-    bool own = params->action != FENCE_ON && step->calls.stop.effect_since_ms;
-    const char *node = params->killing_since_ms ? params->killing_node : step->calls.stop.effect_node;
-    bool elsewhere = step->ha.changed || step->ha.unasked;
-    return elsewhere || (own && strcmp(node, step->calls.stop.effect_node) != 0) ? "" : node;
-}
-
-/* Until when a stop can have begun to kill: one that ended, until its end; a task, until it had the guest's
- * lock file or gave up; an open call as long as it may come. */
-static int64_t killing_until(const struct step *step, int64_t answer_timeout_ms)
-{
-    const struct step_call *stop = &step->calls.stop;
-    int64_t until_ms = step->params.killing_until_ms;
-    if (stop->effect_since_ms)
-        until_ms = latest(until_ms, stop->settled_ms);
-    if (stop->effect_since_ms && step->ha.managed)
-        until_ms = latest(until_ms, stop->last_sent_ms + HA_STOP_MS);
-    if (stop->state == STEP_CALL_TASK)
-        until_ms = latest(until_ms, stop->last_sent_ms + answer_timeout_ms + LOCK_FILE_MS);
-    if (stop->state == STEP_CALL_SENDING)
-        until_ms = latest(until_ms, stop->last_sent_ms + CALLS_OPEN_MS);
-    if (stop->open > 0 && stop->last_open_ms >= stop->first_sent_ms) /* not only inherited ones */
-        until_ms = latest(until_ms, stop->last_open_ms + CALLS_OPEN_MS);
-    return until_ms;
-}
-
-static void set_killing(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
-{
-    legacy->killing_until_ms = killing_until(step, facts->answer_timeout_ms);
-    snprintf(legacy->killing_node, sizeof(legacy->killing_node), "%s", killing_node(step));
-}
-
-bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts)
-{
-    int64_t now_ms = facts->now_ms;
-    unsigned elsewhere = step->calls.stop.open - step_stops_open(step);
-    *legacy = (struct legacy){.vmid = step->params.vmid,
-                              .stop = step->calls.stop,
-                              .start = step->calls.start,
-                              .reset = step->calls.reset,
-                              .former = step->calls.former,
-                              .since_realtime_ms = step->calls.since_realtime_ms,
-                              .killing_since_ms = killing_since(step)};
-    if (legacy->killing_since_ms)
-        set_killing(legacy, step, facts);
-    if (step->phase == STEP_ENDED) {
-        give_up_sending(&legacy->stop, now_ms);
-        give_up_sending(&legacy->start, now_ms);
-        give_up_sending(&legacy->reset, now_ms);
-    }
-    calls_forget_old(&legacy->former, now_ms);
-    forget_settled(&legacy->stop, step->list.settled, now_ms);
-    if (step->list.settled) {
-        if (now_ms < step->calls.stop.last_open_ms + CALLS_OPEN_MS)
-            legacy->stop.open = elsewhere; /* of which this host's list says nothing */
-        /* a lost one may have begun long after it was sent */
-        legacy->stop.settled_ms = latest(legacy->stop.settled_ms, step->list.settled_ms);
-    }
-    forget_settled(&legacy->start, false, now_ms);
-    forget_settled(&legacy->reset, false, now_ms);
-    legacy->stop.tasks = step_stops_listed(step) + elsewhere;
-    legacy->stop.strays = legacy->stop.strays_open = 0; /* those that count are among them */
-    legacy->stops_until_ms = stops_until(legacy, now_ms);
-    /* also by one that sends none itself */
-    if (legacy->stop.tasks && !step->list.settled && step->calls.inherited_until_ms > now_ms)
-        legacy->stops_until_ms = latest(legacy->stops_until_ms, step->calls.inherited_until_ms);
-    legacy->until_ms = latest(all_until(legacy, now_ms), legacy->stops_until_ms);
-    return legacy->until_ms || legacy->killing_since_ms;
-}
-
-static bool call_equal(const struct step_call *one, const struct step_call *other)
-{
-    return one->state == other->state && one->open == other->open && one->tasks == other->tasks &&
-           one->last_sent_ms == other->last_sent_ms && one->last_open_ms == other->last_open_ms &&
-           strcmp(one->upid, other->upid) == 0;
+    return legacy ? calls_effect_ms(&legacy->calls, CALLS_INHERITED) : 0;
 }
 
 bool legacy_equal(const struct legacy *one, const struct legacy *other)
 {
-    return call_equal(&one->stop, &other->stop) && call_equal(&one->start, &other->start) &&
-           call_equal(&one->reset, &other->reset) && calls_equal(&one->former, &other->former) &&
-           one->killing_since_ms == other->killing_since_ms &&
-           one->killing_until_ms == other->killing_until_ms &&
-           strcmp(one->killing_node, other->killing_node) == 0 && !one->until_ms == !other->until_ms;
-}
-
-/* ---- to the next one ---- */
-
-/* The calls of one kind: what is open stays so, and a task is followed to its end. */
-static void inherit(struct step *step, enum step_power power, struct step_call *call,
-                    const struct step_call *left)
-{
-    call->open = left->open;
-    call->last_open_ms = left->last_open_ms;
-    memcpy(call->node, left->node, sizeof(call->node));
-    if (left->state == STEP_CALL_TASK &&
-        !calls_add(&step->calls.former, power, left->upid, left->last_sent_ms)) {
-        call->open++;
-        call->last_open_ms = latest(call->last_open_ms, left->last_sent_ms);
-    }
+    return calls_equal(&one->calls, &other->calls);
 }
 
 void legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
 {
-    step->params.killing_since_ms = legacy->killing_since_ms;
-    step->params.killing_until_ms = legacy->killing_until_ms;
-    memcpy(step->params.killing_node, legacy->killing_node, sizeof(step->params.killing_node));
-    step->seen.devices &= legacy->killing_since_ms == 0; /* who sees them after that ends the doubt */
-    if (now_ms >= legacy->until_ms)
-        return;
-    step->calls.former = legacy->former;
-    calls_forget_old(&step->calls.former, now_ms);
-    inherit(step, STEP_SEND_STOP, &step->calls.stop, &legacy->stop);
-    inherit(step, STEP_SEND_START, &step->calls.start, &legacy->start);
-    inherit(step, STEP_SEND_RESET, &step->calls.reset, &legacy->reset);
-    if (now_ms >= legacy->stops_until_ms)
-        return;
-    step->calls.inherited = legacy->stop.tasks;
-    step->calls.inherited_until_ms = legacy->stops_until_ms;
-    step->calls.since_realtime_ms = legacy->since_realtime_ms;
+    int64_t since_realtime_ms = step->calls.since_realtime_ms;
+    step->calls = legacy->calls;
+    calls_hand_on(&step->calls, true, now_ms);
+    if (calls_listed(&step->calls, STEP_SEND_STOP, NULL) == 0)
+        step->calls.since_realtime_ms = since_realtime_ms;
+    step->seen.devices &=
+        calls_effect_ms(&step->calls, CALLS_INHERITED) == 0; /* seen now, they end the doubt */
 }
 
 /* ---- in the history ---- */
 
+static const char *const power_names[] = {
+    [STEP_SEND_STOP] = "stop", [STEP_SEND_START] = "start", [STEP_SEND_RESET] = "reset"};
 static const char *const state_names[] = {
-    [STEP_CALL_NONE] = "none", [STEP_CALL_SENDING] = "sending", [STEP_CALL_TASK] = "task",
-    [STEP_CALL_OK] = "ok",     [STEP_CALL_FAILED] = "failed",   [STEP_CALL_OPEN] = "open",
-};
+    [CALL_SENDING] = "sending", [CALL_TASK] = "task", [CALL_OPEN] = "open", [CALL_ENDED] = "ended"};
+
+/* Which of these words it is; 0: none. */
+static unsigned which(const char *word, const char *const names[], unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) {
+        if (names[i] && strcmp(word, names[i]) == 0)
+            return i;
+    }
+    return 0;
+}
 
 static bool add(struct json_object *object, const char *key, struct json_object *value)
 {
@@ -243,58 +90,34 @@ static bool add_moment(struct json_object *object, const char *key, int64_t mome
     return !moment_ms || add(object, key, json_object_new_int64(moment_ms + offset_ms));
 }
 
-static bool add_call(struct json_object *document, const char *key, const struct step_call *call,
-                     int64_t offset_ms)
+static bool add_call(struct json_object *array, const struct call *call, int64_t offset_ms)
 {
-    if (!is_left_open(call) && !call->tasks)
-        return true;
     struct json_object *object = json_object_new_object();
-    return add(document, key, object) &&
+    if (!object || json_object_array_add(array, object) != 0) {
+        json_object_put(object);
+        return false;
+    }
+    return add(object, "call", json_object_new_string(power_names[call->power])) &&
            add(object, "state", json_object_new_string(state_names[call->state])) &&
+           add(object, "ha", json_object_new_boolean(call->ha)) &&
            add(object, "sent", json_object_new_int64(call->sent)) &&
-           add(object, "open", json_object_new_int64(call->open)) &&
-           add(object, "tasks", json_object_new_int64(call->tasks)) &&
+           add(object, "listed", json_object_new_int64(call->listed)) &&
            add(object, "upid", json_object_new_string(call->upid)) &&
            add(object, "node", json_object_new_string(call->node)) &&
-           add_moment(object, "first_sent_ms", call->first_sent_ms, offset_ms) &&
-           add_moment(object, "last_sent_ms", call->last_sent_ms, offset_ms) &&
+           add_moment(object, "sent_ms", call->sent_ms, offset_ms) &&
            add_moment(object, "settled_ms", call->settled_ms, offset_ms) &&
-           add_moment(object, "last_open_ms", call->last_open_ms, offset_ms);
-}
-
-static const char *const power_names[] = {
-    [STEP_SEND_STOP] = "stop", [STEP_SEND_START] = "start", [STEP_SEND_RESET] = "reset"};
-
-static bool add_former(struct json_object *document, const struct calls *former, int64_t offset_ms)
-{
-    struct json_object *array = former->count ? json_object_new_array() : NULL;
-    bool added = !former->count || add(document, "former", array);
-    for (unsigned i = 0; added && i < former->count; i++) {
-        const struct call *call = &former->list[i];
-        struct json_object *object = json_object_new_object();
-        added = object && json_object_array_add(array, object) == 0;
-        if (!added)
-            json_object_put(object);
-        added = added && add(object, "call", json_object_new_string(power_names[call->power])) &&
-                add(object, "upid", json_object_new_string(call->upid)) &&
-                add_moment(object, "sent_ms", call->sent_ms, offset_ms);
-    }
-    return added;
+           add_moment(object, "effect_ms", call->effect_ms, offset_ms);
 }
 
 bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_object *document)
 {
-    if (legacy->until_ms && !(add(document, "since_ms", json_object_new_int64(legacy->since_realtime_ms)) &&
-                              add_moment(document, "until_ms", legacy->until_ms, offset_ms) &&
-                              add_call(document, "stop", &legacy->stop, offset_ms) &&
-                              add_call(document, "start", &legacy->start, offset_ms) &&
-                              add_call(document, "reset", &legacy->reset, offset_ms) &&
-                              add_former(document, &legacy->former, offset_ms)))
-        return false;
-    return add_moment(document, "killing_since_ms", legacy->killing_since_ms, offset_ms) &&
-           add_moment(document, "killing_until_ms", legacy->killing_until_ms, offset_ms) &&
-           (!legacy->killing_node[0] ||
-            add(document, "killing_node", json_object_new_string(legacy->killing_node)));
+    const struct calls *calls = &legacy->calls;
+    struct json_object *array = json_object_new_array();
+    bool added = add(document, "calls", array);
+    for (unsigned i = 0; added && i < calls->count; i++)
+        added = add_call(array, &calls->list[i], offset_ms);
+    return added && add(document, "since_ms", json_object_new_int64(calls->since_realtime_ms)) &&
+           add_moment(document, "until_ms", legacy->until_ms, offset_ms);
 }
 
 /* A moment of the past; one that lies ahead (the clock was set back) is now. */
@@ -324,50 +147,87 @@ static void get_word(struct json_object *object, const char *key, char *out, siz
         memcpy(out, word, strlen(word) + 1);
 }
 
-static void read_call(struct step_call *call, struct json_object *document, const char *key,
-                      int64_t offset_ms, int64_t now_ms)
+static void read_call(struct calls *calls, struct json_object *object, int64_t offset_ms, int64_t now_ms)
+{
+    const char *power = "", *state = "";
+    (void)json_get_string(object, "call", &power);
+    (void)json_get_string(object, "state", &state);
+    struct call call = {
+        .power = (enum step_power)which(power, power_names, sizeof(power_names) / sizeof(power_names[0])),
+        .state = (enum call_state)which(state, state_names, sizeof(state_names) / sizeof(state_names[0])),
+        .sent = get_count(object, "sent"),
+        .listed = get_count(object, "listed"),
+        .sent_ms = get_moment(object, "sent_ms", offset_ms, now_ms),
+        .settled_ms = get_moment(object, "settled_ms", offset_ms, INT64_MAX),
+        .effect_ms = get_moment(object, "effect_ms", offset_ms, now_ms)};
+    (void)json_get_flag(object, "ha", &call.ha);
+    get_word(object, "upid", call.upid, sizeof(call.upid));
+    get_word(object, "node", call.node, sizeof(call.node));
+    if (call.power && call.state)
+        calls_take_up(calls, &call, now_ms);
+}
+
+/* As it was written in former versions: for each kind the last call, and how many of those before it … */
+static void read_old_call(struct calls *calls, struct json_object *document, enum step_power power,
+                          int64_t offset_ms, int64_t now_ms)
 {
     struct json_object *object;
     const char *state = "";
-    if (!json_get_object(document, key, &object))
+    if (!json_get_object(document, power_names[power], &object))
         return;
     (void)json_get_string(object, "state", &state);
-    for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++) {
-        if (strcmp(state, state_names[i]) == 0)
-            call->state = (enum step_call_state)i;
-    }
-    call->sent = get_count(object, "sent");
-    call->open = get_count(object, "open");
-    call->tasks = get_count(object, "tasks");
-    get_word(object, "upid", call->upid, sizeof(call->upid));
-    get_word(object, "node", call->node, sizeof(call->node));
-    call->first_sent_ms = get_moment(object, "first_sent_ms", offset_ms, now_ms);
-    call->last_sent_ms = get_moment(object, "last_sent_ms", offset_ms, now_ms);
-    call->settled_ms = get_moment(object, "settled_ms", offset_ms, now_ms);
-    call->last_open_ms = get_moment(object, "last_open_ms", offset_ms, now_ms);
-    if (call->state == STEP_CALL_TASK && !upid_parse(call->upid, &(struct pve_upid){0}))
-        call->state = STEP_CALL_OPEN; /* nothing to follow up */
-    give_up_sending(call, now_ms);    /* of a daemon that ended meanwhile */
+    struct call last = {
+        .power = power,
+        .state = (enum call_state)which(state, state_names, sizeof(state_names) / sizeof(state_names[0])),
+        .sent = 1,
+        .listed = 1,
+        .sent_ms = get_moment(object, "last_sent_ms", offset_ms, now_ms)};
+    last.settled_ms = last.sent_ms;
+    struct call open = {.power = power,
+                        .state = CALL_OPEN, /* … are open, on whatever host … */
+                        .sent = get_count(object, "open"),
+                        .sent_ms = last.sent_ms,
+                        .settled_ms = get_moment(object, "last_open_ms", offset_ms, now_ms)};
+    struct call ended = {.power = power,
+                         .state = CALL_ENDED, /* … or have left a task */
+                         .sent_ms = last.sent_ms,
+                         .settled_ms = get_moment(object, "settled_ms", offset_ms, now_ms)};
+    bool under_way = last.state == CALL_SENDING || last.state == CALL_TASK;
+    unsigned tasks = get_count(object, "tasks");
+    get_word(object, "upid", last.upid, sizeof(last.upid));
+    open.listed = open.sent;
+    ended.sent = ended.listed = tasks > open.sent + under_way ? tasks - open.sent - under_way : 0;
+    if (ended.sent)
+        calls_take_up(calls, &ended, now_ms);
+    if (open.sent)
+        calls_take_up(calls, &open, now_ms);
+    if (under_way)
+        calls_take_up(calls, &last, now_ms);
 }
 
-static void read_former(struct calls *former, struct json_object *document, int64_t offset_ms, int64_t now_ms)
+static void read_old_doubt(struct calls *calls, struct json_object *document, int64_t offset_ms,
+                           int64_t now_ms)
+{
+    struct call stop = {.power = STEP_SEND_STOP,
+                        .state = CALL_ENDED,
+                        .effect_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms),
+                        .settled_ms = get_moment(document, "killing_until_ms", offset_ms, INT64_MAX)};
+    get_word(document, "killing_node", stop.node, sizeof(stop.node));
+    if (stop.effect_ms)
+        calls_take_up(calls, &stop, now_ms);
+}
+
+static void read_calls(struct calls *calls, struct json_object *document, int64_t offset_ms, int64_t now_ms)
 {
     struct json_object *array = NULL;
-    if (!json_object_object_get_ex(document, "former", &array) ||
-        !json_object_is_type(array, json_type_array))
+    (void)json_get_int(document, "since_ms", 0, INT64_MAX / 2, &calls->since_realtime_ms);
+    for (enum step_power power = STEP_SEND_STOP; power <= STEP_SEND_RESET; power++)
+        read_old_call(calls, document, power, offset_ms, now_ms);
+    read_old_doubt(calls, document, offset_ms, now_ms);
+    if (!json_object_object_get_ex(document, "calls", &array) || !json_object_is_type(array, json_type_array))
         return;
-    for (size_t i = 0; i < json_object_array_length(array) && i < CALLS_MAX; i++) {
-        struct json_object *object = json_object_array_get_idx(array, i);
-        const char *name = "", *upid = "";
-        (void)json_get_string(object, "call", &name);
-        (void)json_get_string(object, "upid", &upid);
-        for (int power = STEP_SEND_STOP; power <= STEP_SEND_RESET; power++) {
-            if (strcmp(name, power_names[power]) == 0 && upid_parse(upid, &(struct pve_upid){0}))
-                (void)calls_add(former, (enum step_power)power, upid,
-                                get_moment(object, "sent_ms", offset_ms, now_ms));
-        }
-    }
-    calls_forget_old(former, now_ms);
+    for (size_t i = 0; i < json_object_array_length(array) && i < CALLS_MAX; i++)
+        read_call(calls, json_object_array_get_idx(array, i), offset_ms, now_ms);
 }
 
 bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t offset_ms, int64_t now_ms)
@@ -377,19 +237,9 @@ bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t of
     if (!json_get_int(document, "vmid", 1, INT32_MAX, &vmid))
         return false;
     legacy->vmid = (int)vmid;
-    (void)json_get_int(document, "since_ms", 0, INT64_MAX / 2, &legacy->since_realtime_ms);
-    read_call(&legacy->stop, document, "stop", offset_ms, now_ms);
-    read_call(&legacy->start, document, "start", offset_ms, now_ms);
-    read_call(&legacy->reset, document, "reset", offset_ms, now_ms);
-    read_former(&legacy->former, document, offset_ms, now_ms);
-    legacy->stops_until_ms = stops_until(legacy, now_ms);
-    legacy->until_ms = latest(all_until(legacy, now_ms), legacy->stops_until_ms);
-    legacy->killing_since_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms);
-    int64_t until_ms = 0;
-    if (legacy->killing_since_ms && json_get_int(document, "killing_until_ms", 1, INT64_MAX / 2, &until_ms))
-        legacy->killing_until_ms = until_ms - offset_ms;
-    get_word(document, "killing_node", legacy->killing_node, sizeof(legacy->killing_node));
-    return legacy->until_ms || legacy->killing_since_ms;
+    read_calls(&legacy->calls, document, offset_ms, now_ms);
+    legacy->until_ms = calls_hand_on(&legacy->calls, true, now_ms);
+    return legacy->until_ms || legacy_killing_since(legacy);
 }
 
 /* ---- by guest ---- */
@@ -427,25 +277,28 @@ bool legacies_see(struct legacy *const *legacies, enum pve_guest_type type, cons
                   int64_t asked_ms)
 {
     struct legacy *legacy = find(*legacies, status->vmid);
-    if (!legacy || !legacy->killing_since_ms || asked_ms <= legacy->killing_since_ms)
+    int64_t since_ms = legacy_killing_since(legacy);
+    if (!since_ms || asked_ms <= since_ms)
         return false;
-    legacy->reading = step_ha_is_calm(status) ? LEGACY_READ_HA_CALM
-                      : status->running       ? LEGACY_READ_RUNNING
-                                              : LEGACY_READ_STOPPED;
-    if (!step_shows_life(type, status) && !step_started_after(status, asked_ms, legacy->killing_until_ms))
-        return false;
-    legacy->killing_since_ms = legacy->killing_until_ms = 0;
-    return true;
+    legacy->reading = ha_is_calm(status) ? LEGACY_READ_HA_CALM
+                      : status->running  ? LEGACY_READ_RUNNING
+                                         : LEGACY_READ_STOPPED;
+    if (step_shows_life(type, status))
+        calls_forget_effects(&legacy->calls, CALLS_INHERITED, INT64_MAX);
+    else if (status->running)
+        calls_forget_effects(&legacy->calls, CALLS_INHERITED, step_started_ms(status, asked_ms));
+    return legacy_killing_since(legacy) == 0;
 }
 
 /* Nobody knows how long a guest that runs will take to stop. */
 bool legacy_in_doubt(const struct legacy_doubts *doubts, int vmid)
 {
     const struct legacy *legacy = doubts->legacies ? find(*doubts->legacies, vmid) : NULL;
-    if (!legacy || !legacy->killing_since_ms || legacy->reading == LEGACY_READ_HA_CALM)
+    int64_t since_ms = legacy_killing_since(legacy);
+    if (!since_ms || legacy->reading == LEGACY_READ_HA_CALM)
         return false;
     return legacy->reading == LEGACY_READ_RUNNING ||
-           proof_may_have_killed(legacy->killing_since_ms, doubts->now_ms, doubts->stop_timeout_ms);
+           proof_may_have_killed(since_ms, doubts->now_ms, doubts->stop_timeout_ms);
 }
 
 void legacies_free(struct legacy **legacies)

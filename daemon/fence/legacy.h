@@ -23,25 +23,17 @@ enum legacy_reading {
 
 struct legacy {
     int vmid;
-    struct step_call stop, start, reset; /* what of them is open, or a task that nobody saw the end of */
-    struct calls former;                 /* tasks of the operations before it whose end nobody saw */
-    int64_t since_realtime_ms; /* since when these stops count in the host's task list (wall clock) */
-    int64_t stops_until_ms;    /* so long they are counted there */
-    int64_t until_ms;          /* so long the calls matter; 0: not at all */
-    /* a stop was sent then, may have come to SIGKILL, and nothing would have shown it: "stopped" is no proof
-     * before the guest was seen running again; 0: none */
-    int64_t killing_since_ms, killing_until_ms;
-    char killing_node[PVE_NODE_MAX]; /* there; "": it cannot be told */
-    enum legacy_reading reading;     /* since, which did not end that doubt; in memory alone */
+    struct calls calls;          /* what may still come, what is counted with it, and what may have killed */
+    int64_t until_ms;            /* so long the first two matter; 0: not at all */
+    enum legacy_reading reading; /* since a doubt began, which did not end it; in memory alone */
     UT_hash_handle hh;
 };
 
-/* What there is to know besides the state machine. */
-struct legacy_facts {
-    int64_t now_ms, answer_timeout_ms;
-};
 /* What the operation leaves, as it stands or has ended. False: nothing. */
-bool legacy_derive(struct legacy *legacy, const struct step *step, const struct legacy_facts *facts);
+bool legacy_derive(struct legacy *legacy, const struct step *step, int64_t now_ms);
+/* A stop was sent then, may have come to SIGKILL, and nothing would have shown it (point 7): "stopped" is no
+ * proof before the guest was seen running again. 0: none. NULL is nothing left. */
+int64_t legacy_killing_since(const struct legacy *legacy);
 /* They say the same. */
 bool legacy_equal(const struct legacy *one, const struct legacy *other);
 /* Give an operation that has just begun what an earlier one left. */

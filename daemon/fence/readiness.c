@@ -74,7 +74,7 @@ static reason_set lock_reasons(const char *lock)
 
 static reason_set ha_reasons(const char *state)
 {
-    enum error_code code = step_ha_hopeless(state);
+    enum error_code code = ha_hopeless(state);
 
     return bit(code == ERROR_HA_ERROR      ? REASON_HA_ERROR
                : code == ERROR_HA_FROZEN   ? REASON_HA_FROZEN

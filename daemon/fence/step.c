@@ -41,9 +41,8 @@ void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms
 {
     step->course.verified_ms = now_ms;
     effects->verified = true;
-    if (step->params.action != FENCE_ON) /* no doubt is left but of what is sent after this */
-        step->params.killing_since_ms = step->calls.stop.effect_since_ms = step->calls.stop.effect_before_ms =
-            0;
+    if (step->params.action != FENCE_ON)
+        calls_prove_off(&step->calls, now_ms);
 }
 
 void step_wake_at(struct step_effects *effects, int64_t at_ms)
@@ -64,9 +63,9 @@ void step_lose_node(struct step *step, int64_t now_ms)
     step->seen.idle = false;
     step->seen.idle_ms = 0;
     step->ha.stopping = false;
-    if (step->calls.stop.state == STEP_CALL_OK &&
-        !step->ha.managed) /* elsewhere it proves nothing (point 4) */
-        step->calls.stop.state = STEP_CALL_FAILED;
+    struct call *stop = calls_own(&step->calls, STEP_SEND_STOP);
+    if (stop && stop->state == CALL_OK && !step->ha.managed) /* elsewhere it proves nothing (point 4) */
+        stop->state = CALL_FAILED;
     ask_not_before(&step->asks[ASK_PLACE], now_ms);
 }
 
@@ -420,7 +419,7 @@ void step_begin(struct step *step, const struct step_params *params)
 bool step_can_join(const struct step *step)
 {
     if (step->phase == STEP_CYCLING) /* a reset sent before the newcomer asked is not the newcomer's */
-        return step->calls.reset.sent == 0;
+        return calls_sent(&step->calls, STEP_SEND_RESET) == 0;
     return step->phase != STEP_ENDED && !step->course.verified_ms;
 }
 
@@ -436,7 +435,7 @@ bool step_is_powering_on_again(const struct step *step)
 
 bool step_can_leave_off(const struct step *step)
 {
-    return step->phase == STEP_POWERING_ON && step->calls.start.sent == 0 &&
+    return step->phase == STEP_POWERING_ON && calls_sent(&step->calls, STEP_SEND_START) == 0 &&
            (step_is_powering_on_again(step) || step->params.action == FENCE_ON);
 }
 

@@ -10,6 +10,7 @@
 
 #include "fence/asks.h"
 #include "fence/calls.h"
+#include "fence/ha.h"
 #include "fence/operation.h"
 #include "fence/proof.h"
 #include "proxmox/api.h"
@@ -52,34 +53,6 @@ enum step_phase {
     STEP_ENDED,
 };
 
-/* A power call from its sending to its end. */
-enum step_call_state {
-    STEP_CALL_NONE,
-    STEP_CALL_SENDING,
-    STEP_CALL_TASK,   /* Proxmox took it: a task runs */
-    STEP_CALL_OK,     /* its task ended OK */
-    STEP_CALL_FAILED, /* certainly not, or not successfully, carried out */
-    STEP_CALL_OPEN,   /* nothing is known: it may be carried out now, later, or never (rule 6) */
-};
-
-struct step_call {
-    enum step_call_state state;
-    char upid[PVE_UPID_MAX];
-    char node[PVE_NODE_MAX];           /* whom the last one was sent to */
-    int64_t first_sent_ms, settled_ms; /* of the first one sent; of the last change to OK, FAILED or OPEN */
-    int64_t last_sent_ms;
-    unsigned sent, open;  /* how many were sent; how many of them are open */
-    unsigned tasks;       /* how many of those sent can have left a task in the guest's host's list */
-    unsigned strays;      /* the same of the list of another host, where the guest was not (any more) … */
-    unsigned strays_open; /* of these are among the open ones */
-    char strays_node[PVE_NODE_MAX]; /* … this one; "": of several */
-    int64_t last_open_ms;
-    /* Of those that may have done something (point 7): since when, 0: none has; before the last one was sent;
-     * and whom they were sent to, "": several, or the HA manager. */
-    int64_t effect_since_ms, effect_before_ms;
-    char effect_node[PVE_NODE_MAX];
-};
-
 struct step_params {
     enum fence_action action;
     enum fence_method method;
@@ -95,11 +68,7 @@ struct step_params {
     int64_t begun_ms;  /* 0: when it was requested */
     int64_t begun_realtime_ms; /* the same by the wall clock */
     int min_online_nodes;      /* 0: majority */
-    /* from the first stop of earlier operations whose effect was not proven until the last of them can have
-     * begun to kill; 0: none */
-    int64_t killing_since_ms, killing_until_ms;
-    char killing_node[PVE_NODE_MAX]; /* there; "": it cannot be told */
-    bool shows_devices;              /* seen running a while ago, it had devices that show it (point 7) */
+    bool shows_devices;        /* seen running a while ago, it had devices that show it (point 7) */
 };
 
 /* How far it is. */
@@ -108,6 +77,8 @@ struct step_course {
     bool may_send;       /* the intent is on disk, or has been waited for long enough (P5) */
     bool no_asker;       /* nobody waits any more (P4) */
     bool cycle_failed;   /* the reset did not work: power off and on instead */
+    bool lost_before;    /* an answer to a stop was lost before */
+    bool waits;          /* it was noted that the HA manager is waited for */
     int64_t verified_ms; /* 0: not yet */
     int64_t watch_until_ms; /* a call of ours may still undo what was done; 0: none */
     int64_t repaired_ms;    /* what one of them undid, by a read of then, was done once more; 0: not so */
@@ -144,46 +115,15 @@ struct step_seen {
     enum proof_point told;   /* the last one that was noted since it last ran */
 };
 
-/* Proxmox HA (rule 5). */
-struct step_ha {
-    bool managed;            /* the guest is, by the newest word */
-    bool moved;              /* its service was read in another state than stopped */
-    bool stopping;           /* it was read running while its service was in request_stop */
-    bool waits;              /* it was noted that the HA manager is waited for */
-    bool fenced;             /* its host was offline, and HA set out to recover it: it resets that host */
-    bool changed;            /* a stop was sent before or after HA managed it, … */
-    bool unasked;            /* … or its host stops it unasked: calm_ms is not for that one */
-    int64_t calm_ms;         /* what stops it has begun after this (point 7): 0: nothing is known */
-    int64_t taken_ms;        /* a hastop of ours has ended OK: reads asked for since then count; 0: none */
-    char listed[PVE_HA_MAX]; /* the state in the list of guests, for want of the host's own word */
-    int64_t listed_ms;       /* when that was asked for; 0: never */
-};
-
-/* Our power calls. */
-struct step_calls {
-    struct step_call stop, start, reset;
-    enum step_power sending;
-    struct calls former;     /* of earlier operations; the open ones of these are among `open` of the above */
-    int64_t former_start_ms; /* a read asked for since then was asked for after the end of such a start */
-    bool lost_before;        /* a stop of this operation's own */
-    bool stop_unread;        /* the last try to read its task failed: the list of tasks may tell its end */
-    bool no_overrule;        /* this Proxmox does not know overrule-shutdown */
-    char last_upid[PVE_UPID_MAX]; /* our newest task on the guest's host, "": none is known */
-    unsigned inherited;           /* stops of earlier operations that are counted in the same list … */
-    int64_t inherited_until_ms;   /* … so long */
-    int64_t since_realtime_ms;    /* since when stops count there */
-};
-
 /* The last list of tasks of the guest's host that could be read. */
 struct step_list {
     int64_t asked_ms, received_ms;
     unsigned failed;                            /* so many since could not be */
-    unsigned newer_stops, newer_starts;         /* of our identity, since `last_upid` … */
+    bool wanted;                                /* the stop's task could not be read: it may tell its end */
+    unsigned newer_stops, newer_starts;         /* of our identity, since our last task there … */
     unsigned vain_stops, vain_starts;           /* … of these have failed … */
     bool newer_running;                         /* … or one of them has not ended */
     unsigned former_starts, former_vain_starts; /* so many of them had ended before the guest read stopped */
-    bool settled;                               /* it shows that every stop of ours has ended … */
-    int64_t settled_ms; /* … and did so then: the last of them can have begun as late */
 };
 
 /* The guest's lock. */
@@ -207,8 +147,8 @@ struct step {
     struct ask asks[ASK_KINDS];
     struct step_read read;
     struct step_seen seen;
-    struct step_ha ha;
-    struct step_calls calls;
+    struct ha ha;
+    struct calls calls; /* ours, and what earlier operations left of theirs */
     struct step_list list;
     struct step_lock lock;
     struct step_trouble trouble;
@@ -276,9 +216,6 @@ struct step_effects {
 void step_begin(struct step *step, const struct step_params *params);
 void step_handle(struct step *step, const struct step_event *event, struct step_effects *effects);
 
-/* A service of Proxmox HA in this state takes no request, now or ever: why. ERROR_NONE: it does, or will. */
-enum error_code step_ha_hopeless(const char *state);
-
 /* A stop or reset that was decided on goes now, maybe much later: is it still to? A late one is to be decided
  * on anew (P4). */
 bool step_may_go(const struct step *step, int64_t now_ms);
@@ -304,15 +241,8 @@ struct step_task_list {
     const char *stop_upid;     /* the task whose end it may tell; "": none */
 };
 struct step_task_list step_task_list(const struct step *step);
-/* So many stops of ours can be in the task list of the guest's host (rule 6); so many of them may yet come.
- */
-unsigned step_stops_listed(const struct step *step);
-unsigned step_stops_open(const struct step *step);
-/* By this status, asked for then, the guest was certainly started after that moment. */
-bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms);
-/* A service of Proxmox HA that runs, and of which the manager says nothing else: a stop that was asked for
- * before is not under way, but for one that its host has begun by itself (see step_ha_status()). */
-bool step_ha_is_calm(const struct pve_status *status);
+/* A guest that runs by this status, asked for then, was certainly started after this moment. */
+int64_t step_started_ms(const struct pve_status *status, int64_t asked_ms);
 /* Point 3: a guest with such a lock may run elsewhere, or come back with its old memory. */
 bool step_lock_hides_the_truth(const char *lock);
 enum operation_state step_state(const struct step *step);

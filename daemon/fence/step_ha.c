@@ -1,7 +1,7 @@
 /*
  * Guests of Proxmox HA (rule 5): power calls go to a manager that takes them in a second and acts on them
- * when its turn comes. What its service's state says of a guest, when it may be asked, and when it is waited
- * for. It refuses to believe a task's OK: that says only that the request was written down.
+ * when its turn comes. When it may be asked, and when it is waited for. It refuses to believe a task's OK:
+ * that says only that the request was written down.
  */
 #include "fence/step_private.h"
 
@@ -11,17 +11,6 @@
 static bool is(const char *state, const char *name)
 {
     return strcmp(state, name) == 0;
-}
-
-/* A request would be dropped now, and the manager may bring the guest up elsewhere: it ends by itself. */
-static bool drops_requests(const char *state)
-{
-    return is(state, "fence") || is(state, "recovery") || is(state, "migrate") || is(state, "relocate");
-}
-
-static bool recovers(const char *state)
-{
-    return is(state, "fence") || is(state, "recovery");
 }
 
 /* The state of the service by a word asked for since then: of the guest's host, or while that is offline of
@@ -38,58 +27,43 @@ void step_ha_managed(struct step *step, struct step_effects *effects, bool manag
 {
     if (step->ha.managed == managed)
         return;
-    step->ha.managed = managed;
-    step->ha.changed |= step->calls.stop.sent > 0 || step->params.killing_since_ms;
-    step->ha.calm_ms = 0;
+    ha_take_over(&step->ha, managed,
+                 calls_sent(&step->calls, STEP_SEND_STOP) > 0 ||
+                     calls_effect_ms(&step->calls, CALLS_INHERITED) != 0);
     step_note(effects, managed ? "managed by Proxmox HA" : "not managed by Proxmox HA");
     /* what the other one was told is no proof; it may still come */
-    if (step->calls.stop.state == STEP_CALL_OK)
-        step_settle(step, &step->calls.stop, STEP_CALL_FAILED, now_ms);
-    else if (step->calls.stop.state == STEP_CALL_TASK)
-        step_settle(step, &step->calls.stop, STEP_CALL_OPEN, now_ms);
-    step->ha.taken_ms = 0;
-    step->ha.moved = step->ha.stopping = false;
+    struct call *stop = calls_own(&step->calls, STEP_SEND_STOP);
+    if (stop && stop->state == CALL_OK)
+        step_settle(step, stop, CALL_FAILED, now_ms);
+    else if (stop && stop->state == CALL_TASK)
+        step_settle(step, stop, CALL_OPEN, now_ms);
     step->place.offline = false;
 }
 
 void step_ha_refused(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     step_ha_managed(step, effects, true, now_ms);
-    if (step->calls.stop.tasks == 0) /* no stop of ours has reached the guest's host */
-        step->ha.changed &= step->params.killing_since_ms != 0;
-}
-
-/* Its host stops a service in request_stop, which the manager leaves when it has stopped, and in stopped,
- * where one that runs is an exception. */
-bool step_ha_is_calm(const struct pve_status *status)
-{
-    return status->ha_managed && status->running && is(status->ha_state, "started");
+    if (calls_left(&step->calls, STEP_SEND_STOP) == 0) /* no stop of ours has reached anybody */
+        step->ha.changed &= calls_effect_ms(&step->calls, CALLS_INHERITED) != 0;
 }
 
 /* A fresh status came in. */
 void step_ha_status(struct step *step, struct step_effects *effects)
 {
-    const char *state = step->read.status.ha_state;
     step_ha_managed(step, effects, step->read.status.ha_managed, step->read.received_ms);
     step->place.offline = false;
-    if (!step->ha.managed)
-        return;
-    step->ha.moved |= !is(state, "stopped");
-    step->ha.fenced = false;
-    /* in this state, too, its host stops what runs, and goes on when the manager is asked to start it */
-    step->ha.unasked |= is(state, "stopped") && step->read.status.running;
-    if (step_ha_is_calm(&step->read.status) && !step->ha.changed && !step->ha.unasked)
-        step->ha.calm_ms = step->read.asked_ms;
-    step->ha.stopping = is(state, "request_stop") && (step->read.status.running || step->ha.stopping);
+    if (step->ha.managed)
+        ha_read(&step->ha, &step->read.status, step->read.asked_ms);
 }
 
 /* What a task there was about is not told any more. */
 static void leave_host(struct step *step, int64_t now_ms)
 {
-    struct step_call *calls[] = {&step->calls.stop, &step->calls.start};
+    struct call *calls[] = {calls_own(&step->calls, STEP_SEND_STOP),
+                            calls_own(&step->calls, STEP_SEND_START)};
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        if (calls[i]->state == STEP_CALL_TASK && strcmp(calls[i]->node, step->place.node) == 0)
-            step_settle(step, calls[i], STEP_CALL_OPEN, now_ms);
+        if (calls[i] && calls[i]->state == CALL_TASK && strcmp(calls[i]->node, step->place.node) == 0)
+            step_settle(step, calls[i], CALL_OPEN, now_ms);
     }
 }
 
@@ -98,7 +72,7 @@ static void leave_host(struct step *step, int64_t now_ms)
 static void is_listed_elsewhere(struct step *step, int64_t now_ms)
 {
     if (step->ha.fenced) {
-        step->params.killing_since_ms = 0;
+        calls_forget_effects(&step->calls, CALLS_INHERITED, INT64_MAX);
         step->ha.calm_ms = now_ms;
         step->ha.fenced = step->ha.changed = step->ha.unasked = false;
     }
@@ -112,12 +86,12 @@ void step_ha_listed(struct step *step, struct step_effects *effects, const struc
 {
     if (event->ha_state && !step->read.known && !step->ha.managed) /* its host has the last word */
         step_ha_managed(step, effects, true, event->now_ms);
-    snprintf(step->ha.listed, sizeof(step->ha.listed), "%s", event->ha_state ? event->ha_state : "");
-    step->ha.listed_ms = event->result->asked_ms;
+    ha_list(&step->ha, event->ha_state ? event->ha_state : "", event->result->asked_ms);
     if (strcmp(step->place.node, event->node) != 0)
         is_listed_elsewhere(step, event->now_ms);
     else
-        step->ha.fenced |= step->ha.managed && step->place.offline && recovers(step->ha.listed);
+        step->ha.fenced |= step->ha.managed && step->place.offline &&
+                           (is(step->ha.listed, "fence") || is(step->ha.listed, "recovery"));
 }
 
 void step_ha_host_offline(struct step *step, struct step_effects *effects, const struct node_census *census,
@@ -132,32 +106,11 @@ void step_ha_host_offline(struct step *step, struct step_effects *effects, const
     step->seen.off = false;
 }
 
-enum proof_ha_state step_ha_state(const struct step *step)
-{
-    const char *state = step->read.status.ha_state;
-    return is(state, "stopped")        ? PROOF_HA_STOPPED
-           : is(state, "request_stop") ? PROOF_HA_REQUEST_STOP
-                                       : PROOF_HA_OTHER;
-}
-
-bool step_ha_keeps_running(const struct step *step)
-{
-    return !is(step->read.status.ha_state, "request_stop") && !is(step->read.status.ha_state, "stopped");
-}
-
-enum error_code step_ha_hopeless(const char *state)
-{
-    return *state == '\0'        ? ERROR_HA_UNSERVED
-           : is(state, "error")  ? ERROR_HA_ERROR
-           : is(state, "freeze") ? ERROR_HA_FROZEN
-                                 : ERROR_NONE;
-}
-
 /* A request would be lost, or ruin the service: true if the operation ended for it. */
 static bool is_hopeless(struct step *step, struct step_effects *effects, const char *state)
 {
     struct error error = {0};
-    enum error_code code = step_ha_hopeless(state);
+    enum error_code code = ha_hopeless(state);
     if (code == ERROR_NONE)
         return false;
     if (step->place.offline &&
@@ -184,17 +137,17 @@ static bool may_ask(struct step *step, struct step_effects *effects, const char 
 {
     if (is_hopeless(step, effects, state))
         return false;
-    if (drops_requests(state)) {
+    if (ha_drops_requests(state)) {
         error_set(&step->trouble.error, ERROR_HA_MANAGED,
                   "its HA service is in the state %s, in which requests are lost", state);
-        if (!step->ha.waits)
+        if (!step->course.waits)
             step_note(effects, "waiting for the HA manager: its service is in the state %s", state);
-        step->ha.waits = true;
+        step->course.waits = true;
         return false;
     }
-    if (step->ha.waits)
+    if (step->course.waits)
         step->trouble.error = (struct error){0};
-    step->ha.waits = false;
+    step->course.waits = false;
     if (!is_recent(step, now_ms))
         return false;
     /* a stop that fails for a lock puts the service into error for good */
@@ -207,10 +160,10 @@ static bool may_ask(struct step *step, struct step_effects *effects, const char 
 }
 
 /* The last request was taken, and the manager has its time to act on it. */
-static bool is_being_done(const struct step_call *call, struct step_effects *effects, int64_t now_ms)
+static bool is_being_done(const struct call *call, struct step_effects *effects, int64_t now_ms)
 {
     int64_t until_ms = call->settled_ms + PROOF_HA_ROUND_MS;
-    if (call->state != STEP_CALL_OK || now_ms >= until_ms)
+    if (call->state != CALL_OK || now_ms >= until_ms)
         return false;
     step_wake_at(effects, until_ms);
     return true;
@@ -219,7 +172,7 @@ static bool is_being_done(const struct step_call *call, struct step_effects *eff
 /* Is the manager at it, or done? The guest's next reads tell. */
 static bool is_stopping(const struct step *step, const char *state)
 {
-    if (step->calls.stop.state != STEP_CALL_OK)
+    if (calls_last(&step->calls, STEP_SEND_STOP)->state != CALL_OK)
         return false;
     return is(state, "request_stop") ||
            (is(state, "stopped") && !step->place.offline && !step->read.status.running);
@@ -227,18 +180,16 @@ static bool is_stopping(const struct step *step, const char *state)
 
 static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t since_ms = step->calls.stop.sent && step->calls.stop.settled_ms > step->course.floor_ms
-                           ? step->calls.stop.settled_ms
-                           : step->course.floor_ms;
+    const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
+    int64_t since_ms = stop->settled_ms > step->course.floor_ms ? stop->settled_ms : step->course.floor_ms;
     const char *state = service_state(step, since_ms);
     if (!state || step->seen.off || step->asks[ASK_POWER].busy || !may_ask(step, effects, state, now_ms))
         return false;
-    if (step->calls.stop.state == STEP_CALL_TASK || is_stopping(step, state) ||
-        is_being_done(&step->calls.stop, effects, now_ms))
+    if (stop->state == CALL_TASK || is_stopping(step, state) || is_being_done(stop, effects, now_ms))
         return false;
     if (step->place.offline && !step->place.other[0])
         return false;
-    if (!step_may_send(step, effects, &step->calls.stop, now_ms))
+    if (!step_may_send(step, effects, STEP_SEND_STOP, now_ms))
         return false;
     if (!step_is_late(step, now_ms))
         return true;
@@ -277,8 +228,8 @@ void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t
     look_elsewhere(step, effects, now_ms);
     if (!step->seen.off)
         step_read_status(step, effects, now_ms);
-    if (step->calls.stop.state == STEP_CALL_TASK)
-        step_read_task(step, effects, &step->calls.stop, now_ms);
+    if (calls_last(&step->calls, STEP_SEND_STOP)->state == CALL_TASK)
+        step_read_task(step, effects, calls_last(&step->calls, STEP_SEND_STOP), now_ms);
 }
 
 /* A service that is started is brought up by the manager itself; only one that is stopped is asked to start.
@@ -286,15 +237,16 @@ void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t
 static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.floor_ms;
-    if (step->calls.start.sent && step->calls.start.settled_ms > since_ms)
-        since_ms = step->calls.start.settled_ms;
+    const struct call *start = calls_last(&step->calls, STEP_SEND_START);
+    if (start->settled_ms > since_ms)
+        since_ms = start->settled_ms;
     const char *state = service_state(step, since_ms);
     if (!state || step->asks[ASK_POWER].busy || !may_ask(step, effects, state, now_ms))
         return false;
-    if (!is(state, "stopped") || step->calls.start.state == STEP_CALL_TASK ||
-        is_being_done(&step->calls.start, effects, now_ms) || (step->place.offline && !step->place.other[0]))
+    if (!is(state, "stopped") || start->state == CALL_TASK || is_being_done(start, effects, now_ms) ||
+        (step->place.offline && !step->place.other[0]))
         return false;
-    if (!step_may_send(step, effects, &step->calls.start, now_ms))
+    if (!step_may_send(step, effects, STEP_SEND_START, now_ms))
         return false;
     return !step_is_held_back(step, effects, now_ms);
 }

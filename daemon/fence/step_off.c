@@ -23,9 +23,9 @@ bool step_lock_hides_the_truth(const char *lock)
 }
 
 /* Uptime is in whole seconds, cut, and was taken after it was asked for, nobody knows how long. */
-bool step_started_after(const struct pve_status *status, int64_t asked_ms, int64_t moment_ms)
+int64_t step_started_ms(const struct pve_status *status, int64_t asked_ms)
 {
-    return status->running && moment_ms <= asked_ms - (status->uptime_s + 1) * 1000;
+    return asked_ms - (status->uptime_s + 1) * 1000;
 }
 
 static bool shows_life(const struct step *step)
@@ -37,7 +37,7 @@ static bool shows_life(const struct step *step)
 static struct proof_facts facts_of(const struct step *step, const struct proof_hosts *hosts)
 {
     const struct step_params *params = &step->params;
-    const struct step_call *stop = &step->calls.stop;
+    const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
     return (struct proof_facts){
         .request_ms = step->course.floor_ms,
         .read = step->read.known,
@@ -46,20 +46,20 @@ static struct proof_facts facts_of(const struct step *step, const struct proof_h
         .running = step->read.status.running,
         .shows_life = shows_life(step),
         .hidden = step_lock_hides_the_truth(step->read.status.lock),
-        .ha_state = step_ha_state(step),
+        .ha_state = ha_state(step->read.status.ha_state),
         .seen_running = step->seen.running,
-        .stopped_ok = stop->state == STEP_CALL_OK,
+        .stopped_ok = stop->state == CALL_OK,
         .idle = step->seen.idle,
         .ended_ms = stop->settled_ms,
         .idle_ms = step->seen.idle_ms,
-        .start_until_ms = calls_until(&step->calls.former, STEP_SEND_START, step_former_node(step)),
-        .start_ended_ms = step->calls.former_start_ms,
+        .start_until_ms = calls_until(&step->calls, STEP_SEND_START, CALL_IS(CALL_TASK), step_scope(step)),
+        .start_ended_ms = calls_ended_ms(&step->calls, STEP_SEND_START, step_scope(step)),
         .ha = step->ha.managed,
         .ha_taken_ms = step->ha.taken_ms,
         .ha_moved = step->ha.moved,
         .ha_stopping = step->ha.stopping,
         .devices = step->seen.devices,
-        .killing_since_ms = params->killing_since_ms ? params->killing_since_ms : stop->effect_since_ms,
+        .killing_since_ms = calls_effect_ms(&step->calls, CALLS_OWN | CALLS_INHERITED),
         .ha_calm_ms = step->ha.calm_ms,
         .stopped_ms = step->seen.stopped_ms,
         .stop_timeout_ms = params->stop_timeout_ms,
@@ -73,8 +73,8 @@ static void on_running(struct step *step, struct step_effects *effects)
     if (!step->seen.running) /* point 4 */
         step_note(effects, "seen running on %s", step_host(step));
     /* an earlier operation's last stop cannot have killed what was started after it */
-    if (step_started_after(&step->read.status, step->read.asked_ms, step->params.killing_until_ms))
-        step->params.killing_since_ms = 0;
+    calls_forget_effects(&step->calls, CALLS_INHERITED,
+                         step_started_ms(&step->read.status, step->read.asked_ms));
     step->seen.running = true;
     step->seen.told = PROOF_RUNS;
     step->seen.stopped_ms = 0;
@@ -84,13 +84,13 @@ static void on_running(struct step *step, struct step_effects *effects)
 
 static void on_stopped(struct step *step)
 {
-    const struct step_call *stop = &step->calls.stop;
+    const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
     const struct proof_between between = {
         .asked_ms = step->seen.stopped_read_ms,
         .received_ms = step->read.received_ms,
         .others = step->ha.managed || step->ha.changed || step->ha.unasked,
-        .under_way = stop->state == STEP_CALL_TASK || stop->state == STEP_CALL_SENDING,
-        .until_ms = step_may_come_until(stop),
+        .under_way = stop->state == CALL_TASK || stop->state == CALL_SENDING,
+        .until_ms = calls_until(&step->calls, STEP_SEND_STOP, CALLS_COMING, step_scope(step)),
         .ended_ms = stop->settled_ms,
         .stop_timeout_ms = step->params.stop_timeout_ms,
     };
@@ -160,6 +160,7 @@ void step_off_status(struct step *step, struct step_effects *effects)
 /* Off is proven: what is next? */
 static void go_on_from_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
+    int64_t start_ms = calls_until(&step->calls, STEP_SEND_START, CALLS_COMING, step_scope(step));
     step_verify(step, effects, now_ms);
     if (step->params.action == FENCE_REBOOT) {
         step->phase = STEP_POWERING_ON;
@@ -170,8 +171,8 @@ static void go_on_from_off(struct step *step, struct step_effects *effects, int6
         step->asks[ASK_TASK].next_ms = now_ms; /* the start waits for the end of the stop's task */
         step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
         step->lock.since_ms = 0;
-    } else if (!step->ha.managed && step_may_come_until(&step->calls.start) > now_ms) {
-        step->course.watch_until_ms = step_may_come_until(&step->calls.start);
+    } else if (!step->ha.managed && start_ms > now_ms) {
+        step->course.watch_until_ms = start_ms;
         step_watch(step, effects, "start");
     } else {
         step_end(step, effects, OPERATION_DONE);
@@ -250,7 +251,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
 
 bool step_is_late(const struct step *step, int64_t now_ms)
 {
-    return step->course.no_asker || now_ms - step->course.floor_ms > STEP_LATE_MS;
+    return step->course.no_asker || now_ms - step->course.floor_ms >= STEP_LATE_MS;
 }
 
 /* It has certainly run since before that moment, and a moment ago. The host counts whole seconds, cut. */
@@ -269,7 +270,7 @@ bool step_is_news(const struct step *step, int64_t now_ms)
 static bool fresh_status(const struct step *step)
 {
     return step->read.known && step->read.asked_ms >= step->course.floor_ms &&
-           (step->calls.stop.sent == 0 || step->read.asked_ms >= step->calls.stop.settled_ms);
+           step->read.asked_ms >= calls_last(&step->calls, STEP_SEND_STOP)->settled_ms;
 }
 
 void step_abandon(struct step *step, struct step_effects *effects)
@@ -282,29 +283,35 @@ void step_abandon(struct step *step, struct step_effects *effects)
     step_end(step, effects, OPERATION_ABANDONED);
 }
 
+static bool in_doubt(const struct step *step)
+{
+    return calls_effect_ms(&step->calls, CALLS_INHERITED) != 0;
+}
+
 /* An earlier stop may have killed what nothing would show (point 7). Seen running with its devices before our
  * stop, the guest leaves no doubt; a host that is slow to tell is not waited for. */
 static bool reads_first(const struct step *step)
 {
-    return step->params.killing_since_ms != 0 && !step->read.known && step->read.slow_ms != 0;
+    return in_doubt(step) && !step->read.known && step->read.slow_ms != 0;
 }
 
 /* Is another stop, or the first one, wanted now? May abandon the operation instead (rule 7). */
 static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->asks[ASK_POWER].busy || step->seen.off || step->calls.stop.state == STEP_CALL_TASK)
+    enum call_state stop = calls_last(&step->calls, STEP_SEND_STOP)->state;
+    if (step->asks[ASK_POWER].busy || step->seen.off || stop == CALL_TASK)
         return false;
-    if (step->calls.stop.state == STEP_CALL_NONE && !step_is_late(step, now_ms))
+    if (stop == CALL_NONE && !step_is_late(step, now_ms))
         return !reads_first(step); /* rule 1: at once; a wrong host says so */
     if (!fresh_status(step))
         return false;
     if (!step->read.status.running) {
         if (shows_life(step) || step_lock_hides_the_truth(step->read.status.lock))
             return false; /* another stop would not help */
-        if (step->calls.stop.state == STEP_CALL_OK || step->seen.idle)
+        if (stop == CALL_OK || step->seen.idle)
             return false; /* the next read will do */
     }
-    if (!step_may_send(step, effects, &step->calls.stop, now_ms))
+    if (!step_may_send(step, effects, STEP_SEND_STOP, now_ms))
         return false;
     if (!step_is_late(step, now_ms))
         return true;
@@ -320,7 +327,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
 /* The stop's task is worth reading once the guest's own state does not tell enough. */
 static bool wants_task(const struct step *step)
 {
-    return step->calls.stop.state == STEP_CALL_TASK && step->read.known &&
+    return calls_last(&step->calls, STEP_SEND_STOP)->state == CALL_TASK && step->read.known &&
            step->read.asked_ms >= step->course.floor_ms &&
            (step->read.status.running || !step->seen.running || shows_life(step));
 }
@@ -350,14 +357,13 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     const struct proof_facts facts = facts_of(step, NULL);
-    const struct call *former_start =
-        calls_next(&step->calls.former, STEP_SEND_START, step->place.node, NULL);
+    const struct call *start = calls_with_task(&step->calls, STEP_SEND_START, step->place.node);
     step->seen.off &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
     if (step->ha.managed) {
         step_ha_off_decide(step, effects, now_ms);
         return;
     }
-    if (step->params.killing_since_ms && !step->read.known)
+    if (in_doubt(step) && !step->read.known)
         step_read_status(step, effects, now_ms);
     step_read_hosts(step, effects, now_ms);
     if (step->course.may_send && wants_stop(step, effects, now_ms))
@@ -370,9 +376,9 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
              step->list.asked_ms < step->seen.off_received_ms)
         (void)step_ask(step, effects, ASK_TASKS, now_ms); /* for the start, while the hosts are asked */
     if (wants_task(step))
-        step_read_task(step, effects, &step->calls.stop, now_ms);
-    else if (former_start)
-        step_read_former_task(step, effects, former_start, now_ms);
+        step_read_task(step, effects, calls_last(&step->calls, STEP_SEND_STOP), now_ms);
+    else if (start) /* of an earlier operation */
+        step_read_task(step, effects, start, now_ms);
 }
 
 /* What is missing of a proof, after "it". */
@@ -402,7 +408,7 @@ static void miss_start(const struct step *step, struct error *error)
 {
     error_set(error, ERROR_START_FAILED, "guest %d does not run: %s", step->params.vmid,
               step->trouble.error.code ? step->trouble.error.message
-              : step->calls.start.sent == 0
+              : calls_sent(&step->calls, STEP_SEND_START) == 0
                   ? "no start was sent, because a stop whose answer was lost may still be carried out"
                   : "the start was not confirmed in time");
     const char *starter = step->ha.managed     ? "ha-manager set --state started"
@@ -440,7 +446,9 @@ void step_off_deadline(const struct step *step, struct error *error)
             : ERROR_DEADLINE;
     error_set(error, code, "guest %d was not proven off within %lld s: it %s%s%s%s", step->params.vmid,
               seconds, words_of(point),
-              step->calls.stop.sent >= STEP_CALLS_MAX ? " after as many stops as one operation may send" : "",
+              calls_sent(&step->calls, STEP_SEND_STOP) >= STEP_CALLS_MAX
+                  ? " after as many stops as one operation may send"
+                  : "",
               step->trouble.error.code ? "; " : "",
               step->trouble.error.code ? step->trouble.error.message : "");
     if (step->trouble.error.hint[0])
@@ -461,24 +469,25 @@ static void fall_back(struct step *step, struct step_effects *effects)
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     bool fresh = step->read.known && step->read.asked_ms >= step->course.floor_ms;
+    const struct call *reset = calls_last(&step->calls, STEP_SEND_RESET);
     if (step->ha.managed || (fresh && !step->read.status.running) || is_container(step)) {
         /* a guest that does not run is started instead, once it is proven off; the HA manager knows no reset
          */
         step->phase = STEP_POWERING_OFF;
         return;
     }
-    if (step->calls.reset.state == STEP_CALL_FAILED || step->calls.reset.state == STEP_CALL_OPEN) {
+    if (reset->state == CALL_FAILED || reset->state == CALL_OPEN) {
         fall_back(step, effects); /* a reset is never sent twice */
         return;
     }
-    if (step->calls.reset.state == STEP_CALL_OK && fresh &&
-        step->read.asked_ms >= step->calls.reset.settled_ms && step->read.status.lock[0] == '\0') {
+    if (reset->state == CALL_OK && fresh && step->read.asked_ms >= reset->settled_ms &&
+        step->read.status.lock[0] == '\0') {
         step_note(effects, "reset, and running on %s", step_host(step));
         step_verify(step, effects, now_ms);
         step_end(step, effects, OPERATION_DONE);
         return;
     }
-    if (step->calls.reset.state == STEP_CALL_OK && fresh && step->read.status.lock[0] &&
+    if (reset->state == CALL_OK && fresh && step->read.status.lock[0] &&
         step_locked(step, effects, step->read.status.lock, now_ms, step->params.lock_wait_ms))
         return;
     if (!step->place.node[0]) { /* it is being migrated */
@@ -486,8 +495,7 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
         return;
     }
     step_read_hosts(step, effects, now_ms);
-    if (step->calls.reset.state == STEP_CALL_NONE && fresh && step->course.may_send &&
-        !step->asks[ASK_POWER].busy) {
+    if (reset->state == CALL_NONE && fresh && step->course.may_send && !step->asks[ASK_POWER].busy) {
         bool late = step_is_late(step, now_ms);
         if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->course.floor_ms)) {
             step_abandon(step, effects);
@@ -496,8 +504,8 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
         if (!late || step_is_news(step, now_ms))
             step_send(step, effects, STEP_SEND_RESET, now_ms);
     }
-    if (step->calls.reset.state == STEP_CALL_TASK)
-        step_read_task(step, effects, &step->calls.reset, now_ms);
+    if (reset->state == CALL_TASK)
+        step_read_task(step, effects, reset, now_ms);
     else
         step_read_status(step, effects, now_ms);
 }

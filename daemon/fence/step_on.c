@@ -12,58 +12,25 @@ int64_t step_on_deadline(const struct step *step)
     return step->params.deadline_ms + (step->params.action == FENCE_REBOOT ? STEP_START_ROOM_MS : 0);
 }
 
-/* Until when a call may still be carried out: one whose task waits for the guest's lock file, or an open one.
- */
-int64_t step_may_come_until(const struct step_call *call)
-{
-    int64_t until_ms = call->open > 0 ? call->last_open_ms + CALLS_OPEN_MS : 0;
-    if (call->state == STEP_CALL_TASK && call->last_sent_ms + CALLS_OPEN_MS > until_ms)
-        until_ms = call->last_sent_ms + CALLS_OPEN_MS;
-    return until_ms;
-}
-
-/* A stop or reset of an earlier operation, here, whose task may still have to wait. One that is too old for
- * that is an open one. */
-static const struct call *former_that_may_come(struct step *step, int64_t now_ms)
-{
-    static const enum step_power powers[] = {STEP_SEND_STOP, STEP_SEND_RESET};
-    const char *node = step_former_node(step);
-    for (size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++) {
-        const struct call *call = NULL;
-        while ((call = calls_next(&step->calls.former, powers[i], node, NULL)) != NULL) {
-            if (now_ms < call->sent_ms + CALLS_OPEN_MS)
-                return call;
-            step_leave_open(powers[i] == STEP_SEND_STOP ? &step->calls.stop : &step->calls.reset,
-                            call->sent_ms);
-            calls_drop(&step->calls.former, call);
-        }
-    }
-    return NULL;
-}
-
-/* It would hit the guest just started. */
+/* A stop or reset, of this operation or an earlier one, would hit the guest just started. What tells that it
+ * will not come is asked for. */
 bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    const struct call *former = former_that_may_come(step, now_ms);
-    int64_t stop_ms = step->list.settled ? 0 : step_may_come_until(&step->calls.stop);
-    int64_t reset_ms = step_may_come_until(&step->calls.reset);
-    if (now_ms < stop_ms) {
-        step_wake_at(effects, stop_ms);
-        if (step->calls.stop.state == STEP_CALL_TASK)
-            step_read_task(step, effects, &step->calls.stop, now_ms);
-        else
+    static const enum step_power powers[] = {STEP_SEND_STOP, STEP_SEND_RESET};
+    bool held = false;
+    for (size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++) {
+        int64_t until_ms = calls_until(&step->calls, powers[i], CALLS_COMING, step_scope(step));
+        const struct call *call = calls_with_task(&step->calls, powers[i], step_scope(step));
+        if (now_ms >= until_ms)
+            continue;
+        held = true;
+        step_wake_at(effects, until_ms);
+        if (call)
+            step_read_task(step, effects, call, now_ms);
+        else if (powers[i] == STEP_SEND_STOP)
             (void)step_ask(step, effects, ASK_TASKS, now_ms);
     }
-    if (now_ms < reset_ms) {
-        step_wake_at(effects, reset_ms);
-        if (step->calls.reset.state == STEP_CALL_TASK)
-            step_read_task(step, effects, &step->calls.reset, now_ms);
-    }
-    if (former) {
-        step_wake_at(effects, former->sent_ms + CALLS_OPEN_MS);
-        step_read_former_task(step, effects, former, now_ms);
-    }
-    return now_ms < stop_ms || now_ms < reset_ms || former;
+    return held;
 }
 
 /* A read that was asked for after the last word on the start, or, before there was one, after the proof or
@@ -71,8 +38,8 @@ bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t 
 static bool fresh_status(const struct step *step)
 {
     int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.floor_ms;
-    if (step->calls.start.sent > 0 && step->calls.start.settled_ms > since_ms)
-        since_ms = step->calls.start.settled_ms;
+    if (calls_last(&step->calls, STEP_SEND_START)->settled_ms > since_ms)
+        since_ms = calls_last(&step->calls, STEP_SEND_START)->settled_ms;
     return step->read.known && step->read.asked_ms >= since_ms;
 }
 
@@ -90,13 +57,14 @@ static void finish_running(struct step *step, struct step_effects *effects, int6
 
 static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    if (step->asks[ASK_POWER].busy || step->calls.start.state == STEP_CALL_TASK || !step->course.may_send)
+    const struct call *start = calls_last(&step->calls, STEP_SEND_START);
+    if (step->asks[ASK_POWER].busy || start->state == CALL_TASK || !step->course.may_send)
         return false;
     /* after a proof of off the start goes at once; else the state is read first */
-    bool proven = step->course.verified_ms && step->calls.start.sent == 0;
+    bool proven = step->course.verified_ms && calls_sent(&step->calls, STEP_SEND_START) == 0;
     if (!proven && (!fresh_status(step) || step->read.status.running))
         return false;
-    if (!step_may_send(step, effects, &step->calls.start, now_ms))
+    if (!step_may_send(step, effects, STEP_SEND_START, now_ms))
         return false;
     return !step_is_held_back(step, effects, now_ms) && !step_is_superseded(step, effects, now_ms);
 }
@@ -117,7 +85,7 @@ void step_on_decide(struct step *step, struct step_effects *effects, int64_t now
 {
     int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.floor_ms;
     if (step->read.known && step->read.asked_ms >= since_ms && step->read.status.running &&
-        (!step->ha.managed || step_ha_keeps_running(step))) {
+        (!step->ha.managed || ha_state(step->read.status.ha_state) == PROOF_HA_OTHER)) {
         finish_running(step, effects, now_ms);
         return;
     }
@@ -135,9 +103,10 @@ void step_on_decide(struct step *step, struct step_effects *effects, int64_t now
     if (step->phase == STEP_ENDED || !step->place.node[0])
         return;
 
-    if (step->calls.start.state == STEP_CALL_TASK)
-        step_read_task(step, effects, &step->calls.start, now_ms);
+    const struct call *start = calls_last(&step->calls, STEP_SEND_START);
+    if (start->state == CALL_TASK)
+        step_read_task(step, effects, start, now_ms);
     /* while our start is on its way nothing is to be learnt from the guest */
-    if (step->calls.start.state != STEP_CALL_SENDING)
+    if (start->state != CALL_SENDING)
         step_read_status(step, effects, now_ms);
 }

@@ -40,23 +40,17 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 
 /* step_power.c */
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
-/* Of a call of an earlier operation nobody will tell the end: it may still be carried out. */
-void step_leave_open(struct step_call *call, int64_t since_ms);
-/* Where the tasks of earlier operations matter: elsewhere they can only fail. NULL: on any host (HA). */
-const char *step_former_node(const struct step *step);
+/* Where calls matter: elsewhere they can only fail. NULL: on any host (HA). */
+const char *step_scope(const struct step *step);
 /* The next power call not before a pause, which doubles with each one that is sent. */
 void step_back_off(struct step *step, int64_t now_ms);
 /* Another one of this kind may be sent now: the pause is over, and there were not too many (P7). */
-bool step_may_send(struct step *step, struct step_effects *effects, const struct step_call *call,
-                   int64_t now_ms);
+bool step_may_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
 /* The state of a call changes for good; reads that are under way were asked for before it. */
-void step_settle(const struct step *step, struct step_call *call, enum step_call_state state, int64_t now_ms);
+void step_settle(const struct step *step, struct call *call, enum call_state state, int64_t now_ms);
 void step_power_answered(struct step *step, struct step_effects *effects, const struct step_event *event);
-/* Read the task of a call that is in STEP_CALL_TASK now, or wake when it is time to. */
-void step_read_task(struct step *step, struct step_effects *effects, const struct step_call *call,
-                    int64_t now_ms);
-void step_read_former_task(struct step *step, struct step_effects *effects, const struct call *call,
-                           int64_t now_ms);
+/* Read the task of a call that is in CALL_TASK now, or wake when it is time to. */
+void step_read_task(struct step *step, struct step_effects *effects, const struct call *call, int64_t now_ms);
 void step_power_task(struct step *step, struct step_effects *effects, const struct step_event *event);
 /* The list of tasks tells the end of our last stop's, which could not be read alone (P3). */
 void step_power_listed(struct step *step, struct step_effects *effects, const struct step_event *event);
@@ -83,9 +77,7 @@ void step_watch(struct step *step, struct step_effects *effects, const char *cal
 /* Something newer is to be done: what is only watched is done. */
 void step_yield(struct step *step, struct step_effects *effects);
 void step_watch_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
-/* step_on.c: until when a call may still be carried out: one whose task waits for the guest's lock file, or
- * an open one. */
-int64_t step_may_come_until(const struct step_call *call);
+/* step_on.c */
 void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 int64_t step_on_deadline(const struct step *step);
 
@@ -109,7 +101,5 @@ void step_ha_status(struct step *step, struct step_effects *effects);
 void step_ha_listed(struct step *step, struct step_effects *effects, const struct step_event *event);
 void step_ha_host_offline(struct step *step, struct step_effects *effects, const struct node_census *census,
                           int64_t now_ms);
-enum proof_ha_state step_ha_state(const struct step *step); /* as its host told it */
-bool step_ha_keeps_running(const struct step *step);        /* what it runs it will not stop again */
 void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_ha_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms);

@@ -9,25 +9,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Our newest task on the guest's host. After a proven off starts are counted on from where they were. */
+static const char *last_upid(const struct step *step)
+{
+    bool counted = step->params.action == FENCE_OFF && step->course.verified_ms;
+    return calls_last_upid(&step->calls, step->place.node, counted ? step->course.verified_ms : INT64_MAX);
+}
+
 /* Any host takes a hastop, and keeps its task. */
 struct step_task_list step_task_list(const struct step *step)
 {
-    return (struct step_task_list){
-        .node = step->ha.managed && step->calls.stop.node[0] ? step->calls.stop.node : step->place.node,
-        .since_realtime_ms = step->calls.since_realtime_ms,
-        .of_ha = step->ha.managed,
-        .after_upid = step->calls.last_upid,
-        .stop_upid = step->calls.stop.upid};
+    const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
+    return (struct step_task_list){.node = step->ha.managed && stop->node[0] ? stop->node : step->place.node,
+                                   .since_realtime_ms = step->calls.since_realtime_ms,
+                                   .of_ha = step->ha.managed,
+                                   .after_upid = last_upid(step),
+                                   .stop_upid = stop->upid};
 }
 
-/* Every stop of ours has ended. One that is being sent may not be in the list yet, where one of another
- * broker may stand for it; the end of one whose UPID is known is learnt from that alone. */
-static bool list_settles(const struct step *step, const struct step_event *event)
+/* Every stop of ours is there, and has ended: so have the open ones. */
+static bool shows_all_ended(const struct step *step, const struct step_event *event)
 {
-    const struct step_call *stop = &step->calls.stop;
-    return stop->state != STEP_CALL_SENDING && stop->state != STEP_CALL_TASK &&
-           event->result->asked_ms >= stop->last_sent_ms && event->tasks.running == 0 &&
-           event->tasks.begun >= step_stops_listed(step);
+    return event->result->asked_ms >= calls_last(&step->calls, STEP_SEND_STOP)->sent_ms &&
+           event->tasks.running == 0 &&
+           event->tasks.begun >= calls_listed(&step->calls, STEP_SEND_STOP, step_scope(step));
 }
 
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event)
@@ -49,26 +54,27 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
         step->list.asked_ms = event->result->asked_ms;
     step->list.newer_stops = event->tasks.newer;
     step->list.vain_stops = event->tasks.newer_failed;
-    step->list.newer_starts = step->calls.last_upid[0] ? event->starts.newer : event->starts.begun;
-    step->list.vain_starts = step->calls.last_upid[0] ? event->starts.newer_failed : event->starts.failed;
+    bool after = last_upid(step)[0] != '\0';
+    step->list.newer_starts = after ? event->starts.newer : event->starts.begun;
+    step->list.vain_starts = after ? event->starts.newer_failed : event->starts.failed;
     step->list.newer_running =
-        event->tasks.newer_running +
-        (step->calls.last_upid[0] ? event->starts.newer_running : event->starts.running);
-    if (list_settles(step, event)) {
-        const struct call *former;
-        while ((former = calls_next(&step->calls.former, STEP_SEND_STOP, event->node, NULL)) != NULL)
-            calls_drop(&step->calls.former, former);
-        step->list.settled = true;
-        step->list.settled_ms = event->now_ms;
-    }
+        event->tasks.newer_running + (after ? event->starts.newer_running : event->starts.running);
+    if (shows_all_ended(step, event))
+        calls_end_open(&step->calls, STEP_SEND_STOP, step_scope(step), event->now_ms);
     step_power_listed(step, effects, event);
+}
+
+/* So many of those that are newer may be ours. */
+static unsigned unnamed(const struct step *step, enum step_power power)
+{
+    return calls_unnamed(&step->calls, power, step_scope(step));
 }
 
 /* ---- before a start ---- */
 
 bool step_compares_stops(const struct step *step)
 {
-    return step->calls.last_upid[0] && !step->ha.managed && step->list.failed < STEP_TASK_LISTS_MAX;
+    return last_upid(step)[0] && !step->ha.managed && step->list.failed < STEP_TASK_LISTS_MAX;
 }
 
 void step_leave_off(struct step *step, struct step_effects *effects, const char *why)
@@ -86,7 +92,9 @@ void step_leave_off(struct step *step, struct step_effects *effects, const char 
 
 bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t since_ms = step->calls.start.sent > 0 ? step->calls.start.settled_ms : step->seen.off_received_ms;
+    int64_t since_ms = calls_sent(&step->calls, STEP_SEND_START) > 0
+                           ? calls_last(&step->calls, STEP_SEND_START)->settled_ms
+                           : step->seen.off_received_ms;
     char why[STEP_NOTE_LEN];
     if (!step_compares_stops(step))
         return false;
@@ -94,7 +102,7 @@ bool step_is_superseded(struct step *step, struct step_effects *effects, int64_t
         (void)step_ask(step, effects, ASK_TASKS, now_ms);
         return true;
     }
-    if (step->list.newer_stops <= step_stops_open(step)) /* those may be ours */
+    if (step->list.newer_stops <= unnamed(step, STEP_SEND_STOP)) /* those may be ours */
         return false;
     snprintf(why, sizeof(why), "another broker with our identity has stopped it on %s since",
              step_host(step));
@@ -110,16 +118,12 @@ void step_watch(struct step *step, struct step_effects *effects, const char *cal
     step_note(effects, "watched for a while: a %s of ours may still come", call);
 }
 
-static bool may_have_come(const struct step *step)
-{
-    bool stop = step->calls.stop.open > 0 || step->calls.stop.state == STEP_CALL_TASK;
-    return (stop && !step->list.settled) || step->calls.reset.open > 0 ||
-           step->calls.reset.state == STEP_CALL_TASK;
-}
-
 void step_start_at_risk(struct step *step, int64_t now_ms)
 {
-    if (!step->ha.managed && !step->course.repaired_ms && may_have_come(step))
+    const char *node = step_scope(step);
+    bool coming = calls_count(&step->calls, STEP_SEND_STOP, CALLS_COMING, node) > 0 ||
+                  calls_count(&step->calls, STEP_SEND_RESET, CALLS_COMING, node) > 0;
+    if (!step->ha.managed && !step->course.repaired_ms && coming)
         step->course.watch_until_ms = now_ms + CALLS_OPEN_MS;
 }
 
@@ -157,13 +161,13 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
     if (!step->read.known || step->read.status.running || step_lock_hides_the_truth(step->read.status.lock) ||
         !explained(step, effects, now_ms))
         return;
-    if (!is_ours(step->list.newer_stops, step->list.vain_stops, step_stops_open(step))) {
+    if (!is_ours(step->list.newer_stops, step->list.vain_stops, unnamed(step, STEP_SEND_STOP))) {
         end_watch(step, effects, "off again, and not by a call of ours: left so");
         return;
     }
     step_note(effects, "stopped by a call whose answer was lost: started again");
     step->course.repaired_ms = now_ms;
-    step->list.settled = true;
+    calls_end_open(&step->calls, STEP_SEND_STOP, step_scope(step), now_ms);
     step->asks[ASK_POWER].next_ms = now_ms;
     step->phase = STEP_POWERING_ON;
     step_on_decide(step, effects, now_ms);
@@ -194,7 +198,7 @@ static bool started_by_us(const struct step *step)
         return false; /* the list has forgotten some: nobody knows */
     unsigned newer = step->list.newer_starts - step->list.former_vain_starts;
     unsigned vain = step->list.vain_starts - step->list.former_vain_starts;
-    return is_ours(newer, vain, step->calls.start.open) &&
+    return is_ours(newer, vain, unnamed(step, STEP_SEND_START)) &&
            step->list.newer_starts - step->list.former_starts > vain;
 }
 
@@ -206,7 +210,7 @@ static bool is_to_be_stopped(struct step *step, struct step_effects *effects, in
     if (step->course.repaired_ms && step_ran_before(step, step->course.repaired_ms))
         return step_is_news(step, now_ms);
     if (step->course.repaired_ms &&
-        !step_started_after(&step->read.status, step->read.asked_ms, step->course.repaired_ms))
+        step_started_ms(&step->read.status, step->read.asked_ms) < step->course.repaired_ms)
         return false; /* one of the next reads tells */
     step->course.repaired_ms = 0;
     if (!step_ran_before(step, step->read.asked_ms - STEP_WATCH_MS) || !explained(step, effects, now_ms))
@@ -219,10 +223,11 @@ static bool is_to_be_stopped(struct step *step, struct step_effects *effects, in
 
 static void watch_off(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
+    const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
     if (step->asks[ASK_POWER].busy || !step->read.known)
         return;
-    if (step->calls.stop.state == STEP_CALL_TASK && step->course.repaired_ms) {
-        step_read_task(step, effects, &step->calls.stop, now_ms);
+    if (stop->state == CALL_TASK && step->course.repaired_ms) {
+        step_read_task(step, effects, stop, now_ms);
         return;
     }
     if (!step->read.status.running) {
@@ -232,9 +237,9 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
             remember_former_starts(step, effects, now_ms);
         return;
     }
-    if (step->course.repaired_ms && step->read.asked_ms < step->calls.stop.settled_ms)
+    if (step->course.repaired_ms && step->read.asked_ms < stop->settled_ms)
         return;
-    if (!is_to_be_stopped(step, effects, now_ms) || !step_may_send(step, effects, &step->calls.stop, now_ms))
+    if (!is_to_be_stopped(step, effects, now_ms) || !step_may_send(step, effects, STEP_SEND_STOP, now_ms))
         return;
     if (!step->course.repaired_ms) {
         step_note(effects, "started by a call whose answer was lost: stopped again");

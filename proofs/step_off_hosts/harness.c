@@ -29,28 +29,48 @@ static bool point_3(const struct step *step)
     return !is(lock, "migrate") && !is(lock, "suspended") && !is(lock, "suspending") && !is(lock, "rollback");
 }
 
-/* A start that an earlier operation left on this host, and that is not 60 s old. */
+static bool went_here(const struct step *step, const struct call *call)
+{
+    return call->ha || call->node[0] == '\0' || is(call->node, step->place.node);
+}
+
+/* A start that an earlier operation left on this host: its task is not known to have ended, and the start is
+ * not 60 s old; or it was found ended, but not before the read was asked for. */
 static bool start_is_under_way(const struct step *step)
 {
-    for (unsigned i = 0; i < step->calls.former.count; i++) {
-        const struct call *call = &step->calls.former.list[i];
-        char host[PVE_NODE_MAX];
-        upid_copy_node(call->upid, host);
-        if (call->power == STEP_SEND_START && is(host, step->place.node) &&
-            step->read.received_ms - call->sent_ms < 60 * SECOND)
+    for (unsigned i = 0; i < CALLS_MAX; i++) {
+        const struct call *call = &step->calls.list[i];
+        if (i >= step->calls.count || call->power != STEP_SEND_START || !call->inherited ||
+            !went_here(step, call))
+            continue;
+        if (call->state == CALL_TASK && step->read.received_ms - call->sent_ms < 60 * SECOND)
+            return true;
+        if (call->state == CALL_ENDED && call->upid[0] && step->read.asked_ms < call->settled_ms)
             return true;
     }
     return false;
 }
 
+/* The last stop of this operation. */
+static struct call our_stop(const struct step *step)
+{
+    struct call stop = {.state = CALL_NONE};
+    for (unsigned i = 0; i < CALLS_MAX; i++) {
+        const struct call *call = &step->calls.list[i];
+        if (i < step->calls.count && call->power == STEP_SEND_STOP && !call->inherited)
+            stop = *call;
+    }
+    return stop;
+}
+
 static bool point_4(const struct step *step)
 {
-    const struct step_call *stop = &step->calls.stop;
-    bool after = step->read.asked_ms >= stop->settled_ms;
-    bool stopped = step->seen.running || (stop->state == STEP_CALL_OK && after) ||
+    struct call stop = our_stop(step);
+    bool after = step->read.asked_ms >= stop.settled_ms;
+    bool stopped = step->seen.running || (stop.state == CALL_OK && after) ||
                    (step->seen.idle && after && step->seen.idle_ms != 0 &&
                     step->read.asked_ms - step->seen.idle_ms >= 2 * SECOND);
-    return stopped && !start_is_under_way(step) && step->read.asked_ms >= step->calls.former_start_ms;
+    return stopped && !start_is_under_way(step);
 }
 
 static bool point_5(const struct step *step, const struct step_event *event)
@@ -71,16 +91,26 @@ static bool point_6(const struct step *step)
     return is(state, "request_stop") && step->ha.stopping;
 }
 
+/* Of this stop, of this operation or an earlier one, it is not certain that it had no effect: may it have
+ * come to SIGKILL before the guest was stopped? What HA has stopped has begun after it was seen calm. */
+static bool may_have_killed(const struct step *step, const struct call *call)
+{
+    int64_t since_ms = call->effect_ms;
+    int64_t stopped_ms = step->seen.stopped_ms ? step->seen.stopped_ms : step->read.received_ms;
+    if (since_ms == 0)
+        return false;
+    if (step->ha.calm_ms != 0 && step->ha.calm_ms > since_ms)
+        since_ms = step->ha.calm_ms;
+    return stopped_ms - since_ms > step->params.stop_timeout_ms + 10 * SECOND;
+}
+
 static bool point_7(const struct step *step)
 {
-    int64_t first_ms =
-        step->params.killing_since_ms ? step->params.killing_since_ms : step->calls.stop.effect_since_ms;
-    int64_t stopped_ms = step->seen.stopped_ms ? step->seen.stopped_ms : step->read.received_ms;
-    if (first_ms == 0 || step->seen.devices)
-        return true;
-    if (step->ha.calm_ms > first_ms && step->ha.calm_ms != 0)
-        first_ms = step->ha.calm_ms;
-    return stopped_ms - first_ms <= step->params.stop_timeout_ms + 10 * SECOND;
+    for (unsigned i = 0; i < CALLS_MAX; i++) {
+        if (i < step->calls.count && !step->seen.devices && may_have_killed(step, &step->calls.list[i]))
+            return false;
+    }
+    return true;
 }
 
 void prove(void)

@@ -1,32 +1,8 @@
 #include "step_world.h"
 
+#include "calls_world.h"
+
 #include <string.h>
-
-/* The text ends within its room. */
-#define END(text) (text)[sizeof(text) - 1] = '\0'
-
-/* A time or a span that no clock reaches, to both sides of zero: 285 thousand years. */
-#define NEAR(ms) ASSUME((ms) > -(INT64_C(1) << 53) && (ms) < INT64_C(1) << 53)
-
-#define COUNTED (1u << 20)
-
-static void end_call(struct step_call *call)
-{
-    ASSUME(call->state >= STEP_CALL_NONE && call->state <= STEP_CALL_OPEN);
-    /* one operation sends no more than STEP_CALLS_MAX, and few leave some to the next */
-    ASSUME(call->sent < COUNTED && call->open < COUNTED && call->tasks < COUNTED && call->strays < COUNTED &&
-           call->strays_open < COUNTED);
-    NEAR(call->first_sent_ms);
-    NEAR(call->settled_ms);
-    NEAR(call->last_sent_ms);
-    NEAR(call->last_open_ms);
-    NEAR(call->effect_since_ms);
-    NEAR(call->effect_before_ms);
-    END(call->upid);
-    END(call->node);
-    END(call->strays_node);
-    END(call->effect_node);
-}
 
 static void end_error(struct error *error)
 {
@@ -50,15 +26,12 @@ void any_step(struct step *step)
     ASSUME(any.params.method >= FENCE_ONOFF && any.params.method <= FENCE_CYCLE);
     ASSUME(any.params.type >= PVE_QEMU && any.params.type <= PVE_LXC);
     ASSUME(any.phase >= STEP_POWERING_OFF && any.phase <= STEP_ENDED);
-    ASSUME(any.calls.sending >= STEP_SEND_NONE && any.calls.sending <= STEP_SEND_RESET);
     NEAR(any.params.requested_ms);
     NEAR(any.params.deadline_ms);
     NEAR(any.params.lock_wait_ms);
     NEAR(any.params.stop_timeout_ms);
     NEAR(any.params.newest_ms);
     NEAR(any.params.begun_ms);
-    NEAR(any.params.killing_since_ms);
-    NEAR(any.params.killing_until_ms);
     NEAR(any.course.floor_ms);
     NEAR(any.course.verified_ms);
     NEAR(any.course.watch_until_ms);
@@ -74,29 +47,20 @@ void any_step(struct step *step)
     NEAR(any.ha.calm_ms);
     NEAR(any.ha.taken_ms);
     NEAR(any.ha.listed_ms);
-    NEAR(any.calls.former_start_ms);
     NEAR(any.list.asked_ms);
     NEAR(any.list.received_ms);
-    NEAR(any.list.settled_ms);
     NEAR(any.lock.since_ms);
     NEAR(any.trouble.refused_since_ms);
-    ASSUME(any.calls.former.count <= CALLS_MAX);
-    for (size_t i = 0; i < CALLS_MAX; i++) {
-        NEAR(any.calls.former.list[i].sent_ms);
-        END(any.calls.former.list[i].upid);
-    }
+    end_calls(&any.calls);
+    for (size_t i = 0; i < ASK_KINDS; i++)
+        MAKE_BOOL(any.asks[i].busy);
     any.params.node = NULL;
-    END(any.params.killing_node);
     END(any.place.node);
     END(any.place.lost_node);
     END(any.place.other);
     END(any.ha.listed);
-    END(any.calls.last_upid);
     END(any.lock.name);
     end_status(&any.read.status);
-    end_call(&any.calls.stop);
-    end_call(&any.calls.start);
-    end_call(&any.calls.reset);
     end_error(&any.trouble.error);
     *step = any;
 }
@@ -143,7 +107,18 @@ void any_event(struct step_event *event)
     *event = any;
 }
 
-bool step_is_valid(const struct step *step)
+/* Of the records how many are being sent; by this operation, and by an earlier one. */
+static unsigned sending(const struct step *step, bool inherited)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < CALLS_MAX; i++) {
+        const struct call *call = &step->calls.list[i];
+        count += i < step->calls.count && call->state == CALL_SENDING && call->inherited == inherited;
+    }
+    return count;
+}
+
+static bool phase_is_valid(const struct step *step)
 {
     bool reboot = step->params.action == FENCE_REBOOT, on = step->params.action == FENCE_ON;
     switch (step->phase) {
@@ -153,10 +128,17 @@ bool step_is_valid(const struct step *step)
         return reboot && !step->course.verified_ms && !step->seen.off;
     case STEP_POWERING_ON:
         return (on || (reboot && step->course.verified_ms)) && !step->seen.off;
-    case STEP_WATCHING:
-        return step->course.verified_ms && (!step->seen.off || step->params.action == FENCE_OFF);
+    case STEP_WATCHING: /* a list of the hosts that is under way would prove what was answered once more */
+        return step->course.verified_ms &&
+               (!step->seen.off || (step->params.action == FENCE_OFF && !step->asks[ASK_HOSTS].busy));
     case STEP_ENDED:
         break;
     }
     return true;
+}
+
+bool step_is_valid(const struct step *step)
+{
+    return step->phase == STEP_ENDED || (phase_is_valid(step) && sending(step, true) == 0 &&
+                                         sending(step, false) == (step->asks[ASK_POWER].busy ? 1 : 0));
 }

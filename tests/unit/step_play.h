@@ -231,15 +231,16 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
         }
     } else {
         unsigned last = 0, stop = 0;
-        if (episode->step.calls.stop.upid[0])
-            sscanf(episode->step.calls.stop.upid + 10, "%8X", &stop);
+        const struct step_task_list wanted = step_task_list(&episode->step);
+        if (wanted.stop_upid[0])
+            sscanf(wanted.stop_upid + 10, "%8X", &stop);
         const struct world_task *listed = stop ? find_task(world, stop) : NULL;
         if (listed && listed->host == world_host_number(flight->node)) {
-            snprintf(flight->event.upid, PVE_UPID_MAX, "%s", episode->step.calls.stop.upid);
+            snprintf(flight->event.upid, PVE_UPID_MAX, "%s", wanted.stop_upid);
             flight->event.task = task_of(listed);
         }
-        if (episode->step.calls.last_upid[0])
-            sscanf(episode->step.calls.last_upid + 10, "%8X", &last);
+        if (wanted.after_upid[0])
+            sscanf(wanted.after_upid + 10, "%8X", &last);
         for (unsigned i = 0; i < world->task_count; i++) {
             const struct world_task *task = &world->tasks[i];
             enum world_task_kind kind_of_stop = world->ha.managed ? WORLD_HASTOP : WORLD_STOP;

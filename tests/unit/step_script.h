@@ -19,7 +19,15 @@
 #define DEADLINE 240000
 #define VMID     100
 
-enum script_call { CALL_POWER, CALL_STATUS, CALL_TASK, CALL_TASKS, CALL_HOSTS, CALL_LOCATE, CALLS };
+enum script_call {
+    SCRIPT_POWER,
+    SCRIPT_STATUS,
+    SCRIPT_TASK,
+    SCRIPT_TASKS,
+    SCRIPT_HOSTS,
+    SCRIPT_LOCATE,
+    CALLS
+};
 
 static struct step step;
 static struct step_effects effects;   /* of the last event */
@@ -27,6 +35,7 @@ static struct step_effects last_sent; /* of the last one that sent a power call 
 static int64_t now_ms, asked_ms[CALLS];
 static unsigned stops, starts, resets; /* sent so far */
 static bool verified;
+static struct calls before; /* what the next operation to begin inherits */
 static char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
     tasks_node[PVE_NODE_MAX]; /* whom the reads under way are about */
 static struct json_object *parameter_errors;
@@ -36,9 +45,9 @@ static void handle(struct step_event *event)
     event->now_ms = now_ms;
     step_handle(&step, event, &effects);
     const bool asked[CALLS] = {
-        [CALL_POWER] = effects.send != STEP_SEND_NONE, [CALL_STATUS] = effects.ask[ASK_STATUS],
-        [CALL_TASK] = effects.ask[ASK_TASK],           [CALL_TASKS] = effects.ask[ASK_TASKS],
-        [CALL_HOSTS] = effects.ask[ASK_HOSTS],         [CALL_LOCATE] = effects.ask[ASK_PLACE]};
+        [SCRIPT_POWER] = effects.send != STEP_SEND_NONE, [SCRIPT_STATUS] = effects.ask[ASK_STATUS],
+        [SCRIPT_TASK] = effects.ask[ASK_TASK],           [SCRIPT_TASKS] = effects.ask[ASK_TASKS],
+        [SCRIPT_HOSTS] = effects.ask[ASK_HOSTS],         [SCRIPT_LOCATE] = effects.ask[ASK_PLACE]};
     for (size_t i = 0; i < CALLS; i++) {
         if (asked[i])
             asked_ms[i] = now_ms;
@@ -49,7 +58,7 @@ static void handle(struct step_event *event)
         memcpy(hosts_node, step.place.node, sizeof(hosts_node));
     if (effects.ask[ASK_TASKS])
         snprintf(tasks_node, sizeof(tasks_node), "%s", step_task_list(&step).node);
-    if (asked[CALL_POWER])
+    if (asked[SCRIPT_POWER])
         last_sent = effects;
     stops += effects.send == STEP_SEND_STOP;
     starts += effects.send == STEP_SEND_START;
@@ -94,6 +103,9 @@ static void begin_with(struct step_params wanted)
     verified = false;
     now_ms = T0;
     step_begin(&step, &wanted);
+    step.calls.count = before.count;
+    memcpy(step.calls.list, before.list, sizeof(before.list));
+    before.count = 0;
     tell(STEP_EVENT_BEGIN);
     if (!effects.ended)
         tell(STEP_EVENT_INTENT);
@@ -140,20 +152,20 @@ static void power_is(const struct api_result *result, const char *upid)
 
 static void power_taken(const char *upid)
 {
-    struct api_result result = result_of(CALL_POWER);
+    struct api_result result = result_of(SCRIPT_POWER);
     power_is(&result, upid);
 }
 
 __attribute__((unused)) static void power_refused(int status, const char *reason)
 {
-    struct api_result result = refusal(CALL_POWER, status, reason);
+    struct api_result result = refusal(SCRIPT_POWER, status, reason);
     result.errors = status == 400 ? parameter_errors : NULL;
     power_is(&result, "");
 }
 
 __attribute__((unused)) static void power_lost(void)
 {
-    struct api_result result = nothing(CALL_POWER, API_LOST);
+    struct api_result result = nothing(SCRIPT_POWER, API_LOST);
     power_is(&result, "");
 }
 
@@ -161,7 +173,7 @@ __attribute__((unused)) static void power_lost(void)
 
 static void status_is(struct pve_status status)
 {
-    struct api_result result = result_of(CALL_STATUS);
+    struct api_result result = result_of(SCRIPT_STATUS);
     assert_true(step.asks[ASK_STATUS].busy);
     status.vmid = status.vmid ? status.vmid : VMID;
     handle(&(struct step_event){.kind = STEP_EVENT_STATUS,
@@ -196,7 +208,7 @@ __attribute__((unused)) static void reads_stopped_locked(const char *lock)
 
 static void task_is(const char *upid, const char *exit)
 {
-    struct api_result result = result_of(CALL_TASK);
+    struct api_result result = result_of(SCRIPT_TASK);
     struct step_event event = {.kind = STEP_EVENT_TASK, .result = &result, .decoded = true};
     assert_true(step.asks[ASK_TASK].busy);
     snprintf(event.upid, sizeof(event.upid), "%s", upid);
@@ -215,7 +227,7 @@ __attribute__((unused)) static void task_fails(const char *upid, struct api_resu
 
 __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
 {
-    struct api_result result = result_of(CALL_TASKS);
+    struct api_result result = result_of(SCRIPT_TASKS);
     assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
@@ -227,7 +239,7 @@ __attribute__((unused)) static void tasks_are(unsigned begun, unsigned running)
 /* The list has one stop of our identity, the task `upid`, which has ended so, or goes on (NULL). */
 __attribute__((unused)) static void tasks_have(const char *upid, const char *exit)
 {
-    struct api_result result = result_of(CALL_TASKS);
+    struct api_result result = result_of(SCRIPT_TASKS);
     struct step_event event = {.kind = STEP_EVENT_TASKS,
                                .node = tasks_node,
                                .result = &result,
@@ -243,7 +255,7 @@ __attribute__((unused)) static void tasks_have(const char *upid, const char *exi
 /* The same with one start of our identity since our last call, that goes on or has failed. */
 __attribute__((unused)) static void newer_start_is(bool running, bool failed)
 {
-    struct api_result result = result_of(CALL_TASKS);
+    struct api_result result = result_of(SCRIPT_TASKS);
     assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
@@ -256,7 +268,7 @@ __attribute__((unused)) static void newer_start_is(bool running, bool failed)
 __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned stops_since,
                                                     unsigned starts_since)
 {
-    struct api_result result = result_of(CALL_TASKS);
+    struct api_result result = result_of(SCRIPT_TASKS);
     assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
@@ -268,7 +280,7 @@ __attribute__((unused)) static void newer_tasks_are(unsigned begun, unsigned sto
 
 static void hosts_say(unsigned online, unsigned known, bool host_online)
 {
-    struct api_result result = result_of(CALL_HOSTS);
+    struct api_result result = result_of(SCRIPT_HOSTS);
     assert_true(step.asks[ASK_HOSTS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS,
                                 .result = &result,
@@ -281,19 +293,38 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
 {
     hosts_say(online, known, host_online);
     /* asked for with the hosts, for the start: nobody else has stopped it */
-    if (step.asks[ASK_TASKS].busy && step.calls.stop.open == 0)
-        tasks_are(step.calls.stop.tasks, step.calls.stop.state == STEP_CALL_TASK);
+    if (step.asks[ASK_TASKS].busy && calls_count(&step.calls, STEP_SEND_STOP, CALL_IS(CALL_OPEN), NULL) == 0)
+        tasks_are(calls_left(&step.calls, STEP_SEND_STOP),
+                  calls_last(&step.calls, STEP_SEND_STOP)->state == CALL_TASK);
 }
 
 __attribute__((unused)) static void located_on(const char *node)
 {
-    struct api_result result = result_of(CALL_LOCATE);
+    struct api_result result = result_of(SCRIPT_LOCATE);
     assert_true(step.asks[ASK_PLACE].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
                                 .result = &result,
                                 .decoded = true,
                                 .node = node,
                                 .type = step.params.type});
+}
+
+/* What an earlier operation left: a task, or, without a UPID, an open call. */
+__attribute__((unused)) static void left_before(enum step_power power, const char *upid, int64_t sent_at_ms)
+{
+    const struct call call = {
+        .power = power, .state = CALL_TASK, .sent = 1, .listed = 1, .sent_ms = sent_at_ms};
+    struct call left = call;
+    snprintf(left.upid, sizeof(left.upid), "%s", upid);
+    calls_take_up(&step.calls, &left, sent_at_ms);
+}
+
+/* This operation had a task on pve1 before, which has ended. */
+__attribute__((unused)) static void had_a_task(const char *upid)
+{
+    struct call *call = calls_add(&step.calls, STEP_SEND_RESET, "pve1", T0);
+    call->state = CALL_ENDED;
+    snprintf(call->upid, sizeof(call->upid), "%s", upid);
 }
 
 /* ---- common beginnings and ends ---- */

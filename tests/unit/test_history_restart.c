@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "doubt.h"
 #include "fence/history.h"
 #include "fence/record.h"
 #include "system/cleanup.h"
@@ -87,16 +88,16 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
     int64_t now_ms = clock_now_ms();
-    struct step_call stop = {
-        .state = STEP_CALL_SENDING, .sent = 2, .tasks = 1, .first_sent_ms = now_ms - 900};
-    struct legacy left = {.vmid = 101, .stop = stop, .until_ms = now_ms + 60000, .since_realtime_ms = 4711};
+    struct legacy left = {.vmid = 101, .until_ms = now_ms + 60000, .calls.since_realtime_ms = 4711};
     struct legacy *found;
 
-    left.killing_since_ms = now_ms - 500;
-    left.stop.last_sent_ms = now_ms - 300;
-    left.start = (struct step_call){.state = STEP_CALL_TASK, .sent = 1, .last_sent_ms = now_ms - 100};
-    snprintf(left.start.upid, sizeof(left.start.upid), "UPID:pve1:1:2:3:qmstart:101:u@pve:");
-    left.reset = (struct step_call){.open = 1, .sent = 1, .last_open_ms = now_ms - 61000};
+    calls_add(&left.calls, STEP_SEND_STOP, "pve1", now_ms - 300)->effect_ms = now_ms - 500; /* being sent */
+    struct call *start = calls_add(&left.calls, STEP_SEND_START, "pve1", now_ms - 100);
+    start->state = CALL_TASK;
+    snprintf(start->upid, sizeof(start->upid), "UPID:pve1:1:2:3:qmstart:101:u@pve:");
+    struct call *reset = calls_add(&left.calls, STEP_SEND_RESET, "pve1", now_ms - 62000);
+    reset->state = CALL_OPEN;
+    reset->settled_ms = now_ms - 61000;
     history_write_intent(history, operation, NULL, NULL);
     history_write_open(history, operation, &left);
     history_free(history, WAIT_MS);
@@ -105,18 +106,21 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     found = history_take_legacies(history);
     assert_non_null(found);
     assert_int_equal(found->vmid, 101);
-    assert_int_equal(found->since_realtime_ms, 4711);
-    assert_int_equal(found->stop.state, STEP_CALL_OPEN); /* whoever was sending it is gone */
-    assert_int_equal(found->stop.open, 1);
-    assert_int_equal(found->stop.tasks, 1);
-    assert_in_range(found->stop.first_sent_ms, now_ms - 1000, now_ms - 800);
-    assert_int_equal(found->start.state, STEP_CALL_TASK);
-    assert_string_equal(found->start.upid, left.start.upid);
-    assert_in_range(found->killing_since_ms, now_ms - 600, now_ms - 400);
+    assert_int_equal(found->calls.since_realtime_ms, 4711);
+    assert_int_equal(found->calls.count, 2);
+    assert_int_equal(found->calls.list[0].power, STEP_SEND_STOP);
+    assert_int_equal(found->calls.list[0].state, CALL_OPEN); /* whoever was sending it is gone */
+    assert_in_range(found->calls.list[0].sent_ms, now_ms - 400, now_ms - 200);
+    assert_string_equal(found->calls.list[0].node, "pve1");
+    assert_int_equal(found->calls.list[1].state, CALL_TASK);
+    assert_string_equal(found->calls.list[1].upid, start->upid);
+    assert_in_range(legacy_killing_since(found), now_ms - 600, now_ms - 400);
     legacies_free(&found);
     assert_null(history_take_legacies(history)); /* they are the caller's */
     operation = (struct operation *)(uintptr_t)history_get(history, 0);
-    left = (struct legacy){.vmid = 101, .until_ms = 1, .reset = left.reset};
+    left = (struct legacy){.vmid = 101, .until_ms = 1};
+    *calls_add(&left.calls, STEP_SEND_RESET, "pve1", 0) =
+        (struct call){.power = STEP_SEND_RESET, .state = CALL_OPEN, .sent = 1, .settled_ms = now_ms - 61000};
     history_write_open(history, operation, &left);
     history_free(history, WAIT_MS);
 
@@ -130,7 +134,7 @@ static void test_what_no_operation_has_changed_counts_as_well(void **state)
     const struct fixture *fixture = *state;
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    struct legacy left = {.vmid = 101, .killing_since_ms = clock_now_ms() - 500};
+    struct legacy left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
     struct legacy *found;
 
     history_write_intent(history, operation, NULL, NULL);
@@ -140,7 +144,7 @@ static void test_what_no_operation_has_changed_counts_as_well(void **state)
     found = history_take_legacies(history);
     assert_non_null(found);
     legacies_free(&found);
-    left.killing_since_ms = 0; /* a visit has found the guest started anew */
+    left.calls.count = 0; /* a visit has found the guest started anew */
     history_write_open(history, NULL, &left);
     history_free(history, WAIT_MS);
     history = open_history(fixture);
@@ -154,7 +158,7 @@ static void test_the_last_of_both_files_counts(void **state)
     const struct fixture *fixture = *state;
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    struct legacy left = {.vmid = 101, .killing_since_ms = clock_now_ms() - 500};
+    struct legacy left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
     int64_t written_ms = clock_realtime_ms();
 
     history_write_open(history, operation, &left);
@@ -175,7 +179,7 @@ static void test_the_last_of_one_file_counts_whatever_the_clock_said(void **stat
     const struct fixture *fixture = *state;
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    struct legacy left = {.vmid = 101, .killing_since_ms = clock_now_ms() - 500};
+    struct legacy left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
     FILE *file;
 
     history_write_open(history, operation, &left);

@@ -61,7 +61,7 @@ static void test_a_read_asked_for_in_the_moment_before_a_join_proves_nothing(voi
     reads_running();
     while (!step.asks[ASK_STATUS].busy)
         go(now_ms - T0 + 1);
-    assert_int_equal(asked_ms[CALL_STATUS], now_ms); /* it may have been served before the request came */
+    assert_int_equal(asked_ms[SCRIPT_STATUS], now_ms); /* it may have been served before the request came */
     tell(STEP_EVENT_JOINED);
     go(now_ms - T0 + 5);
     reads_stopped();
@@ -127,7 +127,8 @@ static void test_no_other_stop_is_sent_to_a_guest_that_is_only_dying(void **stat
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     task_is(STOP_UPID, "unexpected status");
-    assert_int_equal(step.calls.stop.open, 0); /* a task that has ended is not open, however it ended */
+    assert_int_equal(calls_count(&step.calls, STEP_SEND_STOP, CALL_IS(CALL_OPEN), NULL),
+                     0); /* a task that has ended is not open, however it ended */
     for (int64_t at = 100; at < 10000; at += 600) {
         go(at);
         status_is((struct pve_status){.nics = true});
@@ -289,7 +290,7 @@ static void test_our_stop_at_another_host_proves_nothing_here(void **state) /* p
     task_is(STOP_UPID, "OK");
     go(100);
     status_fails(
-        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+        refusal(SCRIPT_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
     go(200);
     reads_stopped();
@@ -344,7 +345,7 @@ static void test_running_at_another_host_is_not_running_here(void **state) /* po
     power_taken(STOP_UPID);
     go(40);
     status_fails(
-        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+        refusal(SCRIPT_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     assert_true(effects.ask[ASK_PLACE]);
     located_on("pve2");
     task_is(STOP_UPID, "OK"); /* it was on the old host */
@@ -445,7 +446,7 @@ static void test_ct_not_running_at_the_wrong_host_proves_nothing(void **state) /
     begin_with(wanted);
     go(10);
     power_refused(500, "CT 100 not running");
-    status_fails(refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/lxc/100.conf' does not exist"));
+    status_fails(refusal(SCRIPT_STATUS, 500, "Configuration file 'nodes/pve1/lxc/100.conf' does not exist"));
     go(20);
     located_on("pve2");
     go(300);
@@ -492,7 +493,7 @@ static void test_the_hosts_word_must_be_asked_for_after_the_read(void **state) /
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     go(40);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     assert_true(effects.ask[ASK_HOSTS]); /* is it there at all? */
     go(600);
     assert_true(step.asks[ASK_STATUS].busy);
@@ -564,7 +565,7 @@ static void test_a_list_of_hosts_from_the_same_millisecond_is_not_after_the_read
     (void)state;
     stop_a_running_guest(FENCE_OFF);
     go(40);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     go(560);
     assert_true(step.asks[ASK_STATUS].busy);
     hosts_are(1, 3, true);
@@ -589,7 +590,7 @@ static void test_word_about_the_host_the_guest_left_says_nothing(void **state) /
     power_refused(595, "No route to host");
     assert_true(effects.ask[ASK_HOSTS]);
     status_fails(
-        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+        refusal(SCRIPT_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
     go(20);
     hosts_are(2, 3, false); /* pve1 is offline */
@@ -602,7 +603,7 @@ static void test_a_garbled_list_of_hosts_is_read_again(void **state) /* point 5,
     stop_a_running_guest(FENCE_OFF);
     go(40);
     reads_stopped();
-    struct api_result result = result_of(CALL_HOSTS);
+    struct api_result result = result_of(SCRIPT_HOSTS);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &result, .node = step.place.node});
     assert_false(verified);
     assert_going_on();

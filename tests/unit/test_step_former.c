@@ -15,7 +15,7 @@ static void reboot_after(enum step_power power, const char *upid, int64_t sent_m
     verified = false;
     now_ms = T0;
     step_begin(&step, &wanted);
-    calls_add(&step.calls.former, power, upid, sent_ms);
+    left_before(power, upid, sent_ms);
     tell(STEP_EVENT_BEGIN);
     tell(STEP_EVENT_INTENT);
     reads_running();
@@ -79,7 +79,7 @@ static void test_an_earlier_stop_of_which_its_host_tells_nothing_is_an_open_call
     for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASK].busy && at < 5000; at += 20)
         go(at);
     int64_t told_ms = now_ms - T0;
-    task_fails(FORMER_UPID, refusal(CALL_TASK, 400, "no such task"));
+    task_fails(FORMER_UPID, refusal(SCRIPT_TASK, 400, "no such task"));
     wait_for_start(told_ms + CALLS_OPEN_MS - 50, "");
     assert_int_equal(starts, 0);
     wait_for_start(told_ms + CALLS_OPEN_MS + 100, "");
@@ -103,20 +103,27 @@ static void test_an_earlier_stop_on_another_host_is_not_waited_for(void **state)
     reboot_after(STEP_SEND_STOP, "UPID:pve2:00000009:00E00009:00000001:qmstop:100:fence@pve!t:", T0 - 500);
     wait_for_start(2000, "");
     assert_int_equal(starts, 1);
-    assert_int_equal(step.calls.former.count, 1); /* the guest may come back */
+    assert_non_null(calls_with_task(&step.calls, STEP_SEND_STOP, "pve2")); /* the guest may come back */
 }
 
-static void test_a_list_that_shows_the_end_of_an_earlier_stop_will_do(void **state) /* rule 6 */
+/* Beside one whose task is known there is one without. */
+static void test_a_list_ends_no_earlier_stop_but_those_without_a_task(void **state) /* rule 6 */
 {
     (void)state;
     reboot_after(STEP_SEND_STOP, FORMER_UPID, T0 - 500);
-    step.calls.stop.open = 1; /* beside it there is one without a task */
-    step.calls.stop.last_open_ms = T0;
-    for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASKS].busy && at < 5000; at += 20) {
+    left_before(STEP_SEND_STOP, "", T0);
+    wait_for_start(5000, FORMER_UPID);
+    assert_int_equal(starts, 0);
+    for (int64_t at = 5000; !step.asks[ASK_TASK].busy && at < 6000; at += 20)
         go(at);
-        if (step.asks[ASK_TASK].busy)
-            task_is(FORMER_UPID, NULL);
-    }
+    task_is(FORMER_UPID, "OK");
+    for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASKS].busy && at < 8000; at += 20)
+        go(at);
+    tasks_are(2, 0);
+    wait_for_start(now_ms - T0 + 1500, "");
+    assert_int_equal(starts, 0);
+    for (int64_t at = now_ms - T0 + 20; !step.asks[ASK_TASKS].busy && at < 12000; at += 20)
+        go(at);
     tasks_are(3, 0);
     wait_for_start(now_ms - T0 + 1500, "");
     assert_int_equal(starts, 1);
@@ -127,7 +134,7 @@ static void test_a_stop_on_its_way_is_not_settled_by_another_brokers(void **stat
 {
     (void)state;
     begin(FENCE_REBOOT);
-    snprintf(step.calls.last_upid, sizeof(step.calls.last_upid), "%s", RESET_UPID);
+    had_a_task(RESET_UPID);
     reads_running();
     go(20);
     reads_stopped();
@@ -145,15 +152,42 @@ static void test_a_stop_on_its_way_is_not_settled_by_another_brokers(void **stat
     assert_int_equal(starts, 1);
 }
 
+/* It shows that very stop, whose UPID we are still to be told. */
+static void test_our_own_stop_on_its_way_is_not_another_brokers(void **state) /* rule 6 */
+{
+    (void)state;
+    begin(FENCE_REBOOT);
+    had_a_task(RESET_UPID);
+    reads_running();
+    go(20);
+    reads_stopped();
+    struct api_result result = result_of(SCRIPT_TASKS);
+    assert_true(step.asks[ASK_TASKS].busy);
+    handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
+                                .node = tasks_node,
+                                .result = &result,
+                                .decoded = true,
+                                .tasks = {.begun = 1, .newer = 1}});
+    hosts_say(3, 3, true);
+    assert_true(verified);
+    power_taken(STOP_UPID);
+    for (int64_t at = 40; !step.asks[ASK_TASK].busy && at < 1000; at += 20)
+        go(at);
+    task_is(STOP_UPID, "OK");
+    wait_for_start(9000, "");
+    assert_int_equal(starts, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stop_on_its_way_is_not_settled_by_another_brokers),
+        cmocka_unit_test(test_our_own_stop_on_its_way_is_not_another_brokers),
         cmocka_unit_test(test_the_end_of_an_earlier_stop_is_learnt_from_its_task),
         cmocka_unit_test(test_an_earlier_stop_of_which_its_host_tells_nothing_is_an_open_call),
         cmocka_unit_test(test_an_earlier_stop_holds_back_no_start_for_longer_than_it_may_come),
         cmocka_unit_test(test_an_earlier_stop_on_another_host_is_not_waited_for),
-        cmocka_unit_test(test_a_list_that_shows_the_end_of_an_earlier_stop_will_do),
+        cmocka_unit_test(test_a_list_ends_no_earlier_stop_but_those_without_a_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@ static void lose_the_host(void)
 {
     begin_with(managed(FENCE_OFF));
     go(10);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     hosts_are(2, 3, false);
     assert_going_on();
     assert_true(step.asks[ASK_PLACE].busy);
@@ -16,7 +16,7 @@ static void lose_the_host(void)
 
 static void listed_as(const char *node, const char *state)
 {
-    struct api_result result = result_of(CALL_LOCATE);
+    struct api_result result = result_of(SCRIPT_LOCATE);
     assert_true(step.asks[ASK_PLACE].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
                                 .result = &result,
@@ -45,7 +45,7 @@ static void test_a_recovery_is_waited_for_and_followed_to_its_new_host(void **st
     for (int64_t at = 2000; at < 100000; at += 100) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
-            status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+            status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
         if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
         if (step.asks[ASK_PLACE].busy)
@@ -56,7 +56,7 @@ static void test_a_recovery_is_waited_for_and_followed_to_its_new_host(void **st
     listed_as("pve3", "request_stop");
     go(101500);
     if (step.asks[ASK_STATUS].busy && strcmp(status_node, "pve1") == 0)
-        status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+        status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     keeps(103000, false, "stopped");
     assert_string_equal(step.place.node, "pve3");
     assert_true(step.seen.off);
@@ -76,9 +76,9 @@ static void test_a_hastop_whose_task_died_with_its_host_is_sent_again(void **sta
     reads(true, "started");
     power_taken(HASTOP_UPID);
     go(100);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     hosts_are(2, 3, false);
-    assert_int_equal(step.calls.stop.state, STEP_CALL_OPEN);
+    assert_int_equal(calls_last(&step.calls, STEP_SEND_STOP)->state, CALL_OPEN);
     go(400);
     listed_as("pve1", "started");
     assert_int_equal(stops, 2);
@@ -112,9 +112,9 @@ static void test_a_hastop_whose_task_is_not_heard_of_again_is_an_open_call(void 
     for (int64_t at = 100; at < 20000 && stops == 1; at += 100) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
-            status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+            status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
         if (step.asks[ASK_TASK].busy) /* pve2 has died, too */
-            task_fails(HASTOP_ON_PVE2_UPID, refusal(CALL_TASK, 595, "No route to host"));
+            task_fails(HASTOP_ON_PVE2_UPID, refusal(SCRIPT_TASK, 595, "No route to host"));
         if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
         if (step.asks[ASK_PLACE].busy)
@@ -122,7 +122,7 @@ static void test_a_hastop_whose_task_is_not_heard_of_again_is_an_open_call(void 
         assert_true(at >= 15000 || stops == 1);
     }
     assert_int_equal(stops, 2);
-    assert_int_equal(step.calls.stop.open, 1);
+    assert_int_equal(calls_count(&step.calls, STEP_SEND_STOP, CALL_IS(CALL_OPEN), NULL), 1);
 }
 
 static void test_a_guest_that_is_listed_with_ha_is_read_first(void **state)
@@ -154,7 +154,7 @@ static void keeps_bare(int64_t until_ms, bool running, const char *state)
         if (step.asks[ASK_STATUS].busy)
             reads_bare(running, state);
         if (step.asks[ASK_TASK].busy)
-            task_is(step.calls.stop.upid, "OK");
+            task_is(calls_last(&step.calls, STEP_SEND_STOP)->upid, "OK");
     }
 }
 
@@ -274,7 +274,7 @@ static void recovered(const char *seen)
         if (step.asks[ASK_TASK].busy)
             task_is(HASTOP_UPID, "OK");
         if (step.asks[ASK_STATUS].busy)
-            status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+            status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
         if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
         if (step.asks[ASK_PLACE].busy)
@@ -285,7 +285,7 @@ static void recovered(const char *seen)
         if (step.asks[ASK_PLACE].busy)
             listed_as("pve3", "request_stop");
         if (step.asks[ASK_STATUS].busy && strcmp(status_node, "pve1") == 0)
-            status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+            status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
         else if (step.asks[ASK_STATUS].busy)
             reads_bare(false, "stopped");
         if (step.asks[ASK_HOSTS].busy && !step.seen.off)
@@ -314,7 +314,7 @@ static void test_on_goes_to_another_host_when_its_own_is_offline(void **state)
 {
     (void)state;
     begin_with(managed(FENCE_ON));
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     hosts_are(2, 3, false);
     assert_going_on(); /* not node-offline: HA can bring it up elsewhere */
     listed_as("pve1", "stopped");
@@ -329,7 +329,7 @@ static void test_the_power_on_of_a_reboot_goes_to_another_host_too(void **state)
     for (int64_t at = 4500; at < 8000 && starts == 0; at += 100) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
-            status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+            status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
         if (step.asks[ASK_HOSTS].busy)
             hosts_are(2, 3, false);
         if (step.asks[ASK_PLACE].busy)

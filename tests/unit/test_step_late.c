@@ -8,7 +8,7 @@ static void late_read(int64_t at_ms, bool deserted, int64_t uptime_s)
     begin(FENCE_OFF);
     go(10);
     power_refused(500, "got no worker upid - start worker failed");
-    status_fails(refusal(CALL_STATUS, 500, "internal"));
+    status_fails(refusal(SCRIPT_STATUS, 500, "internal"));
     if (deserted)
         tell(STEP_EVENT_DESERTED);
     go(at_ms);

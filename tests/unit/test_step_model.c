@@ -172,7 +172,7 @@ static void check_verified(struct episode *episode, const struct step_event *eve
     tally_ha_verified += episode->world.ha.managed;
     /* with the hosts' word off is proven, also in a cycle that fell back to off and on */
     bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED &&
-                 step->calls.reset.sent && event->kind != STEP_EVENT_HOSTS;
+                 calls_sent(&step->calls, STEP_SEND_RESET) && event->kind != STEP_EVENT_HOSTS;
     if (episode->params.action == FENCE_ON || reset)
         CHECK(episode, step->read.asked_ms >= episode->newest_ms && step->read.status.running,
               "on is verified by a fresh read");

@@ -113,7 +113,7 @@ static void test_a_start_goes_once_the_open_stop_is_seen_to_have_ended(void **st
 static void lose_a_stop_and_list(void)
 {
     begin(FENCE_REBOOT);
-    snprintf(step.calls.last_upid, sizeof(step.calls.last_upid), "%s", RESET_UPID);
+    had_a_task(RESET_UPID);
     go(10);
     reads_running();
     go(30);
@@ -130,14 +130,14 @@ static void lose_a_stop_and_list(void)
 /* Somebody has started the guest. */
 static void stop_again(void)
 {
-    for (int64_t at = now_ms - T0 + 20; step.calls.stop.sent < 2 && at < 5000; at += 20) {
+    for (int64_t at = now_ms - T0 + 20; calls_sent(&step.calls, STEP_SEND_STOP) < 2 && at < 5000; at += 20) {
         if (step.asks[ASK_HOSTS].busy)
             hosts_say(1, 3, false);
         if (step.asks[ASK_STATUS].busy)
             reads_running();
         go(at);
     }
-    assert_int_equal(step.calls.stop.sent, 2);
+    assert_int_equal(calls_sent(&step.calls, STEP_SEND_STOP), 2);
 }
 
 static void off_is_proven_and_no_start_goes(unsigned begun)
@@ -202,7 +202,7 @@ static void test_a_stop_that_was_refused_is_not_looked_for_among_the_tasks(void 
     reads_running();
     go(30);
     power_lost();
-    for (int64_t at = 100; step.calls.stop.sent < 2; at += 20) {
+    for (int64_t at = 100; calls_sent(&step.calls, STEP_SEND_STOP) < 2; at += 20) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
             reads_running();
@@ -310,7 +310,7 @@ static void test_a_stop_whose_task_cannot_be_read_holds_the_start_for_a_minute_o
     for (int64_t at = 100; at < CALLS_OPEN_MS; at += 500) {
         go(at);
         if (step.asks[ASK_TASK].busy)
-            task_fails(STOP_UPID, nothing(CALL_TASK, API_LOST));
+            task_fails(STOP_UPID, nothing(SCRIPT_TASK, API_LOST));
         assert_int_equal(starts, 0);
     }
     go(CALLS_OPEN_MS + 600);
@@ -369,7 +369,7 @@ static void test_a_power_on_without_quorum_goes_on_trying(void **state)
     (void)state;
     prove_off(FENCE_REBOOT);
     power_refused(500, "cluster not ready - no quorum?");
-    assert_int_equal(step.calls.start.state, STEP_CALL_FAILED);
+    assert_int_equal(calls_last(&step.calls, STEP_SEND_START)->state, CALL_FAILED);
     assert_going_on();
 }
 
@@ -439,19 +439,19 @@ static void test_on_at_a_host_offline_by_a_majoritys_word_is_hopeless(void **sta
     (void)state;
     begin(FENCE_ON);
     go(300);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     assert_true(effects.ask[ASK_HOSTS]);
     hosts_are(1, 3, false); /* a minority's word */
     assert_going_on();
     go(5000);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     assert_true(step.asks[ASK_HOSTS].busy);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);
     assert_int_equal(starts, 0);
     begin(FENCE_ON); /* the same when the host's own endpoint, asked last, is not there */
     go(300);
-    status_fails(nothing(CALL_STATUS, API_UNSENT));
+    status_fails(nothing(SCRIPT_STATUS, API_UNSENT));
     assert_true(effects.ask[ASK_HOSTS]);
 }
 
@@ -462,7 +462,7 @@ static void test_the_power_on_of_a_reboot_waits_for_a_host_that_went_offline(voi
     power_refused(595, "No route to host");
     go(1000);
     if (step.asks[ASK_STATUS].busy)
-        status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+        status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     assert_false(step.asks[ASK_HOSTS].busy);
     assert_going_on();
 }
@@ -496,7 +496,7 @@ static void test_on_locates_a_guest_that_moved(void **state)
     go(100);
     reads_stopped();
     assert_int_equal(starts, 2);
-    assert_string_equal(step.calls.start.node, "pve3");
+    assert_string_equal(calls_last(&step.calls, STEP_SEND_START)->node, "pve3");
 }
 
 static void test_a_missing_disk_is_not_taken_for_a_moved_guest(void **state)
@@ -679,7 +679,7 @@ static void test_cycle_on_a_dead_host_is_hopeless_at_once(void **state) /* rule 
     (void)state;
     begin_with(cycle());
     go(300);
-    status_fails(refusal(CALL_STATUS, 595, "No route to host"));
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
     assert_true(effects.ask[ASK_HOSTS]);
     hosts_are(2, 3, false);
     assert_ended(OPERATION_FAILED, ERROR_NODE_OFFLINE);

@@ -29,7 +29,7 @@ static void test_the_start_waits_for_the_list_and_not_for_one_from_before_the_pr
 {
     (void)state;
     ask_who_stopped_it();
-    struct api_result lost = nothing(CALL_TASKS, API_LOST);
+    struct api_result lost = nothing(SCRIPT_TASKS, API_LOST);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &lost});
     hosts_are(3, 3, true);
     assert_int_equal(starts, 0);
@@ -46,7 +46,7 @@ static void test_a_list_that_cannot_be_read_holds_back_no_start_for_long(void **
     for (int tries = 0; tries < STEP_TASK_LISTS_MAX + 1; at += 100) { /* and one before off was proven */
         go(at);
         if (step.asks[ASK_TASKS].busy) {
-            struct api_result refused = refusal(CALL_TASKS, 500, "no such list");
+            struct api_result refused = refusal(SCRIPT_TASKS, 500, "no such list");
             handle(&(struct step_event){.kind = STEP_EVENT_TASKS, .node = tasks_node, .result = &refused});
             tries++;
         }
@@ -75,7 +75,7 @@ static void test_a_list_from_before_the_last_stop_settles_nothing(void **state)
             reads_stopped();
     }
     newer_tasks_are(2, 1, 0); /* both have ended */
-    struct api_result lost = nothing(CALL_HOSTS, API_LOST);
+    struct api_result lost = nothing(SCRIPT_HOSTS, API_LOST);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS, .result = &lost, .node = hosts_node});
     for (int64_t at = now_ms - T0; stops < 3; at += 20) {
         go(at);
@@ -150,7 +150,7 @@ static void send_stop_where_the_guest_was(void)
     begin(FENCE_REBOOT);
     go(10);
     status_fails(
-        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+        refusal(SCRIPT_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve2");
     go(20);
     reads_running();
@@ -162,7 +162,7 @@ static void lose_stop_elsewhere(void)
 {
     send_stop_where_the_guest_was();
     power_lost();
-    assert_int_equal(step.calls.stop.open, 1);
+    assert_int_equal(calls_count(&step.calls, STEP_SEND_STOP, CALL_IS(CALL_OPEN), NULL), 1);
     for (int64_t at = 4000; stops < 2 && at < 9000; at += 20) {
         go(at);
         if (step.asks[ASK_STATUS].busy)
@@ -178,9 +178,8 @@ static void test_a_stop_that_reached_no_host_leaves_nothing_where_the_guest_was(
     send_stop_where_the_guest_was();
     power_refused(595, "No route to host");
     assert_string_equal(effects.notes[0], "stop did not reach pve1, and the guest is on pve2");
-    assert_int_equal(step.calls.stop.strays, 0);
-    assert_int_equal(step.calls.stop.open, 0);
-    assert_int_equal(step.calls.stop.tasks, 0);
+    assert_int_equal(calls_count(&step.calls, STEP_SEND_STOP, CALL_IS(CALL_OPEN), NULL), 0);
+    assert_int_equal(calls_left(&step.calls, STEP_SEND_STOP), 0);
 }
 
 static void test_a_stop_that_is_lost_elsewhere_may_come_when_the_guest_comes_back(void **state)
@@ -252,7 +251,7 @@ static void test_our_own_stop_is_not_taken_for_another_brokers(void **state)
     }
     newer_tasks_are(1, 1, 0); /* newer than the reset: ours */
     power_taken("UPID:pve1:00000005:00F00005:00000005:qmstop:100:fence@pve!t:");
-    struct api_result hosts = result_of(CALL_HOSTS);
+    struct api_result hosts = result_of(SCRIPT_HOSTS);
     handle(&(struct step_event){.kind = STEP_EVENT_HOSTS,
                                 .result = &hosts,
                                 .decoded = true,
@@ -366,7 +365,7 @@ static void test_a_stop_of_ours_that_failed_has_stopped_nothing(void **state) /*
     (void)state;
     start_at_risk();
     watch_until(90000, false);
-    struct api_result result = result_of(CALL_TASKS);
+    struct api_result result = result_of(SCRIPT_TASKS);
     assert_true(step.asks[ASK_TASKS].busy);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
@@ -389,13 +388,23 @@ static void test_a_stop_beyond_the_lost_one_is_another_brokers(void **state)
 
 /* ---- an off that a lost start may still undo ---- */
 
+/* What an earlier operation left. */
+static struct call *start_of_before(void)
+{
+    for (unsigned i = 0; i < step.calls.count; i++) {
+        if (step.calls.list[i].power == STEP_SEND_START && step.calls.list[i].inherited)
+            return &step.calls.list[i];
+    }
+    fail();
+    return NULL;
+}
+
 /* The list of tasks that is read for it has so many starts. */
 static void off_with_an_open_start_and(unsigned former_starts)
 {
     struct step_params wanted = params(FENCE_OFF);
     begin_with(wanted);
-    step.calls.start.open = 1; /* of an earlier operation */
-    step.calls.start.last_open_ms = T0 - 5000;
+    left_before(STEP_SEND_START, "", T0 - 5000);
     go(10);
     reads_running();
     go(20);
@@ -471,7 +480,7 @@ static void test_which_starts_have_come_is_still_known_when_the_guest_had_to_be_
     watch_until(3000, false);
     go(4000);
     status_fails(
-        refusal(CALL_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
+        refusal(SCRIPT_STATUS, 500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"));
     located_on("pve1");
     watch_until(6000, true);
     newer_tasks_are(1, 0, 1);
@@ -487,7 +496,7 @@ static void test_a_former_start_that_failed_is_not_the_open_one(void **state) /*
     watch_until(3000, false);
     assert_int_equal(step.list.former_vain_starts, 1);
     watch_until(4500, true);
-    struct api_result result = result_of(CALL_TASKS);
+    struct api_result result = result_of(SCRIPT_TASKS);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
                                 .node = tasks_node,
                                 .result = &result,
@@ -523,10 +532,10 @@ static void test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_l
     assert_int_equal(stops, 2);
     power_taken(STOP2_UPID);
     go(now_ms - T0 + 100);
-    task_fails(STOP2_UPID, refusal(CALL_TASK, 500, "no such task"));
+    task_fails(STOP2_UPID, refusal(SCRIPT_TASK, 500, "no such task"));
     go(now_ms - T0 + 1100);
     tasks_have(STOP2_UPID, "OK");
-    assert_int_equal(step.calls.stop.state, STEP_CALL_OK);
+    assert_int_equal(calls_last(&step.calls, STEP_SEND_STOP)->state, CALL_OK);
     go(now_ms - T0 + 600);
     reads_stopped();
     assert_ended(OPERATION_DONE, ERROR_NONE);
@@ -538,7 +547,7 @@ static void test_a_repairs_stop_whose_task_cannot_be_read_is_looked_for_in_the_l
 static void repair_an_off(unsigned open)
 {
     off_with_an_open_start();
-    step.calls.start.open = open;
+    start_of_before()->listed = open;
     watch_until(3000, false);
     watch_until(4500, true);
     newer_tasks_are(1, 0, 1);
@@ -635,7 +644,7 @@ static void test_a_second_lost_start_is_stopped_again_as_the_first_was(void **st
     repair_an_off(2);
     int64_t start_ms = now_ms + 2000;
     power_taken(STOP2_UPID);
-    assert_string_equal(step.calls.last_upid, STOP_UPID); /* what lists are counted from */
+    assert_string_equal(step_task_list(&step).after_upid, STOP_UPID); /* what lists are counted from */
     go(now_ms - T0 + 1900);
     task_is(STOP2_UPID, "OK");
     go(now_ms - T0 + 200);
@@ -664,12 +673,11 @@ static void test_a_second_start_that_is_not_open_is_left_as_it_is(void **state) 
 /* What proved off says nothing of what the repair has killed since (point 7). */
 static void test_a_repair_begins_a_doubt_of_its_own(void **state)
 {
-    const struct legacy_facts facts = {.answer_timeout_ms = 4000};
     struct legacy left;
     (void)state;
     off_with_an_open_start();
-    legacy_derive(&left, &step, &facts);
-    assert_int_equal(left.killing_since_ms, 0);
+    legacy_derive(&left, &step, now_ms);
+    assert_int_equal(legacy_killing_since(&left), 0);
     watch_until(3000, false);
     for (int64_t at = 4500; at < 9000 && !step.asks[ASK_TASKS].busy; at += 500) {
         go(at);
@@ -680,15 +688,15 @@ static void test_a_repair_begins_a_doubt_of_its_own(void **state)
     assert_int_equal(stops, 2);
     int64_t sent_ms = now_ms;
     power_lost();
-    legacy_derive(&left, &step, &facts);
-    assert_int_equal(left.killing_since_ms, sent_ms);
+    legacy_derive(&left, &step, now_ms);
+    assert_int_equal(legacy_killing_since(&left), sent_ms);
 }
 
 static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before(void **state)
 {
     (void)state;
     off_with_an_open_start_and(1);
-    step.calls.start.open = 2;
+    start_of_before()->listed = 2;
     watch_until(3000, false);
     watch_until(4500, true);
     newer_tasks_are(1, 0, 2);
@@ -761,7 +769,7 @@ static void off_after_a_start(void)
     verified = false;
     now_ms = T0;
     step_begin(&step, &wanted);
-    calls_add(&step.calls.former, STEP_SEND_START, START_UPID, T0 - 1000);
+    left_before(STEP_SEND_START, START_UPID, T0 - 1000);
     tell(STEP_EVENT_BEGIN);
     assert_true(effects.ask[ASK_TASK]);
     assert_string_equal(effects.upid, START_UPID);
@@ -812,7 +820,7 @@ static void test_what_a_start_may_have_undone_is_read_again(void **state) /* P1 
     (void)state;
     off_after_a_start();
     go(20);
-    step.calls.former.list[0].sent_ms = T0 - CALLS_OPEN_MS; /* so old that it is not waited for */
+    start_of_before()->sent_ms = T0 - CALLS_OPEN_MS; /* so old that it is not waited for */
     reads_stopped();
     assert_true(step.asks[ASK_HOSTS].busy);
     go(25);
@@ -857,7 +865,7 @@ static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **stat
     (void)state;
     off_after_a_start();
     go(6);
-    task_fails(START_UPID, nothing(CALL_TASK, API_LOST));
+    task_fails(START_UPID, nothing(SCRIPT_TASK, API_LOST));
     go(20);
     reads_stopped();
     assert_false(step.seen.off);
@@ -875,7 +883,8 @@ static void test_a_lost_answer_does_not_end_the_following_of_a_start(void **stat
         go(at);
         if (step.asks[ASK_HOSTS].busy)
             hosts_are(3, 3, true);
-        assert_false(step.seen.off && step.read.asked_ms < step.calls.former_start_ms);
+        assert_false(step.seen.off &&
+                     step.read.asked_ms < calls_ended_ms(&step.calls, STEP_SEND_START, "pve1"));
         if (step.asks[ASK_STATUS].busy)
             reads_stopped();
     }
@@ -914,7 +923,7 @@ static void test_a_start_of_which_its_host_tells_nothing_is_watched_for(void **s
     (void)state;
     off_after_a_start();
     go(6);
-    task_fails(START_UPID, refusal(CALL_TASK, 400, "no such task"));
+    task_fails(START_UPID, refusal(SCRIPT_TASK, 400, "no such task"));
     go(20);
     reads_stopped();
     hosts_are(3, 3, true);
