@@ -27,6 +27,7 @@
 #include "system/clock.h"
 #include "system/config_value.h"
 #include "system/descriptors.h"
+#include "system/jitter.h"
 #include "system/log.h"
 #include "system/loop.h"
 #include "system/machine.h"
@@ -609,6 +610,10 @@ static bool start(struct broker *broker, struct error *error)
     if (!descriptors_raise(error))
         return false;
     machine_read(&broker->machine);
+    /* several brokers of one machine have files of their own */
+    jitter_begin((const char *const[]){broker->machine.id, broker->machine.name, broker->machine.uuid,
+                                       broker->config_path},
+                 4);
     recorder_set_program(open("/proc/self/exe", O_PATH | O_CLOEXEC));
     int result = log_start();
     if (result < 0) {

@@ -11,6 +11,7 @@
 #include "proxmox/poller.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/jitter.h"
 #include "system/log.h"
 
 #include <stdio.h>
@@ -465,6 +466,7 @@ bool rehearsals_start(struct rehearsals *rehearsals, struct event_base *base,
                       const struct rehearsal_rooms *rooms, const struct config *config)
 {
     rehearsals->rooms = *rooms;
+    rehearsal_plan_set_apart(rehearsals->plan, (unsigned)jitter_ms(JITTER_REHEARSALS, 1000));
     rehearsals->wake = event_new(base, -1, 0, on_wake, rehearsals);
     if (!rooms->probe || !rehearsals->wake || rehearsal_memory_attach(rehearsals->memory, base) < 0)
         return false;

@@ -43,6 +43,7 @@ struct rehearsal_plan {
     unsigned count, unknown;
     int64_t interval_ms;
     int64_t began_ms; /* the last one; 0: none yet */
+    unsigned apart;   /* thousandths of a gap that the next turn comes earlier */
     struct backoff all;
 };
 
@@ -170,7 +171,14 @@ int64_t rehearsal_plan_gap_ms(const struct rehearsal_plan *plan)
 static int64_t gap_before_ms(const struct rehearsal_plan *plan, const struct turn *turn)
 {
     int64_t gap = rehearsal_plan_gap_ms(plan);
-    return !turn->known && gap > REHEARSAL_GAP_FIRST_MS ? REHEARSAL_GAP_FIRST_MS : gap;
+    if (turn->known)
+        return gap - gap * plan->apart / 1000;
+    return gap > REHEARSAL_GAP_FIRST_MS ? REHEARSAL_GAP_FIRST_MS : gap;
+}
+
+void rehearsal_plan_set_apart(struct rehearsal_plan *plan, unsigned thousandths)
+{
+    plan->apart = thousandths;
 }
 
 void rehearsal_plan_forget(struct rehearsal_plan *plan)
@@ -239,6 +247,8 @@ void rehearsal_plan_began(struct rehearsal_plan *plan, int vmid, int64_t now_ms)
     plan->began_ms = now_ms;
     if (!turn)
         return;
+    if (turn->known)
+        plan->apart = 0;
     DL_DELETE(plan->queue, turn);
     DL_APPEND(plan->queue, turn);
 }

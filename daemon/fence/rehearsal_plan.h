@@ -26,6 +26,10 @@ void rehearsal_plan_forget(struct rehearsal_plan *plan);
 /* A new list of guests. Without memory some of them are left out until the next one. */
 void rehearsal_plan_follow(struct rehearsal_plan *plan, const struct inventory *inventory);
 
+/* Turns come earlier, once, by so many thousandths of the time between two of them; who was never rehearsed
+ * is not meant. */
+void rehearsal_plan_set_apart(struct rehearsal_plan *plan, unsigned thousandths);
+
 /* How often each guest has its turn: the interval, or longer for many guests; 0: never. */
 int64_t rehearsal_plan_period_ms(const struct rehearsal_plan *plan);
 

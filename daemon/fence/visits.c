@@ -13,6 +13,7 @@
 #include "proxmox/session.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/jitter.h"
 #include "system/log.h"
 
 #include <stdio.h>
@@ -54,6 +55,7 @@ struct visits {
     struct event *timer;
     struct visit under_way[VISITS_AT_ONCE];
     struct host *hosts;
+    bool sooner; /* hosts are visited a round sooner, once: all brokers have begun with this one */
     bool plan_due;
     int *plan; /* VMIDs; 0: done */
     size_t planned, done;
@@ -290,12 +292,13 @@ static void make_plan(struct visits *visits)
     visits->plan_due = false;
     size_t count = gather(visits, candidates);
     qsort(candidates, count, sizeof(*candidates), by_host);
-    mind_hosts(candidates, count, clock_boottime_ms() - poll_ms - poll_ms / 2);
+    mind_hosts(candidates, count, clock_boottime_ms() - (visits->sooner ? 0 : poll_ms) - poll_ms / 2);
     qsort(candidates, count, sizeof(*candidates), by_age);
     for (size_t i = 0; i < count && visits->planned < most; i++) {
         if (candidates[i].due)
             visits->plan[visits->planned++] = candidates[i].guest->vmid;
     }
+    visits->sooner &= visits->planned == 0;
 }
 
 /* The next one of the plan whose host is not being asked; NULL: none. */
@@ -682,6 +685,7 @@ struct visits *visits_new(struct event_base *base, const struct visits_rooms *ro
         return NULL;
     *visits = (struct visits){
         .base = base, .rooms = *rooms, .interval_ms = interval_ms, .answer_timeout_ms = answer_timeout_ms};
+    visits->sooner = jitter_ms(JITTER_VISITS, 2) == 1;
     visits->timer = event_new(base, -1, 0, on_timer, visits);
     if (!visits->timer) {
         free(visits);

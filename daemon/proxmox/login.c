@@ -6,6 +6,7 @@
 
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/jitter.h"
 #include "system/log.h"
 
 #include <stdio.h>
@@ -149,8 +150,8 @@ enum login_answer login_auth(struct login *login, uint64_t doubted, struct trans
     }
     if (doubted == login->credential && login->stage != LOGIN_IDLE)
         return LOGIN_UNDER_WAY;
-    if (age_ms >= LOGIN_TICKET_LIFE_MS / 2 && login->stage == LOGIN_IDLE &&
-        clock_now_ms() >= login->paused_until_ms)
+    if (age_ms >= LOGIN_TICKET_LIFE_MS / 2 - jitter_ms(JITTER_RENEWAL, LOGIN_RENEWAL_SPREAD_MS) &&
+        login->stage == LOGIN_IDLE && clock_now_ms() >= login->paused_until_ms)
         login_start(login, true); /* meanwhile the old ticket is good */
     auth->ticket = secret_reveal(login->cookie);
     auth->csrf = secret_reveal(login->csrf);

@@ -1,7 +1,7 @@
 /*
  * Who we are to Proxmox: an API token, or a ticket that is fetched with password and second factor, renewed
- * with itself at half its life and fetched anew after a 401. Knows no calls but the ticket's and the realms';
- * the session asks it before each of its own.
+ * with itself before half its life and fetched anew after a 401. Knows no calls but the ticket's and the
+ * realms'; the session asks it before each of its own.
  */
 #pragma once
 
@@ -17,7 +17,8 @@
 #define LOGIN_STRANGE_REALM_PAUSE_MAX_MS (15 * 60 * 1000)
 #define LOGIN_CODES_REFUSED_MAX          5 /* in a row; after eight Proxmox locks the second factor */
 #define LOGIN_UNREACHED_PAUSE_MS         500 /* nobody answered; calls that waited end, their askers try again */
-#define LOGIN_RENEWAL_PAUSE_MS           60000 /* the old ticket is good for an hour more */
+#define LOGIN_RENEWAL_SPREAD_MS          (10 * 60 * 1000) /* of many brokers, before half its life */
+#define LOGIN_RENEWAL_PAUSE_MS           60000            /* the old ticket is good for an hour more */
 
 struct login;
 

@@ -9,6 +9,7 @@
 
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/jitter.h"
 #include "system/log.h"
 
 #include <string.h>
@@ -168,6 +169,20 @@ static void mind_trouble(struct poller *poller)
         poller_trouble(poller);
 }
 
+/* All brokers that were started with this one have asked at the same time. From now on each has moments of
+ * its own: when rounds come, by which question they begin, and when everything is read. The wait until the
+ * next round: a quarter of an interval at least, and evenly over one. */
+static int64_t set_apart(struct poller *poller)
+{
+    poller->set_apart = true;
+    if (jitter_ms(JITTER_TURNS, 2) == 1)
+        poller->lists_next = false;
+    if (poller->whole_ms)
+        poller->whole_ms -= jitter_ms(JITTER_WHOLE, POLLER_WHOLE_MS);
+    int64_t part_ms = jitter_ms(JITTER_POLLS, poller->interval_ms);
+    return part_ms > 0 ? poller->interval_ms / 4 + part_ms : left_ms(poller);
+}
+
 /* Well, if it has made an inventory. */
 static void end_round(struct poller *poller)
 {
@@ -198,12 +213,13 @@ static void end_round(struct poller *poller)
     mind_trouble(poller);
     if (poller->whole && poller->round_error.code == ERROR_NONE)
         poller->whole_ms = poller->began_ms;
+    int64_t wait_ms = poller->set_apart ? left_ms(poller) : set_apart(poller);
     poller->error = poller->round_error;
     poller->had_round = true;
     poller->running = false;
     forget_answers(poller);
     poller->whole_wanted |= poller->again;
-    arm(poller, poller->again ? 0 : left_ms(poller));
+    arm(poller, poller->again ? 0 : wait_ms);
     poller->again = false;
     take_turn(poller, TURN_TELL);
 }

@@ -73,6 +73,7 @@ struct poller {
 
     /* the pace */
     bool whole_wanted; /* by somebody who waits */
+    bool set_apart;    /* from other brokers, after the first round */
     bool lists_next;   /* guests and hosts, and not the privileges */
     int64_t whole_ms;  /* when everything was asked for last; 0: never */
     int64_t hurry_until_ms, alarmed_ms, looked_at_ms;

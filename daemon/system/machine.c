@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #define ROOTS_COPY   "/run/fence-broker/product-uuid" /* made at boot by systemd-tmpfiles */
+#define ID_FILE      "/etc/machine-id"
 #define KERNELS_FILE "/sys/class/dmi/id/product_uuid"
 
 /* 8-4-4-4-12 hexadecimal digits. */
@@ -62,6 +63,16 @@ static int read_credential(char uuid[static MACHINE_UUID_LEN])
     return result;
 }
 
+static void read_id(char id[static MACHINE_ID_LEN])
+{
+    FILE *file = fopen(ID_FILE, "re");
+
+    if (file && !fgets(id, MACHINE_ID_LEN, file))
+        id[0] = '\0';
+    if (file)
+        fclose(file);
+}
+
 void machine_read(struct machine *machine)
 {
     struct utsname names;
@@ -69,6 +80,7 @@ void machine_read(struct machine *machine)
     *machine = (struct machine){0};
     if (uname(&names) == 0)
         snprintf(machine->name, sizeof(machine->name), "%s", names.nodename);
+    read_id(machine->id);
     int result = read_credential(machine->uuid);
     if (result == -ENOENT)
         result = read_uuid(ROOTS_COPY, machine->uuid);

@@ -7,11 +7,13 @@
 #include <stdbool.h>
 
 #define MACHINE_UUID_LEN 37
+#define MACHINE_ID_LEN   33
 
 struct machine {
     char name[65];               /* "" if it cannot be told */
     char uuid[MACHINE_UUID_LEN]; /* lower case; "" if it cannot be told, and */
     char why[128];               /* this is why */
+    char id[MACHINE_ID_LEN];     /* of the installation, machine-id(5); "" if it cannot be told */
 };
 
 /*

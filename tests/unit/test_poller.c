@@ -4,8 +4,11 @@
  */
 #include "poller_fixture.h"
 
+#include "system/jitter.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 /* ---- what a round learns ---- */
 
@@ -483,6 +486,35 @@ static void test_an_endpoint_that_is_lost_makes_it_hurry_and_one_that_stays_lost
     end(world);
 }
 
+static void test_after_its_first_round_a_broker_has_moments_of_its_own(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
+    unsigned lists = 0, parts = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        struct timeval next, now;
+        jitter_begin(&ids[i], 1);
+        struct world *world = begin();
+        await_rounds(world, 1);
+        assert_true(event_pending(world->poller->timer, EV_TIMEOUT, &next));
+        gettimeofday(&now, NULL);
+        int64_t left_ms = (next.tv_sec - now.tv_sec) * 1000 + (next.tv_usec - now.tv_usec) / 1000;
+        int64_t part_ms = jitter_ms(JITTER_POLLS, world->config.poll_interval_ms);
+        int64_t wait_ms = world->config.poll_interval_ms / 4 + part_ms;
+        assert_true(left_ms <= wait_ms + 5 && left_ms >= wait_ms - PATIENCE_S * 1000);
+        parts |= 1U << (part_ms * 4 / world->config.poll_interval_ms);
+        lists += world->poller->lists_next;
+        poll_once(world);
+        assert_true(event_pending(world->poller->timer, EV_TIMEOUT, &next));
+        gettimeofday(&now, NULL);
+        assert_true(next.tv_sec - now.tv_sec > world->config.poll_interval_ms / 1000 - PATIENCE_S);
+        end(world);
+    }
+    jitter_end();
+    assert_int_equal(parts, 15); /* in each quarter of the interval there is one */
+    assert_in_range(lists, 1, 11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_a_pool_is_asked_as_soon_as_the_list_shows_that_it_has_changed),
         cmocka_unit_test(test_the_list_alone_makes_nobody_a_member),
         cmocka_unit_test(test_who_hurries_asks_for_both_in_each_round),
+        cmocka_unit_test(test_after_its_first_round_a_broker_has_moments_of_its_own),
         cmocka_unit_test(test_privileges_that_take_long_to_read_are_read_more_seldom),
         cmocka_unit_test(test_who_looks_again_and_again_makes_it_hurry_and_who_looks_once_does_not),
         cmocka_unit_test(test_an_endpoint_that_is_lost_makes_it_hurry_and_one_that_stays_lost_does_not),

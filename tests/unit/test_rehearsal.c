@@ -4,6 +4,8 @@
  */
 #include "rehearsal_rooms.h"
 
+#include "system/jitter.h"
+
 /* ---- turns ---- */
 
 static void test_a_day_is_spread_evenly(void **state)
@@ -28,6 +30,33 @@ static void test_a_day_is_spread_evenly(void **state)
         assert_int_equal(rooms.guests[i].shortest_ms, MINUTE);
     }
     stop();
+}
+
+static void test_the_turns_of_many_brokers_are_spread_after_the_first_ones(void **state)
+{
+    unsigned counts[10] = {0};
+    (void)state;
+    for (unsigned broker = 0; broker < 200; broker++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%u", broker);
+        jitter_begin((const char *const[]){id}, 1);
+        start(4, 2 * MINUTE);
+        while (rooms.sent < 4) /* all of these at once */
+            pass(10);
+        int64_t last_ms = rooms.last_sent_ms;
+        while (rooms.sent == 4)
+            pass(10);
+        assert_in_range(rooms.last_sent_ms - last_ms, 1, 30 * SECOND);
+        counts[(rooms.last_sent_ms - last_ms - 1) * 10 / (30 * SECOND)]++;
+        last_ms = rooms.last_sent_ms;
+        while (rooms.sent == 5)
+            pass(10);
+        assert_in_range(rooms.last_sent_ms - last_ms, 29 * SECOND, 30 * SECOND); /* evenly from then on */
+        stop();
+    }
+    jitter_end();
+    for (unsigned i = 1; i < 10; i++) /* what is due at once comes a little later: the first part has more */
+        assert_in_range(counts[i], 8, 35);
 }
 
 static void test_turns_that_are_seldom_come_with_a_round_of_polls(void **state)
@@ -373,6 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_day_is_spread_evenly),
+        cmocka_unit_test(test_the_turns_of_many_brokers_are_spread_after_the_first_ones),
         cmocka_unit_test(test_turns_that_are_seldom_come_with_a_round_of_polls),
         cmocka_unit_test(test_many_guests_stretch_the_interval_to_a_rate_that_is_named),
         cmocka_unit_test(test_never_is_never),

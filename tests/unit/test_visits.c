@@ -14,6 +14,7 @@
 #include "proxmox/session.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/jitter.h"
 #include "system/json.h"
 
 #include <event2/event.h>
@@ -670,6 +671,41 @@ static void test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited(
     assert_int_equal(world.count, 9); /* the configuration is known */
 }
 
+static void test_half_of_many_brokers_visit_a_round_sooner_once(void **state)
+{
+    unsigned sooner = 0;
+
+    for (unsigned broker = 0; broker < 6; broker++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "%u", broker);
+        jitter_begin((const char *const[]){id}, 1);
+        bool soon = jitter_ms(JITTER_VISITS, 2) == 1;
+        sooner += soon;
+        if (broker > 0) {
+            assert_int_equal(leave_world(state), 0);
+            assert_int_equal(make_world(state), 0);
+        }
+        if (broker == 0 && soon) { /* the first world was made without */
+            assert_int_equal(leave_world(state), 0);
+            assert_int_equal(make_world(state), 0);
+        }
+        begin_known();
+        make_older(101, POLL_MS - 100);
+        make_older(104, POLL_MS - 50);
+        visits_round_ended(world.visits);
+        answer_all();
+        assert_int_equal(world.count, soon ? 9 : 8);
+        make_older(101, POLL_MS - 100);
+        make_older(104, POLL_MS - 50);
+        visits_round_ended(world.visits);
+        answer_all();
+        assert_int_equal(world.count, soon ? 9 : 8);
+    }
+    jitter_end();
+    assert_in_range(sooner, 1, 5);
+}
+
 static void test_a_rehearsal_stands_for_the_visit_of_a_host(void **state)
 {
     const struct evidence_answer answer = {.node = "pve1", .at_ms = clock_boottime_ms()};
@@ -814,6 +850,7 @@ int main(void)
         WORLD_TEST(test_what_the_last_visits_have_shown_ends_with_them),
         WORLD_TEST(test_many_guests_stretch_the_interval),
         WORLD_TEST(test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited),
+        WORLD_TEST(test_half_of_many_brokers_visit_a_round_sooner_once),
         WORLD_TEST(test_a_rehearsal_stands_for_the_visit_of_a_host),
         WORLD_TEST(test_a_guest_is_visited_when_its_interval_is_over_however_well_its_host_is_known),
         WORLD_TEST(test_while_the_poller_hurries_all_are_visited_more_often),
