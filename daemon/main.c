@@ -11,6 +11,7 @@
 #include "fence/history.h"
 #include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
+#include "fence/rooms.h"
 #include "fence/verdicts.h"
 #include "fence/visits.h"
 #include "options.h"
@@ -58,19 +59,11 @@ struct broker {
     struct names_lookup *names;
     bool guests_linted; /* the rules were held against the guests */
     struct event_base *base;
-    struct endpoints *endpoints;
-    struct transport *transport;
-    struct session *session;
-    struct grants *grants;
+    struct rooms rooms;
     struct leads *leads;
-    struct poller *poller;
-    struct history *history;
-    struct evidence *evidence;
     struct machine machine;
-    struct engine *engine;
     struct visits *visits;
     struct verdicts *verdicts;
-    struct rehearsals *rehearsals;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait,
         *on_checking;
@@ -81,35 +74,20 @@ struct broker {
 
 /* ---- what systemd is told ---- */
 
-static void gather(const struct broker *broker, struct readiness_facts *facts)
-{
-    const struct readiness_sources sources = {
-        .session = broker->session,
-        .endpoints = broker->endpoints,
-        .poller = broker->poller,
-        .history = broker->history,
-        .evidence = broker->evidence,
-        .engine = broker->engine,
-        .self = &broker->machine,
-        .min_online_nodes = broker->settings->config->min_online_nodes,
-    };
-    readiness_gather(facts, &sources);
-}
-
 /* It is to be what the status screen says: while guests are being checked it is told again soon. */
 static void tell_status(struct broker *broker)
 {
     const struct timeval soon = {.tv_sec = 1};
     struct readiness_facts readiness;
     int64_t left_ms;
-    gather(broker, &readiness);
+    readiness_gather(&readiness, &broker->rooms);
     const struct headline_facts facts = {
         .readiness = &readiness,
-        .endpoints = broker->endpoints,
-        .last_fence = headline_fence(broker->history),
-        .excess = grants_excess(broker->grants),
-        .missing = grants_missing(broker->grants),
-        .poll_error = poller_error(broker->poller),
+        .endpoints = broker->rooms.endpoints,
+        .last_fence = headline_fence(broker->rooms.history),
+        .excess = grants_excess(broker->rooms.grants),
+        .missing = grants_missing(broker->rooms.grants),
+        .poll_error = poller_error(broker->rooms.poller),
         .now_ms = clock_now_ms(),
         .realtime_ms = clock_realtime_ms(),
     };
@@ -133,7 +111,7 @@ static void on_checking(evutil_socket_t fd, short what, void *context)
 static void tell_verdicts(struct broker *broker)
 {
     struct readiness_facts readiness;
-    gather(broker, &readiness);
+    readiness_gather(&readiness, &broker->rooms);
     verdicts_observe(broker->verdicts, &readiness);
 }
 
@@ -142,7 +120,7 @@ static void tell_verdicts(struct broker *broker)
 /* Once for each load, when the guests are known. */
 static void lint_guests(struct broker *broker)
 {
-    const struct inventory *inventory = poller_inventory(broker->poller);
+    const struct inventory *inventory = poller_inventory(broker->rooms.poller);
     size_t count = inventory ? inventory_count(inventory) : 0;
     if (broker->guests_linted || count == 0 || !broker->settings->policy.enable_acl)
         return;
@@ -168,16 +146,17 @@ static void on_round(void *context)
     struct broker *broker = context;
     if (broker->stopping)
         return;
-    if (poller_inventory(broker->poller))
-        evidence_keep(broker->evidence, poller_inventory(broker->poller));
+    if (poller_inventory(broker->rooms.poller))
+        evidence_keep(broker->rooms.evidence, poller_inventory(broker->rooms.poller));
     visits_round_ended(broker->visits);
-    engine_round_ended(broker->engine);
-    rehearsals_round_ended(broker->rehearsals);
+    engine_round_ended(broker->rooms.engine);
+    rehearsals_round_ended(broker->rooms.rehearsals);
     server_round_ended(broker->server);
     tell_status(broker);
     tell_verdicts(broker);
     lint_guests(broker);
-    if (poller_error(broker->poller)->code == ERROR_NONE && grants_state(broker->grants) != GRANTS_REFUSED)
+    if (poller_error(broker->rooms.poller)->code == ERROR_NONE &&
+        grants_state(broker->rooms.grants) != GRANTS_REFUSED)
         become_ready(broker);
 }
 
@@ -186,14 +165,14 @@ static void on_ready_wait(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct broker *broker = context;
-    if (grants_state(broker->grants) == GRANTS_REFUSED) {
-        const struct error *excess = grants_excess(broker->grants);
+    if (grants_state(broker->rooms.grants) == GRANTS_REFUSED) {
+        const struct error *excess = grants_excess(broker->rooms.grants);
         log_say(KIND_NOT_READY, (const struct log_field[]){LOG_ERROR_CODE(excess), {NULL, NULL}},
                 "not ready: %s; %s", excess->message, excess->hint);
         return;
     }
     log_say(KIND_STARTED_BLIND,
-            (const struct log_field[]){LOG_ERROR_CODE(poller_error(broker->poller)), {NULL, NULL}},
+            (const struct log_field[]){LOG_ERROR_CODE(poller_error(broker->rooms.poller)), {NULL, NULL}},
             "Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
     become_ready(broker);
 }
@@ -255,29 +234,11 @@ static struct trust_source trust_of(const struct settings *settings)
     };
 }
 
-static struct server_parts parts_of(const struct broker *broker)
-{
-    return (struct server_parts){
-        .engine = broker->engine,
-        .history = broker->history,
-        .evidence = broker->evidence,
-        .machine = &broker->machine,
-        .rehearsals = broker->rehearsals,
-        .poller = broker->poller,
-        .session = broker->session,
-        .endpoints = broker->endpoints,
-        .transport = broker->transport,
-        .names = broker->settings->names,
-        .min_online_nodes = broker->settings->config->min_online_nodes,
-        .config = broker->settings->config,
-    };
-}
-
 /* After each change of the settings' names or rules. */
 static void use_policy(struct broker *broker)
 {
-    struct server_parts parts = parts_of(broker);
-    server_set_parts(broker->server, &parts);
+    broker->rooms.config = broker->settings->config;
+    broker->rooms.names = broker->settings->names;
     server_set_policy(broker->server, &broker->settings->policy);
     broker->guests_linted = false;
 }
@@ -293,8 +254,8 @@ static void forget_other_identity(struct broker *broker, const struct config *ol
     if (same_word(old->token_id, new->token_id) && same_word(old->user, new->user))
         return;
     visits_set_interval(broker->visits, 0, new->answer_timeout_ms); /* none under way ends as evidence */
-    rehearsals_forget(broker->rehearsals);
-    evidence_forget(broker->evidence);
+    rehearsals_forget(broker->rooms.rehearsals);
+    evidence_forget(broker->rooms.evidence);
 }
 
 static void apply(struct broker *broker, struct settings *settings)
@@ -302,21 +263,21 @@ static void apply(struct broker *broker, struct settings *settings)
     struct session_credentials credentials = credentials_of(broker, settings);
     struct engine_settings engine_settings = engine_settings_of(settings->config);
     struct trust_source trust = trust_of(settings);
-    bool good = transport_set_trust(broker->transport, &trust) == 0;
-    good &= endpoints_reconfigure(broker->endpoints, settings->config->endpoints,
+    bool good = transport_set_trust(broker->rooms.transport, &trust) == 0;
+    good &= endpoints_reconfigure(broker->rooms.endpoints, settings->config->endpoints,
                                   settings->config->endpoint_count) == 0;
-    good &= session_set_credentials(broker->session, &credentials);
-    good &= poller_set_config(broker->poller, settings->config);
+    good &= session_set_credentials(broker->rooms.session, &credentials);
+    good &= poller_set_config(broker->rooms.poller, settings->config);
     if (!good)
         log_say(KIND_RELOAD_INCOMPLETE, NULL,
                 "no memory to take over all of the new configuration; reload again");
     secret_free(credentials.secret);
     totp_free(credentials.totp);
-    engine_set_settings(broker->engine, &engine_settings);
+    engine_set_settings(broker->rooms.engine, &engine_settings);
     forget_other_identity(broker, broker->settings->config, settings->config);
     visits_set_interval(broker->visits, settings->config->visit_interval_ms,
                         settings->config->answer_timeout_ms);
-    rehearsals_set_config(broker->rehearsals, settings->config);
+    rehearsals_set_config(broker->rooms.rehearsals, settings->config);
     settings_warn_of_restart(broker->settings->config, settings->config);
     struct settings *old = broker->settings;
     broker->settings = settings;
@@ -443,12 +404,12 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
         return;
     broker->stopping = true;
     log_say(KIND_ENDING, NULL, "%s: ending, %u operations under way", strsignal((int)signal_number),
-            engine_running(broker->engine));
+            engine_running(broker->rooms.engine));
     notify_stopping();
-    notify_status("ending; %u operations under way", engine_running(broker->engine));
+    notify_status("ending; %u operations under way", engine_running(broker->rooms.engine));
     server_close_listeners(broker->server);
-    rehearsals_stop(broker->rehearsals);
-    engine_drain(broker->engine, DRAIN_WAIT_MS, on_drained, broker);
+    rehearsals_stop(broker->rooms.rehearsals);
+    engine_drain(broker->rooms.engine, DRAIN_WAIT_MS, on_drained, broker);
 }
 
 static void free_events(struct broker *broker)
@@ -467,16 +428,16 @@ static void tear_down(struct broker *broker)
     server_free(broker->server);
     verdicts_free(broker->verdicts);
     visits_free(broker->visits);
-    rehearsals_free(broker->rehearsals, RECORDER_WAIT_MS);
-    engine_free(broker->engine);
-    poller_free(broker->poller);
-    evidence_free(broker->evidence);
-    session_free(broker->session);
-    transport_free(broker->transport);
-    endpoints_free(broker->endpoints);
+    rehearsals_free(broker->rooms.rehearsals, RECORDER_WAIT_MS);
+    engine_free(broker->rooms.engine);
+    poller_free(broker->rooms.poller);
+    evidence_free(broker->rooms.evidence);
+    session_free(broker->rooms.session);
+    transport_free(broker->rooms.transport);
+    endpoints_free(broker->rooms.endpoints);
     leads_free(broker->leads, RECORDER_WAIT_MS);
-    grants_free(broker->grants, RECORDER_WAIT_MS);
-    history_free(broker->history, RECORDER_WAIT_MS);
+    grants_free(broker->rooms.grants, RECORDER_WAIT_MS);
+    history_free(broker->rooms.history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
     names_abandon(TAKE(broker->names));
     settings_free(TAKE(broker->coming));
@@ -518,19 +479,6 @@ static bool make_events(struct broker *broker)
     return true;
 }
 
-static struct visits *make_visits(struct broker *broker)
-{
-    const struct config *config = broker->settings->config;
-    const struct visits_rooms rooms = {
-        .session = broker->session,
-        .endpoints = broker->endpoints,
-        .poller = broker->poller,
-        .engine = broker->engine,
-        .evidence = broker->evidence,
-    };
-    return visits_new(broker->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
-}
-
 static bool make_rooms(struct broker *broker, struct error *error)
 {
     struct settings *settings = broker->settings;
@@ -539,34 +487,38 @@ static bool make_rooms(struct broker *broker, struct error *error)
     struct engine_settings engine_settings = engine_settings_of(config);
 
     error_set(error, ERROR_INTERNAL, "no memory at the start");
-    broker->evidence = evidence_new();
-    broker->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
+    broker->rooms.machine = &broker->machine;
+    broker->rooms.config = config;
+    broker->rooms.names = settings->names;
+    broker->rooms.evidence = evidence_new();
+    broker->rooms.endpoints = endpoints_new(config->endpoints, config->endpoint_count);
     struct trust_source trust = trust_of(settings);
-    broker->transport = transport_new(broker->base, &trust);
-    if (broker->evidence && broker->endpoints && broker->transport)
-        broker->session = session_new(broker->base, broker->transport, broker->endpoints, &credentials);
+    broker->rooms.transport = transport_new(broker->base, &trust);
+    if (broker->rooms.evidence && broker->rooms.endpoints && broker->rooms.transport)
+        broker->rooms.session =
+            session_new(broker->base, broker->rooms.transport, broker->rooms.endpoints, &credentials);
     secret_free(credentials.secret);
     totp_free(credentials.totp);
-    if (!broker->session)
+    if (!broker->rooms.session)
         return false;
-    broker->poller = poller_new(broker->base, broker->session, broker->endpoints, broker->grants, config,
-                                on_round, broker);
-    if (!broker->poller)
+    broker->rooms.poller = poller_new(broker->base, broker->rooms.session, broker->rooms.endpoints,
+                                      broker->rooms.grants, config, on_round, broker);
+    if (!broker->rooms.poller)
         return false;
-    poller_set_leads(broker->poller, broker->leads);
-    broker->engine =
-        engine_new(broker->base, broker->session, broker->poller, broker->history, &engine_settings);
-    const struct rehearsal_rooms rooms = {probe_new(broker->session), broker->endpoints, broker->engine,
-                                          broker->poller, broker->evidence};
-    if (!rehearsals_start(broker->rehearsals, broker->base, &rooms, config) || !broker->engine)
+    poller_set_leads(broker->rooms.poller, broker->leads);
+    broker->rooms.engine = engine_new(broker->base, broker->rooms.session, broker->rooms.poller,
+                                      broker->rooms.history, &engine_settings);
+    if (!rehearsals_start(broker->rooms.rehearsals, broker->base, probe_new(broker->rooms.session),
+                          &broker->rooms, config) ||
+        !broker->rooms.engine)
         return false;
-    engine_use_evidence(broker->engine, broker->evidence);
-    broker->visits = make_visits(broker);
+    engine_use_evidence(broker->rooms.engine, broker->rooms.evidence);
+    broker->visits =
+        visits_new(broker->base, &broker->rooms, config->visit_interval_ms, config->answer_timeout_ms);
     broker->verdicts = verdicts_new(NULL, NULL);
     if (!broker->visits || !broker->verdicts)
         return false;
-    struct server_parts parts = parts_of(broker);
-    broker->server = server_new(broker->base, &parts, &settings->policy);
+    broker->server = server_new(broker->base, &broker->rooms, &settings->policy);
     return broker->server != NULL;
 }
 
@@ -621,15 +573,15 @@ static bool start(struct broker *broker, struct error *error)
         recorder_say_not_started(error, "the log");
         return false;
     }
-    broker->history = history_new(broker->settings->config->state_directory, error);
-    if (!broker->history)
+    broker->rooms.history = history_new(broker->settings->config->state_directory, error);
+    if (!broker->rooms.history)
         return false;
-    broker->grants = grants_new(broker->settings->config->state_directory, error);
-    if (broker->grants)
+    broker->rooms.grants = grants_new(broker->settings->config->state_directory, error);
+    if (broker->rooms.grants)
         broker->leads = leads_new(broker->settings->config->state_directory, error);
     if (broker->leads)
-        broker->rehearsals = rehearsals_new(broker->settings->config->state_directory, error);
-    if (!broker->rehearsals || transport_global_init(error) < 0)
+        broker->rooms.rehearsals = rehearsals_new(broker->settings->config->state_directory, error);
+    if (!broker->rooms.rehearsals || transport_global_init(error) < 0)
         return false;
     broker->base = loop_new();
     if (!broker->base) {
@@ -637,8 +589,8 @@ static bool start(struct broker *broker, struct error *error)
         return false;
     }
     log_attach(broker->base);
-    history_attach(broker->history, broker->base);
-    grants_attach(broker->grants, broker->base);
+    history_attach(broker->rooms.history, broker->base);
+    grants_attach(broker->rooms.grants, broker->base);
     leads_attach(broker->leads, broker->base);
     if (!make_events(broker)) {
         error_set(error, ERROR_INTERNAL, "no memory at the start");

@@ -145,6 +145,18 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
     event_base_loopexit(doctor->base, NULL);
 }
 
+static struct rooms rooms_of(const struct doctor *doctor)
+{
+    return (struct rooms){
+        .session = doctor->session,
+        .endpoints = doctor->endpoints,
+        .poller = doctor->poller,
+        .evidence = doctor->evidence,
+        .machine = &doctor->machine,
+        .config = doctor->patient->config,
+    };
+}
+
 /* False without memory. */
 static bool set_up(struct doctor *doctor, struct error *error)
 {
@@ -171,12 +183,7 @@ static bool set_up(struct doctor *doctor, struct error *error)
     if (!doctor->poller || !doctor->evidence)
         return false;
     poller_set_leads(doctor->poller, doctor->leads);
-    const struct visits_rooms rooms = {
-        .session = doctor->session,
-        .endpoints = doctor->endpoints,
-        .poller = doctor->poller,
-        .evidence = doctor->evidence,
-    };
+    const struct rooms rooms = rooms_of(doctor);
     doctor->visits = visits_new(doctor->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
     return doctor->visits != NULL;
 }
@@ -201,21 +208,14 @@ static void tear_down(struct doctor *doctor)
 
 static void take_facts(const struct doctor *doctor, struct diagnosis_facts *facts)
 {
-    const struct readiness_sources sources = {
-        .session = doctor->session,
-        .endpoints = doctor->endpoints,
-        .poller = doctor->poller,
-        .evidence = doctor->evidence,
-        .self = &doctor->machine,
-        .min_online_nodes = doctor->patient->config->min_online_nodes,
-    };
+    const struct rooms rooms = rooms_of(doctor);
 
     session_describe(doctor->session, &facts->session);
     facts->endpoints = doctor->endpoints;
     facts->poll_error = poller_error(doctor->poller);
     facts->times = poller_times(doctor->poller);
     facts->grants = doctor->grants;
-    readiness_gather(&facts->readiness, &sources);
+    readiness_gather(&facts->readiness, &rooms);
     facts->readiness.history_failing = facts->state_error->code != ERROR_NONE;
 }
 

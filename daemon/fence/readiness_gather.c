@@ -3,7 +3,13 @@
  */
 #include "fence/readiness_gather.h"
 
+#include "fence/engine.h"
+#include "fence/history.h"
+#include "proxmox/endpoints.h"
+#include "proxmox/poller.h"
+#include "proxmox/session.h"
 #include "system/clock.h"
+#include "system/config.h"
 
 /* By the same rules as any plug; 0: it leads to no guest. */
 static int vmid_of(const struct inventory *inventory, const char *name)
@@ -14,29 +20,29 @@ static int vmid_of(const struct inventory *inventory, const char *name)
     return guest ? guest->vmid : 0;
 }
 
-void readiness_gather(struct readiness_facts *facts, const struct readiness_sources *sources)
+void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
 {
-    const struct inventory *inventory = poller_inventory(sources->poller);
-    const struct grants *grants = poller_grants(sources->poller);
+    const struct inventory *inventory = poller_inventory(rooms->poller);
+    const struct grants *grants = poller_grants(rooms->poller);
     struct session_description session;
 
-    session_describe(sources->session, &session);
+    session_describe(rooms->session, &session);
     *facts = (struct readiness_facts){
         .boottime_ms = clock_boottime_ms(),
         .session_ready = session.ready,
-        .endpoints_up = endpoints_up(sources->endpoints),
-        .endpoints_total = (unsigned)endpoints_count(sources->endpoints),
+        .endpoints_up = endpoints_up(rooms->endpoints),
+        .endpoints_total = (unsigned)endpoints_count(rooms->endpoints),
         .inventory = inventory,
         .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
-        .poll_interval_ms = poller_interval_ms(sources->poller),
-        .min_online_nodes = sources->min_online_nodes,
-        .certificate_expires = endpoints_certificate_expires(sources->endpoints, clock_realtime_ms()),
-        .history_failing = sources->history && history_write_error(sources->history) != 0,
+        .poll_interval_ms = poller_interval_ms(rooms->poller),
+        .min_online_nodes = rooms->config ? rooms->config->min_online_nodes : 0,
+        .certificate_expires = endpoints_certificate_expires(rooms->endpoints, clock_realtime_ms()),
+        .history_failing = rooms->history && history_write_error(rooms->history) != 0,
         .grants = grants ? grants_state(grants) : GRANTS_UNKNOWN,
-        .evidence = sources->evidence,
-        .clock_wrong = endpoints_clock_wrong(sources->endpoints),
-        .self = sources->self,
-        .doubts = sources->engine ? engine_doubts(sources->engine) : (struct legacy_doubts){0},
-        .self_vmid = inventory && sources->self ? vmid_of(inventory, sources->self->name) : 0,
+        .evidence = rooms->evidence,
+        .clock_wrong = endpoints_clock_wrong(rooms->endpoints),
+        .self = rooms->machine,
+        .doubts = rooms->engine ? engine_doubts(rooms->engine) : (struct legacy_doubts){0},
+        .self_vmid = inventory && rooms->machine ? vmid_of(inventory, rooms->machine->name) : 0,
     };
 }

@@ -4,25 +4,8 @@
  */
 #pragma once
 
-#include "fence/engine.h"
-#include "fence/evidence.h"
-#include "fence/history.h"
 #include "fence/readiness.h"
-#include "proxmox/endpoints.h"
-#include "proxmox/poller.h"
-#include "proxmox/session.h"
+#include "fence/rooms.h"
 
-/* Borrowed; the facts borrow from them, too. */
-struct readiness_sources {
-    const struct session *session;
-    const struct endpoints *endpoints;
-    const struct poller *poller;
-    const struct history *history;   /* NULL: there is none, then set history_failing afterwards */
-    const struct evidence *evidence; /* NULL: none is collected */
-    const struct engine *engine;     /* NULL: there are no operations */
-    const struct machine *self;      /* NULL: not to be compared */
-    int min_online_nodes;            /* 0: majority */
-};
-
-/* As things are now. */
-void readiness_gather(struct readiness_facts *facts, const struct readiness_sources *sources);
+/* As things are now; the facts borrow from the rooms. Without a history set history_failing afterwards. */
+void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms);

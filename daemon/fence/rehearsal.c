@@ -44,7 +44,8 @@ struct flight {
 };
 
 struct rehearsals {
-    struct rehearsal_rooms rooms;
+    struct probe *probe; /* owned */
+    struct rooms rooms;
     struct rehearsal_memory *memory;
     int64_t answer_timeout_ms;
     struct rehearsal_plan *plan;
@@ -230,7 +231,7 @@ static bool send_flight(struct rehearsals *rehearsals)
     const struct probe_target target = {.node = flight->node, .type = flight->type, .vmid = flight->vmid};
     flight->attempt++;
     rehearsals->sent_ms = clock_now_ms();
-    return probe_send(rehearsals->rooms.probe, &target, flight->avoid, flight->deadline_ms,
+    return probe_send(rehearsals->probe, &target, flight->avoid, flight->deadline_ms,
                       rehearsals->answer_timeout_ms, may_go, on_answer, rehearsals);
 }
 
@@ -352,7 +353,7 @@ static int64_t take_turn(struct rehearsals *rehearsals, int64_t now_ms)
         return wake_ms < INT64_MAX ? wake_ms + tied_ms : wake_ms;
     const struct guest *guest = guest_of(rehearsals, vmid);
     /* without a login a fence would wait for one; a rehearsal need not: why there is none is known */
-    if (!guest || !probe_can_go(rehearsals->rooms.probe) ||
+    if (!guest || !probe_can_go(rehearsals->probe) ||
         poller_refusal(rehearsals->rooms.poller)->code != ERROR_NONE || !begin(rehearsals, guest))
         return now_ms + IDLE_LOOK_MS;
     return INT64_MAX;
@@ -462,13 +463,14 @@ struct rehearsals *rehearsals_new(const char *directory, struct error *error)
     return rehearsals;
 }
 
-bool rehearsals_start(struct rehearsals *rehearsals, struct event_base *base,
-                      const struct rehearsal_rooms *rooms, const struct config *config)
+bool rehearsals_start(struct rehearsals *rehearsals, struct event_base *base, struct probe *probe,
+                      const struct rooms *rooms, const struct config *config)
 {
+    rehearsals->probe = probe;
     rehearsals->rooms = *rooms;
     rehearsal_plan_set_apart(rehearsals->plan, (unsigned)jitter_ms(JITTER_REHEARSALS, 1000));
     rehearsals->wake = event_new(base, -1, 0, on_wake, rehearsals);
-    if (!rooms->probe || !rehearsals->wake || rehearsal_memory_attach(rehearsals->memory, base) < 0)
+    if (!probe || !rehearsals->wake || rehearsal_memory_attach(rehearsals->memory, base) < 0)
         return false;
     rehearsals_set_config(rehearsals, config);
     return true;
@@ -481,7 +483,7 @@ void rehearsals_free(struct rehearsals *rehearsals, int64_t wait_ms)
         return;
     DL_FOREACH_SAFE (rehearsals->demands, demand, next)
         free(demand);
-    probe_free(rehearsals->rooms.probe);
+    probe_free(rehearsals->probe);
     rehearsal_plan_free(rehearsals->plan);
     rehearsal_memory_free(rehearsals->memory, wait_ms);
     if (rehearsals->wake)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "fence/evidence.h"
+#include "fence/rooms.h"
 #include "proxmox/probe.h"
 #include "system/error.h"
 
@@ -17,30 +18,18 @@
 #include <stdint.h>
 
 struct config;
-struct endpoints;
-struct engine;
-struct poller;
 struct rehearsals;
 
 #define REHEARSAL_ATTEMPTS     2  /* at endpoints that differ, if the first one brings no answer */
 #define REHEARSALS_WAITING_MAX 64 /* on demand, all users together */
-
-/* The rooms it works with; borrowed, but for the probe. */
-struct rehearsal_rooms {
-    struct probe *probe; /* taken over */
-    const struct endpoints *endpoints;
-    struct engine *engine;
-    struct poller *poller;
-    struct evidence *evidence;
-};
 
 /* Starts the recorder of the memory (a child process): call before threads exist. `directory`: of the state;
  * NULL remembers nothing. NULL and *error when memory or a process is lacking. */
 struct rehearsals *rehearsals_new(const char *directory, struct error *error);
 /* Begins, as soon as there are guests. Looks into the memory. False: no memory; the probe is taken over all
  * the same. Until then only rehearsals_free() may be called. */
-bool rehearsals_start(struct rehearsals *rehearsals, struct event_base *base,
-                      const struct rehearsal_rooms *rooms, const struct config *config);
+bool rehearsals_start(struct rehearsals *rehearsals, struct event_base *base, struct probe *probe,
+                      const struct rooms *rooms, const struct config *config);
 /* NULL is fine; nobody is called back any more. Waits so long for what is to be remembered. */
 void rehearsals_free(struct rehearsals *rehearsals, int64_t wait_ms);
 /* After a reload; looks into the memory again. */

@@ -49,7 +49,7 @@ struct host {
 
 struct visits {
     struct event_base *base;
-    struct visits_rooms rooms;
+    struct rooms rooms;
     int64_t interval_ms, answer_timeout_ms;
     int64_t round_ms; /* when the last round of polls ended */
     struct event *timer;
@@ -676,7 +676,7 @@ void visits_set_interval(struct visits *visits, int64_t interval_ms, int64_t ans
     arm(visits, VISITS_GAP_MAX_MS);
 }
 
-struct visits *visits_new(struct event_base *base, const struct visits_rooms *rooms, int64_t interval_ms,
+struct visits *visits_new(struct event_base *base, const struct rooms *rooms, int64_t interval_ms,
                           int64_t answer_timeout_ms)
 {
     struct visits *visits = calloc(1, sizeof(*visits));

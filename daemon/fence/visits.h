@@ -12,16 +12,13 @@
 #pragma once
 
 #include "fence/evidence.h"
+#include "fence/rooms.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct visits;
-struct engine;
-struct endpoints;
-struct poller;
-struct session;
 
 #define VISITS_GAP_MIN_MS                                                                                    \
     100 /* with many guests the interval is stretched, so that Proxmox is asked no faster */
@@ -34,16 +31,8 @@ struct session;
     5 /* intervals the configuration is read anew, if the guest was neither moved nor started before */
 #define VISITS_HURRY_MS 20 /* the gap between guests of which nothing is known yet, after the start, say */
 
-struct visits_rooms {
-    struct session *session;
-    const struct endpoints *endpoints;
-    struct poller *poller;
-    struct engine *engine; /* NULL: there are no operations */
-    struct evidence *evidence;
-};
-
 /* All rooms are borrowed. NULL: no memory. Begins with the first visits_round_ended(). */
-struct visits *visits_new(struct event_base *base, const struct visits_rooms *rooms, int64_t interval_ms,
+struct visits *visits_new(struct event_base *base, const struct rooms *rooms, int64_t interval_ms,
                           int64_t answer_timeout_ms);
 void visits_free(struct visits *visits);
 /* 0: no visits from now on, and nobody misses them. */

@@ -31,8 +31,7 @@ struct measured {
 };
 
 struct audit {
-    struct history *history;
-    const struct names *names;
+    const struct rooms *rooms;
     struct bucket all;
     struct measured strangers; /* the uids for which there is no place */
     struct measured *uids;
@@ -142,7 +141,7 @@ static void log_text(enum log_kind kind, const struct operation_peer *peer, cons
 void audit_peer(const struct audit *audit, const struct access_peer *peer, const char *rule,
                 struct operation_peer *out)
 {
-    const char *user = names_of_uid(audit->names, peer->uid);
+    const char *user = names_of_uid(audit->rooms->names, peer->uid);
 
     *out = (struct operation_peer){.uid = peer->uid, .gid = peer->gid, .pid = peer->pid};
     operation_bound_text(out->user, sizeof(out->user), user ? user : peer->uid == 0 ? "root" : "");
@@ -200,8 +199,8 @@ void audit_denied(struct audit *audit, const struct access_peer *peer, enum acce
         KIND_REQUEST_DENIED, &denial.peer,
         (const struct log_field[]){{"FENCE_DENIED", reason}, {"FENCE_REQUEST", denial.request}, {NULL, NULL}},
         &text);
-    if (audit->history)
-        history_add_denial(audit->history, &denial);
+    if (audit->rooms->history)
+        history_add_denial(audit->rooms->history, &denial);
 }
 
 bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool privileged, const char *action,
@@ -247,24 +246,19 @@ void audit_answered(struct audit *audit, const struct operation_peer *peer, cons
 
 /* ---- life ---- */
 
-struct audit *audit_new(struct event_base *base)
+struct audit *audit_new(struct event_base *base, const struct rooms *rooms)
 {
     struct audit *audit = calloc(1, sizeof(*audit));
 
     if (!audit)
         return NULL;
+    audit->rooms = rooms;
     audit->rest = event_new(base, -1, 0, on_rest, audit);
     if (!audit->rest) {
         free(audit);
         return NULL;
     }
     return audit;
-}
-
-void audit_set_rooms(struct audit *audit, struct history *history, const struct names *names)
-{
-    audit->history = history;
-    audit->names = names;
 }
 
 void audit_free(struct audit *audit)

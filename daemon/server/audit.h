@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fence/operation.h"
+#include "fence/rooms.h"
 #include "policy/access.h"
 #include "system/error.h"
 
@@ -28,10 +29,9 @@ struct names;
 #define AUDIT_POWER_MS    1000
 #define AUDIT_UIDS_MAX    256 /* remembered apart; beyond, uids share one measure */
 
-struct audit *audit_new(struct event_base *base); /* NULL: no memory */
+/* `rooms`, the history and the names, is borrowed. NULL: no memory. */
+struct audit *audit_new(struct event_base *base, const struct rooms *rooms);
 void audit_free(struct audit *audit);
-/* Both borrowed; `history` may be NULL. */
-void audit_set_rooms(struct audit *audit, struct history *history, const struct names *names);
 
 void audit_denied(struct audit *audit, const struct access_peer *peer, enum access_verdict verdict,
                   const char *rule, const char *asked);

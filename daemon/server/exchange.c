@@ -28,41 +28,31 @@ int64_t exchanges_age_ms(const struct exchanges *all)
 
 static void facts_for_all(const struct exchanges *all, struct view_facts *facts)
 {
-    const struct server_parts *parts = &all->parts;
+    const struct rooms *rooms = all->rooms;
 
     *facts = (struct view_facts){
         .now_ms = clock_now_ms(),
         .boottime_ms = clock_boottime_ms(),
         .realtime_ms = clock_realtime_ms(),
         .started_realtime_ms = all->counters.start_realtime_ms,
-        .endpoints = parts->endpoints,
-        .poll_error = poller_error(parts->poller),
-        .pve_version = poller_version(parts->poller),
-        .times = poller_times(parts->poller),
-        .grants = poller_grants(parts->poller),
-        .history = parts->history,
-        .engine = engine_counters(parts->engine),
-        .rehearsals = parts->rehearsals,
-        .tally = engine_tally(parts->engine),
-        .operations_running = engine_running(parts->engine),
-        .transport = parts->transport ? transport_counters(parts->transport) : NULL,
-        .config = parts->config,
+        .endpoints = rooms->endpoints,
+        .poll_error = poller_error(rooms->poller),
+        .pve_version = poller_version(rooms->poller),
+        .times = poller_times(rooms->poller),
+        .grants = poller_grants(rooms->poller),
+        .history = rooms->history,
+        .engine = engine_counters(rooms->engine),
+        .rehearsals = rooms->rehearsals,
+        .tally = engine_tally(rooms->engine),
+        .operations_running = engine_running(rooms->engine),
+        .transport = rooms->transport ? transport_counters(rooms->transport) : NULL,
+        .config = rooms->config,
         .policy = &all->policy,
-        .names_known = parts->names != NULL,
+        .names_known = rooms->names != NULL,
         .uid = ACCESS_NOBODY,
     };
-    session_describe(parts->session, &facts->session);
-    const struct readiness_sources sources = {
-        .session = parts->session,
-        .endpoints = parts->endpoints,
-        .poller = parts->poller,
-        .history = parts->history,
-        .evidence = parts->evidence,
-        .engine = parts->engine,
-        .self = parts->machine,
-        .min_online_nodes = parts->min_online_nodes,
-    };
-    readiness_gather(&facts->readiness, &sources);
+    session_describe(rooms->session, &facts->session);
+    readiness_gather(&facts->readiness, rooms);
 }
 
 const struct access_subject *exchange_subject(struct exchange *exchange)
@@ -343,9 +333,9 @@ void exchange_free(struct exchange *exchange)
     struct exchanges *all = exchange->all;
 
     if (exchange->wait == WAIT_ENGINE)
-        engine_leave(all->parts.engine, exchange->asker);
+        engine_leave(all->rooms->engine, exchange->asker);
     if (exchange->wait == WAIT_REHEARSAL)
-        rehearsals_leave(all->parts.rehearsals, exchange->asker);
+        rehearsals_leave(all->rooms->rehearsals, exchange->asker);
     if (exchange->work)
         shares_leave(exchange->work);
     HASH_DEL(all->table, exchange);
@@ -356,16 +346,16 @@ void exchange_free(struct exchange *exchange)
     free(exchange);
 }
 
-struct exchanges *exchanges_new(struct event_base *base, const struct server_parts *parts)
+struct exchanges *exchanges_new(struct event_base *base, const struct rooms *rooms)
 {
     struct exchanges *all = calloc(1, sizeof(*all));
 
     if (!all)
         return NULL;
-    *all = (struct exchanges){.base = base, .parts = *parts, .started_ms = clock_now_ms()};
+    *all = (struct exchanges){.base = base, .rooms = rooms, .started_ms = clock_now_ms()};
     all->counters.start_realtime_ms = clock_realtime_ms();
     all->hold_timer = event_new(base, -1, 0, on_hold_timer, all);
-    all->audit = audit_new(base);
+    all->audit = audit_new(base, rooms);
     all->process = process_open();
     all->stall = stall_new(base);
     all->shares = shares_new(base);
@@ -375,7 +365,6 @@ struct exchanges *exchanges_new(struct event_base *base, const struct server_par
         exchanges_free(all);
         return NULL;
     }
-    audit_set_rooms(all->audit, parts->history, parts->names);
     return all;
 }
 

@@ -5,12 +5,13 @@
  */
 #pragma once
 
+#include "fence/rooms.h"
 #include "policy/access.h"
 #include "server/connection.h"
 #include "server/http.h"
 #include "server/metrics.h"
-#include "server/parts.h"
 #include "server/shares.h"
+#include "server/sockets.h"
 #include "server/view.h"
 #include "system/process.h"
 #include "system/stall.h"
@@ -80,7 +81,7 @@ struct server;
 struct exchanges {
     struct event_base *base;
     struct server *server; /* whose they are */
-    struct server_parts parts;
+    const struct rooms *rooms;
     struct access_policy policy;
     struct audit *audit;
     struct exchange *table; /* by id */
@@ -101,7 +102,7 @@ struct exchanges {
  * call. */
 typedef void exchange_handler_fn(struct exchange *exchange, const struct http_request *request);
 
-struct exchanges *exchanges_new(struct event_base *base, const struct server_parts *parts);
+struct exchanges *exchanges_new(struct event_base *base, const struct rooms *rooms);
 void exchanges_free(struct exchanges *all); /* the table must be empty; NULL is fine */
 /* The facts of this moment for this exchange's answer, which shows what its peer may see. What they point to
  * is borrowed from the rooms. */

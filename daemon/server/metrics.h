@@ -8,7 +8,7 @@
 #pragma once
 
 #include "policy/access.h"
-#include "server/parts.h"
+#include "server/sockets.h"
 #include "server/view.h"
 #include "system/process.h"
 

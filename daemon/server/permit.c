@@ -13,7 +13,7 @@
 static void describe_peer(const struct exchange *exchange, struct text *out)
 {
     const struct access_peer *peer = connection_peer(exchange->connection);
-    const char *user = names_of_uid(exchange->all->parts.names, peer->uid);
+    const char *user = names_of_uid(exchange->all->rooms->names, peer->uid);
 
     text_printf(out, "uid %lu", (unsigned long)peer->uid);
     if (user)
@@ -52,7 +52,7 @@ void permit_deny_connection(struct exchange *exchange, const char *words)
 {
     const struct access_peer *peer = connection_peer(exchange->connection);
     const struct access_decision decision = {.verdict = exchange->verdict, .words = words};
-    const char *group = names_of_gid(exchange->all->parts.names, exchange->all->policy.gate.group);
+    const char *group = names_of_gid(exchange->all->rooms->names, exchange->all->policy.gate.group);
     _cleanup_(text_clear) struct text who = {0};
     struct error error;
 
@@ -105,7 +105,7 @@ static bool have_guests(struct exchange *exchange, const struct route *route,
 static void permit_guest(struct exchange *exchange, const struct route *route,
                          const struct http_request *request, const char *asked)
 {
-    const struct inventory *inventory = poller_inventory(exchange->all->parts.poller);
+    const struct inventory *inventory = poller_inventory(exchange->all->rooms->poller);
     const struct access_subject *subject = exchange_subject(exchange);
     struct access_question question = {route->right, route->what, ACCESS_ACTION_NONE, NULL};
     struct access_decision decision;

@@ -121,7 +121,7 @@ static void dry_run(struct exchange *exchange, const struct engine_request *ask)
     char message[DRY_RUN_TEXT_MAX] = "";
     struct error error = {0};
 
-    if (!engine_dry_run(exchange->all->parts.engine, ask, message, sizeof(message), &error)) {
+    if (!engine_dry_run(exchange->all->rooms->engine, ask, message, sizeof(message), &error)) {
         answer_error(exchange, &error);
         return;
     }
@@ -175,7 +175,8 @@ void request_power(struct exchange *exchange, const struct http_request *request
     exchange->audited =
         audit_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
     exchange->all->changes++;
-    exchange->asker = engine_submit(exchange->all->parts.engine, &ask, on_operation_answer, exchange, &error);
+    exchange->asker =
+        engine_submit(exchange->all->rooms->engine, &ask, on_operation_answer, exchange, &error);
     if (exchange->asker) {
         exchange->wait = WAIT_ENGINE;
         return;
@@ -208,7 +209,7 @@ void request_guests(struct exchange *exchange, const struct http_request *reques
         return;
     exchange->bare = view == 1;
     if (view < 0) {
-        poller_looked_at(exchange->all->parts.poller);
+        poller_looked_at(exchange->all->rooms->poller);
         exchange_answer_common(exchange, COMMON_GUESTS, view_guests);
     } else if (view == 2) {
         request_rehearsable(exchange);
@@ -260,7 +261,7 @@ void request_guest(struct exchange *exchange, const struct http_request *request
     const struct engine_reader by = {.uid = connection_peer(exchange->connection)->uid,
                                      .privileged = exchange->verdict == ACCESS_PRIVILEGED};
     exchange->asker =
-        engine_read_power(exchange->all->parts.engine, exchange->plug, &by, on_power_read, exchange, &error);
+        engine_read_power(exchange->all->rooms->engine, exchange->plug, &by, on_power_read, exchange, &error);
     if (exchange->asker)
         exchange->wait = WAIT_ENGINE;
     else
@@ -314,7 +315,7 @@ void request_operations(struct exchange *exchange, const struct http_request *re
 
 void request_operation(struct exchange *exchange, const struct http_request *request)
 {
-    const struct operation *operation = history_find(exchange->all->parts.history, request->segments[2]);
+    const struct operation *operation = history_find(exchange->all->rooms->history, request->segments[2]);
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
     struct error error;
@@ -379,7 +380,7 @@ static void begin_monitor(struct exchange *exchange)
         exchange_hold(exchange, facts.now_ms + left, resume_monitor);
     } else {
         exchange_hold(exchange, facts.now_ms + MONITOR_HOLD_MS, resume_monitor);
-        poller_poll_now(exchange->all->parts.poller);
+        poller_poll_now(exchange->all->rooms->poller);
     }
 }
 
@@ -408,7 +409,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         answer_error(exchange, &error);
         return;
     }
-    poller_looked_at(exchange->all->parts.poller);
+    poller_looked_at(exchange->all->rooms->poller);
     exchange_answer_common(exchange, COMMON_STATUS, view_status);
 }
 

@@ -30,7 +30,7 @@ static void answer_bad(struct exchange *exchange, enum error_code code, const ch
 
 static const char *user_name(const struct exchange *exchange, uid_t uid)
 {
-    const char *name = names_of_uid(exchange->all->parts.names, uid);
+    const char *name = names_of_uid(exchange->all->rooms->names, uid);
 
     return name || uid != 0 ? name : "root";
 }
@@ -100,7 +100,7 @@ static void whoami_text(struct text *out, const struct exchange *exchange,
     text_puts(out, "uid     ");
     put_number(out, (unsigned long)peer->uid, user_name(exchange, peer->uid));
     text_printf(out, ", pid %ld\n", (long)peer->pid);
-    put_groups(out, exchange->all->parts.names, peer);
+    put_groups(out, exchange->all->rooms->names, peer);
     text_printf(out, "gate    %s: %s\n", access_verdict_name(subject->gate), subject->gate_words);
     if (!access_subject_is_ruled(subject))
         text_puts(out, subject->gate == ACCESS_MEMBER ? "rules   none (enable-acl = no): you may do all\n"
@@ -150,7 +150,7 @@ static void whoami_json(struct text *out, const struct exchange *exchange,
                         const struct access_subject *subject)
 {
     const struct access_peer *peer = connection_peer(exchange->connection);
-    const struct names *names = exchange->all->parts.names;
+    const struct names *names = exchange->all->rooms->names;
 
     json_put_open(out, NULL, '{');
     json_put_int(out, "uid", (int64_t)peer->uid);
@@ -300,7 +300,7 @@ static bool may_ask_about_others(struct exchange *exchange)
 static void answer_can(struct exchange *exchange, const struct http_request *request,
                        const struct access_peer *peer)
 {
-    const struct inventory *inventory = poller_inventory(exchange->all->parts.poller);
+    const struct inventory *inventory = poller_inventory(exchange->all->rooms->poller);
     struct access_question question;
     struct access_decision decision;
     struct access_subject subject;

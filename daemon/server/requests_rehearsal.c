@@ -37,7 +37,7 @@ static void begin(struct exchange *exchange)
     if (!exchange_await_inventory(exchange, &facts, begin))
         return;
     exchange->asker =
-        rehearsals_ask(exchange->all->parts.rehearsals, exchange->plug, on_rehearsed, exchange, &error);
+        rehearsals_ask(exchange->all->rooms->rehearsals, exchange->plug, on_rehearsed, exchange, &error);
     if (exchange->asker)
         exchange->wait = WAIT_REHEARSAL;
     else if (error.code != ERROR_INTERRUPTED)

@@ -266,7 +266,7 @@ static unsigned connections_max(void)
     return descriptors_limit(SERVER_CONNECTIONS_MAX + others) - others;
 }
 
-struct server *server_new(struct event_base *base, const struct server_parts *parts,
+struct server *server_new(struct event_base *base, const struct rooms *rooms,
                           const struct access_policy *policy)
 {
     const unsigned most = connections_max();
@@ -280,7 +280,7 @@ struct server *server_new(struct event_base *base, const struct server_parts *pa
     if (!server)
         return NULL;
     *server = (struct server){.base = base};
-    server->all = exchanges_new(base, parts);
+    server->all = exchanges_new(base, rooms);
     if (server->all) {
         server->all->server = server;
         server->all->policy = *policy;
@@ -325,12 +325,6 @@ void server_free(struct server *server)
         quota_free(server->quotas[i]);
     exchanges_free(server->all);
     free(server);
-}
-
-void server_set_parts(struct server *server, const struct server_parts *parts)
-{
-    server->all->parts = *parts;
-    audit_set_rooms(server->all->audit, parts->history, parts->names);
 }
 
 void server_set_policy(struct server *server, const struct access_policy *policy)

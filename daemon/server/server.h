@@ -4,8 +4,9 @@
  */
 #pragma once
 
+#include "fence/rooms.h"
 #include "policy/access.h"
-#include "server/parts.h"
+#include "server/sockets.h"
 #include "system/error.h"
 
 #include <event2/event.h>
@@ -22,15 +23,13 @@ struct server;
 #define SERVER_METRICS_MAX     16
 #define SERVER_METRICS_PER_UID 2
 
-/* NULL and errno when memory or /proc is lacking. `policy` and `parts` are copied; the policy's rules are
- * borrowed. */
-struct server *server_new(struct event_base *base, const struct server_parts *parts,
+/* NULL and errno when memory or /proc is lacking. `policy` is copied; its rules and `rooms` are borrowed, and
+ * what is in there counts from request to request. */
+struct server *server_new(struct event_base *base, const struct rooms *rooms,
                           const struct access_policy *policy);
-/* Closes listeners and connections; engine askers leave. Call before the rooms in `parts` are freed. NULL is
- * fine. */
+/* Closes listeners and connections; engine askers leave. Call before the rooms are freed. NULL is fine. */
 void server_free(struct server *server);
 
-void server_set_parts(struct server *server, const struct server_parts *parts); /* after a reload */
 /* For requests to come; connections that are there keep their place. */
 void server_set_policy(struct server *server, const struct access_policy *policy);
 

@@ -337,8 +337,8 @@ static void start(unsigned guests, int64_t interval_ms)
     here.config = (struct config){.rehearse_interval_ms = interval_ms, .answer_timeout_ms = 4 * SECOND};
     here.rehearsals = rehearsals_new("/state", &error);
     assert_non_null(here.rehearsals);
-    const struct rehearsal_rooms with = {.probe = probe_new(NULL), .evidence = here.evidence};
-    assert_true(rehearsals_start(here.rehearsals, NULL, &with, &here.config));
+    const struct rooms with = {.evidence = here.evidence};
+    assert_true(rehearsals_start(here.rehearsals, NULL, probe_new(NULL), &with, &here.config));
     if (guests > 0)
         show_guests(guests, NULL);
 }

@@ -205,6 +205,7 @@ static struct {
     struct event_base *base;
     struct server *server;
     struct endpoints *endpoints;
+    struct rooms rooms;
     char directory[64], path[96], metrics_path[96];
 } world;
 
@@ -234,9 +235,9 @@ static inline int set_up(void **state)
     snprintf(world.metrics_path, sizeof(world.metrics_path), "%s/run/metrics.sock", world.directory);
 
     const struct access_policy policy = {.gate = open_gate};
-    const struct server_parts parts = {.endpoints = world.endpoints, .history = fixture_history()};
+    world.rooms = (struct rooms){.endpoints = world.endpoints, .history = fixture_history()};
     world.base = event_base_new();
-    world.server = server_new(world.base, &parts, &policy);
+    world.server = server_new(world.base, &world.rooms, &policy);
     assert_non_null(world.server);
     struct access_gate gate = open_gate;
     gate.hacluster = geteuid(); /* whoever runs the tests is privileged */

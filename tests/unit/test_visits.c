@@ -170,8 +170,8 @@ static void use_guests(const struct guest *guests, size_t count)
 
 static int make_world(void **state)
 {
-    const struct visits_rooms rooms = {.engine = (struct engine *)&world};
-    struct visits_rooms with_evidence = rooms;
+    const struct rooms rooms = {.engine = (struct engine *)&world};
+    struct rooms with_evidence = rooms;
 
     (void)state;
     memset(&world, 0, sizeof(world));
