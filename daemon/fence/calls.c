@@ -51,9 +51,14 @@ static int likeness(const struct calls *calls, const struct call *one, const str
 
 static void fold(struct calls *calls, struct call *older, struct call *newer)
 {
-    if (older->state != newer->state || newer->state == CALL_TASK) {
+    bool task = older->state == CALL_TASK || newer->state == CALL_TASK;
+    if (task && newer->power == STEP_SEND_START) { /* nobody asks for it any more, but waits (point 4) */
+        older->upid[0] = newer->upid[0] = '\0';
+        newer->sent_ms = latest(newer->sent_ms, latest(older->settled_ms, newer->settled_ms));
+        newer->state = CALL_TASK;
+    } else if (task || older->state != newer->state) {
         newer->settled_ms = latest(newer->settled_ms, newer->sent_ms);
-        newer->state = is_coming(newer) ? CALL_OPEN : CALL_ENDED;
+        newer->state = is_coming(newer) ? CALL_OPEN : newer->inherited ? CALL_ENDED : CALL_FAILED;
     }
     newer->sent += older->sent;
     newer->listed += older->listed;
@@ -164,7 +169,7 @@ const struct call *calls_with_task(const struct calls *calls, enum step_power po
 {
     const struct call *call;
     EACH_BACK (call, calls) {
-        if (is(call, power, CALL_IS(CALL_TASK), node))
+        if (is(call, power, CALL_IS(CALL_TASK), node) && call->upid[0])
             return call;
     }
     return NULL;

@@ -163,6 +163,7 @@ static void read_call(struct calls *calls, struct json_object *object, int64_t o
     (void)json_get_flag(object, "ha", &call.ha);
     get_word(object, "upid", call.upid, sizeof(call.upid));
     get_word(object, "node", call.node, sizeof(call.node));
+    call.sent += call.sent == 0;
     if (call.power && call.state)
         calls_take_up(calls, &call, now_ms);
 }

@@ -14,9 +14,9 @@ static bool may_come(const struct call *call, int64_t now_ms)
     switch (call->state) {
     case CALL_SENDING:
     case CALL_TASK:
-        return now_ms - call->sent_ms < 60 * SECOND;
+        return now_ms < call->sent_ms + 60 * SECOND;
     case CALL_OPEN:
-        return now_ms - call->settled_ms < 60 * SECOND;
+        return now_ms < call->settled_ms + 60 * SECOND;
     case CALL_NONE:
     case CALL_OK:
     case CALL_FAILED:
@@ -33,8 +33,8 @@ static bool is_same(const struct call *call, const struct call *other)
            call->sent == other->sent && call->effect_ms == other->effect_ms;
 }
 
-/* What it is to the next operation: nobody will wait for the answer of one that is being sent, if this one
- * has ended. */
+/* What it is to the next operation: nobody will wait for the answer of one that is being sent, if this one has
+ * ended. */
 static bool is_handed_on(const struct calls *after, const struct call *call, bool ended, int64_t now_ms)
 {
     bool found = false;
@@ -67,8 +67,10 @@ void prove(void)
     const unsigned both = CALLS_OWN | CALLS_INHERITED;
     ASSUME(now_ms > 0 && now_ms < INT64_C(1) << 53);
     end_calls(&before);
-    for (unsigned i = 0; i < CALLS_MAX; i++)
-        ASSUME(before.list[i].sent_ms <= now_ms && before.list[i].settled_ms <= now_ms + 1);
+    for (unsigned i = 0; i < CALLS_MAX; i++) {
+        const struct call *call = &before.list[i];
+        ASSUME(call->sent_ms <= now_ms && call->settled_ms <= now_ms + 1);
+    }
     after = before;
 
     int64_t until_ms = calls_hand_on(&after, ended, now_ms);

@@ -1,8 +1,8 @@
 /*
  * The records of power calls as fence/calls.h tells them, plainly: every record is looked at in its place,
- * and no pointer moves, which takes CBMC a tenth. That the code says and does the same is proven:
- * calls_plain. There is always room here, as is proven in calls_room; so the state that the machine begins
- * with has some.
+ * and no pointer moves, which takes CBMC a tenth. That the code answers and does the same is proven:
+ * calls_plain. There is always room here: that the code makes some is tested, so the state that the machine
+ * begins with has some.
  */
 #include "harness.h"
 

@@ -106,39 +106,3 @@ void any_event(struct step_event *event)
     any.ha_state = has_state ? state_text : NULL;
     *event = any;
 }
-
-/* Of the records how many are being sent; by this operation, and by an earlier one. */
-static unsigned sending(const struct step *step, bool inherited)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < CALLS_MAX; i++) {
-        const struct call *call = &step->calls.list[i];
-        count += i < step->calls.count && call->state == CALL_SENDING && call->inherited == inherited;
-    }
-    return count;
-}
-
-static bool phase_is_valid(const struct step *step)
-{
-    bool reboot = step->params.action == FENCE_REBOOT, on = step->params.action == FENCE_ON;
-    switch (step->phase) {
-    case STEP_POWERING_OFF:
-        return !on && !step->course.verified_ms;
-    case STEP_CYCLING:
-        return reboot && !step->course.verified_ms && !step->seen.off;
-    case STEP_POWERING_ON:
-        return (on || (reboot && step->course.verified_ms)) && !step->seen.off;
-    case STEP_WATCHING: /* a list of the hosts that is under way would prove what was answered once more */
-        return step->course.verified_ms &&
-               (!step->seen.off || (step->params.action == FENCE_OFF && !step->asks[ASK_HOSTS].busy));
-    case STEP_ENDED:
-        break;
-    }
-    return true;
-}
-
-bool step_is_valid(const struct step *step)
-{
-    return step->phase == STEP_ENDED || (phase_is_valid(step) && sending(step, true) == 0 &&
-                                         sending(step, false) == (step->asks[ASK_POWER].busy ? 1 : 0));
-}

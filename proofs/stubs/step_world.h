@@ -11,7 +11,3 @@
 /* Into *step, and *event with what it points to. */
 void any_step(struct step *step);
 void any_event(struct step_event *event);
-
-/* What holds between two events, whatever came before: each obligation of the machine assumes it and shows
- * that its part keeps it. */
-bool step_is_valid(const struct step *step);

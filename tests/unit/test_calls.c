@@ -133,6 +133,24 @@ static void test_there_is_always_room_and_what_is_lost_makes_only_more_careful(v
     }
 }
 
+/* Two starts whose tasks run become one that nobody asks for, and that is waited for all the same. */
+static void test_starts_that_there_is_no_room_for_are_waited_for(void **state) /* point 4 */
+{
+    struct calls calls = {0};
+    (void)state;
+    for (unsigned i = 0; i < 2 * CALLS_MAX; i++) {
+        struct call *call = add(&calls, STEP_SEND_START, CALL_TASK, "pve1", NOW_MS + i);
+        call->inherited = true;
+        snprintf(call->upid, sizeof(call->upid), "upid %u", i);
+    }
+    assert_int_equal(calls.count, CALLS_MAX);
+    assert_int_equal(calls_count(&calls, STEP_SEND_START, CALL_IS(CALL_TASK), "pve1"), 2 * CALLS_MAX);
+    assert_int_equal(calls_count(&calls, STEP_SEND_START, CALL_IS(CALL_OPEN), "pve1"), 0);
+    const struct call *asked = calls_with_task(&calls, STEP_SEND_START, "pve1");
+    assert_non_null(asked);
+    assert_string_not_equal(asked->upid, "");
+}
+
 /* Where nothing differs but the time, nothing is lost at all. */
 static void test_like_ones_become_one_first(void **state)
 {
@@ -218,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_what_was_remembered_without_the_name_of_a_task_is_open),
         cmocka_unit_test(test_there_is_always_room_and_what_is_lost_makes_only_more_careful),
         cmocka_unit_test(test_like_ones_become_one_first),
+        cmocka_unit_test(test_starts_that_there_is_no_room_for_are_waited_for),
         cmocka_unit_test(test_what_a_stop_may_have_done_is_forgotten_when_it_can_have_begun_no_more),
         cmocka_unit_test(test_a_proof_leaves_in_doubt_what_an_open_stop_may_kill_after_it),
         cmocka_unit_test(test_a_doubt_is_kept_when_the_call_itself_matters_no_more),
