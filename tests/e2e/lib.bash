@@ -161,6 +161,7 @@ sim_start() {
 
 # sim_spawn: starts pvesim with what is in SIM; no guest is noted, which takes long if they are many
 sim_spawn() {
+    rm -f "$T/pvesim.log" # of an earlier one, which was ready
     spawn "$T/pvesim.log" "$BUILD/pvesim" --dir "$SIM" "${SIM_ARGUMENTS[@]}"
     SIM_PID=$SPAWNED
     await 20 grep -qs '^pvesim: ready' "$T/pvesim.log" || { cat "$T/pvesim.log.err" >&2; return 1; }
