@@ -33,8 +33,8 @@ static bool is_same(const struct call *call, const struct call *other)
            call->sent == other->sent && call->effect_ms == other->effect_ms;
 }
 
-/* What it is to the next operation: nobody will wait for the answer of one that is being sent, if this one has
- * ended. */
+/* What it is to the next operation: nobody will wait for the answer of one that is being sent, if this one
+ * has ended. */
 static bool is_handed_on(const struct calls *after, const struct call *call, bool ended, int64_t now_ms)
 {
     bool found = false;
