@@ -91,7 +91,7 @@ const struct call *calls_with_task(const struct calls *calls, enum step_power po
 {
     const struct call *found = NULL;
     for (unsigned i = 0; i < CALLS_MAX; i++) {
-        if (is(calls, i, power, CALL_IS(CALL_TASK), node))
+        if (is(calls, i, power, CALL_IS(CALL_TASK), node) && calls->list[i].upid[0])
             found = &calls->list[i];
     }
     return found;
