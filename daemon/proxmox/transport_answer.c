@@ -213,7 +213,9 @@ void transport_judge_failure(const struct transfer *transfer, CURLcode code, boo
     const char *call = api_row(transfer->call)->name;
     if (is_certificate_error(code))
         trust_explain(transfer->lane->generation->trust, &transfer->seen, transfer->endpoint_text,
-                      transfer->curl_error[0] ? transfer->curl_error : "the certificate was not accepted",
+                      transfer->seen.problem    ? transfer->seen.problem
+                      : transfer->curl_error[0] ? transfer->curl_error
+                                                : "the certificate was not accepted",
                       &result->error);
     else if (transfer->too_long)
         error_set(&result->error, ERROR_PROTOCOL,

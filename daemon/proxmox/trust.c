@@ -198,8 +198,10 @@ int trust_judge(const struct trust *trust, X509_STORE_CTX *context, struct trust
         trust_look_at(certificate, seen);
     if (!trust_by_fingerprint(trust)) {
         int good = X509_verify_cert(context);
-        if (good != 1 && seen)
+        if (good != 1 && seen) {
+            seen->problem = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
             write_issuer(context, seen);
+        }
         return good;
     }
     if (certificate && digest_of(certificate, digest) && is_ours(trust, digest)) {

@@ -39,6 +39,8 @@ struct trust_seen {
     char issuer[TRUST_ISSUER_ROOM];           /* whose certificate is missing, or not trusted; or "" */
     int64_t expires_ms;                       /* time of day; 0: unknown */
     bool stranger;                            /* its fingerprint is none of ours */
+    const char
+        *problem; /* with its chain, in OpenSSL's words; NULL: none. curl's may tell of the alert only */
 };
 
 /* What a certificate says of itself; NULL is fine. */
