@@ -357,7 +357,6 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     const struct proof_facts facts = facts_of(step, NULL);
-    const struct call *start = calls_with_task(&step->calls, STEP_SEND_START, step->place.node);
     step->seen.off &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
     if (step->ha.managed) {
         step_ha_off_decide(step, effects, now_ms);
@@ -375,6 +374,7 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
     else if (step->params.action == FENCE_REBOOT && step_compares_stops(step) &&
              step->list.asked_ms < step->seen.off_received_ms)
         (void)step_ask(step, effects, ASK_TASKS, now_ms); /* for the start, while the hosts are asked */
+    const struct call *start = calls_with_task(&step->calls, STEP_SEND_START, step->place.node);
     if (wants_task(step))
         step_read_task(step, effects, calls_last(&step->calls, STEP_SEND_STOP), now_ms);
     else if (start) /* of an earlier operation */
