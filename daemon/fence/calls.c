@@ -297,15 +297,6 @@ int64_t calls_effect_ms(const struct calls *calls, unsigned whose)
     return since_ms;
 }
 
-int64_t calls_effect_until(const struct calls *calls, unsigned whose)
-{
-    const struct call *call;
-    int64_t until_ms = 0;
-    EACH (call, calls)
-        until_ms = has_effect(call, whose) ? latest(until_ms, kills_until(call)) : until_ms;
-    return until_ms;
-}
-
 void calls_forget_effects(struct calls *calls, unsigned whose, int64_t until_ms)
 {
     struct call *call;

@@ -90,9 +90,8 @@ void calls_end_open(struct calls *calls, enum step_power power, const char *node
 /* Whose; of both: CALLS_OWN | CALLS_INHERITED. */
 #define CALLS_OWN       1u
 #define CALLS_INHERITED 2u
-/* Since when a stop may have killed (point 7), and until when one can have begun to; 0: none has. */
+/* Since when a stop may have killed (point 7); 0: none has. */
 int64_t calls_effect_ms(const struct calls *calls, unsigned whose);
-int64_t calls_effect_until(const struct calls *calls, unsigned whose);
 /* Nothing is left of what they have done: of those that can have begun until then, at the latest. */
 void calls_forget_effects(struct calls *calls, unsigned whose, int64_t until_ms);
 /* Off is proven: nothing is left of what they have done; open ones may still kill what is started now. */

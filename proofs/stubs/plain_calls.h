@@ -24,7 +24,6 @@
 #define calls_ended_ms       plain_ended_ms
 #define calls_end_open       plain_end_open
 #define calls_effect_ms      plain_effect_ms
-#define calls_effect_until   plain_effect_until
 #define calls_forget_effects plain_forget_effects
 #define calls_prove_off      plain_prove_off
 #define calls_see_boot       plain_see_boot
@@ -46,7 +45,6 @@
 #undef calls_ended_ms
 #undef calls_end_open
 #undef calls_effect_ms
-#undef calls_effect_until
 #undef calls_forget_effects
 #undef calls_prove_off
 #undef calls_see_boot

@@ -224,16 +224,6 @@ int64_t calls_effect_ms(const struct calls *calls, unsigned whose)
     return since_ms;
 }
 
-int64_t calls_effect_until(const struct calls *calls, unsigned whose)
-{
-    int64_t until_ms = 0;
-    for (unsigned i = 0; i < CALLS_MAX; i++) {
-        if (has_effect(calls, i, whose) && until_ms < begun_until(&calls->list[i]))
-            until_ms = begun_until(&calls->list[i]);
-    }
-    return until_ms;
-}
-
 void calls_forget_effects(struct calls *calls, unsigned whose, int64_t until_ms)
 {
     for (unsigned i = 0; i < CALLS_MAX; i++) {
