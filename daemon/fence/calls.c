@@ -27,12 +27,13 @@ static bool is_coming(const struct call *call)
     return CALL_IS(call->state) & CALLS_COMING;
 }
 
-/* Until when it may be carried out; 0: it may not. */
+/* Until when it may be carried out; long ago: it may not. Calls of before this machine's boot have times
+ * below 0. */
 static int64_t until(const struct call *call)
 {
     return call->state == CALL_OPEN                                  ? call->settled_ms + CALLS_OPEN_MS
            : call->state == CALL_TASK || call->state == CALL_SENDING ? call->sent_ms + CALLS_OPEN_MS
-                                                                     : 0;
+                                                                     : INT64_MIN;
 }
 
 /* ---- room for one more ---- */
@@ -117,12 +118,12 @@ void calls_take_up(struct calls *calls, const struct call *call, int64_t now_ms)
     taken->inherited = true;
     if (call->state != CALL_TASK)
         return;
-    if (!upid_parse(call->upid, &upid)) {
-        taken->state = CALL_OPEN;
-        taken->settled_ms = now_ms;
-    } else {
+    if (upid_parse(call->upid, &upid)) {
         taken->ha = upid_is_of_ha(call->upid);
         upid_copy_node(call->upid, taken->node);
+    } else if (call->power != STEP_SEND_START) { /* tasks of starts that became one are waited for: fold() */
+        taken->state = CALL_OPEN;
+        taken->settled_ms = now_ms;
     }
 }
 

@@ -56,7 +56,8 @@ struct calls {
 
 /* One is being sent, by this operation. Never NULL: there is always room. */
 struct call *calls_add(struct calls *calls, enum step_power power, const char *node, int64_t now_ms);
-/* One that somebody else remembers. A task whose UPID is none is an open call. */
+/* One that somebody else remembers. A task whose UPID is none is an open call; but a start's, of which
+ * several became one, is waited for as long (point 4). */
 void calls_take_up(struct calls *calls, const struct call *call, int64_t now_ms);
 
 /* This operation's last one of the kind. Never NULL: where there is none its state is CALL_NONE. */

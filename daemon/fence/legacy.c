@@ -120,8 +120,8 @@ bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_ob
            add_moment(document, "until_ms", legacy->until_ms, offset_ms);
 }
 
-/* A moment of the past; one that lies ahead (the clock was set back) is now. */
-static int64_t get_moment(struct json_object *object, const char *key, int64_t offset_ms, int64_t now_ms)
+/* A moment until then; one that lies ahead of that (the clock was set back) is then. */
+static int64_t get_moment(struct json_object *object, const char *key, int64_t offset_ms, int64_t latest_ms)
 {
     int64_t moment_ms = 0;
     if (!json_get_int(object, key, 1, INT64_MAX / 2, &moment_ms))
@@ -129,7 +129,7 @@ static int64_t get_moment(struct json_object *object, const char *key, int64_t o
     moment_ms -= offset_ms;
     if (moment_ms == 0) /* "never" */
         moment_ms = 1;
-    return moment_ms < now_ms ? moment_ms : now_ms;
+    return moment_ms < latest_ms ? moment_ms : latest_ms;
 }
 
 static unsigned get_count(struct json_object *object, const char *key)
@@ -158,8 +158,10 @@ static void read_call(struct calls *calls, struct json_object *object, int64_t o
         .sent = get_count(object, "sent"),
         .listed = get_count(object, "listed"),
         .sent_ms = get_moment(object, "sent_ms", offset_ms, now_ms),
-        .settled_ms = get_moment(object, "settled_ms", offset_ms, INT64_MAX),
         .effect_ms = get_moment(object, "effect_ms", offset_ms, now_ms)};
+    /* one that has ended can have begun until a little later */
+    call.settled_ms = get_moment(object, "settled_ms", offset_ms,
+                                 call.state == CALL_ENDED ? now_ms + CALLS_OPEN_MS : now_ms);
     (void)json_get_flag(object, "ha", &call.ha);
     get_word(object, "upid", call.upid, sizeof(call.upid));
     get_word(object, "node", call.node, sizeof(call.node));
@@ -212,7 +214,8 @@ static void read_old_doubt(struct calls *calls, struct json_object *document, in
     struct call stop = {.power = STEP_SEND_STOP,
                         .state = CALL_ENDED,
                         .effect_ms = get_moment(document, "killing_since_ms", offset_ms, now_ms),
-                        .settled_ms = get_moment(document, "killing_until_ms", offset_ms, INT64_MAX)};
+                        .settled_ms =
+                            get_moment(document, "killing_until_ms", offset_ms, now_ms + CALLS_HA_MS)};
     get_word(document, "killing_node", stop.node, sizeof(stop.node));
     if (stop.effect_ms)
         calls_take_up(calls, &stop, now_ms);

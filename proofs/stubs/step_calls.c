@@ -18,14 +18,14 @@ static bool is(const struct calls *calls, unsigned i, enum step_power power, uns
            (!node || call->ha || !call->node[0] || strcmp(call->node, node) == 0);
 }
 
-/* So long it may still be carried out; 0: it is settled. */
+/* So long it may still be carried out; the least of all times: it is settled. */
 static int64_t until(const struct call *call)
 {
     if (call->state == CALL_OPEN)
         return call->settled_ms + CALLS_OPEN_MS;
     if (call->state == CALL_TASK || call->state == CALL_SENDING)
         return call->sent_ms + CALLS_OPEN_MS;
-    return 0;
+    return INT64_MIN;
 }
 
 /* So long a stop can have begun to kill: Proxmox's task waits 10 s for the guest's lock file, and the manager

@@ -312,9 +312,12 @@ __attribute__((unused)) static void located_on(const char *node)
 /* What an earlier operation left: a task, or, without a UPID, an open call. */
 __attribute__((unused)) static void left_before(enum step_power power, const char *upid, int64_t sent_at_ms)
 {
-    const struct call call = {
-        .power = power, .state = CALL_TASK, .sent = 1, .listed = 1, .sent_ms = sent_at_ms};
-    struct call left = call;
+    struct call left = {.power = power,
+                        .state = upid[0] ? CALL_TASK : CALL_OPEN,
+                        .sent = 1,
+                        .listed = 1,
+                        .sent_ms = sent_at_ms,
+                        .settled_ms = sent_at_ms};
     snprintf(left.upid, sizeof(left.upid), "%s", upid);
     calls_take_up(&step.calls, &left, sent_at_ms);
 }

@@ -17,6 +17,7 @@
 #define NOW_MS  1000000
 #define SINCE_S 1700000000
 
+#define STOP_UPID  "UPID:pve1:00000001:00F00001:00000001:qmstop:101:fence@pve!t:"
 #define START_UPID "UPID:pve1:00000003:00F00003:00000003:qmstart:101:fence@pve!t:"
 
 static struct call *add(struct step *step, enum step_power power, enum call_state state, const char *upid,
@@ -291,6 +292,79 @@ static void test_tasks_of_several_operations_are_kept_over_a_restart(void **stat
     assert_int_equal(step.calls.count, 0); /* none of them can come any more */
 }
 
+/* As it stands, written, and read by a daemon whose clocks say `now_ms` and `ahead_ms` less than the one's
+ * that wrote it. */
+static bool reread(struct legacy *read, const struct legacy *legacy, int64_t now_ms, int64_t ahead_ms)
+{
+    const int64_t offset_ms = INT64_C(1000) * SINCE_S;
+    struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "vmid", json_object_new_int(101));
+    assert_true(legacy_write(legacy, offset_ms, document));
+    bool left = legacy_read(read, document, offset_ms + NOW_MS - now_ms - ahead_ms, now_ms);
+    json_object_put(document);
+    return left;
+}
+
+static void test_a_clock_that_was_set_back_makes_no_open_call_last_longer(void **state) /* rule 6, P7 */
+{
+    static const enum call_state states[] = {CALL_OPEN, CALL_TASK, CALL_SENDING, CALL_ENDED};
+    const int64_t hour_ms = 3600 * 1000;
+    (void)state;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct step step = rebooted(CALL_OK), next = {.phase = STEP_POWERING_ON};
+        struct legacy legacy, read;
+        step.seen.devices = false;
+        step.calls.count = 0;
+        add(&step, STEP_SEND_STOP, states[i], STOP_UPID, NOW_MS - 2000)->settled_ms = NOW_MS - 1000;
+        assert_true(legacy_derive(&legacy, &step, NOW_MS));
+        legacy.calls.list[0].state = states[i]; /* as it is written while the operation runs */
+        assert_true(reread(&read, &legacy, NOW_MS, hour_ms));
+        assert_true(read.until_ms <= NOW_MS + CALLS_OPEN_MS + 2000); /* so long it is counted beside others */
+        legacy_inherit(&read, &next, NOW_MS);
+        assert_true(calls_until(&next.calls, STEP_SEND_STOP, CALLS_COMING, "pve1") <= NOW_MS + CALLS_OPEN_MS);
+        calls_forget_effects(&next.calls, CALLS_INHERITED, NOW_MS + CALLS_OPEN_MS);
+        assert_int_equal(calls_effect_ms(&next.calls, CALLS_INHERITED), 0);
+    }
+}
+
+/* This machine has booted since; and the guest, in between. */
+static void test_a_doubt_from_before_the_boot_ends_as_any_other(void **state) /* point 7 */
+{
+    const int64_t now_ms = 30000, ago_ms = 600 * 1000; /* it was read so long after it was written */
+    const struct legacy doubt = {.vmid = 101, .calls = DOUBT(NOW_MS - 60000, NOW_MS - 10000)};
+    struct pve_status status = {.vmid = 101, .running = true};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct legacy *legacies = NULL, read;
+        assert_true(reread(&read, &doubt, now_ms, -ago_ms));
+        legacies_put(&legacies, 101, &read);
+        status.uptime_s =
+            (ago_ms + 10000) / 1000 - (i == 0 ? 0 : 2); /* started before, after it can have begun */
+        assert_int_equal(legacies_see(&legacies, PVE_QEMU, &status, now_ms), i == 1);
+        legacies_free(&legacies);
+    }
+}
+
+/* There was no room for each. */
+static void test_starts_that_became_one_are_waited_for_after_a_restart_too(void **state) /* point 4 */
+{
+    struct step step = rebooted(CALL_OK), off = {.phase = STEP_POWERING_OFF};
+    struct legacy legacy, read;
+    (void)state;
+    step.calls.count = 0;
+    for (int i = 0; i < CALLS_MAX + 3; i++) {
+        char upid[PVE_UPID_MAX];
+        snprintf(upid, sizeof(upid), "UPID:pve1:%08X:00F00001:00000001:qmstart:101:fence@pve!t:", i + 1);
+        add(&step, STEP_SEND_START, CALL_TASK, upid, NOW_MS - 200)->inherited = true;
+    }
+    assert_int_equal(step.calls.count, CALLS_MAX);
+    assert_true(legacy_derive(&legacy, &step, NOW_MS));
+    assert_true(reread(&read, &legacy, NOW_MS + 300, -300));
+    assert_true(legacy_equal(&legacy, &read));
+    legacy_inherit(&read, &off, NOW_MS + 300);
+    assert_int_equal(calls_count(&off.calls, STEP_SEND_START, CALL_IS(CALL_TASK), "pve1"), CALLS_MAX + 3);
+}
+
 /* It was lost on pve1, the guest was on pve2 then, and pve2's list shows that all that was sent there has
  * ended. */
 static void test_a_stop_lost_on_another_host_is_not_settled_by_this_one(void **state) /* rule 6 */
@@ -336,6 +410,9 @@ int main(void)
         cmocka_unit_test(test_tasks_of_several_operations_are_kept_over_a_restart),
         cmocka_unit_test(test_a_start_is_handed_on_as_a_task_by_who_did_not_follow_it),
         cmocka_unit_test(test_a_stop_lost_on_another_host_is_not_settled_by_this_one),
+        cmocka_unit_test(test_a_clock_that_was_set_back_makes_no_open_call_last_longer),
+        cmocka_unit_test(test_a_doubt_from_before_the_boot_ends_as_any_other),
+        cmocka_unit_test(test_starts_that_became_one_are_waited_for_after_a_restart_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
