@@ -31,6 +31,11 @@ void step_end(struct step *step, struct step_effects *effects, enum operation_ou
 
 void step_fail(struct step *step, struct step_effects *effects, const struct error *error)
 {
+    if (step->phase == STEP_WATCHING) { /* it is done, and answered */
+        step_note(effects, "no longer watched: %s", error->message);
+        step_end(step, effects, OPERATION_DONE);
+        return;
+    }
     effects->error = *error;
     /* what was asked of a reboot is proven already: only its power-on failed */
     bool power_on = step->params.action == FENCE_REBOOT && step->course.verified_ms;

@@ -932,9 +932,36 @@ static void test_a_start_of_which_its_host_tells_nothing_is_watched_for(void **s
     assert_int_equal(step.phase, STEP_WATCHING);
 }
 
+/* Whatever becomes of a watch, its asker was told that it is done. */
+static void test_a_watch_that_cannot_go_on_is_no_failure(void **state) /* P5 */
+{
+    (void)state;
+    off_with_an_open_start();
+    go(1300);
+    status_fails(refusal(SCRIPT_STATUS, 403, "Permission check failed (/vms/100, VM.Audit)"));
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_string_equal(effects.notes[0],
+                        "no longer watched: 403 Permission check failed (/vms/100, VM.Audit)");
+
+    off_with_an_open_start();
+    go(1300);
+    status_is((struct pve_status){.template = true});
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+
+    start_at_risk(); /* of a reboot: the guest runs */
+    for (unsigned refusals = 0; refusals < STEP_REFUSALS_MAX; refusals++) {
+        assert_going_on();
+        for (int i = 0; !step.asks[ASK_STATUS].busy && i < 50; i++)
+            go(now_ms - T0 + 100);
+        status_fails(refusal(SCRIPT_STATUS, 401, "No ticket"));
+    }
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_watch_that_cannot_go_on_is_no_failure),
         cmocka_unit_test(test_a_newer_stop_of_our_identity_leaves_a_reboot_off),
         cmocka_unit_test(test_the_start_waits_for_the_list_and_not_for_one_from_before_the_proof),
         cmocka_unit_test(test_a_list_that_cannot_be_read_holds_back_no_start_for_long),
