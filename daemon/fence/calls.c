@@ -63,6 +63,8 @@ static void fold(struct calls *calls, struct call *older, struct call *newer)
     }
     newer->sent += older->sent;
     newer->listed += older->listed;
+    if (newer->ha != older->ha)
+        newer->node[0] = '\0';
     newer->ha |= older->ha;
     newer->sent_ms = latest(older->sent_ms, newer->sent_ms);
     newer->settled_ms = latest(older->settled_ms, newer->settled_ms);
@@ -119,6 +121,9 @@ void calls_take_up(struct calls *calls, const struct call *call, int64_t now_ms)
     if (call->state != CALL_TASK)
         return;
     if (upid_parse(call->upid, &upid)) {
+        /* of HA, or of nobody knows where: calls_lose_places() */
+        if (call->ha)
+            return;
         taken->ha = upid_is_of_ha(call->upid);
         upid_copy_node(call->upid, taken->node);
     } else if (call->power != STEP_SEND_START) { /* tasks of starts that became one are waited for: fold() */
@@ -329,8 +334,21 @@ void calls_see_boot(struct calls *calls, const char *node, int64_t booted_ms)
 void calls_lose_places(struct calls *calls)
 {
     struct call *call;
+    EACH (call, calls) {
+        if (!call->effect_ms)
+            continue;
+        call->ha = true;
+        call->node[0] = '\0';
+    }
+}
+
+bool calls_are_of_ha(const struct calls *calls)
+{
+    const struct call *call;
+    bool of_ha = true;
     EACH (call, calls)
-        call->ha |= call->effect_ms != 0;
+        of_ha &= !call->effect_ms || (call->ha && call->node[0]);
+    return of_ha;
 }
 
 /* ---- to the next operation ---- */

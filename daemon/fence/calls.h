@@ -102,6 +102,8 @@ void calls_see_boot(struct calls *calls, const char *node, int64_t booted_ms);
 
 /* Others may have acted for these stops: nobody knows where. */
 void calls_lose_places(struct calls *calls);
+/* What may have killed was asked of the HA manager, and of nobody else. */
+bool calls_are_of_ha(const struct calls *calls);
 
 /* Make them those of an earlier operation, without what cannot matter any more. With `ended` that operation
  * is over: nobody waits for the answer to what is being sent. Returns until when they may be carried out or

@@ -457,8 +457,10 @@ static bool repeat(struct engine *engine, struct asker *asker, const struct gues
     const struct operation *operation = find_repeated(asker, guest);
     if (!operation)
         return false;
-    bool proven = operation->action != FENCE_ON && operation->verified_ms;
     struct runner *runner = find_runner(engine, operation);
+    /* an on is done as long as it is watched that nothing undoes it */
+    bool watched = runner && operation->state == OPERATION_WATCHING;
+    bool proven = operation->verified_ms && (operation->action != FENCE_ON || watched);
     if (runner && !proven) {
         attach(asker, runner);
         runner_asked_again(runner, &asker->request);

@@ -58,6 +58,7 @@ void legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_
         step->calls.since_realtime_ms = since_realtime_ms;
     step->seen.devices &=
         calls_effect_ms(&step->calls, CALLS_INHERITED) == 0; /* seen now, they end the doubt */
+    step->ha.changed = step->ha.managed && !calls_are_of_ha(&step->calls);
 }
 
 /* ---- in the history ---- */
@@ -284,9 +285,9 @@ bool legacies_see(struct legacy *const *legacies, enum pve_guest_type type, cons
     int64_t since_ms = legacy_killing_since(legacy);
     if (!since_ms || asked_ms <= since_ms)
         return false;
-    legacy->reading = ha_is_calm(status) ? LEGACY_READ_HA_CALM
-                      : status->running  ? LEGACY_READ_RUNNING
-                                         : LEGACY_READ_STOPPED;
+    legacy->reading = ha_is_calm(status) && calls_are_of_ha(&legacy->calls) ? LEGACY_READ_HA_CALM
+                      : status->running                                     ? LEGACY_READ_RUNNING
+                                                                            : LEGACY_READ_STOPPED;
     if (step_shows_life(type, status))
         calls_forget_effects(&legacy->calls, CALLS_INHERITED, INT64_MAX);
     else if (status->running)

@@ -324,6 +324,27 @@ static void test_who_asks_for_a_guest_that_is_only_watched_does_not_wait(void **
     assert_int_equal(rooms.made[API_STOP], stops + 1);
 }
 
+/* Its connection ended before the answer. */
+static void test_an_on_that_is_asked_for_again_while_it_is_watched_is_done(void **state) /* rule 6 */
+{
+    (void)state;
+    stage.lose_stops = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_until_made(API_STATUS, 3);
+    guest_of(101)->running = false;
+    run_until_answered(off, 60000);
+    struct asker_record *on = ask_as(FENCE_ON, "101", "r1");
+    run_until_answered(on, 70000);
+    assert_answered(on, ERROR_NONE);
+    run_for(1500);
+    assert_int_equal(operation_at(1)->state, OPERATION_WATCHING);
+    struct asker_record *again = ask_as(FENCE_ON, "101", "r1");
+    run_for(10);
+    assert_answered(again, ERROR_NONE);
+    assert_int_equal(operation_at(1)->state, OPERATION_WATCHING);
+    assert_int_equal(rooms.operation_count, 2);
+}
+
 /* What an operation left is in the history, and a daemon that was killed has left no less. */
 static void test_open_calls_outlive_the_daemon(void **state) /* rule 6 */
 {
@@ -618,6 +639,7 @@ int main(void)
         TEST(test_no_start_while_a_stop_of_an_earlier_operation_may_still_come),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_when_asked_again),
         TEST(test_who_asks_for_a_guest_that_is_only_watched_does_not_wait),
+        TEST(test_an_on_that_is_asked_for_again_while_it_is_watched_is_done),
         TEST(test_open_calls_outlive_the_daemon),
         TEST(test_a_stop_that_was_being_sent_when_the_daemon_died_is_open),
         TEST(test_what_may_have_been_killed_unseen_stays_unproven_after_a_restart),

@@ -241,6 +241,9 @@ static void test_a_started_service_is_in_no_doubt_as_long_as_it_runs(void **stat
     struct pve_status status = {
         .vmid = 101, .running = true, .uptime_s = 5000, .ha_managed = true, .ha_state = "started"};
     assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&legacies, NOW_MS)); /* that stop was not HA's */
+    legacies->calls.list[0].ha = true;
+    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
     assert_false(is_in_doubt(&legacies, NOW_MS));
     snprintf(status.ha_state, sizeof(status.ha_state), "request_stop");
     assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
@@ -345,6 +348,23 @@ static void test_a_doubt_from_before_the_boot_ends_as_any_other(void **state) /*
     }
 }
 
+/* HA took the guest over, and its manager may have stopped it since: wherever, and for longer. */
+static void test_what_ha_may_have_done_since_outlives_a_restart(void **state) /* point 7 */
+{
+    struct step step = rebooted(CALL_OK);
+    struct legacy legacy, read;
+    (void)state;
+    step.seen.devices = false;
+    step.calls.count = 0;
+    step.ha.changed = true;
+    add(&step, STEP_SEND_STOP, CALL_TASK, STOP_UPID, NOW_MS - 200)->settled_ms = NOW_MS - 100;
+    assert_true(legacy_derive(&legacy, &step, NOW_MS));
+    assert_true(reread(&read, &legacy, NOW_MS + 300, -300));
+    assert_true(legacy_equal(&legacy, &read));
+    assert_true(read.calls.list[0].ha);
+    assert_false(calls_are_of_ha(&read.calls));
+}
+
 /* There was no room for each. */
 static void test_starts_that_became_one_are_waited_for_after_a_restart_too(void **state) /* point 4 */
 {
@@ -412,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_lost_on_another_host_is_not_settled_by_this_one),
         cmocka_unit_test(test_a_clock_that_was_set_back_makes_no_open_call_last_longer),
         cmocka_unit_test(test_a_doubt_from_before_the_boot_ends_as_any_other),
+        cmocka_unit_test(test_what_ha_may_have_done_since_outlives_a_restart),
         cmocka_unit_test(test_starts_that_became_one_are_waited_for_after_a_restart_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

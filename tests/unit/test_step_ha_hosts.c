@@ -2,6 +2,8 @@
  * 7), by script. */
 #include "ha_script.h"
 
+#include "fence/legacy.h"
+
 /* ---- the host is gone ---- */
 
 static void lose_the_host(void)
@@ -263,6 +265,35 @@ static void test_a_stop_of_before_ha_may_have_killed(void **state)
     assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
 }
 
+/* Our stop hangs, its operation ends, and HA manages the guest from now on. */
+static void test_a_stop_of_before_ha_and_of_another_operation_may_have_killed(void **state) /* P1 */
+{
+    struct step_params wanted = managed(FENCE_OFF);
+    struct legacy left;
+    (void)state;
+    begin(FENCE_OFF);
+    status_is((struct pve_status){.running = true, .uptime_s = 5000});
+    power_taken(STOP_UPID);
+    now_ms += 40000;
+    step.phase = STEP_ENDED;
+    assert_true(legacy_derive(&left, &step, now_ms));
+    memset(asked_ms, 0, sizeof(asked_ms));
+    wanted.requested_ms = now_ms;
+    wanted.deadline_ms = now_ms + DEADLINE;
+    step_begin(&step, &wanted);
+    legacy_inherit(&left, &step, now_ms);
+    tell(STEP_EVENT_BEGIN);
+    tell(STEP_EVENT_INTENT);
+    reads_bare(true, "started");
+    power_taken(HASTOP_UPID);
+    keeps_bare(now_ms - T0 + 9000, true, "request_stop");
+    keeps_bare(now_ms - T0 + 1000, false, "request_stop");
+    assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
+    /* nor does the next one know better */
+    assert_true(legacy_derive(&left, &step, now_ms));
+    assert_false(calls_are_of_ha(&left.calls));
+}
+
 /* The recovery, seen or not; the guest comes up stopped on pve3. */
 static void recovered(const char *seen)
 {
@@ -355,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_that_takes_ha_so_long_may_have_killed),
         cmocka_unit_test(test_a_stop_that_ha_began_of_what_ran_in_stopped_may_have_killed),
         cmocka_unit_test(test_a_stop_of_before_ha_may_have_killed),
+        cmocka_unit_test(test_a_stop_of_before_ha_and_of_another_operation_may_have_killed),
         cmocka_unit_test(test_what_ha_recovers_left_nothing_on_the_host_that_it_fenced),
         cmocka_unit_test(test_what_ha_moved_otherwise_may_have_left_something),
         cmocka_unit_test(test_on_goes_to_another_host_when_its_own_is_offline),
