@@ -39,7 +39,7 @@ struct turn {
 
 struct rehearsal_plan {
     struct turn *queue, *by_vmid;
-    struct host *hosts; /* that gave no answer */
+    struct host *hosts; /* that gave no answer, and are online: INVENTORY_HOSTS_MAX */
     unsigned count, unknown;
     int64_t interval_ms;
     int64_t began_ms; /* the last one; 0: none yet */
@@ -89,6 +89,18 @@ static struct turn *add(struct rehearsal_plan *plan, int vmid)
     return turn;
 }
 
+/* Those that are not online, or not there: what is asked of one that comes back is asked anew. */
+static void forget_hosts(struct rehearsal_plan *plan, const struct inventory *inventory)
+{
+    struct host *host, *next;
+    HASH_ITER (hh, plan->hosts, host, next) {
+        if (inventory && inventory_node_online(inventory, host->name))
+            continue;
+        HASH_DEL(plan->hosts, host);
+        free(host);
+    }
+}
+
 void rehearsal_plan_follow(struct rehearsal_plan *plan, const struct inventory *inventory)
 {
     struct turn *turn, *next;
@@ -114,6 +126,7 @@ void rehearsal_plan_follow(struct rehearsal_plan *plan, const struct inventory *
         if (!turn->listed)
             drop(plan, turn);
     }
+    forget_hosts(plan, inventory);
 }
 
 /* ---- pauses ---- */
@@ -294,14 +307,10 @@ struct rehearsal_plan *rehearsal_plan_new(void)
 
 void rehearsal_plan_free(struct rehearsal_plan *plan)
 {
-    struct host *host, *next_host;
     struct turn *turn, *next;
     if (!plan)
         return;
-    HASH_ITER (hh, plan->hosts, host, next_host) {
-        HASH_DEL(plan->hosts, host);
-        free(host);
-    }
+    forget_hosts(plan, NULL);
     DL_FOREACH_SAFE (plan->queue, turn, next)
         drop(plan, turn);
     free(plan);

@@ -98,26 +98,44 @@ static struct host *host_of(const struct visits *visits, const char *name)
     return host;
 }
 
+static struct host *add_host(struct visits *visits, const char *name)
+{
+    struct host *host = calloc(1, sizeof(*host));
+
+    if (!host)
+        return NULL;
+    snprintf(host->name, sizeof(host->name), "%s", name);
+    HASH_ADD_STR(visits->hosts, name, host);
+    if (host->hh.tbl)
+        return host;
+    free(host);
+    return NULL;
+}
+
 /* Without memory its guests wait for their turns. */
 static void note_host(struct visits *visits, const char *name, bool answered)
 {
     struct host *host = host_of(visits, name);
+    bool changed = !host || (host->failed_ms > host->answered_ms) == answered;
 
-    if (!host) {
-        host = calloc(1, sizeof(*host));
-        if (!host)
-            return;
-        snprintf(host->name, sizeof(host->name), "%s", name);
-        HASH_ADD_STR(visits->hosts, name, host);
-        if (!host->hh.tbl) {
-            free(host);
-            return;
-        }
-    }
-    bool fails = host->failed_ms > host->answered_ms;
+    if (!host && !(host = add_host(visits, name)))
+        return;
     *(answered ? &host->answered_ms : &host->failed_ms) = clock_boottime_ms();
-    if (fails == answered) /* its other guests are urgent now */
+    if (changed) /* its other guests are urgent now */
         arm(visits, VISITS_HURRY_MS);
+}
+
+/* Those that are not online, or not there: INVENTORY_HOSTS_MAX remain at most. */
+static void forget_hosts(struct visits *visits, const struct inventory *inventory)
+{
+    struct host *host, *next;
+
+    HASH_ITER (hh, visits->hosts, host, next) {
+        if (inventory && inventory_node_online(inventory, host->name))
+            continue;
+        HASH_DEL(visits->hosts, host);
+        free(host);
+    }
 }
 
 /* Since it was asked for, its host has fallen silent for another guest, or has come back. */
@@ -219,19 +237,19 @@ static int64_t heard_of(const struct evidence_guest *known, const char *node)
     return heard_ms;
 }
 
-static int by_host(const void *a, const void *b)
-{
-    const struct candidate *left = a, *right = b;
-    int order = strcmp(left->guest->node, right->guest->node);
-
-    return order ? order : (left->tried_ms > right->tried_ms) - (left->tried_ms < right->tried_ms);
-}
-
 static int by_age(const void *a, const void *b)
 {
     const struct candidate *left = a, *right = b;
 
     return (left->tried_ms > right->tried_ms) - (left->tried_ms < right->tried_ms);
+}
+
+static int by_host(const void *a, const void *b)
+{
+    int order =
+        strcmp(((const struct candidate *)a)->guest->node, ((const struct candidate *)b)->guest->node);
+
+    return order ? order : by_age(a, b);
 }
 
 /* Of a host that will not have been asked for two polls with the next one, the guest that has waited longest
@@ -361,15 +379,10 @@ bool visits_settled(const struct visits *visits)
 /* Few come early in the time until the next plan; many are spread over it. */
 static int64_t gap_ms_of(const struct visits *visits, size_t planned)
 {
-    int64_t gap_ms = plan_every_ms(visits) / (int64_t)planned;
+    int64_t gap_ms = plan_every_ms(visits) / (int64_t)(planned > VISITS_FEW ? planned : VISITS_FEW);
 
     gap_ms = gap_ms < VISITS_GAP_MAX_MS ? gap_ms : VISITS_GAP_MAX_MS;
     return gap_ms > VISITS_GAP_MIN_MS ? gap_ms : VISITS_GAP_MIN_MS;
-}
-
-static int64_t next_gap_ms(const struct visits *visits)
-{
-    return gap_ms_of(visits, visits->planned > VISITS_FEW ? visits->planned : VISITS_FEW);
 }
 
 static void arm(struct visits *visits, int64_t gap_ms)
@@ -384,7 +397,7 @@ static void arm(struct visits *visits, int64_t gap_ms)
 static void arm_next(struct visits *visits, bool urgent)
 {
     if (urgent || visits->plan_due || visits->done < visits->planned) {
-        arm(visits, urgent ? VISITS_HURRY_MS : next_gap_ms(visits));
+        arm(visits, urgent ? VISITS_HURRY_MS : gap_ms_of(visits, visits->planned));
     } else if (pace_ms(visits) < poller_interval_ms(visits->rooms.poller)) {
         visits->plan_due = true;
         arm(visits, pace_ms(visits));
@@ -413,23 +426,17 @@ static void ask(struct visit *visit)
         visit->vmid = 0;
 }
 
-static struct evidence_answer evidence_of_result(const struct visit *visit, const struct api_result *result,
-                                                 const struct error *error)
+/* Without memory what is known gets old, and is called so. */
+static void post(const struct visit *visit, const struct api_result *result, const struct error *error,
+                 const struct evidence_config *config)
 {
-    return (struct evidence_answer){
+    const struct evidence_answer answer = {
         .node = visit->node,
         .endpoint = result->endpoint_text && result->endpoint_text[0] ? result->endpoint_text : NULL,
         .error = error,
         .at_ms = clock_boottime_ms(),
         .took_ms = result->received_ms - result->asked_ms,
     };
-}
-
-/* Without memory what is known gets old, and is called so. */
-static void post(const struct visit *visit, const struct api_result *result, const struct error *error,
-                 const struct evidence_config *config)
-{
-    const struct evidence_answer answer = evidence_of_result(visit, result, error);
 
     if (visit->config)
         (void)!evidence_config(visit->visits->rooms.evidence, visit->vmid, &answer, config);
@@ -447,19 +454,15 @@ static bool says_nothing(const struct visit *visit, const struct api_result *res
            (result->outcome == API_UNSENT && endpoints_up(visit->visits->rooms.endpoints) == 0);
 }
 
-/* The endpoint was never reached, and the time for a second one was over. */
-static bool was_not_reached(const struct api_result *result)
-{
-    return result->outcome == API_UNSENT && result->endpoint_text && result->endpoint_text[0];
-}
-
 /* True: it is tried once more, by another endpoint if there is one. Where an endpoint could not reach the
  * host the session has gone to the next one already. */
 static bool again(struct visit *visit, const struct api_result *result)
 {
     bool odd = result->http_status >= 500 && result->http_status < 595;
+    /* its endpoint, and the time for a second one was over */
+    bool not_reached = result->outcome == API_UNSENT && result->endpoint_text && result->endpoint_text[0];
 
-    if (visit->avoid || (result->outcome != API_LOST && !was_not_reached(result) && !odd))
+    if (visit->avoid || (result->outcome != API_LOST && !not_reached && !odd))
         return false;
     visit->avoid = UINT64_C(1) << (result->endpoint & 63);
     ask(visit);
@@ -481,22 +484,18 @@ static void note_failed_status(const struct visit *visit, const struct api_resul
 
 static void take_failure(struct visit *visit, const struct api_result *result)
 {
-    if (says_nothing(visit, result)) {
-        visit->vmid = 0;
+    bool speaks = !says_nothing(visit, result);
+
+    if (speaks && again(visit, result))
         return;
+    /* else nobody was asked: that is the endpoints' trouble, not the host's */
+    if (speaks && result->outcome != API_UNSENT) {
+        if (result->http_status == 403) /* our privileges are others than we know */
+            poller_reread_privileges(visit->visits->rooms.poller);
+        if (!visit->config)
+            note_failed_status(visit, result);
+        post(visit, result, &result->error, NULL);
     }
-    if (again(visit, result))
-        return;
-    /* nobody was asked: that is the endpoints' trouble, not the host's */
-    if (result->outcome == API_UNSENT) {
-        visit->vmid = 0;
-        return;
-    }
-    if (result->http_status == 403) /* our privileges are others than we know */
-        poller_reread_privileges(visit->visits->rooms.poller);
-    if (!visit->config)
-        note_failed_status(visit, result);
-    post(visit, result, &result->error, NULL);
     visit->vmid = 0;
 }
 
@@ -514,11 +513,6 @@ static void tell_what_remains(const struct visit *visit, const struct api_result
         visit->node, visit->vmid);
 }
 
-static int64_t config_period_ms(const struct visits *visits)
-{
-    return VISITS_CONFIG_EVERY * visits_period_ms(visits->interval_ms, guest_count(visits));
-}
-
 /* A configuration that was changed counts from the guest's next start on, or is seen to in time. */
 static bool config_is_due(const struct visit *visit, const struct pve_status *status)
 {
@@ -527,7 +521,7 @@ static bool config_is_due(const struct visit *visit, const struct pve_status *st
     int64_t now_ms = clock_boottime_ms();
 
     return !entry || !entry->at_ms || entry->error || !entry->node || strcmp(entry->node, visit->node) != 0 ||
-           now_ms - entry->at_ms >= config_period_ms(visit->visits) ||
+           now_ms - entry->at_ms >= evidence_period_ms(visit->visits->rooms.evidence, EVIDENCE_CONFIG) ||
            (status->running && now_ms - 1000 * status->uptime_s > entry->at_ms);
 }
 
@@ -569,19 +563,16 @@ static void take_status(struct visit *visit, const struct api_result *result)
 
 static void take_config(struct visit *visit, const struct api_result *result)
 {
-    struct pve_guest_config decoded;
+    struct pve_guest_config decoded = {0};
     struct error error = {0};
+    bool good = api_decode_config(result->data, &decoded);
+    const struct evidence_config config = {
+        .has_nic = decoded.has_nic, .has_hookscript = decoded.has_hookscript, .uuid = decoded.uuid};
 
-    if (api_decode_config(result->data, &decoded)) {
-        const struct evidence_config config = {
-            .has_nic = decoded.has_nic, .has_hookscript = decoded.has_hookscript, .uuid = decoded.uuid};
-
-        post(visit, result, NULL, &config);
-    } else {
+    if (!good)
         error_set(&error, ERROR_PROTOCOL, "the configuration that %s gave for guest %d cannot be used",
                   result->endpoint_text, visit->vmid);
-        post(visit, result, &error, NULL);
-    }
+    post(visit, result, &error, good ? &config : NULL);
     visit->vmid = 0;
 }
 
@@ -646,11 +637,12 @@ void visits_round_ended(struct visits *visits)
     bool urgent = false;
 
     expect(visits);
+    forget_hosts(visits, poller_inventory(visits->rooms.poller));
     visits->round_ms = clock_boottime_ms();
     (void)choose_urgent(visits, &urgent);
     /* a rehearsal that is due goes first: it asks the guest's host, too */
     visits->plan_due = true;
-    arm(visits, urgent ? VISITS_HURRY_MS : gap_ms_of(visits, VISITS_FEW));
+    arm(visits, urgent ? VISITS_HURRY_MS : gap_ms_of(visits, 0));
 }
 
 /* A host that was silent then would be so for ever. */
@@ -697,14 +689,9 @@ struct visits *visits_new(struct event_base *base, const struct rooms *rooms, in
 
 void visits_free(struct visits *visits)
 {
-    struct host *host, *next;
-
     if (!visits)
         return;
-    HASH_ITER (hh, visits->hosts, host, next) {
-        HASH_DEL(visits->hosts, host);
-        free(host);
-    }
+    forget_hosts(visits, NULL);
     for (size_t i = 0; i < VISITS_AT_ONCE; i++)
         session_cancel(visits->rooms.session, visits->under_way[i].call);
     event_free(visits->timer);

@@ -82,7 +82,9 @@ size_t inventory_unresolved_alias_count(const struct inventory *inventory);
 const struct unresolved_alias *inventory_unresolved_alias_get(const struct inventory *inventory,
                                                               size_t index);
 
-/* Hosts, from cluster/resources?type=node: every one that was ever seen, and which are online. */
+/* Hosts, from cluster/resources?type=node: every one that was ever seen (so many at most; what comes then is
+ * none, until some are forgotten), and which are online. */
+#define INVENTORY_HOSTS_MAX 4096
 bool inventory_node_online(const struct inventory *inventory, const char *node);
 /* HA has put it into maintenance mode, by the last list. */
 bool inventory_node_maintenance(const struct inventory *inventory, const char *node);
@@ -117,8 +119,8 @@ void inventory_builder_pool(struct inventory_builder *builder, const char *pool)
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
 /* This name led to that guest before. `name` is borrowed until the builder ends. */
 bool inventory_builder_lead(struct inventory_builder *builder, const char *name, int vmid);
-bool inventory_builder_node(struct inventory_builder *builder, const char *node,
-                            bool online); /* of the fresh list */
+/* Of the fresh list. A name that no host can have is passed over. */
+bool inventory_builder_node(struct inventory_builder *builder, const char *node, bool online);
 /* Of a host that was given with inventory_builder_node(); of others nothing. */
 void inventory_builder_maintenance(struct inventory_builder *builder, const char *node);
 void inventory_builder_unknown(struct inventory_builder *builder, const char *node);

@@ -189,39 +189,49 @@ static int compare_node_to(const void *key, const void *element)
     return strcmp(key, ((const struct node *)element)->name);
 }
 
+static struct node *find_remembered(const struct inventory_builder *builder, const char *name)
+{
+    return builder->remembered > 0 ? bsearch(name, builder->inventory->nodes, builder->remembered,
+                                             sizeof(*builder->inventory->nodes), compare_node_to)
+                                   : NULL;
+}
+
 bool inventory_builder_node(struct inventory_builder *builder, const char *name, bool online)
 {
-    struct inventory *inventory = builder->inventory;
-    struct node *known = NULL;
+    struct node *known = find_remembered(builder, name);
 
-    if (builder->remembered > 0)
-        known =
-            bsearch(name, inventory->nodes, builder->remembered, sizeof(*inventory->nodes), compare_node_to);
     if (!known)
-        return add_node(builder, name, online, true);
+        return strlen(name) >= PVE_NODE_MAX || builder->inventory->node_count >= INVENTORY_HOSTS_MAX ||
+               add_node(builder, name, online, true);
     known->online = online && (!known->listed || known->online);
     known->listed = true;
     return true;
 }
 
+/* One that was just given is the last. NULL: it was passed over. */
+static struct node *find_node(const struct inventory_builder *builder, const char *name)
+{
+    for (size_t i = builder->inventory->node_count; i-- > builder->remembered;) {
+        if (strcmp(builder->inventory->nodes[i].name, name) == 0)
+            return &builder->inventory->nodes[i];
+    }
+    return find_remembered(builder, name);
+}
+
 void inventory_builder_maintenance(struct inventory_builder *builder, const char *name)
 {
-    struct inventory *inventory = builder->inventory;
+    struct node *known = find_node(builder, name);
 
-    for (size_t i = 0; i < inventory->node_count; i++) {
-        if (strcmp(inventory->nodes[i].name, name) == 0)
-            inventory->nodes[i].maintenance = true;
-    }
+    if (known)
+        known->maintenance = true;
 }
 
 void inventory_builder_unknown(struct inventory_builder *builder, const char *name)
 {
-    struct inventory *inventory = builder->inventory;
+    struct node *known = find_node(builder, name);
 
-    for (size_t i = 0; i < inventory->node_count; i++) {
-        if (strcmp(inventory->nodes[i].name, name) == 0)
-            inventory->nodes[i].unknown = true;
-    }
+    if (known)
+        known->unknown = true;
 }
 
 /* ---- finishing ---- */

@@ -73,4 +73,5 @@ const struct grants *poller_grants(const struct poller *poller);
 const struct error *poller_refusal(const struct poller *poller);
 /* Proxmox's release, "9.2" → 902; 0 before the first answer. */
 int poller_release(const struct poller *poller);
+#define POLLER_VERSION_MAX 32                            /* with its NUL; a longer one is none of Proxmox's */
 const char *poller_version(const struct poller *poller); /* "9.2.11" or NULL */

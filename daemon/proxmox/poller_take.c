@@ -25,8 +25,8 @@ static void take_version(struct poller *poller, struct json_object *data)
 {
     const char *text = NULL;
     int major = 0, minor = 0;
-    if (!json_get_string(data, "version", &text) || sscanf(text, "%3d.%2d", &major, &minor) != 2 ||
-        major < 0 || minor < 0)
+    if (!json_get_string(data, "version", &text) || strlen(text) >= POLLER_VERSION_MAX ||
+        sscanf(text, "%3d.%2d", &major, &minor) != 2 || major < 0 || minor < 0)
         return;
     if (poller->version && strcmp(poller->version, text) == 0)
         return;

@@ -627,6 +627,40 @@ static void test_strangers_do_not_make_a_majority_of_the_remembered(void **state
     inventory_unref(inventory);
 }
 
+/* What a Proxmox that lies lets us remember; what was there before it lied is not forgotten for it. */
+static void test_hosts_that_are_invented_with_each_list_are_remembered_up_to_a_limit(void **state) /* P7 */
+{
+    struct inventory *inventory = round_of(NULL, NODES("+pve1", "+pve2", "+pve3"));
+    char name[PVE_NODE_MAX + 1];
+
+    (void)state;
+    for (unsigned round = 0; round < 8; round++) {
+        struct inventory_builder *builder = inventory_builder_new(inventory);
+
+        inventory_unref(inventory);
+        for (unsigned i = 0; i < 1000; i++) {
+            snprintf(name, sizeof(name), "invented-%u-%u", round, i);
+            assert_true(inventory_builder_node(builder, name, true));
+            inventory_builder_unknown(builder, name);
+        }
+        assert_true(inventory_builder_node(builder, "pve1", true));
+        inventory = inventory_builder_finish(builder, 1);
+    }
+    assert_int_equal(inventory_nodes_known(inventory), INVENTORY_HOSTS_MAX);
+    assert_true(inventory_node_online(inventory, "pve1"));
+    inventory_unref(inventory);
+    memset(name, 'x', PVE_NODE_MAX);
+    name[0] = '+';
+    name[PVE_NODE_MAX] = '\0';
+    inventory = round_of(NULL, NODES(name)); /* as long as a host's name can be */
+    assert_nodes(inventory, 1, 1);
+    inventory_unref(inventory);
+    inventory =
+        round_of(NULL, NODES("+pve1", "+xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+    assert_nodes(inventory, 1, 1);
+    inventory_unref(inventory);
+}
+
 static void test_a_host_listed_twice_is_one_and_online_only_if_both_say_so(void **state)
 {
     struct inventory *inventory = round_of(NULL, NODES("+pve1", "-pve1", "+pve2", "+pve2"));
@@ -811,6 +845,7 @@ int main(void)
         cmocka_unit_test(test_a_guest_of_a_dead_host_keeps_what_only_its_host_told),
         cmocka_unit_test(test_a_host_is_forgotten_when_a_majority_no_longer_names_it),
         cmocka_unit_test(test_strangers_do_not_make_a_majority_of_the_remembered),
+        cmocka_unit_test(test_hosts_that_are_invented_with_each_list_are_remembered_up_to_a_limit),
         cmocka_unit_test(test_a_host_listed_twice_is_one_and_online_only_if_both_say_so),
         cmocka_unit_test(test_a_census_counts_the_listed_and_the_remembered),
         cmocka_unit_test(test_a_host_without_statistics_is_a_member_but_not_alone),

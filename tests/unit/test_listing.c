@@ -4,11 +4,11 @@
  */
 #include "proxmox/listing.h"
 
+#include "heap.h"
 #include "system/arena.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -392,18 +392,11 @@ static void test_privileges_that_are_no_objects_are_refused(void **state)
         assert_null(take(API_ELEMENTS_LEAVES, texts[i], 5, &guests));
 }
 
-static size_t bytes_in_use(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
 /* The text of these is 3 MiB, and a tree of them several times that. */
 static void test_ten_thousand_guests_take_little_memory(void **state)
 {
     _cleanup_(listing_freep) struct listing *listing = listing_new(API_ELEMENTS_GUESTS);
-    size_t before = bytes_in_use(), most = 0;
+    size_t before = heap_in_use(), most = 0;
     struct guest_list *guests = NULL;
     char element[512];
 
@@ -418,8 +411,8 @@ static void test_ten_thousand_guests_take_little_memory(void **state)
                              i ? "," : "", 100 + i, 100 + i, i % 3, 100 + i, i);
 
         assert_true(listing_feed(listing, element, (size_t)length));
-        if (bytes_in_use() - before > most)
-            most = bytes_in_use() - before;
+        if (heap_in_use() - before > most)
+            most = heap_in_use() - before;
     }
     assert_true(listing_feed(listing, "]}", 2));
     struct json_object *document = listing_end(listing, &guests);

@@ -4,6 +4,8 @@
  */
 #include "rehearsal_rooms.h"
 
+#include "heap.h"
+
 #include "system/jitter.h"
 
 /* ---- turns ---- */
@@ -30,6 +32,35 @@ static void test_a_day_is_spread_evenly(void **state)
         assert_int_equal(rooms.guests[i].shortest_ms, MINUTE);
     }
     stop();
+}
+
+static void rehearse_invented_host(struct rehearsal_plan *plan, unsigned number)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    char host[16];
+    const struct guest guest = FIXTURE_GUEST(FIRST_VMID, "a", host, .lock = NULL);
+
+    snprintf(host, sizeof(host), "invented%04u", number);
+    assert_true(inventory_builder_guest(builder, &guest));
+    assert_true(inventory_builder_node(builder, host, true));
+    struct inventory *inventory = inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
+    rehearsal_plan_follow(plan, inventory);
+    rehearsal_plan_ended(plan, FIRST_VMID, PROBE_UNANSWERED, true, 0);
+    inventory_unref(inventory);
+}
+
+static void test_hosts_that_are_invented_with_each_list_are_forgotten_again(void **state) /* P7 */
+{
+    struct rehearsal_plan *plan = rehearsal_plan_new();
+    (void)state;
+    rehearsal_plan_set_interval(plan, MINUTE);
+    for (unsigned number = 0; number < 20; number++)
+        rehearse_invented_host(plan, number);
+    size_t before = heap_in_use();
+    for (unsigned number = 20; number < 1000; number++)
+        rehearse_invented_host(plan, number);
+    assert_in_range(heap_in_use(), 0, before + 2048);
+    rehearsal_plan_free(plan);
 }
 
 static void test_the_turns_of_many_brokers_are_spread_after_the_first_ones(void **state)
@@ -402,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_day_is_spread_evenly),
+        cmocka_unit_test(test_hosts_that_are_invented_with_each_list_are_forgotten_again),
         cmocka_unit_test(test_the_turns_of_many_brokers_are_spread_after_the_first_ones),
         cmocka_unit_test(test_turns_that_are_seldom_come_with_a_round_of_polls),
         cmocka_unit_test(test_many_guests_stretch_the_interval_to_a_rate_that_is_named),

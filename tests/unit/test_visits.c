@@ -8,6 +8,7 @@
 
 #include "fence/engine.h"
 #include "fence/visits.h"
+#include "heap.h"
 #include "inventory_fixture.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
@@ -829,6 +830,42 @@ static void test_a_visit_goes_where_the_poll_has_left_a_connection(void **state)
     assert_true(world.asked[1].avoid == 2); /* and elsewhere, if that has failed */
 }
 
+/* A list that shows one guest, on a host that nobody has heard of before. */
+static void visit_invented_host(unsigned number)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    char host[16];
+    const struct guest guest = FIXTURE_GUEST(101, "a", host, .lock = NULL);
+    int64_t last_ms = clock_boottime_ms();
+
+    while (clock_boottime_ms() == last_ms) /* the last visit was before this round */
+        ;
+    snprintf(host, sizeof(host), "invented%04u", number);
+    assert_true(inventory_builder_guest(builder, &guest));
+    assert_true(inventory_builder_node(builder, host, true));
+    inventory_unref(world.inventory);
+    world.inventory = inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
+    world.count = 0;
+    visits_round_ended(world.visits);
+    while (world.count == 0)
+        event_base_loop(world.base, EVLOOP_ONCE);
+    answer_status(101);
+    answer_document(API_CONFIG, 101, "{}");
+}
+
+static void test_hosts_that_are_invented_with_each_list_are_forgotten_again(void **state) /* P7 */
+{
+    size_t before;
+
+    (void)state;
+    for (unsigned number = 0; number < 20; number++)
+        visit_invented_host(number);
+    before = heap_in_use();
+    for (unsigned number = 20; number < 100; number++)
+        visit_invented_host(number);
+    assert_in_range(heap_in_use(), 0, before + 2048);
+}
+
 int main(void)
 {
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, leave_world)
@@ -857,6 +894,7 @@ int main(void)
         WORLD_TEST(test_the_configuration_is_read_when_the_guest_was_started_or_moved_or_after_long),
         WORLD_TEST(test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_guests),
         WORLD_TEST(test_a_visit_goes_where_the_poll_has_left_a_connection),
+        WORLD_TEST(test_hosts_that_are_invented_with_each_list_are_forgotten_again),
     };
 
     return cmocka_run_group_tests_name("visits", tests, NULL, NULL);
