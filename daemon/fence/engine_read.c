@@ -298,7 +298,7 @@ static void ask(struct guest_read *read)
     struct reading *reading;
     struct api_request request = {
         .call = API_STATUS, .node = read->node, .type = read->type, .vmid = read->vmid};
-    struct session_route route = {.urgent = true,
+    struct session_route route = {.purpose = TRAFFIC_FENCE,
                                   .deadline_ms = clock_now_ms() + READING_DEADLINE_MS,
                                   .answer_timeout_ms = engine->settings.answer_timeout_ms};
     if (read->question != QUESTION_STATUS)

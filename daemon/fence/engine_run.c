@@ -216,7 +216,7 @@ static void call(struct runner *runner, enum ask_kind kind, const struct api_req
 {
     struct engine *engine = runner->engine;
     struct session_route route = {
-        .urgent = true,
+        .purpose = TRAFFIC_FENCE,
         .deadline_ms = step_deadline(&runner->step),
         .answer_timeout_ms = engine->settings.answer_timeout_ms,
         .avoid = runner->avoid | (request->node ? 0 : standing(runner)),

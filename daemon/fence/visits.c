@@ -415,7 +415,7 @@ static void ask(struct visit *visit)
                                         .type = visit->type,
                                         .vmid = visit->vmid};
     const struct session_route route = {
-        .apart = true,
+        .purpose = TRAFFIC_CHECK,
         .deadline_ms = clock_now_ms() + visit->visits->answer_timeout_ms - CUT_SHORT_MS,
         .answer_timeout_ms = visit->visits->answer_timeout_ms,
         .avoid = visit->avoid ? visit->avoid : poller_elsewhere(visit->visits->rooms.poller),

@@ -22,7 +22,7 @@ static void clear(struct login *login)
     free(login->identity);
     login->identity = NULL;
     login->ready = login->renewal_failing = false;
-    login->pause_ms = login->paused_until_ms = 0;
+    login->pause_ms = login->unreached_ms = login->paused_until_ms = login->resting_until_ms = 0;
     login->codes_refused = 0;
     login->old_format = login->stopped = false;
     login->error = login->aside = (struct error){0};
@@ -130,9 +130,10 @@ static bool is_stopped(struct login *login)
     return login->stopped;
 }
 
-enum login_answer login_auth(struct login *login, uint64_t doubted, struct transport_auth *auth,
+enum login_answer login_auth(struct login *login, bool fence, uint64_t doubted, struct transport_auth *auth,
                              uint64_t *credential, struct error *error)
 {
+    int64_t from_ms = fence ? login->paused_until_ms : login->resting_until_ms;
     *credential = login->credential;
     if (login->is_token)
         return token_auth(login, auth);
@@ -141,7 +142,7 @@ enum login_answer login_auth(struct login *login, uint64_t doubted, struct trans
     if (login->ticket && age_ms >= LOGIN_TICKET_LIFE_MS)
         login_forget_ticket(login);
     if (!login->ticket) {
-        if (login->stage == LOGIN_IDLE && clock_now_ms() >= login->paused_until_ms && !is_stopped(login))
+        if (login->stage == LOGIN_IDLE && clock_now_ms() >= from_ms && !is_stopped(login))
             login_start(login, false);
         if (login->stage != LOGIN_IDLE)
             return LOGIN_UNDER_WAY;
@@ -151,7 +152,7 @@ enum login_answer login_auth(struct login *login, uint64_t doubted, struct trans
     if (doubted == login->credential && login->stage != LOGIN_IDLE)
         return LOGIN_UNDER_WAY;
     if (age_ms >= LOGIN_TICKET_LIFE_MS / 2 - jitter_ms(JITTER_RENEWAL, LOGIN_RENEWAL_SPREAD_MS) &&
-        login->stage == LOGIN_IDLE && clock_now_ms() >= login->paused_until_ms)
+        login->stage == LOGIN_IDLE && clock_now_ms() >= login->resting_until_ms)
         login_start(login, true); /* meanwhile the old ticket is good */
     auth->ticket = secret_reveal(login->cookie);
     auth->csrf = secret_reveal(login->csrf);

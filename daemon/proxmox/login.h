@@ -16,9 +16,11 @@
 #define LOGIN_STRANGE_REALM_PAUSE_MS     30000
 #define LOGIN_STRANGE_REALM_PAUSE_MAX_MS (15 * 60 * 1000)
 #define LOGIN_CODES_REFUSED_MAX          5 /* in a row; after eight Proxmox locks the second factor */
-#define LOGIN_UNREACHED_PAUSE_MS         500 /* nobody answered; calls that waited end, their askers try again */
-#define LOGIN_RENEWAL_SPREAD_MS          (10 * 60 * 1000) /* of many brokers, before half its life */
-#define LOGIN_RENEWAL_PAUSE_MS           60000            /* the old ticket is good for an hour more */
+/* Nobody answered; calls that waited end, their askers try again. Doubled, but for a fence. */
+#define LOGIN_UNREACHED_PAUSE_MS     500
+#define LOGIN_UNREACHED_PAUSE_MAX_MS 4000
+#define LOGIN_RENEWAL_SPREAD_MS      (10 * 60 * 1000) /* of many brokers, before half its life */
+#define LOGIN_RENEWAL_PAUSE_MS       60000            /* the old ticket is good for an hour more */
 
 struct login;
 
@@ -31,11 +33,11 @@ void login_free(struct login *login);
 /* Takes the secrets over; who waits for a login looks again. false without memory: then nothing changed. */
 bool login_set_credentials(struct login *login, struct session_credentials *credentials);
 
-/* What to send along. `*credential` tells this login from later ones; while one is under way the `doubted`
- * one is waited with (0: none). LOGIN_UNDER_WAY: wait for the callback. LOGIN_IMPOSSIBLE: *error says why;
- * asking again later is fine. */
+/* What to send along. A pause after a login that failed is shorter for a fence. `*credential` tells this
+ * login from later ones; while one is under way the `doubted` one is waited with (0: none). LOGIN_UNDER_WAY:
+ * wait for the callback. LOGIN_IMPOSSIBLE: *error says why; asking again later is fine. */
 enum login_answer { LOGIN_USABLE, LOGIN_UNDER_WAY, LOGIN_IMPOSSIBLE };
-enum login_answer login_auth(struct login *login, uint64_t doubted, struct transport_auth *auth,
+enum login_answer login_auth(struct login *login, bool fence, uint64_t doubted, struct transport_auth *auth,
                              uint64_t *credential, struct error *error);
 /* Proxmox said 401 at this endpoint, and that may be the trouble of the endpoint, or of a host behind it.
  * With a password a new ticket is fetched, elsewhere first. With a second factor that could take half a

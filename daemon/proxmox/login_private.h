@@ -52,8 +52,10 @@ struct login {
     bool ready;
     bool renewal_failing; /* said once */
     struct error error;
-    int64_t pause_ms, paused_until_ms;
-    unsigned codes_refused;      /* in a row */
+    int64_t pause_ms, unreached_ms; /* the last ones, of a row */
+    int64_t paused_until_ms;        /* for a fence … */
+    int64_t resting_until_ms;       /* … and for all others */
+    unsigned codes_refused;         /* in a row */
     int64_t stopped_at_ahead_ms; /* no code is sent any more; how far the time of day was ahead of the boot's
                                     then */
     bool stopped;

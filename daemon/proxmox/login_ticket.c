@@ -12,6 +12,7 @@
 #include "proxmox/blame.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
+#include "system/jitter.h"
 #include "system/json.h"
 #include "system/log.h"
 
@@ -44,9 +45,18 @@ void login_drop(struct login *login)
 
 /* ---- the ends ---- */
 
-static void pause_for(struct login *login, int64_t pause_ms)
+/* A fence's login waits for `pause_ms`; all others for `rest_ms`, and a part of it more that is this
+ * broker's own: many that have failed at the same time do not come back at the same time. */
+static void pause_for(struct login *login, int64_t pause_ms, int64_t rest_ms)
 {
     login->paused_until_ms = clock_now_ms() + pause_ms;
+    login->resting_until_ms = clock_now_ms() + rest_ms + jitter_ms(JITTER_LOGIN, rest_ms / 2);
+}
+
+static int64_t doubled(int64_t last_ms, int64_t first_ms, int64_t max_ms)
+{
+    int64_t next_ms = last_ms ? last_ms * 2 : first_ms;
+    return next_ms < max_ms ? next_ms : max_ms;
 }
 
 /* A renewal that failed is no reason to doubt the ticket: Proxmox still takes it. */
@@ -60,7 +70,7 @@ static void fail_renewal(struct login *login, const struct error *error)
             "the ticket of %s could not be renewed yet: %s", login->identity, error->message);
     login->renewal_failing = true;
     login->failures++;
-    pause_for(login, LOGIN_RENEWAL_PAUSE_MS);
+    pause_for(login, 0, LOGIN_RENEWAL_PAUSE_MS);
 }
 
 /* The message alternates between endpoints, so that only a change of the code is news. */
@@ -102,27 +112,27 @@ static void fail_unreached(struct login *login, const struct error *error)
 {
     if (end_renewal(login, error))
         return;
-    pause_for(login, LOGIN_UNREACHED_PAUSE_MS);
+    login->unreached_ms =
+        doubled(login->unreached_ms, LOGIN_UNREACHED_PAUSE_MS, LOGIN_UNREACHED_PAUSE_MAX_MS);
+    pause_for(login, LOGIN_UNREACHED_PAUSE_MS, login->unreached_ms);
     fail(login, error);
 }
 
 /* Only the realm pve is known to lock nobody out; a directory server often does, after a few tries. */
-static void grow_pause(struct login *login)
+static void pause_after_refusal(struct login *login)
 {
     bool own_realm = strcmp(login_realm(login->identity), "pve") == 0;
     int64_t first_ms = own_realm ? LOGIN_REFUSED_PAUSE_MS : LOGIN_STRANGE_REALM_PAUSE_MS;
     int64_t max_ms = own_realm ? LOGIN_REFUSED_PAUSE_MAX_MS : LOGIN_STRANGE_REALM_PAUSE_MAX_MS;
-    login->pause_ms = login->pause_ms ? login->pause_ms * 2 : first_ms;
-    if (login->pause_ms > max_ms)
-        login->pause_ms = max_ms;
+    login->pause_ms = doubled(login->pause_ms, first_ms, max_ms);
+    pause_for(login, own_realm ? first_ms : login->pause_ms, login->pause_ms);
 }
 
 static void fail_refused(struct login *login, const struct error *error)
 {
     if (end_renewal(login, error))
         return;
-    grow_pause(login);
-    pause_for(login, login->pause_ms);
+    pause_after_refusal(login);
     fail(login, error);
 }
 
@@ -142,7 +152,8 @@ static void fail_code(struct login *login, const struct api_result *result)
     if (getrandom(&any, sizeof(any), GRND_NONBLOCK) != sizeof(any))
         any = 0;
     uint32_t steps = any % (UINT32_C(1) << (login->codes_refused - 1));
-    pause_for(login, totp_wait_ms(login->totp, clock_realtime_ms()) + (int64_t)steps * TOTP_STEP_MS);
+    int64_t pause_ms = totp_wait_ms(login->totp, clock_realtime_ms()) + (int64_t)steps * TOTP_STEP_MS;
+    pause_for(login, pause_ms, pause_ms);
     fail(login, &error);
 }
 
@@ -181,7 +192,7 @@ static void succeed(struct login *login)
     login->took_ms = clock_now_ms() - login->began_ms;
     login->credential++;
     login->issued_boottime_ms = clock_boottime_ms();
-    login->pause_ms = login->paused_until_ms = 0;
+    login->pause_ms = login->unreached_ms = login->paused_until_ms = login->resting_until_ms = 0;
     login->codes_refused = 0;
     login->ready = true;
     login->renewal_failing = false;
@@ -474,7 +485,7 @@ static bool send_stage(struct login *login)
     struct api_request request;
     build_request(login, &request);
     login->transfer =
-        transport_send(login->transport, TRANSPORT_FENCES, endpoints_get(login->endpoints, (size_t)index),
+        transport_send(login->transport, TRAFFIC_LOGIN, endpoints_get(login->endpoints, (size_t)index),
                        (size_t)index, &request, NULL, LOGIN_ANSWER_MS, on_answer, login);
     return login->transfer != 0;
 }

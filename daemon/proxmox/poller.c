@@ -359,6 +359,7 @@ static void ask_next(struct poller *poller)
     }
     /* room for a login and for every endpoint's silence */
     struct session_route route = {
+        .purpose = TRAFFIC_POLL,
         .deadline_ms =
             clock_now_ms() + 10000 + poller->answer_timeout_ms * (int64_t)endpoints_count(poller->endpoints),
         .answer_timeout_ms = poller->answer_timeout_ms,
@@ -498,6 +499,12 @@ void poller_poll_now(struct poller *poller)
     event_active(poller->timer, EV_TIMEOUT, 0);
 }
 
+void poller_wanted(struct poller *poller)
+{
+    if (!poller->running && !poller->had_round)
+        event_active(poller->timer, EV_TIMEOUT, 0);
+}
+
 void poller_reread_privileges(struct poller *poller)
 {
     /* with the next round: a flood of 403s must not become a flood of questions */
@@ -590,7 +597,7 @@ struct poller *poller_new(struct event_base *base, struct session *session, stru
         poller_free(poller);
         return NULL;
     }
-    poller_poll_now(poller);
+    arm(poller, jitter_ms(JITTER_FIRST, POLLER_FIRST_SPREAD_MS));
     return poller;
 }
 
@@ -672,11 +679,6 @@ void poller_free(struct poller *poller)
 struct inventory *poller_inventory(const struct poller *poller)
 {
     return poller->inventory;
-}
-
-bool poller_had_round(const struct poller *poller)
-{
-    return poller->had_round;
 }
 
 const struct poller_times *poller_times(const struct poller *poller)

@@ -18,12 +18,14 @@
 
 struct poller;
 
-#define POLLER_WHOLE_MS     (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
-#define POLLER_HURRY_MS     5000             /* between rounds while it hurries; less if the interval is */
-#define POLLER_HURRY_FOR_MS 60000            /* after what made it hurry */
-#define POLLER_ALARM_MS     (5 * 60 * 1000)  /* what fails again within this is no reason to hurry again */
-#define POLLER_WATCH_GAP_MS 5000             /* who looks again within this watches, … */
-#define POLLER_WATCH_FOR_MS 15000            /* … and for so long it hurries */
+#define POLLER_WHOLE_MS        (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
+#define POLLER_FIRST_SPREAD_MS 2000 /* the first rounds of brokers that start together, unless one is asked  \
+                                     */
+#define POLLER_HURRY_MS     5000    /* between rounds while it hurries; less if the interval is */
+#define POLLER_HURRY_FOR_MS 60000   /* after what made it hurry */
+#define POLLER_ALARM_MS     (5 * 60 * 1000) /* what fails again within this is no reason to hurry again */
+#define POLLER_WATCH_GAP_MS 5000            /* who looks again within this watches, … */
+#define POLLER_WATCH_FOR_MS 15000           /* … and for so long it hurries */
 /* Reading the own privileges takes Proxmox long if it has many guests: at most one part in so many of the
  * time. */
 #define POLLER_PRIVILEGES_SHARE 100
@@ -44,6 +46,8 @@ void poller_set_leads(struct poller *poller, struct leads *leads);
 /* After a reload: copies what it needs, polls at once. false if memory ran out. */
 bool poller_set_config(struct poller *poller, const struct config *config);
 void poller_poll_now(struct poller *poller); /* a round that asks for everything, at once */
+/* Somebody asks: the first round does not wait for the moment that sets it apart from other brokers'. */
+void poller_wanted(struct poller *poller);
 /* Something has happened: rounds come sooner for a while. */
 void poller_hurry(struct poller *poller);
 /* Something has failed: the same, but no more often than every POLLER_ALARM_MS. */
@@ -56,8 +60,7 @@ uint64_t poller_elsewhere(const struct poller *poller);
 void poller_reread_privileges(struct poller *poller); /* after a 403; with the next round */
 
 struct inventory *
-poller_inventory(const struct poller *poller);      /* borrowed, NULL before the first; ref it to keep it */
-bool poller_had_round(const struct poller *poller); /* at least one round has ended, well or not */
+poller_inventory(const struct poller *poller); /* borrowed, NULL before the first; ref it to keep it */
 int64_t poller_interval_ms(const struct poller *poller);
 /* How long the last answers took, in milliseconds; -1: there was none. */
 struct poller_times {

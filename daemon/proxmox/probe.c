@@ -50,8 +50,11 @@ bool probe_send(struct probe *probe, const struct probe_target *target, uint64_t
         return false;
     struct api_request request = {
         .call = API_REHEARSE, .node = target->node, .type = target->type, .vmid = target->vmid};
-    struct session_route route = {
-        .deadline_ms = deadline_ms, .answer_timeout_ms = answer_timeout_ms, .avoid = avoid, .may_go = may_go};
+    struct session_route route = {.purpose = TRAFFIC_REHEARSAL,
+                                  .deadline_ms = deadline_ms,
+                                  .answer_timeout_ms = answer_timeout_ms,
+                                  .avoid = avoid,
+                                  .may_go = may_go};
     probe->may_go = may_go_now;
     probe->done = done;
     probe->context = context;

@@ -136,10 +136,7 @@ static uint64_t send_to(struct call *call, size_t index, const struct transport_
     call->endpoint = index;
     call->sent_ms = clock_now_ms();
     call->cut_short = left_ms < call->route.answer_timeout_ms;
-    enum transport_lane lane = call->request.call == API_REHEARSE ? TRANSPORT_REHEARSALS
-                               : call->route.urgent               ? TRANSPORT_FENCES
-                                                                  : TRANSPORT_POLLS;
-    return transport_send(call->session->transport, lane, &anew, index, &call->request, auth,
+    return transport_send(call->session->transport, call->route.purpose, &anew, index, &call->request, auth,
                           call->cut_short ? left_ms : call->route.answer_timeout_ms, on_answer, call);
 }
 
@@ -162,7 +159,8 @@ static void advance(struct call *call)
         finish_unsent(call, &error);
         return;
     }
-    switch (login_auth(session->login, call->doubted, &auth, &call->credential, &error)) {
+    switch (login_auth(session->login, call->route.purpose == TRAFFIC_FENCE, call->doubted, &auth,
+                       &call->credential, &error)) {
     case LOGIN_USABLE:
         break;
     case LOGIN_UNDER_WAY:
@@ -230,7 +228,8 @@ static void note_endpoint(const struct call *call, const struct api_result *resu
     if (result->outcome == API_OK || result->outcome == API_REFUSED) {
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
         note_answer(call, result, blame);
-    } else if (call->request.call == API_REHEARSE || (call->route.apart && result->outcome == API_LOST))
+    } else if (call->route.purpose == TRAFFIC_REHEARSAL ||
+               (call->route.purpose == TRAFFIC_CHECK && result->outcome == API_LOST))
         return; /* what only a rehearsal met, or a visit, must not change whom a fence asks first */
     else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)
         endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
@@ -395,6 +394,7 @@ uint64_t session_probe(struct session *session, size_t endpoint, const struct ap
                        int64_t answer_timeout_ms, session_result_fn *done, void *context)
 {
     struct session_route route = {
+        .purpose = TRAFFIC_POLL,
         .deadline_ms =
             clock_now_ms() + LOGIN_ANSWER_MS + answer_timeout_ms, /* room for a login and its own answer */
         .answer_timeout_ms = answer_timeout_ms,

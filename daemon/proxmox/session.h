@@ -11,6 +11,7 @@
 #include "proxmox/api.h"
 #include "proxmox/credentials.h"
 #include "proxmox/endpoints.h"
+#include "proxmox/traffic.h"
 #include "system/error.h"
 #include "system/secret.h"
 
@@ -33,11 +34,10 @@ typedef void session_result_fn(void *context, uint64_t id, const struct api_resu
 
 /* How a call travels. */
 struct session_route {
-    bool
-        urgent; /* a fence or a live read: on connections of its own, so that polls cannot stand in its way */
-    bool apart; /* a visit: a silence is the host's, and is not held against the endpoint */
-    int64_t deadline_ms;       /* monotonic; bounds the whole call with login, failover and repetition */
-    int64_t answer_timeout_ms; /* of one attempt */
+    enum traffic_purpose purpose; /* its connections go by it, and what an answer tells of the endpoint: a
+                                     check's silence is the host's */
+    int64_t deadline_ms;          /* monotonic; bounds the whole call with login, failover and repetition */
+    int64_t answer_timeout_ms;    /* of one attempt */
     uint64_t
         avoid; /* endpoints (a bit each) to be asked last: they gave no good answer to this asker just now */
     /* Asked right before each attempt, which may be long after the call was made; false ends it unsent. NULL:

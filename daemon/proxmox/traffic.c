@@ -24,6 +24,16 @@ const char *traffic_code_name(enum traffic_code code)
     return codes[code].name;
 }
 
+const char *traffic_purpose_name(enum traffic_purpose purpose)
+{
+    static const char *const names[TRAFFIC_PURPOSE_COUNT] = {
+        [TRAFFIC_POLL] = "poll",   [TRAFFIC_CHECK] = "check", [TRAFFIC_REHEARSAL] = "rehearsal",
+        [TRAFFIC_LOGIN] = "login", [TRAFFIC_FENCE] = "fence",
+    };
+
+    return names[purpose];
+}
+
 enum traffic_code traffic_code_of(const struct api_result *result)
 {
     if (result->outcome == API_LOST)
@@ -56,12 +66,14 @@ static struct traffic_endpoint *endpoint_of(struct traffic *traffic, const char 
     return &traffic->others;
 }
 
-void traffic_add(struct traffic *traffic, const char *endpoint, enum api_call call,
-                 const struct api_result *result)
+void traffic_add(struct traffic *traffic, const char *endpoint, enum traffic_purpose purpose,
+                 enum api_call call, const struct api_result *result, unsigned connections)
 {
     enum traffic_code code = traffic_code_of(result);
 
     endpoint_of(traffic, endpoint)->calls[call][code]++;
+    traffic->requests[purpose]++;
+    traffic->connections[purpose] += connections;
     if (code != TRAFFIC_UNSENT)
         histogram_add(&traffic->durations[call], result->received_ms - result->asked_ms);
 }

@@ -1,7 +1,7 @@
 /*
- * What was asked of Proxmox and what came back, counted for the metrics: by endpoint, call and answer, and
- * how long it took. The labels are closed lists, so that no answer of Proxmox makes a new series. Knows no
- * transfer and no session.
+ * What was asked of Proxmox and what came back, counted for the metrics: by endpoint, call and answer, by
+ * what it was for, and how long it took. The labels are closed lists, so that no answer of Proxmox makes a
+ * new series. Knows no transfer and no session.
  */
 #pragma once
 
@@ -34,6 +34,17 @@ enum traffic_code {
 const char *traffic_code_name(enum traffic_code code); /* "200", "lost" */
 enum traffic_code traffic_code_of(const struct api_result *result);
 
+/* What a request is for: said where the call is made, and carried to its connection. */
+enum traffic_purpose {
+    TRAFFIC_POLL,  /* with the probes of endpoints */
+    TRAFFIC_CHECK, /* a visit */
+    TRAFFIC_REHEARSAL,
+    TRAFFIC_LOGIN, /* whoever needs it */
+    TRAFFIC_FENCE, /* or a status that somebody waits for */
+    TRAFFIC_PURPOSE_COUNT,
+};
+const char *traffic_purpose_name(enum traffic_purpose purpose); /* "poll", "fence" */
+
 struct traffic_endpoint {
     char *text; /* as configured */
     uint64_t calls[API_CALL_COUNT][TRAFFIC_CODE_COUNT];
@@ -44,11 +55,14 @@ struct traffic_endpoint {
 struct traffic {
     struct traffic_endpoint *endpoints; /* by text */
     struct traffic_endpoint others;     /* beyond TRAFFIC_ENDPOINTS_MAX, or without memory; has no text */
-    struct histogram durations[API_CALL_COUNT]; /* of what was sent, until its answer or its end */
+    struct histogram durations[API_CALL_COUNT];  /* of what was sent, until its answer or its end */
+    uint64_t requests[TRAFFIC_PURPOSE_COUNT];    /* that have ended */
+    uint64_t connections[TRAFFIC_PURPOSE_COUNT]; /* made for them, each with one TLS handshake */
 };
 
-void traffic_add(struct traffic *traffic, const char *endpoint, enum api_call call,
-                 const struct api_result *result);
+/* A request has ended, and has made so many connections of its own. */
+void traffic_add(struct traffic *traffic, const char *endpoint, enum traffic_purpose purpose,
+                 enum api_call call, const struct api_result *result, unsigned connections);
 const struct traffic_endpoint *traffic_find(const struct traffic *traffic, const char *endpoint); /* or NULL
                                                                                                    */
 void traffic_clear(struct traffic *traffic); /* frees; usable again */

@@ -117,7 +117,6 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
     curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address);
-    transport->counters.connections += connects > 0 ? (uint64_t)connects : 0;
 
     if (!timed_out && (code == CURLE_OK || transport_ended_by_close(transfer, code))) {
         result.http_status = (int)status;
@@ -130,7 +129,8 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
         if (transfer->call == API_REHEARSE)
             result.http_status = (int)status; /* 2xx alone says that it was no rehearsal, cut off or not */
     }
-    traffic_add(&transport->counters.traffic, transfer->endpoint_text, transfer->call, &result);
+    traffic_add(&transport->traffic, transfer->endpoint_text, transfer->purpose, transfer->call, &result,
+                connects > 0 ? (unsigned)connects : 0);
 
     HASH_DEL(transport->transfers, transfer);
     if (transfer->done)
@@ -347,17 +347,23 @@ static bool prepare(struct transfer *transfer, const struct endpoint *endpoint,
     return set_address(transfer, endpoint, path) && set_tls(transfer) && set_headers(transfer, auth);
 }
 
-uint64_t transport_send(struct transport *transport, enum transport_lane lane,
+uint64_t transport_send(struct transport *transport, enum traffic_purpose purpose,
                         const struct endpoint *endpoint, size_t endpoint_index,
                         const struct api_request *request, const struct transport_auth *auth,
                         int64_t timeout_ms, transport_done_fn *done, void *context)
 {
-    if ((request->call == API_REHEARSE) != (lane == TRANSPORT_REHEARSALS))
+    static const enum transport_lane lanes[TRAFFIC_PURPOSE_COUNT] = {
+        [TRAFFIC_POLL] = TRANSPORT_POLLS,           [TRAFFIC_CHECK] = TRANSPORT_POLLS,
+        [TRAFFIC_REHEARSAL] = TRANSPORT_REHEARSALS, [TRAFFIC_LOGIN] = TRANSPORT_FENCES,
+        [TRAFFIC_FENCE] = TRANSPORT_FENCES,
+    };
+    if ((request->call == API_REHEARSE) != (purpose == TRAFFIC_REHEARSAL))
         return 0;
     struct transfer *transfer = calloc(1, sizeof(*transfer));
     if (!transfer)
         return 0;
-    transfer->lane = &transport->current->lanes[lane];
+    transfer->lane = &transport->current->lanes[lanes[purpose]];
+    transfer->purpose = purpose;
     transport->current->active++;
     transfer->id = ++transport->last_id;
     transfer->call = request->call;
@@ -441,11 +447,11 @@ void transport_free(struct transport *transport)
             transport_generation_free(generation);
     }
     transport_generation_free(transport->current);
-    traffic_clear(&transport->counters.traffic);
+    traffic_clear(&transport->traffic);
     free(transport);
 }
 
-const struct transport_counters *transport_counters(const struct transport *transport)
+const struct traffic *transport_traffic(const struct transport *transport)
 {
-    return &transport->counters;
+    return &transport->traffic;
 }

@@ -19,22 +19,6 @@
 
 struct transport;
 
-/* Sets of connections, so that polls do not stand in a fence's way. What was agreed in a TLS handshake on
- * one of them is resumed on the others. */
-enum transport_lane {
-    TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
-    TRANSPORT_POLLS,  /* and visits: what is asked one after the other takes one handshake; a few connections
-                         to an endpoint, so that a host that hangs does not keep a poll waiting */
-    TRANSPORT_REHEARSALS, /* a connection for each, and no other call: neither may travel by the other's lane
-                           */
-    TRANSPORT_LANE_COUNT,
-};
-
-struct transport_counters {
-    struct traffic traffic; /* what has ended */
-    uint64_t connections;   /* made, each with one TLS handshake */
-};
-
 /* What proves who we are; NULL members are left out. Borrowed for the call. */
 struct transport_auth {
     const char *authorization; /* header value of an API token */
@@ -58,13 +42,14 @@ void transport_free(struct transport *transport);
  * -ENOMEM. */
 int transport_set_trust(struct transport *transport, const struct trust_source *trust);
 
-/* Send one call to one endpoint. Without an answer after timeout_ms it counts as lost (or unsent). Returns an
- * id, or 0 if the request cannot be built, has no business on that lane, or memory ran out. */
-uint64_t transport_send(struct transport *transport, enum transport_lane lane,
+/* Send one call to one endpoint, on the connections that are for its purpose. Without an answer after
+ * timeout_ms it counts as lost (or unsent). Returns an id, or 0 if the request cannot be built, is none for
+ * that purpose (a rehearsal alone is for TRAFFIC_REHEARSAL), or memory ran out. */
+uint64_t transport_send(struct transport *transport, enum traffic_purpose purpose,
                         const struct endpoint *endpoint, size_t endpoint_index,
                         const struct api_request *request, const struct transport_auth *auth,
                         int64_t timeout_ms, transport_done_fn *done, void *context);
 /* No callback any more; the transfer itself goes on to its end, because a power call cannot be taken back. */
 void transport_forget(struct transport *transport, uint64_t id);
 
-const struct transport_counters *transport_counters(const struct transport *transport);
+const struct traffic *transport_traffic(const struct transport *transport); /* what has ended */

@@ -13,7 +13,18 @@
 
 #define TRANSPORT_REASON_MAX 512
 
-/* Connections of one kind of asker. */
+/* Sets of connections, so that polls do not stand in a fence's way. What was agreed in a TLS handshake on
+ * one of them is resumed on the others. */
+enum transport_lane {
+    TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
+    TRANSPORT_POLLS,  /* and visits: what is asked one after the other takes one handshake; a few connections
+                         to an endpoint, so that a host that hangs does not keep a poll waiting */
+    TRANSPORT_REHEARSALS, /* a connection for each, and no other call: neither may travel by the other's lane
+                           */
+    TRANSPORT_LANE_COUNT,
+};
+
+/* The connections of one. */
 struct lane {
     struct generation *generation;
     CURLM *multi;
@@ -31,6 +42,7 @@ struct generation {
 struct transfer {
     uint64_t id;
     struct lane *lane;
+    enum traffic_purpose purpose;
     CURL *easy;
     struct curl_slist *headers, *connect_to;
     bool address_known; /* without asking a resolver */
@@ -63,7 +75,7 @@ struct transport {
     struct generation *current;
     struct transfer *transfers;
     uint64_t last_id;
-    struct transport_counters counters;
+    struct traffic traffic;
 };
 
 /* transport_lanes.c: NULL if memory ran out. Freed when it is an old one and has no transfer any more. */

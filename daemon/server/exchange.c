@@ -45,7 +45,7 @@ static void facts_for_all(const struct exchanges *all, struct view_facts *facts)
         .rehearsals = rooms->rehearsals,
         .tally = engine_tally(rooms->engine),
         .operations_running = engine_running(rooms->engine),
-        .transport = rooms->transport ? transport_counters(rooms->transport) : NULL,
+        .traffic = rooms->transport ? transport_traffic(rooms->transport) : NULL,
         .config = rooms->config,
         .policy = &all->policy,
         .names_known = rooms->names != NULL,

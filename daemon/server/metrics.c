@@ -77,8 +77,11 @@ static const struct metrics_family families[] = {
      "Proxmox calls that have ended, by their HTTP status or what came instead.", metrics_proxmox_requests},
     {"fence_broker_proxmox_request_duration_seconds", METRICS_HISTOGRAM, "call",
      "Time that Proxmox calls took, from sending to the answer or to giving up.", metrics_proxmox_duration},
-    {"fence_broker_proxmox_connections_total", METRICS_COUNTER, "",
-     "Connections made to Proxmox, each with a TLS handshake.", metrics_proxmox_connections},
+    {"fence_broker_proxmox_requests_by_purpose_total", METRICS_COUNTER, "purpose",
+     "Proxmox calls that have ended, by what they were for.", metrics_proxmox_purposes},
+    {"fence_broker_proxmox_connections_total", METRICS_COUNTER, "purpose",
+     "Connections made to Proxmox, each with a TLS handshake, by what they were made for.",
+     metrics_proxmox_connections},
     /* the daemon */
     {"fence_broker_history_write_errors_total", METRICS_COUNTER, "",
      "History records that did not reach the disk.", metrics_history_write_errors},

@@ -157,37 +157,51 @@ static void put_endpoint_calls(struct metrics_sink *sink, const char *text,
 
 void metrics_proxmox_requests(struct metrics_sink *sink)
 {
-    const struct transport_counters *counters = sink->scrape->view->transport;
+    const struct traffic *traffic = sink->scrape->view->traffic;
 
     for (size_t i = 0; i < endpoint_count(sink); i++) {
         const char *text = endpoint_at(sink, i)->text;
 
-        put_endpoint_calls(sink, text, counters ? traffic_find(&counters->traffic, text) : NULL, true);
+        put_endpoint_calls(sink, text, traffic ? traffic_find(traffic, text) : NULL, true);
     }
-    if (counters)
-        put_endpoint_calls(sink, TRAFFIC_OTHERS, &counters->traffic.others, false);
+    if (traffic)
+        put_endpoint_calls(sink, TRAFFIC_OTHERS, &traffic->others, false);
 }
 
 void metrics_proxmox_duration(struct metrics_sink *sink)
 {
-    const struct transport_counters *counters = sink->scrape->view->transport;
+    const struct traffic *traffic = sink->scrape->view->traffic;
 
     for (enum api_call call = 0; call < API_CALL_COUNT; call++) {
         struct histogram sum = {0};
 
         if (!is_first_of_its_name(call))
             continue;
-        for (enum api_call other = call; counters && other < API_CALL_COUNT; other++) {
+        for (enum api_call other = call; traffic && other < API_CALL_COUNT; other++) {
             if (!strcmp(api_row(other)->name, api_row(call)->name))
-                histogram_merge(&sum, &counters->traffic.durations[other]);
+                histogram_merge(&sum, &traffic->durations[other]);
         }
         metrics_put_histogram(sink, METRICS_LABELS({"call", api_row(call)->name}), &sum);
     }
 }
 
+static void put_by_purpose(struct metrics_sink *sink, const uint64_t *counts)
+{
+    for (enum traffic_purpose purpose = 0; purpose < TRAFFIC_PURPOSE_COUNT; purpose++)
+        metrics_put(sink, METRICS_LABELS({"purpose", traffic_purpose_name(purpose)}),
+                    counts ? counts[purpose] : 0);
+}
+
+void metrics_proxmox_purposes(struct metrics_sink *sink)
+{
+    const struct traffic *traffic = sink->scrape->view->traffic;
+
+    put_by_purpose(sink, traffic ? traffic->requests : NULL);
+}
+
 void metrics_proxmox_connections(struct metrics_sink *sink)
 {
-    const struct transport_counters *counters = sink->scrape->view->transport;
+    const struct traffic *traffic = sink->scrape->view->traffic;
 
-    metrics_put(sink, METRICS_NO_LABELS, counters ? counters->connections : 0);
+    put_by_purpose(sink, traffic ? traffic->connections : NULL);
 }

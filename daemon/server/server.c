@@ -69,6 +69,7 @@ static void dispatch(struct exchange *exchange, const struct http_request *reque
         exchange_answer_error(exchange, 0, allow, &error, NULL);
         return;
     }
+    poller_wanted(exchange->all->rooms->poller);
     if (exchange->socket == SERVER_BROKER)
         permit_request(exchange, route, request);
     else

@@ -42,12 +42,12 @@ struct view_facts {
     const struct tally *tally;            /* may be NULL */
     const struct rehearsals *rehearsals;  /* may be NULL */
     unsigned operations_running;
-    const struct transport_counters *transport; /* may be NULL */
-    const struct access_subject *subject;       /* whose eyes these are; NULL: they see all … */
-    uid_t uid;                                  /* … but the Request-Ids of others; ACCESS_NOBODY: of all */
-    const struct config *config;                /* may be NULL */
-    const struct access_policy *policy;         /* may be NULL */
-    bool names_known;                           /* the name service has answered */
+    const struct traffic *traffic;        /* may be NULL */
+    const struct access_subject *subject; /* whose eyes these are; NULL: they see all … */
+    uid_t uid;                            /* … but the Request-Ids of others; ACCESS_NOBODY: of all */
+    const struct config *config;          /* may be NULL */
+    const struct access_policy *policy;   /* may be NULL */
+    bool names_known;                     /* the name service has answered */
 };
 
 /* ---- errors ---- */

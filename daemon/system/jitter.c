@@ -32,12 +32,7 @@ void jitter_begin(const char *const *texts, unsigned count)
 
     for (unsigned i = 0; i < count; i++)
         hash = add_text(hash, texts[i]);
-    seed = mix(hash) | 1;
-}
-
-void jitter_end(void)
-{
-    seed = 0;
+    seed = count > 0 ? mix(hash) | 1 : 0;
 }
 
 int64_t jitter_ms(enum jitter what, int64_t span_ms)

@@ -15,11 +15,12 @@ enum jitter {
     JITTER_VISITS,     /* in which of two rounds hosts are visited */
     JITTER_REHEARSALS, /* when the first turn comes */
     JITTER_RENEWAL,    /* of a ticket */
+    JITTER_LOGIN,      /* after one that failed */
+    JITTER_FIRST,      /* when the first round of polls comes */
 };
 
-/* Once, at the start: texts that no other broker has, all of them. Without it there is no jitter: every part
- * is 0. */
+/* Once, at the start: texts that no other broker has, all of them. Before it, and with none, there is no
+ * jitter: every part is 0. */
 void jitter_begin(const char *const *texts, unsigned count);
-void jitter_end(void); /* there is none any more; for tests */
 /* From 0 to below `span_ms`. */
 int64_t jitter_ms(enum jitter what, int64_t span_ms);

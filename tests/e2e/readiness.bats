@@ -232,7 +232,7 @@ no_reason_is_left_out() {
     row locked/degraded 101 'sim_ctl set 101 lock=migrate' 'sim_ctl set 101 lock='
     row node-maintenance/degraded 106 'sim_ctl node pve4 hastate=maintenance' 'sim_ctl node pve4 hastate=online'
     play
-    row stale/degraded 120 'elsewhere config 120' 'sim_ctl clear http'
+    row stale/degraded 120 'elsewhere status 120' 'sim_ctl clear http'
     row wrong-guest/blocked 101 'sim_ctl set 101 uuid=99999999-2222-3333-4444-555555555555' "sim_ctl set 101 uuid=$OWN" \
         "wrong-guest: the name $NODE of this node leads to vm101 (101)"
     row host-silent/blocked 102 'sim_ctl fault http status=596 call=status guest=102' ''

@@ -89,6 +89,11 @@ int64_t poller_interval_ms(const struct poller *poller)
     return 10000;
 }
 
+void poller_wanted(struct poller *poller)
+{
+    (void)poller;
+}
+
 void poller_poll_now(struct poller *poller)
 {
     (void)poller;

@@ -144,6 +144,7 @@ struct world {
     struct answer answers[ANSWERS_MAX];
     unsigned answered, wanted;
     uint64_t victim; /* cancelled in the first callback */
+    enum traffic_purpose purpose;
 };
 
 static struct fake_ca *ca;
@@ -181,6 +182,7 @@ static inline struct world *begin_as(struct session_credentials credentials)
     world->endpoints = endpoints_new(world->configured, HOSTS);
     world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     assert_non_null(world->session);
+    world->purpose = TRAFFIC_FENCE;
     return world;
 }
 
@@ -226,7 +228,7 @@ static inline uint64_t send_for(struct world *world, enum api_call call, const c
 {
     struct api_request request = {
         .call = call, .node = node, .type = PVE_QEMU, .vmid = 101, .stop_timeout_s = 3};
-    struct session_route route = {.urgent = true,
+    struct session_route route = {.purpose = world->purpose,
                                   .deadline_ms = clock_now_ms() + deadline_ms,
                                   .answer_timeout_ms = 4000,
                                   .avoid = avoid};

@@ -4,6 +4,9 @@
  */
 #include "session_fixture.h"
 
+#include "system/cleanup.h"
+#include "system/jitter.h"
+
 /* ---- login ---- */
 
 static void test_a_call_waits_for_the_login_and_carries_its_ticket_encoded(void **state)
@@ -134,6 +137,7 @@ static void test_a_refused_login_pauses_and_the_pauses_grow(void **state)
 {
     (void)state;
     struct world *world = begin();
+    world->purpose = TRAFFIC_POLL;
     SET(world, refuse_password = true);
     const struct answer *answer = ask(world, API_STATUS);
     assert_int_equal(answer->outcome, API_UNSENT);
@@ -152,6 +156,68 @@ static void test_a_refused_login_pauses_and_the_pauses_grow(void **state)
     monotonic_ahead_ms += LOGIN_REFUSED_PAUSE_MS;
     SET(world, refuse_password = false);
     assert_int_equal(ask(world, API_STATUS)->outcome, API_OK);
+    end(world);
+}
+
+static void test_a_fence_does_not_wait_as_long_as_the_pauses_have_grown(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    world->purpose = TRAFFIC_POLL;
+    SET(world, refuse_password = true);
+    for (unsigned logins = 1; logins <= 3; logins++) {
+        ask(world, API_STATUS);
+        assert_int_equal(total(world, LOGIN), logins * HOSTS);
+        monotonic_ahead_ms += (LOGIN_REFUSED_PAUSE_MS << (logins - 1)) + (logins < 3 ? 1000 : -6000);
+    }
+    SET(world, refuse_password = false);
+    assert_int_equal(ask(world, API_STATUS)->outcome, API_UNSENT); /* 20 s are not over */
+    world->purpose = TRAFFIC_FENCE;
+    assert_int_equal(ask(world, API_STOP)->outcome, API_OK);
+    end(world);
+}
+
+static void test_many_brokers_do_not_log_in_again_at_the_same_time(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    unsigned early = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        jitter_begin(&ids[i], 1);
+        struct world *world = begin();
+        world->purpose = TRAFFIC_POLL;
+        SET(world, refuse_password = true);
+        ask(world, API_STATUS);
+        SET(world, refuse_password = false);
+        monotonic_ahead_ms += LOGIN_REFUSED_PAUSE_MS * 5 / 4;
+        early += ask(world, API_STATUS)->outcome == API_OK;
+        monotonic_ahead_ms += LOGIN_REFUSED_PAUSE_MS / 4;
+        assert_int_equal(ask(world, API_STATUS)->outcome, API_OK); /* all by now */
+        end(world);
+    }
+    jitter_begin(NULL, 0);
+    assert_in_range(early, 1, ARRAY_LEN(ids) - 1);
+}
+
+static void test_who_reaches_nobody_tries_more_and_more_seldom_but_for_a_fence(void **state)
+{
+    (void)state;
+    struct world *world = begin();
+    world->purpose = TRAFFIC_POLL;
+    for (int i = 0; i < HOSTS; i++)
+        break_host(world, i);
+    for (unsigned logins = 1; logins <= 3; logins++) {
+        struct session_description description;
+        ask(world, API_STATUS);
+        session_describe(world->session, &description);
+        assert_int_equal(description.login_failures, logins);
+        monotonic_ahead_ms += 2 * LOGIN_UNREACHED_PAUSE_MS; /* the second pause; the third is twice as long */
+    }
+    for (int i = 0; i < HOSTS; i++)
+        fake_set_greeting(world->hosts[i], FAKE_TLS);
+    assert_int_equal(ask(world, API_STATUS)->outcome, API_UNSENT);
+    world->purpose = TRAFFIC_FENCE;
+    assert_int_equal(ask(world, API_STOP)->outcome, API_OK);
     end(world);
 }
 
@@ -344,6 +410,9 @@ int main(void)
         cmocka_unit_test(test_a_call_refused_under_an_old_token_is_repeated_under_the_new_one),
         cmocka_unit_test(test_new_credentials_wake_those_who_wait_for_the_old_login),
         cmocka_unit_test(test_a_refused_login_pauses_and_the_pauses_grow),
+        cmocka_unit_test(test_a_fence_does_not_wait_as_long_as_the_pauses_have_grown),
+        cmocka_unit_test(test_many_brokers_do_not_log_in_again_at_the_same_time),
+        cmocka_unit_test(test_who_reaches_nobody_tries_more_and_more_seldom_but_for_a_fence),
         cmocka_unit_test(test_new_credentials_end_the_pause),
         cmocka_unit_test(test_a_login_that_reaches_nobody_ends_those_who_wait_and_is_not_hammered),
         cmocka_unit_test(test_the_deadline_holds_while_a_login_is_awaited),

@@ -421,18 +421,18 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     struct endpoints *endpoints = fixture_endpoints();
     struct view_facts facts = fixture_facts(inventory, endpoints);
     struct engine_counters engine = {.joined = 4};
-    struct transport_counters transport = {.connections = 11};
+    struct traffic traffic = {.endpoints = NULL};
 
     endpoints_certificate(endpoints, 0, INT64_C(1800000000999), INT64_C(1763812800000));
 
     (void)state;
     const struct api_result accepted = {
         .outcome = API_OK, .http_status = 200, .asked_ms = 1, .received_ms = 41};
-    traffic_add(&transport.traffic, "pve1", API_STOP, &accepted);
-    traffic_add(&transport.traffic, "pve1", API_POOL, &accepted);
-    traffic_add(&transport.traffic, "pve1", API_POOL_NESTED, &accepted);
+    traffic_add(&traffic, "pve1", TRAFFIC_FENCE, API_STOP, &accepted, 1);
+    traffic_add(&traffic, "pve1", TRAFFIC_POLL, API_POOL, &accepted, 2);
+    traffic_add(&traffic, "pve1", TRAFFIC_POLL, API_POOL_NESTED, &accepted, 0);
     facts.engine = &engine;
-    facts.transport = &transport;
+    facts.traffic = &traffic;
     facts.operations_running = 3;
     _cleanup_(text_clear) struct text out = expose(&facts);
     assert_line(&out, "fence_broker_guests{verdict=\"ready\"} 1");
@@ -451,12 +451,17 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     assert_line(&out, "fence_broker_proxmox_request_duration_seconds_bucket{call=\"stop\",le=\"0.025\"} 0");
     assert_line(&out, "fence_broker_proxmox_request_duration_seconds_bucket{call=\"stop\",le=\"0.05\"} 1");
     assert_line(&out, "fence_broker_proxmox_request_duration_seconds_count{call=\"pool\"} 2");
-    assert_line(&out, "fence_broker_proxmox_connections_total 11");
+    assert_line(&out, "fence_broker_proxmox_requests_by_purpose_total{purpose=\"poll\"} 2");
+    assert_line(&out, "fence_broker_proxmox_requests_by_purpose_total{purpose=\"check\"} 0");
+    assert_line(&out, "fence_broker_proxmox_requests_by_purpose_total{purpose=\"fence\"} 1");
+    assert_line(&out, "fence_broker_proxmox_connections_total{purpose=\"poll\"} 2");
+    assert_line(&out, "fence_broker_proxmox_connections_total{purpose=\"login\"} 0");
+    assert_line(&out, "fence_broker_proxmox_connections_total{purpose=\"fence\"} 1");
     assert_line(&out, "fence_broker_inventory_age_seconds 4.000");
     assert_line(&out, "fence_broker_proxmox_nodes_online 2");
     assert_line(&out, "fence_broker_session_ready 1");
     assert_null(strstr(out.data, "\nfence_broker_session_expiry_timestamp_seconds ")); /* a token has none */
-    traffic_clear(&transport.traffic);
+    traffic_clear(&traffic);
     endpoints_free(endpoints);
 }
 

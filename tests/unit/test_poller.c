@@ -16,7 +16,6 @@ static void test_a_round_learns_guests_hosts_privileges_and_version(void **state
 {
     (void)state;
     struct world *world = begin();
-    assert_false(poller_had_round(world->poller));
     assert_null(poller_inventory(world->poller));
     await_rounds(world, 1);
     struct inventory *inventory = poller_inventory(world->poller);
@@ -258,7 +257,6 @@ static void test_without_anybody_to_ask_a_round_still_ends(void **state)
     for (int i = 0; i < 2; i++)
         fake_set_greeting(world->hosts[i], FAKE_SLAM);
     await_rounds(world, 1);
-    assert_true(poller_had_round(world->poller));
     assert_null(poller_inventory(world->poller));
     assert_int_equal(poller_error(world->poller)->code, ERROR_NO_ENDPOINT);
     end(world);
@@ -486,6 +484,35 @@ static void test_an_endpoint_that_is_lost_makes_it_hurry_and_one_that_stays_lost
     end(world);
 }
 
+static void test_first_rounds_are_spread_and_wait_for_nobody_who_asks(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
+    unsigned parts = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        struct timeval next, now;
+        jitter_begin(&ids[i], 1);
+        struct world *world = begin();
+        assert_true(event_pending(world->poller->timer, EV_TIMEOUT, &next));
+        gettimeofday(&now, NULL);
+        int64_t left_ms = (next.tv_sec - now.tv_sec) * 1000 + (next.tv_usec - now.tv_usec) / 1000;
+        assert_true(left_ms <= POLLER_FIRST_SPREAD_MS);
+        parts |= 1U << (jitter_ms(JITTER_FIRST, POLLER_FIRST_SPREAD_MS) * 4 / POLLER_FIRST_SPREAD_MS);
+        poller_wanted(world->poller);
+        event_base_loop(world->base, EVLOOP_ONCE);
+        assert_true(world->poller->running);
+        poller_wanted(world->poller); /* once */
+        await_rounds(world, 1);
+        assert_true(world->poller->whole);
+        poller_wanted(world->poller); /* and never again */
+        event_base_loop(world->base, EVLOOP_NONBLOCK);
+        assert_false(world->poller->running);
+        end(world);
+    }
+    jitter_begin(NULL, 0);
+    assert_int_equal(parts, 15); /* in each quarter there is one */
+}
+
 static void test_after_its_first_round_a_broker_has_moments_of_its_own(void **state)
 {
     static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
@@ -510,7 +537,7 @@ static void test_after_its_first_round_a_broker_has_moments_of_its_own(void **st
         assert_true(next.tv_sec - now.tv_sec > world->config.poll_interval_ms / 1000 - PATIENCE_S);
         end(world);
     }
-    jitter_end();
+    jitter_begin(NULL, 0);
     assert_int_equal(parts, 15); /* in each quarter of the interval there is one */
     assert_in_range(lists, 1, 11);
 }
@@ -540,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_a_pool_is_asked_as_soon_as_the_list_shows_that_it_has_changed),
         cmocka_unit_test(test_the_list_alone_makes_nobody_a_member),
         cmocka_unit_test(test_who_hurries_asks_for_both_in_each_round),
+        cmocka_unit_test(test_first_rounds_are_spread_and_wait_for_nobody_who_asks),
         cmocka_unit_test(test_after_its_first_round_a_broker_has_moments_of_its_own),
         cmocka_unit_test(test_privileges_that_take_long_to_read_are_read_more_seldom),
         cmocka_unit_test(test_who_looks_again_and_again_makes_it_hurry_and_who_looks_once_does_not),

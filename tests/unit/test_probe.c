@@ -132,11 +132,11 @@ static void test_no_other_call_travels_as_a_rehearsal_and_none_of_it_otherwise(v
     const struct endpoint *endpoint = endpoints_get(here.world->endpoints, 0);
     for (enum api_call call = 0; call < API_CALL_COUNT; call++) {
         const struct api_request request = {.call = call, .node = "pve1", .vmid = 101, .stop_timeout_s = -1};
-        for (enum transport_lane lane = 0; lane < TRANSPORT_LANE_COUNT; lane++) {
-            if ((call == API_REHEARSE) != (lane == TRANSPORT_REHEARSALS))
-                assert_int_equal(
-                    transport_send(transport, lane, endpoint, 0, &request, NULL, 1000, nobody_answers, NULL),
-                    0);
+        for (enum traffic_purpose purpose = 0; purpose < TRAFFIC_PURPOSE_COUNT; purpose++) {
+            if ((call == API_REHEARSE) != (purpose == TRAFFIC_REHEARSAL))
+                assert_int_equal(transport_send(transport, purpose, endpoint, 0, &request, NULL, 1000,
+                                                nobody_answers, NULL),
+                                 0);
         }
     }
     stop();

@@ -226,7 +226,7 @@ static void test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_n
     break_host(world, 2);
     const struct api_request request = {.call = API_STATUS, .node = "pve1", .type = PVE_QEMU, .vmid = 101};
     const struct session_route route = {
-        .apart = true, .deadline_ms = clock_now_ms() + LONG_MS, .answer_timeout_ms = 4000};
+        .purpose = TRAFFIC_CHECK, .deadline_ms = clock_now_ms() + LONG_MS, .answer_timeout_ms = 4000};
     assert_true(session_call(world->session, &request, &route, on_result, world) != 0);
     await(world, 2);
     assert_int_equal(world->answers[1].outcome, API_LOST);

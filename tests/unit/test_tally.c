@@ -97,8 +97,8 @@ static void test_what_was_not_sent_took_no_time(void **state)
     const struct api_result lost = {.outcome = API_LOST, .asked_ms = 10, .received_ms = 4010};
 
     (void)state;
-    traffic_add(&traffic, "pve1", API_STOP, &unsent);
-    traffic_add(&traffic, "pve1", API_STOP, &lost);
+    traffic_add(&traffic, "pve1", TRAFFIC_FENCE, API_STOP, &unsent, 0);
+    traffic_add(&traffic, "pve1", TRAFFIC_FENCE, API_STOP, &lost, 1);
     assert_int_equal(traffic_find(&traffic, "pve1")->calls[API_STOP][TRAFFIC_UNSENT], 1);
     assert_int_equal(traffic_find(&traffic, "pve1")->calls[API_STOP][TRAFFIC_LOST], 1);
     assert_int_equal(histogram_count(&traffic.durations[API_STOP]), 1);
@@ -116,7 +116,7 @@ static void test_endpoints_beyond_the_limit_are_counted_together(void **state)
         char text[32];
 
         snprintf(text, sizeof(text), "pve%d", i);
-        traffic_add(&traffic, text, API_STATUS, &result);
+        traffic_add(&traffic, text, TRAFFIC_CHECK, API_STATUS, &result, 0);
     }
     assert_int_equal(HASH_COUNT(traffic.endpoints), TRAFFIC_ENDPOINTS_MAX);
     assert_int_equal(traffic.others.calls[API_STATUS][TRAFFIC_200], 2);

@@ -117,7 +117,7 @@ static void test_a_libcurl_that_is_not_openssls_is_refused(void **state)
 static void test_where_nobody_listens_nothing_was_sent(void **state)
 {
     (void)state;
-    struct world *world = begin_with(NULL, ca->pem, TRANSPORT_FENCES);
+    struct world *world = begin_with(NULL, ca->pem, TRAFFIC_FENCE);
     int held = fake_bind(&world->endpoint.port); /* bound, not listening: refused, and nobody else's */
     assert_says(ask(world, power(API_STOP)), API_UNSENT, ERROR_NO_ENDPOINT, "stop at pve1");
     close(held);
@@ -218,9 +218,8 @@ static void test_an_answer_that_is_cut_off_is_lost(void **state)
         struct world *world = begin(scripts[i]);
         assert_says(ask(world, power(API_STOP)), API_LOST, ERROR_PROTOCOL, "stop at pve1");
         assert_int_equal(fake_count(world->fake, ""), 1);
-        assert_int_equal(traffic_find(&transport_counters(world->transport)->traffic, "pve1")
-                             ->calls[API_STOP][TRAFFIC_LOST],
-                         1);
+        assert_int_equal(
+            traffic_find(transport_traffic(world->transport), "pve1")->calls[API_STOP][TRAFFIC_LOST], 1);
         end(world);
     }
 }

@@ -9,7 +9,7 @@
 static void assert_refused_as(enum error_code code, const char *pem, struct fake_pve *fake, const char *words,
                               const char *hint)
 {
-    struct world *world = begin_with(fake, pem, TRANSPORT_FENCES);
+    struct world *world = begin_with(fake, pem, TRAFFIC_FENCE);
     const struct answer *answer = ask(world, power(API_STOP));
     assert_says(answer, API_UNSENT, code, words);
     assert_holds(answer->error.hint, hint);
@@ -45,7 +45,7 @@ static void test_a_wrong_name_is_said_in_the_same_words_each_time(void **state)
 {
     (void)state;
     const char *names = "DNS:localhost,DNS:pve2,DNS:pve2.example.com,IP:127.0.0.1,IP:192.0.2.12";
-    struct world *world = begin_with(fake_new(ca, names, NULL), ca->pem, TRANSPORT_FENCES);
+    struct world *world = begin_with(fake_new(ca, names, NULL), ca->pem, TRAFFIC_FENCE);
     for (int i = 0; i < 4; i++) {
         const struct answer *answer = ask(world, power(API_STOP));
         assert_says(answer, API_UNSENT, ERROR_CERTIFICATE, "subject name");
@@ -83,7 +83,7 @@ static void test_a_fingerprint_stands_for_chain_name_and_dates(void **state)
     unsigned before = system_certificates;
     for (size_t i = 0; i < sizeof(fakes) / sizeof(fakes[0]); i++) {
         struct config_fingerprint both[2] = {{{0}}, fingerprint_of(fakes[i])};
-        struct world *world = begin_with(fakes[i], NULL, TRANSPORT_FENCES);
+        struct world *world = begin_with(fakes[i], NULL, TRAFFIC_FENCE);
         trust_these(world, both, 2);
         assert_int_equal(ask(world, version())->outcome, API_OK);
         end(world);
@@ -118,7 +118,7 @@ static void test_another_certificate_is_refused_in_the_handshake_with_the_line_t
 static void test_a_ca_that_does_not_fit_is_said_with_the_fingerprint_to_add(void **state)
 {
     (void)state;
-    struct world *world = begin_with(fake_new(ca, "DNS:pve1", NULL), other_ca->pem, TRANSPORT_FENCES);
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", NULL), other_ca->pem, TRAFFIC_FENCE);
     struct config_fingerprint own = fingerprint_of(world->fake);
     char tail[9];
     const struct answer *answer = ask(world, version());
@@ -182,7 +182,8 @@ static void test_connections_are_kept_and_tls_sessions_resumed(void **state)
     fake_drop_connections(world->fake); /* idle close */
     assert_int_equal(ask(world, power(API_STOP))->outcome, API_OK);
     assert_int_equal(fake_connections(world->fake), 2);
-    assert_int_equal(transport_counters(world->transport)->connections, 2);
+    assert_int_equal(transport_traffic(world->transport)->connections[TRAFFIC_FENCE], 2);
+    assert_int_equal(transport_traffic(world->transport)->requests[TRAFFIC_FENCE], 4);
     assert_int_equal(fake_count(world->fake, "POST"), 1);
     assert_int_equal(world->fake->resumed, 1);
     end(world);
@@ -192,13 +193,13 @@ static void test_a_fence_has_its_own_connection_and_resumes_what_a_poll_began(vo
 {
     (void)state;
     struct world *world = begin(NULL);
-    world->lane = TRANSPORT_POLLS;
+    world->purpose = TRAFFIC_POLL;
     assert_int_equal(ask(world, version())->outcome, API_OK);
-    world->lane = TRANSPORT_FENCES;
+    world->purpose = TRAFFIC_FENCE;
     assert_int_equal(ask(world, power(API_STOP))->outcome, API_OK);
     assert_int_equal(fake_connections(world->fake), 2);
     assert_int_equal(world->fake->resumed, 1);
-    world->lane = TRANSPORT_POLLS;
+    world->purpose = TRAFFIC_POLL;
     assert_int_equal(ask(world, version())->outcome, API_OK);
     assert_int_equal(fake_connections(world->fake), 2);
     end(world);
@@ -306,7 +307,7 @@ static void hundred_each(struct fake_exchange *exchange)
 static void test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed(void **state)
 {
     (void)state;
-    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hundred_each), ca->pem, TRANSPORT_POLLS);
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hundred_each), ca->pem, TRAFFIC_POLL);
     for (int i = 0; i < 250; i++)
         assert_int_equal(ask(world, version())->outcome, API_OK);
     assert_int_equal(fake_connections(world->fake), 3);
@@ -338,7 +339,7 @@ static void hold_statuses(struct fake_exchange *exchange)
 static void test_visits_that_hang_keep_no_poll_waiting(void **state)
 {
     (void)state;
-    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hold_statuses), ca->pem, TRANSPORT_POLLS);
+    struct world *world = begin_with(fake_new(ca, "DNS:pve1", hold_statuses), ca->pem, TRAFFIC_POLL);
     for (int i = 0; i < 4; i++) /* as many as there are at once */
         send_with(world, power(API_STATUS), NULL, PATIENCE_S * 1000);
     while (fake_count(world->fake, "GET") < 4)

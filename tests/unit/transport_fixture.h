@@ -115,7 +115,7 @@ static struct fake_ca *ca, *other_ca;
 struct world {
     struct event_base *base;
     struct transport *transport;
-    enum transport_lane lane;
+    enum traffic_purpose purpose;
     struct fake_pve *fake;
     struct endpoint endpoint;
     struct answer answers[ANSWERS_MAX];
@@ -155,13 +155,14 @@ static inline void on_done(void *context, uint64_t id, const struct api_result *
         event_base_loopbreak(world->base);
 }
 
-static inline struct world *begin_with(struct fake_pve *fake, const char *ca_pem, enum transport_lane lane)
+static inline struct world *begin_with(struct fake_pve *fake, const char *ca_pem,
+                                       enum traffic_purpose purpose)
 {
     struct world *world = calloc(1, sizeof(*world));
     world->base = event_base_new();
     world->fake = fake;
     world->transport = transport_new(world->base, &(struct trust_source){.ca_pem = ca_pem});
-    world->lane = lane;
+    world->purpose = purpose;
     world->endpoint = (struct endpoint){.text = strdup("pve1"),
                                         .address = strdup("127.0.0.1"),
                                         .name = strdup("pve1"),
@@ -172,7 +173,7 @@ static inline struct world *begin_with(struct fake_pve *fake, const char *ca_pem
 
 static inline struct world *begin(fake_script *script)
 {
-    return begin_with(fake_new(ca, "DNS:pve1", script), ca->pem, TRANSPORT_FENCES);
+    return begin_with(fake_new(ca, "DNS:pve1", script), ca->pem, TRAFFIC_FENCE);
 }
 
 static inline void end(struct world *world)
@@ -190,7 +191,7 @@ static inline void end(struct world *world)
 static inline uint64_t send_with(struct world *world, struct api_request request,
                                  const struct transport_auth *auth, int64_t timeout_ms)
 {
-    return transport_send(world->transport, world->lane, &world->endpoint, 0, &request, auth, timeout_ms,
+    return transport_send(world->transport, world->purpose, &world->endpoint, 0, &request, auth, timeout_ms,
                           on_done, world);
 }
 
