@@ -18,11 +18,12 @@
 
 struct poller;
 
-#define POLLER_WHOLE_MS        (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
-#define POLLER_FIRST_SPREAD_MS 2000 /* the first rounds of brokers that start together, unless one is asked  \
-                                     */
-#define POLLER_HURRY_MS     5000    /* between rounds while it hurries; less if the interval is */
-#define POLLER_HURRY_FOR_MS 60000   /* after what made it hurry */
+#define POLLER_WHOLE_MS (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
+#define POLLER_FIRST_SPREAD_MS                                                                               \
+    2000                          /* the first rounds of brokers that start together, unless one is asked    \
+                                   */
+#define POLLER_HURRY_MS     5000  /* between rounds while it hurries; less if the interval is */
+#define POLLER_HURRY_FOR_MS 60000 /* after what made it hurry */
 #define POLLER_ALARM_MS     (5 * 60 * 1000) /* what fails again within this is no reason to hurry again */
 #define POLLER_WATCH_GAP_MS 5000            /* who looks again within this watches, … */
 #define POLLER_WATCH_FOR_MS 15000           /* … and for so long it hurries */
