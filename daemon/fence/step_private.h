@@ -35,9 +35,6 @@ bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kin
 /* The same of the status, whose first answer is not waited for for long. */
 void step_read_status(struct step *step, struct step_effects *effects, int64_t now_ms);
 
-/* Ask the hosts for the last word on a read that proves off, or whether one that does not answer is there. */
-void step_read_hosts(struct step *step, struct step_effects *effects, int64_t now_ms);
-
 /* step_power.c */
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms);
 /* Where calls matter: elsewhere they can only fail. NULL: on any host (HA). */
