@@ -31,7 +31,7 @@ static int find(char path[static PATH_MAX], struct failure *failure)
     memcpy(slash + 1, ADMIN, sizeof(ADMIN));
     if (access(path, X_OK) == 0)
         return 0;
-    return failure_set(failure, "it is part of the client's package: install that anew", "cannot run %s: %s",
+    return failure_set(failure, "it is part of the client's package: reinstall that", "cannot run %s: %s",
                        path, strerror(errno));
 }
 
@@ -46,8 +46,7 @@ int admin_doctor(const char *socket, bool json, struct failure *failure)
     if (find(path, failure) < 0)
         return -1;
     execv(path, arguments);
-    return failure_set(failure, "install the client's package anew", "cannot run %s: %s", path,
-                       strerror(errno));
+    return failure_set(failure, "reinstall the client's package", "cannot run %s: %s", path, strerror(errno));
 }
 
 /* ---- the nodes ------------------------------------------------------------------------------------------
@@ -130,7 +129,7 @@ char *admin_node_names(void)
     struct failure failure = {0};
     char *names = find(path, &failure) == 0 && ask(path, lines) ? join(lines) : NULL;
     if (!names)
-        say_debug("the cluster's nodes are not known (%s), so every guest counts",
+        say_debug("the names of the cluster's nodes are unknown (%s), so every guest is checked",
                   failure.cause ? failure.cause : "see `" ADMIN " nodes`");
     failure_clear(&failure);
     return names;

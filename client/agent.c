@@ -186,7 +186,7 @@ static int read_power(const struct settings *settings, const char *plug, int64_t
         bool is_off = answer.length == 4 && memcmp(answer.body, "off\n", 4) == 0;
         on = is_on;
         if (!is_on && !is_off)
-            on = failure_set(failure, "client and daemon must be of the same version",
+            on = failure_set(failure, "client and daemon must have the same version",
                              "the broker's answer is neither on nor off");
     }
     answer_clear(&answer);
@@ -343,8 +343,8 @@ int agent_run(int argc, char **argv, struct failure *failure)
 {
     _cleanup_(settings_clear) struct settings settings = {0};
     if (argc <= 1 && isatty(STDIN_FILENO))
-        fputs("fence_broker: reading key=value lines from the terminal up to ctrl-d; --help shows what else "
-              "there is\n",
+        fputs("fence_broker: reading key=value lines from the terminal up to Ctrl-D; --help shows the other "
+              "ways to run it\n",
               stderr);
     int rc = argc > 1 ? settings_read_options(&settings, argc, argv, failure)
                       : settings_read_lines(&settings, stdin, failure);

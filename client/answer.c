@@ -208,7 +208,7 @@ static char *json_member(const char *text, const char *name)
     return NULL;
 }
 
-static const char default_hint[] = "/usr/sbin/fence_broker status shows how the broker is";
+static const char default_hint[] = "see /usr/sbin/fence_broker status";
 
 /* Text errors are `CODE: MESSAGE`, then `hint: HINT`. */
 static int text_failure(const struct answer *answer, struct failure *failure)
@@ -233,7 +233,7 @@ static int text_failure(const struct answer *answer, struct failure *failure)
 int answer_failure(const struct answer *answer, struct failure *failure)
 {
     if (answer->status < 400)
-        return failure_set(failure, "client and daemon must be of the same version",
+        return failure_set(failure, "client and daemon must have the same version",
                            "the broker answered with the unexpected HTTP status %d", answer->status);
     if (!answer->json)
         return text_failure(answer, failure);

@@ -54,8 +54,8 @@ int can_make_target(char *const *operands, char **target, struct failure *failur
     errno = 0;
     const struct passwd *user = getpwnam(operands[0]);
     if (!user)
-        return failure_set(failure, "see getent passwd", "there is no user %s here%s%s", operands[0],
-                           errno ? ": " : "", errno ? strerror(errno) : "");
+        return failure_set(failure, "see getent passwd", "user %s does not exist on this machine%s%s",
+                           operands[0], errno ? ": " : "", errno ? strerror(errno) : "");
     _cleanup_(freep) char *query = make_query(user);
     _cleanup_(freep) char *ask = request_encode(operands[1]);
     _cleanup_(freep) char *plug = request_encode(operands[2] ? operands[2] : "");

@@ -18,7 +18,7 @@
 #include "system/cleanup.h"
 #include "watch.h"
 
-#define HELP_HINT "/usr/sbin/fence_broker --help lists what there is"
+#define HELP_HINT "/usr/sbin/fence_broker --help lists the commands"
 
 enum operand {
     OPERAND_NONE,
@@ -46,18 +46,18 @@ static const struct command commands[] = {
      .path = "/v1/status%s",
      .watched = true,
      .synopsis = "status",
-     .description = "the broker: session, endpoints, readiness"},
+     .description = "the broker: session, endpoints, verdict"},
     {.name = "targets",
      .path = "/v1/guests%s",
      .operand = OPERAND_OPTIONAL,
      .watched = true,
      .synopsis = "targets [PLUG]",
-     .description = "the guests it can fence; with PLUG one of them, read now"},
+     .description = "all guests with verdicts; with PLUG one guest, read now"},
     {.name = "history",
      .path = "/v1/operations%s",
      .cut = true,
      .synopsis = "history",
-     .description = "what was asked and how it ended, newest first"},
+     .description = "requests and how they ended, newest first"},
     {.name = "explain",
      .path = "/v1/operations%s",
      .operand = OPERAND_NEEDED,
@@ -66,16 +66,16 @@ static const struct command commands[] = {
     {.name = "doctor",
      .doctor = true,
      .synopsis = "doctor",
-     .description = "would a fence work, and if not, why; works without a daemon, too"},
+     .description = "would a fence work, and if not, why (also without a daemon)"},
     {.name = "permissions",
      .path = "/v1/permissions%s",
      .synopsis = "permissions",
-     .description = "what Proxmox has granted: too much, too little, and the lines that mend it"},
+     .description = "what Proxmox grants: too much, too little, how to fix it"},
     {.name = "metrics",
      .path = "/metrics%s",
      .text_only = true,
      .synopsis = "metrics",
-     .description = "counters, as Prometheus text"},
+     .description = "metrics in the Prometheus text format"},
     {.name = "off",
      .path = "/v1/guests%s/off",
      .operand = OPERAND_NEEDED,
@@ -99,11 +99,11 @@ static const struct command commands[] = {
      .operand = OPERAND_OPTIONAL,
      .rehearsal = true,
      .synopsis = "rehearse [PLUG]",
-     .description = "would Proxmox accept a stop; without PLUG of all guests that you may power"},
+     .description = "would Proxmox accept a stop (no PLUG: all you may power)"},
     {.name = "whoami",
      .path = "/v1/whoami%s",
      .synopsis = "whoami",
-     .description = "whom the broker takes you for, and what its rules let you do"},
+     .description = "who you are to the broker, and what its rules allow you"},
     {.name = "can", /* its target is made of three operands, see can.c */
      .path = "/v1/can%s",
      .verdict = true,
@@ -113,7 +113,7 @@ static const struct command commands[] = {
      .alone = true,
      .text_only = true,
      .synopsis = "version",
-     .description = "of this program; that of the broker is in status"},
+     .description = "the version of this program; status shows the broker's"},
 };
 
 enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_SINCE };
@@ -146,21 +146,22 @@ void commands_print_version(void)
 
 void commands_print_help(void)
 {
-    printf("fence_broker powers guests of Proxmox VE by asking fence_brokerd on this node.\n\n"
+    printf("fence_broker powers guests of Proxmox VE through fence_brokerd on this node.\n\n"
            "For people:\n"
            "  fence_broker COMMAND [--json] [--socket PATH]\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
-    printf("  status and targets take --watch[=SECONDS] (again and again); history takes -n, --limit=NUMBER\n"
-           "  and --since=TIME; off, on and reboot take --dry-run (say what would be done); reboot takes\n"
-           "  --method onoff|cycle. fence_broker COMMAND --help has them by command.\n\n"
+    printf("  status and targets take --watch[=SECONDS] (repeat); history takes -n,\n"
+           "  --limit=NUMBER and --since=TIME; off, on and reboot take --dry-run (show what\n"
+           "  would be done); reboot takes --method onoff|cycle. The options of a command:\n"
+           "  fence_broker COMMAND --help\n\n"
            "As a fence agent:\n"
-           "  fence_broker OPTIONS, or key=value lines on standard input without any argument\n"
-           "  actions: off on reboot status list list-status monitor metadata manpage validate-all\n");
+           "  fence_broker OPTIONS, or key=value lines on standard input and no argument\n"
+           "  actions: off on reboot status list list-status monitor metadata manpage\n"
+           "           validate-all\n");
     metadata_print_options();
-    printf("\nExit status: 0 done (status: on; can: yes), 2 off (status), no (can) or something is off "
-           "(doctor), 1 "
-           "everything else. See fence_broker(8).\n");
+    printf("\nExit status: 0 done (status: on; can: yes); 2 off (status), no (can) or\n"
+           "something needs attention (doctor); 1 everything else. See fence_broker(8).\n");
 }
 
 static void print_option(bool taken, const char *option, const char *description)
@@ -173,15 +174,14 @@ static void print_option(bool taken, const char *option, const char *description
 static void print_command_help(const struct command *command)
 {
     printf("usage: fence_broker %s [OPTION...]\n%s\n\n", command->synopsis, command->description);
-    print_option(command->cut, "-n, --limit=NUMBER", "so many at most");
-    print_option(command->cut, "--since=TIME", "none from before: an age (2h), a day, or RFC 3339");
-    print_option(command->watched, "--watch[=SECONDS]",
-                 "again and again, every 2 seconds if nothing is said");
-    print_option(command->power, "--dry-run", "say what would be done, and do nothing");
-    print_option(command->power, "--method=onoff|cycle", "of reboot: off and on (the default), or a reset");
-    print_option(!command->text_only, "--json", "the broker's JSON, see fence-broker-json(7)");
-    print_option(!command->alone, "-s, --socket=PATH", "of the broker; default " BROKER_SOCKET);
-    print_option(true, "-h, --help", "this");
+    print_option(command->cut, "-n, --limit=NUMBER", "show at most NUMBER");
+    print_option(command->cut, "--since=TIME", "only since TIME: an age (2h), a day, or RFC 3339");
+    print_option(command->watched, "--watch[=SECONDS]", "repeat, every 2 seconds by default");
+    print_option(command->power, "--dry-run", "show what would be done, and do nothing");
+    print_option(command->power, "--method=onoff|cycle", "for reboot: off and on (the default), or a reset");
+    print_option(!command->text_only, "--json", "print the broker's JSON, see fence-broker-json(7)");
+    print_option(!command->alone, "-s, --socket=PATH", "broker's socket; default " BROKER_SOCKET);
+    print_option(true, "-h, --help", "print this");
     printf("\nSee fence_broker(8).\n");
 }
 
@@ -290,14 +290,15 @@ static int check_call(const struct command *command, const struct call *call, in
     if (call->json && command->text_only)
         return failure_set(failure, "leave out --json", "'%s' has no JSON form", command->name);
     if (call->watch && !command->watched)
-        return failure_set(failure, HELP_HINT, "--watch goes with status and targets, not with '%s'",
+        return failure_set(failure, HELP_HINT, "--watch works with status and targets, not with '%s'",
                            command->name);
     if ((call->limit || call->since) && !command->cut)
-        return failure_set(failure, HELP_HINT, "--limit and --since go with history, not with '%s'",
+        return failure_set(failure, HELP_HINT, "--limit and --since work with history, not with '%s'",
                            command->name);
     if (!command->power && (call->dry_run || call->method))
         return failure_set(failure, HELP_HINT,
-                           "--dry-run and --method go with off, on and reboot, not with '%s'", command->name);
+                           "--dry-run and --method work with off, on and reboot, not with '%s'",
+                           command->name);
     if (call->method && strcasecmp(call->method, "onoff") != 0 && strcasecmp(call->method, "cycle") != 0)
         return failure_set(failure, "use onoff or cycle", "--method %s is not known", call->method);
     return request_socket_check(call->socket, failure);

@@ -13,14 +13,13 @@
 #define VENDOR_URL   "https://www.proxmox.com/"
 #define OPTION_WIDTH 34
 
-static const char longdesc[] = "fence_broker powers the guests of Proxmox VE that are nodes of this cluster. "
-                               "It asks fence_brokerd on the same node, which is logged "
-                               "in to Proxmox VE and knows the guests of its pool, over a UNIX socket; "
-                               "addresses, users and secrets are the broker's configuration "
-                               "(/etc/fence-broker/fence-broker.conf), not parameters of the device. A "
-                               "device needs no parameters at all: without pcmk_host_list and "
-                               "pcmk_host_map Pacemaker asks the broker which guests it can fence. Off and "
-                               "reboot succeed only when the guest is proven to be off.";
+static const char longdesc[] =
+    "fence_broker powers the Proxmox VE guests that are nodes of this cluster. It asks fence_brokerd on the "
+    "same node over a UNIX socket; the daemon is logged in to Proxmox VE and knows the guests of its pool. "
+    "Addresses, users and secrets belong in the configuration of the daemon "
+    "(/etc/fence-broker/fence-broker.conf), not in the parameters of the device. A device needs no "
+    "parameters: without pcmk_host_list and pcmk_host_map, Pacemaker asks the broker which guests it can "
+    "fence. Off and reboot succeed only when the guest is proven to be off.";
 
 static const char *const actions[] = {"on",          "off",     "reboot",   "status",  "list",
                                       "list-status", "monitor", "metadata", "manpage", "validate-all"};

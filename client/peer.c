@@ -83,16 +83,15 @@ int peer_check(int fd, const char *path, struct failure *failure)
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t length = sizeof(peer);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-        return failure_set(failure, "this needs a UNIX socket of Linux", "cannot tell who listens on %s: %s",
+        return failure_set(failure, "this needs a UNIX socket on Linux", "cannot tell who listens on %s: %s",
                            path, strerror(errno));
     say_debug("%s: the other end is uid %u, pid %d", path, (unsigned)peer.uid, (int)peer.pid);
     bool known = peer.uid != OVERFLOW_UID && peer.uid != (uid_t)-1;
     if (known && (peer.uid == 0 || peer.uid == geteuid() || owns_directory(peer.uid, path)))
         return 0;
     return failure_set(failure,
-                       "the broker's socket lies in a directory of its own user that root made and only root "
-                       "could replace, as "
-                       "/run/fence-broker is: see who listens with `ss -xlp`",
-                       "what listens on %s is not the broker but uid %u (pid %d), so nothing was asked of it",
+                       "the socket's directory must belong to the broker's user, and only root may be able "
+                       "to replace it, as with /run/fence-broker; see who listens: `ss -xlp`",
+                       "the listener on %s is not the broker but uid %u (pid %d), so nothing was sent to it",
                        path, (unsigned)peer.uid, (int)peer.pid);
 }

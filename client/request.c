@@ -133,10 +133,11 @@ static int connect_failure(const char *path, int error, struct failure *failure)
         return -1;
     case EACCES:
     case EPERM:
-        return failure_set(
-            failure,
-            "be root or a member of the socket's group: as root, usermod -aG haclient USER, then log in anew",
-            "uid %u may not use the broker's socket %s: permission denied", (unsigned)geteuid(), path);
+        return failure_set(failure,
+                           "be root or a member of the socket's group: as root, usermod -aG haclient USER, "
+                           "then log in again",
+                           "uid %u may not use the broker's socket %s: permission denied",
+                           (unsigned)geteuid(), path);
     case EPROTOTYPE:
         return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
                            "%s is a socket of another kind than the broker's", path);
@@ -145,10 +146,9 @@ static int connect_failure(const char *path, int error, struct failure *failure)
                            "the broker accepts no connection on %s (timed out)", path);
     case EMFILE:
     case ENFILE:
-        return failure_set(failure, "raise the limit that this names", "cannot make a socket: %s",
-                           strerror(error));
+        return failure_set(failure, "raise that limit", "cannot create a socket: %s", strerror(error));
     default:
-        return failure_set(failure, "see that the socket is the broker's: " BROKER_SOCKET,
+        return failure_set(failure, "check that the socket is the broker's: " BROKER_SOCKET,
                            "cannot connect to %s: %s", path, strerror(error));
     }
 }
@@ -221,9 +221,8 @@ static int wait_for(int fd, short events, int64_t deadline)
 static enum outcome late(const struct request *request, struct failure *failure)
 {
     failure_set(failure,
-                "the broker carries on with what it has begun: /usr/sbin/fence_broker history shows how it "
-                "ended, and "
-                "power_timeout sets how long the client waits",
+                "the broker finishes what it has begun: /usr/sbin/fence_broker history shows how it ended, "
+                "and power_timeout sets how long the client waits",
                 "no answer from the broker within %lld s (timed out)", (long long)request->wait_s);
     return OUTCOME_FAILED;
 }
@@ -285,8 +284,9 @@ static enum outcome read_answer(int fd, const struct request *request, struct an
         case ANSWER_COMPLETE:
             return OUTCOME_ANSWER;
         case ANSWER_GARBLED:
-            failure_set(failure, "client and daemon must be of the same version, and the socket the broker's",
-                        "what answers on %s does not speak the broker's language", request->socket);
+            failure_set(failure,
+                        "client and daemon must have the same version, and the socket must be the broker's",
+                        "what answers on %s does not speak the broker's protocol", request->socket);
             return OUTCOME_FAILED;
         case ANSWER_MORE:
             break;
@@ -339,13 +339,13 @@ int request_perform(const struct request *request, struct answer *answer, struct
         say_debug("the connection ended without an answer; asking once more");
         outcome = ask_again(request, head, deadline, answer, failure);
         if (outcome == OUTCOME_FAILED)
-            failure_prefix(failure, "the broker hung up without an answer, and then");
+            failure_prefix(failure, "the broker closed the connection without an answer, and then");
     }
     if (outcome == OUTCOME_CUT || outcome == OUTCOME_UNREAD)
         failure_set(failure,
-                    "see why it ends, and how the operation ended: journalctl -u fence-broker.service, "
-                    "/usr/sbin/fence_broker history",
-                    "the broker hung up twice without an answer");
+                    "see why the daemon stops, and how the operation ended: journalctl -u "
+                    "fence-broker.service, /usr/sbin/fence_broker history",
+                    "the broker closed the connection twice without an answer");
     if (outcome != OUTCOME_ANSWER) {
         answer_clear(answer);
         return -1;

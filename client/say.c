@@ -107,7 +107,7 @@ void say_setup(bool quiet, bool verbose, const char *debug_file)
     /* O_NONBLOCK: a FIFO that nobody reads must not hold a fence */
     debug_fd_ = open(debug_file, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     if (debug_fd_ < 0)
-        say_warning("cannot write the debug file %s: %s; going on without it", debug_file, strerror(errno));
+        say_warning("cannot write the debug file %s: %s; continuing without it", debug_file, strerror(errno));
 }
 
 void say_warning(const char *format, ...)

@@ -58,7 +58,7 @@ static const struct paint {
     {"a fence would fail", "\033[31m"},
     {"denied", "\033[31m"},
     {"not accepted", "\033[31m"},
-    {"a fence would work, but something is off", "\033[33m"},
+    {"a fence would work, but something needs attention", "\033[33m"},
 };
 
 /* A word is a verdict where it fills a cell of a table, a pair of brackets, or what follows a colon: in the
@@ -204,7 +204,7 @@ void screen_put(const struct screen *screen, const char *text, size_t length, un
             size_t left = 0;
             for (const char *at = text; at < end; at++)
                 left += *at == '\n';
-            printf("(%zu more lines; make the window higher)%s\n", left, screen->terminal ? "\033[K" : "");
+            printf("(%zu more lines; make the window taller)%s\n", left, screen->terminal ? "\033[K" : "");
             return;
         }
         used += put_line(screen, text, line_end);

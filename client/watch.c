@@ -31,7 +31,7 @@ int watch_read_interval(const char *text, int *interval_ms, struct failure *fail
         return 0;
     double seconds = strspn(text, "0123456789.") == strlen(text) ? strtod(text, &end) : 0;
     if (!end || *end || end == text || !(seconds >= SHORTEST_S && seconds <= LONGEST_S))
-        return failure_set(failure, "give seconds, 0.1 to 3600: --watch=2", "--watch=%s is no interval",
+        return failure_set(failure, "give seconds, 0.1 to 3600: --watch=2", "--watch=%s is not an interval",
                            text);
     *interval_ms = (int)(seconds * 1000);
     return 0;

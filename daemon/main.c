@@ -173,7 +173,7 @@ static void on_ready_wait(evutil_socket_t fd, short what, void *context)
     }
     log_say(KIND_STARTED_BLIND,
             (const struct log_field[]){LOG_ERROR_CODE(poller_error(broker->rooms.poller)), {NULL, NULL}},
-            "Proxmox could not be used within %d s after the start; going on", READY_WAIT_MS / 1000);
+            "Proxmox could not be used within %d s after the start; still trying", READY_WAIT_MS / 1000);
     become_ready(broker);
 }
 
@@ -294,7 +294,7 @@ static void take_over(struct broker *broker)
     log_say(KIND_RELOADED, NULL, "reloaded %s", broker->config_path);
     if (broker->settings->credential_secrets)
         log_say(KIND_RESTART_NEEDED, NULL,
-                "a changed credential of systemd's counts from the next restart on, not from a reload");
+                "a changed systemd credential takes effect at the next restart, not on a reload");
     if (broker->ready)
         notify_ready();
 }
@@ -328,8 +328,7 @@ static void on_names_wait(evutil_socket_t fd, short what, void *context)
     if (!broker->names || !broker->coming)
         return;
     log_say(KIND_NAME_SERVICE_SILENT, NULL,
-            "the name service does not answer: the new configuration counts when it does, until then the "
-            "old one");
+            "the name service does not answer: the old configuration stays in force until it does");
     if (broker->ready)
         notify_ready();
 }
@@ -368,8 +367,8 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
         error_set(&error, ERROR_INTERNAL, "no memory or thread to ask for users and groups");
     settings_free(settings);
     log_say(KIND_RELOAD_REFUSED, (const struct log_field[]){LOG_ERROR_CODE(&error), {NULL, NULL}},
-            "not reloaded, everything stays as it was: %s%s%s", error.message, error.hint[0] ? "; " : "",
-            error.hint);
+            "not reloaded, the old configuration stays in force: %s%s%s", error.message,
+            error.hint[0] ? "; " : "", error.hint);
     if (broker->ready)
         notify_ready();
 }
@@ -403,10 +402,10 @@ static void on_term(evutil_socket_t signal_number, short what, void *context)
     if (broker->stopping)
         return;
     broker->stopping = true;
-    log_say(KIND_ENDING, NULL, "%s: ending, %u operations under way", strsignal((int)signal_number),
+    log_say(KIND_ENDING, NULL, "%s: stopping, %u operations under way", strsignal((int)signal_number),
             engine_running(broker->rooms.engine));
     notify_stopping();
-    notify_status("ending; %u operations under way", engine_running(broker->rooms.engine));
+    notify_status("stopping; %u operations under way", engine_running(broker->rooms.engine));
     server_close_listeners(broker->server);
     rehearsals_stop(broker->rooms.rehearsals);
     engine_drain(broker->rooms.engine, DRAIN_WAIT_MS, on_drained, broker);

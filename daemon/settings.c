@@ -246,7 +246,8 @@ static void log_note(void *context, size_t line, const char *text)
 void settings_warn(const struct settings *settings)
 {
     if (settings->group_missing)
-        log_say(KIND_GROUP_MISSING, NULL, "there is no group %s here: only root and hacluster may ask",
+        log_say(KIND_GROUP_MISSING, NULL,
+                "group %s does not exist on this machine: only root and hacluster may ask",
                 settings->config->socket_group);
     if (!settings->names)
         log_say(KIND_NAME_SERVICE_SILENT, NULL,
@@ -265,7 +266,7 @@ void settings_warn_of_restart(const struct config *old, const struct config *new
         strcmp(old->metrics_path, new->metrics_path) != 0 ||
         strcmp(old->state_directory, new->state_directory) != 0)
         log_say(KIND_RESTART_NEEDED, NULL,
-                "a changed socket path or state directory counts from the next restart on");
+                "a changed socket path or state directory takes effect at the next restart");
 }
 
 void settings_lint_guests(const struct settings *settings, const struct access_guest *guests, size_t count)
@@ -297,7 +298,7 @@ struct settings *settings_load_as_service(const char *path, const char **user, s
     custody_leave(*user);
     if (!settings && *user) {
         struct error found = *error;
-        error_set(error, found.code, "%s (looked at as the user %s)", found.message, *user);
+        error_set(error, found.code, "%s (checked as the user %s)", found.message, *user);
         error_hint(error, "%s", found.hint);
     }
     return settings;
@@ -328,9 +329,9 @@ static void check_password(const struct settings *settings)
     const char *word = settings->secret ? secret_reveal(settings->secret) : "";
     char first = *word, last = first ? word[strlen(word) - 1] : '\0';
     if (settings->config->user && (first == ' ' || first == '\t' || last == ' ' || last == '\t'))
-        printf("warning: the password begins or ends with a blank, which counts\n");
+        printf("warning: the password begins or ends with a blank, which is part of it\n");
     else if (settings->config->user && (first == '"' || first == '\'') && first == last)
-        printf("warning: the password is in quotes, which count\n");
+        printf("warning: the password is in quotes, which are part of it\n");
 }
 
 /* By what the file says alone: that a VMID and a name are the same guest only Proxmox knows. */
@@ -348,10 +349,9 @@ static void warn_of_two_names(const struct config *config)
         while (strcasecmp(one->target, other->target) != 0) /* the first line for this guest */
             other++;
         if (are_two_nodes(one, other))
-            printf(
-                "warning: [nodes] has two names for guest %s, %s and %s: whoever fences one of them powers "
-                "off the other\n",
-                one->target, other->node, one->node);
+            printf("warning: [nodes] has two names for guest %s, %s and %s: fencing one of them powers off "
+                   "the other\n",
+                   one->target, other->node, one->node);
     }
 }
 
@@ -367,10 +367,10 @@ int settings_check(const char *config_path)
     }
     if (settings->group_missing) {
         error_set(&error, ERROR_BAD_REQUEST,
-                  "there is no group %s here: systemd makes no socket without it, and else only root and "
-                  "hacluster may ask",
+                  "group %s does not exist on this machine: systemd makes no socket without it, and "
+                  "otherwise only root and hacluster may ask",
                   settings->config->socket_group);
-        error_hint(&error, "groupadd --system %s (installing Pacemaker makes haclient)",
+        error_hint(&error, "groupadd --system %s (installing Pacemaker creates haclient)",
                    settings->config->socket_group);
         settings_print_error(&error);
         return 1;

@@ -23,15 +23,16 @@ struct audit_options {
 
 static void usage(FILE *out)
 {
-    fputs("usage: fence-broker-admin audit --user-cfg FILE --pve {7|8|9} [--identity ID]… [--path PATH]…\n"
-          "                           [--pool NAME] [--json]\n"
+    fputs("usage: fence-broker-admin audit --user-cfg FILE --pve {7|8|9}\n"
+          "                 [--identity ID]… [--path PATH]… [--pool NAME] [--json]\n"
           "      --user-cfg FILE  a copy of /etc/pve/user.cfg; - is standard input\n"
           "      --pve VERSION    of the Proxmox VE it comes from: 7, 8 or 9\n"
           "      --identity ID    only this user or token (repeatable)\n"
           "      --path PATH      only this path, e.g. /vms/101 (repeatable)\n"
           "      --pool NAME      only the guests of this pool\n"
           "      --json           for programs\n"
-          "Tells who could fence which guest, who can do more than that, and who cannot log in.\n",
+          "Tells who could fence which guest, who can do more than that, and who cannot log\n"
+          "in.\n",
           out);
 }
 
@@ -196,7 +197,7 @@ static bool is_user_cfg(const char *path, const char *text, size_t length)
             if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
                 return true;
     }
-    fprintf(stderr, "fence-broker-admin audit: %s: %s; copy /etc/pve/user.cfg of a Proxmox host%s\n",
+    fprintf(stderr, "fence-broker-admin audit: %s: %s; copy /etc/pve/user.cfg from a Proxmox host%s\n",
             strcmp(path, "-") == 0 ? "standard input" : path,
             length ? "has no line of a user.cfg" : "is empty",
             strcmp(path, "-") == 0 ? ", and see whether the command before the pipe failed" : "");

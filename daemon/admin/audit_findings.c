@@ -55,11 +55,11 @@ static int look_at_token(const char *id, void *context)
     if (!owner)
         return -ENOMEM;
     if (length == strlen("root@pam") && strncmp(id, "root@pam", length) == 0)
-        return tell(search, (struct audit_finding){.code = "root-token", .subject = id},
-                    say("%s is a token of root: %s", id,
-                        token.privsep ? "it does what it is granted in root's name"
-                                      : "it can do everything on every host"),
-                    say("pveum user token remove root@pam %s", name));
+        return tell(
+            search, (struct audit_finding){.code = "root-token", .subject = id},
+            say("%s is a token of root: %s", id,
+                token.privsep ? "it does what it is granted as root" : "it can do everything on every host"),
+            say("pveum user token remove root@pam %s", name));
     if (token.privsep)
         return 0;
     return tell(search, (struct audit_finding){.code = "token-without-separation", .subject = id},

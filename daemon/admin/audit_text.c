@@ -248,7 +248,7 @@ void audit_text(const struct audit *audit, struct text *out)
     put_section(out, "Who could fence", "  who\tmay log in\tguests\tand more\n", &sections.fence, "nobody");
     put_section(
         out,
-        "Who of them can do more (than VM.PowerMgmt, VM.Audit and Pool.Audit on pools and their members)",
+        "Which of them can do more (than VM.PowerMgmt, VM.Audit and Pool.Audit on pools and their members)",
         "  who\twhere\tprivileges\n", &sections.more, "nobody");
     put_section(out, "Who cannot log in", "  who\twhy\n", &sections.shut_out, "nobody");
     put_section(out, "What deserves a look", NULL, &sections.findings, "nothing");

@@ -61,8 +61,8 @@ static bool read_user(struct can *can)
     errno = 0;
     const struct passwd *user = getpwnam(can->user);
     if (!user) {
-        fprintf(stderr, "fence-broker-admin: there is no user %s here%s%s; see getent passwd\n", can->user,
-                errno ? ": " : "", errno ? strerror(errno) : "");
+        fprintf(stderr, "fence-broker-admin: user %s does not exist on this machine%s%s; see getent passwd\n",
+                can->user, errno ? ": " : "", errno ? strerror(errno) : "");
         return false;
     }
     can->peer.uid = user->pw_uid;
@@ -153,7 +153,7 @@ static bool read_arguments(struct can *can, char *const *arguments)
     if (strcmp(can->ask, "read") == 0) {
         can->question.right = ACCESS_READ;
     } else if (!access_action_from_name(can->ask, &can->question.action)) {
-        fprintf(stderr, "fence-broker-admin: %s is no action that rules are about; " HINT, can->ask);
+        fprintf(stderr, "fence-broker-admin: %s is not an action of the rules; " HINT, can->ask);
         return false;
     }
     read_plug(can);

@@ -16,14 +16,15 @@
 
 static void usage(FILE *out)
 {
-    fputs("usage: " ADMIN " check [-c FILE] [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]\n"
+    fputs("usage: " ADMIN " check [-c FILE]\n"
+          "           [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]\n"
           "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ")\n"
-          "      --can          what the rules of the file say: may USER do ACTION (off, on, reboot, "
-          "rehearse, read)\n"
-          "                     to PLUG; pool=NAME, tag=NAME, name=NAME, vmid=NUMBER tell what the file does "
-          "not know\n"
+          "      --can          may USER do ACTION (off, on, reboot, rehearse, read) to\n"
+          "                     PLUG by the rules of the file? pool=NAME, tag=NAME,\n"
+          "                     name=NAME, vmid=NUMBER tell what the file does not know\n"
           "  -h, --help         print this\n"
-          "Reads the configuration, the secret and the CA as the daemon would, and asks Proxmox nothing.\n",
+          "Reads the configuration, the secret and the CA as the daemon would. Does not ask\n"
+          "Proxmox.\n",
           out);
 }
 

@@ -228,7 +228,7 @@ int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure)
     if (output.status != 0) {
         tool_output_clear(&output);
         return failure_set(failure, "start Pacemaker on this node, and ask as root or a member of haclient",
-                           "cibadmin: %s", words ? words : "it failed without a word");
+                           "cibadmin: %s", words ? words : "it failed without a message");
     }
     int rc = cib_read(cib, output.text, output.length, failure);
     tool_output_clear(&output);

@@ -93,10 +93,12 @@ static void propose_device(struct cluster *cluster)
     static const char id[] = CLUSTER_DEVICE_ID;
     long long s = proposed_s(cluster);
     cluster_say(cluster, DIAGNOSIS_FAILURE, "no stonith device runs " CLUSTER_AGENT "%s",
-                cluster->others ? "; there are others, which the broker knows nothing of" : "");
+                cluster->others ? "; there are devices of other agents, which the broker knows nothing about"
+                                : "");
     cluster_hint(cluster,
                  "on one node (pcs stonith create %s " CLUSTER_AGENT
-                 " and crm configure primitive %s stonith:" CLUSTER_AGENT " will do with these time-outs):",
+                 " and crm configure primitive %s stonith:" CLUSTER_AGENT
+                 " do as well, with these time-outs):",
                  id, id);
     cluster_paste(
         cluster,
@@ -122,13 +124,12 @@ static void say_short(struct cluster *cluster, const struct cib_device *device, 
 {
     long long least = reboot_ms < off_ms ? reboot_ms : off_ms;
     const char *ha = least < HA_MS ? cluster_ha_guest(cluster) : NULL;
-    cluster_say(
-        cluster, DIAGNOSIS_WARNING,
-        "Pacemaker waits %lld s for a reboot by %s and %lld s for an off, and the broker goes on for up "
-        "to %lld s: it would be killed before%s%s%s%s",
-        reboot_ms / 1000, device->id, off_ms / 1000, cluster->deadline_ms / 1000,
-        least < HUNG_MS ? "; " HUNG_TEXT : "", ha ? "; Proxmox HA, which manages " : "", ha ? ha : "",
-        ha ? ", takes 95 s, and 180 s when its host died" : "");
+    cluster_say(cluster, DIAGNOSIS_WARNING,
+                "Pacemaker waits %lld s for a reboot by %s and %lld s for an off, but the broker may take up "
+                "to %lld s: Pacemaker would kill the agent first%s%s%s%s",
+                reboot_ms / 1000, device->id, off_ms / 1000, cluster->deadline_ms / 1000,
+                least < HUNG_MS ? "; " HUNG_TEXT : "", ha ? "; Proxmox HA, which manages " : "", ha ? ha : "",
+                ha ? ", takes 95 s, or 180 s if its host died" : "");
     cluster_hint(cluster, "on one node of the cluster:");
     cluster_paste(cluster,
                   "crm_resource --resource %s --set-parameter pcmk_reboot_timeout --parameter-value %llds && "
@@ -189,7 +190,7 @@ static void ask_names(struct cluster *cluster, const char *socket)
     if (cluster->plugs_known && cluster->plugs.deadline_ms > 0)
         cluster->deadline_ms = cluster->plugs.deadline_ms;
     if (!cluster->plugs_known)
-        cluster_say(cluster, DIAGNOSIS_SKIPPED, "whom the nodes' names lead to was not looked at: %s",
+        cluster_say(cluster, DIAGNOSIS_SKIPPED, "not checked which guests the nodes' names lead to: %s",
                     !socket         ? "no daemon was asked"
                     : failure.cause ? failure.cause
                                     : "out of memory");
@@ -222,11 +223,11 @@ void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadl
                               .deadline_ms = deadline_ms > 0 ? deadline_ms : CLUSTER_USUAL_MS};
     struct failure failure = {0};
     if (!tool_exists(TOOL)) {
-        cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not looked at: Pacemaker's " TOOL " is not installed here");
+        cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not checked: Pacemaker's " TOOL " is not installed here");
         return;
     }
     if (cib_query(&cluster.cib, CIB_WAIT_MS, &failure) < 0) {
-        cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not looked at: %s",
+        cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not checked: %s",
                     failure.cause ? failure.cause : "out of memory");
         cluster_hint(&cluster, "%s", failure.hint ? failure.hint : "free some memory");
     } else {

@@ -36,7 +36,7 @@ static char *write_map(const struct hosts *device)
 static void paste_map(struct cluster *cluster, const struct hosts *device)
 {
     _cleanup_(freep) char *map = write_map(device);
-    cluster_hint(cluster, map ? "on one node of the cluster:" : "write it anew, as in n1:101;n2:102");
+    cluster_hint(cluster, map ? "on one node of the cluster:" : "rewrite it, as in n1:101;n2:102");
     if (map)
         cluster_paste(cluster,
                       "crm_resource --resource %s --set-parameter pcmk_host_map --parameter-value '%s'",
@@ -61,20 +61,20 @@ void cluster_judge_map(struct cluster *cluster, const struct hosts *device)
     const char *id = device->device->id;
     if (device->commas) {
         cluster_say(cluster, DIAGNOSIS_FAILURE,
-                    "pcmk_host_map of %s has a comma between nodes, or one too many: nodes are separated by "
-                    "';', and ',' is for the guests of one node",
+                    "pcmk_host_map of %s has a comma between nodes, or one too many: separate nodes with "
+                    "';'; ',' separates the guests of one node",
                     id);
         paste_map(cluster, device);
     } else if (device->backslashes) {
-        cluster_say(cluster, DIAGNOSIS_WARNING,
-                    "pcmk_host_map of %s has a backslash, which Pacemaker drops, and keeps from 3.0.2 on",
-                    id);
+        cluster_say(
+            cluster, DIAGNOSIS_WARNING,
+            "pcmk_host_map of %s has a backslash: Pacemaker before 3.0.2 drops it, newer ones keep it", id);
         paste_map(cluster, device);
     }
     if (!hosts_argument_known(device)) {
         cluster_say(cluster, DIAGNOSIS_WARNING,
-                    "pcmk_host_argument of %s is %s, which fence_broker does not read: it goes by the "
-                    "node's name, and pcmk_host_map has no effect",
+                    "pcmk_host_argument of %s is %s, which fence_broker does not read: it uses the node's "
+                    "name, and pcmk_host_map has no effect",
                     id, device->argument);
         cluster_hint(cluster, "on one node of the cluster:");
         cluster_paste(cluster, "crm_resource --resource %s --delete-parameter pcmk_host_argument", id);

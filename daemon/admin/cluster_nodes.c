@@ -30,10 +30,10 @@ static void say_nowhere(struct cluster *cluster, const struct cluster_target *ta
     char words[SOURCE_MAX];
     const char *node = target->node->name, *source = source_of(target, words, sizeof(words));
     cluster_say(cluster, DIAGNOSIS_FAILURE, "the node %s cannot be fenced: %s%s%s%s%s", node, source,
-                *source ? " makes it " : "", *source ? plug->name : "", *source ? ", and " : "",
+                *source ? " maps it to " : "", *source ? plug->name : "", *source ? ", and " : "",
                 plug->message);
     if (*source)
-        cluster_hint(cluster, "%s; or mend %s", plug->hint, source);
+        cluster_hint(cluster, "%s; or fix %s", plug->hint, source);
     else
         cluster_hint(cluster, "%s; or name it in fence-broker.conf, under [nodes]: `%s = VMID`", plug->hint,
                      node);
@@ -60,11 +60,10 @@ static void say_unserved(struct cluster *cluster, const struct cib_node *of)
     const struct plug *plug = plugs_get(&cluster->plugs, node);
     const struct hosts *device = &cluster->devices[0];
     if (device->check == HOST_CHECK_DYNAMIC && plug && plug->vmid) {
-        cluster_say(
-            cluster, DIAGNOSIS_FAILURE,
-            "Pacemaker finds no device for the node %s: the broker knows it (guest %s, %s), but not by "
-            "this very name",
-            node, plug->vmid, plug->guest);
+        cluster_say(cluster, DIAGNOSIS_FAILURE,
+                    "Pacemaker finds no device for the node %s: the broker knows it (guest %s, %s), but not "
+                    "by exactly this name",
+                    node, plug->vmid, plug->guest);
         cluster_hint(cluster,
                      "on every node, name it under [nodes] in fence-broker.conf (%s = %s), and reload; this "
                      "line does both:",
@@ -106,14 +105,13 @@ static bool compare_names(struct cluster *cluster, const struct cluster_target *
         return true;
     const char *source = source_of(first, words, sizeof(words));
     cluster_say(cluster, DIAGNOSIS_FAILURE,
-                "the node %s is two guests: %s makes it %s, which is guest %s (%s), and to the broker %s is "
-                "guest %s (%s)",
+                "the node %s leads to two guests: %s maps it to %s, which is guest %s (%s), but to the "
+                "broker %s is guest %s (%s)",
                 node, source, other->name, other->vmid, other->guest, node, own->vmid, own->guest);
-    cluster_hint(
-        cluster,
-        "see on that node which one it is (`cat /sys/class/dmi/id/product_uuid`; in Proxmox `qm config "
-        "VMID`), then mend %s, or [nodes] in fence-broker.conf",
-        source);
+    cluster_hint(cluster,
+                 "check on that node which one it is (`cat /sys/class/dmi/id/product_uuid`; in Proxmox `qm "
+                 "config VMID`), then fix %s, or [nodes] in fence-broker.conf",
+                 source);
     return false;
 }
 
@@ -200,11 +198,10 @@ static bool compare_nodes(struct cluster *cluster)
             continue;
         good = false;
         cluster_say(cluster, DIAGNOSIS_FAILURE,
-                    "the nodes %s and %s are one guest: %s (%s); who fences one of them powers off the other",
+                    "the nodes %s and %s are one guest: %s (%s); fencing one of them powers off the other",
                     first->node->name, second->node->name, first->plug->vmid, first->plug->guest);
-        cluster_hint(cluster,
-                     "mend pcmk_host_map (or plug and port of the devices), or [nodes] in fence-broker.conf: "
-                     "`/usr/sbin/fence_broker targets` shows the guests");
+        cluster_hint(cluster, "fix pcmk_host_map (or plug and port of the devices), or [nodes] in "
+                              "fence-broker.conf: `/usr/sbin/fence_broker targets` shows the guests");
     }
     return good;
 }

@@ -40,9 +40,10 @@ static void judge_delay(struct cluster *cluster)
     for (size_t i = 0; i < cib->node_count; i++)
         if (!cib->nodes[i].remote)
             *(first ? &second : &first) = cib->nodes[i].name;
-    cluster_say(cluster, DIAGNOSIS_WARNING,
-                "two nodes and no delay: when they lose sight of each other, both can end up off");
-    cluster_hint(cluster, "%s is to survive here; on one node of the cluster:", first);
+    cluster_say(
+        cluster, DIAGNOSIS_WARNING,
+        "two nodes and no delay: when they lose contact, they can fence each other, and both end up off");
+    cluster_hint(cluster, "this lets %s survive; on one node of the cluster:", first);
     cluster_paste(
         cluster, "crm_resource --resource %s --set-parameter pcmk_delay_base --parameter-value '%s:5s;%s:0s'",
         cluster->device_count ? cluster->devices[0].device->id : CLUSTER_DEVICE_ID, first, second);
@@ -54,8 +55,9 @@ static void judge_quorum(struct cluster *cluster, const struct corosync *corosyn
     if (corosync->device)
         cluster_say(cluster, DIAGNOSIS_OK, "a quorum device decides between the two nodes");
     else if (!corosync->two_node) {
-        cluster_say(cluster, DIAGNOSIS_WARNING,
-                    "two nodes without two_node: who is left alone has no quorum, and fences nobody");
+        cluster_say(
+            cluster, DIAGNOSIS_WARNING,
+            "two nodes without two_node: the node that is left alone has no quorum, and fences nobody");
         cluster_hint(cluster, "on both nodes, then restart corosync (pcs quorum update does it too):");
         cluster_paste(cluster, "sed -i '/^[[:space:]]*quorum[[:space:]]*{/a\\    two_node: 1' %s", path);
     } else if (corosync->wait_for_all == 0) {
@@ -77,7 +79,7 @@ void cluster_judge_two(struct cluster *cluster)
     if (corosync_read(&corosync, &failure) == 0)
         judge_quorum(cluster, &corosync);
     else
-        cluster_say(cluster, DIAGNOSIS_SKIPPED, "wait_for_all was not looked at: %s",
+        cluster_say(cluster, DIAGNOSIS_SKIPPED, "wait_for_all was not checked: %s",
                     failure.cause ? failure.cause : "out of memory");
     failure_clear(&failure);
 }

@@ -27,13 +27,13 @@ struct options {
 static void usage(FILE *out)
 {
     fputs("usage: " ADMIN " doctor [-s SOCKET | -c FILE] [--json]\n"
-          "  -s, --socket PATH  of the broker (default " BROKER_SOCKET ")\n"
-          "  -c, --config FILE  ask no broker, but look with this configuration\n"
+          "  -s, --socket PATH  the broker's socket (default " BROKER_SOCKET ")\n"
+          "  -c, --config FILE  do not ask the broker: check with this configuration\n"
           "      --json         for programs\n"
           "Would a fence work, and if not, why? Asks the running broker, else Proxmox "
-          "with " SETTINGS_DEFAULT_PATH ";\n"
-          "and looks at Pacemaker on this node.\n"
-          "Exit status: 0 fine, 1 a fence would fail, 2 it would work but something is off.\n",
+          "with\n" SETTINGS_DEFAULT_PATH "; and looks at Pacemaker on this node.\n"
+          "Exit status: 0 fine, 1 a fence would fail, 2 it would work but something needs\n"
+          "attention.\n",
           out);
 }
 
@@ -72,7 +72,7 @@ static int read_options(int argc, char **argv, struct options *options)
     if (optind < argc)
         fprintf(stderr, ADMIN ": unexpected argument %s\n", argv[optind]);
     else
-        fputs(ADMIN ": --config asks no broker: leave out --socket\n", stderr);
+        fputs(ADMIN ": --config does not ask the broker: leave out --socket\n", stderr);
     usage(stderr);
     return 1;
 }

@@ -91,7 +91,7 @@ static void check_state(const char *directory, struct error *error)
     if (stat(directory, &st) < 0)
         wrong = strerror(errno);
     else if (!S_ISDIR(st.st_mode))
-        wrong = "it is no directory";
+        wrong = "it is not a directory";
     else if (euidaccess(directory, W_OK | X_OK) < 0)
         wrong = strerror(errno);
     else if (statvfs(directory, &space) == 0 && space.f_bavail * space.f_frsize < STATE_BYTES)
@@ -101,7 +101,7 @@ static void check_state(const char *directory, struct error *error)
     error_set(error, ERROR_INTERNAL, "uid %lu cannot write to the state directory %s: %s",
               (unsigned long)geteuid(), directory, wrong);
     error_hint(error, "as root: `install -d -m 0750 -o fence-broker -g fence-broker %s`%s", directory,
-               getuid() == 0 ? "" : "; and ask as root, who looks as the daemon's user");
+               getuid() == 0 ? "" : "; and run this as root: it then checks as the daemon's user");
 }
 
 /* ---- one round ---- */
@@ -279,10 +279,10 @@ static bool run(struct patient *patient, struct diagnosis *diagnosis)
     }
     facts.local_ms = clock_now_ms() - began_ms;
     if (!patient->config) {
-        facts.not_asked = "the configuration comes first";
+        facts.not_asked = "the configuration must be fixed first";
     } else if (would_take_codes(patient, &facts)) {
-        facts.not_asked = "a daemon is there, and a second login would take a one-time code from it; ask it: "
-                          "/usr/sbin/fence_broker doctor";
+        facts.not_asked = "a daemon is running, and a second login would use up one of its one-time codes; "
+                          "ask the daemon: /usr/sbin/fence_broker doctor";
     } else {
         log_set_level(LOG_CRIT); /* the report says it all */
         return examine(patient, &facts, diagnosis);

@@ -119,8 +119,8 @@ int doctor_ask(struct diagnosis *diagnosis, const char *socket, bool json, struc
             fwrite(answer.body, 1, answer.length, stdout);
         rc = answer_failure(&answer, failure);
     } else if (rc == 0 && !doctor_read(diagnosis, answer.body, answer.length)) {
-        rc = failure_set(failure, "all programs of the broker must be of the same version",
-                         "what the broker answered is no report of the doctor's");
+        rc = failure_set(failure, "all programs of the broker must have the same version",
+                         "the broker's answer is not a report of the doctor");
     }
     answer_clear(&answer);
     return rc;

@@ -202,7 +202,7 @@ static void explain(const struct https *https, CURLcode code, struct error *erro
             "shows this one: --fingerprint %s",
             https->seen.fingerprint);
     } else if (certificate) {
-        error_set(error, ERROR_CERTIFICATE, "whom to trust is not clear: %s", words);
+        error_set(error, ERROR_CERTIFICATE, "cannot set up certificate verification: %s", words);
         error_hint(error, "give --ca-file with a copy of /etc/pve/pve-root-ca.pem");
     } else {
         error_set(error, ERROR_NO_ENDPOINT, "%s: %s", where, words);

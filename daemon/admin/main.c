@@ -26,8 +26,8 @@ static const struct {
     {"check", "read and check the configuration, the secret and the CA", check_main},
     {"doctor", "would a fence work, and if not, why", doctor_main},
     {"audit", "who could fence what, from a copy of user.cfg", audit_main},
-    {"provision", "make what fencing takes in Proxmox VE", provision_main},
-    {"nodes", "whose fencing a strict monitor insists on", nodes_main},
+    {"provision", "set up in Proxmox VE what fencing needs", provision_main},
+    {"nodes", "the nodes that monitor with strict=1 checks", nodes_main},
 };
 
 static void usage(FILE *out)
@@ -37,7 +37,7 @@ static void usage(FILE *out)
         fprintf(out, "  %-16s %s\n", commands[i].word, commands[i].what);
     fputs("  -V, --version    print the version\n"
           "  -h, --help       print this; COMMAND --help prints the options of a command\n"
-          "What the running broker knows: fence_broker --help\n",
+          "To ask the running broker: fence_broker --help\n",
           out);
 }
 

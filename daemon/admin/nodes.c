@@ -43,8 +43,8 @@ int nodes_main(int argc, char **argv)
     if (argc > 1) {
         bool help = !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help");
         fputs("usage: " ADMIN " nodes\n"
-              "The names of the cluster's nodes, one a line, from Pacemaker or corosync.conf: those that\n"
-              "monitor with strict=1 insists on.\n",
+              "Prints the names of the cluster's nodes, one per line, from Pacemaker or\n"
+              "corosync.conf: the nodes that monitor with strict=1 checks.\n",
               help ? stdout : stderr);
         return help ? 0 : 2;
     }

@@ -101,8 +101,8 @@ static int take_answer(struct plugs *plugs, size_t first, size_t end, char *body
         good = (line = strsep(&body, "\n")) && take_plug(plugs, i, line);
     if (good)
         return 0;
-    return failure_set(failure, "client and daemon must be of the same version",
-                       "the broker's answer about names is not understood");
+    return failure_set(failure, "client and daemon must have the same version",
+                       "the broker's answer about names cannot be read");
 }
 
 /* One request for as many as there is room for, from the `first` on; where it ended, or 0 and `failure`. */

@@ -114,7 +114,7 @@ int prompt_yes(const char *question, struct error *error)
         if (length >= 0)
             return strcmp(line, "y") == 0 || strcmp(line, "yes") == 0;
     }
-    error_set(error, ERROR_BAD_REQUEST, "nobody can be asked: %s", strerror(errno));
-    error_hint(error, "without a terminal say --yes");
+    error_set(error, ERROR_BAD_REQUEST, "there is no terminal to ask at: %s", strerror(errno));
+    error_hint(error, "without a terminal use --yes");
     return -1;
 }

@@ -23,28 +23,32 @@ struct provision_options {
 
 static void usage(FILE *out)
 {
-    fputs("usage: fence-broker-admin provision --pool POOL --guests ID,ID… --user USER@REALM --token NAME…\n"
-          "                               [--group GROUP] [--role ROLE] [--remove]\n"
-          "                               [--apply ENDPOINT --as USER@REALM --secret-file FILE …]\n"
+    fputs("usage: fence-broker-admin provision --pool POOL --guests ID,ID…\n"
+          "                 --user USER@REALM --token NAME… [--group GROUP] [--role ROLE] [--remove]\n"
+          "                 [--apply ENDPOINT --as USER@REALM --secret-file FILE …]\n"
           "       fence-broker-admin provision --print-admin [--as USER@pam]\n"
-          "Makes what fencing takes in Proxmox VE and nothing more: prints the script for a shell of "
-          "Proxmox, or with\n"
-          "--apply does it over the API, as an administrator who is not root.\n"
-          "      --pool POOL          of the guests that may be fenced\n"
+          "Sets up in Proxmox VE what fencing needs and nothing more: prints the script for\n"
+          "a shell of Proxmox, or with --apply does it over the API, as an administrator\n"
+          "who is not root.\n"
+          "      --pool POOL          pool of the guests that may be fenced\n"
           "      --guests ID,ID…      their VMIDs\n"
           "      --user USER@REALM    who fences, e.g. fence@pve\n"
-          "      --token NAME         a token of that user; repeatable: one a node can be revoked alone\n"
-          "      --group GROUP        grant to this group, with the user in it, instead of the user itself\n"
+          "      --token NAME         a token of that user; repeatable: with a token\n"
+          "                           for each node, one can be revoked alone\n"
+          "      --group GROUP        put the user into this group, and grant to the group\n"
           "      --role ROLE          default FenceBroker\n"
-          "      --with-vm-monitor    VM.Monitor too, as guides for Proxmox VE 7 and 8 have it; not needed\n"
-          "      --pve VERSION        7, 8 or 9: of the hosts that the script is for; needed with "
-          "--with-vm-monitor\n"
+          "      --with-vm-monitor    VM.Monitor too, as guides for Proxmox VE 7 and 8 have\n"
+          "                           it; not needed\n"
+          "      --pve VERSION        7, 8 or 9: of the hosts that the script is for;\n"
+          "                           needed with --with-vm-monitor\n"
           "      --remove             take it away again\n"
           "      --apply ENDPOINT     HOST[:PORT], or ADDRESS as NAME\n"
           "      --as USER@REALM      the administrator\n"
-          "      --ca-file FILE, --fingerprint SHA256 (repeatable)   whom to trust\n"
-          "      --secret-file FILE   new file for the token's secret; with several tokens FILE.NAME each\n"
-          "      --password-fd N, --totp-fd N   a line each, instead of asking at the terminal\n"
+          "      --ca-file FILE, --fingerprint SHA256 (repeatable)\n"
+          "                           what to verify the host's certificate with\n"
+          "      --secret-file FILE   new file for the token's secret; with several tokens\n"
+          "                           FILE.NAME each\n"
+          "      --password-fd N, --totp-fd N   read a line from there; do not ask for it\n"
           "      --yes                do not ask whether to go on\n"
           "      --print-admin        the steps that make an administrator who is not root\n",
           out);
@@ -122,7 +126,7 @@ static int add_fingerprint(struct provision_way *way, const char *text)
         return complain("no memory", "");
     way->fingerprints = grown;
     if (config_value_fingerprint(text, &grown[count], &problem) < 0)
-        return complain("--fingerprint is no SHA-256 fingerprint",
+        return complain("--fingerprint is not a SHA-256 fingerprint",
                         "as `pvenode cert info` shows it: 32 pairs AB:CD:…");
     return add_string(&way->fingerprint_texts, &way->fingerprint_count, text) ? 0 : complain("no memory", "");
 }
@@ -287,7 +291,7 @@ static int check_way(struct provision_options *options)
                             way->password_fd >= 0 || way->totp_fd >= 0 || way->as))
         return complain("--as, --secret-file, --ca-file, --fingerprint, --password-fd, --totp-fd and --yes "
                         "belong to --apply",
-                        "leave them out for the script, or say --apply ENDPOINT");
+                        "leave them out for the script, or add --apply ENDPOINT");
     if (!options->apply) {
         if (options->wish.with_vm_monitor && options->wish.version == 0)
             return complain("--with-vm-monitor needs --pve 7 or --pve 8", "Proxmox VE 9 has no VM.Monitor");

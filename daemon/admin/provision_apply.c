@@ -96,14 +96,14 @@ static bool secrets_have_a_place(const struct application *application, const st
         if (!application->way->secret_file) {
             error_set(error, ERROR_BAD_REQUEST,
                       "Proxmox shows a token's secret once, and there is no file for it");
-            error_hint(error, "say --secret-file FILE, a file that does not exist yet");
+            error_hint(error, "name one with --secret-file FILE, a file that does not exist yet");
             return false;
         }
         _cleanup_(freep) char *path = secret_path(application, plan->steps[i].token);
         if (path && access(path, F_OK) == 0) {
             error_set(error, ERROR_BAD_REQUEST,
                       "%s exists already, and a secret is never written over another", path);
-            error_hint(error, "move it away, or say another --secret-file");
+            error_hint(error, "move it away, or name another --secret-file");
             return false;
         }
     }
@@ -136,7 +136,7 @@ static int make_token(const struct application *application, const struct provis
         path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
     if (fd < 0) {
         error_set(error, ERROR_BAD_REQUEST, "%s: %s", path ? path : "no memory", strerror(errno));
-        error_hint(error, "say another --secret-file, in a folder that can be written");
+        error_hint(error, "name another --secret-file, in a writable directory");
         return -EIO;
     }
     int result = provision_call(application->session, step->call, &step->parts, &data, error);
@@ -148,8 +148,8 @@ static int make_token(const struct application *application, const struct provis
         unlink(path);
         if (result == -EIO && error->code != ERROR_PROTOCOL) /* no answer: it may be there all the same */
             error_hint(error,
-                       "look for it and remove it, its secret is lost, then run this again: pveum user token "
-                       "remove %s %s",
+                       "if the token exists, remove it, because its secret is lost; then run this again: "
+                       "pveum user token remove %s %s",
                        text_word(&user, application->wish->user), step->parts.token);
         return result;
     }
@@ -181,8 +181,8 @@ static int carry_out(const struct application *application, const struct provisi
         else
             result = provision_call(application->session, step->call, &step->parts, &data, error);
         if (result == -ENOENT) {
-            error_set(error, ERROR_PROTOCOL, "something that this needs was taken away meanwhile");
-            error_hint(error, "run it again: it looks anew");
+            error_set(error, ERROR_PROTOCOL, "something that this needs was removed meanwhile");
+            error_hint(error, "run it again: it starts from what is there now");
         }
         if (result) {
             char hint[ERROR_HINT_MAX];
@@ -201,7 +201,7 @@ static int agreed(const struct application *application, const struct provision_
 {
     if (provision_plan_count(plan, PROVISION_STOP)) {
         error_set(error, ERROR_BAD_REQUEST, "something is in the way (STOP above), and nothing was changed");
-        error_hint(error, "mend it and run this again");
+        error_hint(error, "fix it and run this again");
         return -1;
     }
     if (!secrets_have_a_place(application, plan, error))
@@ -221,7 +221,7 @@ static int apply_plan(struct application *application, struct provision_plan *pl
         return 1;
     }
     if (!to_do)
-        puts("nothing is to be done");
+        puts("nothing to do");
     if (carry_out(application, plan, error))
         return complain(error);
     if (application->wish->remove)

@@ -86,7 +86,7 @@ static int check_one(struct provision_session *session, struct privileges_scope 
     }
     bool good = report->excess == 0 && report->missing == 0;
     if (good)
-        printf("  %s: just what fencing takes\n", id);
+        printf("  %s: just what fencing needs\n", id);
     return !good;
 }
 

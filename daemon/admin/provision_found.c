@@ -16,7 +16,7 @@ static int read_list(struct provision_session *session, enum provision_call call
     if (result == 0 && *list && json_object_is_type(*list, json_type_array))
         return 0;
     if (result != -EIO)
-        error_set(error, ERROR_PROTOCOL, "Proxmox answered with something that is no list");
+        error_set(error, ERROR_PROTOCOL, "Proxmox answered with something that is not a list");
     return -EIO;
 }
 
@@ -31,7 +31,7 @@ static int read_version(struct provision_session *session, const struct provisio
     if (result == 0 && found->version >= 7)
         return 0;
     if (result == 0)
-        error_set(error, ERROR_PROTOCOL, "this is Proxmox VE %s; 7 is the oldest that is known here",
+        error_set(error, ERROR_PROTOCOL, "this is Proxmox VE %s; the oldest supported version is 7",
                   *version ? version : "of an unknown version");
     return -EIO;
 }

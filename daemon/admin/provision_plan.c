@@ -200,7 +200,7 @@ static void plan_role(const struct provision_wish *wish, const struct provision_
     json_get_string(role, "privs", &has);
     if (special) {
         provision_plan_add(plan, PROVISION_STOP,
-                           "%s is a role of Proxmox's own and gives more than fencing takes", wish->role);
+                           "%s is a role of Proxmox's own and gives more than fencing needs", wish->role);
         provision_plan_mend(plan, "choose a name of your own: --role FenceBroker");
     } else if (same_words(has, privileges)) {
         provision_plan_add(plan, PROVISION_KEEP, "the role %s: %s", wish->role, privileges);

@@ -84,7 +84,7 @@ static size_t remove_tokens(const struct provision_wish *wish, const struct prov
         if (!json_get_object(tokens, wish->tokens[i], &token))
             continue;
         if (!is_ours(token)) {
-            stays(plan, "token", wish->tokens[i], "provision did not make it");
+            stays(plan, "token", wish->tokens[i], "provision did not create it");
             continue;
         }
         struct provision_step *step = go(plan, PROVISION_TOKEN_DELETE, "token",
@@ -108,7 +108,7 @@ static bool remove_user(const struct provision_wish *wish, const struct provisio
         const char *name = json_object_get_string(json_object_array_get_idx(groups, i));
         other_groups += !wish->group || !name || strcmp(name, wish->group) != 0;
     }
-    const char *why = !is_ours(found->user)                               ? "provision did not make it"
+    const char *why = !is_ours(found->user)                               ? "provision did not create it"
                       : tokens_left                                       ? "it has other tokens"
                       : other_groups                                      ? "it is in other groups"
                       : holds_more(wish, found, plan, "user", wish->user) ? "it has other grants"
@@ -129,7 +129,7 @@ static void remove_group(const struct provision_wish *wish, const struct provisi
     if (!group)
         return;
     json_get_string(group, "users", &users);
-    const char *why = !is_ours(group)                                       ? "provision did not make it"
+    const char *why = !is_ours(group)                                       ? "provision did not create it"
                       : *users && (strcmp(users, wish->user) || !user_goes) ? "it has members"
                       : holds_more(wish, found, plan, "group", wish->group) ? "it has other grants"
                                                                             : NULL;
@@ -179,7 +179,7 @@ static void remove_pool(const struct provision_wish *wish, const struct provisio
     if (!found->pool)
         return;
     if (!is_ours(found->pool) && !(known && is_ours(known))) {
-        stays(plan, "pool", wish->pool, "provision did not make it; its guests stay in it");
+        stays(plan, "pool", wish->pool, "provision did not create it; its guests stay in it");
         return;
     }
     for (size_t i = 0;

@@ -69,9 +69,12 @@ void provision_script(const struct provision_wish *wish, struct text *out)
     put_head(wish, "Pool, role, user, grants and tokens", out);
     put_pool(wish, out);
     text_printf(out,
-                "\n# the role: what fencing takes\n"
-                "if there role '%s'; then\n    pveum role modify '%s' --privs '%s'\nelse\n"
-                "    pveum role add '%s' --privs '%s'\nfi\n",
+                "\n# the role: what fencing needs\n"
+                "if there role '%s'; then\n"
+                "    pveum role modify '%s' --privs '%s'\n"
+                "else\n"
+                "    pveum role add '%s' --privs '%s'\n"
+                "fi\n",
                 wish->role, wish->role, privileges, wish->role, privileges);
     text_puts(out, "\n# who may: the user, and tokens with privileges of their own (both need the grant)\n");
     if (wish->group)

@@ -46,7 +46,7 @@ static void explain(const struct provision_way *way, const struct https_answer *
     else if (answer->status == 595 || answer->status == 596)
         error_hint(error, "the host could not reach another one: give --apply another host");
     else
-        error_hint(error, "mend what Proxmox names, and run it again: what is done already is left alone");
+        error_hint(error, "fix what Proxmox names, and run it again: what is already done is left alone");
 }
 
 static bool does_not_exist(const struct https_answer *answer)
@@ -85,7 +85,7 @@ static struct json_object *ask(struct provision_session *session, enum provision
         else if (answer.status != 200)
             explain(session->way, &answer, document, error);
         else if (!document || !json_object_object_get_ex(document, "data", &data))
-            error_set(error, ERROR_PROTOCOL, "%s answered with something that is not Proxmox's",
+            error_set(error, ERROR_PROTOCOL, "%s answered with something that is not an answer of Proxmox",
                       session->way->endpoint.text);
         else
             *result = 0;
@@ -153,7 +153,7 @@ static bool second_factor(struct provision_session *session, struct json_object 
     _cleanup_(json_putp) struct json_object *data = NULL;
     if (!json_get_string(first, "ticket", &challenge) || !strstr(challenge, "totp")) {
         error_set(error, ERROR_NO_SESSION,
-                  "%s has a second factor that is no TOTP, and no other can be given here", way->as);
+                  "%s has a second factor that is not TOTP, and only TOTP can be given here", way->as);
         error_hint(error, "add TOTP to it: Datacenter > Permissions > Two Factor > Add > TOTP");
         return false;
     }
@@ -163,10 +163,8 @@ static bool second_factor(struct provision_session *session, struct json_object 
         return false;
     struct provision_parts parts = {.as = way->as, .password = secret_reveal(code), .challenge = challenge};
     if (provision_call(session, PROVISION_TICKET_TOTP, &parts, &data, error)) {
-        error_hint(
-            error,
-            "a code counts once, and for half a minute: wait for the next one; compare this clock's and "
-            "the Proxmox host's time");
+        error_hint(error, "a code works once, and for 30 seconds: wait for the next one; compare the clocks "
+                          "of this machine and of the Proxmox host");
         return false;
     }
     return take_ticket(session, data, error);

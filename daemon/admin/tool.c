@@ -94,8 +94,7 @@ static int start(const char *path, char *const arguments[], struct child *child,
     }
     close(out[0]);
     close(err[0]);
-    return failure_set(failure, "raise the limit that this names", "cannot run %s: %s", path,
-                       strerror(error));
+    return failure_set(failure, "raise that limit", "cannot run %s: %s", path, strerror(error));
 }
 
 /* Its wait status, or -1 if it would not end. */
@@ -187,7 +186,7 @@ static int judge(const char *name, int read_well, int ended, int64_t wait_ms, st
     if (read_well == 0)
         return failure_set(failure, hint, "%s did not end within %lld s", name, (long long)(wait_ms / 1000));
     if (read_well < 0)
-        return failure_set(failure, hint, "%s said more than %zu bytes", name, out->most);
+        return failure_set(failure, hint, "%s printed more than %zu bytes", name, out->most);
     if (ended == -1 || !WIFEXITED(ended))
         return failure_set(failure, hint, "%s was killed", name);
     if (out->used + 1 > out->size)
@@ -209,7 +208,7 @@ int tool_run(const char *name, char *const arguments[], int64_t wait_ms, size_t 
     if (words)
         *words = NULL;
     if (!find(name, path))
-        return failure_set(failure, "install the package that has it", "there is no %s here", name);
+        return failure_set(failure, "install the package that contains it", "%s is not installed here", name);
     if (start(path, arguments, &child, failure) < 0)
         return -1;
     struct sink out = {.fd = child.out, .most = most};

@@ -153,7 +153,7 @@ static void add_note(void *context, size_t line, const char *text)
     else
         diagnosis_add(note->diagnosis, DIAGNOSIS_CONFIGURATION, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                       "%s: %s", note->config->path, text);
-    diagnosis_hint(note->diagnosis, "mend the file, then `systemctl reload fence-broker`");
+    diagnosis_hint(note->diagnosis, "fix the file, then `systemctl reload fence-broker`");
 }
 
 static void add_configuration(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
@@ -213,7 +213,7 @@ static void add_endpoint_up(struct diagnosis *diagnosis, const struct diagnosis_
     diagnosis_put_journey(&way, &endpoint->journey);
     diagnosis->failed |= way.failed;
     diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_OK, facts->now_ms - endpoint->last_ok_ms,
-                  "%s answers%s%s%s%s", endpoint->text, good ? "; its certificate is good for " : "",
+                  "%s answers%s%s%s%s", endpoint->text, good ? "; its certificate is valid for " : "",
                   good ? clock_age(left_ms, age) : "", way.data ? "; " : "", way.data ? way.data : "");
 }
 
@@ -229,7 +229,7 @@ static void add_endpoint(struct diagnosis *diagnosis, const struct diagnosis_fac
     } else if (endpoint->state == ENDPOINT_UNKNOWN) {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, level, DIAGNOSIS_AGE_NONE, "%s has not answered yet",
                       endpoint->text);
-        diagnosis_hint(diagnosis, "wait some seconds, and run this again");
+        diagnosis_hint(diagnosis, "wait a few seconds, and run this again");
     } else {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, level, DIAGNOSIS_AGE_NONE, "%s %s for %s: %s",
                       endpoint->text, endpoint->failing ? "fails" : "is down",
@@ -253,7 +253,7 @@ static void add_endpoints(struct diagnosis *diagnosis, const struct diagnosis_fa
         add_endpoint(diagnosis, facts, endpoints_get(facts->endpoints, i));
     if (count == 1 && endpoints_up(facts->endpoints) == 1) {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-                      "there is only one endpoint: with it the fence would be lost");
+                      "only one endpoint is configured: if it fails, fencing fails");
         diagnosis_hint(diagnosis, "add another Proxmox host to [proxmox]: `endpoint = HOST`");
     }
 }
@@ -274,12 +274,11 @@ static void add_login(struct diagnosis *diagnosis, const struct diagnosis_facts 
                       session->expires_ms ? "; the ticket expires in " : "",
                       session->expires_ms ? clock_age(session->expires_ms - facts->boottime_ms, age) : "");
         if (!facts->daemon && session->second_factor)
-            diagnosis_hint(diagnosis,
-                           "this took a one-time code: a daemon that starts logs in with the next one, up to "
-                           "30 s later");
+            diagnosis_hint(diagnosis, "this used a one-time code: a daemon that starts now logs in with the "
+                                      "next one, up to 30 s later");
         if (session->aside.code != ERROR_NONE) {
             diagnosis_add(diagnosis, DIAGNOSIS_LOGIN, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-                          "%s; another endpoint gave the login", session->aside.message);
+                          "%s; another endpoint accepted the login", session->aside.message);
             diagnosis_hint(diagnosis, session->aside.hint);
         }
     } else if (session->error.code != ERROR_NONE) {
@@ -316,7 +315,7 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
     }
     if (facts->sees && finding->names_guests) {
         diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
-                      "%s: on guests of which you may not see all", word);
+                      "%s: on guests, some of which you may not see", word);
         diagnosis_hint(diagnosis, "as root: `/usr/sbin/fence_broker permissions`");
         return;
     }
@@ -348,7 +347,7 @@ static void add_privileges(struct diagnosis *diagnosis, const struct diagnosis_f
     }
     if (!report->excess && !report->missing)
         diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_OK,
-                      facts->now_ms - grants_read_ms(facts->grants), "what fencing takes, and no more");
+                      facts->now_ms - grants_read_ms(facts->grants), "what fencing needs, and no more");
     for (size_t i = 0; i < report->count; i++)
         add_privilege(diagnosis, facts, &report->findings[i]);
 }
@@ -367,7 +366,7 @@ static void add_history(struct diagnosis *diagnosis, const struct diagnosis_fact
         diagnosis_hint(diagnosis, facts->state_error->hint);
     } else if (facts->readiness.history_failing) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-                      "the history does not reach the disk (%s): a restart would forget it",
+                      "the history cannot be written to disk (%s): a restart would lose it",
                       error ? strerror(-error) : "cause unknown");
         if (facts->config && asprintf(&hint, "see `df -h %s` and the owner of that directory",
                                       facts->config->state_directory) < 0)
@@ -394,11 +393,11 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
     if (facts->names_unknown) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                       "the name service does not answer: only root may ask, until it does");
-        diagnosis_hint(diagnosis, "see that `getent group` ends");
+        diagnosis_hint(diagnosis, "check that `getent group` answers");
     } else if (facts->group_missing) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-                      "there is no group %s here: only root and hacluster may ask", group);
-        if (asprintf(&hint, "make it%s: `groupadd --system %s%s`", facts->nobody_listens ? " first" : "",
+                      "group %s does not exist on this machine: only root and hacluster may ask", group);
+        if (asprintf(&hint, "create it%s: `groupadd --system %s%s`", facts->nobody_listens ? " first" : "",
                      group, facts->nobody_listens ? "" : " && systemctl reload fence-broker") < 0)
             hint = NULL;
         diagnosis_hint(diagnosis, hint);
@@ -406,13 +405,13 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
     }
     if (facts->nobody_listens) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE,
-                      "no daemon runs: nobody listens at %s", path);
+                      "no daemon is running: nothing listens on %s", path);
         diagnosis_hint(diagnosis, "start it: `systemctl enable --now fence-broker.socket "
                                   "fence-broker-metrics.socket fence-broker.service`");
     } else {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
                       facts->daemon ? "the daemon serves at %s"
-                                    : "somebody listens at %s; what the daemon knows: fence_broker doctor",
+                                    : "a daemon listens on %s; what it knows: fence_broker doctor",
                       path);
     }
 }

@@ -162,7 +162,7 @@ static size_t add_unresolved(struct diagnosis *diagnosis, const struct inventory
                       alias->node);
         diagnosis_hint(diagnosis, alias->ambiguous ? "write the VMID instead: `/usr/sbin/fence_broker "
                                                      "targets` has it"
-                                                   : "mend the line, or put the guest into the pool");
+                                                   : "fix the line, or put the guest into the pool");
     }
     return count;
 }
@@ -218,10 +218,9 @@ static size_t add_named_twice(struct diagnosis *diagnosis, const struct diagnosi
         found++;
         diagnosis_add(
             diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
-            "[nodes] has two names for %s (%d), %s and %s: whoever fences one of them powers off the "
-            "other",
+            "[nodes] has two names for %s (%d), %s and %s: fencing one of them powers off the other",
             guest_label(guest), guest->vmid, guest->aliases[0], second);
-        diagnosis_hint(diagnosis, "leave one line of the two, or give each node its own VMID");
+        diagnosis_hint(diagnosis, "keep one of the two lines, or give each node its own VMID");
     }
     return found;
 }
@@ -305,7 +304,7 @@ void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_fa
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not known");
     else if (free_of > 0 || seen == 0) /* else each guest was told already */
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
-                      "%zu of %zu guests have no lock, HA state or host in the way", free_of, seen);
+                      "%zu of %zu guests: no lock, HA state or host prevents a fence", free_of, seen);
 }
 
 /* ---- this node, a guest ---- */
@@ -333,7 +332,7 @@ static void add_wrong_guest(struct diagnosis *diagnosis, const struct diagnosis_
 
     diagnosis_add(
         diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, age_of(facts, guest),
-        "wrong-guest: the name %s of this node leads to %s (%d), whose UUID is %s, and this node's is %s%s%s",
+        "wrong-guest: the name %s of this node leads to %s (%d), whose UUID is %s, but this node's is %s%s%s",
         self->name, guest_label(guest), guest->vmid, uuid, self->uuid, real ? ", that of " : "",
         real ? guest_label(real) : "");
     if (real)
@@ -364,7 +363,7 @@ static void add_nobody(struct diagnosis *diagnosis, const struct machine *self)
 
     diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                   "the name %s of this node leads to no guest of the pool: it cannot be fenced by this name, "
-                  "and whether it is the guest that it is taken for is not looked at",
+                  "and its UUID was not compared",
                   self->name);
     text_printf(&hint, "in fence-broker.conf of every node, [nodes]: %s = VMID", self->name);
     diagnosis->failed |= hint.failed;
@@ -386,7 +385,7 @@ void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_fact
         add_nobody(diagnosis, self);
     else if (why)
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
-                      "whether this node, %s, is really %s (%d) cannot be told: %s", self->name,
+                      "cannot tell whether this node, %s, is really %s (%d): %s", self->name,
                       guest_label(guest), guest->vmid, why);
     else if (machine_same_uuid(self->uuid, known->uuid))
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, age_of(facts, guest),

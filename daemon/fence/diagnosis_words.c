@@ -37,7 +37,7 @@ const char *diagnosis_level_name(enum diagnosis_level level)
 static const char *verdict_words(const struct diagnosis *diagnosis)
 {
     static const char *const words[] = {"fine", "a fence would fail",
-                                        "a fence would work, but something is off"};
+                                        "a fence would work, but something needs attention"};
 
     return words[diagnosis_exit_status(diagnosis)];
 }

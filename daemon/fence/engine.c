@@ -507,7 +507,7 @@ uint64_t engine_submit(struct engine *engine, const struct engine_request *reque
                        void *context, struct error *error)
 {
     if (engine->draining) {
-        error_set(error, ERROR_INTERRUPTED, "the daemon is ending");
+        error_set(error, ERROR_INTERRUPTED, "the daemon is stopping");
         return 0;
     }
     struct asker *asker = asker_new(engine, request, answer, context);

@@ -246,9 +246,11 @@ static void plan(struct guest_read *read)
             plan_in(read, wait_ms);
             return;
         }
-        error_set(&error, ERROR_TOO_MANY, "uid %lu reads more guests than it may", (unsigned long)by->uid);
-        error_hint(&error, "%d a second are read; `fence_broker status` tells what is known of all of them",
-                   1000 / ENGINE_READS_MS);
+        error_set(&error, ERROR_TOO_MANY, "uid %lu reads guests too often", (unsigned long)by->uid);
+        error_hint(
+            &error,
+            "the limit is %d guests a second; `fence_broker status` shows what is known of all of them",
+            1000 / ENGINE_READS_MS);
         fail(read->readings, &error);
     }
     read_free(read);
@@ -382,7 +384,7 @@ static void take_hosts(struct guest_read *read, const struct api_result *result)
         !census.host_online &&
         census.online >= nodes_required(read->engine->settings.min_online_nodes, census.known)) {
         error_set(&read->error, ERROR_NODE_OFFLINE,
-                  "the host %s of guest %d is offline by the word of %u of %u hosts", read->node, read->vmid,
+                  "the host %s of guest %d is offline according to %u of %u hosts", read->node, read->vmid,
                   census.online, census.known);
         finish(read, ENGINE_POWER_OFF, NULL, &read->error);
         return;

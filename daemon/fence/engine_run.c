@@ -420,7 +420,8 @@ static void settle_intent(struct runner *runner, bool on_disk)
     event_del(runner->intent_timer);
     if (!on_disk) {
         runner->engine->counters.intents_not_awaited++;
-        engine_log(runner->operation, KIND_INTENT_LATE, NULL, "going on, although its intent is not on disk");
+        engine_log(runner->operation, KIND_INTENT_LATE, NULL,
+                   "continuing, although its intent is not on disk");
     }
     feed_kind(runner, STEP_EVENT_INTENT);
 }
@@ -559,7 +560,7 @@ void runner_deserted(struct runner *runner)
 
 void runner_asked_again(struct runner *runner, const struct engine_request *request)
 {
-    note_asker(runner, request, "asked for again, its connection having ended");
+    note_asker(runner, request, "asked for again, after the connection was lost");
     if (runner->started)
         feed_kind(runner, STEP_EVENT_ASKED_AGAIN);
 }
@@ -590,7 +591,7 @@ static void cut_short(struct engine *engine, struct operation *operation, enum o
 void engine_abandon_unbegun(struct engine *engine, struct operation *operation)
 {
     struct error error = {0};
-    error_set(&error, ERROR_ABANDONED, "not begun: who asked for it had hung up before");
+    error_set(&error, ERROR_ABANDONED, "not begun: the client had closed its connection");
     operation_forget_request_ids(operation); /* who asks again, and waits, has it begun */
     cut_short(engine, operation, OPERATION_ABANDONED, &error);
 }
@@ -598,7 +599,7 @@ void engine_abandon_unbegun(struct engine *engine, struct operation *operation)
 void runner_interrupt(struct runner *runner)
 {
     struct error error = {0};
-    error_set(&error, ERROR_INTERRUPTED, "the daemon ended before this operation did");
+    error_set(&error, ERROR_INTERRUPTED, "the daemon stopped before this operation ended");
     cut_short(runner->engine, runner->operation, OPERATION_INTERRUPTED, &error);
 }
 
@@ -606,7 +607,7 @@ void runner_overtaken(struct runner *runner)
 {
     struct error error = {0};
     error_set(&error, ERROR_ABANDONED,
-              "a request of root's or hacluster's for this guest came before it had begun");
+              "a request by root or hacluster for this guest came before it had begun");
     cut_short(runner->engine, runner->operation, OPERATION_ABANDONED, &error);
     engine_answer_askers(runner, &error, true);
 }

@@ -236,7 +236,7 @@ static void set_write_error(struct history *history, int result)
 {
     if (result != 0 && history->write_error == 0)
         log_say(KIND_HISTORY_NOT_WRITTEN, NULL,
-                "history is not written to %s: %s; operations go on, and are kept in memory",
+                "history is not written to %s: %s; operations continue, and are kept in memory",
                 history->files.own.path, strerror(-result));
     if (result == 0 && history->write_error != 0)
         log_say(KIND_HISTORY_WRITTEN_AGAIN, NULL, "history is written to %s again", history->files.own.path);
@@ -504,8 +504,8 @@ static void interrupt(struct operation *operation)
     operation->state = OPERATION_ENDED;
     operation->outcome = OPERATION_INTERRUPTED;
     operation->ended_ms = last;
-    error_set(&operation->error, ERROR_INTERRUPTED, "the daemon ended %s",
-              verified ? "after this was verified, and before the rest was done"
+    error_set(&operation->error, ERROR_INTERRUPTED, "the daemon stopped %s",
+              verified ? "after this was verified, but before the rest was done"
                        : "before this was verified");
 }
 
@@ -514,7 +514,7 @@ static void interrupt_power_on(struct operation *operation)
 {
     operation->power_on = POWER_ON_FAILED;
     error_set(&operation->power_on_error, ERROR_INTERRUPTED,
-              "the daemon ended before the power-on was verified");
+              "the daemon stopped before the power-on was verified");
     error_hint(&operation->power_on_error, "if it is off: fence_broker on %s", operation->plug);
 }
 
@@ -541,7 +541,7 @@ static void load_file(struct history *history, const char *path)
     int result = record_file_read(path, HISTORY_READ_MAX, read_line, history);
 
     if (result != 0)
-        log_say(KIND_HISTORY_UNREADABLE, NULL, "%s cannot be read: %s; what it holds is not shown", path,
+        log_say(KIND_HISTORY_UNREADABLE, NULL, "%s cannot be read: %s; its records are not shown", path,
                 strerror(-result));
 }
 
@@ -588,8 +588,8 @@ static int take_over(const char *directory)
     }
     if (left_ms <= 0)
         log_say(KIND_HISTORY_HELD, NULL,
-                "the recorder of an earlier daemon still writes to %s, or is stuck there: what it was "
-                "given last may not be shown",
+                "the recorder of an earlier daemon still writes to %s, or hangs there: the last records may "
+                "not be shown",
                 directory);
     (void)flock(fd, LOCK_SH | LOCK_NB);
     return fd;

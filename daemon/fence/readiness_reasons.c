@@ -45,19 +45,18 @@ static const struct reason_row {
                          "too few Proxmox hosts are online to prove that a guest is off",
                          "on a Proxmox host: `pvecm status`; two hosts with a QDevice: min-online-nodes = 1"},
     [REASON_EXCESS_REFUSED] = {"excess-privileges", VERDICT_BLOCKED, "2 polls",
-                               "the broker's identity holds more than fencing takes, and is not accepted",
-                               "`/usr/sbin/fence_broker permissions` has the lines that mend it; to use it "
-                               "all the same: least-privilege = warn"},
+                               "the broker's identity holds more than fencing needs, and is not accepted",
+                               "`/usr/sbin/fence_broker permissions` shows the lines that fix it; to use it "
+                               "anyway: least-privilege = warn"},
     [REASON_WRONG_GUEST] =
         {"wrong-guest", VERDICT_BLOCKED, "2 visits",
          "the name of this node leads to it, and this node is another guest: a fence would hit the wrong one",
          "name the right one in fence-broker.conf, [nodes]: NODE = VMID (`cat "
          "/sys/class/dmi/id/product_uuid` here, smbios1 in `qm config VMID` there)"},
-    [REASON_NAME_MOVED] =
-        {"name-moved", VERDICT_BLOCKED, "2 polls",
-         "a guest was renamed at Proxmox, and a name leads elsewhere than before: a fence by "
-         "that name is refused",
-         "say in fence-broker.conf, [nodes], which guest is meant: NODE = VMID"},
+    [REASON_NAME_MOVED] = {"name-moved", VERDICT_BLOCKED, "2 polls",
+                           "a guest was renamed in Proxmox, and a name leads to another guest than before: a "
+                           "fence by that name is refused",
+                           "say in fence-broker.conf, [nodes], which guest is meant: NODE = VMID"},
     [REASON_AMBIGUOUS_NAME] = {"ambiguous-name", VERDICT_BLOCKED, "2 polls",
                                "another guest of the pool has the same name: a fence by that name is refused",
                                "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
@@ -90,39 +89,41 @@ static const struct reason_row {
                             "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
     [REASON_UNPROVEN] =
         {"unproven", VERDICT_BLOCKED, "2 visits",
-         "a process of it may have survived a stop: its host still has its network devices, or a fence that "
-         "failed may have killed it with nothing to show whether one did",
-         "on its host, see that none is left (`ps -eo pid,stat,args | grep -e 'kvm -id VMID ' -e '[[]kvm]' "
-         "-e '[[]qemu-system'`; in brackets: killed, whosever it is), "
-         "then start it (or stop and start it): `qm start VMID` (`pct start VMID` for a container)"},
+         "a process of it may have survived a stop: its network devices still exist on its host, or a failed "
+         "fence may have killed it and nothing shows whether one survived",
+         "on its host, check that none is left (`ps -eo pid,stat,args | grep -e 'kvm -id VMID ' -e '[[]kvm]' "
+         "-e '[[]qemu-system'`; in brackets: killed, of whatever guest), then start it (or stop and start "
+         "it): `qm start VMID` (`pct start VMID` for a container)"},
     [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",
                                  "a rehearsed stop would not have been carried out",
-                                 "see the cause; on demand: `/usr/sbin/fence_broker rehearse VMID`"},
+                                 "see the cause; to try it now: `/usr/sbin/fence_broker rehearse VMID`"},
     [REASON_OLD_EVIDENCE] = {"stale", VERDICT_DEGRADED, "4 visits or rehearsals",
-                             "what is known of it was seen too long ago to rely on",
+                             "the last reading of it is too old to rely on",
                              "see `/usr/sbin/fence_broker status`, and `journalctl -u fence-broker`"},
-    [REASON_NO_EVIDENCE] =
-        {"no-evidence", VERDICT_DEGRADED, "1 poll",
-         "not everything that a fence takes was tried since the start (or since it came to its host)",
-         "wait for the next visit and the next rehearsal"},
-    [REASON_REHEARSAL_UNSAFE] = {"rehearsal-unsafe", VERDICT_DEGRADED, "at once",
-                                 "Proxmox carried a rehearsal out as a real stop: none is made any more",
-                                 "see `journalctl -u fence-broker`, and report it"},
+    [REASON_NO_EVIDENCE] = {"no-evidence", VERDICT_DEGRADED, "1 poll",
+                            "not everything that a fence needs has been tried since the daemon started (or "
+                            "since the guest came to its host)",
+                            "wait for the next visit and the next rehearsal"},
+    [REASON_REHEARSAL_UNSAFE] =
+        {"rehearsal-unsafe", VERDICT_DEGRADED, "at once",
+         "Proxmox carried out a rehearsal as a real stop: there are no more rehearsals",
+         "see `journalctl -u fence-broker`, and report it"},
     [REASON_HA_MANAGED] =
         {"ha-managed", VERDICT_DEGRADED, "2 polls",
-         "Proxmox HA stops and starts it: a fence takes up to 95 s, and 180 s when its host died",
-         "give Pacemaker that time (pcmk_off_timeout), or let it alone decide: `ha-manager remove vm:VMID`"},
+         "Proxmox HA stops and starts it: a fence takes up to 95 s, or 180 s if its host died",
+         "give Pacemaker that time (pcmk_off_timeout), or take the guest out of Proxmox HA: `ha-manager "
+         "remove vm:VMID`"},
     [REASON_NODE_MAINTENANCE] = {"node-maintenance", VERDICT_DEGRADED, "2 polls",
                                  "its Proxmox host is in maintenance mode: the host may go down soon",
                                  "on a Proxmox host: `ha-manager crm-command node-maintenance disable NODE`"},
-    [REASON_NODE_UNKNOWN] = {"node-unknown", VERDICT_DEGRADED, "2 polls",
-                             "pvestatd of its Proxmox host has told nothing for five minutes: Proxmox calls "
-                             "the host unknown",
-                             "on that host: `systemctl restart pvestatd`; if it hangs again: `pvesm status` "
-                             "names the storage that does not answer"},
+    [REASON_NODE_UNKNOWN] =
+        {"node-unknown", VERDICT_DEGRADED, "2 polls",
+         "pvestatd on its Proxmox host has reported nothing for five minutes: Proxmox calls the host unknown",
+         "on that host: `systemctl restart pvestatd`; if it hangs again: `pvesm status` "
+         "names the storage that does not answer"},
     [REASON_HOST_SLOW] =
         {"host-slow", VERDICT_DEGRADED, "2 visits",
-         "its status took 2 s or more to be read: a fence takes longer",
+         "reading its status took 2 s or more: a fence takes longer",
          "look at the load and the storage of its host; a hung QEMU (`qm monitor VMID`) answers after 3 s"},
     [REASON_HOOKSCRIPT] =
         {"hookscript", VERDICT_DEGRADED, "6 visits",
@@ -133,22 +134,22 @@ static const struct reason_row {
                        "give it one (`qm set VMID --net0 virtio,bridge=vmbr0`); it need not be used"},
     [REASON_MIGRATING] =
         {"locked", VERDICT_DEGRADED, "2 polls",
-         "it is being migrated: a fence waits for the end of that, within its deadline",
+         "it is being migrated: a fence waits for the migration to end, within its deadline",
          "wait for the migration; one that hangs: `qm unlock VMID` (`pct unlock VMID`) after its task "
          "has ended"},
     [REASON_EXCESS_PRIVILEGES] = {"excess-privileges", VERDICT_DEGRADED, "2 polls",
-                                  "the broker's identity holds more than fencing takes",
-                                  "`/usr/sbin/fence_broker permissions` has the lines that mend it"},
+                                  "the broker's identity holds more than fencing needs",
+                                  "`/usr/sbin/fence_broker permissions` shows the lines that fix it"},
     [REASON_MOVED_ALIASED] = {"name-moved", VERDICT_DEGRADED, "2 polls",
-                              "a guest was renamed at Proxmox, and a name leads elsewhere than before: only "
-                              "VMID and aliases work",
+                              "a guest was renamed in Proxmox, and a name leads to another guest than "
+                              "before: only VMID and aliases work",
                               "say in fence-broker.conf, [nodes], which guest is meant: NODE = VMID"},
     [REASON_AMBIGUOUS_ALIASED] = {"ambiguous-name", VERDICT_DEGRADED, "2 polls",
                                   "another guest of the pool has the same name: only VMID and aliases work",
                                   "rename one (`qm set VMID --name NAME`), or name it in [nodes]"},
     [REASON_ONE_ENDPOINT] = {"one-endpoint", VERDICT_DEGRADED, "2 polls",
-                             "only one Proxmox endpoint answers: with it the fence would be lost",
-                             "mend the others, or add `endpoint = HOST` lines to the configuration"},
+                             "only one Proxmox endpoint answers: if it fails, fencing fails",
+                             "fix the others, or add `endpoint = HOST` lines to the configuration"},
     [REASON_CLOCK_DOUBTED] =
         {"clock-wrong", VERDICT_DEGRADED, "2 polls",
          "the clock of this machine (or of a Proxmox host) is wrong: a certificate is not yet valid",
@@ -159,7 +160,7 @@ static const struct reason_row {
          "see the endpoints in `/usr/sbin/fence_broker status`; on that host: `pvecm updatecerts --force` "
          "(with fingerprint lines: add the new one, `pvenode cert info`)"},
     [REASON_HISTORY_NOT_WRITTEN] = {"history-not-written", VERDICT_DEGRADED, "1 poll",
-                                    "the history does not reach the disk: a restart would forget it",
+                                    "the history cannot be written to disk: a restart would lose it",
                                     "see `df -h /var/lib/fence-broker` and the owner of that directory"},
 };
 

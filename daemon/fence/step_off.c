@@ -108,7 +108,7 @@ static void tell_proof(struct step *step, struct step_effects *effects, enum pro
         step_note(effects,
                   "reads stopped, but its network devices are still there: waiting for its last process");
     else if (point == PROOF_START_MAY_COME)
-        step_note(effects, "reads stopped, but a start of before may still be under way");
+        step_note(effects, "reads stopped, but an earlier start may still be under way");
     else if (point == PROOF_HOSTS)
         step_note(effects, "seen stopped on %s", step_host(step));
     else
@@ -120,8 +120,8 @@ static void fail_undead(struct step *step, struct step_effects *effects)
 {
     struct error error = {0};
     error_set(&error, ERROR_UNPROVEN,
-              "guest %d reads stopped on %s, but after so long a stop it may have been killed, and no "
-              "network device of it was seen that would show whether a process of it survived",
+              "guest %d reads stopped on %s, but after so long a stop it may have been killed; no network "
+              "device was seen that would show whether a process of it survived",
               step->params.vmid, step_host(step));
     step_fail(step, effects, &error);
 }
@@ -188,7 +188,7 @@ static void host_is_offline(struct step *step, struct step_effects *effects, con
         step_ha_host_offline(step, effects, census, now_ms);
         return;
     }
-    error_set(&error, ERROR_NODE_OFFLINE, "the host %s of guest %d is offline by the word of %u of %u hosts",
+    error_set(&error, ERROR_NODE_OFFLINE, "the host %s of guest %d is offline according to %u of %u hosts",
               step_host(step), step->params.vmid, census->online, census->known);
     step_note(effects, "%s is offline", step_host(step));
     step_fail(step, effects, &error);
@@ -225,7 +225,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
     enum proof_point point = proof_of_hosts(&hosts);
     if (point == PROOF_MINORITY) {
         error_set(&step->trouble.error, ERROR_MINORITY,
-                  "only %u of %u Proxmox hosts are online by the word of %s, %u are needed", hosts.online,
+                  "only %u of %u Proxmox hosts are online according to %s, %u are needed", hosts.online,
                   census->known, event->result->endpoint_text, hosts.required);
         hosts_tell_nothing(step, event->now_ms);
         return;
@@ -391,12 +391,13 @@ static const char *words_of(enum proof_point point)
         [PROOF_HIDDEN] = "reads stopped, without proof: with its lock it may run elsewhere, or come back",
         [PROOF_NOT_TAKEN] = "reads stopped, without proof: the HA manager has taken no request to stop it",
         [PROOF_HA_UNDECIDED] = "reads stopped, without proof: the HA manager has not acted on the request",
-        [PROOF_NOT_OURS] = "reads stopped, without proof: it did not run before, and no stop of ours was OK",
-        [PROOF_READ_AGAIN] = "reads stopped, without proof: it was not read once more",
-        [PROOF_START_MAY_COME] = "reads stopped, without proof: a start of before may still be under way",
+        [PROOF_NOT_OURS] =
+            "reads stopped, without proof: it was not seen running before, and no stop of ours ended OK",
+        [PROOF_READ_AGAIN] = "reads stopped, without proof: it was not read again",
+        [PROOF_START_MAY_COME] = "reads stopped, without proof: an earlier start may still be under way",
         [PROOF_UNDEAD] =
             "reads stopped, without proof: it may have been killed, and a process of it survived",
-        [PROOF_HOSTS] = "reads stopped, without proof: no list of the hosts came since",
+        [PROOF_HOSTS] = "reads stopped, without proof: no list of the hosts has come since",
         [PROOF_MINORITY] = "reads stopped, without proof: too few hosts are online",
         [PROOF_HOST_OFFLINE] = "reads stopped, without proof: its host is offline",
         [PROOF_OFF] = "is off",
@@ -436,7 +437,7 @@ void step_off_deadline(const struct step *step, struct error *error)
                   step->params.vmid, step_host(step), seconds);
         error_hint(error,
                    "on %s look for it: ps -eo pid,stat,wchan,args | grep -e 'kvm -id %d ' " STEP_GREP_KILLED
-                   " (in brackets: killed, whosever it is); it may hang on its storage",
+                   " (in brackets: killed, of whatever guest); it may hang on its storage",
                    step_host(step), step->params.vmid);
         return;
     }

@@ -136,7 +136,7 @@ static void end_watch(struct step *step, struct step_effects *effects, const cha
 void step_yield(struct step *step, struct step_effects *effects)
 {
     if (step->phase == STEP_WATCHING)
-        end_watch(step, effects, "no longer watched: something newer is to be done");
+        end_watch(step, effects, "no longer watched: a newer request has come");
 }
 
 /* Calls of ours are the only ones of our identity in the list, and one of them did it. One that failed did
@@ -162,7 +162,7 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
         !explained(step, effects, now_ms))
         return;
     if (!is_ours(step->list.newer_stops, step->list.vain_stops, unnamed(step, STEP_SEND_STOP))) {
-        end_watch(step, effects, "off again, and not by a call of ours: left so");
+        end_watch(step, effects, "off again, and not by a call of ours: it stays off");
         return;
     }
     step_note(effects, "stopped by a call whose answer was lost: started again");
@@ -217,7 +217,7 @@ static bool is_to_be_stopped(struct step *step, struct step_effects *effects, in
         return false;
     if (started_by_us(step))
         return true;
-    end_watch(step, effects, "runs again, and not by a call of ours: left so");
+    end_watch(step, effects, "runs again, and not by a call of ours: it stays on");
     return false;
 }
 

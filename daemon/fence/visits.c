@@ -509,7 +509,7 @@ static void tell_what_remains(const struct visit *visit, const struct api_result
         return;
     error_set(
         error, ERROR_UNPROVEN,
-        "%s says that guest %d is stopped, and its network devices are still there: so is a process of it",
+        "%s says that guest %d is stopped, but its network devices are still there: so is a process of it",
         visit->node, visit->vmid);
 }
 

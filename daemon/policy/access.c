@@ -146,7 +146,7 @@ static bool decide_without_rules(const struct access_subject *subject, enum acce
     if (!access_subject_is_ruled(subject))
         return true;
     if (what == ACCESS_WHAT_ONESELF) {
-        decision->words = "whoever may ask at all may ask about himself";
+        decision->words = "everybody who may use the socket may ask about themselves";
         return true;
     }
     if (subject->failed) {
@@ -156,7 +156,7 @@ static bool decide_without_rules(const struct access_subject *subject, enum acce
     if (subject->pending) {
         *decision = (struct access_decision){
             .verdict = ACCESS_NAMES_PENDING,
-            .words = "the name service has not told yet who the users and groups of the rules are"};
+            .words = "the name service has not yet looked up the users and groups of the rules"};
         return true;
     }
     *decision = (struct access_decision){.verdict = ACCESS_NO_RULE, .words = "no rule matches"};

@@ -143,8 +143,8 @@ static void lint_section(struct lint *lint, const struct access_policy *policy,
     bool user = section->config->kind == CONFIG_ACCESS_USER;
 
     if (section->state == ACCESS_NAME_UNKNOWN)
-        tell(lint, section->config->line, "there is no %s %.60s here: [%s %.60s] is about nobody", kind, name,
-             kind, name);
+        tell(lint, section->config->line,
+             "there is no %s %.60s on this machine: [%s %.60s] applies to nobody", kind, name, kind, name);
     else if (user && section->state == ACCESS_NAME_KNOWN &&
              (section->id == 0 || (uid_t)section->id == policy->gate.hacluster))
         tell(lint, section->config->line, "%.60s may do all: the rules of [user %.60s] are never asked", name,

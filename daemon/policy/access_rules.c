@@ -178,16 +178,16 @@ static bool read_spec(const struct parse *parse, struct access_rule *rule, const
     int kind = index_of(spec_names, ARRAY_LEN(spec_names), word, key);
 
     if (!colon)
-        return fail(parse, "\"%.*s\" is no SPEC", shown(length), word);
+        return fail(parse, "\"%.*s\" is not a SPEC", shown(length), word);
     if (rest == 0)
-        return fail(parse, "there is nothing behind \"%.*s\"", shown(length), word);
+        return fail(parse, "there is nothing after \"%.*s\"", shown(length), word);
     if (kind >= 0)
         return add_spec(parse, rule, (enum access_spec_kind)kind, colon + 1, rest);
     if (key == strlen("action") && memcmp(word, "action", key) == 0)
         return read_list(parse, "action", action_names, ACCESS_ACTION_COUNT, colon + 1, rest, &rule->actions);
     if (key == strlen("what") && memcmp(word, "what", key) == 0)
         return read_list(parse, "what", what_names, ACCESS_WHAT_COUNT, colon + 1, rest, &rule->whats);
-    return fail(parse, "\"%.*s\" is no SPEC", shown(length), word);
+    return fail(parse, "\"%.*s\" is not a SPEC", shown(length), word);
 }
 
 static bool check_rule(const struct parse *parse, const struct access_rule *rule)
@@ -267,7 +267,7 @@ static const struct config_access_section *find_role(const struct parse *parse, 
     /* an error, not a warning: the role that is missing may be the one that says deny */
     error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: there is no [role %.*s]; there are: %s", config->path,
               parse->line, shown(strlen(name)), name, roles.data ? roles.data : "none");
-    error_hint(parse->error, "mend the name, or write the section");
+    error_hint(parse->error, "fix the name, or add the section");
     return NULL;
 }
 

@@ -160,12 +160,11 @@ static void put_excess_message(struct text *out, const struct privileges_case *f
 {
     if (found->what == CASE_GUESTS_BY_POOL) {
         put_guests(out, found);
-        text_puts(out,
-                  " can be powered without being in a configured pool, by way of one below it, it seems; if "
-                  "that is wanted, name that one with `pool =`");
+        text_puts(out, " can be powered although they are in no configured pool, apparently through a pool "
+                       "below one; if that is wanted, name that pool with `pool =`");
         return;
     }
-    text_printf(out, "more than fencing takes on %s", found->path);
+    text_printf(out, "more than fencing needs on %s", found->path);
     switch (found->what) {
     case CASE_EVERYWHERE:
         text_puts(out, ", which reaches the whole cluster");
@@ -224,7 +223,8 @@ static void put_message(struct text *out, const struct privileges_case *found,
         return;
     case CASE_NO_POOL_AUDIT:
         text_printf(out,
-                    "Pool.Audit is missing on %s: without it the members of the pool are known by a detour",
+                    "Pool.Audit is missing on %s: without it the broker finds the members of the pool in a "
+                    "roundabout way",
                     found->path);
         return;
     case CASE_MONITOR:

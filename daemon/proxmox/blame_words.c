@@ -41,8 +41,8 @@ static void hint_passed_on(const char *node, const struct api_result *result, st
                    "pveproxy or pvedaemon does not run on %s: there `systemctl restart pveproxy pvedaemon`",
                    node);
     else if (result->http_status == 595)
-        error_hint(error, "%s cannot reach the host %s: see that it is on, and `pvecm status` on both", asked,
-                   node);
+        error_hint(error, "%s cannot reach the host %s: check that it is on, and `pvecm status` on both",
+                   asked, node);
     else if (result->http_status == 596 && strstr(reason, "certificate"))
         error_hint(error,
                    "%s does not know the certificate of the host %s: on %s `pvecm updatecerts --force`, then "

@@ -115,7 +115,7 @@ static void on_written(void *context, uint64_t id, int result)
             continue;
         one->written = false;
         log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
-                "that %s was accepted could not be written to %s: %s; a restart would judge it anew",
+                "that %s was accepted could not be written to %s: %s; a restart would judge it again",
                 one->identity, grants->file.path, strerror(-result));
     }
 }
@@ -180,19 +180,19 @@ static void log_state(const struct grants *grants)
         break;
     case GRANTS_ACCEPTED:
         if (!grants->report->count)
-            log_say(KIND_PRIVILEGES_FINE, NULL, "%s holds what fencing takes, and no more", grants->identity);
+            log_say(KIND_PRIVILEGES_FINE, NULL, "%s holds what fencing needs, and no more", grants->identity);
         break;
     case GRANTS_TOLERATED:
         log_say(KIND_PRIVILEGES_TOLERATED,
                 (const struct log_field[]){LOG_ERROR_CODE(&grants->excess), {NULL, NULL}},
-                "excess-privileges: %s holds more than fencing takes, and fences on because %s",
+                "excess-privileges: %s holds more than fencing needs, and still fences because %s",
                 grants->identity, grants->enforce ? "it was accepted before" : "of least-privilege = warn");
         break;
     case GRANTS_REFUSED:
         log_say(KIND_PRIVILEGES_REFUSED,
                 (const struct log_field[]){LOG_ERROR_CODE(&grants->excess), {NULL, NULL}},
-                "excess-privileges: %s holds more than fencing takes and is not accepted: nothing is "
-                "fenced until that is mended (or least-privilege = warn)",
+                "excess-privileges: %s holds more than fencing needs and is not accepted: nothing is fenced "
+                "until that is fixed (or least-privilege = warn)",
                 grants->identity);
         break;
     }

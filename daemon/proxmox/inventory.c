@@ -213,7 +213,7 @@ static void say_unresolved(const struct inventory *inventory, const struct alias
     }
     error_set(error, ERROR_UNKNOWN_PLUG, "[nodes] says that %s is %s, which is none of the pool's %zu guests",
               node, target, inventory->guest_count);
-    error_hint(error, "put the guest into the pool, or mend [nodes]: fence_broker targets shows the guests");
+    error_hint(error, "put the guest into the pool, or fix [nodes]: fence_broker targets shows the guests");
 }
 
 /* "web1.example.com" where the pool has a guest "web1": likely meant, but not ours to decide. */
@@ -239,15 +239,15 @@ static void say_stranger(const struct stranger *stranger, const char *shown, str
     if (stranger->pool) { /* to put it into ours would take it out of that one */
         error_set(
             error, ERROR_UNKNOWN_PLUG,
-            "%s is guest %d (%s), which is in %.100s and not in a pool of the broker's: it is never touched",
+            "%s is guest %d (%s), which is in %.100s and not in a pool of the broker: it is never touched",
             shown, stranger->vmid, name, stranger->pool);
-        error_hint(error, "if it is to be fenced, add `pool = %.100s` to [proxmox] of fence-broker.conf",
+        error_hint(error, "to have it fenced, add `pool = %.100s` to [proxmox] of fence-broker.conf",
                    stranger->pool);
         return;
     }
     error_set(error, ERROR_UNKNOWN_PLUG, "%s is guest %d (%s), which is not in the pool: it is never touched",
               shown, stranger->vmid, name);
-    error_hint(error, "if it is to be fenced, on a Proxmox host: `pveum pool modify POOL --vms %d`",
+    error_hint(error, "to have it fenced, on a Proxmox host: `pveum pool modify POOL --vms %d`",
                stranger->vmid);
 }
 
@@ -265,7 +265,8 @@ static void say_unknown(const struct inventory *inventory, const char *plug, str
         return;
     }
     if (inventory->guest_count == 0) {
-        error_set(error, ERROR_UNKNOWN_PLUG, "no guest is called %s: the pool shows no guests at all", shown);
+        error_set(error, ERROR_UNKNOWN_PLUG, "no guest is called %s: the broker sees no guests in the pool",
+                  shown);
         error_hint(error, "put the guests into the pool, and grant VM.Audit and VM.PowerMgmt on it");
         return;
     }
@@ -385,7 +386,7 @@ static void say_aliases_differ(const struct inventory *inventory, const char *pl
         return;
     }
     error_set(error, ERROR_AMBIGUOUS_NAME, "[nodes] names %s more than once, and not the same guest", shown);
-    error_hint(error, "leave one of the lines that differ in upper and lower case only");
+    error_hint(error, "keep one of the lines that differ only in upper and lower case");
 }
 
 /* A name that has moved leads nowhere, unless [nodes] decides. */

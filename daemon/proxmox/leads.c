@@ -114,8 +114,8 @@ static void load_file(struct leads *leads, const char *path)
 
     if (result < 0)
         log_say(KIND_NAMES_NOT_KEPT, NULL,
-                "%s cannot be read: %s; where names led before is not remembered, and learnt anew", path,
-                strerror(-result));
+                "%s cannot be read: %s; the guests that names led to before are forgotten, and learnt again",
+                path, strerror(-result));
 }
 
 static bool load(struct leads *leads)
@@ -154,7 +154,7 @@ static void on_written(void *context, uint64_t id, int result)
     }
     if (!leads->told_lost)
         log_say(KIND_NAMES_NOT_KEPT, NULL,
-                "%s could not be written: %s; a restart would not know where names led before",
+                "%s could not be written: %s; a restart would not know which guests names led to before",
                 leads->file.path, strerror(-result));
     leads->told_lost = true;
 }
@@ -209,9 +209,8 @@ static bool make_room(struct leads *leads, const struct inventory *inventory)
         return true;
     if (!leads->told_full)
         log_say(KIND_NAMES_NOT_KEPT, NULL,
-                "where %d names led is remembered, and of no more: for other guests a rename at Proxmox "
-                "counts at "
-                "once",
+                "the guests of %d names are remembered, and no more: for others a rename in Proxmox takes "
+                "effect at once",
                 LEADS_MAX);
     leads->told_full = true;
     return false;

@@ -175,7 +175,7 @@ static void note_passed_over(struct login *login)
                                            LOG_ERROR_CODE(error),
                                            LOG_ERROR_HINT(error),
                                            {NULL, NULL}},
-                "the endpoint %s gives %s no login, and another one does: %s", passed->text, login->identity,
+                "the endpoint %s gives %s no login, but another one does: %s", passed->text, login->identity,
                 error->message);
     login->aside = *error;
     login->aside_endpoint = login->passed_endpoint;
@@ -234,7 +234,7 @@ static bool take_ticket(struct login *login, struct json_object *data, struct er
     const char *ticket = NULL, *csrf = NULL;
     if (!json_get_string(data, "ticket", &ticket) || !json_get_string(data, "CSRFPreventionToken", &csrf) ||
         strncmp(ticket, "PVE:", 4) != 0) {
-        error_set(error, ERROR_PROTOCOL, "Proxmox took the password of %s but sent no ticket",
+        error_set(error, ERROR_PROTOCOL, "Proxmox accepted the password of %s but sent no ticket",
                   login->identity);
         return false;
     }
@@ -273,7 +273,7 @@ static void send_code(struct login *login)
     if (wait_ms > 0) {
         struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
         login->stage = LOGIN_NEXT_CODE;
-        log_info("the TOTP code of now was used already: waiting %lld s for the next one",
+        log_info("the current TOTP code was already used: waiting %lld s for the next one",
                  (long long)(wait_ms + 999) / 1000);
         event_add(login->code_event, &tv);
         return;
@@ -322,7 +322,7 @@ static void take_answer(struct login *login, const struct api_result *result)
         login_start(login, false); /* a second factor was added, and the old ticket has none */
     else if (needs_factor || !take_ticket(login, result->data, &error)) {
         if (error.code == ERROR_NONE)
-            error_set(&error, ERROR_PROTOCOL, "Proxmox took the code of %s and asks for another one",
+            error_set(&error, ERROR_PROTOCOL, "Proxmox accepted the code of %s and asks for another one",
                       login->identity);
         fail_refused(login, &error);
     } else {

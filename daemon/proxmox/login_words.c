@@ -42,12 +42,13 @@ void login_words_password(const char *user, const struct api_result *result, str
 void login_words_code(const char *user, bool stopped, const struct api_result *result, struct error *error)
 {
     _cleanup_(text_clear) struct text word = {0};
-    error_set(error, ERROR_NO_SESSION, "Proxmox at %s took the password of %s and refused the TOTP code%s",
-              result->endpoint_text, user,
+    error_set(error, ERROR_NO_SESSION,
+              "Proxmox at %s accepted the password of %s and refused the TOTP code%s", result->endpoint_text,
+              user,
               stopped ? "; it was the last one: Proxmox locks a second factor that fails too often" : "");
     error_hint(error,
                "check the TOTP secret (totp-file) and this machine's clock (timedatectl); a locked second "
-               "factor: `pveum user tfa unlock %s`%s. One user for several brokers: better a token",
+               "factor: `pveum user tfa unlock %s`%s. If several brokers share the user, use tokens instead",
                text_word(&word, user), stopped ? "; then reload" : "");
 }
 
@@ -55,7 +56,7 @@ void login_words_factor(const char *user, bool have_totp, struct error *error)
 {
     if (have_totp) {
         error_set(error, ERROR_NO_SESSION,
-                  "Proxmox asks %s for a second factor, and takes no TOTP code for it", user);
+                  "Proxmox asks %s for a second factor, and accepts no TOTP code for it", user);
         error_hint(error,
                    "add TOTP to the user in Proxmox, or use an API token (token-id): tokens need no second "
                    "factor");
@@ -93,7 +94,7 @@ void login_words_realm(const char *user, struct json_object *realms, struct erro
     if (!type && names.length > 0) {
         error_set(error, ERROR_NO_SESSION, "Proxmox has no realm %s, which user = %s names; it has: %s",
                   realm, user, names.data);
-        error_hint(error, "mend user = USER@REALM in fence-broker.conf, then reload");
+        error_hint(error, "fix user = USER@REALM in fence-broker.conf, then reload");
     } else if (type && strcmp(type, "openid") == 0) {
         error_set(
             error, ERROR_NO_SESSION,
@@ -121,10 +122,9 @@ void login_words_token(const char *token_id, const struct error *said, struct er
     _cleanup_(freep) char *user = strndup(token_id, length);
     const char *shown = user ? text_word(&word, user) : "USER@REALM";
     *error = *said;
-    error_hint(
-        error,
-        "Proxmox says the same for a wrong secret, an unknown or expired token and a disabled or expired "
-        "user: check `pveum user token list %s`, `pveum user list` and the secret file, then reload; if it "
-        "was never made: `pveum user add %s; pveum user token add %s %s --privsep 1`",
-        shown, shown, shown, token_id[length] ? token_id + length + 1 : "TOKEN");
+    error_hint(error,
+               "Proxmox says the same for a wrong secret, an unknown or expired token and a disabled or "
+               "expired user: check `pveum user token list %s`, `pveum user list` and the secret file, then "
+               "reload; if it was never created: `pveum user add %s; pveum user token add %s %s --privsep 1`",
+               shown, shown, shown, token_id[length] ? token_id + length + 1 : "TOKEN");
 }

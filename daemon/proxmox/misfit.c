@@ -12,7 +12,7 @@ static const char *misfit_of_status(const struct api_request *request, struct js
 {
     int64_t vmid = 0;
     if (!json_get_int_or_digits(data, "vmid", 1, 999999999, &vmid))
-        return "what is no guest's status";
+        return "something that is not a guest's status";
     return vmid == request->vmid ? NULL : "another guest's status";
 }
 
@@ -31,7 +31,7 @@ static const char *misfit_of_power(const struct api_request *request, struct jso
 {
     struct pve_upid upid;
     if (!json_object_is_type(data, json_type_string) || !upid_parse(json_object_get_string(data), &upid))
-        return "what is no task";
+        return "something that is not a task";
     if (!upid_is_of_guest(&upid, request->vmid))
         return "a task of another guest";
     if (!upid_word_is(&upid.node, request->node))
@@ -50,14 +50,14 @@ static const char *misfit_of_task(const struct api_request *request, struct json
 static const char *misfit_of_tasks(const struct api_request *request, struct json_object *data)
 {
     if (!json_object_is_type(data, json_type_array))
-        return "what is no list of tasks";
+        return "something that is not a list of tasks";
     size_t count = json_object_array_length(data);
     bool its = count == 0;
     for (size_t i = 0; i < count; i++) {
         const char *text = NULL;
         struct pve_upid upid;
         if (!json_get_string(json_object_array_get_idx(data, i), "upid", &text) || !upid_parse(text, &upid))
-            return "what is no list of tasks";
+            return "something that is not a list of tasks";
         if (!upid_is_of_guest(&upid, request->vmid))
             return "another guest's tasks";
         its |= upid_word_is(&upid.node, request->node);
@@ -69,7 +69,7 @@ static const char *misfit_of_tasks(const struct api_request *request, struct jso
 static const char *misfit_of_nodes(struct json_object *data, bool hosts_needed)
 {
     if (!json_object_is_type(data, json_type_array))
-        return "what is no list of hosts";
+        return "something that is not a list of hosts";
     size_t count = json_object_array_length(data);
     bool its = count == 0 && !hosts_needed;
     for (size_t i = 0; i < count; i++) {
@@ -83,12 +83,12 @@ static const char *misfit_of_nodes(struct json_object *data, bool hosts_needed)
 static const char *misfit_of_permissions(struct json_object *data)
 {
     if (!json_object_is_type(data, json_type_object))
-        return "what are no privileges";
+        return "something that is not a list of privileges";
     json_object_object_foreach(data, path, privileges)
     {
         (void)privileges;
         if (path[0] != '/')
-            return "what are no privileges";
+            return "something that is not a list of privileges";
     }
     return NULL;
 }
@@ -110,10 +110,10 @@ const char *misfit_judge(const struct api_request *request, struct json_object *
     case API_NODES:
         return misfit_of_nodes(data, false);
     case API_RESOURCES:
-        return guests ? misfit_of_nodes(data, true) : "what is no list of guests";
+        return guests ? misfit_of_nodes(data, true) : "something that is not a list of guests";
     case API_GUESTS:
         if (!guests)
-            return "what is no list of guests";
+            return "something that is not a list of guests";
         return guest_list_is_of_others(guests) ? "a list without a guest" : NULL;
     case API_PERMISSIONS:
         return misfit_of_permissions(data);

@@ -33,11 +33,9 @@ static void log_changes(struct poller *poller)
         const struct guest *guest = inventory_get(poller->inventory, i);
         const char *second = guest_second_alias(guest);
         if (second)
-            log_say(
-                KIND_ALIAS_TWICE, (const struct log_field[]){{"FENCE_TARGET", second}, {NULL, NULL}},
-                "[nodes] has two names for guest %d, %s and %s: whoever fences one of them powers off the "
-                "other",
-                guest->vmid, guest->aliases[0], second);
+            log_say(KIND_ALIAS_TWICE, (const struct log_field[]){{"FENCE_TARGET", second}, {NULL, NULL}},
+                    "[nodes] has two names for guest %d, %s and %s: fencing one of them powers off the other",
+                    guest->vmid, guest->aliases[0], second);
     }
 }
 

@@ -103,11 +103,10 @@ static bool take_pool(struct poller *poller, struct pool_answer *pool, const str
     if (result->outcome == API_REFUSED && result->http_status == 500 &&
         strstr(result->reason, "does not exist")) {
         error_set(&error, ERROR_EMPTY_POOL, "pool %s does not exist", pool->name);
-        error_hint(
-            &error,
-            "check pool = %s in fence-broker.conf; `pveum pool list` on a Proxmox host names them; if it is "
-            "to be made: `pveum pool add %s; pveum pool modify %s --vms VMID,VMID`",
-            pool->name, pool->name, pool->name);
+        error_hint(&error,
+                   "check pool = %s in fence-broker.conf; `pveum pool list` on a Proxmox host names them; to "
+                   "create it: `pveum pool add %s; pveum pool modify %s --vms VMID,VMID`",
+                   pool->name, pool->name, pool->name);
         note_error(poller, &error);
         return true;
     }

@@ -23,7 +23,7 @@ enum probe_result probe_judge(const struct api_result *result, struct error *err
         error_set(error, ERROR_PROTOCOL,
                   "Proxmox at %s took a rehearsal for a real stop (it answered %d instead of refusing it)",
                   result->endpoint_text, status);
-        error_hint(error, "the guest may be off now: see its tasks in Proxmox, start it if need be, and "
+        error_hint(error, "the guest may be off now: see its tasks in Proxmox, start it if necessary, and "
                           "report this to the maintainers of fence-broker");
         return PROBE_CARRIED_OUT;
     }

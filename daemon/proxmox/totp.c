@@ -33,7 +33,7 @@ static const char *problem_of(const char *text)
 {
     if (strncasecmp(text, "otpauth:", 8) == 0)
         return "is the whole otpauth:// address: only what follows \"secret=\" belongs here";
-    return "is no secret in base32 (letters A to Z and digits 2 to 7)";
+    return "is not a secret in base32 (letters A to Z and digits 2 to 7)";
 }
 
 static struct secret *decode(const struct secret *base32)

@@ -114,9 +114,8 @@ static void lose(struct api_result *result, const struct transfer *transfer, con
     result->outcome = API_LOST;
     error_set(&result->error, ERROR_PROTOCOL, "Proxmox at %s answered %s with %s", transfer->endpoint_text,
               api_row(transfer->call)->name, why);
-    error_hint(&result->error,
-               "what stands between the broker and Proxmox (a proxy, a load balancer) may mix "
-               "up connections: let endpoint lead straight to port 8006 of a host");
+    error_hint(&result->error, "a proxy or load balancer between the broker and Proxmox may mix up "
+                               "connections: let endpoint lead straight to port 8006 of a host");
 }
 
 static void say_not_an_answer(const struct transfer *transfer, struct error *error)
@@ -219,7 +218,7 @@ void transport_judge_failure(const struct transfer *transfer, CURLcode code, boo
                       &result->error);
     else if (transfer->too_long)
         error_set(&result->error, ERROR_PROTOCOL,
-                  "Proxmox at %s answered %s with more than the %d MiB that are read of one answer",
+                  "Proxmox at %s answered %s with more than %d MiB, the limit of one answer",
                   transfer->endpoint_text, call, TRANSPORT_BODY_MAX / (1024 * 1024));
     else if (transfer->broken)
         say_not_an_answer(transfer, &result->error);

@@ -236,7 +236,7 @@ void trust_explain(const struct trust *trust, const struct trust_seen *seen, con
     error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", endpoint, words);
     if (seen->stranger) {
         error_set(error, ERROR_CERTIFICATE,
-                  "the certificate of %s is none that fence-broker.conf names: its fingerprint is %s",
+                  "the certificate of %s matches no fingerprint in fence-broker.conf: its fingerprint is %s",
                   endpoint, seen->fingerprint);
         error_hint(
             error,
@@ -244,7 +244,7 @@ void trust_explain(const struct trust *trust, const struct trust_seen *seen, con
             "= %s",
             seen->fingerprint);
     } else if (strstr(words, "subject name") && seen->name[0]) {
-        error_hint(error, "it is for %s; write, if that is the host: endpoint = %.*s as %s", seen->names,
+        error_hint(error, "it is for %s; if that is the host, write: endpoint = %.*s as %s", seen->names,
                    (int)strcspn(endpoint, " "), endpoint, seen->name);
     } else if (strstr(words, "subject name")) {
         error_hint(error, "name the host that the certificate is for: endpoint = ADDRESS as NAME");

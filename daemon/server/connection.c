@@ -171,7 +171,7 @@ static void read_complete(struct connection *connection, bool more_behind)
     connection->clean = !more_behind;
     if (good && more_behind) {
         error_set(&error, ERROR_BAD_REQUEST,
-                  "there are bytes behind the request: one request a connection, no body");
+                  "there are bytes after the request: one request per connection, no body");
         good = false;
     }
     if (!good) {

@@ -108,7 +108,7 @@ void exchange_answer(struct exchange *exchange, int status, const char *content_
         struct error error;
 
         text_clear(body);
-        error_set(&error, ERROR_TOO_MANY, "too many answers wait to be read by their askers");
+        error_set(&error, ERROR_TOO_MANY, "too many answers wait to be read by their clients");
         exchange_answer_error(exchange, 0, NULL, &error, NULL);
         return;
     }
@@ -122,8 +122,7 @@ void exchange_answer_error(struct exchange *exchange, int status, const char *al
     struct error seen = *error;
 
     if (error->names_guests && exchange_subject(exchange)) {
-        error_set(&seen, error->code, "%s",
-                  "what stands in the way is about guests of which you may not see all");
+        error_set(&seen, error->code, "%s", "the cause is about guests, some of which you may not see");
         error_hint(&seen, "as root: /usr/sbin/fence_broker doctor");
     }
     view_error(&body, exchange->form, &seen, operation);

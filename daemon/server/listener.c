@@ -47,9 +47,9 @@ static int make_directory(const char *path, struct error *error)
     if (!directory || errno != EEXIST) {
         int code = directory ? errno : ENOMEM;
 
-        error_set(error, ERROR_INTERNAL, "cannot make the directory of the socket %s: %s", path,
+        error_set(error, ERROR_INTERNAL, "cannot create the directory of the socket %s: %s", path,
                   strerror(code));
-        error_hint(error, "make it, or set another path in [socket]");
+        error_hint(error, "create it, or set another path in [socket]");
         return -code;
     }
     return 0;
@@ -72,7 +72,7 @@ static int clear_path(const char *path, const struct sockaddr_un *address, struc
     if (probe < 0)
         return -errno;
     if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno != ECONNREFUSED) {
-        error_set(error, ERROR_INTERNAL, "somebody listens at %s already", path);
+        error_set(error, ERROR_INTERNAL, "something already listens on %s", path);
         error_hint(error, "another broker? `ss -xlp src %s` shows it; `systemctl status fence-broker`", path);
         return -EADDRINUSE;
     }
@@ -124,7 +124,7 @@ int listener_open(const char *path, mode_t mode, gid_t group, struct error *erro
         result = -errno;
     if (result < 0) {
         if (error->code == ERROR_NONE) {
-            error_set(error, ERROR_INTERNAL, "cannot listen at %s: %s", path, strerror(-result));
+            error_set(error, ERROR_INTERNAL, "cannot listen on %s: %s", path, strerror(-result));
             error_hint(error, "check the owner and mode of its directory, and path and group in [socket]");
         }
         return result;

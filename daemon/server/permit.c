@@ -60,12 +60,11 @@ void permit_deny_connection(struct exchange *exchange, const char *words)
     describe_peer(exchange, &who);
     error_set(&error, ERROR_DENIED, "%s may not ask the broker: %s", who.data ? who.data : "you", words);
     if (exchange->verdict == ACCESS_NOT_MEMBER && group)
-        error_hint(
-            &error,
-            "the kernel says gid %lu and %zu other groups of you, none of them %s (%lu): become a member, "
-            "then log in anew",
-            (unsigned long)peer->gid, peer->group_count, group,
-            (unsigned long)exchange->all->policy.gate.group);
+        error_hint(&error,
+                   "the kernel says gid %lu and %zu other groups of you, none of them %s (%lu): become a "
+                   "member, then log in again",
+                   (unsigned long)peer->gid, peer->group_count, group,
+                   (unsigned long)exchange->all->policy.gate.group);
     exchange_answer_error(exchange, 0, NULL, &error, NULL);
 }
 

@@ -283,14 +283,14 @@ static bool query_choice(struct exchange *exchange, const struct http_request *r
 
         choice->most = digits ? (size_t)strtoul(limit, NULL, 10) : 0;
         if (!choice->most) {
-            error_set(&error, ERROR_BAD_REQUEST, "limit=%s is no number from 1 on", limit);
-            error_hint(&error, "say how many operations there may be: limit=20");
+            error_set(&error, ERROR_BAD_REQUEST, "limit=%s is not a number from 1 up", limit);
+            error_hint(&error, "give the largest number of operations: limit=20");
         }
     }
     if (since) {
         choice->since_ms = clock_parse(since, now_ms);
         if (choice->since_ms < 0) {
-            error_set(&error, ERROR_BAD_REQUEST, "since=%s is no time", since);
+            error_set(&error, ERROR_BAD_REQUEST, "since=%s is not a time", since);
             error_hint(&error, "write an age (90s, 10min, 2h, 3d), a day (2026-11-22), or "
                                "2026-11-22T12:00:00Z, as in RFC 3339");
         }
@@ -405,7 +405,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         return;
     }
     if (strict >= 0 || nodes) {
-        error_set(&error, ERROR_BAD_REQUEST, "strict goes with view=monitor only, and nodes with strict=1");
+        error_set(&error, ERROR_BAD_REQUEST, "strict works with view=monitor only, and nodes with strict=1");
         answer_error(exchange, &error);
         return;
     }

@@ -218,7 +218,8 @@ static bool read_peer(struct exchange *exchange, const struct http_request *requ
     if (good)
         answer_bad(exchange, ERROR_INTERNAL, "out of memory", NULL);
     else
-        answer_bad(exchange, ERROR_BAD_REQUEST, "whom the question is about is not said in numbers",
+        answer_bad(exchange, ERROR_BAD_REQUEST,
+                   "the user that the question is about must be given in numbers",
                    "?uid=1000&gid=1000&groups=4,24,27: as `id` shows them; without them, it is about you");
     return false;
 }
@@ -237,7 +238,7 @@ static bool read_question(struct exchange *exchange, const struct http_request *
               : access_what_from_name(word, &question->what))
         return true;
     answer_bad(
-        exchange, ERROR_BAD_REQUEST, "this is nothing that rules are about",
+        exchange, ERROR_BAD_REQUEST, "there are no rules about this",
         "of a guest: off, on, reboot, rehearse, read; without a guest: guests, operations, status, doctor, "
         "privileges, metrics");
     return false;
@@ -293,7 +294,7 @@ static bool may_ask_about_others(struct exchange *exchange)
         return true;
     exchange_note_denial(exchange, &decision, "can, about somebody else");
     answer_bad(exchange, ERROR_DENIED, "you may ask about yourself only",
-               "whoever may read what:privileges may ask about others");
+               "to ask about others you need: rule = read what:privileges");
     return false;
 }
 

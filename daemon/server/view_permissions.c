@@ -26,10 +26,10 @@ static const char *judgement(const struct grants *grants)
     case GRANTS_ACCEPTED:
         return "accepted";
     case GRANTS_TOLERATED:
-        return grants_enforced(grants) ? "more than fencing takes; used on, because it was accepted before"
-                                       : "more than fencing takes; used, because of least-privilege = warn";
+        return grants_enforced(grants) ? "more than fencing needs; still used, because it was accepted before"
+                                       : "more than fencing needs; used, because of least-privilege = warn";
     case GRANTS_REFUSED:
-        return "more than fencing takes: not accepted, nothing is fenced";
+        return "more than fencing needs: not accepted, nothing is fenced";
     }
     return "unknown";
 }
@@ -83,12 +83,12 @@ static void put_findings(struct text *out, const struct view_facts *facts,
             put_finding(out, &report->findings[i]);
     }
     if (hidden)
-        text_printf(out, "\n%zu more about guests of which you may not see all\n", hidden);
+        text_printf(out, "\n%zu more about guests, some of which you may not see\n", hidden);
     if (report->count)
         text_puts(out,
-                  "\n`pveum acl list` on a Proxmox host names each ROLE, and tells what is granted to the "
-                  "token, to its user or to\na group: what --tokens does not take away is taken away by "
-                  "--users USER@REALM or --groups GROUP.\n");
+                  "\n`pveum acl list` on a Proxmox host shows each ROLE, and whether it is granted to the\n"
+                  "token, to its user or to a group: what --tokens does not remove, --users\n"
+                  "USER@REALM or --groups GROUP removes.\n");
 }
 
 /* ---- what is held ---- */

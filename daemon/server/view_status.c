@@ -65,7 +65,7 @@ static void put_privileges(struct text *table, const struct view_facts *facts)
     if (!report)
         text_puts(table, "not known yet");
     else if (!report->count)
-        text_puts(table, "what fencing takes, and no more");
+        text_puts(table, "what fencing needs, and no more");
     else
         text_printf(table, "%zu too many, %zu missing, %zu hints; see fence_broker permissions",
                     report->excess, report->missing, report->hints);
@@ -212,8 +212,8 @@ static void put_unresolved_aliases(struct text *out, const struct view_facts *fa
         view_put_cell(out, alias->target);
         text_puts(out, alias->ambiguous
                            ? ": several guests have this name\n    hint: write the VMID instead\n"
-                           : ": no such guest in the pool\n    hint: mend the line, or put the "
-                             "guest into the pool\n");
+                           : ": no such guest in the pool\n"
+                             "    hint: fix the line, or put the guest into the pool\n");
     }
 }
 

@@ -123,7 +123,7 @@ static int unknown_word(struct parse *parse, const struct config_item *item)
 
     for (size_t k = 0; is_key && k < config_key_count; k++) {
         if (config_keys[k].set && slice_is(item->name, config_keys[k].name))
-            error_hint(parse->error, "\"%s\" belongs into [%s]", name,
+            error_hint(parse->error, "\"%s\" belongs in [%s]", name,
                        config_section_names[config_keys[k].section]);
     }
     if (parse->error->hint[0] == '\0' && guess)
@@ -136,8 +136,8 @@ static int repeated(struct parse *parse, const struct config_item *item, size_t 
     char name[QUOTE_MAX + 4];
     quoted(item->name, name);
     error_set(parse->error, ERROR_BAD_REQUEST,
-              item->kind == CONFIG_ITEM_KEY ? "%s:%zu: %s is there already, in line %zu"
-                                            : "%s:%zu: section [%s] is there already, in line %zu",
+              item->kind == CONFIG_ITEM_KEY ? "%s:%zu: %s is already set in line %zu"
+                                            : "%s:%zu: section [%s] already exists, in line %zu",
               parse->config->path, item->line, name, first_line);
     error_hint(parse->error, "keep one of the two");
     return -EINVAL;
@@ -338,8 +338,7 @@ static int check_whole(struct parse *parse)
     if (config->ca_file && config->fingerprint_count) {
         error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both ca-file and fingerprint in [proxmox]",
                   config->path);
-        error_hint(parse->error,
-                   "keep one: with fingerprints each certificate is known by itself, and no CA is asked");
+        error_hint(parse->error, "keep one: a fingerprint identifies its certificate, and no CA is used");
         return -EINVAL;
     }
     if (config->token_id && config->totp_file) {
@@ -396,7 +395,7 @@ static int check_file(int fd, const char *path, struct error *error)
     if (fstat(fd, &file) != 0)
         return cannot_read(error, path, errno);
     if (!S_ISREG(file.st_mode)) {
-        error_set(error, ERROR_BAD_REQUEST, "%s: is no regular file", path);
+        error_set(error, ERROR_BAD_REQUEST, "%s: is not a regular file", path);
         error_hint(error, "name the configuration file with -c FILE");
         return -EINVAL;
     }

@@ -83,7 +83,7 @@ static int check_section(const struct config *config, const struct config_item *
         const struct config_access_section *other = &config->access[i];
         if ((int)other->kind != kind || !same(other->name, name))
             continue;
-        error_set(error, ERROR_BAD_REQUEST, "%s:%zu: section [%.*s] is there already, in line %zu",
+        error_set(error, ERROR_BAD_REQUEST, "%s:%zu: section [%.*s] already exists, in line %zu",
                   config->path, item->line, SHOWN(item->name), other->line);
         error_hint(error, "put all its entries into one section: their order decides");
         return -EINVAL;

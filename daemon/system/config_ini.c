@@ -46,7 +46,7 @@ static int check_bytes(const struct config_reader *reader, const char *line, siz
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)line[i];
         if (byte == '\0')
-            return fail(reader, error, "has a NUL byte", "the file is damaged or no text: write it again");
+            return fail(reader, error, "has a NUL byte", "the file is damaged or not text: write it again");
         if (byte == '\r')
             return fail(reader, error, "has a carriage return (Windows line end?)",
                         "convert the file: sed -i 's/\\r$//' FILE");
@@ -66,7 +66,7 @@ static int read_section(const struct config_reader *reader, struct config_slice 
         return fail(reader, error, "a section begins with '[' but has no ']'",
                     "write [section] alone on its line");
     if (end != line.bytes + line.length - 1)
-        return fail(reader, error, "there is something behind the ']' of a section",
+        return fail(reader, error, "there is something after the ']' of a section",
                     "write [section] alone on its line; comments are lines of their own");
     item->kind = CONFIG_ITEM_SECTION;
     item->name = trim(line.bytes + 1, line.length - 2);
@@ -98,12 +98,12 @@ static int read_key(const struct config_reader *reader, struct config_slice line
     if (item->name.length == 0)
         return fail(reader, error, "there is no key before '='", "write key = value");
     if (item->value.length == 0)
-        return fail(reader, error, "there is no value behind '='",
+        return fail(reader, error, "there is no value after '='",
                     "write a value, or put '#' before the line for the default");
     /* no value of ours has a blank and then one of these: it is a comment that would become part of the value
      */
     if (has_comment(item->value))
-        return fail(reader, error, "has a comment behind the value", "put the comment on a line of its own");
+        return fail(reader, error, "has a comment after the value", "put the comment on a line of its own");
     return 0;
 }
 

@@ -71,7 +71,7 @@ static int set_endpoint(struct config *config, const struct config_key *key, con
     for (size_t i = 0; i < config->endpoint_count; i++) {
         const struct config_endpoint *other = &config->endpoints[i];
         if (other->port == endpoint.port && strcasecmp(other->address, endpoint.address) == 0)
-            result = bad(problem, "is there already: a second line adds no second way to Proxmox");
+            result = bad(problem, "is already listed: a second line adds no second way to Proxmox");
     }
     if (result == 0 && config->endpoint_count == ENDPOINTS_MAX)
         result = bad(problem, "is one too many: at most %d endpoints", ENDPOINTS_MAX);
@@ -91,7 +91,7 @@ static int set_pool(struct config *config, const struct config_key *key, const c
     int result = config_value_pool(value, problem);
     for (size_t i = 0; result == 0 && i < config->pool_count; i++) {
         if (strcmp(config->pools[i], value) == 0)
-            result = bad(problem, "is there already");
+            result = bad(problem, "is already listed");
     }
     if (result == 0 && config->pool_count == POOLS_MAX)
         result = bad(problem, "is one too many: at most %d pools", POOLS_MAX);

@@ -108,7 +108,7 @@ static int bad_host(struct config_problem *problem)
             "write a host name, an IPv4 address or an [IPv6] address, with :PORT if it is not %d; "
             "\"ADDRESS as NAME\" verifies the certificate as NAME",
             PORT_DEFAULT);
-    return bad(problem, "is no HOST[:PORT] [as NAME]");
+    return bad(problem, "is not HOST[:PORT] [as NAME]");
 }
 
 static int split_port(char *host, uint16_t *port, struct config_problem *problem)
@@ -116,7 +116,7 @@ static int split_port(char *host, uint16_t *port, struct config_problem *problem
     char *colon = strchr(host, ':');
     uint64_t number = PORT_DEFAULT;
     if (colon && (!parse_number(colon + 1, UINT16_MAX, &number) || number == 0))
-        return bad(problem, "has no port between 1 and 65535 behind the ':'");
+        return bad(problem, "has no port between 1 and 65535 after the ':'");
     if (colon)
         *colon = '\0';
     *port = (uint16_t)number;
@@ -189,7 +189,7 @@ int config_value_endpoint(const char *value, struct config_endpoint *out, struct
         return result;
     if (name && !is_host(name))
         return bad(problem,
-                   "names no host behind \"as\": the certificate's name is a host name or an IPv4 address");
+                   "names no host after \"as\": the certificate's name is a host name or an IPv4 address");
     endpoint.address = strdup(host);
     endpoint.name = strdup(name ? name : host);
     endpoint.text = strdup(value);
@@ -217,7 +217,7 @@ int config_value_fingerprint(const char *value, struct config_fingerprint *out,
     for (size_t i = 0; i < CONFIG_SHA256_LENGTH; i++, value += 3) {
         int high = hex_digit(value[0]), low = high < 0 ? -1 : hex_digit(value[1]);
         if (low < 0 || value[2] != (i + 1 < CONFIG_SHA256_LENGTH ? ':' : '\0'))
-            return bad(problem, "is no SHA-256 fingerprint");
+            return bad(problem, "is not a SHA-256 fingerprint");
         out->sha256[i] = (unsigned char)(high << 4 | low);
     }
     return 0;
@@ -256,7 +256,7 @@ int config_value_duration(const char *value, int64_t min_ms, int64_t max_ms, int
     if (digits > 0 && suffix[0] == '\0')
         return bad(problem, "has no unit: allowed are ms, s, min, h, as in %s", to);
     if (digits == 0 || unit == ARRAY_LEN(units))
-        return bad(problem, "is no duration: a number with ms, s, min or h, as in %s", to);
+        return bad(problem, "is not a duration: a number with ms, s, min or h, as in %s", to);
 
     int64_t ms = 0;
     for (size_t i = 0; i < digits; i++) {
@@ -268,7 +268,7 @@ int config_value_duration(const char *value, int64_t min_ms, int64_t max_ms, int
     if (ms < min_ms || ms > max_ms)
         return bad(problem, "is out of range: from %s to %s", from, to);
     if (ms % step_ms != 0)
-        return bad(problem, "is no multiple of %s, which Proxmox needs", step);
+        return bad(problem, "is not a multiple of %s, which Proxmox needs", step);
     *out_ms = ms;
     return 0;
 }
@@ -300,9 +300,8 @@ static bool is_userid(const char *user)
 
 static int refuse_root(struct config_problem *problem)
 {
-    way_out(problem,
-            "make a user of its own: `fence-broker-admin provision --pool POOL --guests VMID,VMID --user "
-            "fence@pve --token broker` prints the script; then token-id = fence@pve!broker");
+    way_out(problem, "create a user for it: `fence-broker-admin provision --pool POOL --guests VMID,VMID "
+                     "--user fence@pve --token broker` prints the script; then token-id = fence@pve!broker");
     return bad(problem,
                "is refused: root@pam may do everything in Proxmox, a fence needs two privileges on one pool");
 }
@@ -315,7 +314,7 @@ int config_value_user(const char *value, struct config_problem *problem)
     }
     if (!is_userid(value)) {
         way_out(problem, "write the user with its realm: fence@pve");
-        return bad(problem, "is no user@realm");
+        return bad(problem, "is not user@realm");
     }
     return strcmp(value, "root@pam") == 0 ? refuse_root(problem) : 0;
 }
@@ -331,10 +330,10 @@ int config_value_token_id(const char *value, struct config_problem *problem)
         return -ENOMEM;
     char *name = strchr(user, '!');
     if (!name)
-        return bad(problem, "is no user@realm!name");
+        return bad(problem, "is not user@realm!name");
     *name++ = '\0';
     if (!is_userid(user) || !is_config_id(name))
-        return bad(problem, "is no user@realm!name");
+        return bad(problem, "is not user@realm!name");
     return strcmp(user, "root@pam") == 0 ? refuse_root(problem) : 0;
 }
 
@@ -346,10 +345,10 @@ int config_value_pool(const char *value, struct config_problem *problem)
     for (const char *level = value;; levels++) {
         size_t length = strcspn(level, "/");
         if (length == 0 || !consists_of(level, length, LETTERS DIGITS "._-"))
-            return bad(problem, "is no pool of Proxmox");
+            return bad(problem, "is not a pool name of Proxmox");
         /* a URL would lose it */
         if (consists_of(level, length, "."))
-            return bad(problem, "has a level of nothing but dots");
+            return bad(problem, "has a level that is only dots");
         if (level[length] == '\0')
             break;
         level += length + 1;
@@ -370,7 +369,7 @@ int config_value_node(const char *value, struct config_problem *problem)
     if (digits_only(value))
         return bad(problem, "is a VMID, not a node name: digits alone are never a name");
     return is_name(value) ? 0
-                          : bad(problem, "is no node name: allowed are letters, digits, '.', '_' and '-'");
+                          : bad(problem, "is not a node name: allowed are letters, digits, '.', '_' and '-'");
 }
 
 int config_value_target(const char *value, struct config_problem *problem)
@@ -380,7 +379,7 @@ int config_value_target(const char *value, struct config_problem *problem)
     if (digits_only(value)) {
         if (parse_number(value, VMID_MAX, &vmid) && vmid >= VMID_MIN)
             return 0;
-        return bad(problem, "is no VMID: from %d to %d", VMID_MIN, VMID_MAX);
+        return bad(problem, "is not a VMID: from %d to %d", VMID_MIN, VMID_MAX);
     }
     return is_name(value) ? 0 : bad(problem, "is neither a VMID nor a guest's name");
 }
@@ -390,7 +389,7 @@ int config_value_target(const char *value, struct config_problem *problem)
 int config_value_path(const char *value, size_t max, struct config_problem *problem)
 {
     if (value[0] != '/')
-        return bad(problem, "is no absolute path: the daemon has no directory of its own");
+        return bad(problem, "is not an absolute path: the daemon has no working directory");
     if (strlen(value) >= max)
         return bad(problem, "is longer than %zu bytes", max - 1);
     return 0;
@@ -421,7 +420,7 @@ int config_value_group(const char *value, struct config_problem *problem)
     if (fine)
         return 0;
     way_out(problem, "write the name of a system group, as in getent group haclient");
-    return bad(problem, "is no group name");
+    return bad(problem, "is not a group name");
 }
 
 int config_value_online_nodes(const char *value, int *out, struct config_problem *problem)

@@ -19,9 +19,10 @@ static bool refuse_folder(const char *label, const char *path, enum error_code c
     struct stat st;
     if (!folder || stat(folder, &st) < 0 || !(st.st_mode & S_IWOTH) || (st.st_mode & S_ISVTX))
         return false;
-    error_set(error, code, "%s is refused: in its folder %s everybody may put another file in its place",
-              label, folder);
-    error_hint(error, "check what is in it, then: chmod o-w '%s'", folder);
+    error_set(error, code,
+              "%s is refused: its directory %s is world-writable, so everybody may replace the file", label,
+              folder);
+    error_hint(error, "check its content, then: chmod o-w '%s'", folder);
     return true;
 }
 
@@ -29,15 +30,15 @@ bool custody_check(const char *label, const char *path, const struct stat *file,
                    struct error *error)
 {
     if (file->st_mode & S_IWOTH) {
-        error_set(error, code, "%s is refused: everybody may write it (mode %04o)", label,
+        error_set(error, code, "%s is refused: it is world-writable (mode %04o)", label,
                   (unsigned)file->st_mode & 07777U);
-        error_hint(error, "check what it says, then: chmod o-w '%s'", path);
+        error_hint(error, "check its content, then: chmod o-w '%s'", path);
         return false;
     }
     if (file->st_uid != 0 && file->st_uid != geteuid()) {
         error_set(error, code, "%s is refused: it belongs to uid %u, who may change it at any time", label,
                   (unsigned)file->st_uid);
-        error_hint(error, "check what it says, then: chown root '%s'", path);
+        error_hint(error, "check its content, then: chown root '%s'", path);
         return false;
     }
     return !refuse_folder(label, path, code, error);

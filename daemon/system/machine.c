@@ -87,7 +87,7 @@ void machine_read(struct machine *machine)
     if (result == -ENOENT)
         result = read_uuid(KERNELS_FILE, machine->uuid);
     if (result == -EINVAL)
-        snprintf(machine->why, sizeof(machine->why), "its firmware tells no UUID");
+        snprintf(machine->why, sizeof(machine->why), "its firmware reports no UUID");
     else if (result < 0)
         snprintf(machine->why, sizeof(machine->why), "%s cannot be read: %s", KERNELS_FILE,
                  strerror(-result));

@@ -50,7 +50,7 @@ static bool is_unlimited(struct error *error)
     if (may_exceed_the_limit(&limit) || setrlimit(RLIMIT_MEMLOCK, &all) == 0)
         return true;
     error_set(error, ERROR_INTERNAL,
-              "memory is not locked: no more than %llu KiB may be; a fence may wait for this machine's disk",
+              "memory is not locked: only %llu KiB may be; a fence may wait for this machine's disk",
               (unsigned long long)limit.rlim_cur / 1024);
     error_hint(error, "run it as fence-broker.service does (AmbientCapabilities=CAP_IPC_LOCK, "
                       "LimitMEMLOCK=infinity); in a container its "

@@ -107,9 +107,9 @@ static bool is_private(const char *path, const struct stat *file, struct error *
 {
     char label[ERROR_MESSAGE_MAX];
     if (file->st_mode & S_IROTH) {
-        error_set(error, ERROR_NO_SESSION, "secret file %s is refused: everybody may read it (mode %04o)",
+        error_set(error, ERROR_NO_SESSION, "secret file %s is refused: it is world-readable (mode %04o)",
                   path, (unsigned)file->st_mode & 07777U);
-        error_hint(error, "chmod o-rwx '%s', and consider the secret known to others", path);
+        error_hint(error, "chmod o-rwx '%s', and treat the secret as known to others", path);
         return false;
     }
     if ((file->st_mode & (S_IRGRP | S_IWGRP)) && !group_is_ours(file->st_gid)) {
@@ -145,8 +145,8 @@ static struct secret *read_secret(int fd, const char *path, struct error *error)
         secret->length += (size_t)count;
     }
     if (secret->length > SECRET_FILE_MAX) {
-        error_set(error, ERROR_NO_SESSION, "secret file %s is longer than %d bytes: this is no secret", path,
-                  SECRET_FILE_MAX);
+        error_set(error, ERROR_NO_SESSION, "secret file %s is longer than %d bytes: this is not a secret",
+                  path, SECRET_FILE_MAX);
         return NULL;
     }
     if (secret->length > 0 && secret->bytes[secret->length - 1] == '\n')
@@ -194,7 +194,7 @@ static struct secret *load(const char *path, bool check_access, struct error *er
         return NULL;
     }
     if (!S_ISREG(file.st_mode)) {
-        error_set(error, ERROR_NO_SESSION, "secret file %s is refused: it is no regular file", path);
+        error_set(error, ERROR_NO_SESSION, "secret file %s is refused: it is not a regular file", path);
         error_hint(error, "name a plain file, or use a systemd credential for other sources");
         return NULL;
     }

@@ -71,7 +71,7 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
     row ' ignored line: this line means nothing'
 }
 
-@test "a pool in question narrows the answer, and what reaches beyond it is more than fencing takes" {
+@test "a pool in question narrows the answer, and what reaches beyond it is more than fencing needs" {
     run audit --pool lab
     row ' boss@pve yes lab 1/1 yes'
     no_row 'fence@pve!broker'
@@ -131,7 +131,7 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
 @test "what is no user.cfg is told, and not taken for one that grants nothing" {
     run bash -c '"$1" audit --user-cfg - --pve 9 </dev/null' - "$ADMIN"
     [ "$status" = 1 ]
-    [[ $output == "fence-broker-admin audit: standard input: is empty; copy /etc/pve/user.cfg of a Proxmox host, and see whether the command before the pipe failed" ]]
+    [[ $output == "fence-broker-admin audit: standard input: is empty; copy /etc/pve/user.cfg from a Proxmox host, and see whether the command before the pipe failed" ]]
     echo 'ssh: connect to host pve1 port 22: Connection refused' >"$T/user.cfg"
     run audit
     [ "$status" = 1 ]

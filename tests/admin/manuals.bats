@@ -186,7 +186,7 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
     heads "$CLIENT" REASONS >"$T/manual"
     same "$T/code" "$T/manual"
     while read -r name severity seen; do
-        "$MANUAL" entries "$CLIENT" REASONS | grep "^$name (" | grep -qiF "told within $seen" || { echo "$name: told within $seen"; false; }
+        "$MANUAL" entries "$CLIENT" REASONS | grep "^$name (" | grep -qiF -e "told within $seen" -e "told $seen" || { echo "$name: told within $seen"; false; }
     done < <(table reason)
 }
 

@@ -150,8 +150,8 @@ refused() {
     refused "at least one --token is needed" --pool p --guests 101 --user fence@pve
     refused "list of VMIDs" --pool p --guests 101,x --user fence@pve --token broker
     refused "list of VMIDs" --pool p --guests 99 --user fence@pve --token broker
-    refused "no pool of Proxmox" --pool 'p;rm' --guests 101 --user fence@pve --token broker
-    refused "no user@realm" --pool p --guests 101 --user $'fence\nrm@pve' --token broker
+    refused "is not a pool name of Proxmox" --pool 'p;rm' --guests 101 --user fence@pve --token broker
+    refused "is not user@realm" --pool p --guests 101 --user $'fence\nrm@pve' --token broker
     refused "root@pam" --pool p --guests 101 --user root@pam --token broker
     refused "--token is a name" --pool p --guests 101 --user fence@pve --token 'a b'
     refused "named twice" --pool p --guests 101 --user fence@pve --token broker --token broker

@@ -106,7 +106,7 @@ teardown() { client_teardown; }
     broker "$(reply ok 200 text/plain 'on\n')"
     agent action=on plug=n1 login=root@pam passwd=s3cret nonsense
     is "$status" 0
-    is "$err" "fence_broker: warning: without a meaning here, and ignored: login, passwd, line 6 (it has no '=')"
+    is "$err" "fence_broker: warning: unknown parameters, ignored: login, passwd, line 6 (it has no '=')"
 }
 
 @test "what Pacemaker and every fence agent pass is not warned about" {

@@ -56,7 +56,7 @@ END
     client can root status --socket "$SOCKET"
     like "$(requests | tail -n 1)" "GET /v1/can/status?uid=0&gid=0&groups=*"
     client can no-such-user-here off 101 --socket "$SOCKET"
-    fails_with "there is no user no-such-user-here here"
+    fails_with "user no-such-user-here does not exist on this machine"
     client can root --socket "$SOCKET"
     fails_with "can USER ACTION"
 }
@@ -196,8 +196,8 @@ report() {
     done <<-'END'
 	ok|0|fine
 	failure|1|a fence would fail
-	warning|2|a fence would work, but something is off
-	unknown|2|a fence would work, but something is off
+	warning|2|a fence would work, but something needs attention
+	unknown|2|a fence would work, but something needs attention
 	END
 }
 
@@ -205,7 +205,7 @@ report() {
     while IFS= read -r body; do
         broker "$(reply json 200 application/json "$body")"
         client -s "$SOCKET" doctor --json
-        doctor_fails_with "is no report of the doctor's"
+        doctor_fails_with "is not a report of the doctor"
         is "$out" ""
         broker_end
         rm -f "$SOCKET" "$LOG"
@@ -287,7 +287,7 @@ doctor_fails_with() {
     fails_with "unknown or misused option --plgu; did you mean --plug? "
     unlike "$err" "*secret-word*"
     client status -n 3
-    fails_with "--limit and --since go with history, not with 'status'"
+    fails_with "--limit and --since work with history, not with 'status'"
     client off
     fails_with "'off' needs an argument: off PLUG"
     client explain
@@ -297,7 +297,7 @@ doctor_fails_with() {
     client status n1
     fails_with "too many arguments for 'status'"
     client status --dry-run
-    fails_with "--dry-run and --method go with off, on and reboot"
+    fails_with "--dry-run and --method work with off, on and reboot"
     client reboot n1 --method soft
     fails_with "--method soft is not known"
     client metrics --json

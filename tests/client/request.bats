@@ -57,7 +57,7 @@ need_root() {
     need_root
     broker --uid 12345 "$(reply ok 200 text/plain 'on\n')"
     agent action=off plug=n1
-    fails_with "what listens on $SOCKET is not the broker but uid 12345"
+    fails_with "the listener on $SOCKET is not the broker but uid 12345"
     is "$(requests)" ""
 }
 
@@ -150,7 +150,7 @@ need_root() {
 @test "hung up twice is a failure: nothing is sent a third time" {
     broker hangup
     agent action=off plug=n1
-    fails_with "off n1: the broker hung up twice without an answer"
+    fails_with "off n1: the broker closed the connection twice without an answer"
     is "$(requests | wc -l)" 2
 }
 
@@ -165,7 +165,7 @@ need_root() {
 @test "a broker that never reads is a failure, after some seconds" {
     broker unread
     agent action=off plug=n1
-    fails_with "hung up twice without an answer"
+    fails_with "closed the connection twice without an answer"
 }
 
 @test "a connection closed before the request was read is repeated, too" {
@@ -207,7 +207,7 @@ need_root() {
     for bytes in "${garbage[@]}"; do
         broker "$(raw bytes "$bytes")"
         agent action=off plug=n1
-        fails_with "does not speak the broker's language"
+        fails_with "does not speak the broker's protocol"
         kill "$BROKER_PID"
     done
 }
@@ -216,7 +216,7 @@ need_root() {
     { printf 'HTTP/1.1 200 OK\r\n'; head -c 100000 /dev/zero | tr '\0' x; } >"$T/endless"
     broker "$T/endless"
     agent action=off plug=n1
-    fails_with "does not speak the broker's language"
+    fails_with "does not speak the broker's protocol"
 }
 
 @test "a status that is neither 200 nor an error is no success" {
@@ -235,7 +235,7 @@ need_root() {
 @test "an error without a hint still has a way out; one without words has its number" {
     broker "$(reply bare 502 text/plain 'locked: guest 101 is locked\n')" "$(reply none 500 text/plain '')"
     agent action=off plug=n1
-    fails_with "off n1: locked: guest 101 is locked; /usr/sbin/fence_broker status"
+    fails_with "off n1: locked: guest 101 is locked; see /usr/sbin/fence_broker status"
     agent action=off plug=n1
     fails_with "the broker answered 500 without a reason"
 }

@@ -105,9 +105,9 @@ refute_in() { ! grep -qF -- "$1" "$2"; }
 
 @test "--watch goes with status and targets only, and with a sane interval" {
     client history --watch
-    fails_with "--watch goes with status and targets"
+    fails_with "--watch works with status and targets"
     for interval in 0 x 0.01 9999 1s '' -1; do
         client status --watch="$interval"
-        fails_with "is no interval"
+        fails_with "is not an interval"
     done
 }

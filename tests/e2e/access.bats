@@ -89,7 +89,7 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
 @test "a group that does not exist: only root may ask, and it is said" {
     sim_start
     broker_start fence.deadline=5s socket.group=no-such-group
-    broker_said "there is no group no-such-group here"
+    broker_said "group no-such-group does not exist on this machine"
     chmod 0666 "$SOCKET"
     run client_as 12345 "$GROUP_ID" "" -o off -n vm101
     is "$status" 1

@@ -172,8 +172,8 @@ rule = read guest:vm101'
     # it is told that there is something, and as little of names that are hidden as of names that are not there
     strict_names mon 'a guest that you may not see' ''
     is "$(asked_as mon GET '/v1/status?view=monitor&strict=1&nodes=vm102')" "$(asked_as mon GET '/v1/status?view=monitor&strict=1&nodes=nosuch')"
-    asked_as mon GET '/v1/permissions' | grep -q 'of which you may not see all'
-    asked_as mon GET '/v1/doctor' | grep -q 'missing: on guests of which you may not see all'
+    asked_as mon GET '/v1/permissions' | grep -q 'some of which you may not see'
+    asked_as mon GET '/v1/doctor' | grep -q 'missing: on guests, some of which you may not see'
     asked_as mon GET /metrics | grep -q 'target="101"'
 }
 
@@ -241,7 +241,7 @@ END
     is "$status" 0
     run in_users "$BUILD/fence_broker" can nosuch off vm101 --socket "$SOCKET"
     is "$status" 1
-    like "$output" "*no user nosuch here*"
+    like "$output" "*user nosuch does not exist on this machine*"
     # about others only with the right to
     run client_as bob can root off vm101
     is "$status" 1
@@ -305,7 +305,7 @@ END
     robert whoami | grep -q '^uid *1001 (bob)'
     robert status >/dev/null
     rules_change "$RULES"
-    broker_said "there is no user bob here"
+    broker_said "there is no user bob on this machine"
     run robert status
     is "$status" 1
     robert whoami | grep -q '^uid *1001,'
@@ -325,7 +325,7 @@ END
     client_as bob metrics >/dev/null
     { echo "${RULES_BOB/read what:status/red what:status}"; cat "$T/conf.rest"; } >"$CONFIG"
     kill -HUP "$BROKER_PID"
-    await 5 grep -q 'not reloaded, everything stays as it was: .*:7: rule: begins with "red"' "$T/broker.log.err"
+    await 5 grep -q 'not reloaded, the old configuration stays in force: .*:7: rule: begins with "red"' "$T/broker.log.err"
     client_as bob metrics >/dev/null
     rules_change $'[access]\nenable-acl = no'
     client_as bob off vm103
@@ -386,11 +386,11 @@ END
 @test "what is odd about the rules is told at load, and by --check" {
     bob_start
     rules_change $'[access]\nenable-acl = yes\n[user ghost]\nrule = read guest:*\n[user bob]\nrule = deny guest:*\nrule = write guest:101\nrule = read what:operations tag:gold\n[role idle]\nrule = read guest:*'
-    broker_said "there is no user ghost here"
+    broker_said "there is no user ghost on this machine"
     broker_said "nobody has the role idle"
     broker_said '"write guest:101" can never match in [user bob]: line 6'
     await 10 grep -q 'no guest of the pool has a tag gold' "$T/broker.log.err"
-    in_users "$BUILD/fence-broker-admin" check -c "$CONFIG" | grep -q '^warning: line 3: there is no user ghost here'
+    in_users "$BUILD/fence-broker-admin" check -c "$CONFIG" | grep -q '^warning: line 3: there is no user ghost on this machine'
 }
 
 @test "a tag that is changed in Proxmox changes what its rule is about with the next poll" {

@@ -59,12 +59,12 @@ accepted() {
 
 @test "what root alone may read is no use to the service" {
     chmod 600 "$T/etc/secret"
-    refused "secret file $T/etc/secret cannot be opened: Permission denied (looked at as the user fence-broker); let fence_brokerd read it: chgrp fence-broker '$T/etc/secret' && chmod 0640"
+    refused "secret file $T/etc/secret cannot be opened: Permission denied (checked as the user fence-broker); let fence_brokerd read it: chgrp fence-broker '$T/etc/secret' && chmod 0640"
     chmod 640 "$T/etc/secret"
     chmod 600 "$T/etc/ca.pem"
-    refused "ca-file $T/etc/ca.pem: Permission denied (looked at as the user fence-broker)"
+    refused "ca-file $T/etc/ca.pem: Permission denied (checked as the user fence-broker)"
     chmod 600 "$CONFIG"
-    refused "$CONFIG: cannot be read: Permission denied (looked at as the user fence-broker)"
+    refused "$CONFIG: cannot be read: Permission denied (checked as the user fence-broker)"
 }
 
 @test "doctor as root judges for the service's user, too" {
@@ -78,14 +78,14 @@ accepted() {
     chmod 600 "$T/etc/secret"
     run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
     is "$status" 1
-    like "$output" "*secret file $T/etc/secret cannot be opened: Permission denied (looked at as the user fence-broker)*"
+    like "$output" "*secret file $T/etc/secret cannot be opened: Permission denied (checked as the user fence-broker)*"
 }
 
 @test "files that others may change are refused" {
     local file
     for file in "$T/etc/ca.pem" "$CONFIG"; do
         chmod o+w "$file"
-        refused "$file* is refused: everybody may write it (mode 06*; check what it says, then: chmod o-w '$file'"
+        refused "$file* is refused: it is world-writable (mode 06*; check its content, then: chmod o-w '$file'"
         chmod o-w "$file"
         chown 12345 "$file"
         refused "$file* is refused: it belongs to uid 12345, who may change it at any time*chown root '$file'"
@@ -93,7 +93,7 @@ accepted() {
     done
     accepted
     chmod o+w "$T/etc"
-    refused "is refused: in its folder $T/etc everybody may put another file in its place*chmod o-w '$T/etc'"
+    refused "is refused: its directory $T/etc is world-writable, so everybody may replace the file*chmod o-w '$T/etc'"
     chmod +t "$T/etc"
     accepted
 }
@@ -111,10 +111,10 @@ accepted() {
     refused "begins with a byte order mark"
     printf '%s\n' '"a password"' >"$T/etc/secret"
     accepted
-    like "$output" "*warning: the password is in quotes, which count*"
+    like "$output" "*warning: the password is in quotes, which are part of it*"
     printf '%s\n' 'a password ' >"$T/etc/secret"
     accepted
-    like "$output" "*warning: the password begins or ends with a blank, which counts*"
+    like "$output" "*warning: the password begins or ends with a blank, which is part of it*"
     printf '%s\n' 'a password' >"$T/etc/secret"
     accepted
     unlike "$output" "*warning*"
@@ -122,8 +122,8 @@ accepted() {
 
 @test "a group of the socket that is not there is no good configuration" {
     sed -i '/^haclient/d' "$T/group"
-    refused "there is no group haclient here: systemd makes no socket without it*; groupadd --system haclient"
+    refused "group haclient does not exist on this machine: systemd makes no socket without it*; groupadd --system haclient"
     # the line that comes first comes first
     run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"
-    like "$output" "*there is no group haclient*paste: groupadd --system haclient"$'\n'"*no daemon runs*"
+    like "$output" "*group haclient does not exist*paste: groupadd --system haclient"$'\n'"*no daemon is running*"
 }

@@ -49,7 +49,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
     like "$out" "Verdict: fine"$'\n'*
     is "$(grep -xE "${CHAIN//,/|}|cluster" <<<"$out" | paste -sd,)" "$CHAIN,cluster"
     refute grep -E '^  (unknown|warning|failure)' <<<"$out"
-    like "$out" "*$(endpoint pve1) answers; its certificate is good for *; TCP * ms, TLS * ms (* ago)*  time     * ms*Proxmox accepts fence@pve!broker (token)*4 guests*3 of 3*"
+    like "$out" "*$(endpoint pve1) answers; its certificate is valid for *; TCP * ms, TLS * ms (* ago)*  time     * ms*Proxmox accepts fence@pve!broker (token)*4 guests*3 of 3*"
     doctor --json
     ends 0
     is "$(steps)" "$CHAIN,cluster"
@@ -65,7 +65,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
     await 20 endpoint_is 1 down
     doctor
     ends 2
-    like "$out" "Verdict: a fence would work, but something is off"$'\n'*
+    like "$out" "Verdict: a fence would work, but something needs attention"$'\n'*
     doctor --json
     ends 2
     like "$(findings warning)" "endpoints: 127.0.0.1:1 is down for *: *; *"
@@ -114,7 +114,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     is "$(steps)" "$CHAIN,cluster"
     is "$(findings unknown)$(findings warning)" ""
     unlike "$(for step in configuration endpoints privileges pool guests "this node"; do took "$step"; done)" "*null*"
-    like "$(findings failure)" "this node: no daemon runs: nobody listens at $SOCKET; start it: \`systemctl enable --now *"
+    like "$(findings failure)" "this node: no daemon is running: nothing listens on $SOCKET; start it: \`systemctl enable --now *"
     is "$(wc -l <<<"$(findings failure)")" 1
     is "$(json daemon <<<"$out")$err" false
     is "$(ls -A "$STATE")" ""
@@ -123,7 +123,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     await 20 doctor_exits 0
     alone
     ends 0
-    like "$out" "Verdict: fine*Seen without a daemon*somebody listens at $SOCKET; *fence_broker doctor*"
+    like "$out" "Verdict: fine*Seen without a daemon*a daemon listens on $SOCKET; *fence_broker doctor*"
 }
 
 @test "the command gives the running daemon's report, whoever starts it, and asks no daemon with a configuration of its own" {
@@ -144,7 +144,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
         "$(perl -MJSON::PP -0777 -e 'print join(",", sort keys %{ decode_json(<STDIN>) })' <<<"$out")"
     heard "$BUILD/fence-broker-admin" doctor -s "$SOCKET" -c "$CONFIG"
     ends 1
-    like "$err" "fence-broker-admin: --config asks no broker: leave out --socket*usage: *"
+    like "$err" "fence-broker-admin: --config does not ask the broker: leave out --socket*usage: *"
     kill -STOP "$BROKER_PID"
     alone
     kill -CONT "$BROKER_PID"
@@ -163,7 +163,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     broker_spawn
     await 20 doctor_exits 2
     doctor --json
-    like "$(findings warning)" "endpoints: there is only one endpoint*; *endpoint = HOST\`"
+    like "$(findings warning)" "endpoints: only one endpoint is configured*; *endpoint = HOST\`"
 }
 
 @test "a secret that Proxmox refuses is a failure of the login, not of what comes before or after" {
@@ -173,7 +173,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     broker_configure "${POLLS[@]}"
     alone --json
     ends 1
-    like "$(findings failure)" "login: fence@pve!broker (token): *; *"$'\n'"this node: no daemon runs*"
+    like "$(findings failure)" "login: fence@pve!broker (token): *; *"$'\n'"this node: no daemon is running*"
     like "$(findings unknown)" "*privileges: *pool: *"
     unlike "$out$err" "*00000000-2222*"
 }
@@ -186,7 +186,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     broker_configure "${POLLS[@]}" proxmox.token-id= proxmox.user=operator@pve proxmox.totp-file="$T/totp"
     alone
     ends 1
-    like "$out" "*Proxmox accepts operator@pve (password and TOTP)*hint: this took a one-time code*"
+    like "$out" "*Proxmox accepts operator@pve (password and TOTP)*hint: this used a one-time code*"
     is "$(grep -c '^  failure' <<<"$out") $(sim_stat codes)" "1 1"
     unlike "$out$err" "*$OPERATOR_PASSWORD*"
     # a daemon that is there, whatever it has used
@@ -195,7 +195,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     await 10 test -S "$SOCKET"
     alone
     ends 2
-    like "$out" "Verdict: a fence would work*unknown  not asked: a daemon is there*fence_broker doctor*"
+    like "$out" "Verdict: a fence would work*unknown  not asked: a daemon is running*fence_broker doctor*"
     is "$(sim_stat codes)" 1
 }
 

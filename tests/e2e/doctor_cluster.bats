@@ -75,7 +75,7 @@ follow() {
     finds "failure  no stonith device runs fence_broker"
     follow "no stonith device"
     silent "no stonith device"
-    silent "would be killed before"
+    silent "would kill the agent first"
     finds "warning  two nodes and no delay"
     ends 2
     follow "two nodes and no delay"
@@ -100,9 +100,9 @@ follow() {
     all=$("$BUILD/fence-broker-admin" doctor -c "$CONFIG") || true
     out=$(sed -n '/^cluster$/,$p' <<<"$all")
     like "$out" "*ok       Pacemaker waits 90 s *; the broker ends after at most 30 s*"
-    like "$out" "*skipped  whom the nodes' names lead to was not looked at: no daemon was asked*"
+    like "$out" "*skipped  not checked which guests the nodes' names lead to: no daemon was asked*"
     sed -i 's/^deadline = .*/deadline = 100s/' "$CONFIG"
-    like "$("$BUILD/fence-broker-admin" doctor -c "$CONFIG" || true)" "*warning  Pacemaker waits 90 s *goes on for up to 100 s*"
+    like "$("$BUILD/fence-broker-admin" doctor -c "$CONFIG" || true)" "*warning  Pacemaker waits 90 s *may take up to 100 s*"
 }
 
 @test "time-outs below the deadline, below a hung guest's 71 s, and below what HA takes" {
@@ -110,17 +110,17 @@ follow() {
     sed -i '/^guest 103/s/$/ ha=started/' "$SIM/cluster.conf"
     world
     device pcmk_reboot_timeout=20s
-    finds "warning  Pacemaker waits 20 s for a reboot by fencing and 90 s for an off, and the broker goes on for up to 30 s: it would be killed before; a guest whose QEMU hangs takes 71 s to stop; Proxmox HA, which manages vm103, takes 95 s"
+    finds "warning  Pacemaker waits 20 s for a reboot by fencing and 90 s for an off, but the broker may take up to 30 s: Pacemaker would kill the agent first; a guest whose QEMU hangs takes 71 s to stop; Proxmox HA, which manages vm103, takes 95 s"
     ends 2
-    follow "would be killed before"
-    silent "would be killed before"
+    follow "would kill the agent first"
+    silent "would kill the agent first"
     # the default is stonith-timeout
     crm_resource -q --resource fencing --delete-parameter pcmk_off_timeout >/dev/null
-    silent "would be killed before"
+    silent "would kill the agent first"
     crm_attribute -q --type crm_config --name stonith-timeout --update 10s
     finds "and 10 s for an off"
     crm_attribute -q --type crm_config --name stonith-timeout --update 2min
-    silent "would be killed before"
+    silent "would kill the agent first"
 }
 
 @test "a device that is disabled, and one of another agent" {
@@ -133,7 +133,7 @@ follow() {
     silent "is disabled"
     cibadmin --delete --xml-text '<primitive id="fencing"/>'
     cibadmin --create --scope resources --xml-text '<primitive id="ipmi" class="stonith" type="fence_ipmilan"/>'
-    finds "no stonith device runs fence_broker; there are others"
+    finds "no stonith device runs fence_broker; there are devices of other agents"
 }
 
 @test "the host map: a guest that is not there, two nodes of one guest, a node that is two guests, a stranger" {
@@ -141,13 +141,13 @@ follow() {
     device "pcmk_host_map=vm101:vm101;vm102:vm101;vm103:102;vm104:120"
     finds "failure  the nodes vm101 and vm102 are one guest: 101 (vm101)"
     ends 1
-    finds "failure  the node vm102 is two guests: pcmk_host_map makes it vm101, which is guest 101 (vm101), and to the broker vm102 is guest 102 (vm102)"
-    finds "failure  the node vm103 is two guests"
+    finds "failure  the node vm102 leads to two guests: pcmk_host_map maps it to vm101, which is guest 101 (vm101), but to the broker vm102 is guest 102 (vm102)"
+    finds "failure  the node vm103 leads to two guests"
     finds "warning  fencing names vm104, which is no node of this cluster"
     crm_resource -q --resource fencing --set-parameter pcmk_host_map --parameter-value "vm101:101 vm102=vm102;vm103:vm999" >/dev/null
-    finds "failure  the node vm103 cannot be fenced: pcmk_host_map makes it vm999, and unknown-plug: "
+    finds "failure  the node vm103 cannot be fenced: pcmk_host_map maps it to vm999, and unknown-plug: "
     silent "are one guest"
-    silent "is two guests"
+    silent "leads to two guests"
     silent "is no node"
     crm_resource -q --resource fencing --set-parameter pcmk_host_map --parameter-value "vm101:101 vm102=vm102;vm103:103,120" >/dev/null
     doctor
@@ -176,10 +176,10 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     set_parameter three plug 101
     finds "failure  the nodes alpha and vm102 are one guest: 102 (vm102)"
     ends 1
-    finds "failure  the node vm103 is two guests: plug of three makes it 101, which is guest 101 (vm101), and to the broker vm103 is guest 103 (vm103)"
+    finds "failure  the node vm103 leads to two guests: plug of three maps it to 101, which is guest 101 (vm101), but to the broker vm103 is guest 103 (vm103)"
     silent "nodes lead to a guest"
     set_parameter one port 199
-    finds "failure  the node alpha cannot be fenced: port of one makes it 199, and "
+    finds "failure  the node alpha cannot be fenced: port of one maps it to 199, and "
     # later versions of Pacemaker fill plug, which comes before port
     set_parameter one port 101
     set_parameter three plug 103
@@ -193,7 +193,7 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     world
     device
     static_device stray plug=120 pcmk_host_list=vm102
-    finds "failure  the node vm102 is two guests: plug of stray makes it 120"
+    finds "failure  the node vm102 leads to two guests: plug of stray maps it to 120"
     ends 1
 }
 
@@ -234,7 +234,7 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     NODES="vm101 vm102 nobody" world
     device
     finds "failure  the node nobody cannot be fenced: unknown-plug: no guest is called nobody"
-    finds "failure  Pacemaker finds no device for the node vm102: the broker knows it (guest 102, vm102.example.com), but not by this very name"
+    finds "failure  Pacemaker finds no device for the node vm102: the broker knows it (guest 102, vm102.example.com), but not by exactly this name"
     like "$out" "*paste: *sed -i '/^\\\\\[nodes\\\\\]/a vm102 = 102' /etc/fence-broker/fence-broker.conf*"
     sed -i '/^\[nodes\]/a vm102 = 102\nnobody = 103' "$CONFIG"
     broker_reload
@@ -257,15 +257,15 @@ fine() { doctor; [[ $status == 0 ]]; }
     mkdir "$T/bin"
     printf '%s\n' '#!/bin/sh' 'echo "Connection to the cluster failed: not running" >&2' 'exit 102' >"$T/bin/cibadmin"
     chmod 755 "$T/bin/cibadmin"
-    PATH=$T/bin:$PATH finds "skipped  not looked at: cibadmin: Connection to the cluster failed: not running"
+    PATH=$T/bin:$PATH finds "skipped  not checked: cibadmin: Connection to the cluster failed: not running"
     ends 0
     for xml in '' '<configuration>' '<a></b>' '<a x="1/>' '<a>&nope;</a><b/>' 'words' '<a x="&bad;"/>'; do
         printf '%s\n' '#!/bin/sh' "cat <<'X'" "$xml" X >"$T/bin/cibadmin"
-        PATH=$T/bin:$PATH finds "skipped  not looked at: cibadmin's answer is not the XML of a CIB"
+        PATH=$T/bin:$PATH finds "skipped  not checked: cibadmin's answer is not the XML of a CIB"
         ends 0
     done
     printf '%s\n' '#!/bin/sh' 'echo $$ >>'"$T/pids" 'sleep 300 & echo $! >>'"$T/pids" 'wait' >"$T/bin/cibadmin"
-    PATH=$T/bin:$PATH finds "skipped  not looked at: cibadmin did not end within 10 s"
+    PATH=$T/bin:$PATH finds "skipped  not checked: cibadmin did not end within 10 s"
     ends 0
     is "$(wc -l <"$T/pids")" 2
     while read -r pid; do await 5 has_ended "$pid"; done <"$T/pids"

@@ -148,7 +148,7 @@ polled_again() { (($(sim_calls resources) >= 2)); }
         broker_start fence.deadline=5s proxmox.token-id= proxmox.user=operator@pve
         off 101
         client doctor >"$T/doctor" || true
-        grep -q "^ *warning .* answered ticket with .*another endpoint gave the login" "$T/doctor"
+        grep -q "^ *warning .* answered ticket with .*another endpoint accepted the login" "$T/doctor"
         broker_stop
         sim_ctl clear
         sim_ctl start 101

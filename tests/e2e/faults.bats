@@ -67,7 +67,7 @@ teardown() { fence_teardown; }
     sim_start "guest 104 qemu pve2 blind no-nic running=1 stop-ms=10500"
     broker_start fence.deadline=20s fence.stop-timeout=0s
     fence 104 -o off -n blind
-    failed unproven "no network device of it was seen"
+    failed unproven "no network device was seen"
     is "$(operation error.code 104)" unproven
 }
 

@@ -199,7 +199,7 @@ made_by() {
     chmod 1777 "$T/run"
     made_by member1 "$SOCKET.root"
     rules_start $'[access]\nenable-acl = no'
-    broker_said "root has no socket of its own and waits in line with the group: somebody listens at $SOCKET.root already"
+    broker_said "root has no socket of its own and waits in line with the group: something already listens on $SOCKET.root"
     fence 101 -o off -n vm101
     succeeded
     guest_dead 101

@@ -227,7 +227,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
     life_start
     run "$BUILD/fence_brokerd" -c "$CONFIG"
     is "$status" 1
-    like "$output" "*somebody listens at $SOCKET already*"
+    like "$output" "*something already listens on $SOCKET*"
     next_fence_works
 }
 
@@ -259,7 +259,7 @@ agent_of() { pgrep -P "$(head -n 1 "$T/$1.fence")" -x fence_broker; }
 bad_reload() {
     sed "s/^deadline = .*/$1/" "$T/good" >"$CONFIG"
     kill -HUP "$BROKER_PID"
-    await 5 broker_said "not reloaded, everything stays as it was: $CONFIG$2"
+    await 5 broker_said "not reloaded, the old configuration stays in force: $CONFIG$2"
 }
 
 @test "SIGHUP with a bad file: it changes nothing, says line and word, and the next fence works" {
@@ -294,9 +294,9 @@ unwritable_history() {
     refute grep -q vm101 <(client history --since 2999-01-01)
     run client history --since yesterday
     is "$status" 1
-    like "$output" "*since=yesterday is no time; write an age*"
+    like "$output" "*since=yesterday is not a time; write an age*"
     run client history -n none
-    like "$output" "*limit=none is no number*"
+    like "$output" "*limit=none is not a number*"
     broker_ends_clean
 }
 

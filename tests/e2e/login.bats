@@ -106,7 +106,7 @@ with_kept_memory() {
     is "$(sim_stat codes)" 1
     broker_kill
     broker_spawn
-    await 10 broker_said "the TOTP code of now was used already"
+    await 10 broker_said "the current TOTP code was already used"
     is "$(sim_stat codes)" 1
     broker_kill
     pass 30
@@ -158,7 +158,7 @@ with_kept_memory() {
     chmod 644 "$T/totp"
     run "$BUILD/fence-broker-admin" check -c "$CONFIG"
     is "$status" 1
-    like "$output" "*everybody may read*chmod o-rwx*"
+    like "$output" "*world-readable*chmod o-rwx*"
 }
 
 @test "secrets as systemd credentials, the second factor's too; a reload says that they need a restart" {
@@ -175,7 +175,7 @@ with_kept_memory() {
     succeeded
     guest_dead 101
     broker_reload
-    broker_said "credential of systemd's counts from the next restart on"
+    broker_said "changed systemd credential takes effect at the next restart"
 }
 
 # ---- realms ----
@@ -217,7 +217,7 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     broker_reload fence.deadline=5s proxmox.token-id= proxmox.user=fence@nowhere
     await 10 broker_said "no realm nowhere"
     like "$(session_error message)" "*it has: pam, pve, sso"
-    like "$(session_error hint)" "mend user =*"
+    like "$(session_error hint)" "fix user =*"
     guest_alive 101
 }
 

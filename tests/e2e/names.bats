@@ -51,7 +51,7 @@ nobody() {
     nobody web1.example.org "*unknown-plug*if guest 101 is meant*"
 }
 
-@test "a guest outside of the pool: not a word of it with the privileges that fencing takes, and the way in with more" {
+@test "a guest outside of the pool: not a word of it with the privileges that fencing needs, and the way in with more" {
     names_world
     sim_start
     broker_start proxmox.poll-interval=1s proxmox.least-privilege=warn
@@ -249,7 +249,7 @@ names_pool_below() {
     is "$(ask GET /v1/status | json reasons.0.hint)" "in [proxmox] of fence-broker.conf: \`pool = prod/nfs\`"
     for action in off reboot on; do
         fence 101 -o $action -n vm101
-        failed unknown-plug "*guest 101 (vm101), which is in prod/nfs and not in a pool of the broker's*add \`pool = prod/nfs\`*"
+        failed unknown-plug "*guest 101 (vm101), which is in prod/nfs and not in a pool of the broker:*add \`pool = prod/nfs\`*"
     done
     guest_alive 101
     # the line is followed

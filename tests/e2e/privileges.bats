@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Least privilege (P8): what the broker's identity holds, against what fencing takes. Enough works; too much is refused with the line that
+# Least privilege (P8): what the broker's identity holds, against what fencing needs. Enough works; too much is refused with the line that
 # mends it, unless the identity was accepted before; too little names the line that is missing.
 # shellcheck disable=SC2034,SC2154
 
@@ -136,7 +136,7 @@ broker_begin() {
 @test "PVEVMAdmin on the pool is refused: what is too much, and what replaces it" {
     grants "$(grant /pool/nfs_cluster PVEVMAdmin)"
     broker_begin
-    refused "more than fencing takes on /pool/nfs_cluster: VM.Allocate, *(the role PVEVMAdmin)*"
+    refused "more than fencing needs on /pool/nfs_cluster: VM.Allocate, *(the role PVEVMAdmin)*"
     run client permissions
     is "$status" 0
     like "$output" "*not accepted, nothing is fenced*"
@@ -154,19 +154,19 @@ broker_begin() {
     is "$(permissions excess.0.path)" /
     is "$(permissions excess.1)" null
     at_least "$(metric fence_broker_excess_privileges)" 40
-    refute broker_said "fence@pve!broker holds what fencing takes, and no more"
+    refute broker_said "fence@pve!broker holds what fencing needs, and no more"
     is "$(grep -cF 'is not accepted: nothing is fenced' "$T/broker.log.err")" 1
     # what the line does, and the grant that is right
     grants "$MINIMAL"
     await 10 judged accepted
-    broker_said "fence@pve!broker holds what fencing takes, and no more"
+    broker_said "fence@pve!broker holds what fencing needs, and no more"
     next_fence_works 102
 }
 
 @test "a grant of the right role on / is refused: it reaches every guest" {
     grants "$(grant / Fence)"
     broker_begin
-    refused "more than fencing takes on /, which reaches the whole cluster: Pool.Audit, VM.Audit, VM.PowerMgmt*pveum acl delete / --roles ROLE*"
+    refused "more than fencing needs on /, which reaches the whole cluster: Pool.Audit, VM.Audit, VM.PowerMgmt*pveum acl delete / --roles ROLE*"
 }
 
 @test "the right role on another pool, or another guest, is refused" {
@@ -212,7 +212,7 @@ broker_begin() {
     grants "$MINIMAL" "$(grant / Administrator)"
     reread
     await 10 judged tolerated
-    broker_said "fences on because it was accepted before"
+    broker_said "still fences because it was accepted before"
     like "$(reasons)" "*excess-privileges:degraded*"
     like "$(client targets)" "*degraded*excess-privileges*"
     like "$(client status)" "*excess-privileges (degraded)*pveum acl delete / --roles Administrator*"
@@ -291,7 +291,7 @@ broker_begin() {
     await 10 test -S "$NOTIFY_SOCKET"
     grants "$(grant / Administrator)"
     broker_begin proxmox.poll-interval=1s
-    await 10 grep -qF "STATUS=not ready: excess-privileges: fence@pve!broker: more than fencing takes on /, " "$T/notified"
+    await 10 grep -qF "STATUS=not ready: excess-privileges: fence@pve!broker: more than fencing needs on /, " "$T/notified"
     grep -qF "pveum acl delete / --roles Administrator --tokens 'fence@pve!broker'" "$T/notified"
     refute grep -q '^READY=1' "$T/notified"
     grants "$MINIMAL"

@@ -60,7 +60,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     provision --secret-file "$T/made" --group nfs_fence --totp-fd 8 8< <(totp)
     is "$status" 0
     says "create the token fence@pve!broker"
-    says "fence@pve!broker: just what fencing takes"
+    says "fence@pve!broker: just what fencing needs"
     says "token-id = fence@pve!broker"
     is "$(stat -c %a "$T/made")" 600
     unlike "$output" "*$(<"$T/made")*"
@@ -72,7 +72,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     sed -i '/^totp/d' "$SIM/secrets"
     provision --group nfs_fence
     is "$status" 0
-    says "nothing is to be done"
+    says "nothing to do"
     cmp "$T/after" "$SIM/user.cfg"
 
     install -m 600 "$T/made" "$T/secret"
@@ -103,7 +103,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     run "$BUILD/fence-broker-admin" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --secret-file "$T/nested" \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 0
-    says "fence@pve!broker: just what fencing takes"
+    says "fence@pve!broker: just what fencing needs"
     run "$BUILD/fence-broker-admin" provision --pool other/nfs --guests 101,102 --user fence@pve --token broker --remove \
         --apply "$(endpoint)" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 0
@@ -116,9 +116,9 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     for name in 'svc_fence$@pve' 'o'"'"'n\e"i#l@pve' $'m\xc3\xbcller@pve' hastings@pve; do
         provision --user "$name" --secret-file "$T/made"
         is "$status" 0
-        [[ $output == *"$name!broker: just what fencing takes"* ]]
+        [[ $output == *"$name!broker: just what fencing needs"* ]]
         provision --user "$name"
-        says "nothing is to be done"
+        says "nothing to do"
         install -m 600 "$T/made" "$T/secret"
         broker_start "proxmox.token-id=$name!broker"
         fence 102 -o off -n vm102
@@ -140,8 +140,8 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     sim_start
     provision --token node2 --secret-file "$T/made"
     is "$status" 0
-    says "fence@pve!broker: just what fencing takes"
-    says "fence@pve!node2: just what fencing takes"
+    says "fence@pve!broker: just what fencing needs"
+    says "fence@pve!node2: just what fencing needs"
     is "$(stat -c %a "$T/made.broker" "$T/made.node2" | sort -u)" 600
     not cmp "$T/made.broker" "$T/made.node2"
     grep -q '^acl:0:/pool/nfs_cluster:fence@pve:FenceBroker:' "$SIM/user.cfg"
@@ -175,7 +175,7 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     says "put into the pool: 102,103"
     provision --remove
     is "$status" 0
-    says "the pool nfs_cluster stays: provision did not make it"
+    says "the pool nfs_cluster stays: provision did not create it"
     grep -q '^pool:nfs_cluster:of somebody:101,102,103:' "$SIM/user.cfg"
     not grep -q 'fence@pve\|FenceBroker' "$SIM/user.cfg"
 }
@@ -188,8 +188,8 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
     is "$status" 1
     says "note   fence@pve also holds PVEAuditor on /"
     says "pveum acl delete / --users fence@pve --roles PVEAuditor"
-    says "fence@pve!broker: just what fencing takes"
-    not grep -qF 'fence@pve: just what fencing takes' <<<"$output"
+    says "fence@pve!broker: just what fencing needs"
+    not grep -qF 'fence@pve: just what fencing needs' <<<"$output"
 }
 
 @test "a secret has a place before a token is made, and is never written over another file" {

@@ -283,7 +283,7 @@ no_reason_is_left_out() {
     play
     # ---- of the daemon ----
     row history-not-written/degraded all "mv '$STATE' '$T/away'; broker_again; client on vm102" \
-        "mv '$T/away' '$STATE'; client on vm102" 'the history does not reach the disk'
+        "mv '$T/away' '$STATE'; client on vm102" 'the history cannot be written to disk'
     play
     row rehearsal-unsafe/degraded all 'sim_ctl fault http status=200 call=rehearse guest=102 reason=OK' \
         "sim_ctl clear; rm -f '$STATE'/rehearsal*; reload_all" 'rehearsal'
@@ -337,7 +337,7 @@ verdict_is() {
     }
     like "$(alone)" *"this node, $NODE, is vm101 (101) by its UUID"*
     sim_ctl set 101 uuid=99999999-2222-3333-4444-555555555555
-    like "$(alone)" *"failure  wrong-guest: the name $NODE of this node leads to vm101 (101), whose UUID is 99999999-2222-3333-4444-555555555555, and this node's is $OWN"*
+    like "$(alone)" *"failure  wrong-guest: the name $NODE of this node leads to vm101 (101), whose UUID is 99999999-2222-3333-4444-555555555555, but this node's is $OWN"*
     sim_ctl set 102 uuid="$OWN"
     like "$(alone)" *"that of vm102"*"nodes]: $NODE = 102"*
     broker_configure proxmox.visit-interval=1s nodes."$NODE"=102
@@ -348,12 +348,12 @@ verdict_is() {
     like "$(alone)" *"this node, $NODE, is vm102 (102) by its UUID"*
     # what cannot be told is said, and is no failure
     echo none >"$T/credentials/product-uuid"
-    like "$(alone)" *"ok       whether this node, $NODE, is really vm102 (102) cannot be told: its firmware tells no UUID"*
+    like "$(alone)" *"ok       cannot tell whether this node, $NODE, is really vm102 (102): its firmware reports no UUID"*
     sim_ctl set 102 uuid=
     echo "$OWN" >"$T/credentials/product-uuid"
-    like "$(alone)" *"cannot be told: its configuration has no UUID (smbios1)"*
+    like "$(alone)" *"cannot tell whether this node, $NODE, is really "*": its configuration has no UUID (smbios1)"*
     broker_configure proxmox.visit-interval=1s nodes."$NODE"=120
-    like "$(alone)" *"cannot be told: a container has the UUID of its host"*
+    like "$(alone)" *"cannot tell whether this node, $NODE, is really "*": a container has the UUID of its host"*
     broker_configure proxmox.visit-interval=1s
     like "$(alone)" *"warning  the name $NODE of this node leads to no guest of the pool"*"nodes]: $NODE = VMID"*
 }

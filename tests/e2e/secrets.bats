@@ -90,10 +90,10 @@ look_everywhere() {
     [[ $status == 1 ]]
     secret_file totp "$WRONG_SECRET"
     kill -s HUP "$BROKER_PID"
-    await 5 broker_said "is no secret in base32"
+    await 5 broker_said "is not a secret in base32"
     chmod 644 "$T/secret"
     kill -s HUP "$BROKER_PID"
-    await 5 broker_said "everybody may read"
+    await 5 broker_said "is world-readable"
     look_everywhere
     dies_without_a_core
 }

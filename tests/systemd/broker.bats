@@ -165,7 +165,7 @@ own_memory() {
 @test "where memory may not be locked it says so, and works" {
     drop_in fence-broker.service '[Service]' 'AmbientCapabilities=' 'CapabilityBoundingSet=' 'LimitMEMLOCK=64K'
     on systemctl restart fence-broker.service
-    journal_has 'memory is not locked: no more than 64 KiB may be'
+    journal_has 'memory is not locked: only 64 KiB may be'
     at_most "$(memory_of VmLck)" 64 # secrets are locked by themselves
     on fence_broker -o off -n node3
     on fence_broker -o on -n node3
@@ -340,7 +340,7 @@ restarted_since_and_failing() { (($(restarts) >= $1)); }
     on cp /etc/fence-broker/fence-broker.conf /tmp/good
     on sed -i 's/^poll-interval.*/poll-intervall = 1s/' /etc/fence-broker/fence-broker.conf
     on systemctl reload fence-broker.service
-    await 10 journal_has 'not reloaded, everything stays as it was: /etc/fence-broker/fence-broker.conf:6: unknown key "poll-intervall"'
+    await 10 journal_has 'not reloaded, the old configuration stays in force: /etc/fence-broker/fence-broker.conf:6: unknown key "poll-intervall"'
     await 10 broker_is SubState running
     on fence_broker -o monitor -q
     is "$(broker_pid)" "$pid"
@@ -456,7 +456,7 @@ started_two_minutes_ago() {
     refute grep 'POST /access/ticket 401' <(sim_ctl log)
 }
 code_waits_or_counts() {
-    journal_has 'the TOTP code of now was used already' fence-broker@two.service ||
+    journal_has 'the current TOTP code was already used' fence-broker@two.service ||
         (($(sim_ctl stats | awk '$1 == "codes" { print $2 }') > codes))
 }
 

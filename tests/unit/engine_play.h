@@ -271,7 +271,7 @@ static void garble(const struct flight *flight, struct plan *plan)
     plan->result.data = json_object_new_object();
     if (flight->call == API_STOP || flight->call == API_START || flight->call == API_RESET) {
         plan->result.outcome = API_LOST; /* it names no task of ours */
-        error_set(&plan->result.error, ERROR_PROTOCOL, "what is no task");
+        error_set(&plan->result.error, ERROR_PROTOCOL, "something that is not a task");
     }
 }
 

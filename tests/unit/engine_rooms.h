@@ -385,7 +385,8 @@ static inline void history_restart(void)
         struct operation *operation = rooms.operations[i];
         if (operation->power_on == POWER_ON_PENDING) {
             operation->power_on = POWER_ON_FAILED;
-            error_set(&operation->power_on_error, ERROR_INTERRUPTED, "the daemon ended before the power-on");
+            error_set(&operation->power_on_error, ERROR_INTERRUPTED,
+                      "the daemon stopped before the power-on");
         }
     }
 }

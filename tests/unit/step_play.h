@@ -268,7 +268,7 @@ static void garble(struct episode *episode, struct flight *flight, enum kind kin
     flight->event.upid[0] = '\0';
     if (kind == POWER) {
         flight->result.outcome = API_LOST;
-        error_set(&flight->result.error, ERROR_PROTOCOL, "what is no task");
+        error_set(&flight->result.error, ERROR_PROTOCOL, "something that is not a task");
     } else if (kind == STATUS && flight->event.decoded && world_chance(&episode->world, 50)) {
         flight->event.status.vmid++;
         flight->event.status.running = !flight->event.status.running;

@@ -80,10 +80,10 @@ static void test_what_is_no_rule_is_an_error_with_its_line(void **state)
         {"allow guest:*", "f:8: rule: begins with \"allow\"; allowed: read, write, deny"},
         {"Write guest:*", "begins with \"Write\""},
         {"write", "\"write\" of what?"},
-        {"write web1", "\"web1\" is no SPEC"},
-        {"write gest:web1", "\"gest:web1\" is no SPEC"},
-        {"write guest:", "nothing behind \"guest:\""},
-        {"write :web1", "\":web1\" is no SPEC"},
+        {"write web1", "\"web1\" is not a SPEC"},
+        {"write gest:web1", "\"gest:web1\" is not a SPEC"},
+        {"write guest:", "nothing after \"guest:\""},
+        {"write :web1", "\":web1\" is not a SPEC"},
         {"write guest:web[12", "has a '[' without its ']'"},
         {"write guest:web\\", "ends in a backslash"},
         {"write guest:*a*b*c*d*e", "more than 4 '*'"},
@@ -216,9 +216,9 @@ static void test_what_is_odd_is_told_and_what_is_not_is_not(void **state)
         ACL "[user bob]\nrule = write guest:web1\nrule = deny guest:*\nrule = read what:operations,status\n",
         "");
     expect_notes(ACL "[user carol]\nrule = read guest:*\n",
-                 "3: there is no user carol here: [user carol] is about nobody\n");
+                 "3: there is no user carol on this machine: [user carol] applies to nobody\n");
     expect_notes(ACL "[group ghosts]\nrule = read guest:*\n",
-                 "3: there is no group ghosts here: [group ghosts] is about nobody\n");
+                 "3: there is no group ghosts on this machine: [group ghosts] applies to nobody\n");
     expect_notes(ACL "[role r]\nrule = read guest:*\n[user bob]\nrule = read guest:*\n",
                  "3: nobody has the role r\n");
     expect_notes(ACL "[user root]\nrule = read guest:*\n",

@@ -164,41 +164,41 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"endpoint = pve2:", "between 1 and 65535"},
         {"endpoint = pve2:80x", "between 1 and 65535"},
         {"endpoint = ::1", "write [::1]"},
-        {"endpoint = [::1", "no HOST"},
-        {"endpoint = [::1]x", "no HOST"},
-        {"endpoint = [192.0.2.1]", "no HOST"},
+        {"endpoint = [::1", "not HOST"},
+        {"endpoint = [::1]x", "not HOST"},
+        {"endpoint = [192.0.2.1]", "not HOST"},
         {"endpoint = [fe80::1%eth0]", "link-local"},
         {"endpoint = fe80::1%eth0", "link-local"},
         {"endpoint = pve1.example.com.", "ends in a dot"},
         {"endpoint = pve1.:8006", "ends in a dot"},
         {"endpoint = https://pve2:8006/", "without https://"},
-        {"endpoint = pve2 as", "no HOST"},
-        {"endpoint = pve2 AS pve3", "no HOST"},
-        {"endpoint = pve2 as pve3 pve4", "no HOST"},
+        {"endpoint = pve2 as", "not HOST"},
+        {"endpoint = pve2 AS pve3", "not HOST"},
+        {"endpoint = pve2 as pve3 pve4", "not HOST"},
         {"endpoint = pve2 as pve3:8006", "certificate's name"},
-        {"endpoint = 192.0.2", "no HOST"},
-        {"endpoint = 192.0.2.256", "no HOST"},
-        {"endpoint = -pve2", "no HOST"},
-        {"endpoint = pve2..x", "no HOST"},
+        {"endpoint = 192.0.2", "not HOST"},
+        {"endpoint = 192.0.2.256", "not HOST"},
+        {"endpoint = -pve2", "not HOST"},
+        {"endpoint = pve2..x", "not HOST"},
         {"endpoint = pve2.", "ends in a dot"},
-        {"endpoint = p\xc3\xa4", "no HOST"},
-        {"endpoint = pve1", "there already"},
-        {"endpoint = PVE1 as other", "there already"},
+        {"endpoint = p\xc3\xa4", "not HOST"},
+        {"endpoint = pve1", "already listed"},
+        {"endpoint = PVE1 as other", "already listed"},
         {"endpoint = pve2 # the second", "line of its own"},
-        {"pool = p", "there already"},
+        {"pool = p", "already listed"},
         {"pool = a/b/c/d", "more than 3 levels"},
-        {"pool = a//b", "no pool"},
-        {"pool = /a", "no pool"},
-        {"pool = a b", "no pool"},
-        {"pool = ..", "nothing but dots"},
-        {"pool = a/.", "nothing but dots"},
+        {"pool = a//b", "not a pool name"},
+        {"pool = /a", "not a pool name"},
+        {"pool = a b", "not a pool name"},
+        {"pool = ..", "only dots"},
+        {"pool = a/.", "only dots"},
         {"secret-file = secret", "absolute"},
         {"poll-interval = 10", "ms, s, min, h"},
-        {"poll-interval = 10 s", "no duration"},
-        {"poll-interval = s", "no duration"},
-        {"poll-interval = -1s", "no duration"},
-        {"poll-interval = 1.5s", "no duration"},
-        {"poll-interval = 1m", "no duration"},
+        {"poll-interval = 10 s", "not a duration"},
+        {"poll-interval = s", "not a duration"},
+        {"poll-interval = -1s", "not a duration"},
+        {"poll-interval = 1.5s", "not a duration"},
+        {"poll-interval = 1m", "not a duration"},
         {"poll-interval = 999ms", "from 1s to 10min"},
         {"poll-interval = 601s", "from 1s to 10min"},
         {"poll-interval = 99999999999999999999999h", "from 1s to 10min"},
@@ -211,16 +211,16 @@ static void test_bad_values_are_refused_with_line_and_cause(void **state)
         {"min-online-nodes =", "no value"},
         {"= 3", "no key"},
         {"nonsense", "neither a section"},
-        {"token-id = a@pve!bb", "there already, in line 3"},
+        {"token-id = a@pve!bb", "already set in line 3"},
         {"pol = p", "did you mean \"pool\""},
-        {"deadline = 5s", "belongs into [fence]"},
+        {"deadline = 5s", "belongs in [fence]"},
         {"frobnicate = 1",
          "allowed: endpoint, token-id, user, secret-file, totp-file, ca-file, fingerprint, pool"},
         {"[fence", "no ']'"},
-        {"[fence] # rules", "behind the ']'"},
+        {"[fence] # rules", "after the ']'"},
         {"[]", "no name"},
         {"[ \t]", "no name"},
-        {"[proxmox]", "there already, in line 1"},
+        {"[proxmox]", "already exists, in line 1"},
         {"[Fence]", "allowed: [proxmox], [fence]"},
         {"[fance]", "did you mean \"fence\""},
         {"[fence]", "is empty"},
@@ -279,7 +279,7 @@ static void test_fingerprints_are_as_proxmox_shows_them(void **state)
     (void)state;
     for (size_t i = 0; i < LEN(wrong); i++) {
         snprintf(text, sizeof(text), "fingerprint = %s", wrong[i]);
-        refuse_line(text, "no SHA-256 fingerprint");
+        refuse_line(text, "not a SHA-256 fingerprint");
         refuse_line(text, "pvenode cert info");
     }
     struct config *config = accept(MINIMAL "fingerprint = " PAIRS ":B0\nfingerprint = " PAIRS ":0a\n");
@@ -394,7 +394,7 @@ static void test_sections_of_rules_that_are_none_are_refused(void **state)
     refuse(MINIMAL "[user -x]\nrule = read guest:*\n", "names no user");
     refuse(MINIMAL "[user bob]\n", "section [user bob] is empty");
     refuse(MINIMAL "[user bob]\n[access]\nenable-acl = no\n", "section [user bob] is empty");
-    refuse(MINIMAL "[user bob]\nrule = read guest:*\n[user bob]\nrule = deny guest:*\n", "is there already");
+    refuse(MINIMAL "[user bob]\nrule = read guest:*\n[user bob]\nrule = deny guest:*\n", "already exists");
     refuse(MINIMAL "[user bob]\nallow = guest:*\n", "allowed: rule, role");
     refuse(MINIMAL "[role a]\nrole = b\n", "a role in a role");
     refuse(MINIMAL "[users bob]\nrule = read guest:*\n", "[role NAME], [group NAME], [user NAME]");
@@ -406,13 +406,13 @@ static void test_nodes_are_names_and_lead_to_guests(void **state)
         const char *line, *words;
     } cases[] = {
         {"101 = 102", "digits alone are never a name"},
-        {"no de = 102", "no node name"},
-        {"-node = 102", "no node name"},
-        {"node = 99", "no VMID"},
-        {"node = 1000000000", "no VMID"},
-        {"node = 0101", "no VMID"},
+        {"no de = 102", "not a node name"},
+        {"-node = 102", "not a node name"},
+        {"node = 99", "not a VMID"},
+        {"node = 1000000000", "not a VMID"},
+        {"node = 0101", "not a VMID"},
         {"node = a b", "neither a VMID nor"},
-        {"node1 = 7x\nNODE1 = 102", "there already, in line 6"},
+        {"node1 = 7x\nNODE1 = 102", "already set in line 6"},
     };
     char text[512];
     (void)state;
@@ -560,7 +560,7 @@ static void test_files_are_loaded_and_unfit_ones_refused(void **state)
     config_free(config);
     assert_int_equal(fchmod(fd, 0666), 0);
     assert_null(config_load(path, &error));
-    assert_non_null(strstr(error.message, "everybody may write"));
+    assert_non_null(strstr(error.message, "world-writable"));
     assert_int_equal(fchmod(fd, 0640), 0);
     assert_int_equal(ftruncate(fd, 2 * 1024 * 1024), 0);
     assert_null(config_load(path, &error));
@@ -571,7 +571,7 @@ static void test_files_are_loaded_and_unfit_ones_refused(void **state)
     assert_non_null(strstr(error.message, "No such file"));
     assert_string_not_equal(error.hint, "");
     assert_null(config_load("/tmp", &error));
-    assert_non_null(strstr(error.message, "no regular file"));
+    assert_non_null(strstr(error.message, "not a regular file"));
 }
 
 /* A short run with a fixed seed of what tests/fuzz/fuzz_config.c does for hours: words of the language,

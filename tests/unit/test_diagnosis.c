@@ -346,7 +346,7 @@ static void test_names_that_lead_nowhere_fail_and_shared_names_fail_without_an_a
     expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_WARNING, "node1 (101): another guest", "qm set 101 --name NAME");
     use_guests(room, lone, 1, 3, 0);
     expect(room, DIAGNOSIS_NAMES, DIAGNOSIS_FAILURE, "[nodes] node1 = 101: no such guest in the pool",
-           "mend the line");
+           "fix the line");
 }
 
 /* A snapshot of these guests; the caller adds to it, and hands it in. */
@@ -498,7 +498,7 @@ static void test_this_node_history_group_names_and_daemon(void **state)
     struct error error = {0};
 
     room->facts.group_missing = true;
-    expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "there is no group haclient",
+    expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "group haclient does not exist",
            "groupadd --system haclient");
     room->facts.names_unknown = true;
     expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "name service", "getent");
@@ -515,7 +515,7 @@ static void test_this_node_history_group_names_and_daemon(void **state)
     expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "uid 1 cannot write", "install -d");
     room->facts.daemon = false;
     room->facts.nobody_listens = true;
-    expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, "no daemon runs", "systemctl enable --now");
+    expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_FAILURE, "no daemon is running", "systemctl enable --now");
 }
 
 /* The doctor is never more hopeful than the verdicts. */
@@ -548,7 +548,7 @@ static void test_whatever_readiness_finds_the_report_finds_at_least_as_grave(voi
 static void test_both_forms_say_the_same_and_begin_with_the_verdict(void **state)
 {
     static const char *const heads[] = {"Verdict: fine\n", "Verdict: a fence would fail\n",
-                                        "Verdict: a fence would work, but something is off\n"};
+                                        "Verdict: a fence would work, but something needs attention\n"};
     struct room *room = *state;
 
     for (int status = 0; status < 3; status++) {
@@ -586,7 +586,7 @@ static void test_each_line_to_paste_stands_alone(void **state)
     use_guests(room, locked, 1, 3, 0);
     diagnose(room);
     diagnosis_put_text(&out, &room->diagnosis, true);
-    assert_non_null(strstr(out.data, "hint: make it:\n           paste: groupadd --system haclient && "
+    assert_non_null(strstr(out.data, "hint: create it:\n           paste: groupadd --system haclient && "
                                      "systemctl reload fence-broker\n"));
     assert_non_null(strstr(out.data, "`qm unlock 101`"));
     assert_non_null(

@@ -27,7 +27,7 @@ static void make(struct diagnosis *diagnosis)
 {
     make_good(diagnosis);
     diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, 2500, "a \"quoted\" word, \xc3\xa9");
-    diagnosis_hint(diagnosis, "mend it:");
+    diagnosis_hint(diagnosis, "fix it:");
     diagnosis_paste(diagnosis, "sed -i 's/a/b/' /etc/file");
     diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_UNKNOWN, 90000, "nobody knows");
 }

@@ -274,7 +274,7 @@ static void test_a_refused_identity_powers_nothing(void **state)
     char message[200] = "";
     struct error error = {0};
     struct engine_request request = {.action = FENCE_OFF, .plug = "101"};
-    error_set(&rooms.refusal, ERROR_EXCESS_PRIVILEGES, "fence@pve: more than fencing takes on /");
+    error_set(&rooms.refusal, ERROR_EXCESS_PRIVILEGES, "fence@pve: more than fencing needs on /");
     error_hint(&rooms.refusal, "pveum acl delete /");
     struct asker_record *off = ask_as(FENCE_OFF, "101", NULL), *on = ask_as(FENCE_ON, "102", NULL);
     struct asker_record *reboot = ask_as(FENCE_REBOOT, "101", "r1");
@@ -297,7 +297,7 @@ static void test_what_runs_is_not_broken_off_by_a_refusal_and_what_is_proven_sta
     (void)state;
     struct asker_record *off = ask_as(FENCE_OFF, "101", "r1");
     run_for(50);
-    error_set(&rooms.refusal, ERROR_EXCESS_PRIVILEGES, "fence@pve: more than fencing takes on /");
+    error_set(&rooms.refusal, ERROR_EXCESS_PRIVILEGES, "fence@pve: more than fencing needs on /");
     run_for(3000);
     assert_answered(off, ERROR_NONE);
     struct asker_record *repeated = ask_as(FENCE_OFF, "101", "r1"), *other = ask_as(FENCE_OFF, "102", NULL);

@@ -88,8 +88,7 @@ static void test_the_minimal_set_is_accepted_and_more_is_refused(void **state)
     assert_int_equal(grants_excess(grants)->code, ERROR_EXCESS_PRIVILEGES);
     assert_string_equal(
         grants_excess(grants)->message,
-        "other@pve: more than fencing takes on /nodes: Sys.Audit; it reaches the QEMU monitor of "
-        "the guests");
+        "other@pve: more than fencing needs on /nodes: Sys.Audit; it reaches the QEMU monitor of the guests");
     assert_string_equal(
         grants_excess(grants)->hint,
         "on a Proxmox host: pveum acl delete /nodes --roles ROLE --users other@pve (ROLE: see "

@@ -249,19 +249,17 @@ static void test_privileges_are_told_with_what_mends_them(void **state)
     (void)state;
     struct world world;
     const struct error excess = {.code = ERROR_EXCESS_PRIVILEGES,
-                                 .message = "more than fencing takes on /",
+                                 .message = "more than fencing needs on /",
                                  .hint = "pveum acl delete /"};
     const struct error missing = {.code = ERROR_NO_POWER_RIGHT, .message = "VM.Audit is missing on /pool/p"};
     world_begin(&world, three, 3);
     world.facts.excess = &excess;
     world.readiness.grants = GRANTS_TOLERATED;
-    assert_says(&world, "3/3 targets ready; excess-privileges: more than fencing takes on /; pve1, pve2 ok "
-                        "(2 s ago); last fence n2 "
-                        "off 14 d ago");
+    assert_says(&world, "3/3 targets ready; excess-privileges: more than fencing needs on /; pve1, pve2 ok "
+                        "(2 s ago); last fence n2 off 14 d ago");
     world.readiness.grants = GRANTS_REFUSED;
-    assert_says(&world, "not ready: excess-privileges: more than fencing takes on /; pveum acl delete /; "
-                        "pve1, pve2 ok (2 s ago); last "
-                        "fence n2 off 14 d ago");
+    assert_says(&world, "not ready: excess-privileges: more than fencing needs on /; pveum acl delete /; "
+                        "pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
     world.readiness.grants = GRANTS_ACCEPTED;
     world.facts.excess = NULL;
     world.facts.missing = &missing;

@@ -462,7 +462,7 @@ static void test_an_empty_pool_says_so(void **state)
     (void)state;
     assert_null(inventory_find(inventory, "web1", &error));
     assert_int_equal(error.code, ERROR_UNKNOWN_PLUG);
-    assert_non_null(strstr(error.message, "no guests at all"));
+    assert_non_null(strstr(error.message, "sees no guests in the pool"));
     assert_null(inventory_find(inventory, "101", &error));
     assert_null(inventory_by_vmid(inventory, 101));
     assert_false(inventory_node_online(inventory, "pve1"));

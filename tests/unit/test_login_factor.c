@@ -206,7 +206,7 @@ static void test_a_second_factor_that_cannot_be_given_is_said_with_the_way_out(v
     struct world *world = begin_with_totp();
     SET(world, logins = want_a_key);
     const struct answer *answer = ask(world, API_STATUS);
-    assert_holds(answer->error.message, "takes no TOTP code");
+    assert_holds(answer->error.message, "accepts no TOTP code");
     assert_holds(answer->error.hint, "add TOTP to the user");
     assert_int_equal(count_bodies(world, CODE), 0);
     end(world);
@@ -243,7 +243,7 @@ static void test_a_refusal_is_explained_by_the_realm(void **state)
     } cases[] = {
         {"fence@pve", "authentication failure", "pveum user list"},
         {"fence@sso", "OpenID Connect", "pveum user token add fence@sso broker"},
-        {"fence@nowhere", "no realm nowhere", "mend user ="},
+        {"fence@nowhere", "no realm nowhere", "fix user ="},
         {"fence@nowhere", "it has: pam, pve, sso, office", "reload"},
         {"fence@office", "authentication failure", "Active Directory server of realm office"},
         {"fence@pam", "authentication failure", "an account and the password on each host"},

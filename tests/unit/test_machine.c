@@ -72,7 +72,7 @@ static void test_what_is_no_uuid_is_said_to_be_none(void **state)
         write_credential(texts[i]);
         machine_read(&machine);
         assert_string_equal(machine.uuid, "");
-        assert_string_equal(machine.why, "its firmware tells no UUID");
+        assert_string_equal(machine.why, "its firmware reports no UUID");
     }
 }
 

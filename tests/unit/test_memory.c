@@ -97,7 +97,7 @@ static int limited(void)
         return 1;
     if (memory_lock("test_memory", &error) || own_kib("VmLck:") != 0)
         return 2;
-    if (!strstr(error.message, "no more than 64 KiB") || !strstr(error.hint, "LimitMEMLOCK=infinity"))
+    if (!strstr(error.message, "only 64 KiB") || !strstr(error.hint, "LimitMEMLOCK=infinity"))
         return 3;
     return memory_can_be_had() ? 0 : 4;
 }

@@ -173,8 +173,8 @@ static void test_one_bad_answer_keeps_the_old_inventory_and_says_why(void **stat
         int status;
         const char *data, *words;
     } cases[] = {
-        {GUESTS, 0, "{}", "answered resources with what is no list of guests"},
-        {GUESTS, 0, "null", "answered resources with what is no list of guests"},
+        {GUESTS, 0, "{}", "answered resources with something that is not a list of guests"},
+        {GUESTS, 0, "null", "answered resources with something that is not a list of guests"},
         {GUESTS, 500, NULL, "answered resources with 500"},
         {NODES, 0, "[]", "a list without a host"},
         {NODES, 0, "[" GUEST(101, "pve1", "") "]", "a list without a host"},

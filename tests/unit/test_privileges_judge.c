@@ -189,28 +189,26 @@ static void test_too_large_a_role_on_the_pool_is_named_and_replaced(void **state
 {
     (void)state;
     finds(HEAD GRANT("/pool/nfs", "PVEVMAdmin"), 8, "excess /pool/nfs 15 privileges");
-    says(
-        HEAD GRANT("/pool/nfs", "PVEVMAdmin"), 8,
-        "more than fencing takes on /pool/nfs: VM.Allocate, VM.Backup, VM.Clone, VM.Config.CDROM and 11 more "
-        "(the role PVEVMAdmin); it could destroy guests",
-        ROLE_LINE "; pveum acl modify /pool/nfs " TO_BOTH
-                  "; pveum acl delete /pool/nfs --roles PVEVMAdmin " OF_TOKEN);
-    says(
-        HEAD MINIMAL GRANT("/pool/nfs", "PVEVMAdmin"), 9, /* beside the right one */
-        "more than fencing takes on /pool/nfs: VM.Allocate, VM.Backup, VM.Clone, VM.Config.CDROM and 17 more "
-        "(the role PVEVMAdmin); it could destroy guests",
-        ROLE_LINE "; pveum acl modify /pool/nfs " TO_BOTH
-                  "; pveum acl delete /pool/nfs --roles PVEVMAdmin " OF_TOKEN);
+    says(HEAD GRANT("/pool/nfs", "PVEVMAdmin"), 8,
+         "more than fencing needs on /pool/nfs: VM.Allocate, VM.Backup, VM.Clone, VM.Config.CDROM and 11 "
+         "more (the role PVEVMAdmin); it could destroy guests",
+         ROLE_LINE "; pveum acl modify /pool/nfs " TO_BOTH
+                   "; pveum acl delete /pool/nfs --roles PVEVMAdmin " OF_TOKEN);
+    says(HEAD MINIMAL GRANT("/pool/nfs", "PVEVMAdmin"), 9, /* beside the right one */
+         "more than fencing needs on /pool/nfs: VM.Allocate, VM.Backup, VM.Clone, VM.Config.CDROM and 17 "
+         "more (the role PVEVMAdmin); it could destroy guests",
+         ROLE_LINE "; pveum acl modify /pool/nfs " TO_BOTH
+                   "; pveum acl delete /pool/nfs --roles PVEVMAdmin " OF_TOKEN);
 }
 
 static void test_a_role_of_ones_own_with_too_much_is_to_be_modified(void **state)
 {
     (void)state;
     says(HEAD "role:Mine:VM.PowerMgmt,VM.Audit,Pool.Audit,VM.Console:\n" GRANT("/pool/nfs", "Mine"), 9,
-         "more than fencing takes on /pool/nfs: VM.Console",
+         "more than fencing needs on /pool/nfs: VM.Console",
          "pveum role modify ROLE --privs \"VM.PowerMgmt VM.Audit Pool.Audit\"");
     says(HEAD "role:Mine:VM.PowerMgmt,VM.Audit,Pool.Audit,Sys.Audit:\n" GRANT("/pool/nfs", "Mine"), 9,
-         "more than fencing takes on /pool/nfs: Sys.Audit; it reaches the QEMU monitor of the guests",
+         "more than fencing needs on /pool/nfs: Sys.Audit; it reaches the QEMU monitor of the guests",
          "pveum role modify ROLE --privs \"VM.PowerMgmt VM.Audit Pool.Audit\"");
 }
 
@@ -232,7 +230,7 @@ static void test_a_grant_on_the_root_is_one_finding_there(void **state)
         assert_int_equal(report->excess, report->findings[0].privilege_count);
     }
     says(HEAD GRANT("/", "Fence"), 9,
-         "more than fencing takes on /, which reaches the whole cluster: Pool.Audit, VM.Audit, VM.PowerMgmt",
+         "more than fencing needs on /, which reaches the whole cluster: Pool.Audit, VM.Audit, VM.PowerMgmt",
          "pveum acl delete / --roles ROLE " OF_TOKEN);
     finds(HEAD MINIMAL GRANT("/", "Fence"), 9, "excess / Pool.Audit VM.Audit VM.PowerMgmt");
     finds(HEAD MINIMAL GRANT("/", "PVEAuditor"), 7, "excess / 5 privileges");
@@ -255,7 +253,7 @@ static void test_another_pool_is_one_finding_whatever_guests_it_has(void **state
     finds(HEAD MINIMAL GRANT("/pool/other", "Fence"), 9,
           "excess /pool/other Pool.Audit VM.Audit VM.PowerMgmt");
     says(HEAD MINIMAL GRANT("/pool/other", "PVEVMUser"), 8,
-         "more than fencing takes on /pool/other, a pool that is not configured: VM.Audit, VM.Backup, "
+         "more than fencing needs on /pool/other, a pool that is not configured: VM.Audit, VM.Backup, "
          "VM.Config.CDROM, VM.Config.Cloudinit and 2 more (the role PVEVMUser)",
          "pveum acl delete /pool/other --roles PVEVMUser " OF_TOKEN);
 }
@@ -264,7 +262,7 @@ static void test_another_guest_is_named(void **state)
 {
     (void)state;
     says(HEAD MINIMAL GRANT("/vms/200", "Fence"), 9,
-         "more than fencing takes on /vms/200, a guest of no configured pool: Pool.Audit, VM.Audit, "
+         "more than fencing needs on /vms/200, a guest of no configured pool: Pool.Audit, VM.Audit, "
          "VM.PowerMgmt",
          "pveum acl delete /vms/200 --roles ROLE " OF_TOKEN);
     finds(HEAD MINIMAL GRANT("/vms/101", "PVEVMUser"), 8,
@@ -275,9 +273,8 @@ static void test_guests_of_a_pool_below_ours_are_told_together(void **state)
 {
     (void)state;
     says(HEAD "pool:nfs/sub::110,111::\n" MINIMAL, 9,
-         "guests 110, 111 can be powered without being in a configured pool, by way of one below it, it "
-         "seems; if "
-         "that is wanted, name that one with `pool =`",
+         "guests 110, 111 can be powered although they are in no configured pool, apparently through a pool "
+         "below one; if that is wanted, name that pool with `pool =`",
          "pveum acl modify /pool/nfs --propagate 0 --roles ROLE --users fence@pve " OF_TOKEN);
     finds(HEAD "pool:nfs/sub::110,111::\n" MINIMAL, 9, "excess /vms/110 VM.PowerMgmt");
     finds(HEAD "pool:nfs/sub::110,111::\nacl:0:/pool/nfs:fence@pve," TOKEN ":Fence:\n", 9, "");

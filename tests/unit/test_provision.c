@@ -211,7 +211,7 @@ static void test_remove_leaves_what_is_not_ours_or_needed_by_others(void **state
     assert_true(has_step(&plan, PROVISION_DO, "remove the token fence@pve!broker"));
     assert_true(has_step(&plan, PROVISION_NOTE, "the user fence@pve stays: it has other tokens"));
     assert_true(has_step(&plan, PROVISION_NOTE, "the role FenceBroker stays: others are granted it"));
-    assert_true(has_step(&plan, PROVISION_NOTE, "the pool p stays: provision did not make it"));
+    assert_true(has_step(&plan, PROVISION_NOTE, "the pool p stays: provision did not create it"));
     assert_int_equal(provision_plan_count(&plan, PROVISION_DO), 2);
 }
 

@@ -116,7 +116,7 @@ static void test_a_file_that_somebody_else_may_change_is_refused(void **state)
     (void)state;
     put(WORD, strlen(WORD), 0600);
     assert_int_equal(chmod(directory, 0777), 0);
-    expect_refused("everybody may put another file in its place");
+    expect_refused("everybody may replace the file");
     assert_int_equal(chmod(directory, 01777), 0);
     struct error error = {0};
     struct secret *secret = secret_from_file(path, &error);
@@ -133,9 +133,9 @@ static void test_a_file_that_everybody_may_read_or_write_is_refused(void **state
 {
     (void)state;
     put(WORD, strlen(WORD), 0644);
-    expect_refused("everybody may read");
+    expect_refused("world-readable");
     put(WORD, strlen(WORD), 0602);
-    expect_refused("everybody may write");
+    expect_refused("world-writable");
     put(WORD, strlen(WORD), 0604);
     expect_refused("(mode 0604)");
 }
@@ -165,11 +165,11 @@ static void test_only_regular_files_are_read_and_nothing_is_waited_for(void **st
     unlink(path);
     expect_refused("cannot be opened: No such file");
     assert_int_equal(mkfifo(path, 0600), 0);
-    expect_refused("no regular file");
+    expect_refused("not a regular file");
     unlink(path);
     struct error error = {0};
     assert_null(secret_from_file(directory, &error));
-    assert_non_null(strstr(error.message, "no regular file"));
+    assert_non_null(strstr(error.message, "not a regular file"));
 }
 
 static void test_a_link_is_followed_and_its_target_checked(void **state)

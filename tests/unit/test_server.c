@@ -43,7 +43,7 @@ static void test_what_cannot_be_asked_is_refused_with_its_code(void **state)
            "{\"error\":{\"code\":\"not-found\"");
     expect(ask("rubbish\n"), "HTTP/1.1 400 ", "bad-request: ");
     expect(ask(TEXT_REQUEST("GET /v1/status") "GET / HTTP/1.0\r\n\r\n"), "HTTP/1.1 400 ",
-           "behind the request");
+           "after the request");
     expect(ask("POST /v1/guests/1/off HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello"), "HTTP/1.1 413 ",
            "body-too-large");
 }

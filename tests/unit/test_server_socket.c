@@ -80,7 +80,7 @@ static void test_a_stale_socket_is_replaced_and_a_live_one_is_not(void **state)
 
     (void)state;
     assert_int_equal(listener_open(world.path, 0600, ACCESS_NO_GID, &error), -EADDRINUSE);
-    assert_non_null(strstr(error.message, "somebody listens"));
+    assert_non_null(strstr(error.message, "something already listens"));
 
     snprintf(path, sizeof(path), "%s/run/other.sock", world.directory);
     int first = listener_open(path, 0660, getegid(), &error);

@@ -141,8 +141,8 @@ static void test_what_is_no_secret_is_said_without_a_byte_of_it(void **state)
     static const struct {
         const char *text, *words;
     } cases[] = {
-        {"GEZDGNBVGY3TQ0J1", "no secret in base32"},
-        {"   ", "no secret in base32"},
+        {"GEZDGNBVGY3TQ0J1", "not a secret in base32"},
+        {"   ", "not a secret in base32"},
         {"otpauth://totp/x?secret=" RFC_SECRET, "only what follows \"secret=\""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

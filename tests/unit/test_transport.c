@@ -303,7 +303,7 @@ static void test_an_answer_without_end_is_cut_at_a_bound_that_is_named(void **st
 {
     (void)state;
     struct world *world = begin(flood);
-    assert_says(ask(world, version()), API_LOST, ERROR_PROTOCOL, "more than the 32 MiB");
+    assert_says(ask(world, version()), API_LOST, ERROR_PROTOCOL, "more than 32 MiB");
     end(world);
 }
 

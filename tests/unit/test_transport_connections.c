@@ -245,7 +245,7 @@ static void test_an_answer_to_another_call_is_lost_and_the_connection_read_no_mo
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         struct world *world = begin(answer_one_behind);
         assert_says(ask(world, power(calls[i])), API_LOST, ERROR_PROTOCOL,
-                    calls[i] == API_STOP ? "stop with what is no task"
+                    calls[i] == API_STOP ? "stop with something that is not a task"
                                          : "status with another guest's status");
         assert_int_equal(ask(world, power(API_STATUS))->outcome, API_OK);
         assert_int_equal(world->fake->requests[1].connection, 1);

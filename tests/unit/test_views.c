@@ -312,7 +312,7 @@ static void test_own_privileges_in_order_are_a_short_screen(void **state)
                                         "/vms/101 and 2 more  VM.Audit, VM.PowerMgmt\n");
     text_clear(&room->out);
     view_status(&room->out, HTTP_TEXT, &room->facts);
-    assert_has(room, "Privileges  what fencing takes, and no more\n");
+    assert_has(room, "Privileges  what fencing needs, and no more\n");
     grants_free(grants, 0);
 }
 
@@ -321,10 +321,11 @@ static void test_excess_is_shown_with_the_line_that_mends_it(void **state)
     struct room *room = *state;
     struct grants *grants = grants_of(room, true, LISTING(",\"/access\":{\"User.Modify\":1}"));
     view_permissions(&room->out, HTTP_TEXT, &room->facts);
-    assert_has(room, "Judgement   more than fencing takes: not accepted, nothing is fenced\n"
+    assert_has(room, "Judgement   more than fencing needs: not accepted, nothing is fenced\n"
                      "Privileges  1 too many, 0 missing; read 30 s ago\n");
     assert_has(room,
-               "\nexcess: more than fencing takes on /access: User.Modify\n"
+               "\n"
+               "excess: more than fencing needs on /access: User.Modify\n"
                "  on a Proxmox host: pveum acl delete /access --roles ROLE --tokens 'fence@pve!broker'\n");
     assert_has(room, "pveum acl list");
     text_clear(&room->out);
@@ -349,7 +350,7 @@ static void test_the_status_says_excess_blocked_or_degraded_with_its_cause(void 
     view_status(&room->out, HTTP_TEXT, &room->facts);
     assert_has(room, "  excess-privileges (blocked): ");
     assert_has(room, "Identity    fence@pve!broker (token), accepted by Proxmox, and not by the broker\n");
-    assert_has(room, "    cause: fence@pve!broker: more than fencing takes on /access: User.Modify\n"
+    assert_has(room, "    cause: fence@pve!broker: more than fencing needs on /access: User.Modify\n"
                      "    hint: on a Proxmox host: pveum acl delete /access ");
     assert_has(room, "Privileges  1 too many, 0 missing, 0 hints; see fence_broker permissions\n");
     grants_free(grants, 0);

@@ -386,7 +386,7 @@ static void test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_lo
     assert_non_null(error);
     assert_int_equal(error->code, ERROR_UNPROVEN);
     assert_true(visits_settled(world.visits));
-    assert_string_equal(error->message, "pve2 says that guest 102 is stopped, and its network devices are "
+    assert_string_equal(error->message, "pve2 says that guest 102 is stopped, but its network devices are "
                                         "still there: so is a process of it");
     assert_null(status_of_102("\"status\":\"stopped\""));
     unsigned before = times(102);
