@@ -501,10 +501,9 @@ static bool make_rooms(struct broker *broker, struct error *error)
     if (!broker->rooms.session)
         return false;
     broker->rooms.poller = poller_new(broker->base, broker->rooms.session, broker->rooms.endpoints,
-                                      broker->rooms.grants, config, on_round, broker);
+                                      broker->rooms.grants, broker->leads, config, on_round, broker);
     if (!broker->rooms.poller)
         return false;
-    poller_set_leads(broker->rooms.poller, broker->leads);
     broker->rooms.engine = engine_new(broker->base, broker->rooms.session, broker->rooms.poller,
                                       broker->rooms.history, &engine_settings);
     if (!rehearsals_start(broker->rooms.rehearsals, broker->base, probe_new(broker->rooms.session),

@@ -150,6 +150,7 @@ static struct rooms rooms_of(const struct doctor *doctor)
     return (struct rooms){
         .session = doctor->session,
         .endpoints = doctor->endpoints,
+        .grants = doctor->grants,
         .poller = doctor->poller,
         .evidence = doctor->evidence,
         .machine = &doctor->machine,
@@ -177,12 +178,11 @@ static bool set_up(struct doctor *doctor, struct error *error)
     doctor->session = session_new(doctor->base, doctor->transport, doctor->endpoints, &patient->credentials);
     if (!doctor->session)
         return false;
-    doctor->poller = poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants, config,
-                                on_round, doctor);
+    doctor->poller = poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants,
+                                doctor->leads, config, on_round, doctor);
     doctor->evidence = evidence_new();
     if (!doctor->poller || !doctor->evidence)
         return false;
-    poller_set_leads(doctor->poller, doctor->leads);
     const struct rooms rooms = rooms_of(doctor);
     doctor->visits = visits_new(doctor->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
     return doctor->visits != NULL;

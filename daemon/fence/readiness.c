@@ -42,6 +42,8 @@ reason_set readiness_overall(const struct readiness_facts *facts)
         reasons |= bit(REASON_ONE_ENDPOINT);
     if (facts->certificate_expires)
         reasons |= bit(REASON_CERTIFICATE_EXPIRES);
+    if (facts->backoff > 1)
+        reasons |= bit(REASON_PROXMOX_SLOW);
     if (facts->history_failing)
         reasons |= bit(REASON_HISTORY_NOT_WRITTEN);
     if (facts->grants == GRANTS_REFUSED)

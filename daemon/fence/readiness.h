@@ -48,6 +48,7 @@ enum reason {
     REASON_NODE_MAINTENANCE,
     REASON_NODE_UNKNOWN,
     REASON_HOST_SLOW,
+    REASON_PROXMOX_SLOW, /* which is spared for it */
     REASON_HOOKSCRIPT,
     REASON_NO_NIC,
     REASON_MIGRATING,         /* "locked" as well: by a migration, which a fence waits for */
@@ -73,6 +74,7 @@ struct readiness_facts {
     const struct inventory *inventory; /* may be NULL */
     int64_t inventory_age_ms;
     int64_t poll_interval_ms;
+    unsigned backoff;         /* polls are so many times rarer than configured; 0 and 1: they are not */
     int min_online_nodes;     /* 0: majority */
     bool certificate_expires; /* an endpoint's, within 30 days */
     bool clock_wrong;         /* an endpoint's is not yet valid */

@@ -23,7 +23,6 @@ static int vmid_of(const struct inventory *inventory, const char *name)
 void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
 {
     const struct inventory *inventory = poller_inventory(rooms->poller);
-    const struct grants *grants = poller_grants(rooms->poller);
     struct session_description session;
 
     session_describe(rooms->session, &session);
@@ -35,10 +34,11 @@ void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
         .inventory = inventory,
         .inventory_age_ms = inventory ? clock_now_ms() - inventory_taken_ms(inventory) : 0,
         .poll_interval_ms = poller_interval_ms(rooms->poller),
+        .backoff = poller_backoff(rooms->poller),
         .min_online_nodes = rooms->config ? rooms->config->min_online_nodes : 0,
         .certificate_expires = endpoints_certificate_expires(rooms->endpoints, clock_realtime_ms()),
         .history_failing = rooms->history && history_write_error(rooms->history) != 0,
-        .grants = grants ? grants_state(grants) : GRANTS_UNKNOWN,
+        .grants = rooms->grants ? grants_state(rooms->grants) : GRANTS_UNKNOWN,
         .evidence = rooms->evidence,
         .clock_wrong = endpoints_clock_wrong(rooms->endpoints),
         .self = rooms->machine,

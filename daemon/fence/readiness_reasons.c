@@ -125,6 +125,12 @@ static const struct reason_row {
         {"host-slow", VERDICT_DEGRADED, "2 visits",
          "reading its status took 2 s or more: a fence takes longer",
          "look at the load and the storage of its host; a hung QEMU (`qm monitor VMID`) answers after 3 s"},
+    [REASON_PROXMOX_SLOW] =
+        {"proxmox-slow", VERDICT_DEGRADED, "4 polls",
+         "Proxmox answers polls with errors, or much slower than it did: it is asked more seldom, and what "
+         "changes is told later",
+         "look at the load of the endpoints, and there at `journalctl -u pveproxy -u pvedaemon -u "
+         "pve-cluster`"},
     [REASON_HOOKSCRIPT] =
         {"hookscript", VERDICT_DEGRADED, "6 visits",
          "it has a hookscript, which runs while it is stopped and started, and can delay or fail both",

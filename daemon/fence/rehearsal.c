@@ -47,7 +47,8 @@ struct rehearsals {
     struct probe *probe; /* owned */
     struct rooms rooms;
     struct rehearsal_memory *memory;
-    int64_t answer_timeout_ms;
+    int64_t answer_timeout_ms, interval_ms;
+    unsigned backoff; /* the plan has so many times the interval */
     struct rehearsal_plan *plan;
     struct event *wake;
     struct demand *demands;
@@ -398,9 +399,17 @@ static void expect(struct rehearsals *rehearsals)
                     rehearsals->ended ? 0 : rehearsal_plan_period_ms(rehearsals->plan));
 }
 
+static void set_interval(struct rehearsals *rehearsals)
+{
+    rehearsals->backoff = poller_checks_backoff(rehearsals->rooms.poller);
+    rehearsal_plan_set_interval(rehearsals->plan, rehearsals->interval_ms * rehearsals->backoff);
+}
+
 void rehearsals_round_ended(struct rehearsals *rehearsals)
 {
     const struct inventory *inventory = poller_inventory(rehearsals->rooms.poller);
+    if (rehearsals->backoff != poller_checks_backoff(rehearsals->rooms.poller))
+        set_interval(rehearsals);
     if (inventory)
         rehearsal_plan_follow(rehearsals->plan, inventory);
     expect(rehearsals);
@@ -428,7 +437,8 @@ void rehearsals_set_config(struct rehearsals *rehearsals, const struct config *c
     remember(rehearsals);
     if (config->rehearse_interval_ms == 0 && rehearsal_plan_period_ms(rehearsals->plan) > 0)
         evidence_drop(rehearsals->rooms.evidence, EVIDENCE_REHEARSAL);
-    rehearsal_plan_set_interval(rehearsals->plan, config->rehearse_interval_ms);
+    rehearsals->interval_ms = config->rehearse_interval_ms;
+    set_interval(rehearsals);
     rehearsals_round_ended(rehearsals);
 }
 

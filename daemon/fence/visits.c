@@ -65,9 +65,7 @@ int64_t visits_period_ms(int64_t interval_ms, size_t guests)
 {
     int64_t least_ms = (int64_t)guests * VISITS_GAP_MIN_MS;
 
-    if (interval_ms == 0)
-        return 0;
-    return interval_ms > least_ms ? interval_ms : least_ms;
+    return interval_ms == 0 || interval_ms > least_ms ? interval_ms : least_ms;
 }
 
 /* ---- whom to visit ---- */
@@ -205,7 +203,7 @@ static int64_t pace_ms(const struct visits *visits)
 
     if (interval_ms > VISITS_HURRIED_MS && poller_hurries(visits->rooms.poller))
         interval_ms = VISITS_HURRIED_MS;
-    return visits_period_ms(interval_ms, guest_count(visits));
+    return visits_period_ms(interval_ms, guest_count(visits)) * poller_checks_backoff(visits->rooms.poller);
 }
 
 /* How often a plan is made: with each round, or as often as the visits ask for it. */
@@ -224,9 +222,9 @@ struct candidate {
     bool due;
 };
 
-static int64_t heard_of(const struct evidence_guest *known, const char *node)
+static int64_t heard_of(const struct visits *visits, const struct evidence_guest *known, const char *node)
 {
-    int64_t heard_ms = 0;
+    int64_t heard_ms = host_is_asked(visits, node) ? clock_boottime_ms() : 0;
 
     for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {
         const struct evidence_entry *entry = &known->entries[kind];
@@ -283,10 +281,8 @@ static size_t gather(const struct visits *visits, struct candidate *candidates)
             continue;
         candidates[count] = (struct candidate){.guest = guest,
                                                .tried_ms = known ? known->tried_ms : 0,
-                                               .heard_ms = heard_of(known, guest->node)};
+                                               .heard_ms = heard_of(visits, known, guest->node)};
         candidates[count].due = candidates[count].tried_ms <= due_before_ms;
-        if (host_is_asked(visits, guest->node))
-            candidates[count].heard_ms = clock_boottime_ms();
         count++;
     }
     return count;
@@ -626,7 +622,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 static void expect(struct visits *visits)
 {
-    int64_t period_ms = visits_period_ms(visits->interval_ms, guest_count(visits));
+    int64_t period_ms = visits_period_ms(visits->interval_ms, guest_count(visits)) *
+                        poller_checks_backoff(visits->rooms.poller);
 
     evidence_expect(visits->rooms.evidence, EVIDENCE_STATUS, period_ms);
     evidence_expect(visits->rooms.evidence, EVIDENCE_CONFIG, VISITS_CONFIG_EVERY * period_ms);
@@ -691,9 +688,8 @@ void visits_free(struct visits *visits)
 {
     if (!visits)
         return;
+    visits_end(visits);
     forget_hosts(visits, NULL);
-    for (size_t i = 0; i < VISITS_AT_ONCE; i++)
-        session_cancel(visits->rooms.session, visits->under_way[i].call);
     event_free(visits->timer);
     free(visits->plan);
     free(visits);

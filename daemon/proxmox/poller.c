@@ -75,7 +75,6 @@ static void note_no_memory(struct poller *poller)
     error_set(&poller->round_error, ERROR_INTERNAL, "no memory for the inventory");
 }
 
-/* Of the round. */
 static void forget_answers(struct poller *poller)
 {
     poller_make_cancel(poller);
@@ -88,7 +87,6 @@ static void forget_answers(struct poller *poller)
     }
 }
 
-/* When the loop comes round. */
 static void take_turn(struct poller *poller, enum poller_turn next)
 {
     static const struct timeval at_once = {0};
@@ -106,55 +104,38 @@ static void arm(struct poller *poller, int64_t wait_ms)
 
 bool poller_hurries(const struct poller *poller)
 {
-    return clock_now_ms() < poller->hurry_until_ms;
+    return pace_hurries(&poller->pace, clock_now_ms());
 }
 
-static int64_t pace_ms(const struct poller *poller)
-{
-    bool sooner = poller_hurries(poller) && poller->interval_ms > POLLER_HURRY_MS;
-    return sooner ? POLLER_HURRY_MS : poller->interval_ms;
-}
-
-/* Rounds are so far apart from begin to begin; one that takes long is followed by a rest all the same. */
 static int64_t left_ms(const struct poller *poller)
 {
-    int64_t pace = pace_ms(poller), left = poller->began_ms + pace - clock_now_ms();
-    return left > pace / 4 ? left : pace / 4;
+    return pace_left_ms(&poller->pace, poller->began_ms, clock_now_ms());
 }
 
-static void hurry_for(struct poller *poller, int64_t how_long_ms)
+/* The next round comes as soon as the pace has it by now. */
+static void mind_pace(struct poller *poller)
 {
-    int64_t until_ms = clock_now_ms() + how_long_ms;
-    if (until_ms > poller->hurry_until_ms)
-        poller->hurry_until_ms = until_ms;
     if (!poller->running && event_pending(poller->timer, EV_TIMEOUT, NULL) &&
-        poller->began_ms + poller->interval_ms - clock_now_ms() > left_ms(poller))
+        poller->began_ms + poller->pace.backoff * poller->pace.interval_ms - clock_now_ms() > left_ms(poller))
         arm(poller, left_ms(poller));
 }
 
 void poller_hurry(struct poller *poller)
 {
-    hurry_for(poller, POLLER_HURRY_FOR_MS);
+    pace_hurry(&poller->pace, clock_now_ms());
+    mind_pace(poller);
 }
 
 void poller_looked_at(struct poller *poller)
 {
-    int64_t now_ms = clock_now_ms();
-    bool again = poller->looked_at_ms && now_ms - poller->looked_at_ms < POLLER_WATCH_GAP_MS;
-    poller->looked_at_ms = now_ms;
-    if (again)
-        hurry_for(poller, POLLER_WATCH_FOR_MS);
+    pace_looked_at(&poller->pace, clock_now_ms());
+    mind_pace(poller);
 }
 
-/* What has just begun to fail is looked at closely for a while; what goes on failing, or fails now and then,
- * is no reason to ask Proxmox more than ever. */
 void poller_trouble(struct poller *poller)
 {
-    int64_t now_ms = clock_now_ms();
-    if (poller->alarmed_ms && now_ms - poller->alarmed_ms < POLLER_ALARM_MS)
-        return;
-    poller->alarmed_ms = now_ms;
-    poller_hurry(poller);
+    pace_trouble(&poller->pace, clock_now_ms());
+    mind_pace(poller);
 }
 
 static void mind_trouble(struct poller *poller)
@@ -167,9 +148,8 @@ static void mind_trouble(struct poller *poller)
         poller_trouble(poller);
 }
 
-/* All brokers that were started with this one have asked at the same time. From now on each has moments of
- * its own: when rounds come, by which question they begin, and when everything is read. The wait until the
- * next round: a quarter of an interval at least, and evenly over one. */
+/* From now on each broker has moments of its own: when rounds come, with which question, and when everything
+ * is read. The wait until the next round: a quarter of an interval at least, and evenly over one. */
 static int64_t set_apart(struct poller *poller)
 {
     poller->set_apart = true;
@@ -177,8 +157,8 @@ static int64_t set_apart(struct poller *poller)
         poller->lists_next = false;
     if (poller->whole_ms)
         poller->whole_ms -= jitter_ms(JITTER_WHOLE, POLLER_WHOLE_MS);
-    int64_t part_ms = jitter_ms(JITTER_POLLS, poller->interval_ms);
-    return part_ms > 0 ? poller->interval_ms / 4 + part_ms : left_ms(poller);
+    int64_t part_ms = jitter_ms(JITTER_POLLS, poller->pace.interval_ms);
+    return part_ms > 0 ? poller->pace.interval_ms / 4 + part_ms : left_ms(poller);
 }
 
 /* Well, if it has made an inventory. */
@@ -209,6 +189,9 @@ static void end_round(struct poller *poller)
         log_failure(poller, &poller->round_error);
     }
     mind_trouble(poller);
+    pace_round_ended(&poller->pace);
+    if (poller->round_error.code == ERROR_NONE)
+        poller->expected_ms = poller->pace.backoff * poller->pace.interval_ms;
     if (poller->whole && poller->round_error.code == ERROR_NONE)
         poller->whole_ms = poller->began_ms;
     int64_t wait_ms = poller->set_apart ? left_ms(poller) : set_apart(poller);
@@ -235,17 +218,12 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
     struct poller *poller = context;
     (void)fd;
     (void)what;
-    switch (poller->next_turn) {
-    case TURN_MAKE:
+    if (poller->next_turn == TURN_MAKE)
         make(poller);
-        break;
-    case TURN_END:
+    else if (poller->next_turn == TURN_END)
         end_round(poller);
-        break;
-    case TURN_TELL:
+    else
         poller->round(poller->context);
-        break;
-    }
 }
 
 /* All answers are in. */
@@ -268,20 +246,21 @@ static void note_time(struct poller *poller, const struct api_result *result)
 {
     struct poller_times *times = &poller->times;
     int64_t took_ms = result->received_ms - result->asked_ms;
-    switch (poller->question) {
-    case ASK_PERMISSIONS:
+    pace_answered(&poller->pace, poller->question, took_ms);
+    if (poller->question == ASK_PERMISSIONS)
         times->privileges_ms = took_ms;
-        break;
-    case ASK_RESOURCES:
+    else if (poller->question == ASK_RESOURCES)
         times->guests_ms = took_ms;
-        break;
-    case ASK_POOLS:
+    else if (poller->question == ASK_POOLS)
         times->pools_ms = took_ms + (poller->pool > 0 ? times->pools_ms : 0);
-        break;
-    case ASK_VERSION:
-    case ASK_NOTHING:
-        break;
-    }
+}
+
+/* A 500 about a pool says something of the pool; 501, that there is no such call. */
+static bool is_suffering(const struct poller *poller, const struct api_result *result)
+{
+    int status = result->http_status;
+    bool other = status == 501 || (status == 500 && poller->question == ASK_POOLS);
+    return result->outcome == API_LOST || (status >= 500 && !other);
 }
 
 static void on_answer(void *context, uint64_t id, const struct api_result *result)
@@ -292,6 +271,8 @@ static void on_answer(void *context, uint64_t id, const struct api_result *resul
     poller->call = 0;
     if (result->outcome == API_OK)
         note_time(poller, result);
+    else if (is_suffering(poller, result))
+        pace_failed(&poller->pace, poller->question);
     poller_take_answer(poller, result);
     ask_next(poller);
 }
@@ -424,7 +405,7 @@ static void take_turns(struct poller *poller)
 {
     size_t turn = turn_of(poller);
     poller->round_number++;
-    poller->elsewhere = ~(UINT64_C(1) << turn);
+    poller->turn_of_round = turn;
     poller->asked_in[turn] = poller->round_number;
     for (size_t i = 0; i < endpoints_count(poller->endpoints); i++) {
         if (i == turn || poller->probes[i] ||
@@ -438,12 +419,9 @@ static void take_turns(struct poller *poller)
 
 uint64_t poller_elsewhere(const struct poller *poller)
 {
-    size_t turn = 0;
-    while (turn < endpoints_count(poller->endpoints) && poller->elsewhere & (UINT64_C(1) << turn))
-        turn++;
-    bool known = turn < endpoints_count(poller->endpoints) &&
-                 poller->layout == endpoints_layout(poller->endpoints) && is_up(poller, turn);
-    return known ? poller->elsewhere : 0;
+    bool known = poller->round_number > 0 && poller->layout == endpoints_layout(poller->endpoints) &&
+                 is_up(poller, poller->turn_of_round);
+    return known ? ~(UINT64_C(1) << poller->turn_of_round) : 0;
 }
 
 /* Guests and hosts, or the privileges, by turns. Both for who hurries, and where the last round has failed.
@@ -550,7 +528,8 @@ static const char *identity_of(const struct config *config)
 
 static bool copy_config(struct poller *poller, const struct config *config)
 {
-    poller->interval_ms = config->poll_interval_ms;
+    pace_init(&poller->pace, config->poll_interval_ms);
+    poller->expected_ms = config->poll_interval_ms;
     poller->answer_timeout_ms = config->answer_timeout_ms;
     poller->pools = calloc(config->pool_count, sizeof(*poller->pools));
     poller->aliases = calloc(config->alias_count ? config->alias_count : 1, sizeof(*poller->aliases));
@@ -575,19 +554,20 @@ static bool copy_config(struct poller *poller, const struct config *config)
 }
 
 struct poller *poller_new(struct event_base *base, struct session *session, struct endpoints *endpoints,
-                          struct grants *grants, const struct config *config, poller_round_fn *round,
-                          void *context)
+                          struct grants *grants, struct leads *leads, const struct config *config,
+                          poller_round_fn *round, void *context)
 {
     struct poller *poller = calloc(1, sizeof(*poller));
     if (!poller)
         return NULL;
-    poller->base = base;
-    poller->times = (struct poller_times){-1, -1, -1};
-    poller->session = session;
-    poller->endpoints = endpoints;
-    poller->grants = grants;
-    poller->round = round;
-    poller->context = context;
+    *poller = (struct poller){.base = base,
+                              .session = session,
+                              .endpoints = endpoints,
+                              .grants = grants,
+                              .leads = leads,
+                              .round = round,
+                              .context = context,
+                              .times = {-1, -1, -1}};
     poller->timer = event_new(base, -1, 0, on_timer, poller);
     poller->turn = event_new(base, -1, 0, on_turn, poller);
     if (!poller->timer || !poller->turn || !copy_config(poller, config) ||
@@ -650,11 +630,6 @@ bool poller_set_config(struct poller *poller, const struct config *config)
     return copied;
 }
 
-void poller_set_leads(struct poller *poller, struct leads *leads)
-{
-    poller->leads = leads;
-}
-
 void poller_free(struct poller *poller)
 {
     if (!poller)
@@ -686,17 +661,23 @@ const struct poller_times *poller_times(const struct poller *poller)
 
 int64_t poller_interval_ms(const struct poller *poller)
 {
-    return poller->interval_ms;
+    return poller->expected_ms;
+}
+
+unsigned poller_backoff(const struct poller *poller)
+{
+    return poller->pace.backoff;
+}
+
+unsigned poller_checks_backoff(const struct poller *poller)
+{
+    unsigned backoff = poller->pace.backoff;
+    return backoff < PACE_CHECKS_BACKOFF_MAX ? backoff : PACE_CHECKS_BACKOFF_MAX;
 }
 
 const struct error *poller_error(const struct poller *poller)
 {
     return &poller->error;
-}
-
-const struct grants *poller_grants(const struct poller *poller)
-{
-    return poller->grants;
 }
 
 const struct error *poller_refusal(const struct poller *poller)

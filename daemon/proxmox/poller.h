@@ -18,15 +18,8 @@
 
 struct poller;
 
-#define POLLER_WHOLE_MS (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
-#define POLLER_FIRST_SPREAD_MS                                                                               \
-    2000                          /* the first rounds of brokers that start together, unless one is asked    \
-                                   */
-#define POLLER_HURRY_MS     5000  /* between rounds while it hurries; less if the interval is */
-#define POLLER_HURRY_FOR_MS 60000 /* after what made it hurry */
-#define POLLER_ALARM_MS     (5 * 60 * 1000) /* what fails again within this is no reason to hurry again */
-#define POLLER_WATCH_GAP_MS 5000            /* who looks again within this watches, … */
-#define POLLER_WATCH_FOR_MS 15000           /* … and for so long it hurries */
+#define POLLER_WHOLE_MS        (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
+#define POLLER_FIRST_SPREAD_MS 2000 /* of brokers that start together, unless somebody asks them */
 /* Reading the own privileges takes Proxmox long if it has many guests: at most one part in so many of the
  * time. */
 #define POLLER_PRIVILEGES_SHARE 100
@@ -36,14 +29,13 @@ struct poller;
 /* A round ended: learnt or failed (then the old inventory stays). From the loop. */
 typedef void poller_round_fn(void *context);
 
-/* Borrows all rooms. `grants` gets its policy from `config`, and each reading of the own privileges. While
- * they are such that nothing, or not everything, could be fenced they are re-read with every round. */
+/* Borrows all rooms; `leads` knows where names led before, NULL: nobody does. `grants` gets its policy from
+ * `config`, and each reading of the own privileges. While they are such that nothing, or not everything,
+ * could be fenced they are re-read with every round. */
 struct poller *poller_new(struct event_base *base, struct session *session, struct endpoints *endpoints,
-                          struct grants *grants, const struct config *config, poller_round_fn *round,
-                          void *context);
+                          struct grants *grants, struct leads *leads, const struct config *config,
+                          poller_round_fn *round, void *context);
 void poller_free(struct poller *poller);
-/* Where names led before; borrowed. Before the first round ends. */
-void poller_set_leads(struct poller *poller, struct leads *leads);
 /* After a reload: copies what it needs, polls at once. false if memory ran out. */
 bool poller_set_config(struct poller *poller, const struct config *config);
 void poller_poll_now(struct poller *poller); /* a round that asks for everything, at once */
@@ -51,7 +43,7 @@ void poller_poll_now(struct poller *poller); /* a round that asks for everything
 void poller_wanted(struct poller *poller);
 /* Something has happened: rounds come sooner for a while. */
 void poller_hurry(struct poller *poller);
-/* Something has failed: the same, but no more often than every POLLER_ALARM_MS. */
+/* Something has failed: the same, but no more often than every PACE_ALARM_MS. */
 void poller_trouble(struct poller *poller);
 bool poller_hurries(const struct poller *poller);
 /* Somebody has looked; who looks again and again is shown what is new. */
@@ -62,7 +54,12 @@ void poller_reread_privileges(struct poller *poller); /* after a 403; with the n
 
 struct inventory *
 poller_inventory(const struct poller *poller); /* borrowed, NULL before the first; ref it to keep it */
+/* Between rounds; more than configured where Proxmox is spared. */
 int64_t poller_interval_ms(const struct poller *poller);
+/* Because Proxmox suffers, polls are so many times rarer than configured (1: they are not; see pace.h), … */
+unsigned poller_backoff(const struct poller *poller);
+/* … and visits and rehearsals. */
+unsigned poller_checks_backoff(const struct poller *poller);
 /* How long the last answers took, in milliseconds; -1: there was none. */
 struct poller_times {
     int64_t privileges_ms;
@@ -72,7 +69,6 @@ struct poller_times {
 const struct poller_times *poller_times(const struct poller *poller);
 const struct error *
 poller_error(const struct poller *poller); /* of the last round; code ERROR_NONE if it was fine */
-const struct grants *poller_grants(const struct poller *poller);
 /* Why nothing may be powered; code ERROR_NONE if it may. */
 const struct error *poller_refusal(const struct poller *poller);
 /* Proxmox's release, "9.2" → 902; 0 before the first answer. */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "proxmox/guest_list.h"
+#include "proxmox/pace.h"
 #include "proxmox/poller.h"
 
 #include <json-c/json.h>
@@ -20,6 +21,7 @@ struct pool_answer {
 
 /* In this order; what a round does not need is passed over. */
 enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_RESOURCES, ASK_POOLS, ASK_NOTHING };
+_Static_assert(ASK_NOTHING <= PACE_QUESTIONS_MAX, "each has its usual time");
 
 /* The passes over the lists, in this order: where a pool tells its members, its word counts, and comes later.
  */
@@ -45,7 +47,9 @@ struct poller {
     poller_round_fn *round;
     void *context;
 
-    int64_t interval_ms, answer_timeout_ms;
+    struct pace pace;
+    int64_t expected_ms; /* between rounds, by the pace after the last good one */
+    int64_t answer_timeout_ms;
     struct config_alias *aliases;
     size_t alias_count;
     struct pool_answer *pools;
@@ -56,7 +60,7 @@ struct poller {
     bool asks[ASK_NOTHING]; /* what it is for; pools: those that are due */
     bool whole;             /* all of them */
     int64_t began_ms;
-    uint64_t elsewhere; /* all endpoints but its own */
+    size_t turn_of_round; /* the endpoint's whose turn it is */
     enum question question;
     size_t pool; /* which one ASK_POOLS is at */
     uint64_t call;
@@ -72,11 +76,10 @@ struct poller {
     struct inventory *made; /* and not in use yet */
 
     /* the pace */
-    bool whole_wanted; /* by somebody who waits */
-    bool set_apart;    /* from other brokers, after the first round */
-    bool lists_next;   /* guests and hosts, and not the privileges */
-    int64_t whole_ms;  /* when everything was asked for last; 0: never */
-    int64_t hurry_until_ms, alarmed_ms, looked_at_ms;
+    bool whole_wanted;                              /* by somebody who waits */
+    bool set_apart;                                 /* from other brokers, after the first round */
+    bool lists_next;                                /* guests and hosts, and not the privileges */
+    int64_t whole_ms;                               /* when everything was asked for last; 0: never */
     unsigned up;                                    /* endpoints, after the last round */
     uint64_t round_number, asked_in[ENDPOINTS_MAX]; /* an endpoint's last turn; 0: none yet */
     unsigned layout;                                /* of the endpoints that these speak of */

@@ -39,7 +39,7 @@ static void facts_for_all(const struct exchanges *all, struct view_facts *facts)
         .poll_error = poller_error(rooms->poller),
         .pve_version = poller_version(rooms->poller),
         .times = poller_times(rooms->poller),
-        .grants = poller_grants(rooms->poller),
+        .grants = rooms->grants,
         .history = rooms->history,
         .engine = engine_counters(rooms->engine),
         .rehearsals = rooms->rehearsals,

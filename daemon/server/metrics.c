@@ -82,6 +82,9 @@ static const struct metrics_family families[] = {
     {"fence_broker_proxmox_connections_total", METRICS_COUNTER, "purpose",
      "Connections made to Proxmox, each with a TLS handshake, by their purpose.",
      metrics_proxmox_connections},
+    {"fence_broker_proxmox_backoff", METRICS_GAUGE, "",
+     "Polls are so many times rarer than configured, because Proxmox answers slowly or fails; 1 if not.",
+     metrics_proxmox_backoff},
     /* the daemon */
     {"fence_broker_history_write_errors_total", METRICS_COUNTER, "",
      "History records that did not reach the disk.", metrics_history_write_errors},

@@ -95,4 +95,5 @@ void metrics_endpoint_up(struct metrics_sink *sink);
 void metrics_proxmox_requests(struct metrics_sink *sink);
 void metrics_proxmox_duration(struct metrics_sink *sink);
 void metrics_proxmox_purposes(struct metrics_sink *sink);
+void metrics_proxmox_backoff(struct metrics_sink *sink);
 void metrics_proxmox_connections(struct metrics_sink *sink);

@@ -205,3 +205,10 @@ void metrics_proxmox_connections(struct metrics_sink *sink)
 
     put_by_purpose(sink, traffic ? traffic->connections : NULL);
 }
+
+void metrics_proxmox_backoff(struct metrics_sink *sink)
+{
+    unsigned backoff = sink->scrape->view->readiness.backoff;
+
+    metrics_put(sink, METRICS_NO_LABELS, backoff > 0 ? backoff : 1);
+}

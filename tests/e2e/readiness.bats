@@ -265,6 +265,8 @@ no_reason_is_left_out() {
     play
     row no-endpoint/blocked all 'sim_ctl fault refuse' 'sim_ctl clear' 'is down for'
     play
+    row proxmox-slow/degraded all 'sim_ctl fault slow ms=2200 call=resources' 'sim_ctl clear' 'much slower than it did'
+    play
     row stale/blocked all 'sim_ctl fault http status=500 call=resources' 'sim_ctl clear' 'the last polls have failed'
     play
     row no-session/blocked all "sed -i 's/broker .*/broker another/' '$SIM/secrets'" "cp '$T/secrets' '$SIM/secrets'" 'fence@pve!broker (token): '

@@ -158,8 +158,8 @@ static struct world *begin(void)
     world->endpoints = endpoints_new(world->configured, 2);
     world->session = session_new(world->base, world->transport, world->endpoints, &credentials);
     world->grants = grants_new(NULL, &error);
-    world->poller = poller_new(world->base, world->session, world->endpoints, world->grants, &world->config,
-                               on_round, world);
+    world->poller = poller_new(world->base, world->session, world->endpoints, world->grants, NULL,
+                               &world->config, on_round, world);
     assert_non_null(world->poller);
     return world;
 }

@@ -50,6 +50,7 @@ static struct {
     enum probe_result (*answer)(int vmid, const char *host, uint64_t avoid, int *status);
     int64_t latency_ms;
     int64_t poll_ms; /* 0: turns are tied to no round */
+    unsigned backoff;
     bool unreachable;
     unsigned sent, under_way;
     int64_t last_sent_ms, shortest_gap_ms;
@@ -94,6 +95,12 @@ int64_t poller_interval_ms(const struct poller *poller)
 {
     (void)poller;
     return rooms.poll_ms;
+}
+
+unsigned poller_checks_backoff(const struct poller *poller)
+{
+    (void)poller;
+    return rooms.backoff ? rooms.backoff : 1;
 }
 
 void poller_reread_privileges(struct poller *poller)

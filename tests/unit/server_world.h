@@ -51,12 +51,6 @@ struct inventory *poller_inventory(const struct poller *poller)
     return rooms.inventory;
 }
 
-const struct grants *poller_grants(const struct poller *poller)
-{
-    (void)poller;
-    return NULL;
-}
-
 const struct error *poller_error(const struct poller *poller)
 {
     (void)poller;
@@ -81,6 +75,12 @@ const struct poller_times *poller_times(const struct poller *poller)
 {
     (void)poller;
     return NULL;
+}
+
+unsigned poller_backoff(const struct poller *poller)
+{
+    (void)poller;
+    return 1;
 }
 
 int64_t poller_interval_ms(const struct poller *poller)

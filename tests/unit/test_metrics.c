@@ -457,6 +457,7 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
     assert_line(&out, "fence_broker_proxmox_connections_total{purpose=\"poll\"} 2");
     assert_line(&out, "fence_broker_proxmox_connections_total{purpose=\"login\"} 0");
     assert_line(&out, "fence_broker_proxmox_connections_total{purpose=\"fence\"} 1");
+    assert_line(&out, "fence_broker_proxmox_backoff 1");
     assert_line(&out, "fence_broker_inventory_age_seconds 4.000");
     assert_line(&out, "fence_broker_proxmox_nodes_online 2");
     assert_line(&out, "fence_broker_session_ready 1");

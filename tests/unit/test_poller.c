@@ -428,7 +428,7 @@ static void test_who_hurries_asks_for_both_in_each_round(void **state)
         next_round(world);
     assert_int_equal(total(world, GUESTS), guests + 4);
     assert_int_equal(total(world, PERMISSIONS), permissions + 4);
-    monotonic_ahead_ms += POLLER_HURRY_FOR_MS;
+    monotonic_ahead_ms += PACE_HURRY_FOR_MS;
     assert_false(poller_hurries(world->poller));
     end(world);
 }
@@ -455,13 +455,13 @@ static void test_who_looks_again_and_again_makes_it_hurry_and_who_looks_once_doe
     struct world *world = begin_at_rest();
     poller_looked_at(world->poller);
     assert_false(poller_hurries(world->poller));
-    monotonic_ahead_ms += POLLER_WATCH_GAP_MS;
+    monotonic_ahead_ms += PACE_WATCH_GAP_MS;
     poller_looked_at(world->poller); /* a script, once a minute or so */
     assert_false(poller_hurries(world->poller));
     monotonic_ahead_ms += 2000;
     poller_looked_at(world->poller);
     assert_true(poller_hurries(world->poller));
-    monotonic_ahead_ms += POLLER_WATCH_FOR_MS;
+    monotonic_ahead_ms += PACE_WATCH_FOR_MS;
     assert_false(poller_hurries(world->poller));
     end(world);
 }
@@ -477,10 +477,43 @@ static void test_an_endpoint_that_is_lost_makes_it_hurry_and_one_that_stays_lost
     assert_int_equal(endpoints_up(world->endpoints), 1);
     assert_true(poller_hurries(world->poller));
     assert_int_equal(poller_error(world->poller)->code, ERROR_NONE); /* the other one was asked */
-    monotonic_ahead_ms += POLLER_HURRY_FOR_MS;
+    monotonic_ahead_ms += PACE_HURRY_FOR_MS;
     for (int i = 0; i < 4; i++)
         next_round(world);
     assert_false(poller_hurries(world->poller));
+    end(world);
+}
+
+static void test_a_proxmox_that_fails_polls_is_asked_more_seldom_until_it_does_not(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    SET(world, status[GUESTS] = 500);
+    for (int i = 0; i < 8; i++)
+        next_round(world);
+    assert_int_equal(poller_backoff(world->poller), PACE_BACKOFF_MAX);
+    assert_int_equal(poller_checks_backoff(world->poller), PACE_CHECKS_BACKOFF_MAX);
+    /* how old the last good list may be is another question: it gets old in time */
+    assert_int_equal(poller_interval_ms(world->poller), world->config.poll_interval_ms);
+    SET(world, status[GUESTS] = 0);
+    next_round(world);
+    assert_int_equal(poller_backoff(world->poller), PACE_BACKOFF_MAX / 2);
+    assert_int_equal(poller_interval_ms(world->poller),
+                     PACE_BACKOFF_MAX / 2 * world->config.poll_interval_ms);
+    next_round(world);
+    assert_int_equal(poller_backoff(world->poller), 1);
+    end(world);
+}
+
+static void test_a_pool_that_is_not_there_is_no_reason_to_spare_proxmox(void **state)
+{
+    (void)state;
+    struct world *world = begin_at_rest();
+    SET(world, status[POOL] = 500);
+    for (int i = 0; i < 4; i++)
+        poll_once(world);
+    assert_int_equal(poller_error(world->poller)->code, ERROR_PROTOCOL);
+    assert_int_equal(poller_backoff(world->poller), 1);
     end(world);
 }
 
@@ -567,6 +600,8 @@ int main(void)
         cmocka_unit_test(test_a_pool_is_asked_as_soon_as_the_list_shows_that_it_has_changed),
         cmocka_unit_test(test_the_list_alone_makes_nobody_a_member),
         cmocka_unit_test(test_who_hurries_asks_for_both_in_each_round),
+        cmocka_unit_test(test_a_proxmox_that_fails_polls_is_asked_more_seldom_until_it_does_not),
+        cmocka_unit_test(test_a_pool_that_is_not_there_is_no_reason_to_spare_proxmox),
         cmocka_unit_test(test_first_rounds_are_spread_and_wait_for_nobody_who_asks),
         cmocka_unit_test(test_after_its_first_round_a_broker_has_moments_of_its_own),
         cmocka_unit_test(test_privileges_that_take_long_to_read_are_read_more_seldom),

@@ -59,6 +59,11 @@ static void test_each_lack_of_evidence_is_its_reason(void **state)
     facts.history_failing = true;
     assert_int_equal(readiness_overall(&facts), BIT(REASON_HISTORY_NOT_WRITTEN));
     facts = good_facts(inventory);
+    facts.backoff = 2;
+    assert_int_equal(readiness_overall(&facts), BIT(REASON_PROXMOX_SLOW));
+    facts.backoff = 1;
+    assert_int_equal(readiness_overall(&facts), 0);
+    facts = good_facts(inventory);
     facts.grants = GRANTS_ACCEPTED;
     assert_int_equal(readiness_overall(&facts), 0);
     facts.grants = GRANTS_TOLERATED;

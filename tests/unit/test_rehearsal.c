@@ -114,6 +114,23 @@ static void test_turns_that_are_seldom_come_with_a_round_of_polls(void **state)
     stop();
 }
 
+static void test_while_proxmox_suffers_turns_are_rarer(void **state)
+{
+    (void)state;
+    start(4, MINUTE);
+    pass(2 * SECOND);
+    rooms.backoff = 2;
+    show_guests(4, NULL);
+    assert_int_equal(evidence_period_ms(here.evidence, EVIDENCE_REHEARSAL), 2 * MINUTE);
+    rooms.sent = 0;
+    pass(20 * MINUTE);
+    assert_in_range(rooms.sent, 39, 41);
+    rooms.backoff = 1;
+    show_guests(4, NULL);
+    assert_int_equal(evidence_period_ms(here.evidence, EVIDENCE_REHEARSAL), MINUTE);
+    stop();
+}
+
 static void test_many_guests_stretch_the_interval_to_a_rate_that_is_named(void **state)
 {
     (void)state;
@@ -436,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_hosts_that_are_invented_with_each_list_are_forgotten_again),
         cmocka_unit_test(test_the_turns_of_many_brokers_are_spread_after_the_first_ones),
         cmocka_unit_test(test_turns_that_are_seldom_come_with_a_round_of_polls),
+        cmocka_unit_test(test_while_proxmox_suffers_turns_are_rarer),
         cmocka_unit_test(test_many_guests_stretch_the_interval_to_a_rate_that_is_named),
         cmocka_unit_test(test_never_is_never),
         cmocka_unit_test(test_a_guest_that_is_busy_has_its_turn_when_it_is_not_any_more),

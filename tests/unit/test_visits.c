@@ -50,7 +50,7 @@ static struct world {
     int64_t seen_asked_ms;
     int64_t poll_ms;
     bool hurries;
-    unsigned troubles;
+    unsigned troubles, backoff;
     uint64_t elsewhere;
 } world;
 
@@ -115,6 +115,12 @@ bool poller_hurries(const struct poller *poller)
 {
     (void)poller;
     return world.hurries;
+}
+
+unsigned poller_checks_backoff(const struct poller *poller)
+{
+    (void)poller;
+    return world.backoff ? world.backoff : 1;
 }
 
 void poller_trouble(struct poller *poller)
@@ -569,6 +575,20 @@ static void test_an_answer_about_another_guest_or_without_sense_speaks_against_a
     }
 }
 
+static void test_while_proxmox_suffers_visits_are_rarer_and_none_is_missed_for_it(void **state)
+{
+    (void)state;
+    use_guests(four, 2);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 600000);
+    world.backoff = 2;
+    visits_round_ended(world.visits);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 1200000);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), VISITS_CONFIG_EVERY * 1200000);
+    world.backoff = 1;
+    visits_round_ended(world.visits);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 600000);
+}
+
 static void test_no_interval_is_no_visit_and_nobody_misses_them(void **state)
 {
     (void)state;
@@ -883,6 +903,7 @@ int main(void)
         WORLD_TEST(test_a_denial_makes_the_privileges_read_anew),
         WORLD_TEST(test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all_the_time),
         WORLD_TEST(test_an_answer_about_another_guest_or_without_sense_speaks_against_a_fence),
+        WORLD_TEST(test_while_proxmox_suffers_visits_are_rarer_and_none_is_missed_for_it),
         WORLD_TEST(test_no_interval_is_no_visit_and_nobody_misses_them),
         WORLD_TEST(test_what_the_last_visits_have_shown_ends_with_them),
         WORLD_TEST(test_many_guests_stretch_the_interval),
