@@ -35,7 +35,12 @@ ZERO_VARS := -ftrivial-auto-var-init=zero
 ifneq ($(shell $(CC) -Werror $(ZERO_VARS) -x c -c -o /dev/null /dev/null 2>&1),)
 ZERO_VARS += -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
 endif
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fPIE \
+# x86 alone has it
+CF_PROTECTION := -fcf-protection=full
+ifneq ($(shell $(CC) -Werror $(CF_PROTECTION) -x c -c -o /dev/null /dev/null 2>&1),)
+CF_PROTECTION :=
+endif
+HARDEN := -fstack-protector-strong -fstack-clash-protection $(CF_PROTECTION) -fPIE \
           $(ZERO_VARS) -fno-delete-null-pointer-checks -fno-strict-overflow
 LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,nodlopen
 ifeq ($(SAN),)
@@ -50,7 +55,8 @@ PKGS_PVESIM := libevent_core libevent_openssl json-c openssl
 PKGS_ADMIN  := $(PKGS_DAEMON) libxml-2.0
 PKGS_UNIT   := $(PKGS_ADMIN) cmocka
 
-CPPFLAGS += -D_GNU_SOURCE -DFENCE_BROKER_VERSION='"$(VERSION)"' -Idaemon -I.
+# CPPFLAGS, CFLAGS and LDFLAGS are the caller's
+OWN_CPPFLAGS := -D_GNU_SOURCE -DFENCE_BROKER_VERSION='"$(VERSION)"' -Idaemon -I.
 ALL_CFLAGS = -std=gnu17 $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 pkg_cflags = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
@@ -137,13 +143,13 @@ $(B)/client.a $(B)/rooms.a:
 	$(Q)$(AR) rcs $@ $^
 
 # a change of compiler or flags rebuilds everything
-FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(CPPFLAGS)
+FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(OWN_CPPFLAGS) $(CPPFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(@D); echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
 .PHONY: FORCE
 FORCE:
 
-$(PROOFS_OBJ): CPPFLAGS += -DONLY_COMPILED -Iproofs -Iproofs/stubs
+$(PROOFS_OBJ): OWN_CPPFLAGS += -DONLY_COMPILED -Iproofs -Iproofs/stubs
 $(PROOFS_OBJ): CFLAGS += -w
 $(PROOFS_OBJ): PKG_CFLAGS = $(DAEMON_CFLAGS)
 $(B)/obj/client/%.o: PKG_CFLAGS :=
@@ -156,7 +162,7 @@ TEST_CFLAGS := $(call pkg_cflags,$(PKGS_PVESIM) cmocka)
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(ADMIN_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
          $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(UNWIRED_SRC) $(wildcard tests/dead_hosts/*.c)))
 
@@ -165,7 +171,7 @@ unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_B
 # memory that runs out, a clock that runs faster; to be preloaded (sanitizers have a malloc() of their own)
 $(B)/%.so: tests/e2e/%.c $(B)/flags
 	$(call say,LINK)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fno-builtin -shared -o $@ $<
+	$(Q)$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fno-builtin -shared -o $@ $<
 
 # ---- what must be there -----------------------------------------------------------------------------------
 # Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.
