@@ -17,6 +17,8 @@ unitdir     ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 catalogdir  ?= $(prefix)/lib/systemd/catalog
+completionsdir ?= $(prefix)/share/bash-completion/completions
+simdir      ?= $(prefix)/share/fence-broker-sim
 
 comma := ,
 SAN   ?=
@@ -88,7 +90,7 @@ UNIT_BIN   := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
-.PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster prove demo bench fuzz install uninstall clean \
+.PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster prove demo bench fuzz install install-sim uninstall clean dist distcheck deb check-deb rpm selinux sbom \
         help format check-format check-style check-layers check-citations \
         unit
 .DELETE_ON_ERROR:
@@ -312,7 +314,7 @@ UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(pkglibexecdir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
 	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks) \
-	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir)
+	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir) $(DESTDIR)$(completionsdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence-broker-admin $(DESTDIR)$(sbindir)/
 	install -m 0755 $(B)/fence_brokerd $(DESTDIR)$(pkglibexecdir)/
@@ -329,12 +331,60 @@ install: all
 	    sed 's|/usr/libexec/fence-broker/|$(pkglibexecdir)/|; s|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' \
 	        systemd/$$unit \
 	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
+	install -m 0644 packaging/completion/fence_broker.bash $(DESTDIR)$(completionsdir)/fence_broker
+	ln -sf fence_broker $(DESTDIR)$(completionsdir)/fence-broker-admin
 	install -m 0644 systemd/fence-broker.sysusers $(DESTDIR)$(sysusersdir)/fence-broker.conf
 	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
 	sed 's|/usr/sbin/|$(sbindir)/|g; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/fence-broker.catalog \
 	    > $(DESTDIR)$(catalogdir)/fence-broker.catalog && chmod 0644 $(DESTDIR)$(catalogdir)/fence-broker.catalog
 	[ -e $(DESTDIR)$(sysconfdir)/fence-broker/fence-broker.conf ] || \
 	    install -m 0640 conf/fence-broker.conf $(DESTDIR)$(sysconfdir)/fence-broker/
+
+# pvesim with a cluster to try it on; no part of the broker, and not for production
+bindir ?= $(prefix)/bin
+install-sim: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(simdir)
+	install -m 0755 $(B)/pvesim $(DESTDIR)$(bindir)/
+	install -m 0644 tests/pvesim/pvesim.1 $(DESTDIR)$(mandir)/man1/
+	install -m 0644 $(wildcard packaging/sim/*) $(DESTDIR)$(simdir)/
+
+# ---- packages -------------------------------------------------------------------------------------------------
+DIST := fence-broker-$(VERSION)
+# what git has at HEAD, with its commit's time: the same commit is the same file
+dist:
+	@mkdir -p $(B)
+	$(Q)git archive --format=tar --prefix=$(DIST)/ HEAD | gzip -9n > $(B)/$(DIST).tar.gz
+	@cd $(B) && sha256sum $(DIST).tar.gz | tee $(DIST).tar.gz.sha256
+# that it builds, passes the quick tests, installs, and goes again
+distcheck: dist
+	@rm -rf $(B)/distcheck && mkdir -p $(B)/distcheck && tar -xzf $(B)/$(DIST).tar.gz -C $(B)/distcheck
+	+@$(MAKE) --no-print-directory -C $(B)/distcheck/$(DIST) WERROR=1 check-fast
+	+@$(MAKE) --no-print-directory -C $(B)/distcheck/$(DIST) WERROR=1 install install-sim DESTDIR=$(abspath $(B))/distcheck/root
+	+@$(MAKE) --no-print-directory -C $(B)/distcheck/$(DIST) uninstall DESTDIR=$(abspath $(B))/distcheck/root
+	@cd $(B)/distcheck/root && left=$$(find . ! -type d ! -path ./etc/fence-broker/fence-broker.conf) && [ -z "$$left" ] || { echo "left behind: $$left"; exit 1; }
+	@rm -rf $(B)/distcheck; echo "$(B)/$(DIST).tar.gz is good"
+
+# in clean roots of Debian 12 and Debian 13: build/deb/SUITE/*.deb, with lintian's and blhc's word; TWICE=1 builds each twice and compares
+SUITES ?= bookworm trixie
+deb:
+	$(call install-missing,mmdebstrap debian-archive-keyring util-linux uidmap,mmdebstrap debian-keyring util-linux shadow-utils)
+	@MIRROR=$(MIRROR) TWICE=$(TWICE) packaging/deb/build $(B)/deb $(SUITES)
+# the .deb's on a machine of their own: installed, configured, fencing, upgraded while a reboot is under way, purged; as root
+check-deb: deb
+	$(call install-missing,systemd-container,systemd-container)
+	@for suite in $(SUITES); do $(SUDO) packaging/deb/try $(B)/deb $$suite || exit 1; done
+rpm: dist
+	$(call install-missing,rpm rpmlint selinux-policy-dev bzip2,rpm-build rpmlint)
+	@packaging/rpm/build $(B)/rpm $(B)/$(DIST).tar.gz
+selinux:
+	$(call install-missing,selinux-policy-dev checkpolicy semodule-utils policycoreutils,selinux-policy-devel)
+	@mkdir -p $(B)/selinux && cp packaging/selinux/* $(B)/selinux/
+	@$(MAKE) --no-print-directory -C $(B)/selinux -f /usr/share/selinux/devel/Makefile fence_broker.pp
+# what the programs are linked with, and its licences
+sbom: all
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 0)} \
+	    packaging/sbom $(VERSION) $(B)/fence_brokerd $(B)/fence_broker $(B)/fence-broker-admin > $(B)/fence-broker.spdx.json
+	@echo $(B)/fence-broker.spdx.json
 
 # The configuration, the secret and the history are yours and stay. Nothing that was enabled is left behind or goes on to run; with DESTDIR
 # nothing runs from there.
@@ -347,7 +397,9 @@ endif
 	    $(addprefix $(DESTDIR)$(mandir)/man8/,$(MAN8)) $(addprefix $(DESTDIR)$(mandir)/man5/,$(MAN5)) \
 	    $(addprefix $(DESTDIR)$(mandir)/man7/,$(MAN7)) $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
 	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf \
-	    $(DESTDIR)$(catalogdir)/fence-broker.catalog
+	    $(DESTDIR)$(catalogdir)/fence-broker.catalog $(addprefix $(DESTDIR)$(completionsdir)/,fence_broker fence-broker-admin) \
+	    $(DESTDIR)$(bindir)/pvesim $(DESTDIR)$(mandir)/man1/pvesim.1
+	rm -rf $(DESTDIR)$(simdir)
 	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(pkglibexecdir)
 ifeq ($(DESTDIR),)
 	[ ! -d /run/systemd/system ] || { systemctl daemon-reload && journalctl -q --update-catalog; }
@@ -383,7 +435,7 @@ man-screens: all
 	$(Q)BUILD=$(B) tests/screens > $(B)/screens.7 && cp $(B)/screens.7 man/fence-broker-screens.7
 
 clean:
-	[ ! -d build/trixie ] || $(SUDO) rm -rf build/trixie
+	[ ! -d build/trixie ] && [ ! -d build/deb ] || $(SUDO) rm -rf build/trixie build/deb
 	rm -rf build
 
 help:
@@ -396,6 +448,8 @@ help:
 	@echo 'make check-cluster    all scenarios on real Pacemaker clusters'
 	@echo 'make check-style the layout, and builds without a warning by gcc and clang'
 	@echo 'make fuzz        the parsers, with clang: FUZZ_RUNS=N'
+	@echo 'make deb         packages for Debian 12 and 13   make check-deb   installs, fences, upgrades and purges them'
+	@echo 'make dist        the tarball (distcheck: tried)  make rpm, selinux, sbom'
 	@echo 'make man-screens the manual of the screens, anew'
 	@echo 'make pictures    doc/screens/*.svg, anew'
 	@echo 'make deps        install what is missing     make clean       remove build/'

@@ -35,7 +35,7 @@ machine_start() {
     printf '%s\n' '#!/bin/bash' 'set -eu' 'machine_install "$1"' 'machine_proxmox "$1"' \
         '! declare -F machine_prepare >/dev/null || machine_prepare "$1"' >"$MACHINE/prepare"
     chmod 755 "$MACHINE" "$MACHINE/prepare"
-    spawn "$MACHINE/console" unshare -m -- "$BATS_TEST_DIRNAME/machine" "$MACHINE" "$MACHINE/prepare" "fb-${MACHINE##*.}"
+    spawn "$MACHINE/console" unshare -m -- "$ROOT/tests/systemd/machine" "$MACHINE" "$MACHINE/prepare" "fb-${MACHINE##*.}"
     echo "$SPAWNED" >"$MACHINE/nspawn"
     await 60 machine_is_up_or_gone
     machine_is_up || { tail -n 40 "$MACHINE/console" "$MACHINE/console.err" >&2; return 1; }
