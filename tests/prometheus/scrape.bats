@@ -124,6 +124,8 @@ has_data_of_fences() { has_data "$1" || { client -o off -n vm101; return 1; }; }
     comes FenceBrokerGuestLeftOff
     comes FenceBrokerCertificateExpires
     comes FenceBrokerExcessPrivileges
+    # polls and rehearsals are a second apart here
+    comes FenceBrokerOverBudget
     rests FenceBrokerDown
     rests FenceBrokerSessionLost
 
@@ -160,7 +162,8 @@ has_data_of_fences() { has_data "$1" || { client -o off -n vm101; return 1; }; }
     broker_stop
     comes FenceBrokerDown 'instance="127.0.0.1:10806"'
     rm "$STATE/history.jsonl"
-    broker_spawn
+    broker_start proxmox.poll-interval=10min proxmox.visit-interval=10min proxmox.rehearse-interval=10min
     goes FenceBrokerDown
+    goes FenceBrokerOverBudget
     await 40 looking nothing_fires
 }
