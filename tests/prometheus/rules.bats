@@ -50,7 +50,7 @@ none_left() {
         none_left "never seen resolved"
     # and in the real Prometheus
     comm -23 <(alerts) <(sed -nE 's/^ *comes (FenceBroker[A-Za-z]+).*/\1/p' tests/prometheus/scrape.bats | sort -u) | none_left "never caused"
-    comm -23 <(alerts) <(sed -nE 's/^ *goes (FenceBroker[A-Za-z]+).*/\1/p' tests/prometheus/scrape.bats | sort -u) | none_left "never mended"
+    comm -23 <(alerts) <(sed -nE 's/^ *goes (FenceBroker[A-Za-z]+).*/\1/p' tests/prometheus/scrape.bats | sort -u) | none_left "never resolved"
 }
 
 @test "every alert has its page in the runbooks and in the manual, and every page its alert" {
@@ -61,7 +61,7 @@ none_left() {
         page=doc/runbooks/$alert.md
         grep -qxF "          runbook_url: \"file:///usr/share/doc/fence-broker/runbooks/$alert.md\"" "$RULES"
         [[ $(head -n 1 "$page") == "# $alert" ]]
-        for heading in 'What it means' 'How to see' 'How to mend'; do
+        for heading in 'What it means' 'How to see' 'How to fix'; do
             grep -qxF "## $heading" "$page" || { echo "no \"$heading\" in $page" >&2; false; }
         done
         # the same severity in all three
