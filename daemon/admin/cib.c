@@ -68,7 +68,7 @@ static bool add_node(struct cib *cib, const char *name, bool remote)
 
 /* Libxml2 gets the text as it is: nothing is fetched, and what defines entities is refused before they are
  * used. Its own bounds hold: elements 256 deep, 10 MB a value. */
-#define XML_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_COMPACT)
+#define XML_OPTIONS (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NODICT)
 
 /* Of "<!DOCTYPE", which no CIB has. */
 static void refuse_types(void *context, const xmlChar *name, const xmlChar *id, const xmlChar *system)
@@ -94,8 +94,7 @@ static xmlDoc *parse(const char *text, size_t length)
     return NULL;
 }
 
-/* The attribute's value, which lives as long as the document; NULL: there is none. */
-static const char *get(const xmlNode *node, const char *name)
+const char *cib_get(const xmlNode *node, const char *name)
 {
     const xmlAttr *attribute = xmlHasProp(node, (const xmlChar *)name);
     if (!attribute)
@@ -133,8 +132,8 @@ static struct cib_pairs *pairs_of(struct cib *cib, const struct place *place)
 
 static bool take_resource(struct cib *cib, const xmlNode *node, struct place *place)
 {
-    const char *class = get(node, "class"), *type = get(node, "type"), *id = get(node, "id");
-    const char *provider = get(node, "provider");
+    const char *class = cib_get(node, "class"), *type = cib_get(node, "type"), *id = cib_get(node, "id");
+    const char *provider = cib_get(node, "provider");
     *place = (struct place){.pairs = PAIRS_OF_NOBODY};
     if (!id)
         return true;
@@ -151,7 +150,7 @@ static bool take_resource(struct cib *cib, const xmlNode *node, struct place *pl
     cib->devices = devices;
     devices[cib->device_count++] = (struct cib_device){.id = id,
                                                        .agent = type,
-                                                       .based_on = get(node, "template"),
+                                                       .based_on = cib_get(node, "template"),
                                                        .stonith = class && strcmp(class, "stonith") == 0,
                                                        .is_template = is(node, "template")};
     place->device = cib->device_count;
@@ -160,7 +159,7 @@ static bool take_resource(struct cib *cib, const xmlNode *node, struct place *pl
 
 static bool take_pair(struct cib_pairs *pairs, const xmlNode *node)
 {
-    const char *name = get(node, "name"), *value = get(node, "value");
+    const char *name = cib_get(node, "name"), *value = cib_get(node, "value");
     return !pairs || !name || !value || add_pair(pairs, name, value);
 }
 
@@ -180,9 +179,9 @@ static bool take(struct cib *cib, const xmlNode *node, struct place *place)
         place->pairs = of_device ? PAIRS_PARAMETERS : PAIRS_OF_NOBODY;
     else if (is(node, "meta_attributes"))
         place->pairs = of_device ? PAIRS_META : PAIRS_OF_NOBODY;
-    else if (is(node, "node") && get(node, "uname")) {
-        const char *type = get(node, "type");
-        return add_node(cib, get(node, "uname"), type && strcmp(type, "remote") == 0);
+    else if (is(node, "node") && cib_get(node, "uname")) {
+        const char *type = cib_get(node, "type");
+        return add_node(cib, cib_get(node, "uname"), type && strcmp(type, "remote") == 0);
     }
     return true;
 }

@@ -7,6 +7,8 @@
 
 #include "client/say.h"
 
+struct _xmlNode; /* of libxml2 */
+
 /* More nodes, or more fence devices, than any cluster has: such a CIB is refused. */
 #define CIB_NODES_MOST   1024
 #define CIB_DEVICES_MOST 1024
@@ -63,6 +65,10 @@ bool cib_is_device(const struct cib *cib, const struct cib_device *device, const
 const struct cib_node *cib_node(const struct cib *cib, const char *name);
 /* Nodes that are members: those whose number decides whether the cluster is one of two. */
 size_t cib_members(const struct cib *cib);
+
+/* Of an element of the document: the attribute's value, which lives as long as the document; NULL: it has
+ * none. */
+const char *cib_get(const struct _xmlNode *node, const char *name);
 
 /* What Pacemaker makes of values: "true", "yes" …; "60s", "2min", "500ms" in milliseconds (-1: nothing). */
 bool cib_is_true(const char *value);

@@ -8,6 +8,7 @@
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "admin/doctor.h"
+#include "admin/migrate.h"
 #include "admin/nodes.h"
 #include "admin/provision.h"
 #include "system/cleanup.h"
@@ -27,6 +28,7 @@ static const struct {
     {"doctor", "would a fence work, and if not, why", doctor_main},
     {"audit", "who could fence what, from a copy of user.cfg", audit_main},
     {"provision", "set up in Proxmox VE what fencing needs", provision_main},
+    {"migrate", "from fence_pve to the broker: what to change, and the commands", migrate_main},
     {"nodes", "the nodes that monitor with strict=1 checks", nodes_main},
 };
 

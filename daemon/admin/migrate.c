@@ -1,0 +1,188 @@
+/*
+ * The options of `migrate`, and the way from a CIB to what is printed. Asks Pacemaker for its configuration
+ * as the caller, or reads a copy of it; changes nothing, and asks Proxmox nothing.
+ */
+#include "admin/migrate.h"
+
+#include "admin/migrate_private.h"
+#include "system/cleanup.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <libxml/tree.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADMIN    "fence-broker-admin"
+#define CIB_MOST (64 * 1024 * 1024)
+
+static void usage(FILE *out)
+{
+    fputs(
+        "usage: " ADMIN " migrate [--cib FILE] [--check | --json]\n"
+        "      --cib FILE  a copy of the CIB, - is standard input; without it the running cluster's is asked "
+        "for\n"
+        "      --check     only what still hangs on fence_pve; exit 1 if anything does\n"
+        "      --json      the facts, for programs\n"
+        "  -h, --help      print this\n"
+        "Finds the fence_pve devices of a cluster, and prints what it takes to let the broker fence instead. "
+        "Changes\nnothing, and prints no password.\n",
+        out);
+}
+
+/* ---- the document ---------------------------------------------------------------------------------------
+ */
+
+static int read_all(FILE *in, struct text *text)
+{
+    for (;;) {
+        char *room = text_room(text, BUFSIZ);
+        if (!room)
+            return -ENOMEM;
+        size_t got = fread(room, 1, BUFSIZ, in);
+        text_grow(text, room + got);
+        if (text->length > CIB_MOST)
+            return -EFBIG;
+        if (got < BUFSIZ)
+            return ferror(in) ? -errno : 0;
+    }
+}
+
+static int read_file(struct cib *cib, const char *path, struct failure *failure)
+{
+    struct text text = {0};
+    bool standard = strcmp(path, "-") == 0;
+    FILE *in = standard ? stdin : fopen(path, "re");
+    int rc = in ? read_all(in, &text) : -errno;
+    if (in && !standard)
+        fclose(in);
+    if (rc < 0)
+        failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE", "%s: %s", path, strerror(-rc));
+    else if (cib_read(cib, text.data ? text.data : "", text.length, failure) < 0)
+        rc = failure_prefix(failure, "%s", path);
+    text_clear(&text);
+    return rc < 0 ? -1 : 0;
+}
+
+static const xmlNode *find_configuration(const struct cib *cib)
+{
+    const xmlNode *root = xmlDocGetRootElement(cib->document);
+    for (const xmlNode *node = root; node; node = migrate_next(root, node))
+        if (migrate_is(node, "configuration"))
+            return node;
+    return NULL;
+}
+
+/* What would steer a terminal, or begin a line of its own in what is pasted. */
+static void make_printable(const struct cib *cib)
+{
+    const xmlNode *root = xmlDocGetRootElement(cib->document);
+    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        for (const xmlAttr *attribute = node->properties; attribute; attribute = attribute->next) {
+            char *value = attribute->children ? (char *)attribute->children->content : NULL;
+            for (char *at = value; at && *at; at++)
+                *at = (unsigned char)*at < ' ' ? ' ' : *at;
+            if (value)
+                text_make_printable(value);
+        }
+    }
+}
+
+/* ---- the command ----------------------------------------------------------------------------------------
+ */
+
+struct wish {
+    const char *file;
+    bool check, json;
+};
+
+/* The exit status. */
+static int print(struct migrate *migrate, const struct wish *wish, struct failure *failure)
+{
+    struct text out = {0};
+    bool hangs = false;
+    const char *slash = wish->file ? strrchr(wish->file, '/') : NULL;
+    if (wish->check)
+        hangs = migrate_put_check(migrate, &out);
+    else if (wish->json)
+        migrate_put_json(migrate, slash ? slash + 1 : wish->file, &out);
+    else if (migrate->old_count || migrate->template_count)
+        migrate_put_text(migrate, &out);
+    else
+        text_puts(&out, "There is no fence_pve device: nothing to migrate.\n");
+    int rc = migrate->failed || out.failed ? failure_set(failure, NULL, "out of memory") : 0;
+    if (rc == 0) {
+        fputs(out.data ? out.data : "", stdout);
+        rc = say_finish(failure);
+    }
+    text_clear(&out);
+    return rc < 0 ? -1 : hangs;
+}
+
+static int run(const struct wish *wish)
+{
+    struct failure failure = {0};
+    struct migrate migrate = {.old_count = 0};
+    say_as(ADMIN);
+    int rc = wish->file ? read_file(&migrate.cib, wish->file, &failure)
+                        : cib_query(&migrate.cib, CIB_WAIT_MS, &failure);
+    if (rc == 0 && !find_configuration(&migrate.cib))
+        rc = failure_set(&failure, "name a copy of the CIB: cibadmin --query >FILE",
+                         "%s has no configuration of Pacemaker",
+                         wish->file ? wish->file : "cibadmin's answer");
+    if (rc == 0) {
+        make_printable(&migrate.cib);
+        if (migrate_read(&migrate) < 0)
+            rc = failure_set(&failure, NULL, "out of memory");
+    }
+    if (rc == 0)
+        rc = print(&migrate, wish, &failure);
+    if (rc < 0 && !failure.no_reader)
+        failure_print(&failure);
+    failure_clear(&failure);
+    migrate_clear(&migrate);
+    return rc < 0 ? 1 : rc;
+}
+
+int migrate_main(int argc, char **argv)
+{
+    enum { OPTION_CIB = 256, OPTION_CHECK, OPTION_JSON };
+    static const struct option options[] = {
+        {"cib", required_argument, NULL, OPTION_CIB},
+        {"check", no_argument, NULL, OPTION_CHECK},
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct wish wish = {.file = NULL};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_CIB:
+            wish.file = optarg;
+            break;
+        case OPTION_CHECK:
+            wish.check = true;
+            break;
+        case OPTION_JSON:
+            wish.json = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
+        }
+    }
+    if (optind < argc || (wish.check && wish.json)) {
+        if (optind < argc)
+            fprintf(stderr, ADMIN " migrate: unexpected argument %s\n", argv[optind]);
+        usage(stderr);
+        return 2;
+    }
+    return run(&wish);
+}

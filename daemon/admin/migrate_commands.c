@@ -1,0 +1,380 @@
+/* The commands for the cluster, with pcs and with crmsh: the broker's device beside the old ones, both as
+ * levels; a test; the switch; the end of the old ones; and the way back. Each change of levels is one change
+ * of the configuration, so that no node is without them in between. */
+#include "admin/migrate_private.h"
+
+#include <libxml/tree.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "system/cleanup.h"
+
+#define BEFORE "/root/before-fence-broker.xml"
+
+static void put_word(struct text *out, const char *word)
+{
+    text_puts(out, " ");
+    text_put_word(out, word);
+}
+
+/* ---- the device -----------------------------------------------------------------------------------------
+ */
+
+static long long longest(const struct migrate *migrate, const char *name)
+{
+    long long most = -1;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        long long ms =
+            device->old && device->enabled ? cib_milliseconds(migrate_parameter(device, name)) : -1;
+        most = ms > most ? ms : most;
+    }
+    return most < 0 ? -1 : migrate_seconds(most);
+}
+
+static bool several_in_level(const struct migrate *migrate)
+{
+    for (size_t i = 0; i < migrate->both.count; i++)
+        if (migrate_has_word(migrate->both.list[i].devices, migrate->new_id, ", ") &&
+            strchr(migrate->both.list[i].devices, ','))
+            return true;
+    return false;
+}
+
+/* Base and the agent's own together. */
+static long long node_delay(const struct migrate_node *node)
+{
+    return node->device ? migrate_seconds((node->base_ms > 0 ? node->base_ms : 0) +
+                                          (node->agent_ms > 0 ? node->agent_ms : 0))
+                        : 0;
+}
+
+static void put_delays(const struct migrate *migrate, struct text *out, const char *quote)
+{
+    long long most = 0, least = -1, maximum = 0;
+    const char *gap = "";
+    for (size_t i = 0; i < migrate->node_count; i++) {
+        const struct migrate_node *node = &migrate->nodes[i];
+        long long delay = node_delay(node);
+        if (!node->device)
+            continue;
+        most = delay > most ? delay : most;
+        least = least < 0 || delay < least ? delay : least;
+        long long max = node->max_ms > 0 ? migrate_seconds(node->max_ms) +
+                                               migrate_seconds(node->agent_ms > 0 ? node->agent_ms : 0)
+                                         : 0;
+        maximum = max > maximum ? max : maximum;
+    }
+    if (most > 0 && most == least) {
+        text_printf(out, " pcmk_delay_base=%llds", most);
+    } else if (most > 0) {
+        text_printf(out, " pcmk_delay_base=%s", quote);
+        for (size_t i = 0; i < migrate->node_count; i++) {
+            if (!migrate->nodes[i].device)
+                continue;
+            text_printf(out, "%s%s:%llds", gap, migrate->nodes[i].name, node_delay(&migrate->nodes[i]));
+            gap = ";";
+        }
+        text_puts(out, quote);
+    }
+    if (maximum > 0)
+        text_printf(out, " pcmk_delay_max=%llds", maximum > most ? maximum : most);
+}
+
+static bool all_off(const struct migrate *migrate)
+{
+    bool any = false, all = true;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        if (!device->old || !device->enabled)
+            continue;
+        const char *action = migrate_parameter(device, "pcmk_reboot_action");
+        bool off = action && strcmp(action, "off") == 0;
+        any |= off;
+        all &= off;
+    }
+    return any && all;
+}
+
+/* Several devices could fence at the same time, and one does it only when it is told so. */
+static void put_limit(const struct migrate *migrate, struct text *out)
+{
+    size_t enabled = 0;
+    const char *limit = NULL;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        if (!device->old || !device->enabled)
+            continue;
+        enabled++;
+        limit = migrate_parameter(device, "pcmk_action_limit");
+    }
+    if (enabled > 1)
+        text_puts(out, " pcmk_action_limit=-1");
+    else if (limit && !limit[strspn(limit, "-0123456789")])
+        text_printf(out, " pcmk_action_limit=%s", limit);
+}
+
+/* `quote` goes around what has a semicolon. */
+static void put_parameters(const struct migrate *migrate, struct text *out, const char *quote)
+{
+    long long reboot = longest(migrate, "pcmk_reboot_timeout"), off = longest(migrate, "pcmk_off_timeout");
+    long long on = longest(migrate, "pcmk_on_timeout");
+    text_printf(out, " pcmk_reboot_timeout=%llds pcmk_off_timeout=%llds",
+                reboot > MIGRATE_SPARE_S ? reboot : MIGRATE_SPARE_S,
+                off > MIGRATE_SPARE_S ? off : MIGRATE_SPARE_S);
+    if (on >= 0 || several_in_level(migrate))
+        text_printf(out, " pcmk_on_timeout=%llds", on > MIGRATE_SPARE_S ? on : MIGRATE_SPARE_S);
+    put_delays(migrate, out, quote);
+    if (all_off(migrate))
+        text_puts(out, " pcmk_reboot_action=off");
+    put_limit(migrate, out);
+}
+
+/* ---- levels ---------------------------------------------------------------------------------------------
+ */
+
+static const char *pcs_target(struct migrate *migrate, const struct migrate_level *level)
+{
+    switch (level->kind) {
+    case KEY_NODE:
+        break;
+    case KEY_PATTERN:
+        return migrate_text(migrate, "regexp%%%s", level->target);
+    case KEY_ATTRIBUTE:
+        return migrate_text(migrate, "attrib%%%s=%s", level->target, level->value);
+    }
+    return level->target;
+}
+
+/* Are the levels of this key the same in both? */
+static bool same_levels(const struct migrate_levels *one, const struct migrate_levels *other,
+                        const struct migrate_level *key)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < one->count; i++) {
+        if (!migrate_same_key(&one->list[i], key))
+            continue;
+        while (at < other->count && !migrate_same_key(&other->list[at], key))
+            at++;
+        if (at == other->count || strcmp(one->list[i].devices, other->list[at].devices) != 0 ||
+            one->list[i].index != other->list[at].index)
+            return false;
+        at++;
+    }
+    while (at < other->count && !migrate_same_key(&other->list[at], key))
+        at++;
+    return at == other->count;
+}
+
+/* Makes `to` of `from`, in the file. */
+static void put_pcs_levels(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
+                           const struct migrate_levels *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        bool first = !i || !migrate_same_key(&from->list[i - 1], &from->list[i]);
+        if (!first || same_levels(from, to, &from->list[i]))
+            continue;
+        text_puts(out, "  pcs -f new.xml stonith level clear target");
+        put_word(out, pcs_target(migrate, &from->list[i]));
+        text_puts(out, "\n");
+    }
+    for (size_t i = 0; i < to->count; i++) {
+        const struct migrate_level *level = &to->list[i];
+        if (same_levels(from, to, level))
+            continue;
+        text_printf(out, "  pcs -f new.xml stonith level add %ld", level->index);
+        put_word(out, pcs_target(migrate, level));
+        for (const char *at = level->devices; *(at += strspn(at, ", "));) {
+            size_t length = strcspn(at, ", ");
+            put_word(out, migrate_text(migrate, "%.*s", (int)length, at));
+            at += length;
+        }
+        text_puts(out, "\n");
+    }
+}
+
+/* The whole of it: crmsh knows no part. */
+static void put_crm_levels(struct text *out, const struct migrate_levels *from,
+                           const struct migrate_levels *to)
+{
+    if (from->count)
+        text_puts(out, "  delete fencing_topology\n");
+    if (!to->count)
+        return;
+    text_puts(out, "  fencing_topology");
+    for (size_t i = 0; i < to->count; i++) {
+        const struct migrate_level *level = &to->list[i];
+        if (!i || !migrate_same_key(&to->list[i - 1], level)) {
+            text_puts(out, " \\\n   ");
+            if (level->kind == KEY_NODE)
+                text_printf(out, " %s:", level->target);
+            else if (level->kind == KEY_PATTERN)
+                text_printf(out, " pattern:%s", level->target);
+            else
+                text_printf(out, " attr:%s=%s", level->target, level->value);
+        }
+        text_printf(out, " %s", level->devices);
+    }
+    text_puts(out, "\n");
+}
+
+static void begin_pcs(struct text *out)
+{
+    text_puts(out, "  pcs cluster cib old.xml && cp old.xml new.xml\n");
+}
+
+static void end_pcs(struct text *out)
+{
+    text_puts(out, "  pcs cluster cib-push new.xml diff-against=old.xml && rm old.xml new.xml\n");
+}
+
+/* ---- the old devices ------------------------------------------------------------------------------------
+ */
+
+/* Does it take parameters from another device? Then it goes first. */
+static bool refers(const struct migrate_device *device)
+{
+    for (const xmlNode *node = device->xml; node; node = migrate_next(device->xml, node))
+        if (node->type == XML_ELEMENT_NODE && cib_get(node, "id-ref"))
+            return true;
+    return false;
+}
+
+static bool parent_was_before(const struct migrate *migrate, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (migrate->devices[i].old && migrate->devices[i].parent &&
+            strcmp(migrate->devices[i].parent, migrate->devices[index].parent) == 0)
+            return true;
+    return false;
+}
+
+/* Is it made of the template, and of another kind? */
+static bool template_is_left(const struct migrate *migrate, const char *template)
+{
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const char *used = migrate->devices[i].template_id;
+        if (used && strcmp(used, template) == 0 && !migrate->devices[i].old)
+            return true;
+    }
+    return false;
+}
+
+static void put_old(const struct migrate *migrate, struct text *out, const char *before, const char *behind)
+{
+    for (int pass = 1; pass >= 0; pass--) {
+        for (size_t i = 0; i < migrate->device_count; i++) {
+            const struct migrate_device *device = &migrate->devices[i];
+            if (!device->old || refers(device) != pass)
+                continue;
+            text_puts(out, before);
+            put_word(out, device->id);
+            text_puts(out, behind);
+        }
+    }
+}
+
+static void put_crm_remove(const struct migrate *migrate, struct text *out)
+{
+    put_old(migrate, out, "  crm -w resource stop", "\n");
+    text_puts(out, "  crm configure <<'END'\n  delete");
+    for (size_t i = 0; i < migrate->device_count; i++) /* a wrapper goes before what is in it */
+        if (migrate->devices[i].old && migrate->devices[i].parent && migrate->devices[i].parent_empties &&
+            !parent_was_before(migrate, i))
+            text_printf(out, " %s", migrate->devices[i].parent);
+    put_old(migrate, out, "", "");
+    for (size_t i = 0; i < migrate->template_count; i++)
+        if (!template_is_left(migrate, migrate->templates[i]))
+            text_printf(out, " %s", migrate->templates[i]);
+    text_puts(out, "\n  commit\n  END\n");
+}
+
+static void put_pcs_remove(const struct migrate *migrate, struct text *out)
+{
+    put_old(migrate, out, "  pcs stonith delete", "\n");
+    for (size_t i = 0; i < migrate->template_count; i++)
+        if (!template_is_left(migrate, migrate->templates[i]))
+            text_printf(out, "  cibadmin --delete --xml-text '<template id=\"%s\"/>'\n",
+                        migrate->templates[i]);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------
+ */
+
+static void put_pcs(struct migrate *migrate, struct text *out)
+{
+    text_puts(out, "\n  With pcs\n\n  # beside the old device, which becomes the level behind it\n");
+    begin_pcs(out);
+    if (!migrate->new_is_there) {
+        text_printf(out, "  pcs -f new.xml stonith create %s " MIGRATE_NEW, migrate->new_id);
+        put_parameters(migrate, out, "'");
+        text_puts(out, " op monitor interval=60s\n");
+    }
+    put_pcs_levels(migrate, out, &migrate->levels, &migrate->both);
+    end_pcs(out);
+    text_puts(out, "  # switch, when the test below is fine\n");
+    begin_pcs(out);
+    put_pcs_levels(migrate, out, &migrate->both, &migrate->after);
+    end_pcs(out);
+    text_puts(out, "  # remove the old\n");
+    put_pcs_remove(migrate, out);
+    text_puts(out, "  # the way back, until then\n");
+    begin_pcs(out);
+    put_pcs_levels(migrate, out, &migrate->both, &migrate->levels);
+    end_pcs(out);
+    text_printf(out, "  pcs stonith delete %s\n", migrate->new_id);
+}
+
+static void put_crm(struct migrate *migrate, struct text *out)
+{
+    text_puts(out, "\n  With crm\n\n  # beside the old device, which becomes the level behind it\n"
+                   "  crm configure <<'END'\n");
+    if (!migrate->new_is_there) {
+        text_printf(out, "  primitive %s stonith:" MIGRATE_NEW " params", migrate->new_id);
+        put_parameters(migrate, out, "\"");
+        text_puts(out, " op monitor interval=60s\n");
+    }
+    put_crm_levels(out, &migrate->levels, &migrate->both);
+    text_puts(out, "  commit\n  END\n  # switch, when the test below is fine\n  crm configure <<'END'\n");
+    put_crm_levels(out, &migrate->both, &migrate->after);
+    text_puts(out, "  commit\n  END\n  # remove the old\n");
+    put_crm_remove(migrate, out);
+    text_puts(out, "  # the way back, until then\n  crm configure <<'END'\n");
+    put_crm_levels(out, &migrate->both, &migrate->levels);
+    text_printf(out, "  commit\n  END\n  crm -w resource stop %s && crm configure delete %s\n",
+                migrate->new_id, migrate->new_id);
+}
+
+static void put_test(const struct migrate *migrate, struct text *out)
+{
+    const char *node = "NODE";
+    for (size_t i = migrate->node_count; i > 0; i--)
+        if (migrate->nodes[i - 1].vmid)
+            node = migrate->nodes[i - 1].name;
+    text_puts(out, "\n  Test\n\n  fence_broker doctor\n  fence_broker targets\n  fence_broker rehearse\n"
+                   "  fence_broker off");
+    put_word(out, node);
+    text_puts(out, " --dry-run\n  stonith_admin --reboot");
+    put_word(out, node);
+    text_puts(out, "      # for each node, its services moved away; from another one\n"
+                   "  fence_broker history                # the broker fenced, no level behind it\n");
+}
+
+void migrate_put_commands(struct migrate *migrate, struct text *out)
+{
+    text_puts(out, "\n6. In the cluster, when the broker runs on every node (fence_broker status)\n\n"
+                   "  # a copy for the way back; it has the old password\n"
+                   "  (umask 077; cibadmin --query >" BEFORE ")\n");
+    if (migrate->new_is_there)
+        text_printf(out, "  # the device %s is there already\n", migrate->new_id);
+    put_pcs(migrate, out);
+    put_crm(migrate, out);
+    put_test(migrate, out);
+    text_puts(out, "\n  After the old is gone\n\n"
+                   "  fence-broker-admin migrate --check  # does anything still hang on it?\n"
+                   "  # back all the same; it undoes all that was changed since, and takes the old password\n"
+                   "  cibadmin --replace --scope configuration --xml-file " BEFORE "\n"
+                   "  # or, when all is well\n"
+                   "  shred -u " BEFORE "\n");
+}

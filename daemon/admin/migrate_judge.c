@@ -1,0 +1,492 @@
+/* What a person has to know: what cannot be taken over or must be confirmed, and why; and what is insecure
+ * today. Each line names the device or the node that it is about. */
+#include "admin/migrate_private.h"
+
+#include <libxml/hash.h>
+#include <libxml/tree.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "system/cleanup.h"
+
+#define QUOTES "\"'"
+
+/* ---- telling --------------------------------------------------------------------------------------------
+ */
+
+/* The same about several is told once. */
+static void put(struct migrate *migrate, bool note, const char *who, const char *what)
+{
+    for (size_t i = 0; i < migrate->told_count; i++) {
+        struct migrate_told *told = &migrate->told[i];
+        if (told->note != note || strcmp(told->what, what) != 0)
+            continue;
+        if (!migrate_has_word(told->who, who, ", "))
+            told->who = migrate_text(migrate, "%s, %s", told->who, who);
+        return;
+    }
+    struct migrate_told *list =
+        migrate_grow(migrate, migrate->told, migrate->told_count, &migrate->told_size, sizeof(*list));
+    if (!list)
+        return;
+    migrate->told = list;
+    list[migrate->told_count++] = (struct migrate_told){migrate_text(migrate, "%s", who), what, note};
+}
+
+static void put_va(struct migrate *migrate, bool note, const char *who, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+
+static void put_va(struct migrate *migrate, bool note, const char *who, const char *format, va_list args)
+{
+    _cleanup_(freep) char *what = NULL;
+    if (vasprintf(&what, format, args) < 0)
+        what = NULL;
+    migrate->failed |= !what;
+    if (what)
+        put(migrate, note, who, migrate_text(migrate, "%s", what));
+}
+
+void migrate_tell(struct migrate *migrate, const char *who, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_va(migrate, false, who, format, args);
+    va_end(args);
+}
+
+void migrate_note(struct migrate *migrate, const char *who, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_va(migrate, true, who, format, args);
+    va_end(args);
+}
+
+/* ---- what is insecure -----------------------------------------------------------------------------------
+ */
+
+static bool has_fault(const struct migrate_device *device, enum migrate_fault fault, bool *perhaps)
+{
+    switch (fault) {
+    case FAULT_ROOT:
+        for (size_t i = 0; device->user.conflict && i < device->user.count; i++)
+            *perhaps |= strcmp(device->user.list[i], "root@pam") == 0;
+        return device->user.value && strcmp(device->user.value, "root@pam") == 0;
+    case FAULT_PASSWORD:
+        return device->password_in_cib;
+    case FAULT_VERIFY:
+        return !device->verify;
+    case FAULT_CYCLE:
+        return device->cycle;
+    case FAULT_COUNT:
+        break;
+    }
+    return false;
+}
+
+const char *migrate_insecure(const struct migrate *migrate, enum migrate_fault fault)
+{
+    static const char *const words[FAULT_COUNT][3] = {
+        {"root@pam", "root@pam (in the disabled device only)", "root@pam (perhaps unused)"},
+        {"password in CIB", "password in CIB (in the disabled device only)", ""},
+        {"verification off", "verification off (in the disabled device only)", ""},
+        {"method=cycle: reset without confirming power off",
+         "method=cycle: reset without confirming power off (in the disabled device only)", ""},
+    };
+    bool enabled = false, disabled = false, perhaps = false;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        bool has = device->old && has_fault(device, fault, &perhaps);
+        enabled |= has && device->enabled;
+        disabled |= has && !device->enabled;
+    }
+    return enabled ? words[fault][0] : perhaps ? words[fault][2] : disabled ? words[fault][1] : NULL;
+}
+
+/* ---- one device -----------------------------------------------------------------------------------------
+ */
+
+static void judge_use(struct migrate *migrate, const struct migrate_device *device)
+{
+    if (!device->enabled)
+        migrate_tell(migrate, device->id,
+                     "is disabled (target-role=Stopped): nothing of it is taken over, but %s in the CIB",
+                     device->password_in_cib ? "its password still lies" : "it still lies");
+    if (!device->managed)
+        migrate_tell(migrate, device->id,
+                     "is unmanaged (is-managed=false), and fencing uses it all the same");
+    if (device->parent && strcmp(device->parent_kind, "group") != 0)
+        migrate_tell(migrate, device->id,
+                     "is in the clone %s, which fencing does not need: one device is for all nodes. The "
+                     "clone goes with it",
+                     device->parent);
+    else if (device->parent)
+        migrate_tell(migrate, device->id, "is in the group %s, %s", device->parent,
+                     device->parent_empties ? "which goes with its devices"
+                                            : "which stays with what else it has");
+    if (device->template_id)
+        migrate_tell(migrate, device->id,
+                     "is made of the template %s, which has class, type%s: remove it as well, when "
+                     "nothing else is made of it",
+                     device->template_id, device->password_in_cib ? " and the password" : " and parameters");
+}
+
+static void judge_endpoint(struct migrate *migrate, const struct migrate_device *device)
+{
+    const struct migrate_choice *endpoint = &device->endpoint;
+    struct text list = {0};
+    for (size_t i = 0; i < endpoint->count; i++)
+        text_printf(&list, "%s%s", i ? ", " : "", endpoint->list[i]);
+    const char *meant = list.data ? list.data : "no address at all";
+    if (endpoint->conflict)
+        migrate_tell(migrate, device->id,
+                     "ipaddr and ip differ (%s): the agent takes the one that comes last, and Pacemaker "
+                     "writes them in any order; say which is right",
+                     meant);
+    else if (!endpoint->value && !migrate_parameter(device, "ip") && !migrate_parameter(device, "ipaddr"))
+        migrate_tell(migrate, device->id, "has no ip, and so never worked: say which host to ask");
+    else if (!endpoint->value)
+        migrate_tell(migrate, device->id,
+                     "ip or ipport is not what the agent takes, one host without https:// and port, an IPv6 "
+                     "address in brackets: it never worked. What was meant is perhaps %s",
+                     meant);
+    text_clear(&list);
+}
+
+static void judge_login(struct migrate *migrate, const struct migrate_device *device)
+{
+    const char *user = device->user.value;
+    if (device->user.conflict)
+        migrate_tell(migrate, device->id,
+                     "login and username differ (%s, %s): the agent takes the one that comes last, and "
+                     "Pacemaker writes them in any order",
+                     device->user.list[0], device->user.list[1]);
+    if (device->user_is_default)
+        migrate_tell(migrate, device->id, "names no user, and the agent takes root@pam then");
+    if (migrate_parameter(device, "realm"))
+        migrate_tell(migrate, device->id, "realm= is no option of the agent, which ignores it");
+    if (user && !strchr(user, '@'))
+        migrate_tell(migrate, device->id, "its user %s has no realm (@pve, @pam): Proxmox refuses it", user);
+    if (device->password == PASSWORD_NONE)
+        migrate_tell(migrate, device->id, "has no password: the agent ends at once, it never fenced");
+    if (device->password == PASSWORD_EMPTY)
+        migrate_tell(migrate, device->id, "has an empty password: its login is refused");
+    if (device->password == PASSWORD_SCRIPT)
+        migrate_tell(migrate, device->id,
+                     "takes its password from a script, which stays on the nodes: remove it there, and "
+                     "change the password if others could run it");
+    if (device->password == PASSWORD_SECRET)
+        migrate_tell(migrate, device->id,
+                     "its password is a secret of cibsecret, in files below /var/lib/pacemaker/lrm/secrets: "
+                     "remove it from every node afterwards");
+}
+
+static void judge_kind(struct migrate *migrate, const struct migrate_device *device)
+{
+    if (strcmp(device->vmtype, "lxc") == 0)
+        migrate_tell(migrate, device->id,
+                     "fences containers (vmtype=lxc): the broker sees by itself what a guest is; confirm "
+                     "that the VMIDs are containers");
+    else if (strcmp(device->vmtype, "qemu") != 0)
+        migrate_tell(migrate, device->id, "vmtype=%s is neither qemu nor lxc: it never worked",
+                     device->vmtype);
+    if (device->cycle)
+        migrate_tell(migrate, device->id,
+                     "method=cycle is not taken over: it is one reset, whose answer is taken for success, "
+                     "and nobody sees the guest off. The broker stops, proves and starts");
+    if (migrate_parameter(device, "pve_node_auto") && migrate_parameter(device, "pve_node"))
+        migrate_tell(migrate, device->id, "pve_node_auto overrides pve_node; the broker needs neither");
+    else if (device->pve_node)
+        migrate_note(
+            migrate, device->id,
+            "asks for the guest on the host %s only, and fails when it has moved; the broker finds it",
+            device->pve_node);
+    else if (!migrate_parameter(device, "pve_node_auto"))
+        migrate_tell(migrate, device->id,
+                     "has neither pve_node_auto nor pve_node: today's agent takes the cluster node's name "
+                     "for a Proxmox host's (nodename= overrides node_name=), and fails");
+}
+
+/* ---- nodes of a device ----------------------------------------------------------------------------------
+ */
+
+static void judge_plug(struct migrate *migrate, const struct migrate_device *device)
+{
+    const char *port = migrate_parameter(device, "port"), *plug = migrate_parameter(device, "plug");
+    const char *map = migrate_parameter(device, "pcmk_host_map");
+    const char *argument = migrate_argument(migrate, device);
+    if (port && plug && strcmp(port, plug) != 0)
+        migrate_tell(migrate, device->id,
+                     "port=%s and plug=%s are one option: which of them counts depends on their order", port,
+                     plug);
+    else if (plug && !port && strcmp(argument, "port") == 0)
+        migrate_tell(migrate, device->id,
+                     "static plug=: Pacemaker up to 3.0.0 also sends port=<%s>, which wins on the agent's "
+                     "stdin%s",
+                     map ? "what the map says" : "node name",
+                     map ? "" : ", so that the request goes to /qemu/<node name>; it probably never fenced");
+    if (map && (port || (plug && strcmp(argument, "plug") == 0)))
+        migrate_tell(migrate, device->id,
+                     "static %s=%s beats pcmk_host_map: whatever the node, this guest is meant",
+                     port ? "port" : "plug", port ? port : plug);
+    if (strcmp(argument, "port") != 0 && strcmp(argument, "plug") != 0 && !port && !plug)
+        migrate_tell(migrate, device->id,
+                     "pcmk_host_argument=%s: nothing tells the agent which guest is meant", argument);
+}
+
+static void judge_map(struct migrate *migrate, const struct migrate_device *device)
+{
+    const char *map = migrate_parameter(device, "pcmk_host_map");
+    const char *list = migrate_parameter(device, "pcmk_host_list");
+    if ((map && strpbrk(map, QUOTES)) || (list && strpbrk(list, QUOTES)))
+        migrate_tell(migrate, device->id,
+                     "quote marks are part of the %s: Pacemaker does not take them away, names and VMIDs "
+                     "with them match nothing, and fencing does not work as configured",
+                     map && strpbrk(map, QUOTES) ? "map (pcmk_host_map)" : "list (pcmk_host_list)");
+    if (map && strchr(map, '\\'))
+        migrate_tell(migrate, device->id,
+                     "pcmk_host_map has backslashes, which Pacemaker reads differently from 3.0.2 on");
+    for (const char *at = map; at && *at; at += strcspn(at, "; \t\r\n")) {
+        at += strspn(at, "; \t\r\n");
+        size_t length = strcspn(at, "; \t\r\n"), first = strcspn(at, ":="), second;
+        second = first < length ? first + 1 + strcspn(at + first + 1, ":=") : length;
+        if (second < length && memchr(at, ',', length)) {
+            migrate_tell(migrate, device->id,
+                         "a comma does not separate entries of pcmk_host_map (it separates VMIDs of one "
+                         "node): releases of Pacemaker read \"%.*s\" differently, and nodes in it are never "
+                         "matched",
+                         (int)length, at);
+            break;
+        }
+    }
+    if (!map && !list && (migrate_parameter(device, "port") || migrate_parameter(device, "plug")))
+        migrate_tell(migrate, device->id,
+                     "has one VMID and no pcmk_host_list: Pacemaker uses it for every node that the agent "
+                     "lists, and each such fence hits this one guest");
+}
+
+static void judge_target(struct migrate *migrate, const struct migrate_device *device,
+                         const struct migrate_target *target)
+{
+    if (!target->known && migrate->cib.node_count)
+        migrate_tell(migrate, device->id, "names %s, which is no node of this cluster", target->node);
+    if (target->vmid_count > 1)
+        migrate_tell(
+            migrate, target->node,
+            "%s maps it to %zu guests (%ld, %ld%s): fence_pve powers off all of them, the broker takes "
+            "one VMID a node; say which is the node",
+            device->id, target->vmid_count, target->vmids[0], target->vmids[1],
+            target->vmid_count > 2 ? " …" : "");
+    if (target->vmid_count && target->likely)
+        migrate_tell(migrate, target->node, "%s sends %ld for it, and the map says %ld: say which is right",
+                     device->id, target->vmids[0], target->likely);
+    if (target->vmid_count || target->likely)
+        return;
+    if (!target->sent)
+        migrate_tell(migrate, target->node, "no VMID is known for it, %s sends none", device->id);
+    else if (strcasecmp(target->sent, target->node) == 0)
+        migrate_tell(migrate, target->node,
+                     "no VMID in the configuration: %s sends the node's name where a VMID is needed "
+                     "(\"Unable to obtain correct plug status\"); look it up: qm list",
+                     device->id);
+    else
+        migrate_tell(migrate, target->node, "no VMID: %s has \"%s\" for it%s", device->id, target->sent,
+                     migrate_parameter(device, "pcmk_host_map") ? ", where a VMID is needed" : "");
+}
+
+/* ---- constraints ----------------------------------------------------------------------------------------
+ */
+
+static bool is_ban(const xmlNode *location)
+{
+    const char *score = cib_get(location, "score");
+    return score && strcasestr(score, "-INFINITY");
+}
+
+static void judge_bans(struct migrate *migrate, const struct migrate_device *device)
+{
+    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
+    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
+        const char *resource = migrate_is(node, "rsc_location") ? cib_get(node, "rsc") : NULL;
+        const char *where = resource ? cib_get(node, "node") : NULL;
+        bool group = resource && device->parent && strcmp(resource, device->parent) == 0;
+        if (!where || !is_ban(node) || (!group && strcmp(resource, device->id) != 0))
+            continue;
+        if (group)
+            migrate_tell(migrate, device->id,
+                         "is banned from %s by the constraint %s on %s %s, so that %s may use it against "
+                         "nobody; the broker's device needs no such constraint",
+                         where, cib_get(node, "id") ? cib_get(node, "id") : "", device->parent_kind, resource,
+                         where);
+        else if (!migrate_serves(device, where) || device->target_count > 1)
+            migrate_tell(migrate, device->id,
+                         "is banned from %s, which can then fence nobody with it; the broker's device needs "
+                         "no such constraint",
+                         where);
+        else
+            migrate_note(migrate, device->id,
+                         "is kept away from the node that it fences, which fencing does not need");
+    }
+}
+
+/* Sets and values that others use by reference go with the device that has them. */
+static void judge_references(struct migrate *migrate, const struct migrate_device *device)
+{
+    for (const xmlNode *node = device->xml; node; node = migrate_next(device->xml, node)) {
+        const char *id = node->type == XML_ELEMENT_NODE ? cib_get(node, "id-ref") : NULL;
+        const xmlNode *said = id ? xmlHashLookup(migrate->ids, (const xmlChar *)id) : NULL;
+        while (said && !migrate_is(said, "primitive") && !migrate_is(said, "template"))
+            said = said->parent && said->parent->type == XML_ELEMENT_NODE ? said->parent : NULL;
+        if (said && said != device->xml && cib_get(said, "id"))
+            migrate_note(migrate, device->id,
+                         "takes parameters from %s by reference (id-ref): remove it before that one",
+                         cib_get(said, "id"));
+    }
+}
+
+static void judge_sets(struct migrate *migrate, const struct migrate_device *device)
+{
+    if (device->sets_equal)
+        migrate_tell(migrate, device->id,
+                     "has sets of attributes with the same score and different values: Pacemaker 2.1 takes "
+                     "the last one written, as shown here; confirm it");
+    else if (device->sets_disagree)
+        migrate_tell(
+            migrate, device->id,
+            "has several sets of attributes: the one with the higher score wins, and what it does not "
+            "say comes from the other; the values that lose are dead text");
+    for (size_t i = 0; i < device->rule_count; i++) {
+        const char *name = device->rules[i].name;
+        bool secret = strcmp(name, "passwd") == 0 || strcmp(name, "password") == 0;
+        migrate_tell(migrate, device->id, "%s=%s holds only by a rule (%s): it is not taken over", name,
+                     secret ? "…" : device->rules[i].value, device->rules[i].when);
+    }
+}
+
+/* ---- the cluster ----------------------------------------------------------------------------------------
+ */
+
+static void judge_nodes(struct migrate *migrate)
+{
+    for (size_t i = 0; i < migrate->node_count; i++) {
+        const struct migrate_node *node = &migrate->nodes[i];
+        struct text others = {0};
+        if (node->likely)
+            migrate_tell(migrate, node->name, "VMID %ld is only likely: confirm it (qm config %ld)",
+                         node->likely, node->likely);
+        for (size_t d = 0; !node->device && d < migrate->device_count; d++) {
+            const struct migrate_device *device = &migrate->devices[d];
+            if (!device->old && !device->broker && device->enabled && migrate_serves(device, node->name))
+                text_printf(&others, "%s%s", others.length ? ", " : "", device->id);
+        }
+        if (!node->device && others.length)
+            migrate_tell(migrate, node->name,
+                         "is in no fence_pve device that is in use, so that its VMID is not known, if it "
+                         "is a Proxmox guest at all; it is left to %s",
+                         others.data);
+        else if (!node->device)
+            migrate_tell(migrate, node->name,
+                         "is in no device: it cannot be fenced today, and its VMID is not known");
+        migrate->failed |= others.failed;
+        text_clear(&others);
+        for (size_t j = 0; node->device && !node->vmid && j < i; j++)
+            if (migrate->nodes[j].device && !migrate->nodes[j].vmid && node->candidate_count == 1 &&
+                migrate->nodes[j].candidate_count == 1 &&
+                node->candidates[0] == migrate->nodes[j].candidates[0])
+                migrate_tell(migrate, node->name, "and %s are one guest (%ld) to fence_pve: say who is it",
+                             migrate->nodes[j].name, node->candidates[0]);
+        if (node->device && !node->vmid && node->candidate_count > 1 && !node->likely)
+            migrate_tell(migrate, node->name, "may be guest %ld or %ld: say which", node->candidates[0],
+                         node->candidates[1]);
+    }
+}
+
+static void judge_endpoints(struct migrate *migrate)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        const char *endpoint = device->old && device->enabled ? device->endpoint.value : NULL;
+        if (!endpoint || (first && strcmp(first, endpoint) == 0))
+            continue;
+        if (first)
+            migrate_tell(
+                migrate, device->id,
+                "asks %s, and others ask %s: whether both are of one Proxmox cluster cannot be seen "
+                "here. If so, the broker has both for all nodes (today a device that asks the host of "
+                "its own guest dies with it); if not, each cluster needs a broker (fence-broker@NAME)",
+                endpoint, first);
+        first = first ? first : endpoint;
+    }
+}
+
+static void judge_levels(struct migrate *migrate)
+{
+    for (size_t i = 0; i < migrate->levels.count; i++) {
+        const struct migrate_level *level = &migrate->levels.list[i];
+        if (!migrate_level_has_old(migrate, level))
+            continue;
+        if (strpbrk(level->devices, ","))
+            migrate_tell(
+                migrate, level->target,
+                "all devices of level %ld (%s) must succeed, in this order, which is kept; a reboot is "
+                "off by all and then on: pcmk_off_timeout and pcmk_on_timeout count there",
+                level->index, level->devices);
+    }
+    for (size_t i = 0; i < migrate->both.count; i++)
+        if (migrate->both.list[i].index == MIGRATE_LEVEL_HIGHEST + 1)
+            migrate_tell(migrate, migrate->both.list[i].target,
+                         "has no room for all levels beside each other: Pacemaker has %d; leave out what "
+                         "is doubled",
+                         MIGRATE_LEVEL_HIGHEST);
+}
+
+static void judge_properties(struct migrate *migrate)
+{
+    static const char *const enabled[] = {"stonith-enabled", "fencing-enabled"};
+    for (size_t i = 0; i < ARRAY_LEN(enabled); i++) {
+        const char *value = cib_property(&migrate->cib, enabled[i]);
+        if (value && !cib_is_true(value))
+            migrate_tell(migrate, "cluster", "%s=%s: nothing is fenced today; set it to true", enabled[i],
+                         value);
+    }
+    if (cib_property(&migrate->cib, "priority-fencing-delay"))
+        migrate_note(migrate, "cluster", "priority-fencing-delay=%s is the cluster's own, and stays",
+                     cib_property(&migrate->cib, "priority-fencing-delay"));
+    for (size_t i = 0; i < migrate->cib.properties.count; i++)
+        if (strncmp(migrate->cib.properties.list[i].name, "fencing-", 8) == 0)
+            migrate_note(migrate, "cluster",
+                         "fencing-… are the new names of stonith-…, which Pacemaker 2.1 does not know");
+}
+
+void migrate_judge(struct migrate *migrate)
+{
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        if (!device->old)
+            continue;
+        judge_use(migrate, device);
+        judge_references(migrate, device);
+        if (!device->enabled)
+            continue;
+        judge_sets(migrate, device);
+        judge_endpoint(migrate, device);
+        judge_login(migrate, device);
+        judge_kind(migrate, device);
+        judge_plug(migrate, device);
+        judge_map(migrate, device);
+        for (size_t t = 0; t < device->target_count; t++)
+            judge_target(migrate, device, &device->targets[t]);
+        judge_bans(migrate, device);
+        migrate_judge_parameters(migrate, device);
+    }
+    if (!migrate->old_count)
+        return;
+    judge_nodes(migrate);
+    judge_endpoints(migrate);
+    judge_levels(migrate);
+    judge_properties(migrate);
+}

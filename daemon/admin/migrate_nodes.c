@@ -1,0 +1,139 @@
+/* The cluster's nodes: which guest each is, by all devices of fence_pve that are in use, and how long a fence
+ * of it waits. */
+#include "admin/migrate_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/hosts.h"
+#include "system/cleanup.h"
+
+long long migrate_seconds(long long ms)
+{
+    return (ms + 999) / 1000;
+}
+
+/* ---- delays ---------------------------------------------------------------------------------------------
+ */
+
+/* pcmk_delay_base is one value, or one a node. */
+long long migrate_delay_base(struct migrate *migrate, const struct migrate_device *device, const char *node)
+{
+    const char *value = migrate_parameter(device, "pcmk_delay_base");
+    if (!value || !strpbrk(value, ":="))
+        return cib_milliseconds(value);
+    struct cib_pair pair = {"pcmk_host_map", value};
+    struct cib_device map = {.parameters = {.list = &pair, .count = 1}};
+    struct hosts hosts;
+    migrate->failed |= hosts_read(&hosts, &migrate->cib, &map) < 0;
+    const char *own = hosts_alias(&hosts, node);
+    long long ms = own == node ? -1 : cib_milliseconds(own);
+    hosts_clear(&hosts);
+    return ms;
+}
+
+static void take_delays(struct migrate *migrate, struct migrate_node *node)
+{
+    node->base_ms = migrate_delay_base(migrate, node->device, node->name);
+    node->max_ms = cib_milliseconds(migrate_parameter(node->device, "pcmk_delay_max"));
+    node->agent_ms = cib_milliseconds(migrate_value(migrate, node->device, "delay"));
+}
+
+/* ---- guests ---------------------------------------------------------------------------------------------
+ */
+
+static void add_candidate(struct migrate_node *node, long vmid)
+{
+    for (size_t i = 0; i < node->candidate_count; i++)
+        if (node->candidates[i] == vmid)
+            return;
+    if (node->candidate_count < MIGRATE_PLUGS_MOST)
+        node->candidates[node->candidate_count++] = vmid;
+}
+
+static const struct migrate_target *target_of(const struct migrate_device *device, const char *node)
+{
+    for (size_t i = 0; i < device->target_count; i++)
+        if (strcasecmp(device->targets[i].node, node) == 0)
+            return &device->targets[i];
+    return NULL;
+}
+
+static void take_node(struct migrate *migrate, struct migrate_node *node)
+{
+    bool conflict = false;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        const struct migrate_target *target =
+            device->old && device->enabled ? target_of(device, node->name) : NULL;
+        if (!target)
+            continue;
+        node->device = node->device ? node->device : device;
+        for (size_t v = 0; v < target->vmid_count; v++)
+            add_candidate(node, target->vmids[v]);
+        conflict |= target->vmid_count > 1;
+        conflict |= target->likely && target->vmid_count; /* a static one, which beats the map */
+        node->likely = node->likely ? node->likely : target->likely;
+        if (!target->vmid_count && !target->likely)
+            node->lookup = target->sent ? target->sent : node->name;
+    }
+    if (node->candidate_count == 1 && !conflict)
+        node->vmid = node->candidates[0];
+    if (node->vmid || node->likely)
+        node->lookup = NULL;
+    if (node->vmid)
+        node->likely = 0;
+    if (node->device)
+        take_delays(migrate, node);
+}
+
+/* Two nodes are not one guest of one Proxmox cluster. */
+static void part_twins(struct migrate *migrate)
+{
+    for (size_t i = 0; i < migrate->node_count; i++) {
+        bool twin = false;
+        struct migrate_node *node = &migrate->nodes[i];
+        for (size_t j = i + 1; node->vmid && j < migrate->node_count; j++) {
+            struct migrate_node *other = &migrate->nodes[j];
+            const char *here = node->device->endpoint.value,
+                       *there = other->vmid ? other->device->endpoint.value : NULL;
+            if (other->vmid != node->vmid || !here || !there || strcmp(here, there) != 0)
+                continue;
+            other->vmid = 0;
+            twin = true;
+        }
+        if (twin)
+            node->vmid = 0;
+    }
+}
+
+void migrate_nodes(struct migrate *migrate)
+{
+    for (size_t i = 0; i < migrate->cib.node_count; i++) {
+        struct migrate_node *nodes =
+            migrate_grow(migrate, migrate->nodes, migrate->node_count, &migrate->node_size, sizeof(*nodes));
+        if (!nodes)
+            return;
+        migrate->nodes = nodes;
+        nodes[migrate->node_count] = (struct migrate_node){
+            .name = migrate->cib.nodes[i].name, .base_ms = -1, .agent_ms = -1, .max_ms = -1};
+        take_node(migrate, &nodes[migrate->node_count++]);
+    }
+    part_twins(migrate);
+}
+
+/* Other agents' own words for whom they are for. */
+bool migrate_serves(const struct migrate_device *device, const char *node)
+{
+    static const char *const lists[] = {"pcmk_host_list", "hostlist", "hostname"};
+    const char *map = migrate_parameter(device, "pcmk_host_map");
+    bool named = map, found = map && migrate_has_word(map, node, ":=,; \t\r\n");
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const char *list = migrate_parameter(device, lists[i]);
+        named |= list != NULL;
+        found |= list && migrate_has_word(list, node, ":,; \t\r\n");
+    }
+    return found || !named;
+}
