@@ -300,6 +300,10 @@ static void take_attributes(struct migrate *migrate, struct migrate_device *devi
             add_sets(migrate, &sets, parent, kinds[kind]);
             take_sets(migrate, device, &sets, parameters);
         }
+        sets.count = 0;
+        if (!parameters)
+            add_sets(migrate, &sets, migrate->defaults, kinds[kind]);
+        take_sets(migrate, device, &sets, parameters);
         device->sets_disagree = disagree;
         device->sets_equal = equal;
     }
@@ -424,6 +428,9 @@ int migrate_read(struct migrate *migrate)
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
     if (!read_ids(migrate, root))
         return -1;
+    for (const xmlNode *node = root; node; node = migrate_next(root, node))
+        if (migrate_is(node, "rsc_defaults"))
+            migrate->defaults = node;
     for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
         const char *template = migrate_is(node, "primitive") ? cib_get(node, "template") : NULL;
         if (migrate_is(node, "template"))
@@ -463,6 +470,7 @@ void migrate_clear(struct migrate *migrate)
     free(migrate->levels.list);
     free(migrate->both.list);
     free(migrate->after.list);
+    free(migrate->back.list);
     free(migrate->told);
     xmlHashFree(migrate->ids, NULL);
     arena_clear(&migrate->arena);

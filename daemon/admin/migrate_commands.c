@@ -175,7 +175,7 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
         bool first = !i || !migrate_same_key(&from->list[i - 1], &from->list[i]);
         if (!first || same_levels(from, to, &from->list[i]))
             continue;
-        text_puts(out, "  pcs -f new.xml stonith level clear target");
+        text_puts(out, "pcs -f new.xml stonith level clear target");
         put_word(out, pcs_target(migrate, &from->list[i]));
         text_puts(out, "\n");
     }
@@ -183,7 +183,7 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
         const struct migrate_level *level = &to->list[i];
         if (same_levels(from, to, level))
             continue;
-        text_printf(out, "  pcs -f new.xml stonith level add %ld", level->index);
+        text_printf(out, "pcs -f new.xml stonith level add %ld", level->index);
         put_word(out, pcs_target(migrate, level));
         for (const char *at = level->devices; *(at += strspn(at, ", "));) {
             size_t length = strcspn(at, ", ");
@@ -199,14 +199,14 @@ static void put_crm_levels(struct text *out, const struct migrate_levels *from,
                            const struct migrate_levels *to)
 {
     if (from->count)
-        text_puts(out, "  delete fencing_topology\n");
+        text_puts(out, "delete fencing_topology\n");
     if (!to->count)
         return;
-    text_puts(out, "  fencing_topology");
+    text_puts(out, "fencing_topology");
     for (size_t i = 0; i < to->count; i++) {
         const struct migrate_level *level = &to->list[i];
         if (!i || !migrate_same_key(&to->list[i - 1], level)) {
-            text_puts(out, " \\\n   ");
+            text_puts(out, " \\\n  ");
             if (level->kind == KEY_NODE)
                 text_printf(out, " %s:", level->target);
             else if (level->kind == KEY_PATTERN)
@@ -217,16 +217,6 @@ static void put_crm_levels(struct text *out, const struct migrate_levels *from,
         text_printf(out, " %s", level->devices);
     }
     text_puts(out, "\n");
-}
-
-static void begin_pcs(struct text *out)
-{
-    text_puts(out, "  pcs cluster cib old.xml && cp old.xml new.xml\n");
-}
-
-static void end_pcs(struct text *out)
-{
-    text_puts(out, "  pcs cluster cib-push new.xml diff-against=old.xml && rm old.xml new.xml\n");
 }
 
 /* ---- the old devices ------------------------------------------------------------------------------------
@@ -277,8 +267,8 @@ static void put_old(const struct migrate *migrate, struct text *out, const char 
 
 static void put_crm_remove(const struct migrate *migrate, struct text *out)
 {
-    put_old(migrate, out, "  crm -w resource stop", "\n");
-    text_puts(out, "  crm configure <<'END'\n  delete");
+    put_old(migrate, out, "crm -w resource stop", "\n");
+    text_puts(out, "crm configure <<'END'\ndelete");
     for (size_t i = 0; i < migrate->device_count; i++) /* a wrapper goes before what is in it */
         if (migrate->devices[i].old && migrate->devices[i].parent && migrate->devices[i].parent_empties &&
             !parent_was_before(migrate, i))
@@ -287,63 +277,60 @@ static void put_crm_remove(const struct migrate *migrate, struct text *out)
     for (size_t i = 0; i < migrate->template_count; i++)
         if (!template_is_left(migrate, migrate->templates[i]))
             text_printf(out, " %s", migrate->templates[i]);
-    text_puts(out, "\n  commit\n  END\n");
+    text_puts(out, "\ncommit\nEND\n");
 }
 
 static void put_pcs_remove(const struct migrate *migrate, struct text *out)
 {
-    put_old(migrate, out, "  pcs stonith delete", "\n");
+    put_old(migrate, out, "pcs stonith delete", "\n");
     for (size_t i = 0; i < migrate->template_count; i++)
         if (!template_is_left(migrate, migrate->templates[i]))
-            text_printf(out, "  cibadmin --delete --xml-text '<template id=\"%s\"/>'\n",
-                        migrate->templates[i]);
+            text_printf(out, "cibadmin --delete --xml-text '<template id=\"%s\"/>'\n", migrate->templates[i]);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------
  */
 
-static void put_pcs(struct migrate *migrate, struct text *out)
+static void put_pcs_change(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
+                           const struct migrate_levels *to, bool with_device)
 {
-    text_puts(out, "\n  With pcs\n\n  # beside the old device, which becomes the level behind it\n");
-    begin_pcs(out);
-    if (!migrate->new_is_there) {
-        text_printf(out, "  pcs -f new.xml stonith create %s " MIGRATE_NEW, migrate->new_id);
+    text_puts(out, "pcs cluster cib old.xml && cp old.xml new.xml\n");
+    if (with_device) {
+        text_printf(out, "pcs -f new.xml stonith create %s " MIGRATE_NEW, migrate->new_id);
         put_parameters(migrate, out, "'");
         text_puts(out, " op monitor interval=60s\n");
     }
-    put_pcs_levels(migrate, out, &migrate->levels, &migrate->both);
-    end_pcs(out);
-    text_puts(out, "  # switch, when the test below is fine\n");
-    begin_pcs(out);
-    put_pcs_levels(migrate, out, &migrate->both, &migrate->after);
-    end_pcs(out);
-    text_puts(out, "  # remove the old\n");
-    put_pcs_remove(migrate, out);
-    text_puts(out, "  # the way back, until then\n");
-    begin_pcs(out);
-    put_pcs_levels(migrate, out, &migrate->both, &migrate->levels);
-    end_pcs(out);
-    text_printf(out, "  pcs stonith delete %s\n", migrate->new_id);
+    put_pcs_levels(migrate, out, from, to);
+    text_puts(out, "pcs cluster cib-push new.xml diff-against=old.xml && rm old.xml new.xml\n");
 }
 
-static void put_crm(struct migrate *migrate, struct text *out)
+static void put_crm_change(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
+                           const struct migrate_levels *to, bool with_device)
 {
-    text_puts(out, "\n  With crm\n\n  # beside the old device, which becomes the level behind it\n"
-                   "  crm configure <<'END'\n");
-    if (!migrate->new_is_there) {
-        text_printf(out, "  primitive %s stonith:" MIGRATE_NEW " params", migrate->new_id);
+    text_puts(out, "# or with crm\ncrm configure <<'END'\n");
+    if (with_device) {
+        text_printf(out, "primitive %s stonith:" MIGRATE_NEW " params", migrate->new_id);
         put_parameters(migrate, out, "\"");
         text_puts(out, " op monitor interval=60s\n");
     }
-    put_crm_levels(out, &migrate->levels, &migrate->both);
-    text_puts(out, "  commit\n  END\n  # switch, when the test below is fine\n  crm configure <<'END'\n");
-    put_crm_levels(out, &migrate->both, &migrate->after);
-    text_puts(out, "  commit\n  END\n  # remove the old\n");
-    put_crm_remove(migrate, out);
-    text_puts(out, "  # the way back, until then\n  crm configure <<'END'\n");
-    put_crm_levels(out, &migrate->both, &migrate->levels);
-    text_printf(out, "  commit\n  END\n  crm -w resource stop %s && crm configure delete %s\n",
-                migrate->new_id, migrate->new_id);
+    put_crm_levels(out, from, to);
+    text_puts(out, "commit\nEND\n");
+}
+
+static void put_beside(struct migrate *migrate, struct text *out)
+{
+    bool create = !migrate->new_is_there;
+    text_puts(out, "\n6. In the cluster, once the broker runs on every node (fence_broker status)\n\n"
+                   "# a. the broker's device beside the old one, which becomes the level behind it\n");
+    if (create)
+        text_printf(out, "# time-outs are %d s at least: an operation of the broker may take 240 s\n",
+                    MIGRATE_SPARE_S);
+    else
+        text_printf(out, "# the device %s is there already\n", migrate->new_id);
+    text_puts(out, "# first a copy for the way back, which has the old password; then with pcs\n"
+                   "umask 077\ncibadmin --query >" BEFORE "\n");
+    put_pcs_change(migrate, out, &migrate->levels, &migrate->both, create);
+    put_crm_change(migrate, out, &migrate->levels, &migrate->both, create);
 }
 
 static void put_test(const struct migrate *migrate, struct text *out)
@@ -352,29 +339,33 @@ static void put_test(const struct migrate *migrate, struct text *out)
     for (size_t i = migrate->node_count; i > 0; i--)
         if (migrate->nodes[i - 1].vmid)
             node = migrate->nodes[i - 1].name;
-    text_puts(out, "\n  Test\n\n  fence_broker doctor\n  fence_broker targets\n  fence_broker rehearse\n"
-                   "  fence_broker off");
+    text_puts(out, "\n# b. test it; the last two with each node, from another one, its services moved away\n"
+                   "fence_broker doctor\nfence_broker rehearse\nfence_broker off");
     put_word(out, node);
-    text_puts(out, " --dry-run\n  stonith_admin --reboot");
+    text_puts(out, " --dry-run\nstonith_admin --reboot");
     put_word(out, node);
-    text_puts(out, "      # for each node, its services moved away; from another one\n"
-                   "  fence_broker history                # the broker fenced, no level behind it\n");
+    text_puts(out, "\nfence_broker history\n");
 }
 
 void migrate_put_commands(struct migrate *migrate, struct text *out)
 {
-    text_puts(out, "\n6. In the cluster, when the broker runs on every node (fence_broker status)\n\n"
-                   "  # a copy for the way back; it has the old password\n"
-                   "  (umask 077; cibadmin --query >" BEFORE ")\n");
-    if (migrate->new_is_there)
-        text_printf(out, "  # the device %s is there already\n", migrate->new_id);
-    put_pcs(migrate, out);
-    put_crm(migrate, out);
+    put_beside(migrate, out);
     put_test(migrate, out);
-    text_puts(out, "\n  After the old is gone\n\n"
-                   "  fence-broker-admin migrate --check  # does anything still hang on it?\n"
-                   "  # back all the same; it undoes all that was changed since, and takes the old password\n"
-                   "  cibadmin --replace --scope configuration --xml-file " BEFORE "\n"
-                   "  # or, when all is well\n"
-                   "  shred -u " BEFORE "\n");
+    text_puts(out, "\n# c. switch, with pcs\n");
+    put_pcs_change(migrate, out, &migrate->both, &migrate->after, false);
+    put_crm_change(migrate, out, &migrate->both, &migrate->after, false);
+    text_puts(out, "\n# d. remove the old, with pcs\n");
+    put_pcs_remove(migrate, out);
+    text_puts(out, "# or with crm\n");
+    put_crm_remove(migrate, out);
+    text_puts(out, "# does anything still hang on it?\nfence-broker-admin migrate --check\n"
+                   "# when all is well, and the password is another one (3)\nshred -u " BEFORE "\n"
+                   "\n# The way back, from a or c, with pcs\n");
+    put_pcs_change(migrate, out, &migrate->both, &migrate->back, false);
+    text_printf(out, "pcs stonith delete %s\n", migrate->new_id);
+    put_crm_change(migrate, out, &migrate->both, &migrate->back, false);
+    text_printf(out, "crm -w resource stop %s && crm configure delete %s\n", migrate->new_id,
+                migrate->new_id);
+    text_puts(out, "# from d; it takes the old password, and undoes all that was changed since\n"
+                   "cibadmin --replace --scope configuration --xml-file " BEFORE "\n");
 }

@@ -113,46 +113,62 @@ static void judge_use(struct migrate *migrate, const struct migrate_device *devi
 {
     if (!device->enabled)
         migrate_tell(migrate, device->id,
-                     "is disabled (target-role=Stopped): nothing of it is taken over, but %s in the CIB",
-                     device->password_in_cib ? "its password still lies" : "it still lies");
+                     "disabled (target-role=Stopped): nothing of it is taken over, but %s in the CIB",
+                     device->password_in_cib ? "its password still lies" : "it still is");
     if (!device->managed)
-        migrate_tell(migrate, device->id,
-                     "is unmanaged (is-managed=false), and fencing uses it all the same");
+        migrate_tell(migrate, device->id, "unmanaged (is-managed=false), and fencing uses it all the same");
     if (device->parent && strcmp(device->parent_kind, "group") != 0)
-        migrate_tell(migrate, device->id,
-                     "is in the clone %s, which fencing does not need: one device is for all nodes. The "
-                     "clone goes with it",
-                     device->parent);
+        migrate_tell(
+            migrate, device->id,
+            "in the clone %s, which fencing does not need: one device is for all nodes. The clone goes "
+            "with it",
+            device->parent);
     else if (device->parent)
-        migrate_tell(migrate, device->id, "is in the group %s, %s", device->parent,
-                     device->parent_empties ? "which goes with its devices"
-                                            : "which stays with what else it has");
+        migrate_tell(migrate, device->id, "in the group %s, which %s", device->parent,
+                     device->parent_empties ? "goes with its devices" : "stays with what else it has");
     if (device->template_id)
-        migrate_tell(migrate, device->id,
-                     "is made of the template %s, which has class, type%s: remove it as well, when "
-                     "nothing else is made of it",
-                     device->template_id, device->password_in_cib ? " and the password" : " and parameters");
+        migrate_tell(
+            migrate, device->id,
+            "made of the template %s, which has class, type%s: remove it as well, when nothing else is "
+            "made of it",
+            device->template_id, device->password_in_cib ? " and the password" : " and parameters");
+}
+
+/* What is wrong with an address that the agent cannot use. */
+static const char *address_fault(const char *ip)
+{
+    if (strstr(ip, "://"))
+        return "is a URL, of which the agent makes https://https://…";
+    if (strpbrk(ip, ",; "))
+        return "is a list, and the agent takes one host";
+    if (*ip != '[' && strchr(ip, ':') != strrchr(ip, ':'))
+        return "is an IPv6 address, which takes brackets";
+    if (strchr(ip, ':'))
+        return "has a port, which belongs into ipport";
+    return "or ipport is not what the agent takes";
 }
 
 static void judge_endpoint(struct migrate *migrate, const struct migrate_device *device)
 {
     const struct migrate_choice *endpoint = &device->endpoint;
+    const char *ip = migrate_value(migrate, device, "ip");
     struct text list = {0};
+    ip = ip ? ip : migrate_value(migrate, device, "ipaddr");
     for (size_t i = 0; i < endpoint->count; i++)
         text_printf(&list, "%s%s", i ? ", " : "", endpoint->list[i]);
-    const char *meant = list.data ? list.data : "no address at all";
+    const char *meant = list.data ? list.data : "nothing that can be seen";
     if (endpoint->conflict)
-        migrate_tell(migrate, device->id,
-                     "ipaddr and ip differ (%s): the agent takes the one that comes last, and Pacemaker "
-                     "writes them in any order; say which is right",
-                     meant);
-    else if (!endpoint->value && !migrate_parameter(device, "ip") && !migrate_parameter(device, "ipaddr"))
-        migrate_tell(migrate, device->id, "has no ip, and so never worked: say which host to ask");
+        migrate_tell(
+            migrate, device->id,
+            "ipaddr and ip differ (%s): the agent takes the one that comes last, and Pacemaker writes "
+            "them in any order; say which is right",
+            meant);
+    else if (!endpoint->value && (!ip || !*ip))
+        migrate_tell(migrate, device->id, "no ip: it never worked; say which host to ask");
     else if (!endpoint->value)
-        migrate_tell(migrate, device->id,
-                     "ip or ipport is not what the agent takes, one host without https:// and port, an IPv6 "
-                     "address in brackets: it never worked. What was meant is perhaps %s",
-                     meant);
+        migrate_tell(migrate, device->id, "ip %s: it never worked. Confirm what was meant: %s",
+                     address_fault(ip), meant);
+    migrate->failed |= list.failed;
     text_clear(&list);
 }
 
@@ -165,22 +181,22 @@ static void judge_login(struct migrate *migrate, const struct migrate_device *de
                      "Pacemaker writes them in any order",
                      device->user.list[0], device->user.list[1]);
     if (device->user_is_default)
-        migrate_tell(migrate, device->id, "names no user, and the agent takes root@pam then");
+        migrate_tell(migrate, device->id, "no user is named, and the agent takes root@pam then");
     if (migrate_parameter(device, "realm"))
         migrate_tell(migrate, device->id, "realm= is no option of the agent, which ignores it");
     if (user && !strchr(user, '@'))
-        migrate_tell(migrate, device->id, "its user %s has no realm (@pve, @pam): Proxmox refuses it", user);
+        migrate_tell(migrate, device->id, "user %s without a realm (@pve, @pam): Proxmox refuses it", user);
     if (device->password == PASSWORD_NONE)
-        migrate_tell(migrate, device->id, "has no password: the agent ends at once, it never fenced");
+        migrate_tell(migrate, device->id, "no password: the agent ends at once, it never fenced");
     if (device->password == PASSWORD_EMPTY)
-        migrate_tell(migrate, device->id, "has an empty password: its login is refused");
+        migrate_tell(migrate, device->id, "an empty password: the login is refused");
     if (device->password == PASSWORD_SCRIPT)
         migrate_tell(migrate, device->id,
-                     "takes its password from a script, which stays on the nodes: remove it there, and "
+                     "the password comes from a script, which stays on the nodes: remove it there, and "
                      "change the password if others could run it");
     if (device->password == PASSWORD_SECRET)
         migrate_tell(migrate, device->id,
-                     "its password is a secret of cibsecret, in files below /var/lib/pacemaker/lrm/secrets: "
+                     "the password is a secret of cibsecret, in files below /var/lib/pacemaker/lrm/secrets: "
                      "remove it from every node afterwards");
 }
 
@@ -188,7 +204,7 @@ static void judge_kind(struct migrate *migrate, const struct migrate_device *dev
 {
     if (strcmp(device->vmtype, "lxc") == 0)
         migrate_tell(migrate, device->id,
-                     "fences containers (vmtype=lxc): the broker sees by itself what a guest is; confirm "
+                     "containers (vmtype=lxc): the broker sees by itself what a guest is; confirm "
                      "that the VMIDs are containers");
     else if (strcmp(device->vmtype, "qemu") != 0)
         migrate_tell(migrate, device->id, "vmtype=%s is neither qemu nor lxc: it never worked",
@@ -202,11 +218,11 @@ static void judge_kind(struct migrate *migrate, const struct migrate_device *dev
     else if (device->pve_node)
         migrate_note(
             migrate, device->id,
-            "asks for the guest on the host %s only, and fails when it has moved; the broker finds it",
+            "pve_node=%s: the guest is looked for on this host only; the broker finds it where it is",
             device->pve_node);
     else if (!migrate_parameter(device, "pve_node_auto"))
         migrate_tell(migrate, device->id,
-                     "has neither pve_node_auto nor pve_node: today's agent takes the cluster node's name "
+                     "neither pve_node_auto nor pve_node: today's agent takes the cluster node's name "
                      "for a Proxmox host's (nodename= overrides node_name=), and fails");
 }
 
@@ -228,7 +244,10 @@ static void judge_plug(struct migrate *migrate, const struct migrate_device *dev
                      "stdin%s",
                      map ? "what the map says" : "node name",
                      map ? "" : ", so that the request goes to /qemu/<node name>; it probably never fenced");
-    if (map && (port || (plug && strcmp(argument, "plug") == 0)))
+    bool beaten = device->target_count > 1;
+    for (size_t i = 0; i < device->target_count; i++)
+        beaten |= device->targets[i].likely != 0;
+    if (map && beaten && (port || (plug && strcmp(argument, "plug") == 0)))
         migrate_tell(migrate, device->id,
                      "static %s=%s beats pcmk_host_map: whatever the node, this guest is meant",
                      port ? "port" : "plug", port ? port : plug);
@@ -264,7 +283,7 @@ static void judge_map(struct migrate *migrate, const struct migrate_device *devi
     }
     if (!map && !list && (migrate_parameter(device, "port") || migrate_parameter(device, "plug")))
         migrate_tell(migrate, device->id,
-                     "has one VMID and no pcmk_host_list: Pacemaker uses it for every node that the agent "
+                     "one VMID and no pcmk_host_list: Pacemaker uses it for every node that the agent "
                      "lists, and each such fence hits this one guest");
 }
 
@@ -313,22 +332,26 @@ static void judge_bans(struct migrate *migrate, const struct migrate_device *dev
         const char *resource = migrate_is(node, "rsc_location") ? cib_get(node, "rsc") : NULL;
         const char *where = resource ? cib_get(node, "node") : NULL;
         bool group = resource && device->parent && strcmp(resource, device->parent) == 0;
+        if (resource && !where && (group || strcmp(resource, device->id) == 0))
+            migrate_tell(migrate, device->id,
+                         "the constraint %s decides by a rule where it may be used, and is not taken over",
+                         cib_get(node, "id") ? cib_get(node, "id") : "");
         if (!where || !is_ban(node) || (!group && strcmp(resource, device->id) != 0))
             continue;
         if (group)
             migrate_tell(migrate, device->id,
-                         "is banned from %s by the constraint %s on %s %s, so that %s may use it against "
+                         "banned from %s by the constraint %s on %s %s, so that %s may use it against "
                          "nobody; the broker's device needs no such constraint",
                          where, cib_get(node, "id") ? cib_get(node, "id") : "", device->parent_kind, resource,
                          where);
         else if (!migrate_serves(device, where) || device->target_count > 1)
             migrate_tell(migrate, device->id,
-                         "is banned from %s, which can then fence nobody with it; the broker's device needs "
+                         "banned from %s, which can then fence nobody with it; the broker's device needs "
                          "no such constraint",
                          where);
         else
             migrate_note(migrate, device->id,
-                         "is kept away from the node that it fences, which fencing does not need");
+                         "kept away from the node that it fences, which fencing does not need");
     }
 }
 
@@ -342,7 +365,7 @@ static void judge_references(struct migrate *migrate, const struct migrate_devic
             said = said->parent && said->parent->type == XML_ELEMENT_NODE ? said->parent : NULL;
         if (said && said != device->xml && cib_get(said, "id"))
             migrate_note(migrate, device->id,
-                         "takes parameters from %s by reference (id-ref): remove it before that one",
+                         "parameters of %s by reference (id-ref): to be removed before that one",
                          cib_get(said, "id"));
     }
 }
@@ -351,13 +374,12 @@ static void judge_sets(struct migrate *migrate, const struct migrate_device *dev
 {
     if (device->sets_equal)
         migrate_tell(migrate, device->id,
-                     "has sets of attributes with the same score and different values: Pacemaker 2.1 takes "
+                     "sets of attributes with the same score and different values: Pacemaker 2.1 takes "
                      "the last one written, as shown here; confirm it");
     else if (device->sets_disagree)
-        migrate_tell(
-            migrate, device->id,
-            "has several sets of attributes: the one with the higher score wins, and what it does not "
-            "say comes from the other; the values that lose are dead text");
+        migrate_tell(migrate, device->id,
+                     "several sets of attributes: the one with the higher score wins, and what it does not "
+                     "say comes from the other; the values that lose are dead text");
     for (size_t i = 0; i < device->rule_count; i++) {
         const char *name = device->rules[i].name;
         bool secret = strcmp(name, "passwd") == 0 || strcmp(name, "password") == 0;
@@ -375,8 +397,7 @@ static void judge_nodes(struct migrate *migrate)
         const struct migrate_node *node = &migrate->nodes[i];
         struct text others = {0};
         if (node->likely)
-            migrate_tell(migrate, node->name, "VMID %ld is only likely: confirm it (qm config %ld)",
-                         node->likely, node->likely);
+            migrate_tell(migrate, node->name, "VMID %ld is only likely: confirm it", node->likely);
         for (size_t d = 0; !node->device && d < migrate->device_count; d++) {
             const struct migrate_device *device = &migrate->devices[d];
             if (!device->old && !device->broker && device->enabled && migrate_serves(device, node->name))
@@ -384,12 +405,12 @@ static void judge_nodes(struct migrate *migrate)
         }
         if (!node->device && others.length)
             migrate_tell(migrate, node->name,
-                         "is in no fence_pve device that is in use, so that its VMID is not known, if it "
+                         "in no fence_pve device that is in use, so that its VMID is not known, if it "
                          "is a Proxmox guest at all; it is left to %s",
                          others.data);
         else if (!node->device)
             migrate_tell(migrate, node->name,
-                         "is in no device: it cannot be fenced today, and its VMID is not known");
+                         "in no device: it cannot be fenced today, and its VMID is not known");
         migrate->failed |= others.failed;
         text_clear(&others);
         for (size_t j = 0; node->device && !node->vmid && j < i; j++)
@@ -398,7 +419,7 @@ static void judge_nodes(struct migrate *migrate)
                 node->candidates[0] == migrate->nodes[j].candidates[0])
                 migrate_tell(migrate, node->name, "and %s are one guest (%ld) to fence_pve: say who is it",
                              migrate->nodes[j].name, node->candidates[0]);
-        if (node->device && !node->vmid && node->candidate_count > 1 && !node->likely)
+        if (node->device && !node->vmid && !node->several && node->candidate_count > 1 && !node->likely)
             migrate_tell(migrate, node->name, "may be guest %ld or %ld: say which", node->candidates[0],
                          node->candidates[1]);
     }
@@ -406,7 +427,7 @@ static void judge_nodes(struct migrate *migrate)
 
 static void judge_endpoints(struct migrate *migrate)
 {
-    const char *first = NULL;
+    const char *first = NULL, *first_id = NULL;
     for (size_t i = 0; i < migrate->device_count; i++) {
         const struct migrate_device *device = &migrate->devices[i];
         const char *endpoint = device->old && device->enabled ? device->endpoint.value : NULL;
@@ -415,11 +436,14 @@ static void judge_endpoints(struct migrate *migrate)
         if (first)
             migrate_tell(
                 migrate, device->id,
-                "asks %s, and others ask %s: whether both are of one Proxmox cluster cannot be seen "
+                "asks %s, and %s asks %s: whether both are of one Proxmox cluster cannot be seen "
                 "here. If so, the broker has both for all nodes (today a device that asks the host of "
                 "its own guest dies with it); if not, each cluster needs a broker (fence-broker@NAME)",
-                endpoint, first);
-        first = first ? first : endpoint;
+                endpoint, first_id, first);
+        if (!first) {
+            first = endpoint;
+            first_id = device->id;
+        }
     }
 }
 

@@ -118,7 +118,7 @@ static bool is_for(const struct migrate *migrate, const struct migrate_level *le
     case KEY_PATTERN:
         break;
     }
-    if (regcomp(&pattern, level->target, REG_EXTENDED | REG_NOSUB | REG_ICASE) != 0)
+    if (regcomp(&pattern, level->target, REG_EXTENDED | REG_NOSUB) != 0)
         return false;
     bool matches = regexec(&pattern, node, 0, NULL, 0) == 0;
     regfree(&pattern);
@@ -216,11 +216,48 @@ static void plan_node(struct migrate *migrate, const struct migrate_node *node)
     }
 }
 
+static bool key_has_old(const struct migrate *migrate, const struct migrate_level *key)
+{
+    for (size_t i = 0; i < migrate->levels.count; i++)
+        if (migrate_same_key(&migrate->levels.list[i], key) &&
+            migrate_level_has_old(migrate, &migrate->levels.list[i]))
+            return true;
+    return false;
+}
+
+/* Today's levels as they would be without the broker's device, which can be in them already. */
+static void plan_back(struct migrate *migrate, const struct migrate_level *level)
+{
+    struct text out = {0};
+    for (const char *at = level->devices; *(at += strspn(at, ", "));) {
+        size_t length = strcspn(at, ", ");
+        if (!migrate->new_is_there || strlen(migrate->new_id) != length ||
+            strncmp(migrate->new_id, at, length) != 0) {
+            text_puts(&out, out.length ? "," : "");
+            text_append(&out, at, length);
+        }
+        at += length;
+    }
+    migrate->failed |= out.failed;
+    if (out.length) {
+        struct migrate_level back = *level;
+        back.devices = migrate_text(migrate, "%s", out.data);
+        add(migrate, &migrate->back, back);
+    }
+    text_clear(&out);
+}
+
 void migrate_plan_levels(struct migrate *migrate)
 {
     for (size_t i = 0; i < migrate->levels.count; i++) {
         const struct migrate_level *level = &migrate->levels.list[i];
         bool had_old;
+        plan_back(migrate, level);
+        if (!key_has_old(migrate, level)) {
+            add(migrate, &migrate->both, *level);
+            add(migrate, &migrate->after, *level);
+            continue;
+        }
         const char *devices = with_broker(migrate, level, &had_old);
         append(migrate, &migrate->both, level, devices);
         append(migrate, &migrate->after, level, devices);

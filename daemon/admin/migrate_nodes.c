@@ -73,13 +73,13 @@ static void take_node(struct migrate *migrate, struct migrate_node *node)
         node->device = node->device ? node->device : device;
         for (size_t v = 0; v < target->vmid_count; v++)
             add_candidate(node, target->vmids[v]);
-        conflict |= target->vmid_count > 1;
+        node->several |= target->vmid_count > 1;
         conflict |= target->likely && target->vmid_count; /* a static one, which beats the map */
         node->likely = node->likely ? node->likely : target->likely;
         if (!target->vmid_count && !target->likely)
             node->lookup = target->sent ? target->sent : node->name;
     }
-    if (node->candidate_count == 1 && !conflict)
+    if (node->candidate_count == 1 && !conflict && !node->several)
         node->vmid = node->candidates[0];
     if (node->vmid || node->likely)
         node->lookup = NULL;

@@ -66,6 +66,7 @@ struct migrate_node {
     long vmid, likely; /* 0: not known */
     long candidates[MIGRATE_PLUGS_MOST];
     size_t candidate_count;
+    bool several;                        /* one device has several VMIDs for it */
     const struct migrate_device *device; /* that fences it today, of fence_pve, and is enabled; NULL: none */
     const char *lookup;                  /* the guest's name, perhaps */
     long long base_ms, agent_ms, max_ms; /* delays in front of a fence; -1: not set */
@@ -94,8 +95,9 @@ struct migrate_told {
 struct migrate {
     struct cib cib;
     struct arena arena;
-    struct _xmlHashTable *ids; /* every element that has one */
-    bool failed;               /* no memory: nothing of it counts */
+    struct _xmlHashTable *ids;       /* every element that has one */
+    const struct _xmlNode *defaults; /* of all resources; NULL: none */
+    bool failed;                     /* no memory: nothing of it counts */
     struct migrate_device *devices;
     size_t device_count, device_size, old_count;
     const char *new_id; /* of the broker's device */
@@ -104,7 +106,8 @@ struct migrate {
     size_t template_count, template_size;
     struct migrate_node *nodes;
     size_t node_count, node_size;
-    struct migrate_levels levels, both, after; /* today's; with both devices; with the old one gone */
+    struct migrate_levels levels, both, after, back; /* today's; with both devices; with the old one gone;
+                                                      * without the broker */
     struct migrate_told *told;
     size_t told_count, told_size;
 };

@@ -111,11 +111,15 @@ static void put_decisions(struct migrate *migrate, struct text *out)
 static void put_user_change(struct text *out, const char *user)
 {
     struct text word = {0};
-    if (strcmp(user, "root@pam") == 0)
-        text_puts(out, "  - root@pam: passwd root, on every host of Proxmox VE\n");
-    else if (strchr(user, '@'))
-        text_printf(out, "  - %s: pveum passwd %s, or, when nothing else is it: pveum user delete %s\n", user,
-                    text_word(&word, user), word.data ? word.data : user);
+    const char *realm = strrchr(user, '@');
+    if (realm && strcmp(realm, "@pam") == 0)
+        text_printf(out, "  - %s: passwd %.*s, on every host of Proxmox VE\n", user, (int)(realm - user),
+                    user);
+    else if (!realm || strcmp(realm, "@pve") == 0)
+        text_printf(out, "  - %s: pveum passwd %s%s, or, when nobody else uses it: pveum user delete\n", user,
+                    text_word(&word, user), realm ? "" : "@REALM");
+    else
+        text_printf(out, "  - %s: in the realm %s\n", user, realm + 1);
     text_clear(&word);
 }
 
@@ -202,48 +206,48 @@ static void put_endpoints(const struct migrate *migrate, struct text *out)
     const char *certain[ENDPOINTS_LISTED], *perhaps[ENDPOINTS_LISTED];
     size_t count = list_endpoints(migrate, certain, true), guesses = list_endpoints(migrate, perhaps, false);
     for (size_t i = 0; i < count; i++)
-        text_printf(out, "  endpoint = %s\n", certain[i]);
+        text_printf(out, "endpoint = %s\n", certain[i]);
     for (size_t i = 0; i < guesses; i++) {
         bool known = false;
         for (size_t k = 0; k < count; k++)
             known |= strcmp(certain[k], perhaps[i]) == 0;
         if (!known)
-            text_printf(out, "  # confirm: endpoint = %s\n", perhaps[i]);
+            text_printf(out, "# confirm: endpoint = %s\n", perhaps[i]);
     }
     if (count < 2)
-        text_puts(out, "  # one more, on another host: a fence is wanted just when a host has died\n"
-                       "  # endpoint = \n");
+        text_puts(out, "# one more, on another host: a fence is wanted just when a host has died\n"
+                       "# endpoint = \n");
 }
 
 static void put_config(const struct migrate *migrate, struct text *out)
 {
     bool head = false;
     text_printf(out, "\n4. The broker's configuration, /etc/fence-broker/fence-broker.conf on each node\n\n"
-                     "  [proxmox]\n");
+                     "[proxmox]\n");
     put_endpoints(migrate, out);
     text_printf(out,
-                "  token-id = %s!broker\n"
-                "  secret-file = /etc/fence-broker/secret\n"
-                "  ca-file = /etc/fence-broker/pve-root-ca.pem\n"
-                "  pool = %s\n",
+                "token-id = %s!broker\n"
+                "secret-file = /etc/fence-broker/secret\n"
+                "ca-file = /etc/fence-broker/pve-root-ca.pem\n"
+                "pool = %s\n",
                 migrate_new_user(migrate), pool_name(migrate));
     for (size_t i = 0; i < migrate->node_count; i++) {
         const struct migrate_node *node = &migrate->nodes[i];
         if (!node->device)
             continue;
         text_puts(out, head ? ""
-                            : "\n  # where a node and its guest have the same name, the line is not needed\n"
-                              "  [nodes]\n");
+                            : "\n# where a node and its guest have the same name, the line is not needed\n"
+                              "[nodes]\n");
         head = true;
         if (node->vmid)
-            text_printf(out, "  %s = %ld\n", node->name, node->vmid);
+            text_printf(out, "%s = %ld\n", node->name, node->vmid);
         else if (node->likely)
-            text_printf(out, "  # confirm: %s = %ld\n", node->name, node->likely);
+            text_printf(out, "# confirm: %s = %ld\n", node->name, node->likely);
         else if (node->candidate_count > 1)
-            text_printf(out, "  # one of them: %s = %ld or %ld\n", node->name, node->candidates[0],
+            text_printf(out, "# one of them: %s = %ld or %ld\n", node->name, node->candidates[0],
                         node->candidates[1]);
         else
-            text_printf(out, "  # fill in: %s = VMID\n", node->name);
+            text_printf(out, "# fill in: %s = VMID\n", node->name);
     }
 }
 
@@ -262,14 +266,13 @@ static void put_provision(const struct migrate *migrate, struct text *out)
     }
     text_printf(out,
                 "\n5. In Proxmox VE, once: pool, role, user, token\n\n"
-                "  fence-broker-admin provision --pool %s --guests %s --user %s --token broker \\\n"
-                "      --secret-file ./secret --apply %s --as ADMIN@pam --ca-file pve-root-ca.pem\n",
+                "fence-broker-admin provision --pool %s --guests %s --user %s --token broker \\\n"
+                "    --secret-file ./secret --apply %s --as ADMIN@pam --ca-file pve-root-ca.pem\n",
                 pool_name(migrate), guests.data ? guests.data : "VMID,VMID", migrate_new_user(migrate),
                 count ? text_word(&word, endpoint[0]) : "HOST");
     if (missing)
-        text_puts(out, "  # and the VMIDs of 2 that have to be confirmed, in --guests\n");
-    text_puts(out,
-              "  # then on each node: install -m 0640 -g fence-broker secret /etc/fence-broker/secret\n");
+        text_puts(out, "# and the VMIDs of 2 that have to be confirmed, in --guests\n");
+    text_puts(out, "# then on each node: install -m 0640 -g fence-broker secret /etc/fence-broker/secret\n");
     out->failed |= guests.failed || word.failed;
     text_clear(&guests);
     text_clear(&word);
