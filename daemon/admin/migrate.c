@@ -60,7 +60,8 @@ static int read_file(struct cib *cib, const char *path, struct failure *failure)
     if (rc < 0)
         failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE", "%s: %s", path, strerror(-rc));
     else if (cib_read(cib, text.data ? text.data : "", text.length, failure) < 0)
-        rc = failure_prefix(failure, "%s", path);
+        rc = failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE",
+                         "%s is not the XML of a CIB", path);
     text_clear(&text);
     return rc < 0 ? -1 : 0;
 }

@@ -256,6 +256,13 @@ static void judge_plug(struct migrate *migrate, const struct migrate_device *dev
                      "pcmk_host_argument=%s: nothing tells the agent which guest is meant", argument);
 }
 
+/* Is a VMID sent that can hardly be this node's? */
+static bool is_static(const struct migrate_device *device, const struct migrate_target *target)
+{
+    return !target->vmid_count && target->sent && !migrate_parameter(device, "pcmk_host_map") &&
+           (migrate_parameter(device, "port") || migrate_parameter(device, "plug"));
+}
+
 static void judge_map(struct migrate *migrate, const struct migrate_device *device)
 {
     const char *map = migrate_parameter(device, "pcmk_host_map");
@@ -281,10 +288,12 @@ static void judge_map(struct migrate *migrate, const struct migrate_device *devi
             break;
         }
     }
-    if (!map && !list && (migrate_parameter(device, "port") || migrate_parameter(device, "plug")))
-        migrate_tell(migrate, device->id,
-                     "one VMID and no pcmk_host_list: Pacemaker uses it for every node that the agent "
-                     "lists, and each such fence hits this one guest");
+    for (size_t i = 0; !map && !list && i < device->target_count; i++)
+        if (is_static(device, &device->targets[i]))
+            migrate_tell(
+                migrate, device->id,
+                "one VMID and no pcmk_host_list: Pacemaker uses it for every node that the agent lists, "
+                "and each such fence hits this one guest");
 }
 
 static void judge_target(struct migrate *migrate, const struct migrate_device *device,
@@ -302,7 +311,7 @@ static void judge_target(struct migrate *migrate, const struct migrate_device *d
     if (target->vmid_count && target->likely)
         migrate_tell(migrate, target->node, "%s sends %ld for it, and the map says %ld: say which is right",
                      device->id, target->vmids[0], target->likely);
-    if (target->vmid_count || target->likely)
+    if (target->vmid_count || target->likely || is_static(device, target))
         return;
     if (!target->sent)
         migrate_tell(migrate, target->node, "no VMID is known for it, %s sends none", device->id);
@@ -419,6 +428,13 @@ static void judge_nodes(struct migrate *migrate)
                 node->candidates[0] == migrate->nodes[j].candidates[0])
                 migrate_tell(migrate, node->name, "and %s are one guest (%ld) to fence_pve: say who is it",
                              migrate->nodes[j].name, node->candidates[0]);
+        for (size_t j = 0; node->vmid && j < i; j++)
+            if (migrate->nodes[j].vmid == node->vmid)
+                migrate_tell(
+                    migrate, node->name,
+                    "VMID %ld is %s's as well, at another address: these are two Proxmox clusters, and "
+                    "each takes a broker of its own (fence-broker@NAME)",
+                    node->vmid, migrate->nodes[j].name);
         if (node->device && !node->vmid && !node->several && node->candidate_count > 1 && !node->likely)
             migrate_tell(migrate, node->name, "may be guest %ld or %ld: say which", node->candidates[0],
                          node->candidates[1]);
@@ -445,6 +461,38 @@ static void judge_endpoints(struct migrate *migrate)
             first_id = device->id;
         }
     }
+}
+
+/* What each of several devices has, and one device has only once. */
+static void judge_differences(struct migrate *migrate)
+{
+    size_t enabled = 0, off = 0;
+    bool differ = false;
+    const struct migrate_node *first = NULL;
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        const char *action =
+            device->old && device->enabled ? migrate_parameter(device, "pcmk_reboot_action") : NULL;
+        enabled += device->old && device->enabled;
+        off += action && strcmp(action, "off") == 0;
+    }
+    for (size_t i = 0; i < migrate->node_count; i++) {
+        const struct migrate_node *node = &migrate->nodes[i];
+        if (!node->device)
+            continue;
+        first = first ? first : node;
+        differ |= node->max_ms != first->max_ms;
+    }
+    if (off && off < enabled)
+        migrate_tell(
+            migrate, "cluster",
+            "pcmk_reboot_action=off holds for some devices only, and the broker's has one for all nodes: "
+            "it is not taken over; add it if nodes are to stay down");
+    if (differ)
+        migrate_tell(
+            migrate, "cluster",
+            "pcmk_delay_max differs from device to device, and the broker's has one for all nodes: the "
+            "longest is taken");
 }
 
 static void judge_levels(struct migrate *migrate)
@@ -511,6 +559,7 @@ void migrate_judge(struct migrate *migrate)
         return;
     judge_nodes(migrate);
     judge_endpoints(migrate);
+    judge_differences(migrate);
     judge_levels(migrate);
     judge_properties(migrate);
 }

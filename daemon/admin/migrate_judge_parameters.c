@@ -124,8 +124,7 @@ static void judge_actions(struct migrate *migrate, const struct migrate_device *
 {
     const char *reboot = migrate_parameter(device, "pcmk_reboot_action");
     if (reboot && strcmp(reboot, "off") == 0)
-        migrate_note(migrate, device->id,
-                     "pcmk_reboot_action=off: nodes stay down after a fence, and so they do with the broker");
+        migrate_note(migrate, device->id, "pcmk_reboot_action=off: nodes stay down after a fence");
     else if (reboot && strcmp(reboot, "reboot") != 0)
         migrate_tell(migrate, device->id, "pcmk_reboot_action=%s is not carried over", reboot);
 }

@@ -196,6 +196,16 @@ static void append(struct migrate *migrate, struct migrate_levels *levels, const
     add(migrate, levels, level);
 }
 
+/* Is the old device for this node, and does not hit another guest in its place? */
+static bool fences(const struct migrate_device *device, const char *node)
+{
+    for (size_t i = 0; i < device->target_count; i++)
+        if (strcasecmp(device->targets[i].node, node) == 0)
+            return device->targets[i].vmid_count || device->targets[i].likely ||
+                   (!migrate_parameter(device, "port") && !migrate_parameter(device, "plug"));
+    return false;
+}
+
 static void plan_node(struct migrate *migrate, const struct migrate_node *node)
 {
     struct migrate_level key = {.kind = KEY_NODE, .target = node->name};
@@ -204,10 +214,8 @@ static void plan_node(struct migrate *migrate, const struct migrate_node *node)
     for (int old = 1; old >= 0; old--) {
         for (size_t i = 0; i < migrate->device_count; i++) {
             const struct migrate_device *device = &migrate->devices[i];
-            bool serves = !device->enabled || device->old != old || device->broker
-                              ? false
-                              : migrate_serves(device, node->name);
-            if (!serves)
+            if (!device->enabled || device->old != old || device->broker ||
+                !(old ? fences(device, node->name) : migrate_serves(device, node->name)))
                 continue;
             append(migrate, &migrate->both, &key, device->id);
             if (!old)

@@ -77,7 +77,8 @@ static void take_node(struct migrate *migrate, struct migrate_node *node)
         conflict |= target->likely && target->vmid_count; /* a static one, which beats the map */
         node->likely = node->likely ? node->likely : target->likely;
         if (!target->vmid_count && !target->likely)
-            node->lookup = target->sent ? target->sent : node->name;
+            node->lookup =
+                target->sent && target->sent[strspn(target->sent, "0123456789")] ? target->sent : node->name;
     }
     if (node->candidate_count == 1 && !conflict && !node->several)
         node->vmid = node->candidates[0];

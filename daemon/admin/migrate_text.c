@@ -17,21 +17,20 @@
 static void put_wrapped(struct text *out, const char *first, const char *indent, const char *words)
 {
     size_t width = strlen(first);
+    bool begins = true;
     text_puts(out, first);
-    while (*words) {
+    while (*(words += strspn(words, " "))) {
         size_t length = strcspn(words, " ");
-        if (width + length + 1 > LINE_WIDTH && width > strlen(indent)) {
+        if (!begins && width + 1 + length > LINE_WIDTH) {
             text_printf(out, "\n%s", indent);
             width = strlen(indent);
+            begins = true;
         }
+        text_puts(out, begins ? "" : " ");
         text_append(out, words, length);
+        width += length + !begins;
+        begins = false;
         words += length;
-        width += length;
-        if (*words) {
-            words++;
-            text_puts(out, *words && width + strcspn(words, " ") + 1 <= LINE_WIDTH ? " " : "");
-            width++;
-        }
     }
     text_puts(out, "\n");
 }
@@ -216,7 +215,7 @@ static void put_endpoints(const struct migrate *migrate, struct text *out)
     }
     if (count < 2)
         text_puts(out, "# one more, on another host: a fence is wanted just when a host has died\n"
-                       "# endpoint = \n");
+                       "# endpoint = HOST\n");
 }
 
 static void put_config(const struct migrate *migrate, struct text *out)
@@ -239,8 +238,12 @@ static void put_config(const struct migrate *migrate, struct text *out)
                             : "\n# where a node and its guest have the same name, the line is not needed\n"
                               "[nodes]\n");
         head = true;
+        bool twin = false;
+        for (size_t j = 0; node->vmid && j < i; j++)
+            twin |= migrate->nodes[j].vmid == node->vmid;
         if (node->vmid)
-            text_printf(out, "%s = %ld\n", node->name, node->vmid);
+            text_printf(out, "%s%s = %ld\n", twin ? "# of another Proxmox cluster: " : "", node->name,
+                        node->vmid);
         else if (node->likely)
             text_printf(out, "# confirm: %s = %ld\n", node->name, node->likely);
         else if (node->candidate_count > 1)
@@ -259,7 +262,10 @@ static void put_provision(const struct migrate *migrate, struct text *out)
     size_t count = list_endpoints(migrate, endpoint, true);
     for (size_t i = 0; i < migrate->node_count; i++) {
         missing |= migrate->nodes[i].device && !migrate->nodes[i].vmid;
-        if (migrate->nodes[i].vmid) {
+        bool twin = false;
+        for (size_t j = 0; j < i; j++)
+            twin |= migrate->nodes[j].vmid == migrate->nodes[i].vmid;
+        if (migrate->nodes[i].vmid && !twin) {
             text_printf(&guests, "%s%ld", gap, migrate->nodes[i].vmid);
             gap = ",";
         }
