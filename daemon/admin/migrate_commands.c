@@ -167,6 +167,17 @@ static bool same_levels(const struct migrate_levels *one, const struct migrate_l
     return at == other->count;
 }
 
+/* pcs takes devices in a group or a clone, or of a template, for none. */
+static bool pcs_knows(const struct migrate *migrate, const struct migrate_level *level)
+{
+    for (size_t i = 0; i < migrate->device_count; i++) {
+        const struct migrate_device *device = &migrate->devices[i];
+        if ((device->parent || device->template_id) && migrate_has_word(level->devices, device->id, ", "))
+            return false;
+    }
+    return true;
+}
+
 /* Makes `to` of `from`, in the file. */
 static void put_pcs_levels(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
                            const struct migrate_levels *to)
@@ -190,7 +201,7 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
             put_word(out, migrate_text(migrate, "%.*s", (int)length, at));
             at += length;
         }
-        text_puts(out, "\n");
+        text_puts(out, pcs_knows(migrate, level) ? "\n" : " --force\n");
     }
 }
 

@@ -248,6 +248,14 @@ has_not() { ! grep -qF -- "$1" "$T/out" || { printf '"%s" in:\n' "$1" >&2; cat "
     has_not 'level add 1 n1'
 }
 
+@test "pcs is forced to take a device in a group or a clone, or of a template, for a level" {
+    "$ADMIN" migrate --cib tests/data/cib/21-*.xml >"$T/out"
+    has 'pcs -f new.xml stonith level add 1 g1 fence-broker'
+    has 'pcs -f new.xml stonith level add 2 g1 st-g1 --force'
+    "$ADMIN" migrate --cib tests/data/cib/29-*.xml >"$T/out"
+    has 'pcs -f new.xml stonith level add 2 tp1 st-tp1 --force'
+}
+
 @test "run again in the middle it goes on with the device that is there" {
     cib "$(device p pcmk_host_map='n1:101;n2:102')<primitive class='stonith' id='fencing' type='fence_broker'/>" "$(level n1 1 fencing)$(level n1 2 p)"
     migrate
