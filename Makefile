@@ -66,7 +66,7 @@ pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 # ---- what is built from what --------------------------------------------------------------------------
 USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
 # rooms that only tests link so far
-UNWIRED_SRC := $(wildcard daemon/fence/dead_hosts*.c)
+UNWIRED_SRC := daemon/fence/dead_hosts_record.c
 # what only fence-broker-admin links: the daemon has no code that makes users, and of user.cfg the names and the built-in roles
 ADMIN_SRC := $(wildcard daemon/admin/*.c) $(filter-out %_names.c %_roles.c,$(USERCFG_SRC))
 DAEMON_SRC := $(filter-out $(UNWIRED_SRC) $(ADMIN_SRC),$(wildcard daemon/*.c daemon/*/*.c))

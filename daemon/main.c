@@ -9,6 +9,7 @@
 #include "fence/evidence.h"
 #include "fence/headline.h"
 #include "fence/history.h"
+#include "fence/host_watch.h"
 #include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
 #include "fence/rooms.h"
@@ -268,6 +269,7 @@ static void apply(struct broker *broker, struct settings *settings)
                                   settings->config->endpoint_count) == 0;
     good &= session_set_credentials(broker->rooms.session, &credentials);
     good &= poller_set_config(broker->rooms.poller, settings->config);
+    good &= host_watch_set_config(broker->rooms.host_watch, settings->config);
     if (!good)
         log_say(KIND_RELOAD_INCOMPLETE, NULL,
                 "no memory to take over all of the new configuration; reload again");
@@ -429,6 +431,7 @@ static void tear_down(struct broker *broker)
     visits_free(broker->visits);
     rehearsals_free(broker->rooms.rehearsals, RECORDER_WAIT_MS);
     engine_free(broker->rooms.engine);
+    host_watch_free(broker->rooms.host_watch);
     poller_free(broker->rooms.poller);
     evidence_free(broker->rooms.evidence);
     session_free(broker->rooms.session);
@@ -510,11 +513,13 @@ static bool make_rooms(struct broker *broker, struct error *error)
                           &broker->rooms, config) ||
         !broker->rooms.engine)
         return false;
+    broker->rooms.host_watch = host_watch_new(broker->base, &broker->rooms, config);
     engine_use_evidence(broker->rooms.engine, broker->rooms.evidence);
+    engine_use_host_watch(broker->rooms.engine, broker->rooms.host_watch);
     broker->visits =
         visits_new(broker->base, &broker->rooms, config->visit_interval_ms, config->answer_timeout_ms);
     broker->verdicts = verdicts_new(NULL, NULL);
-    if (!broker->visits || !broker->verdicts)
+    if (!broker->rooms.host_watch || !broker->visits || !broker->verdicts)
         return false;
     broker->server = server_new(broker->base, &broker->rooms, &settings->policy);
     return broker->server != NULL;

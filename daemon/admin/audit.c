@@ -5,6 +5,7 @@
 #include "admin/audit.h"
 
 #include "admin/audit_private.h"
+#include "policy/privileges.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 
@@ -17,19 +18,22 @@
 
 struct audit_options {
     const char *file;
-    bool json;
+    bool json, trust_ha;
     struct audit audit;
 };
 
 static void usage(FILE *out)
 {
     fputs("usage: fence-broker-admin audit --user-cfg FILE --pve {7|8|9}\n"
-          "                 [--identity ID]… [--path PATH]… [--pool NAME] [--json]\n"
+          "                 [--identity ID]… [--path PATH]… [--pool NAME] [--trust-ha]\n"
+          "                 [--json]\n"
           "      --user-cfg FILE  a copy of /etc/pve/user.cfg; - is standard input\n"
           "      --pve VERSION    of the Proxmox VE it comes from: 7, 8 or 9\n"
           "      --identity ID    only this user or token (repeatable)\n"
           "      --path PATH      only this path, e.g. /vms/101 (repeatable)\n"
           "      --pool NAME      only the guests of this pool\n"
+          "      --trust-ha       Sys.Audit on / without propagation is not too much\n"
+          "                       (dead-host = trust-ha)\n"
           "      --json           for programs\n"
           "Tells who could fence which guest, who can do more than that, and who cannot log\n"
           "in.\n",
@@ -116,10 +120,15 @@ static int add_word(struct audit_words *words, const char *word)
 static int parse_options(int argc, char **argv, struct audit_options *options)
 {
     static const struct option known[] = {
-        {"user-cfg", required_argument, NULL, 'u'}, {"pve", required_argument, NULL, 'v'},
-        {"identity", required_argument, NULL, 'i'}, {"path", required_argument, NULL, 'p'},
-        {"pool", required_argument, NULL, 'o'},     {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"user-cfg", required_argument, NULL, 'u'},
+        {"pve", required_argument, NULL, 'v'},
+        {"identity", required_argument, NULL, 'i'},
+        {"path", required_argument, NULL, 'p'},
+        {"pool", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},
+        {"trust-ha", no_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct audit *audit = &options->audit;
     int option, error = 0;
@@ -128,6 +137,8 @@ static int parse_options(int argc, char **argv, struct audit_options *options)
             options->file = optarg;
         else if (option == 'v' && strlen(optarg) == 1 && *optarg >= '7' && *optarg <= '9')
             audit->version = *optarg - '0';
+        else if (option == 't')
+            options->trust_ha = true;
         else if (option == 'i')
             error = add_word(&audit->identities, optarg);
         else if (option == 'p')
@@ -273,6 +284,7 @@ static int run(struct audit_options *options)
     audit->places = places;
     audit->power = audit_bit("VM.PowerMgmt");
     audit->minimal = audit->power | audit_bit("VM.Audit") | audit_bit("Pool.Audit") | audit_bit("VM.Monitor");
+    audit->on_top = options->trust_ha ? audit_bit(PRIVILEGES_HA) : 0;
     audit->now_s = clock_realtime_ms() / 1000;
     return asks_for_what_is_there(audit) ? answer(audit, options->json) : 1;
 }

@@ -19,6 +19,7 @@ struct audit {
     uint64_t power, minimal;              /* VM.PowerMgmt; all that fencing takes or may have */
     struct audit_words identities, paths; /* none: all */
     const char *pool;                     /* NULL: all */
+    uint64_t on_top;                      /* what fencing may have on / without propagation */
 };
 
 /* Something that deserves a look, with the line that mends it. */

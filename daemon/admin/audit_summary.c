@@ -77,6 +77,12 @@ static uint64_t minimal_on(const struct audit *audit, const char *path)
     return 0;
 }
 
+/* What dead-host = trust-ha takes. */
+static uint64_t minimal_on_top(const struct audit *audit, const char *path, struct usercfg_privileges set)
+{
+    return strcmp(path, "/") == 0 ? audit->on_top & ~set.propagates : 0;
+}
+
 static bool is_below(const char *path, const char *top)
 {
     size_t length = strlen(top);
@@ -131,7 +137,7 @@ static void on_path(void *context, const char *path, struct usercfg_privileges s
     if ((strcmp(path, "/") == 0 || strcmp(path, "/vms") == 0) && set.propagates & taking->audit->power)
         taking->summary->everywhere = true;
     add_excess(taking, path, vmid >= 0 ? usercfg_pool_of(taking->audit->cfg, vmid) : NULL, false,
-               set.held & ~minimal_on(taking->audit, path), set);
+               set.held & ~minimal_on(taking->audit, path) & ~minimal_on_top(taking->audit, path, set), set);
 }
 
 static void on_guests(void *context, const struct usercfg_pool *pool, const int64_t *vmids, size_t count,

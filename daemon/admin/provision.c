@@ -39,6 +39,8 @@ static void usage(FILE *out)
           "      --role ROLE          default FenceBroker\n"
           "      --with-vm-monitor    VM.Monitor too, as guides for Proxmox VE 7 and 8 have\n"
           "                           it; not needed\n"
+          "      --trust-ha           Sys.Audit on / too, without propagation: for\n"
+          "                           dead-host = trust-ha\n"
           "      --pve VERSION        7, 8 or 9: of the hosts that the script is for;\n"
           "                           needed with --with-vm-monitor\n"
           "      --remove             take it away again\n"
@@ -70,6 +72,7 @@ enum {
     OPTION_GROUP,
     OPTION_ROLE,
     OPTION_MONITOR,
+    OPTION_TRUST_HA,
     OPTION_PVE,
     OPTION_REMOVE,
     OPTION_APPLY,
@@ -92,6 +95,7 @@ static const struct option known[] = {
     {"group", required_argument, NULL, OPTION_GROUP},
     {"role", required_argument, NULL, OPTION_ROLE},
     {"with-vm-monitor", no_argument, NULL, OPTION_MONITOR},
+    {"trust-ha", no_argument, NULL, OPTION_TRUST_HA},
     {"pve", required_argument, NULL, OPTION_PVE},
     {"remove", no_argument, NULL, OPTION_REMOVE},
     {"apply", required_argument, NULL, OPTION_APPLY},
@@ -165,6 +169,9 @@ static int take_option(struct provision_options *options, int option, const char
         return 0;
     case OPTION_MONITOR:
         wish->with_vm_monitor = true;
+        return 0;
+    case OPTION_TRUST_HA:
+        wish->trust_ha = true;
         return 0;
     case OPTION_REMOVE:
         wish->remove = true;

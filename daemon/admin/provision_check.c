@@ -94,7 +94,8 @@ int provision_check(struct provision_session *session, const struct provision_wi
                     struct error *error)
 {
     struct members members = {0};
-    struct privileges_scope scope = {.pools = &wish->pool, .pool_count = 1, .release = version * 100};
+    struct privileges_scope scope = {
+        .pools = &wish->pool, .pool_count = 1, .release = version * 100, .ha_status = wish->trust_ha};
     if (read_members(session, wish, &members, error))
         return -1;
     scope.guests = members.list;

@@ -4,6 +4,7 @@
  */
 #include "admin/provision_private.h"
 
+#include "policy/privileges.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 
@@ -147,6 +148,20 @@ struct provision_subject provision_subject(const struct provision_wish *wish, st
     return (struct provision_subject){"users", "user", wish->user};
 }
 
+size_t provision_rights(const struct provision_wish *wish)
+{
+    return wish->trust_ha ? 2 : 1;
+}
+
+struct provision_right provision_right(const struct provision_wish *wish, struct provision_plan *plan,
+                                       size_t index)
+{
+    if (index > 0)
+        return (struct provision_right){PRIVILEGES_HA_ROLE, "/", PRIVILEGES_HA};
+    return (struct provision_right){wish->role, provision_plan_string(plan, "/pool/%s", wish->pool),
+                                    provision_privileges(wish)};
+}
+
 /* ---- role ---- */
 
 static bool same_words(const char *a, const char *b)
@@ -164,9 +179,10 @@ static bool same_words(const char *a, const char *b)
 
 /* a grant of the role to somebody else, or somewhere else; NULL if there is none */
 static struct json_object *foreign_grant(const struct provision_wish *wish,
-                                         const struct provision_found *found, struct provision_plan *plan)
+                                         const struct provision_found *found,
+                                         const struct provision_right *right, struct provision_plan *plan)
 {
-    const char *path = provision_plan_string(plan, "/pool/%s", wish->pool);
+    const char *path = right->path;
     for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
         struct json_object *grant = json_object_array_get_idx(found->acl, i);
         const char *role = "", *where = "", *who = "";
@@ -176,22 +192,22 @@ static struct json_object *foreign_grant(const struct provision_wish *wish,
         bool ours = strcmp(where, path) == 0 && strcmp(who, wish->group ? wish->group : wish->user) == 0;
         for (size_t k = 0; k < wish->token_count && !ours; k++)
             ours = strcmp(where, path) == 0 && strcmp(who, provision_subject(wish, plan, k + 1).name) == 0;
-        if (strcmp(role, wish->role) == 0 && !ours)
+        if (strcmp(role, right->role) == 0 && !ours)
             return grant;
     }
     return NULL;
 }
 
 static void plan_role(const struct provision_wish *wish, const struct provision_found *found,
-                      struct provision_plan *plan)
+                      const struct provision_right *right, struct provision_plan *plan)
 {
-    const char *privileges = provision_privileges(wish), *has = "";
-    struct json_object *role = provision_find(found->roles, "roleid", wish->role), *used = NULL;
-    struct provision_parts parts = {.role = wish->role, .privs = privileges};
+    const char *privileges = right->privileges, *has = "";
+    struct json_object *role = provision_find(found->roles, "roleid", right->role), *used = NULL;
+    struct provision_parts parts = {.role = right->role, .privs = privileges};
     bool special = false;
     if (!role) {
         struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "create the role %s: %s", wish->role, privileges);
+            provision_plan_add(plan, PROVISION_DO, "create the role %s: %s", right->role, privileges);
         step->call = PROVISION_ROLE_ADD;
         step->parts = parts;
         return;
@@ -200,11 +216,11 @@ static void plan_role(const struct provision_wish *wish, const struct provision_
     json_get_string(role, "privs", &has);
     if (special) {
         provision_plan_add(plan, PROVISION_STOP,
-                           "%s is a role of Proxmox's own and gives more than fencing needs", wish->role);
+                           "%s is a role of Proxmox's own and gives more than fencing needs", right->role);
         provision_plan_mend(plan, "choose a name of your own: --role FenceBroker");
     } else if (same_words(has, privileges)) {
-        provision_plan_add(plan, PROVISION_KEEP, "the role %s: %s", wish->role, privileges);
-    } else if ((used = foreign_grant(wish, found, plan))) {
+        provision_plan_add(plan, PROVISION_KEEP, "the role %s: %s", right->role, privileges);
+    } else if ((used = foreign_grant(wish, found, right, plan))) {
         const char *who = "", *where = "";
         json_get_string(used, "ugid", &who);
         json_get_string(used, "path", &where);
@@ -212,11 +228,11 @@ static void plan_role(const struct provision_wish *wish, const struct provision_
             plan, PROVISION_STOP,
             "the role %s is there, with %s, and others use it (%s on %s): changing it would change "
             "their rights",
-            wish->role, *has ? has : "nothing", who, where);
+            right->role, *has ? has : "nothing", who, where);
         provision_plan_mend(plan, "choose another name: --role FenceBroker2");
     } else {
         struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "change the role %s from %s to %s", wish->role,
+            provision_plan_add(plan, PROVISION_DO, "change the role %s from %s to %s", right->role,
                                *has ? has : "nothing", privileges);
         step->call = PROVISION_ROLE_SET;
         step->parts = parts;
@@ -400,11 +416,23 @@ static void plan_token(const struct provision_wish *wish, const struct provision
     }
 }
 
-static void plan_grant(const struct provision_wish *wish, const struct provision_found *found, size_t index,
+/* One of ours, and so nothing to be noted. */
+static bool is_right(const struct provision_wish *wish, struct provision_plan *plan, const char *role,
+                     const char *path)
+{
+    for (size_t i = 0; i < provision_rights(wish); i++) {
+        const struct provision_right right = provision_right(wish, plan, i);
+        if (strcmp(right.role, role) == 0 && strcmp(right.path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of the subject; notes what else it holds. */
+static bool is_granted(const struct provision_wish *wish, const struct provision_found *found,
+                       const struct provision_subject *subject, const struct provision_right *right,
                        struct provision_plan *plan)
 {
-    struct provision_subject subject = provision_subject(wish, plan, index);
-    const char *path = provision_plan_string(plan, "/pool/%s", wish->pool);
     bool granted = false;
     for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
         struct json_object *grant = json_object_array_get_idx(found->acl, i);
@@ -413,26 +441,41 @@ static void plan_grant(const struct provision_wish *wish, const struct provision
         json_get_string(grant, "path", &where);
         json_get_string(grant, "ugid", &who);
         json_get_string(grant, "type", &type);
-        if (strcmp(who, subject.name) != 0 || strcmp(type, subject.type) != 0)
+        if (strcmp(who, subject->name) != 0 || strcmp(type, subject->type) != 0)
             continue;
-        if (strcmp(where, path) == 0 && strcmp(role, wish->role) == 0) {
-            granted = true;
+        granted |= strcmp(where, right->path) == 0 && strcmp(role, right->role) == 0;
+        if (strcmp(right->path, "/") == 0 || is_right(wish, plan, role, where))
             continue;
-        }
         provision_plan_add(plan, PROVISION_NOTE, "%s also holds %s on %s, which fencing does not take", who,
                            role, where);
         provision_plan_mend(plan, "pveum acl delete %s --%s %s --roles %s", provision_plan_word(plan, where),
-                            subject.kind, provision_plan_word(plan, who), provision_plan_word(plan, role));
+                            subject->kind, provision_plan_word(plan, who), provision_plan_word(plan, role));
     }
-    if (granted) {
-        provision_plan_add(plan, PROVISION_KEEP, "%s on %s for %s", wish->role, path, subject.name);
+    return granted;
+}
+
+static void plan_grant(const struct provision_wish *wish, const struct provision_found *found, size_t index,
+                       const struct provision_right *right, struct provision_plan *plan)
+{
+    struct provision_subject subject = provision_subject(wish, plan, index);
+    if (is_granted(wish, found, &subject, right, plan)) {
+        provision_plan_add(plan, PROVISION_KEEP, "%s on %s for %s", right->role, right->path, subject.name);
         return;
     }
-    struct provision_step *step =
-        provision_plan_add(plan, PROVISION_DO, "grant %s on %s to %s", wish->role, path, subject.name);
+    struct provision_step *step = provision_plan_add(plan, PROVISION_DO, "grant %s on %s to %s", right->role,
+                                                     right->path, subject.name);
     step->call = PROVISION_GRANT;
     step->parts = (struct provision_parts){
-        .path = path, .kind = subject.kind, .subject = subject.name, .role = wish->role};
+        .path = right->path, .kind = subject.kind, .subject = subject.name, .role = right->role};
+}
+
+static void plan_grants(const struct provision_wish *wish, const struct provision_found *found, size_t index,
+                        struct provision_plan *plan)
+{
+    for (size_t i = 0; i < provision_rights(wish); i++) {
+        const struct provision_right right = provision_right(wish, plan, i);
+        plan_grant(wish, found, index, &right, plan);
+    }
 }
 
 void provision_plan_make(const struct provision_wish *wish, const struct provision_found *found,
@@ -443,14 +486,17 @@ void provision_plan_make(const struct provision_wish *wish, const struct provisi
                            "Proxmox VE %d has no VM.Monitor, and fencing never needed it", found->version);
         provision_plan_mend(plan, "leave --with-vm-monitor out");
     }
-    plan_role(wish, found, plan);
+    for (size_t i = 0; i < provision_rights(wish); i++) {
+        const struct provision_right right = provision_right(wish, plan, i);
+        plan_role(wish, found, &right, plan);
+    }
     plan_pool(wish, found, plan);
     if (wish->group)
         plan_group(wish, found, plan);
     plan_user(wish, found, plan);
-    plan_grant(wish, found, 0, plan);
+    plan_grants(wish, found, 0, plan);
     for (size_t i = 0; i < wish->token_count; i++) {
         plan_token(wish, found, i, plan);
-        plan_grant(wish, found, i + 1, plan);
+        plan_grants(wish, found, i + 1, plan);
     }
 }

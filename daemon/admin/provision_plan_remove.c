@@ -28,11 +28,10 @@ static struct provision_step *go(struct provision_plan *plan, enum provision_cal
     return step;
 }
 
-/* Grants of anything to the subject but our role on our pool. */
+/* Grants of anything to the subject but our rights. */
 static bool holds_more(const struct provision_wish *wish, const struct provision_found *found,
                        struct provision_plan *plan, const char *type, const char *name)
 {
-    const char *path = provision_plan_string(plan, "/pool/%s", wish->pool);
     for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
         struct json_object *grant = json_object_array_get_idx(found->acl, i);
         const char *role = "", *where = "", *who = "", *kind = "";
@@ -40,17 +39,20 @@ static bool holds_more(const struct provision_wish *wish, const struct provision
         json_get_string(grant, "path", &where);
         json_get_string(grant, "ugid", &who);
         json_get_string(grant, "type", &kind);
-        if (strcmp(who, name) == 0 && strcmp(kind, type) == 0 &&
-            (strcmp(role, wish->role) != 0 || strcmp(where, path) != 0))
+        bool ours = false;
+        for (size_t k = 0; k < provision_rights(wish); k++) {
+            const struct provision_right right = provision_right(wish, plan, k);
+            ours |= strcmp(role, right.role) == 0 && strcmp(where, right.path) == 0;
+        }
+        if (strcmp(who, name) == 0 && strcmp(kind, type) == 0 && !ours)
             return true;
     }
     return false;
 }
 
 static void remove_grants(const struct provision_wish *wish, const struct provision_found *found,
-                          struct provision_plan *plan)
+                          const struct provision_right *right, struct provision_plan *plan)
 {
-    const char *path = provision_plan_string(plan, "/pool/%s", wish->pool);
     for (size_t k = 0; k <= wish->token_count; k++) {
         struct provision_subject subject = provision_subject(wish, plan, k);
         for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
@@ -60,14 +62,14 @@ static void remove_grants(const struct provision_wish *wish, const struct provis
             json_get_string(grant, "path", &where);
             json_get_string(grant, "ugid", &who);
             json_get_string(grant, "type", &type);
-            if (strcmp(role, wish->role) != 0 || strcmp(where, path) != 0 || strcmp(who, subject.name) != 0 ||
-                strcmp(type, subject.type) != 0)
+            if (strcmp(role, right->role) != 0 || strcmp(where, right->path) != 0 ||
+                strcmp(who, subject.name) != 0 || strcmp(type, subject.type) != 0)
                 continue;
-            struct provision_step *step =
-                provision_plan_add(plan, PROVISION_DO, "take %s on %s from %s", role, path, subject.name);
+            struct provision_step *step = provision_plan_add(plan, PROVISION_DO, "take %s on %s from %s",
+                                                             role, right->path, subject.name);
             step->call = PROVISION_REVOKE;
             step->parts = (struct provision_parts){
-                .path = path, .kind = subject.kind, .subject = subject.name, .role = wish->role};
+                .path = right->path, .kind = subject.kind, .subject = subject.name, .role = right->role};
         }
     }
 }
@@ -144,10 +146,9 @@ static void remove_group(const struct provision_wish *wish, const struct provisi
 /* Roles have no comments: one that gives just what ours gives and that nobody else is granted is taken for
  * ours. */
 static void remove_role(const struct provision_wish *wish, const struct provision_found *found,
-                        struct provision_plan *plan)
+                        const struct provision_right *right, struct provision_plan *plan)
 {
-    struct json_object *role = provision_find(found->roles, "roleid", wish->role);
-    const char *path = provision_plan_string(plan, "/pool/%s", wish->pool);
+    struct json_object *role = provision_find(found->roles, "roleid", right->role);
     bool special = false, used = false;
     if (!role)
         return;
@@ -159,15 +160,17 @@ static void remove_role(const struct provision_wish *wish, const struct provisio
         json_get_string(grant, "ugid", &who);
         bool ours = false;
         for (size_t k = 0; k <= wish->token_count; k++)
-            ours |= strcmp(where, path) == 0 && strcmp(who, provision_subject(wish, plan, k).name) == 0;
-        used |= strcmp(name, wish->role) == 0 && !ours;
+            ours |=
+                strcmp(where, right->path) == 0 && strcmp(who, provision_subject(wish, plan, k).name) == 0;
+        used |= strcmp(name, right->role) == 0 && !ours;
     }
     json_get_flag(role, "special", &special);
     if (special || used) {
-        stays(plan, "role", wish->role, special ? "it is Proxmox's own" : "others are granted it");
+        stays(plan, "role", right->role, special ? "it is Proxmox's own" : "others are granted it");
         return;
     }
-    go(plan, PROVISION_ROLE_DELETE, "role", wish->role)->parts = (struct provision_parts){.role = wish->role};
+    go(plan, PROVISION_ROLE_DELETE, "role", right->role)->parts =
+        (struct provision_parts){.role = right->role};
 }
 
 static void remove_pool(const struct provision_wish *wish, const struct provision_found *found,
@@ -214,11 +217,17 @@ static void remove_pool(const struct provision_wish *wish, const struct provisio
 void provision_plan_remove(const struct provision_wish *wish, const struct provision_found *found,
                            struct provision_plan *plan)
 {
-    remove_grants(wish, found, plan);
+    for (size_t i = 0; i < provision_rights(wish); i++) {
+        const struct provision_right right = provision_right(wish, plan, i);
+        remove_grants(wish, found, &right, plan);
+    }
     size_t left = remove_tokens(wish, found, plan);
     bool user_goes = remove_user(wish, found, left, plan);
     if (wish->group)
         remove_group(wish, found, user_goes, plan);
-    remove_role(wish, found, plan);
+    for (size_t i = 0; i < provision_rights(wish); i++) {
+        const struct provision_right right = provision_right(wish, plan, i);
+        remove_role(wish, found, &right, plan);
+    }
     remove_pool(wish, found, plan);
 }

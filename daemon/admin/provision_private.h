@@ -20,7 +20,7 @@ struct provision_wish {
     size_t guest_count;
     const char **tokens; /* names, without the user */
     size_t token_count;
-    bool with_vm_monitor, remove;
+    bool with_vm_monitor, trust_ha, remove;
     int version; /* of Proxmox VE: 7, 8, 9; 0: not known */
 };
 
@@ -125,6 +125,14 @@ struct provision_subject {
 struct provision_subject provision_subject(const struct provision_wish *wish, struct provision_plan *plan,
                                            size_t index);
 bool provision_is_nested(const char *pool);
+/* What each of them is granted: our role on the pool, and for dead-host = trust-ha another one on /; index up
+ * to provision_rights(), exclusive. */
+struct provision_right {
+    const char *role, *path, *privileges;
+};
+size_t provision_rights(const struct provision_wish *wish);
+struct provision_right provision_right(const struct provision_wish *wish, struct provision_plan *plan,
+                                       size_t index);
 
 /* ---- provision_apply.c ---- */
 /* The exit status. Tells on stdout what it does. */

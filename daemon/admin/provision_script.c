@@ -4,6 +4,7 @@
  */
 #include "admin/provision_private.h"
 
+#include "policy/privileges.h"
 #include "system/cleanup.h"
 
 #include <stdlib.h>
@@ -63,6 +64,14 @@ static void put_granted(const struct provision_wish *wish, struct text *out)
         text_puts(out, "--users \"$user\"");
 }
 
+static void put_ha_role(struct text *out)
+{
+    text_puts(out,
+              "\n# another one, for HA's status (dead-host = trust-ha): on / alone, and nothing below it\n"
+              "there role '" PRIVILEGES_HA_ROLE "' || pveum role add '" PRIVILEGES_HA_ROLE
+              "' --privs '" PRIVILEGES_HA "'\n");
+}
+
 void provision_script(const struct provision_wish *wish, struct text *out)
 {
     const char *privileges = provision_privileges(wish);
@@ -76,6 +85,8 @@ void provision_script(const struct provision_wish *wish, struct text *out)
                 "    pveum role add '%s' --privs '%s'\n"
                 "fi\n",
                 wish->role, wish->role, privileges, wish->role, privileges);
+    if (wish->trust_ha)
+        put_ha_role(out);
     text_puts(out, "\n# who may: the user, and tokens with privileges of their own (both need the grant)\n");
     if (wish->group)
         text_printf(out, "there group '%s' || pveum group add '%s' --comment '" PROVISION_MARK "'\n",
@@ -86,6 +97,11 @@ void provision_script(const struct provision_wish *wish, struct text *out)
     text_printf(out, "pveum acl modify '/pool/%s' ", wish->pool);
     put_granted(wish, out);
     text_printf(out, " --roles '%s' --propagate 0\n", wish->role);
+    if (wish->trust_ha) {
+        text_puts(out, "pveum acl modify / ");
+        put_granted(wish, out);
+        text_puts(out, " --roles '" PRIVILEGES_HA_ROLE "' --propagate 0\n");
+    }
     for (size_t i = 0; i < wish->token_count; i++) {
         const char *token = wish->tokens[i];
         text_printf(out,
@@ -94,7 +110,28 @@ void provision_script(const struct provision_wish *wish, struct text *out)
                     "'" PROVISION_MARK "'\n"
                     "pveum acl modify '/pool/%s' --tokens \"$user\"'!%s' --roles '%s' --propagate 0\n",
                     token, token, token, wish->pool, token, wish->role);
+        if (wish->trust_ha)
+            text_printf(out,
+                        "pveum acl modify / --tokens \"$user\"'!%s' --roles '" PRIVILEGES_HA_ROLE
+                        "' --propagate 0\n",
+                        token);
     }
+}
+
+static void put_away_ha(const struct provision_wish *wish, struct text *out)
+{
+    if (wish->group)
+        text_printf(out, "! there group '%s'", wish->group);
+    else
+        text_puts(out, "! there user \"$user\"");
+    text_puts(out, " || pveum acl delete / ");
+    put_granted(wish, out);
+    text_puts(out, " --roles '" PRIVILEGES_HA_ROLE "'\n");
+    for (size_t i = 0; i < wish->token_count; i++)
+        text_printf(out,
+                    "! there token \"$user\"'!%s' || pveum acl delete / --tokens \"$user\"'!%s' --roles "
+                    "'" PRIVILEGES_HA_ROLE "'\n",
+                    wish->tokens[i], wish->tokens[i]);
 }
 
 void provision_script_remove(const struct provision_wish *wish, struct text *out)
@@ -104,6 +141,8 @@ void provision_script_remove(const struct provision_wish *wish, struct text *out
                    "ours() { kind=$1 name=$2 awk -F: '$1 == ENVIRON[\"kind\"] && $2 == ENVIRON[\"name\"] && "
                    "/" PROVISION_MARK "/ { found = 1 }\n"
                    "    END { exit !found }' \"$cfg\"; }\n\n");
+    if (wish->trust_ha)
+        put_away_ha(wish, out);
     if (wish->group)
         text_printf(out, "! there group '%s'", wish->group);
     else
@@ -126,9 +165,13 @@ void provision_script_remove(const struct provision_wish *wish, struct text *out
         out,
         "# the role, unless a grant names it\n"
         "used() { sed -n 's/^acl://p' \"$cfg\" | cut -d: -f4 | tr ',; ' '\\n' | grep -qxF -- \"$1\"; }\n"
-        "! there role '%s' || used '%s' || pveum role delete '%s'\n"
-        "if ours pool '%s'; then\n    pveum pool modify '%s' --delete 1 --vms '",
-        wish->role, wish->role, wish->role, wish->pool, wish->pool);
+        "! there role '%s' || used '%s' || pveum role delete '%s'\n",
+        wish->role, wish->role, wish->role);
+    if (wish->trust_ha)
+        text_puts(out, "! there role '" PRIVILEGES_HA_ROLE "' || used '" PRIVILEGES_HA_ROLE
+                       "' || pveum role delete '" PRIVILEGES_HA_ROLE "'\n");
+    text_printf(out, "if ours pool '%s'; then\n    pveum pool modify '%s' --delete 1 --vms '", wish->pool,
+                wish->pool);
     for (size_t i = 0; i < wish->guest_count; i++)
         text_printf(out, "%s%d", i ? "," : "", wish->guests[i]);
     text_printf(out, "'\n    pveum pool delete '%s'\nfi\n", wish->pool);

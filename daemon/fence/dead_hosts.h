@@ -36,7 +36,9 @@
 #define DEAD_HOSTS_RECOVERED_MS                                                                              \
     90000 /* offline, before HA can recover: what does so earlier got a lock that was free */
 /* How long nothing may be seen. */
-#define DEAD_HOSTS_GAP_MS 30000 /* between two samples */
+/* Between two samples: HA cannot be disarmed and armed again, nor an LRM give its watchdog back and take it
+ * again, within two rounds of the manager (10 s). */
+#define DEAD_HOSTS_GAP_MS 20000
 #define DEAD_HOSTS_LEAVE_MS                                                                                  \
     12000 /* before the first one without the host, if its LRM's status is of no help */
 #define DEAD_HOSTS_RECALL_MS 600000 /* of a host already fenced, if its LRM's timestamp is the same */
@@ -129,6 +131,14 @@ struct dead_hosts_answer {
     int64_t seen_ms;               /* that it is so was true then, or later; 0: never */
     int64_t left_ms, fenced_ms;    /* first seen offline; fenced by then. 0: not known */
     int64_t due_ms;                /* when it is called fenced at the latest */
+};
+
+/* What a fence is told of a host (host_watch). Its times are those of the clock that the fence uses, and may
+ * lie before its zero. */
+struct dead_hosts_word {
+    bool trusted;  /* dead-host = trust-ha; else nothing below is known */
+    bool disarmed; /* HA is, or is being, disarmed by its own last word: nothing that it says counts */
+    struct dead_hosts_answer host;
 };
 
 struct dead_hosts;

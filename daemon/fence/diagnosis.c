@@ -312,6 +312,8 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
     } else if (finding->kind == PRIVILEGES_HINT) {
         word = "hint";
         level = DIAGNOSIS_OK;
+    } else if (finding->minor) {
+        level = DIAGNOSIS_WARNING;
     }
     if (facts->sees && finding->names_guests) {
         diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),

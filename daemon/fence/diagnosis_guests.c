@@ -252,7 +252,7 @@ static reason_set own_reasons(const struct diagnosis_facts *facts, const struct 
     reason_set reasons = readiness_guest(&facts->readiness, guest) & ~readiness_overall(&facts->readiness) &
                          ~of_names() & ~bit(REASON_WRONG_GUEST);
 
-    if (report && report->missing)
+    if (privileges_first(report, PRIVILEGES_MISSING))
         reasons &= ~bit(REASON_NO_POWER_RIGHT);
     return reasons;
 }

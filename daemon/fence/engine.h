@@ -17,6 +17,7 @@
 
 struct engine;
 struct evidence;
+struct host_watch;
 struct session;
 struct poller;
 struct history;
@@ -70,6 +71,8 @@ struct engine *engine_new(struct event_base *base, struct session *session, stru
 void engine_free(struct engine *engine);
 /* Where others note whether a guest that runs shows its devices; borrowed. Without it nobody does. */
 void engine_use_evidence(struct engine *engine, const struct evidence *evidence);
+/* Who knows which hosts are dead; borrowed. Without it nobody does. */
+void engine_use_host_watch(struct engine *engine, struct host_watch *watch);
 void engine_set_settings(struct engine *engine,
                          const struct engine_settings *settings); /* for operations to come */
 

@@ -14,6 +14,11 @@ struct legacy_doubts engine_doubts(const struct engine *engine)
                                   .stop_timeout_ms = engine->settings.stop_timeout_ms};
 }
 
+void engine_use_host_watch(struct engine *engine, struct host_watch *watch)
+{
+    engine->host_watch = watch;
+}
+
 void engine_use_evidence(struct engine *engine, const struct evidence *evidence)
 {
     engine->evidence = evidence;

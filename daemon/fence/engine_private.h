@@ -53,6 +53,7 @@ struct runner {
     unsigned unmade;           /* calls that were not made, for lack of memory or of an asker, a bit each */
     char status_node[PVE_NODE_MAX], hosts_node[PVE_NODE_MAX],
         tasks_node[PVE_NODE_MAX]; /* whom these were about */
+    bool place_with_hosts;        /* the list under way tells the hosts, too */
     char task_upid[PVE_UPID_MAX];
     uint64_t avoid;                 /* endpoints that gave no good answer to this operation */
     int64_t deadline_ms, newest_ms; /* of the newest request */
@@ -79,6 +80,7 @@ struct engine {
     struct poller *poller;
     struct history *history;
     const struct evidence *evidence; /* NULL: nobody collects any */
+    struct host_watch *host_watch;   /* NULL: nobody watches the hosts */
     struct engine_settings settings;
     struct asker *askers;           /* by id */
     struct guest_queue *queues;     /* by vmid */

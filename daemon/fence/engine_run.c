@@ -7,6 +7,7 @@
  */
 #include "fence/engine_private.h"
 
+#include "fence/host_watch.h"
 #include "proxmox/blame.h"
 #include "proxmox/guest_list.h"
 #include "system/cleanup.h"
@@ -112,6 +113,9 @@ static void on_hosts(struct runner *runner, const struct api_result *result)
     struct inventory *inventory = poller_inventory(runner->engine->poller);
     event.decoded = result->outcome == API_OK &&
                     nodes_take_census(inventory, result->data, runner->hosts_node, &event.census);
+    if (event.decoded)
+        host_watch_hosts_read(runner->engine->host_watch, result);
+    event.word = host_watch_ask(runner->engine->host_watch, runner->hosts_node);
     /* an endpoint in a minority is asked last from now on: others may be in the majority */
     if (event.decoded &&
         event.census.online < nodes_required(runner->engine->settings.min_online_nodes, event.census.known))
@@ -130,6 +134,10 @@ static void on_located(struct runner *runner, const struct api_result *result)
         event.node = listed->node;
         event.type = listed->type;
         event.ha_state = listed->hastate;
+        event.lock = listed->lock;
+        event.with_hosts =
+            runner->place_with_hosts && nodes_take_census(poller_inventory(runner->engine->poller),
+                                                          result->data, listed->node, &event.census);
     }
     feed(runner, &event);
 }
@@ -280,8 +288,11 @@ static void make_calls(struct runner *runner, const struct step_effects *effects
         snprintf(runner->hosts_node, sizeof(runner->hosts_node), "%s", effects->node);
         call(runner, ASK_HOSTS, &(struct api_request){.call = API_NODES});
     }
-    if (effects->ask[ASK_PLACE])
-        call(runner, ASK_PLACE, &(struct api_request){.call = API_GUESTS});
+    if (effects->ask[ASK_PLACE]) {
+        runner->place_with_hosts = effects->with_hosts;
+        call(runner, ASK_PLACE,
+             &(struct api_request){.call = effects->with_hosts ? API_RESOURCES : API_GUESTS});
+    }
 }
 
 /* ---- the course of an operation ---- */

@@ -10,6 +10,13 @@
  *  5. a list of the hosts asked for after S shows that host, and enough others, online;
  *  6. managed by Proxmox HA: our hastop's task ended OK, and the service is stopped or being stopped;
  *  7. the stop cannot have come to SIGKILL unless the guest showed its devices while it ran.
+ *
+ * A host that Proxmox HA has fenced gives no S: what ran there is dead. Then a list of guests L takes its
+ * place, iff
+ *  1. L was asked for after the request arrived and after the host was dead, and names the guest there;
+ *  3. its lock in L is none of those;
+ *  5. a list of the hosts asked for after L shows the host offline and enough others online, and the host was
+ *     not online since it was fenced.
  */
 #include "fence/proof.h"
 
@@ -57,8 +64,25 @@ enum proof_point proof_of_hosts(const struct proof_hosts *hosts)
     return hosts->host_online ? PROOF_OFF : PROOF_HOST_OFFLINE;
 }
 
+/* A host that is online is not dead: what was known of it is to be asked anew. */
+static enum proof_point proof_by_death(const struct proof_facts *facts)
+{
+    /* 1 */
+    if (!facts->listed || facts->listed_ms < facts->request_ms || facts->listed_ms < facts->dead_from_ms)
+        return PROOF_NOT_LISTED;
+    /* 3 */
+    if (facts->listed_hidden)
+        return PROOF_HIDDEN;
+    /* 5 */
+    if (!facts->hosts || facts->hosts->asked_ms < facts->listed_received_ms || facts->hosts->host_online)
+        return PROOF_HOSTS;
+    return facts->hosts->online < facts->hosts->required ? PROOF_MINORITY : PROOF_OFF;
+}
+
 enum proof_point proof_of(const struct proof_facts *facts)
 {
+    if (facts->dead)
+        return proof_by_death(facts);
     /* 1 */
     if (!facts->read || facts->asked_ms < facts->request_ms)
         return PROOF_NOT_READ;

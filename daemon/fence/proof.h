@@ -16,6 +16,7 @@
 
 /* The first point that is missing, in the order in which they are looked at. */
 enum proof_point {
+    PROOF_NOT_LISTED,     /* 1, dead host: no list of guests names it there since its host left */
     PROOF_NOT_READ,       /* 1: nothing of the guest was read since the newest request */
     PROOF_RUNS,           /* 1 */
     PROOF_SHOWS_LIFE,     /* 2: its host still has something of it */
@@ -74,11 +75,20 @@ struct proof_facts {
     int64_t stopped_ms;       /* since when it has been stopped without a gap; 0: since this read */
     int64_t stop_timeout_ms;
 
+    /* the second way: the host is dead */
+    bool dead;                  /* Proxmox HA has fenced it, and by `hosts` it was not online since */
+    int64_t dead_from_ms;       /* from then on a list of guests says what died with it */
+    bool listed;                /* the newest one of those names the guest there … */
+    int64_t listed_ms;          /* … and was asked for then */
+    int64_t listed_received_ms; /* a list of hosts asked for since then was asked for after it */
+    bool listed_hidden;         /* by its lock there */
+
     const struct proof_hosts *hosts; /* NULL: there is none */
     bool hosts_under_way; /* when S came, a list was: that was asked for before, be it in the same moment */
 };
 
-/* PROOF_OFF: the guest is off. Otherwise the first point that is missing. */
+/* PROOF_OFF: the guest is off, or what ran since the newest request is dead with its host. Otherwise the
+ * first point that is missing. */
 enum proof_point proof_of(const struct proof_facts *facts);
 /* Point 5 alone: PROOF_MINORITY, PROOF_HOST_OFFLINE or PROOF_OFF. */
 enum proof_point proof_of_hosts(const struct proof_hosts *hosts);

@@ -14,6 +14,7 @@ struct rooms {
     struct evidence *evidence;     /* NULL: none is collected */
     struct engine *engine;         /* NULL: there are no operations */
     struct rehearsals *rehearsals; /* NULL: there are none */
+    struct host_watch *host_watch; /* NULL: nobody watches the hosts */
     const struct machine *machine; /* this node; NULL: not to be compared */
     const struct config *config;   /* as loaded; NULL: all is as if nothing was configured */
     const struct names *names;     /* of the users and groups of the configuration; NULL: not known yet */

@@ -1,6 +1,6 @@
 /*
  * Events become facts here (what concerns a power call: in step_power.c); what the facts call for is decided
- * in step_off.c, step_on.c and step_ha.c. What proves off is in proof.c.
+ * in step_off.c, step_on.c, step_ha.c and step_dead.c. What proves off is in proof.c.
  */
 #include "fence/step.h"
 
@@ -68,6 +68,7 @@ void step_lose_node(struct step *step, int64_t now_ms)
     step->seen.idle = false;
     step->seen.idle_ms = 0;
     step->ha.stopping = false;
+    step->death = (struct step_death){0};
     struct call *stop = calls_own(&step->calls, STEP_SEND_STOP);
     if (stop && stop->state == CALL_OK && !step->ha.managed) /* elsewhere it proves nothing (point 4) */
         stop->state = CALL_FAILED;
@@ -264,6 +265,8 @@ static void on_located(struct step *step, struct step_effects *effects, const st
         step_fail(step, effects, &error);
         return;
     }
+    if (step_dead_listed(step, event))
+        return;
     step_ha_listed(step, effects, event);
     if (strcmp(step->place.node, event->node) == 0)
         return; /* asked for its HA state only */
@@ -272,6 +275,7 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     snprintf(step->place.node, sizeof(step->place.node), "%s", event->node);
     step->params.type = event->type;
     step->place.offline = step->place.suspect = false;
+    step->death = (struct step_death){0};
     step_note(effects, "located on %s", step->place.node);
     step_power_located(step, event->now_ms);
     step_read_status_now(step, event->now_ms);
@@ -395,6 +399,7 @@ void step_handle(struct step *step, const struct step_event *event, struct step_
         take_event(step, effects, event);
     if (step->phase != STEP_ENDED)
         decide(step, effects, event->now_ms);
+    effects->with_hosts = effects->ask[ASK_PLACE] && step->death.told_ms && step->death.word.trusted;
     effects->node = step->place.node;
     effects->type = step->params.type;
     effects->state = step_state(step);

@@ -10,6 +10,7 @@
 
 #include "fence/asks.h"
 #include "fence/calls.h"
+#include "fence/dead_hosts.h"
 #include "fence/ha.h"
 #include "fence/operation.h"
 #include "fence/proof.h"
@@ -36,6 +37,7 @@
 #define STEP_TASK_LISTS_MAX   3     /* so many unreadable task lists hold back a start (rule 6) */
 #define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
 #define STEP_REFUSED_MS       10000 /* so long a login may be refused */
+#define STEP_DEATH_MS         1000  /* between two looks at a host that is being fenced */
 #define STEP_CLOCK_DRIFT      1000  /* two machines' clocks differ by at most this part of the time */
 #define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
 #define STEP_NOTES_MAX        6
@@ -126,6 +128,18 @@ struct step_list {
     unsigned former_starts, former_vain_starts; /* so many of them had ended before the guest read stopped */
 };
 
+/* The host of the guest is offline: is it dead? (step_dead.c) Forgotten when it is online, or not the guest's
+ * host any more. */
+struct step_death {
+    struct dead_hosts_word word; /* of the last list of hosts, which shows it offline … */
+    int64_t told_ms;             /* … and was asked for then; 0: there is none */
+    int64_t listed_ms; /* a list of guests, asked for then, names the guest there, and a majority of hosts
+                          that shows it offline stands behind it; 0: none */
+    int64_t listed_received_ms; /* a list of hosts asked for since then was asked for after it */
+    char lock[PVE_LOCK_MAX];    /* in that list; "": none */
+    bool waits;                 /* it was noted that Proxmox HA is waited for */
+};
+
 /* The guest's lock. */
 struct step_lock {
     char name[PVE_LOCK_MAX];
@@ -150,6 +164,7 @@ struct step {
     struct ha ha;
     struct calls calls; /* ours, and what earlier operations left of theirs */
     struct step_list list;
+    struct step_death death;
     struct step_lock lock;
     struct step_trouble trouble;
 };
@@ -183,12 +198,15 @@ struct step_event {
     struct pve_task task;         /* TASK; TASKS: the same of the one that `upid` names, as listed there */
     struct pve_task_count tasks;  /* TASKS: of stops since the request */
     struct pve_task_count starts; /* the same of starts */
-    struct node_census census;
-    char upid[PVE_UPID_MAX]; /* POWER, API_OK: the new task; TASK: the one that was read; TASKS: our
-                                last stop's, "" if it is not listed */
+    struct node_census census;    /* HOSTS; LOCATED with_hosts: of the host where it is listed */
+    char upid[PVE_UPID_MAX];      /* POWER, API_OK: the new task; TASK: the one that was read; TASKS: our
+                                     last stop's, "" if it is not listed */
     const char *node; /* STATUS, TASKS: the host that was asked; LOCATED: where the guest is, NULL: nowhere */
-    enum pve_guest_type type; /* LOCATED */
-    const char *ha_state;     /* LOCATED: NULL: none */
+    enum pve_guest_type type;    /* LOCATED */
+    const char *ha_state;        /* LOCATED: NULL: none */
+    bool with_hosts;             /* LOCATED: the same answer tells the hosts */
+    const char *lock;            /* LOCATED: of the guest, as listed; NULL: none */
+    struct dead_hosts_word word; /* HOSTS: of the host that was asked about, with this list taken in */
 };
 
 struct step_effects {
@@ -197,6 +215,7 @@ struct step_effects {
     bool overrule_shutdown; /* with STEP_SEND_STOP */
     bool by_ha;             /* with STEP_SEND_STOP: the HA manager takes it, and no timeout */
     bool ask[ASK_KINDS];    /* of these: all but ASK_POWER */
+    bool with_hosts;        /* with ASK_PLACE: the hosts are to be told in the same answer */
     const char *upid;       /* with ASK_TASK */
     const char *node;       /* where the guest is; "": to be located */
     enum pve_guest_type type;

@@ -90,7 +90,7 @@ void step_ha_listed(struct step *step, struct step_effects *effects, const struc
     if (strcmp(step->place.node, event->node) != 0)
         is_listed_elsewhere(step, event->now_ms);
     else
-        step->ha.fenced |= step->ha.managed && step->place.offline &&
+        step->ha.fenced |= step->ha.managed && step->place.offline && !step_dead_disarmed(step) &&
                            (is(step->ha.listed, "fence") || is(step->ha.listed, "recovery"));
 }
 
@@ -226,6 +226,7 @@ void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t
         return;
     step_read_hosts(step, effects, now_ms);
     look_elsewhere(step, effects, now_ms);
+    step_dead_decide(step, effects, now_ms);
     if (!step->seen.off)
         step_read_status(step, effects, now_ms);
     if (calls_last(&step->calls, STEP_SEND_STOP)->state == CALL_TASK)

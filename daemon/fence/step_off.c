@@ -34,11 +34,11 @@ static bool shows_life(const struct step *step)
 }
 
 /* What the proof is about. */
-static struct proof_facts facts_of(const struct step *step, const struct proof_hosts *hosts)
+struct proof_facts step_off_facts(const struct step *step, const struct proof_hosts *hosts)
 {
     const struct step_params *params = &step->params;
     const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
-    return (struct proof_facts){
+    struct proof_facts facts = {
         .request_ms = step->course.floor_ms,
         .read = step->read.known,
         .asked_ms = step->read.asked_ms,
@@ -66,6 +66,8 @@ static struct proof_facts facts_of(const struct step *step, const struct proof_h
         .hosts = hosts,
         .hosts_under_way = step->seen.off_received_ms > step->read.received_ms,
     };
+    step_dead_facts(step, &facts);
+    return facts;
 }
 
 static void on_running(struct step *step, struct step_effects *effects)
@@ -138,13 +140,13 @@ void step_off_status(struct step *step, struct step_effects *effects)
         on_stopped(step);
     if (step->phase != STEP_POWERING_OFF)
         return;
-    const struct proof_facts facts = facts_of(step, NULL);
+    const struct proof_facts facts = step_off_facts(step, NULL);
     enum proof_point point = proof_of(&facts);
     if (point == PROOF_SHOWS_LIFE)
         step->seen.idle_ms = 0;
     if (point == PROOF_READ_AGAIN && !step->seen.idle_ms)
         step->seen.idle_ms = step->read.asked_ms;
-    if (point == PROOF_HIDDEN)
+    if (point == PROOF_HIDDEN && !facts.dead)
         step_locked(step, effects, step->read.status.lock, step->read.received_ms, step->params.lock_wait_ms);
     if (point == PROOF_UNDEAD)
         fail_undead(step, effects);
@@ -158,7 +160,7 @@ void step_off_status(struct step *step, struct step_effects *effects)
 }
 
 /* Off is proven: what is next? */
-static void go_on_from_off(struct step *step, struct step_effects *effects, int64_t now_ms)
+void step_off_proven(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     int64_t start_ms = calls_until(&step->calls, STEP_SEND_START, CALLS_COMING, step_scope(step));
     step_verify(step, effects, now_ms);
@@ -190,6 +192,7 @@ static void host_is_offline(struct step *step, struct step_effects *effects, con
     }
     error_set(&error, ERROR_NODE_OFFLINE, "the host %s of guest %d is offline according to %u of %u hosts",
               step_host(step), step->params.vmid, census->online, census->known);
+    step_dead_words(step, &error);
     step_note(effects, "%s is offline", step_host(step));
     step_fail(step, effects, &error);
 }
@@ -230,21 +233,24 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         hosts_tell_nothing(step, event->now_ms);
         return;
     }
+    if (point == PROOF_HOST_OFFLINE && step_dead_host(step, effects, event, &hosts))
+        return;
     if (point == PROOF_HOST_OFFLINE) {
         host_is_offline(step, effects, census, event->now_ms);
         return;
     }
     step->place.suspect = step->place.offline = false;
+    step->death = (struct step_death){0};
     if (!step->seen.off)
         return;
-    const struct proof_facts facts = facts_of(step, &hosts);
+    const struct proof_facts facts = step_off_facts(step, &hosts);
     point = proof_of(&facts);
     step->seen.off = point == PROOF_HOSTS || point == PROOF_OFF;
     if (point != PROOF_OFF)
         return;
     step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
               census->known);
-    go_on_from_off(step, effects, event->now_ms);
+    step_off_proven(step, effects, event->now_ms);
 }
 
 /* ---- sending stops ---- */
@@ -356,7 +362,7 @@ void step_read_hosts(struct step *step, struct step_effects *effects, int64_t no
 
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    const struct proof_facts facts = facts_of(step, NULL);
+    const struct proof_facts facts = step_off_facts(step, NULL);
     step->seen.off &= proof_of(&facts) == PROOF_HOSTS; /* by all that is known now */
     if (step->ha.managed) {
         step_ha_off_decide(step, effects, now_ms);
@@ -365,6 +371,7 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
     if (in_doubt(step) && !step->read.known)
         step_read_status(step, effects, now_ms);
     step_read_hosts(step, effects, now_ms);
+    step_dead_decide(step, effects, now_ms);
     if (step->course.may_send && wants_stop(step, effects, now_ms))
         step_send(step, effects, STEP_SEND_STOP, now_ms);
     if (step->phase == STEP_ENDED)
@@ -385,6 +392,7 @@ void step_off_decide(struct step *step, struct step_effects *effects, int64_t no
 static const char *words_of(enum proof_point point)
 {
     static const char *const words[] = {
+        [PROOF_NOT_LISTED] = "is not listed on its dead host",
         [PROOF_NOT_READ] = "could not be read",
         [PROOF_RUNS] = "still runs",
         [PROOF_SHOWS_LIFE] = "reads stopped, but a process of it is still there",
@@ -424,12 +432,14 @@ static void miss_start(const struct step *step, struct error *error)
 void step_off_deadline(const struct step *step, struct error *error)
 {
     long long seconds = (long long)(step->params.deadline_ms - step->params.requested_ms) / 1000;
-    const struct proof_facts facts = facts_of(step, NULL);
+    const struct proof_facts facts = step_off_facts(step, NULL);
     enum proof_point point = proof_of(&facts);
     if (step->phase == STEP_POWERING_ON) {
         miss_start(step, error);
         return;
     }
+    if (step_dead_deadline(step, error))
+        return;
     if (point == PROOF_SHOWS_LIFE) {
         error_set(error, ERROR_UNPROVEN,
                   "guest %d reads stopped on %s, but a process of it is still there after %lld s (its "

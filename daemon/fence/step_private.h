@@ -1,5 +1,6 @@
 /* What the files of the state machine share: step.c (events, dispatch), step_power.c (power calls),
- * step_off.c (the off-proof), step_on.c, step_ha.c (guests of Proxmox HA). */
+ * step_off.c (the off-proof), step_on.c, step_ha.c (guests of Proxmox HA), step_dead.c (hosts that HA has
+ * fenced). */
 #pragma once
 
 #include "fence/step.h"
@@ -54,11 +55,30 @@ void step_power_listed(struct step *step, struct step_effects *effects, const st
 /* The guest is on step->node: tasks of ours on other hosts can only fail. */
 void step_power_located(struct step *step, int64_t now_ms);
 
+/* What the proof is about; without the hosts' word where `hosts` is NULL. */
+struct proof_facts step_off_facts(const struct step *step, const struct proof_hosts *hosts);
+/* Off is proven: the askers are answered, and what comes next begins. */
+void step_off_proven(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_off_status(struct step *step, struct step_effects *effects);
 void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event);
 void step_off_deadline(const struct step *step, struct error *error);
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* step_dead.c: what a list of hosts that shows the guest's host offline means for a power-off. True: it was
+ * taken care of; the host is dead, or that may still turn out. */
+bool step_dead_host(struct step *step, struct step_effects *effects, const struct step_event *event,
+                    const struct proof_hosts *hosts);
+/* A list of guests names the guest's host. True: it is not to be followed there, for what it was is dead as
+ * soon as its old host is. */
+bool step_dead_listed(struct step *step, const struct step_event *event);
+void step_dead_facts(const struct step *step, struct proof_facts *facts);
+void step_dead_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* Proxmox HA is disarmed by its own word (rule 5). */
+bool step_dead_disarmed(const struct step *step);
+/* The deadline has passed while it was waited for. */
+bool step_dead_deadline(const struct step *step, struct error *error);
+/* Adds to an error why the host that is offline is not known to be dead. */
+void step_dead_words(const struct step *step, struct error *error);
 /* step_watch.c: the task list (rule 6) */
 void step_take_tasks(struct step *step, struct step_effects *effects, const struct step_event *event);
 /* Stops of our identity that are newer than our last call can be told. */

@@ -25,12 +25,16 @@ bool privileges_by_pool(struct json_object *permissions, int vmid);
 /* ---- against the minimal set ----
  *
  * What fencing takes: VM.PowerMgmt and VM.Audit on the guests of the pools, Pool.Audit on the pools
- * (recommended). VM.Monitor there is tolerated. Anything else, anywhere, is excess.
+ * (recommended). VM.Monitor there is tolerated. Where HA's status is to be read, Sys.Audit on / without
+ * propagation, too. Anything else, anywhere, is excess.
  */
 
 /* The role that the manuals make, and that mending lines grant. */
 #define PRIVILEGES_ROLE    "FenceBroker"
 #define PRIVILEGES_MINIMAL "VM.PowerMgmt VM.Audit Pool.Audit"
+/* The same for HA's status, on / */
+#define PRIVILEGES_HA_ROLE "FenceBrokerHA"
+#define PRIVILEGES_HA      "Sys.Audit"
 
 struct privileges_guest {
     int vmid;
@@ -47,6 +51,7 @@ struct privileges_scope {
     const int
         *others; /* VMIDs of other guests that we see, ascending: a pool may list some that are no more */
     size_t other_count;
+    bool ha_status;       /* HA's status is to be read: dead-host = trust-ha */
     bool members_unknown; /* a pool does not tell its members: guests were found by our privileges */
     int release;          /* of Proxmox VE: 902; 0: not known */
 };
@@ -61,6 +66,7 @@ struct privileges_finding {
     char *message;          /* one line: what is wrong */
     char *mend;             /* one line for the shell of a Proxmox host; ROLE: `pveum acl list` names it */
     bool names_guests;      /* message and mend do */
+    bool minor;             /* missing, but fences work without it */
 };
 
 /* Excess first, then what is missing, then hints. What is granted on one path and seen on
@@ -79,7 +85,7 @@ void privileges_report_free(struct privileges_report *report); /* NULL is fine *
 void privileges_report_freep(struct privileges_report **report);
 /* The same findings in the same order; NULL equals NULL only. */
 bool privileges_report_same(const struct privileges_report *a, const struct privileges_report *b);
-/* The first finding of that kind, or NULL (also for no report). */
+/* The first finding of that kind that is not minor, or NULL (also for no report). */
 const struct privileges_finding *privileges_first(const struct privileges_report *report,
                                                   enum privileges_kind kind);
 const char *privileges_kind_name(enum privileges_kind kind); /* "excess", "missing", "hint" */

@@ -17,6 +17,7 @@
 #define AUDIT   "VM.Audit"
 #define MONITOR "VM.Monitor"
 #define MEMBERS "Pool.Audit"
+#define STATUS  PRIVILEGES_HA
 
 /* A path that is listed. */
 struct place {
@@ -117,6 +118,9 @@ static bool is_minimal(const char *privilege)
 static bool allowed(const struct judge *judge, const struct place *place, const char *privilege,
                     bool propagates)
 {
+    if (judge->scope->ha_status && !propagates && strcmp(place->path, "/") == 0 &&
+        strcmp(privilege, STATUS) == 0)
+        return true;
     if (!is_minimal(privilege))
         return false;
     if (place->own || own_pool(judge, place->path))
@@ -255,7 +259,8 @@ static void add(struct judge *judge, const struct privileges_case *found)
         report->findings = larger;
     }
     struct privileges_finding *finding = &report->findings[report->count];
-    *finding = (struct privileges_finding){.kind = found->kind, .path = strdup(found->path)};
+    *finding = (struct privileges_finding){
+        .kind = found->kind, .path = strdup(found->path), .minor = found->what == CASE_NO_HA_STATUS};
     if (!finding->path || !copy_privileges(finding, found) ||
         !privileges_describe(found, judge->scope, finding)) {
         finding_clear(finding);
@@ -462,6 +467,17 @@ static void find_lack(struct judge *judge, const char *pool, const char *path)
         free(lacks[i].vmids);
 }
 
+/* What is listed for / is effective there, whether it propagates or not. */
+static void find_lack_of_status(struct judge *judge)
+{
+    static const char *status[] = {STATUS};
+    bool propagates = false;
+    struct privileges_case found = {
+        .kind = PRIVILEGES_MISSING, .what = CASE_NO_HA_STATUS, .path = "/", .privileges = status, .count = 1};
+    if (judge->scope->ha_status && !json_get_flag(listed(judge, "/"), STATUS, &propagates))
+        add(judge, &found);
+}
+
 /* ---- what could be better ---- */
 
 static bool is_blamed(const struct judge *judge, const char *path)
@@ -564,6 +580,8 @@ struct privileges_report *privileges_judge(struct json_object *permissions,
     if (!judge.failed)
         for_each_pool(&judge, find_lack);
     if (!judge.failed)
+        find_lack_of_status(&judge);
+    if (!judge.failed)
         for_each_pool(&judge, find_hints);
     if (!judge.failed)
         report->may_fence = may_fence(&judge);
@@ -613,7 +631,7 @@ const struct privileges_finding *privileges_first(const struct privileges_report
                                                   enum privileges_kind kind)
 {
     for (size_t i = 0; report && i < report->count; i++) {
-        if (report->findings[i].kind == kind)
+        if (report->findings[i].kind == kind && !report->findings[i].minor)
             return &report->findings[i];
     }
     return NULL;

@@ -20,6 +20,7 @@ struct privileges_case {
         CASE_GUESTS_BY_POOL, /* the same by way of a pool that is not listed: a nested one */
         CASE_ELSEWHERE,      /* excess on anything else */
         CASE_POOL_LACKS,     /* missing on a pool, or on all its guests */
+        CASE_NO_HA_STATUS,   /* missing on / */
         CASE_GUESTS_LACK,    /* missing on some guests, or in spite of the pool's grant */
         CASE_NO_POOL_AUDIT,  /* hint */
         CASE_MONITOR,        /* hint */

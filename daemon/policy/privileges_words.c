@@ -180,6 +180,7 @@ static void put_excess_message(struct text *out, const struct privileges_case *f
     case CASE_GUESTS_BY_POOL:
     case CASE_ELSEWHERE:
     case CASE_POOL_LACKS:
+    case CASE_NO_HA_STATUS:
     case CASE_GUESTS_LACK:
     case CASE_NO_POOL_AUDIT:
     case CASE_MONITOR:
@@ -213,6 +214,14 @@ static void put_message(struct text *out, const struct privileges_case *found,
             text_puts(
                 out,
                 ": a token with privilege separation has only what is granted to itself and to its user");
+        return;
+    case CASE_NO_HA_STATUS:
+        text_printf(
+            out,
+            PRIVILEGES_HA
+            " is missing on / for %s: without it nothing is known of hosts that Proxmox HA has fenced "
+            "(dead-host = trust-ha)",
+            scope->identity);
         return;
     case CASE_GUESTS_LACK:
         put_privileges(out, found);
@@ -285,6 +294,11 @@ static void put_mend(struct text *out, const struct privileges_case *found,
         else if (!is_token(scope->identity))
             text_puts(out, MAKE_ROLE "; ");
         put_grant(out, found->path, scope->identity);
+        return;
+    case CASE_NO_HA_STATUS: /* on the way down it would be too much */
+        text_puts(out, "pveum role add " PRIVILEGES_HA_ROLE " --privs " PRIVILEGES_HA
+                       "; pveum acl modify / --propagate 0 --roles " PRIVILEGES_HA_ROLE);
+        put_grantees(out, scope->identity);
         return;
     case CASE_GUESTS_LACK:
         text_puts(out, "pveum acl delete ");

@@ -28,6 +28,8 @@ static const struct call_row calls[API_CALL_COUNT] = {
                        "/cluster/resources"},
     [API_GUESTS] = {{"guests", "GET", false, false, true, API_ELEMENTS_GUESTS}, "/cluster/resources?type=vm"},
     [API_NODES] = {{"nodes", "GET", false, false, true, API_ELEMENTS_NONE}, "/cluster/resources?type=node"},
+    [API_HA_STATUS] = {{"ha-status", "GET", false, false, true, API_ELEMENTS_NONE},
+                       "/cluster/ha/status/current"},
     [API_POOL] = {{"pool", "GET", false, false, true, API_ELEMENTS_MEMBERS}, "/pools/{pool}"},
     [API_POOL_NESTED] = {{"pool", "GET", false, false, true, API_ELEMENTS_MEMBERS}, "/pools?poolid={pool}"},
     [API_STATUS] = {{"status", "GET", false, false, true, API_ELEMENTS_NONE},
@@ -152,6 +154,7 @@ static bool put_body(FILE *out, const struct api_request *request)
     case API_RESOURCES:
     case API_GUESTS:
     case API_NODES:
+    case API_HA_STATUS:
     case API_POOL:
     case API_POOL_NESTED:
     case API_STATUS:

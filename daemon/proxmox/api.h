@@ -26,6 +26,7 @@ enum api_call {
     API_RESOURCES,   /* cluster/resources: guests and hosts in one, for polls */
     API_GUESTS,      /* cluster/resources?type=vm */
     API_NODES,       /* cluster/resources?type=node */
+    API_HA_STATUS,   /* cluster/ha/status/current: what Proxmox HA does, and of each host's LRM */
     API_POOL,        /* pools/{pool} */
     API_POOL_NESTED, /* pools?poolid={pool}: the only way to a nested pool; proves no privilege */
     API_STATUS,      /* nodes/{node}/{type}/{vmid}/status/current */

@@ -17,6 +17,7 @@ bool blame_is_own(enum api_call call)
     case API_RESOURCES:
     case API_GUESTS:
     case API_NODES:
+    case API_HA_STATUS:
     case API_POOL:
     case API_POOL_NESTED:
         return true;

@@ -93,6 +93,19 @@ static const char *misfit_of_permissions(struct json_object *data)
     return NULL;
 }
 
+/* Its entry `quorum` is always there. */
+static const char *misfit_of_ha_status(struct json_object *data)
+{
+    bool its = false;
+    for (size_t i = 0; json_object_is_type(data, json_type_array) && i < json_object_array_length(data);
+         i++) {
+        const char *type = NULL;
+        its |=
+            json_get_string(json_object_array_get_idx(data, i), "type", &type) && strcmp(type, "quorum") == 0;
+    }
+    return its ? NULL : "what is no status of HA";
+}
+
 const char *misfit_judge(const struct api_request *request, struct json_object *data,
                          const struct guest_list *guests)
 {
@@ -109,6 +122,8 @@ const char *misfit_judge(const struct api_request *request, struct json_object *
         return misfit_of_tasks(request, data);
     case API_NODES:
         return misfit_of_nodes(data, false);
+    case API_HA_STATUS:
+        return misfit_of_ha_status(data);
     case API_RESOURCES:
         return guests ? misfit_of_nodes(data, true) : "something that is not a list of guests";
     case API_GUESTS:

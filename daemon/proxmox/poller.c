@@ -531,6 +531,7 @@ static bool copy_config(struct poller *poller, const struct config *config)
     pace_init(&poller->pace, config->poll_interval_ms);
     poller->expected_ms = config->poll_interval_ms;
     poller->answer_timeout_ms = config->answer_timeout_ms;
+    poller->trust_ha = config->trust_ha;
     poller->pools = calloc(config->pool_count, sizeof(*poller->pools));
     poller->aliases = calloc(config->alias_count ? config->alias_count : 1, sizeof(*poller->aliases));
     if (!poller->pools || !poller->aliases)

@@ -245,6 +245,7 @@ bool poller_judge(struct poller *poller, const struct inventory *made)
                                      .guests = guests,
                                      .guest_count = count,
                                      .others = others,
+                                     .ha_status = poller->trust_ha,
                                      .members_unknown = !made,
                                      .release = poller->release};
     if (!pools || !guests || !others)

@@ -50,6 +50,7 @@ struct poller {
     struct pace pace;
     int64_t expected_ms; /* between rounds, by the pace after the last good one */
     int64_t answer_timeout_ms;
+    bool trust_ha; /* HA's status is to be read */
     struct config_alias *aliases;
     size_t alias_count;
     struct pool_answer *pools;

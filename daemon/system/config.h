@@ -78,6 +78,7 @@ struct config {
     int64_t deadline_ms;
     int64_t lock_wait_ms;
     int64_t stop_timeout_ms; /* whole seconds for Proxmox */
+    bool trust_ha;           /* dead-host = trust-ha */
     /* [nodes] */
     struct config_alias *aliases;
     size_t alias_count;

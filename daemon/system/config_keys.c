@@ -198,6 +198,16 @@ static int set_least_privilege(struct config *config, const struct config_key *k
     return bad(problem, "is not allowed here; allowed: enforce, warn");
 }
 
+static int set_dead_host(struct config *config, const struct config_key *key, const char *value,
+                         struct config_problem *problem)
+{
+    (void)key;
+    config->trust_ha = strcmp(value, "trust-ha") == 0;
+    if (config->trust_ha || strcmp(value, "fail") == 0)
+        return 0;
+    return bad(problem, "is not allowed here; allowed: fail, trust-ha");
+}
+
 static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
                           struct config_problem *problem)
 {
@@ -237,6 +247,7 @@ const struct config_key config_keys[] = {
      .max = 10 * MINUTE, .step = MS},
     {CONFIG_FENCE, "stop-timeout", set_duration, AT(stop_timeout_ms), .fallback = "3s", .min = 0,
      .max = 60 * SECOND, .step = SECOND},
+    {CONFIG_FENCE, "dead-host", set_dead_host, .fallback = "fail"},
     {CONFIG_SOCKET, "path", set_socket_path, AT(socket_path), .fallback = "/run/fence-broker/broker.sock"},
     {CONFIG_SOCKET, "metrics-path", set_socket_path, AT(metrics_path),
      .fallback = "/run/fence-broker/metrics.sock"},

@@ -95,10 +95,50 @@ static bool point_7(const struct proof_facts *s)
     return stopped_ms - first_ms <= s->stop_timeout_ms + 10 * SECOND;
 }
 
+/* The second way: the host is dead. A list of guests L was asked for after the request arrived and after
+ * that, and names the guest there … */
+static bool is_listed(const struct proof_facts *s)
+{
+    return s->listed && s->listed_ms >= s->request_ms && s->listed_ms >= s->dead_from_ms;
+}
+
+/* … and a list of hosts that was asked for after L shows the host offline, and online as many as are needed.
+ */
+static bool host_is_gone(const struct proof_facts *s)
+{
+    return s->hosts != NULL && s->hosts->asked_ms >= s->listed_received_ms && !s->hosts->host_online &&
+           s->hosts->online >= s->hosts->required;
+}
+
+/* Its lock in L hides nothing (point 3). */
+static bool is_off_by_death(const struct proof_facts *s)
+{
+    return s->dead && is_listed(s) && !s->listed_hidden && host_is_gone(s);
+}
+
+/* Likewise, where the host is dead. */
+static bool is_missing_by_death(enum proof_point point, const struct proof_facts *s)
+{
+    switch (point) {
+    case PROOF_NOT_LISTED:
+        return !is_listed(s);
+    case PROOF_HIDDEN:
+        return s->listed_hidden;
+    case PROOF_HOSTS:
+        return s->hosts == NULL || s->hosts->asked_ms < s->listed_received_ms || s->hosts->host_online;
+    case PROOF_MINORITY:
+        return s->hosts->online < s->hosts->required;
+    default:
+        return false;
+    }
+}
+
 /* The point that is named is one that does not hold. */
 static bool is_missing(enum proof_point point, const struct proof_facts *s)
 {
     switch (point) {
+    case PROOF_NOT_LISTED:
+        return false;
     case PROOF_NOT_READ:
         return !s->read || s->asked_ms < s->request_ms;
     case PROOF_RUNS:
@@ -136,30 +176,37 @@ void prove(void)
     struct proof_hosts hosts;
     bool has_hosts;
     MAKE_BOOL(facts.hosts_under_way);
+    MAKE_BOOL(facts.dead);
     facts.hosts = has_hosts ? &hosts : NULL;
     ASSUME(is_near(facts.request_ms) && is_near(facts.asked_ms) && is_near(facts.received_ms));
     ASSUME(is_near(facts.ended_ms) && is_near(facts.idle_ms) && is_near(facts.start_until_ms));
     ASSUME(is_near(facts.start_ended_ms) && is_near(facts.ha_taken_ms) && is_near(facts.killing_since_ms));
     ASSUME(is_near(facts.ha_calm_ms) && is_near(facts.stopped_ms) && is_near(facts.stop_timeout_ms));
+    ASSUME(is_near(facts.dead_from_ms) && is_near(facts.listed_ms) && is_near(facts.listed_received_ms));
     ASSUME(is_near(hosts.asked_ms));
 
     enum proof_point point = proof_of(&facts);
-    CLAIM(point != PROOF_OFF || point_1(&facts), "off is proven only with point 1");
-    CLAIM(point != PROOF_OFF || point_2(&facts), "off is proven only with point 2");
-    CLAIM(point != PROOF_OFF || point_3(&facts), "off is proven only with point 3");
-    CLAIM(point != PROOF_OFF || point_4(&facts), "off is proven only with point 4");
-    CLAIM(point != PROOF_OFF || point_5(&facts), "off is proven only with point 5");
-    CLAIM(point != PROOF_OFF || point_6(&facts), "off is proven only with point 6");
-    CLAIM(point != PROOF_OFF || point_7(&facts), "off is proven only with point 7");
+    bool off = point == PROOF_OFF && !facts.dead;
+    CLAIM(!off || point_1(&facts), "off is proven only with point 1");
+    CLAIM(!off || point_2(&facts), "off is proven only with point 2");
+    CLAIM(!off || point_3(&facts), "off is proven only with point 3");
+    CLAIM(!off || point_4(&facts), "off is proven only with point 4");
+    CLAIM(!off || point_5(&facts), "off is proven only with point 5");
+    CLAIM(!off || point_6(&facts), "off is proven only with point 6");
+    CLAIM(!off || point_7(&facts), "off is proven only with point 7");
+    CLAIM(!facts.dead || (point == PROOF_OFF) == is_off_by_death(&facts),
+          "on a dead host off is proven where the guest died with it, and nowhere else");
     bool all = point_1(&facts) && point_2(&facts) && point_3(&facts) && point_4(&facts) && point_5(&facts) &&
                point_6(&facts) && point_7(&facts);
-    CLAIM(!all || point == PROOF_OFF, "off is proven wherever all points hold");
-    CLAIM(point == PROOF_OFF || is_missing(point, &facts), "the point that is named is missing");
+    CLAIM(facts.dead || !all || point == PROOF_OFF, "off is proven wherever all points hold");
+    CLAIM(point == PROOF_OFF || (facts.dead ? is_missing_by_death(point, &facts) : is_missing(point, &facts)),
+          "the point that is named is missing");
 
-    REACHED(point == PROOF_OFF && facts.ha && facts.ha_state == PROOF_HA_REQUEST_STOP);
-    REACHED(point == PROOF_OFF && !facts.ha && facts.seen_running && facts.killing_since_ms &&
-            !facts.devices);
-    REACHED(point == PROOF_OFF && !facts.ha && !facts.seen_running && !facts.stopped_ok);
+    REACHED(point == PROOF_OFF && facts.dead);
+    REACHED(point == PROOF_MINORITY && facts.dead);
+    REACHED(off && facts.ha && facts.ha_state == PROOF_HA_REQUEST_STOP);
+    REACHED(off && !facts.ha && facts.seen_running && facts.killing_since_ms && !facts.devices);
+    REACHED(off && !facts.ha && !facts.seen_running && !facts.stopped_ok);
     REACHED(point == PROOF_UNDEAD);
     REACHED(point == PROOF_HOST_OFFLINE);
 }

@@ -113,6 +113,23 @@ static bool point_7(const struct step *step)
     return true;
 }
 
+/* The second way: Proxmox HA has fenced the host, by its last word; the guest was listed there after the
+ * request and since it was fenced (a guest of HA's: since it left), with no lock that hides it; and this list
+ * of the hosts, asked for after that one, shows the host offline. */
+static bool died_with_host(const struct step *step, const struct step_event *event)
+{
+    const struct dead_hosts_answer *host = &event->word.host;
+    int64_t since_ms = step->ha.managed ? host->left_ms : host->fenced_ms;
+    const char *lock = step->death.lock;
+    return event->word.trusted && host->state == DEAD_HOSTS_FENCED && step->death.listed_ms != 0 &&
+           step->death.listed_ms >= step->course.floor_ms && step->death.listed_ms >= since_ms &&
+           !is(lock, "migrate") && !is(lock, "suspended") && !is(lock, "suspending") &&
+           !is(lock, "rollback") && event->result->asked_ms >= step->death.listed_received_ms &&
+           event->result->outcome == API_OK && event->decoded && event->node &&
+           is(event->node, step->place.node) && !event->census.host_online &&
+           event->census.online >= nodes_required(step->params.min_online_nodes, event->census.known);
+}
+
 void prove(void)
 {
     struct step before, step;
@@ -123,7 +140,7 @@ void prove(void)
     step = before;
 
     step_off_hosts(&step, &effects, &event);
-    bool off = effects.verified;
+    bool dead = died_with_host(&before, &event), off = effects.verified && !dead;
     CLAIM(!off || point_1(&before), "off is answered only with point 1");
     CLAIM(!off || point_2(&before), "off is answered only with point 2");
     CLAIM(!off || point_3(&before), "off is answered only with point 3");
@@ -132,10 +149,12 @@ void prove(void)
     CLAIM(!off || !before.ha.managed || point_6(&before), "off is answered only with point 6");
     CLAIM(!off || point_7(&before), "off is answered only with point 7");
     CLAIM(effects.send == STEP_SEND_NONE, "and nothing is sent before that is told");
-    CLAIM(before.phase == STEP_POWERING_ON || step.phase != STEP_POWERING_ON || off,
+    CLAIM(before.phase == STEP_POWERING_ON || step.phase != STEP_POWERING_ON || effects.verified,
           "no power-on without it");
     REACHED(off && before.ha.managed);
     REACHED(off && !before.ha.managed && step.phase == STEP_POWERING_ON);
     REACHED(off && step.phase == STEP_WATCHING);
-    REACHED(effects.ended && !off);
+    REACHED(effects.ended && !effects.verified);
+    REACHED(effects.verified && dead && before.ha.managed);
+    REACHED(effects.verified && dead && step.phase == STEP_POWERING_ON);
 }

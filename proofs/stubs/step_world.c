@@ -19,6 +19,19 @@ static void end_status(struct pve_status *status)
     END(status->name);
 }
 
+/* What dead_hosts can say. */
+static void near_word(struct dead_hosts_word *word)
+{
+    ASSUME(word->host.state >= DEAD_HOSTS_UNKNOWN && word->host.state <= DEAD_HOSTS_FENCED);
+    ASSUME(word->host.missing >= DEAD_HOSTS_NOTHING && word->host.missing <= DEAD_HOSTS_TIME);
+    NEAR(word->host.left_ms);
+    NEAR(word->host.fenced_ms);
+    NEAR(word->host.due_ms);
+    MAKE_BOOL(word->trusted);
+    MAKE_BOOL(word->disarmed);
+    MAKE_BOOL(word->host.watched);
+}
+
 void any_step(struct step *step)
 {
     struct step any;
@@ -49,6 +62,10 @@ void any_step(struct step *step)
     NEAR(any.ha.listed_ms);
     NEAR(any.list.asked_ms);
     NEAR(any.list.received_ms);
+    NEAR(any.death.told_ms);
+    NEAR(any.death.listed_ms);
+    NEAR(any.death.listed_received_ms);
+    near_word(&any.death.word);
     NEAR(any.lock.since_ms);
     NEAR(any.trouble.refused_since_ms);
     end_calls(&any.calls);
@@ -60,20 +77,22 @@ void any_step(struct step *step)
     END(any.place.other);
     END(any.ha.listed);
     END(any.lock.name);
+    END(any.death.lock);
     end_status(&any.read.status);
     end_error(&any.trouble.error);
     *step = any;
 }
 
 static struct api_result any_result;
-static char node_text[PVE_NODE_MAX], state_text[PVE_HA_MAX], endpoint_text[2], reason_text[2];
+static char node_text[PVE_NODE_MAX], state_text[PVE_HA_MAX], lock_text[PVE_LOCK_MAX], endpoint_text[2],
+    reason_text[2];
 
 void any_event(struct step_event *event)
 {
     struct step_event any;
     struct api_result result;
-    bool has_node, has_state, has_errors;
-    char node[PVE_NODE_MAX], state[PVE_HA_MAX], endpoint[2], reason[2];
+    bool has_node, has_state, has_errors, has_lock;
+    char node[PVE_NODE_MAX], state[PVE_HA_MAX], lock[PVE_LOCK_MAX], endpoint[2], reason[2];
     static char errors;
     ASSUME(any.kind >= STEP_EVENT_BEGIN && any.kind <= STEP_EVENT_LOCATED);
     ASSUME(any.type >= PVE_QEMU && any.type <= PVE_LXC);
@@ -84,15 +103,18 @@ void any_event(struct step_event *event)
     ASSUME(result.outcome >= API_OK && result.outcome <= API_UNSENT);
     end_error(&result.error);
     end_status(&any.status);
+    near_word(&any.word);
     END(any.task.exit);
     END(any.census.other);
     END(any.upid);
     END(node);
     END(state);
+    END(lock);
     END(endpoint);
     END(reason);
     memcpy(node_text, node, sizeof(node));
     memcpy(state_text, state, sizeof(state));
+    memcpy(lock_text, lock, sizeof(lock));
     memcpy(endpoint_text, endpoint, sizeof(endpoint));
     memcpy(reason_text, reason, sizeof(reason));
     result.data = NULL;
@@ -104,5 +126,6 @@ void any_event(struct step_event *event)
     any.result = &any_result;
     any.node = has_node ? node_text : NULL;
     any.ha_state = has_state ? state_text : NULL;
+    any.lock = has_lock ? lock_text : NULL;
     *event = any;
 }

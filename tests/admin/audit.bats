@@ -84,6 +84,17 @@ value() { perl -MJSON::PP -e 'local $/; my $a = JSON::PP->new->utf8->decode(<STD
     [[ $output == *'there is no pool nolab in this user.cfg'* ]]
 }
 
+@test "what dead-host = trust-ha needs is more than fencing needs where that is not said, and where it propagates" {
+    printf '%s\n' 'role:FenceBrokerHA:Sys.Audit:' 'acl:0:/:fence@pve,fence@pve!broker:FenceBrokerHA:' >>"$T/user.cfg"
+    run audit
+    row ' fence@pve!broker on / Sys.Audit'
+    run audit --trust-ha
+    no_row 'fence@pve!broker on / '
+    sed -i 's/^acl:0:\/:fence/acl:1:\/:fence/' "$T/user.cfg"
+    run audit --trust-ha
+    row ' fence@pve!broker on / Sys.Audit'
+}
+
 @test "JSON has identities with their privileges, pools, warnings and findings" {
     run audit --json
     [ "$(value '(grep { $_->{id} eq "fence\@pve!broker" } @{$a->{identities}})[0]{may_log_in}')" = 1 ]

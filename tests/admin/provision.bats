@@ -82,6 +82,20 @@ refused() {
     refused "--with-vm-monitor needs --pve 7 or --pve 8" "${WISH[@]}" --with-vm-monitor
 }
 
+@test "for dead-host = trust-ha Sys.Audit is granted on / alone, by a role of its own, and --remove takes it away" {
+    ran --trust-ha
+    did "pveum role add FenceBrokerHA --privs Sys.Audit"
+    did "pveum acl modify / --users fence@pve --roles FenceBrokerHA --propagate 0"
+    did "pveum acl modify / --tokens fence@pve!broker --roles FenceBrokerHA --propagate 0"
+    printf '%s\n' 'user:fence@pve:1:0::::::' 'token:fence@pve!broker:0:1::' 'role:FenceBrokerHA:Sys.Audit:' >>"$T/user.cfg"
+    ran --trust-ha --remove
+    did "pveum acl delete / --users fence@pve --roles FenceBrokerHA"
+    did "pveum acl delete / --tokens fence@pve!broker --roles FenceBrokerHA"
+    did "pveum role delete FenceBrokerHA"
+    ran --remove
+    did_not "FenceBrokerHA"
+}
+
 @test "--remove takes away what bears our mark, and the role unless a grant names it" {
     cat >>"$T/user.cfg" <<-'END'
 	user:fence@pve:1:0::::made by fence_brokerd provision::

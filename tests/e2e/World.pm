@@ -23,6 +23,13 @@ sub spit {
     close($out) or die "$path: $!\n";
 }
 
+sub append {
+    my ($path, @lines) = @_;
+    open(my $out, '>>', $path) or die "$path: $!\n";
+    print $out map { "$_\n" } @lines;
+    close($out) or die "$path: $!\n";
+}
+
 sub slurp {
     open(my $in, '<', $_[0]) or return '';
     local $/;
@@ -39,7 +46,7 @@ sub await {
     }
 }
 
-# World->new(build => DIR): the directory, removed by end()
+# World->new(build => DIR): the directory, removed by end(). clock => N: broker and clients live N times as fast; reads_ha => 1: may read HA's status
 sub new {
     my ($class, %self) = @_;
     my $t = File::Temp::tempdir('fence-broker-table.XXXXXX', TMPDIR => 1);
@@ -56,6 +63,7 @@ sub spawn {
     open(STDIN, '<', '/dev/null');
     open(STDOUT, '>', "$self->{t}/$log");
     open(STDERR, '>', "$self->{t}/$log.err");
+    @ENV{qw(LD_PRELOAD SCALED_CLOCK)} = ("$self->{build}/scaled_clock.so", $self->{clock}) if $self->{clock} && $command[0] =~ /fence_broker/;
     exec 'setpriv', '--pdeathsig', 'KILL', '--', @command or POSIX::_exit(127);
 }
 
@@ -66,6 +74,7 @@ sub start_pvesim {
     spit("$sim/cluster.conf", @lines);
     spit("$sim/user.cfg", 'user:fence@pve:1:0::::::', 'token:fence@pve!broker:0:1::', 'pool:cluster::101,102,103,104::',
         'role:FenceBroker:VM.PowerMgmt,VM.Audit,Pool.Audit:', 'acl:1:/pool/cluster:fence@pve,fence@pve!broker:FenceBroker:');
+    append("$sim/user.cfg", 'role:FenceBrokerHA:Sys.Audit:', 'acl:0:/:fence@pve,fence@pve!broker:FenceBrokerHA:') if $self->{reads_ha};
     spit("$sim/secrets", 'fence@pve table-password', 'fence@pve!broker table-secret');
     $self->{sim_pid} = $self->spawn('pvesim', "$self->{build}/pvesim", '--dir', $sim, '--scale', $scale);
     await('pvesim', START_S, sub { slurp("$self->{t}/pvesim") =~ /^pvesim: ready/m || waitpid($self->{sim_pid}, WNOHANG) });
@@ -113,6 +122,13 @@ sub ctl {
     my $answer = <$socket> // '';
     die "pvesim ctl $words: $answer" unless $answer =~ /^ok\b/;
     return $answer;
+}
+
+# calls(NAME): so many of that call pvesim has had
+sub calls {
+    my ($self, $name) = @_;
+    my ($count) = $self->ctl('stats') =~ /^call \Q$name\E (\d+)$/m;
+    return $count // 0;
 }
 
 # ---- the guests, as the kernel has them ----

@@ -63,6 +63,8 @@ api_handler api_version, api_domains, api_ticket, api_permissions;
 api_handler api_resources, api_pools, api_pool, api_nodes;
 /* api_guest.c */
 api_handler api_status, api_config, api_power;
+/* api_ha.c */
+api_handler api_ha_status;
 /* api_provision.c */
 api_handler api_roles, api_role, api_change_role, api_create_pool, api_update_pool, api_delete_pool;
 api_handler api_groups, api_update_user, api_change_group, api_create_user, api_user, api_delete_user,

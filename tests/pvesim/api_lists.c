@@ -4,6 +4,7 @@
  */
 #include "api.h"
 #include "auth.h"
+#include "ha_hosts.h"
 #include "server.h"
 #include "system/cleanup.h"
 
@@ -91,8 +92,9 @@ static void out_guests(const struct sim *sim, const struct call *call, struct ou
     }
 }
 
-static void out_node(const struct call *call, const struct node *node, struct out *out)
+static void out_node(const struct sim *sim, const struct call *call, const struct node *node, struct out *out)
 {
+    const char *ha_state = ha_hosts_state(sim, node);
     _cleanup_(freep) char *id = NULL;
     bool seen = cluster_sees(call->endpoint, node), online = seen || call->endpoint->corosync_died;
     bool statistics = seen && !node->pvestatd_hangs;
@@ -105,8 +107,8 @@ static void out_node(const struct call *call, const struct node *node, struct ou
     out_string(out, "status", !online ? "offline" : statistics ? "online" : "unknown");
     if (statistics)
         out_string(out, "level", "");
-    if (node->ha_state)
-        out_string(out, "hastate", node->ha_state);
+    if (ha_state)
+        out_string(out, "hastate", ha_state);
 }
 
 struct pool_list {
@@ -161,7 +163,7 @@ void api_resources(struct sim *sim, struct call *call, struct reply *reply)
         out_guests(sim, call, &out);
     for (const struct node *node = sim->cluster->nodes; node && (!type || strcmp(type, "node") == 0);
          node = node->next) {
-        out_node(call, node, &out);
+        out_node(sim, call, node, &out);
         out_close(&out, '}');
     }
     out_close(&out, ']');
@@ -174,7 +176,7 @@ void api_nodes(struct sim *sim, struct call *call, struct reply *reply)
     out_open(&out, "data", '[');
     for (const struct node *node = sim->cluster->nodes; node; node = node->next) {
         const char *fingerprint = server_fingerprint(sim->server, node);
-        out_node(call, node, &out);
+        out_node(sim, call, node, &out);
         if (fingerprint)
             out_string(&out, "ssl_fingerprint", fingerprint);
         out_close(&out, '}');

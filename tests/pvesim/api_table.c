@@ -102,6 +102,7 @@ const struct api_row api_rows[] = {
     {"domains", "GET", "/access/domains", API_NO_LOGIN, NULL, NULL, no_params, api_domains},
     {"ticket", "POST", "/access/ticket", API_NO_LOGIN, NULL, NULL, ticket_params, api_ticket},
     {"permissions", "GET", "/access/permissions", 0, NULL, NULL, permissions_params, api_permissions},
+    {"ha-status", "GET", "/cluster/ha/status/current", 0, "/", "Sys.Audit", no_params, api_ha_status},
     {"resources", "GET", "/cluster/resources", 0, NULL, NULL, resources_params, api_resources},
     {"pools", "GET", "/pools", 0, NULL, NULL, pools_params, api_pools},
     {"pool", "GET", "/pools/{poolid}", 0, NULL, NULL, no_params, api_pool},

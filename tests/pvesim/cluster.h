@@ -35,15 +35,26 @@ struct frozen_guest {
     UT_hash_handle hh;
 };
 
+/* What a host's HA does (ha_hosts.h). */
+enum ha_host_state { HA_HOST_ONLINE, HA_HOST_UNKNOWN, HA_HOST_FENCE };
+struct ha_host {
+    enum ha_host_state state; /* by the manager's word */
+    bool active;              /* its LRM is: it holds its agent lock and its watchdog */
+    bool no_watchdog;         /* of the hardware: nothing ever resets it */
+    int64_t written_ms;       /* the timestamp of its LRM, by the clock of HA */
+    int64_t left_ms;          /* when the manager missed it; 0: it is there */
+};
+
 struct node {
     char *name;
     enum node_state state;
     int64_t booted_ms;           /* CLOCK_BOOTTIME: when it came back from NODE_DEAD; 0: with this machine */
     char *listen;                /* HOST:PORT wanted; NULL: no endpoint of its own */
     struct frozen_guest *frozen; /* what it knew when it was cut off */
-    char *ha_state;              /* shown by cluster/resources; NULL: nothing */
-    bool pvestatd_hangs;         /* for five minutes and more: its statistics are gone */
-    bool corosync_died;          /* likewise, and so it was cut off: still shows the members it had */
+    struct ha_host ha;
+    char *ha_state;      /* shown by cluster/resources instead of what HA says; NULL: that */
+    bool pvestatd_hangs; /* for five minutes and more: its statistics are gone */
+    bool corosync_died;  /* likewise, and so it was cut off: still shows the members it had */
     struct node *next;
 };
 

@@ -3,6 +3,7 @@
 #include "auth.h"
 #include "fault.h"
 #include "ha.h"
+#include "ha_hosts.h"
 #include "power.h"
 #include "server.h"
 #include "system/cleanup.h"
@@ -164,6 +165,10 @@ static const char *do_node(struct peer *peer, char *rest)
         node->pvestatd_hangs = strcmp(rest, "pvestatd=hangs") == 0;
         return ok(peer);
     }
+    if (node && rest && (strcmp(rest, "watchdog=none") == 0 || strcmp(rest, "watchdog=works") == 0)) {
+        node->ha.no_watchdog = strcmp(rest, "watchdog=none") == 0;
+        return ok(peer);
+    }
     bool corosync_died = rest && strcmp(rest, "corosync-died") == 0;
     for (size_t i = 0; node && rest && i < ARRAY_LEN(states); i++) {
         if (strcmp(corosync_died ? "cut" : rest, states[i]) != 0)
@@ -174,7 +179,16 @@ static const char *do_node(struct peer *peer, char *rest)
         ha_node_changed(peer->sim, node);
         return ok(peer);
     }
-    return "usage: node NAME online|dead|cut|corosync-died|hastate=STATE|pvestatd=hangs|runs";
+    return "usage: node NAME "
+           "online|dead|cut|corosync-died|hastate=STATE|pvestatd=hangs|runs|watchdog=none|works";
+}
+
+static const char *do_ha(struct peer *peer, char *rest)
+{
+    if (!rest || (strcmp(rest, "arm") != 0 && strcmp(rest, "disarm") != 0))
+        return "usage: ha arm|disarm";
+    ha_hosts_arm(peer->sim->ha, strcmp(rest, "arm") == 0);
+    return ok(peer);
 }
 
 static const char *do_certificate(struct peer *peer, char *rest)
@@ -401,13 +415,28 @@ static const struct {
     const char *word;
     handler *handle;
 } words[] = {
-    {"guests", do_guests}, {"set", do_set},           {"start", do_start},
-    {"stop", do_stop},     {"shutdown", do_shutdown}, {"kill", do_kill},
-    {"node", do_node},     {"fault", do_fault},       {"clear", do_clear},
-    {"faults", do_faults}, {"scale", do_scale},       {"401-delay", do_denied_delay},
-    {"idle-ms", do_idle},  {"clock", do_clock},       {"ticket-life", do_ticket_life},
-    {"stats", do_stats},   {"log", do_log},           {"tasks", do_tasks},
-    {"reload", do_reload}, {"wait", do_wait},         {"certificate", do_certificate},
+    {"guests", do_guests},
+    {"set", do_set},
+    {"start", do_start},
+    {"stop", do_stop},
+    {"shutdown", do_shutdown},
+    {"kill", do_kill},
+    {"node", do_node},
+    {"ha", do_ha},
+    {"fault", do_fault},
+    {"clear", do_clear},
+    {"faults", do_faults},
+    {"scale", do_scale},
+    {"401-delay", do_denied_delay},
+    {"idle-ms", do_idle},
+    {"clock", do_clock},
+    {"ticket-life", do_ticket_life},
+    {"stats", do_stats},
+    {"log", do_log},
+    {"tasks", do_tasks},
+    {"reload", do_reload},
+    {"wait", do_wait},
+    {"certificate", do_certificate},
 };
 
 static void read_cb(struct bufferevent *bev, void *context)

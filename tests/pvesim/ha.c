@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RECOVERY_MS 120000 /* from a host's death to its services' start elsewhere, scaled */
+#define RECOVERY_MS 10000 /* between two attempts to bring a service up elsewhere, scaled */
 
 bool ha_managed(const struct guest *guest)
 {
@@ -62,23 +62,21 @@ static void begin(struct guest *guest, bool start)
         set_state(guest, "stopped"); /* a container that does not run is refused, and is what was wanted */
 }
 
+/* to another host, in the state that was asked for */
 static void recover(struct guest *guest)
 {
-    /* a host that is cut off has reset itself by now: its watchdog was not fed */
-    if (guest->tree) {
-        guest_kill(guest);
-        act_later(guest, guest->ha_ms);
+    bool wanted = strcmp(guest->config.ha_request, "started") == 0;
+    struct node *node = guest->sim->cluster->nodes;
+    while (node && node->state != NODE_ONLINE)
+        node = node->next;
+    if (guest->tree || !node) { /* what still runs there has the disks */
+        act_later(guest, RECOVERY_MS);
         return;
     }
-    for (struct node *node = guest->sim->cluster->nodes; node; node = node->next) {
-        if (node->state != NODE_ONLINE)
-            continue;
-        guest->config.node = node;
-        set_state(guest, "started");
+    guest->config.node = node;
+    set_state(guest, wanted ? "started" : "stopped");
+    if (wanted)
         begin(guest, true);
-        return;
-    }
-    act_later(guest, RECOVERY_MS);
 }
 
 /* one round of the manager for this service */
@@ -89,11 +87,10 @@ static void act_cb(evutil_socket_t fd, short what, void *context)
     if (!ha_managed(guest))
         return;
     bool offline = guest->config.node->state != NODE_ONLINE;
-    if (in_state(guest, "fence") && offline) {
+    if (in_state(guest, "recovery")) {
         recover(guest);
-    } else if (in_state(guest, "stopped") && offline && strcmp(guest->config.ha_request, "started") == 0) {
-        set_state(guest, "fence");
-        act_later(guest, RECOVERY_MS);
+    } else if (offline && in_state(guest, "stopped") && strcmp(guest->config.ha_request, "started") == 0) {
+        set_state(guest, "started"); /* and its host is fenced for that */
     } else if (drops_requests(guest) || offline) {
         return;
     } else if (strcmp(guest->config.ha_request, "stopped") == 0) {
@@ -134,14 +131,29 @@ void ha_guest_changed(struct guest *guest)
 void ha_node_changed(struct sim *sim, struct node *node)
 {
     for (struct guest *guest = sim->cluster->guests; guest; guest = guest->hh.next) {
-        if (guest->config.node != node || !ha_managed(guest) || !guest->config.ha_state)
-            continue;
-        if (node->state != NODE_ONLINE && in_state(guest, "started")) {
-            set_state(guest, "fence");
-            act_later(guest, RECOVERY_MS);
-        } else if (node->state == NODE_ONLINE && in_state(guest, "fence")) {
+        if (guest->config.node == node && ha_managed(guest) && node->state == NODE_ONLINE &&
+            (in_state(guest, "fence") || in_state(guest, "started"))) {
             set_state(guest, "started");
             act_later(guest, guest->ha_ms);
         }
+    }
+}
+
+void ha_fence(struct sim *sim, struct node *node)
+{
+    for (struct guest *guest = sim->cluster->guests; guest; guest = guest->hh.next) {
+        if (guest->config.node == node && ha_managed(guest) && !drops_requests(guest) &&
+            !in_state(guest, "stopped"))
+            set_state(guest, "fence");
+    }
+}
+
+void ha_recover(struct sim *sim, struct node *node)
+{
+    for (struct guest *guest = sim->cluster->guests; guest; guest = guest->hh.next) {
+        if (guest->config.node != node || !ha_managed(guest) || !in_state(guest, "fence"))
+            continue;
+        set_state(guest, "recovery");
+        act_later(guest, 0);
     }
 }

@@ -13,5 +13,8 @@ bool ha_managed(const struct guest *guest);
 void ha_request(struct guest *guest, const char *wanted);
 /* The guest began or ceased to run. */
 void ha_guest_changed(struct guest *guest);
-/* A host's state has changed: services of a dead one are recovered elsewhere. */
+/* A host's state has changed: one that is back has its services as they were. */
 void ha_node_changed(struct sim *sim, struct node *node);
+/* The manager fences the host, and has fenced it: its services wait, and are brought up elsewhere. */
+void ha_fence(struct sim *sim, struct node *node);
+void ha_recover(struct sim *sim, struct node *node);

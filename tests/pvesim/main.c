@@ -6,6 +6,7 @@
 #include "control.h"
 #include "fault.h"
 #include "ha.h"
+#include "ha_hosts.h"
 #include "help.h"
 #include "power.h"
 #include "server.h"
@@ -59,7 +60,7 @@ static int open_all(struct sim *sim, const char *command, char **listens, int li
     }
     if (!error)
         error = auth_load(sim, &message);
-    if (!error && !(error = faults_init(sim)) && !(error = tasks_init(sim)))
+    if (!error && !(error = faults_init(sim)) && !(error = tasks_init(sim)) && !(error = ha_hosts_open(sim)))
         error = server_open(sim);
     if (!error && (error = control_open(sim)) && asprintf(&message, "control.sock: %s", strerror(-error)) < 0)
         message = NULL;
@@ -77,6 +78,7 @@ static void close_all(struct sim *sim)
 {
     control_free(TAKE(sim->control));
     server_free(TAKE(sim->server));
+    ha_hosts_free(TAKE(sim->ha));
     cluster_free(TAKE(sim->cluster));
     tasks_free(TAKE(sim->tasks));
     faults_free(TAKE(sim->faults));

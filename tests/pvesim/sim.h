@@ -17,6 +17,7 @@ struct faults;
 struct tasks;
 struct server;
 struct control;
+struct ha_hosts;
 
 struct sim {
     struct event_base *base;
@@ -27,6 +28,7 @@ struct sim {
     struct tasks *tasks;
     struct server *server;
     struct control *control;
+    struct ha_hosts *ha;
     double scale;            /* of all delays that real Proxmox has */
     int64_t denied_delay_ms; /* of a 401; -1: three seconds, scaled */
     int64_t clock_offset_s;  /* added to the wall clock */

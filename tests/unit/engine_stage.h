@@ -170,6 +170,7 @@ static struct json_object *answer_of(const struct flight *flight)
         return list_hosts();
     case API_TASKS:
         return list_tasks(flight);
+    case API_HA_STATUS:
     case API_GUESTS:
     case API_CONFIG:
     case API_RESOURCES:

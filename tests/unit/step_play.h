@@ -25,7 +25,7 @@ struct flight {
     bool overrule, lost;
     struct step_event event;
     struct api_result result;
-    char reason[96];
+    char reason[96], lock[PVE_LOCK_MAX];
 };
 
 /* Our own power calls, as they truly are. */
@@ -210,6 +210,13 @@ static void serve_task(struct episode *episode, struct flight *flight)
     flight->event.task = task_of(task);
 }
 
+static struct node_census census_of(const struct world *world, int endpoint, int host)
+{
+    return (struct node_census){.online = world_online(world, endpoint),
+                                .known = WORLD_HOSTS,
+                                .host_online = world_reaches(world, endpoint, host)};
+}
+
 static void serve_lists(struct episode *episode, struct flight *flight, enum kind kind)
 {
     struct world *world = &episode->world;
@@ -219,12 +226,14 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
         flight->event.type = world->container ? PVE_LXC : PVE_QEMU;
         if (world->ha.managed && world->ha.state != WORLD_HA_UNSERVED)
             flight->event.ha_state = world_ha_state_name(world->ha.state);
+        memcpy(flight->lock, world->lock, sizeof(flight->lock));
+        flight->event.lock = flight->lock[0] ? episode->flights[kind].lock : NULL;
+        flight->event.with_hosts = true;
+        flight->event.census = census_of(world, flight->endpoint, world_host_number(flight->event.node));
     } else if (kind == HOSTS) {
         int host = world_host_number(flight->node);
-        flight->event.census =
-            (struct node_census){.online = world_online(world, flight->endpoint),
-                                 .known = WORLD_HOSTS,
-                                 .host_online = world_reaches(world, flight->endpoint, host)};
+        flight->event.census = census_of(world, flight->endpoint, host);
+        flight->event.word = world_death(world, host);
         for (int other = 0; other < WORLD_HOSTS; other++) {
             if (other != host && world_reaches(world, flight->endpoint, other))
                 snprintf(flight->event.census.other, PVE_NODE_MAX, "%s", world_host_name(other));

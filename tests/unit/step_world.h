@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "fence/dead_hosts.h"
 #include "proxmox/api.h"
 
 #include <stdint.h>
@@ -60,8 +61,11 @@ enum world_ha_state {
     WORLD_HA_UNSERVED,
 };
 
-#define WORLD_HA_ROUND_MS 10000  /* CRM and LRM each have a round within this */
-#define WORLD_HA_FENCE_MS 60000  /* a host that is cut off resets itself */
+#define WORLD_HA_ROUND_MS 10000 /* CRM and LRM each have a round within this */
+#define WORLD_HA_FENCE_MS 60000 /* a host that is cut off resets itself */
+#define WORLD_WATCHDOG_MS 71000 /* … at most so long after it was cut off */
+#define WORLD_OFFLINE_MS  5000  /* until samples show it offline */
+#define WORLD_LASTING_MS  180000
 #define WORLD_HA_GONE_MS  120000 /* … and then its services are brought up elsewhere */
 
 /* The HA manager: what it was asked, what it believes, and when it looks next. */
@@ -88,9 +92,13 @@ struct world {
     uint64_t random;
     unsigned faults;
     bool container, has_nics;
-    int home;            /* where the guest's configuration is, by the majority's view */
-    int cut;             /* the host that is cut off, -1 */
-    int cut_home;        /* its view, from then */
+    bool lasting; /* who is cut off stays so for a while */
+    bool trusted; /* dead-host = trust-ha */
+    bool watched; /* a guest's host that is cut off is reset by its watchdog, also without an HA service of
+                     ours */
+    int home;     /* where the guest's configuration is, by the majority's view */
+    int cut;      /* the host that is cut off, -1 */
+    int cut_home; /* its view, from then */
     int64_t rejoined_ms; /* when a host last came back: its old answers may just be taken for fresh ones */
     char lock[PVE_LOCK_MAX];
     int64_t lock_until_ms;
@@ -358,12 +366,16 @@ static void world_finish_migration(struct world *world)
 
 static void world_cut(struct world *world)
 {
+    if (world->lasting && world->cut >= 0 && world->now_ms - world->cut_ms < WORLD_LASTING_MS)
+        return;
     if (world->cut >= 0) {
         world->cut = -1; /* its own view is the cluster's again */
         world->rejoined_ms = world->now_ms;
         return;
     }
     world->cut = (int)world_between(world, 0, WORLD_HOSTS - 1);
+    if (world->lasting)
+        world->cut = world->home;
     world->cut_home = world->home;
     world->cut_ms = world->now_ms;
     world->ha.cut_state = world->ha.state;
@@ -538,6 +550,40 @@ static void world_whim(struct world *world)
         world_twin_acts(world);
 }
 
+/* ---- dead hosts ---- */
+
+static bool world_is_watched(const struct world *world)
+{
+    return world->watched || world->ha.managed;
+}
+
+/* What dead_hosts says of a host by all that is known at this moment: late, and only where a watchdog is. */
+__attribute__((unused)) static struct dead_hosts_word world_death(const struct world *world, int host)
+{
+    struct dead_hosts_word word = {.trusted = world->trusted};
+    struct dead_hosts_answer *answer = &word.host;
+    int64_t age_ms = world->now_ms - world->cut_ms - WORLD_OFFLINE_MS;
+    if (!world->trusted)
+        return word;
+    answer->missing = world_is_watched(world) ? DEAD_HOSTS_NOTHING : DEAD_HOSTS_UNWATCHED;
+    answer->state = DEAD_HOSTS_ONLINE;
+    answer->watched = world_is_watched(world);
+    if (host != world->cut || age_ms < 0)
+        return word;
+    answer->state = DEAD_HOSTS_OFFLINE;
+    answer->left_ms = world->cut_ms + WORLD_OFFLINE_MS;
+    answer->due_ms = answer->left_ms + DEAD_HOSTS_LOCK_MS;
+    bool recovered = world->ha.managed && world->home != world->cut && age_ms >= DEAD_HOSTS_RECOVERED_MS;
+    if (!answer->watched || !(recovered || age_ms >= DEAD_HOSTS_LOCK_MS)) {
+        answer->missing = answer->watched ? DEAD_HOSTS_TIME : answer->missing;
+        return word;
+    }
+    *answer = (struct dead_hosts_answer){.state = DEAD_HOSTS_FENCED,
+                                         .left_ms = answer->left_ms,
+                                         .fenced_ms = recovered ? world->now_ms : answer->due_ms};
+    return word;
+}
+
 /* ---- time ---- */
 
 static void world_advance(struct world *world, int64_t now_ms)
@@ -557,6 +603,8 @@ static void world_advance(struct world *world, int64_t now_ms)
     }
     for (unsigned i = 0; i < world->task_count; i++)
         world_advance_task(world, &world->tasks[i]);
+    if (world->watched && world->cut >= 0 && now_ms - world->cut_ms > WORLD_WATCHDOG_MS)
+        world->process[world->cut] = (struct world_process){0};
     if (world->ha.managed)
         world_ha_advance(world);
 }
@@ -617,6 +665,9 @@ static void world_init(struct world *world, uint64_t seed, unsigned without, uns
     }
     world->ha.crm_ms = world->now_ms + world_between(world, 0, WORLD_HA_ROUND_MS);
     world->ha.lrm_ms = world->now_ms + world_between(world, 0, WORLD_HA_ROUND_MS);
+    world->trusted = world_chance(world, 50);
+    world->watched = world_chance(world, 50);
+    world->lasting = world_chance(world, 50);
 }
 
 /* ---- what the API shows ---- */

@@ -50,6 +50,7 @@ static void test_every_call_of_the_list_has_its_path_and_nothing_else(void **sta
         [API_RESOURCES] = {"/api2/json/cluster/resources", NULL},
         [API_GUESTS] = {"/api2/json/cluster/resources?type=vm", NULL},
         [API_NODES] = {"/api2/json/cluster/resources?type=node", NULL},
+        [API_HA_STATUS] = {"/api2/json/cluster/ha/status/current", NULL},
         [API_POOL] = {"/api2/json/pools/cluster1", NULL},
         [API_POOL_NESTED] = {"/api2/json/pools?poolid=cluster1", NULL},
         [API_STATUS] = {"/api2/json/nodes/pve1/qemu/100/status/current", NULL},

@@ -71,6 +71,7 @@ static void test_the_smallest_configuration_has_the_documented_defaults(void **s
     assert_int_equal(config->answer_timeout_ms, 4000);
     assert_int_equal(config->min_online_nodes, 0);
     assert_false(config->excess_tolerated);
+    assert_false(config->trust_ha);
     assert_int_equal(config->deadline_ms, 240000);
     assert_int_equal(config->lock_wait_ms, 5000);
     assert_int_equal(config->stop_timeout_ms, 3000);
@@ -92,7 +93,7 @@ static void test_every_key_arrives_where_it_belongs(void **state)
                "endpoint=pve1.example.com\n\tendpoint =  192.0.2.12:8007\tas  pve2  \n"
                "user = fence@pve\nsecret-file = /s\nca-file = /c a\npool = a/b/c\npool = d\n"
                "poll-interval = 1s\nanswer-timeout = 500ms\nmin-online-nodes = 1\nleast-privilege = warn\n"
-               "[fence]\ndeadline = 1h\nlock-wait = 0s\nstop-timeout = 1min\n"
+               "[fence]\ndeadline = 1h\nlock-wait = 0s\nstop-timeout = 1min\ndead-host = trust-ha\n"
                "[nodes]\nnode1 = 101\nnode-2.example.com = web.2\n"
                "[socket]\npath = /p\nmetrics-path = /m\ngroup = _g-1.x\n"
                "[state]\ndirectory = /d\n[access]\nenable-acl = no");
@@ -112,6 +113,7 @@ static void test_every_key_arrives_where_it_belongs(void **state)
     assert_int_equal(config->answer_timeout_ms, 500);
     assert_int_equal(config->min_online_nodes, 1);
     assert_true(config->excess_tolerated);
+    assert_true(config->trust_ha);
     assert_int_equal(config->deadline_ms, 3600000);
     assert_int_equal(config->lock_wait_ms, 0);
     assert_int_equal(config->stop_timeout_ms, 60000);
@@ -531,6 +533,7 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
     assert_int_equal(config->answer_timeout_ms, defaults->answer_timeout_ms);
     assert_int_equal(config->min_online_nodes, defaults->min_online_nodes);
     assert_int_equal(config->excess_tolerated, defaults->excess_tolerated);
+    assert_int_equal(config->trust_ha, defaults->trust_ha);
     assert_int_equal(config->deadline_ms, defaults->deadline_ms);
     assert_int_equal(config->lock_wait_ms, defaults->lock_wait_ms);
     assert_int_equal(config->stop_timeout_ms, defaults->stop_timeout_ms);

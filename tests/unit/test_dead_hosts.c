@@ -237,7 +237,7 @@ static void test_lrm_wrote_something_else_and_nobody_saw_what(void **state)
     world.timestamp_s += 5; /* written since, and old by now */
     set_lost(&world);
     world.lrm = old_lrm;
-    pass(&world, 29000);
+    pass(&world, DEAD_HOSTS_GAP_MS - 1000);
     see(&world);
     expect_never(&world, DEAD_HOSTS_LRM_CHANGED);
 }
@@ -248,7 +248,7 @@ static void test_lrm_wrote_nothing_since_it_was_seen(void **state)
     struct world world = world_watched();
     set_lost(&world);
     world.lrm = old_lrm;
-    pass(&world, 29000);
+    pass(&world, DEAD_HOSTS_GAP_MS - 1000);
     see(&world);
     expect(&world, DEAD_HOSTS_OFFLINE, DEAD_HOSTS_TIME);
     poll(&world, 130000);

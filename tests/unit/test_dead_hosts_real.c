@@ -1,8 +1,8 @@
 /*
- * The room of dead hosts, fed with the answers of a real cluster of three hosts: one loses its power, with
- * and without the HA manager on it, comes back, and HA is disarmed and armed.
+ * The room of dead hosts, fed with the answers of a real cluster of three hosts as the broker reads them: one
+ * loses its power, with and without the HA manager on it, comes back, and HA is disarmed and armed.
  */
-#include "fence/dead_hosts.h"
+#include "fence/host_watch_sample.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 
@@ -16,11 +16,10 @@
 
 #include <cmocka.h>
 
-#define RECORDING   "tests/data/pve/transcripts-ha.jsonl"
-#define ENTRIES_MAX 32
-#define CLAIMS_MAX  16
-#define POLL_MS     5000
-#define BEFORE_MS   40000 /* so long the host had been as the recording's first answers show it */
+#define RECORDING  "tests/data/pve/transcripts-ha.jsonl"
+#define CLAIMS_MAX 16
+#define POLL_MS    5000
+#define BEFORE_MS  40000 /* so long the host had been as the recording's first answers show it */
 
 static struct {
     struct dead_hosts *room;
@@ -31,8 +30,6 @@ static struct {
     } claims[CLAIMS_MAX];
     size_t count;
     bool open;
-    struct dead_hosts_host hosts[ENTRIES_MAX];
-    size_t host_count;
     struct json_object *resources; /* its strings are borrowed */
 } played;
 
@@ -42,70 +39,31 @@ static const char *string_of(struct json_object *object, const char *key)
     return json_get_string(object, key, &text) ? text : NULL;
 }
 
-static void take_resources(struct json_object *list)
+static int64_t newest_timestamp(const struct dead_hosts_sample *sample)
 {
-    played.host_count = 0;
-    for (size_t i = 0; i < json_object_array_length(list); i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
-        const char *type = string_of(entry, "type");
-        if (strcmp(type, "node") == 0)
-            played.hosts[played.host_count++] =
-                (struct dead_hosts_host){.name = string_of(entry, "node"),
-                                         .hastate = string_of(entry, "hastate"),
-                                         .online = strcmp(string_of(entry, "status"), "online") == 0};
-    }
-}
+    int64_t newest_s = 0;
 
-static bool is_majority(void)
-{
-    size_t online = 0;
-    for (size_t i = 0; i < played.host_count; i++)
-        online += played.hosts[i].online;
-    return 2 * online > played.host_count;
+    for (size_t i = 0; i < sample->agent_count; i++)
+        newest_s = sample->agents[i].timestamp_s > newest_s ? sample->agents[i].timestamp_s : newest_s;
+    return newest_s;
 }
 
 static void take_ha(struct json_object *list, int64_t t_ms)
 {
-    int64_t newest_s = 0;
+    struct dead_hosts_sample sample;
+    struct json_object *hosts = NULL;
 
-    struct dead_hosts_agent agents[ENTRIES_MAX];
-    struct dead_hosts_service services[ENTRIES_MAX];
-    struct dead_hosts_sample sample = {.majority = is_majority(),
-                                       .hosts = played.hosts,
-                                       .host_count = played.host_count,
-                                       .ha_read = true,
-                                       .armed = true,
-                                       .agents = agents,
-                                       .services = services};
-
-    for (size_t i = 0; i < json_object_array_length(list); i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
-        const char *type = string_of(entry, "type"), *node = string_of(entry, "node");
-        int64_t timestamp_s = 0;
-        bool quorate = true;
-        json_get_int(entry, "timestamp", 0, INT64_MAX, &timestamp_s);
-        if (strcmp(type, "quorum") == 0 && json_get_flag(entry, "quorate", &quorate))
-            sample.majority &= quorate;
-        else if (strcmp(type, "fencing") == 0)
-            sample.armed = dead_hosts_armed(string_of(entry, "armed-state"));
-        else if (strcmp(type, "lrm") == 0)
-            agents[sample.agent_count++] =
-                (struct dead_hosts_agent){.host = node,
-                                          .lrm = dead_hosts_lrm_of(string_of(entry, "status")),
-                                          .timestamp_s = timestamp_s};
-        else if (strcmp(type, "service") == 0)
-            services[sample.service_count++] = (struct dead_hosts_service){
-                .sid = string_of(entry, "sid"), .host = node, .state = string_of(entry, "crm_state")};
-    }
-    for (size_t i = 0; i < sample.agent_count; i++)
-        newest_s = agents[i].timestamp_s > newest_s ? agents[i].timestamp_s : newest_s;
+    assert_true(json_get_array(played.resources, "data", &hosts));
+    assert_true(host_watch_sample(&sample, hosts, list, NULL, 0));
+    assert_true(sample.ha_read);
     if (!played.start_ms)
-        played.start_ms = newest_s * 1000;
+        played.start_ms = newest_timestamp(&sample) * 1000;
     int64_t before_ms = t_ms == 0 && strncmp(played.scenario, "host without power", 18) == 0 ? BEFORE_MS : 0;
     for (; before_ms >= 0; before_ms -= POLL_MS) {
         sample.asked_ms = sample.came_ms = played.start_ms + t_ms - before_ms;
         dead_hosts_take(played.room, &sample);
     }
+    host_watch_sample_clear(&sample);
 }
 
 /* Adds a line when a claim begins or ends. */
@@ -144,7 +102,6 @@ static void take_line(const char *text, size_t length)
     if (strstr(string_of(request, "path"), "/cluster/resources")) {
         json_putp(&played.resources);
         played.resources = answer;
-        take_resources(list);
     } else {
         take_ha(list, t_ms);
         note_claims(t_ms);

@@ -185,7 +185,7 @@ static void test_minority_is_as_good_as_no_answer(void **state)
     (void)state;
     struct world world = world_lost();
     world.majority = false;
-    poll(&world, 20000);
+    poll(&world, DEAD_HOSTS_GAP_MS - ROUND_MS);
     world.majority = true;
     poll(&world, ROUND_MS);
     expect(&world, DEAD_HOSTS_OFFLINE, DEAD_HOSTS_TIME);

@@ -330,7 +330,7 @@ static void on_answer(void *context, const struct operation *operation, const st
         CHECK(player->code == ERROR_TOO_MANY || player->code == ERROR_UNKNOWN_PLUG ||
                   (player->code == ERROR_ABANDONED &&
                    (player->action == FENCE_ON || player->first_ms < player->asked_ms ||
-                    loop.now_ms - player->first_ms > STEP_LATE_MS)) ||
+                    loop.now_ms - player->first_ms >= STEP_LATE_MS)) ||
                   stage.settings.deadline_ms < 200000 ||
                   loop.now_ms - player->first_ms >=
                       stage.settings.deadline_ms, /* it was asked for too long ago */

@@ -420,6 +420,28 @@ static void test_what_is_no_listing_is_nothing_granted(void **state)
     }
 }
 
+#define HA_ROLE             "role:HA:Sys.Audit:\n"
+#define HA_GRANT(propagate) "acl:" propagate ":/:fence@pve," TOKEN ":HA:\n"
+
+static void test_what_reading_ha_s_status_takes(void **state) /* P8 */
+{
+    struct privileges_scope scope = usual_scope(9);
+    (void)state;
+    finds_in(HEAD MINIMAL HA_ROLE HA_GRANT("0"), &scope, "excess / Sys.Audit");
+    scope.ha_status = true;
+    finds_in(HEAD MINIMAL HA_ROLE HA_GRANT("0"), &scope, "");
+    finds_in(HEAD MINIMAL HA_ROLE HA_GRANT("1"), &scope, "excess / Sys.Audit");
+    finds_in(HEAD MINIMAL, &scope, "missing / Sys.Audit");
+    finds_in(HEAD MINIMAL HA_ROLE "acl:0:/vms:fence@pve," TOKEN ":HA:\n", &scope,
+             "excess /vms Sys.Audit\nmissing / Sys.Audit");
+    _cleanup_(privileges_report_freep) struct privileges_report *report = judge(HEAD MINIMAL, &scope);
+    assert_string_equal(report->findings[0].mend,
+                        "pveum role add FenceBrokerHA --privs Sys.Audit; pveum acl modify / --propagate 0 "
+                        "--roles FenceBrokerHA --users fence@pve --tokens 'fence@pve!broker'");
+    assert_null(privileges_first(report, PRIVILEGES_MISSING)); /* fences work without it */
+    assert_true(report->may_fence);
+}
+
 static void test_reports_are_the_same_if_all_their_findings_are(void **state)
 {
     struct privileges_scope scope = usual_scope(9);
@@ -500,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_each_of_several_pools_is_judged),
         cmocka_unit_test(test_what_is_no_listing_is_nothing_granted),
         cmocka_unit_test(test_findings_are_in_the_order_of_their_paths_however_they_are_listed),
+        cmocka_unit_test(test_what_reading_ha_s_status_takes),
         cmocka_unit_test(test_reports_are_the_same_if_all_their_findings_are),
     };
     return cmocka_run_group_tests_name("privileges_judge", tests, NULL, NULL);

@@ -41,6 +41,22 @@ static void prove_ha(void)
     assert_int_equal(proof_of(&facts), PROOF_OFF);
 }
 
+/* The guest was listed on a host that HA had fenced, and the hosts were asked after that. */
+static void prove_dead(void)
+{
+    hosts = (struct proof_hosts){.asked_ms = 2010, .online = 2, .required = 2, .host_online = false};
+    facts = (struct proof_facts){
+        .request_ms = 1000,
+        .dead = true,
+        .dead_from_ms = 1500,
+        .listed = true,
+        .listed_ms = 2000,
+        .listed_received_ms = 2010,
+        .hosts = &hosts,
+    };
+    assert_int_equal(proof_of(&facts), PROOF_OFF);
+}
+
 #define LACKS(point, begin, ...)                                                                             \
     do {                                                                                                     \
         begin();                                                                                             \
@@ -66,6 +82,21 @@ static void test_each_point_is_needed(void **state) /* P1 */
     LACKS(PROOF_HOSTS, prove, facts.hosts_under_way = true);
     LACKS(PROOF_MINORITY, prove, hosts.online = 1);
     LACKS(PROOF_HOST_OFFLINE, prove, hosts.host_online = false);
+}
+
+static void test_what_ran_on_a_dead_host_is_dead(void **state) /* P1 */
+{
+    (void)state;
+    LACKS(PROOF_NOT_LISTED, prove_dead, facts.listed = false);
+    LACKS(PROOF_NOT_LISTED, prove_dead, facts.listed_ms = 999);
+    LACKS(PROOF_NOT_LISTED, prove_dead, facts.request_ms = 2001);
+    LACKS(PROOF_NOT_LISTED, prove_dead, facts.dead_from_ms = 2001);
+    LACKS(PROOF_HIDDEN, prove_dead, facts.listed_hidden = true);
+    LACKS(PROOF_HOSTS, prove_dead, facts.hosts = NULL);
+    LACKS(PROOF_HOSTS, prove_dead, hosts.asked_ms = 2009);
+    LACKS(PROOF_HOSTS, prove_dead, hosts.host_online = true);
+    LACKS(PROOF_MINORITY, prove_dead, hosts.online = 1);
+    LACKS(PROOF_NOT_READ, prove_dead, facts.dead = false);
 }
 
 static void test_a_container_that_did_not_run_is_read_twice(void **state) /* point 4 */
@@ -140,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_point_is_needed),
+        cmocka_unit_test(test_what_ran_on_a_dead_host_is_dead),
         cmocka_unit_test(test_a_container_that_did_not_run_is_read_twice),
         cmocka_unit_test(test_a_service_of_ha_is_stopped_by_its_manager),
         cmocka_unit_test(test_what_may_have_been_killed_is_to_have_shown_devices),

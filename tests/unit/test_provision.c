@@ -195,6 +195,27 @@ static void test_vm_monitor_stops_on_9_and_is_a_privilege_before(void **state)
     provision_plan_clear(&older);
 }
 
+static void test_trust_ha_takes_a_right_of_its_own(void **state)
+{
+    struct provision_wish trusting = wish;
+    (void)state;
+    trusting.trust_ha = true;
+    _cleanup_(provision_found_clear) struct provision_found found = found_of(
+        "[{\"roleid\":\"FenceBrokerHA\",\"privs\":\"Sys.Audit\"}]", GUESTS, "{\"enable\":1,\"groups\":[]}",
+        "[{\"path\":\"/\",\"ugid\":\"fence@pve\",\"type\":\"user\",\"roleid\":\"FenceBrokerHA\"}]");
+    _cleanup_(provision_plan_clear) struct provision_plan plan = {0}, without = {0}, removal = {0};
+    provision_plan_make(&trusting, &found, &plan);
+    assert_true(has_step(&plan, PROVISION_KEEP, "the role FenceBrokerHA: Sys.Audit"));
+    assert_true(has_step(&plan, PROVISION_KEEP, "FenceBrokerHA on / for fence@pve"));
+    assert_true(has_step(&plan, PROVISION_DO, "grant FenceBrokerHA on / to fence@pve!broker"));
+    assert_false(has_step(&plan, PROVISION_NOTE, "also holds"));
+    provision_plan_make(&wish, &found, &without);
+    assert_true(has_step(&without, PROVISION_NOTE, "fence@pve also holds FenceBrokerHA on /"));
+    provision_plan_remove(&trusting, &found, &removal);
+    assert_true(has_step(&removal, PROVISION_DO, "take FenceBrokerHA on / from fence@pve"));
+    assert_true(has_step(&removal, PROVISION_DO, "remove the role FenceBrokerHA"));
+}
+
 static void test_remove_leaves_what_is_not_ours_or_needed_by_others(void **state)
 {
     (void)state;
@@ -225,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_what_would_not_fence_or_would_harm_others_is_in_the_way),
         cmocka_unit_test(test_grants_elsewhere_are_noted_and_a_builtin_role_is_refused),
         cmocka_unit_test(test_vm_monitor_stops_on_9_and_is_a_privilege_before),
+        cmocka_unit_test(test_trust_ha_takes_a_right_of_its_own),
         cmocka_unit_test(test_remove_leaves_what_is_not_ours_or_needed_by_others),
     };
     return cmocka_run_group_tests_name("provision", tests, NULL, NULL);

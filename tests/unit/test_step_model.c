@@ -18,8 +18,8 @@
     (ANSWER_TIMEOUT_MS + STEP_NEWS_MS + 500) /* between a state and our stop, which then travels */
 #define EVENTS_A_MS_MAX 60
 
-static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_late_stops, tally_ha_requests,
-    tally_ha_verified;
+static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_dead, tally_late_stops,
+    tally_ha_requests, tally_ha_verified;
 
 /* ---- the promises about power calls ---- */
 
@@ -161,6 +161,24 @@ static void check_off_is_true(struct episode *episode)
     }
 }
 
+/* The host that the guest was on is dead: so is all that ran when it was asked for, wherever it ran. */
+static void check_died(struct episode *episode, const struct step_event *event)
+{
+    const struct world *world = &episode->world;
+    tally_dead++;
+    CHECK(episode, world->trusted && world_is_watched(world),
+          "P1: only what Proxmox HA has fenced counts as dead");
+    CHECK(episode, episode->hosts_asked_ms >= episode->step.death.listed_ms || episode->step.ha.managed,
+          "point 5: the hosts were asked after it was listed");
+    CHECK(episode, event->kind == STEP_EVENT_HOSTS && !event->census.host_online,
+          "point 5: they show its host offline");
+    for (int host = 0; host < WORLD_HOSTS; host++) {
+        const struct world_process *process = &world->process[host];
+        CHECK(episode, !process->alive || process->started_ms >= episode->newest_ms,
+              "P1: with its host all that ran before the request is dead");
+    }
+}
+
 static void check_verified(struct episode *episode, const struct step_event *event)
 {
     const struct step *step = &episode->step;
@@ -176,6 +194,8 @@ static void check_verified(struct episode *episode, const struct step_event *eve
     if (episode->params.action == FENCE_ON || reset)
         CHECK(episode, step->read.asked_ms >= episode->newest_ms && step->read.status.running,
               "on is verified by a fresh read");
+    else if (event->kind == STEP_EVENT_HOSTS && event->word.host.state == DEAD_HOSTS_FENCED)
+        check_died(episode, event);
     else
         check_off_is_true(episode);
     if (reset) {
@@ -477,9 +497,9 @@ static void test_promises_hold_whatever_proxmox_does(void **state)
     uint64_t episodes = property_run(steps, play, forget, &done);
     print_message("%" PRIu64 " events, %" PRIu64 " operations: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64
                   " abandoned; %" PRIu64 " verified, %" PRIu64 " late stops; %" PRIu64
-                  " requests to HA, %" PRIu64 " verified there\n",
+                  " requests to HA, %" PRIu64 " verified there; %" PRIu64 " dead with their hosts\n",
                   done, episodes, tally[OPERATION_DONE], tally[OPERATION_FAILED], tally[OPERATION_ABANDONED],
-                  tally_verified, tally_late_stops, tally_ha_requests, tally_ha_verified);
+                  tally_verified, tally_late_stops, tally_ha_requests, tally_ha_verified, tally_dead);
     if (!episodes)
         return;
     /* the model must not be so cruel that nothing is tested */
@@ -488,6 +508,7 @@ static void test_promises_hold_whatever_proxmox_does(void **state)
         assert_true(tally[OPERATION_ABANDONED] > 0);
         assert_true(tally_late_stops > 0);
         assert_true(tally_ha_verified > episodes / 20);
+        assert_true(tally_dead > 0);
     }
 }
 
