@@ -296,10 +296,27 @@ static void judge_map(struct migrate *migrate, const struct migrate_device *devi
                 "and each such fence hits this one guest");
 }
 
+/* Pacemaker makes a node of the resource that has this meta attribute. */
+static bool is_guest_node(const struct migrate *migrate, const char *name)
+{
+    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
+    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
+        const char *key = migrate_is(node, "nvpair") ? cib_get(node, "name") : NULL;
+        const char *value = key && strcmp(key, "remote-node") == 0 ? cib_get(node, "value") : NULL;
+        if (value && strcasecmp(value, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void judge_target(struct migrate *migrate, const struct migrate_device *device,
                          const struct migrate_target *target)
 {
-    if (!target->known && migrate->cib.node_count)
+    if (!target->known && is_guest_node(migrate, target->node))
+        migrate_tell(migrate, device->id,
+                     "names %s, a guest node, which Pacemaker fences by its resource: it needs no device",
+                     target->node);
+    else if (!target->known && migrate->cib.node_count)
         migrate_tell(migrate, device->id, "names %s, which is no node of this cluster", target->node);
     if (target->vmid_count > 1)
         migrate_tell(

@@ -128,6 +128,8 @@ pacemaker_2_1() { crm_resource --version 2>/dev/null | grep -q '^Pacemaker 2\.1'
     is '$a->{nodes}' '{"n1":null,"n2":102}'
     is '$a->{hints}{lookup_by_name}' '["web1"]'
     told 'names ghost, which is no node of this cluster'
+    cib "$(device p pcmk_host_map='n1:101;g1:103')<primitive class='ocf' provider='heartbeat' type='VirtualDomain' id='v'><meta_attributes id='m'><nvpair id='m1' name='remote-node' value='g1'/></meta_attributes></primitive>"
+    told 'names g1, a guest node'
 }
 
 @test "password from a script or cibsecret, container, ssl_insecure=0" {
