@@ -252,6 +252,17 @@ static void test_guest_that_has_left_the_dead_host(void **state) /* P1: it runs 
     assert_false(verified);
 }
 
+static void test_guest_that_leaves_the_dead_host_before_the_hosts_were_asked(void **state) /* P1 */
+{
+    (void)state;
+    lose(params(FENCE_OFF), fenced(T0 - 200000, T0 - 94000));
+    listed("pve1", NULL, NULL);
+    go(now_ms - T0 + 1100);
+    listed("pve3", NULL, NULL);
+    assert_string_equal(step.place.node, "pve3");
+    assert_false(verified);
+}
+
 static void test_a_list_from_before_the_newest_request_proves_nothing_to_it(void **state) /* point 1 */
 {
     (void)state;
@@ -425,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_host_that_was_dead_before_the_request),
         cmocka_unit_test(test_guest_of_a_dead_host_whose_lock_hides_it),
         cmocka_unit_test(test_guest_that_has_left_the_dead_host),
+        cmocka_unit_test(test_guest_that_leaves_the_dead_host_before_the_hosts_were_asked),
         cmocka_unit_test(test_a_list_from_before_the_newest_request_proves_nothing_to_it),
         cmocka_unit_test(test_a_list_of_a_minority_says_nothing_of_a_dead_host),
         cmocka_unit_test(test_minority_proves_no_death),
