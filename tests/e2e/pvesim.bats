@@ -155,13 +155,14 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
 }
 
 @test "a shutdown ends with its guest, whoever ends it, and gives the lock back" {
+    SIM_ARGUMENTS=() # it waits 10 s for the lock
     sim_start
     sim_ctl set 101 shutdown-ms=-1
     pending=$(power pve1 qemu 101 shutdown)
     sim_ctl kill 101
     [ "$(task_end "$pending")" = OK ]
     # this one gets the lock when there is no guest left to shut down
-    sim_ctl set 102 stop-ms=300
+    sim_ctl set 102 stop-ms=5000
     power pve2 qemu 102 stop
     [ "$(task_end "$(power pve2 qemu 102 shutdown)")" = OK ]
     [ "$(task_end "$(power pve2 qemu 102 start)")" = OK ]
