@@ -7,13 +7,13 @@
  */
 #include "fence/engine.h"
 #include "fence/evidence.h"
-#include "fence/headline.h"
 #include "fence/history.h"
 #include "fence/host_watch.h"
 #include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
 #include "fence/rooms.h"
-#include "fence/verdicts.h"
+#include "fence/status_line.h"
+#include "fence/verdict_log.h"
 #include "fence/visits.h"
 #include "options.h"
 #include "proxmox/endpoints.h"
@@ -23,7 +23,7 @@
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "server/server.h"
-#include "server/sight.h"
+#include "server/visibility.h"
 #include "settings.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
@@ -64,7 +64,7 @@ struct broker {
     struct leads *leads;
     struct machine machine;
     struct visits *visits;
-    struct verdicts *verdicts;
+    struct verdict_log *verdict_log;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait,
         *on_checking;
@@ -82,10 +82,10 @@ static void tell_status(struct broker *broker)
     struct readiness_facts readiness;
     int64_t left_ms;
     readiness_gather(&readiness, &broker->rooms);
-    const struct headline_facts facts = {
+    const struct status_line_facts facts = {
         .readiness = &readiness,
         .endpoints = broker->rooms.endpoints,
-        .last_fence = headline_fence(broker->rooms.history),
+        .last_fence = status_line_fence(broker->rooms.history),
         .excess = grants_excess(broker->rooms.grants),
         .missing = grants_missing(broker->rooms.grants),
         .poll_error = poller_error(broker->rooms.poller),
@@ -93,7 +93,7 @@ static void tell_status(struct broker *broker)
         .realtime_ms = clock_realtime_ms(),
     };
     _cleanup_(text_clear) struct text line = {0};
-    headline(&line, &facts);
+    status_line(&line, &facts);
     if (line.data && !line.failed)
         notify_status("%s", line.data);
     if (readiness_unchecked(&readiness, &left_ms) > 0)
@@ -113,7 +113,7 @@ static void tell_verdicts(struct broker *broker)
 {
     struct readiness_facts readiness;
     readiness_gather(&readiness, &broker->rooms);
-    verdicts_observe(broker->verdicts, &readiness);
+    verdict_log_observe(broker->verdict_log, &readiness);
 }
 
 /* ---- oddities of the rules ---- */
@@ -127,7 +127,7 @@ static void lint_guests(struct broker *broker)
         return;
     _cleanup_(freep) struct access_guest *guests = calloc(count, sizeof(*guests));
     for (size_t i = 0; guests && i < count; i++)
-        sight_guest_of(inventory_get(inventory, i), &guests[i]);
+        visibility_guest_of(inventory_get(inventory, i), &guests[i]);
     if (guests)
         settings_lint_guests(broker->settings, guests, count);
     broker->guests_linted = guests != NULL;
@@ -427,7 +427,7 @@ static void free_events(struct broker *broker)
 static void tear_down(struct broker *broker)
 {
     server_free(broker->server);
-    verdicts_free(broker->verdicts);
+    verdict_log_free(broker->verdict_log);
     visits_free(broker->visits);
     rehearsals_free(broker->rooms.rehearsals, RECORDER_WAIT_MS);
     engine_free(broker->rooms.engine);
@@ -518,8 +518,8 @@ static bool make_rooms(struct broker *broker, struct error *error)
     engine_use_host_watch(broker->rooms.engine, broker->rooms.host_watch);
     broker->visits =
         visits_new(broker->base, &broker->rooms, config->visit_interval_ms, config->answer_timeout_ms);
-    broker->verdicts = verdicts_new(NULL, NULL);
-    if (!broker->rooms.host_watch || !broker->visits || !broker->verdicts)
+    broker->verdict_log = verdict_log_new(NULL, NULL);
+    if (!broker->rooms.host_watch || !broker->visits || !broker->verdict_log)
         return false;
     broker->server = server_new(broker->base, &broker->rooms, &settings->policy);
     return broker->server != NULL;

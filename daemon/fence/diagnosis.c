@@ -210,7 +210,7 @@ static void add_endpoint_up(struct diagnosis *diagnosis, const struct diagnosis_
     bool good = endpoint->certificate_expires_ms && left_ms > 0;
     _cleanup_(text_clear) struct text way = {0};
 
-    diagnosis_put_journey(&way, &endpoint->journey);
+    diagnosis_put_timings(&way, &endpoint->timings);
     diagnosis->failed |= way.failed;
     diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_OK, facts->now_ms - endpoint->last_ok_ms,
                   "%s answers%s%s%s%s", endpoint->text, good ? "; its certificate is valid for " : "",

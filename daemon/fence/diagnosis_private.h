@@ -11,7 +11,7 @@ enum diagnosis_level diagnosis_failure_or_unknown(const struct diagnosis *diagno
 /* diagnosis_times.c */
 void diagnosis_take_times(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_put_us(struct text *out, int64_t us);
-void diagnosis_put_journey(struct text *out, const struct journey *journey);
+void diagnosis_put_timings(struct text *out, const struct timings *timings);
 
 void diagnosis_add_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);
 void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_facts *facts);

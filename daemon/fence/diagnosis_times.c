@@ -12,11 +12,11 @@ static int64_t endpoints_us(const struct endpoints *endpoints)
     int64_t slowest = -1;
 
     for (size_t i = 0; endpoints && i < endpoints_count(endpoints); i++) {
-        const struct journey *journey = &endpoints_get(endpoints, i)->journey;
+        const struct timings *timings = &endpoints_get(endpoints, i)->timings;
 
-        if (journey->tcp_us < 0)
+        if (timings->tcp_us < 0)
             continue;
-        int64_t us = journey->tcp_us + journey->tls_us + (journey->dns_us > 0 ? journey->dns_us : 0);
+        int64_t us = timings->tcp_us + timings->tls_us + (timings->dns_us > 0 ? timings->dns_us : 0);
 
         slowest = us > slowest ? us : slowest;
     }
@@ -58,12 +58,12 @@ void diagnosis_put_us(struct text *out, int64_t us)
 }
 
 /* "DNS 0.4 ms, TCP 0.1 ms, TLS 3.1 ms"; nothing if the way was not walked yet. */
-void diagnosis_put_journey(struct text *out, const struct journey *journey)
+void diagnosis_put_timings(struct text *out, const struct timings *timings)
 {
     const struct {
         const char *name;
         int64_t us;
-    } stretches[] = {{"DNS", journey->dns_us}, {"TCP", journey->tcp_us}, {"TLS", journey->tls_us}};
+    } stretches[] = {{"DNS", timings->dns_us}, {"TCP", timings->tcp_us}, {"TLS", timings->tls_us}};
     const char *separator = "";
 
     for (size_t i = 0; i < ARRAY_LEN(stretches); i++) {

@@ -682,7 +682,7 @@ void engine_free(struct engine *engine)
     interrupt_all(engine);
     engine_readings_free(engine);
     legacies_free(&engine->legacies);
-    tally_clear(&engine->tally);
+    request_stats_clear(&engine->stats);
     event_free(engine->drain_timer);
     free(engine);
 }

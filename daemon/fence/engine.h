@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "fence/legacy.h"
 #include "fence/operation.h"
-#include "fence/tally.h"
+#include "fence/request_stats.h"
+#include "fence/unsettled.h"
 #include "system/error.h"
 
 #include <event2/event.h>
@@ -106,7 +106,7 @@ uint64_t engine_read_power(struct engine *engine, const char *plug, const struct
 
 /* What earlier operations left in doubt (point 7 of the off-proof). Valid as long as the engine, as of now.
  */
-struct legacy_doubts engine_doubts(const struct engine *engine);
+struct unsettled_doubts engine_doubts(const struct engine *engine);
 /* Such a doubt is on record, and the guest's status was not read since. */
 bool engine_wants_status(const struct engine *engine, int vmid);
 /* It was read, asked for at `asked_ms`, by somebody else than its operations: what ends a doubt for a fence
@@ -134,4 +134,4 @@ struct engine_counters {
 };
 const struct engine_counters *engine_counters(const struct engine *engine);
 /* The same by guest, with those who left before they had an answer; and how long it took. */
-const struct tally *engine_tally(const struct engine *engine);
+const struct request_stats *engine_request_stats(const struct engine *engine);

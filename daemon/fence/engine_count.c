@@ -6,18 +6,18 @@
 
 #include "system/clock.h"
 
-static void count(struct asker *asker, const struct operation *operation, enum tally_result result)
+static void count(struct asker *asker, const struct operation *operation, enum request_stats_result result)
 {
-    tally_add(&asker->engine->tally, operation ? operation->vmid : TALLY_NO_TARGET, asker->request.action,
-              result, clock_now_ms() - asker->asked_ms);
+    request_stats_add(&asker->engine->stats, operation ? operation->vmid : REQUEST_STATS_NO_TARGET,
+                      asker->request.action, result, clock_now_ms() - asker->asked_ms);
 }
 
 void engine_count_answer(struct asker *asker, const struct operation *operation, const struct error *error)
 {
-    static const enum tally_result tallied[ENGINE_RESULT_COUNT] = {
-        [ENGINE_RESULT_DONE] = TALLY_DONE,
-        [ENGINE_RESULT_FAILED] = TALLY_FAILED,
-        [ENGINE_RESULT_ABANDONED] = TALLY_ABANDONED,
+    static const enum request_stats_result tallied[ENGINE_RESULT_COUNT] = {
+        [ENGINE_RESULT_DONE] = REQUEST_STATS_DONE,
+        [ENGINE_RESULT_FAILED] = REQUEST_STATS_FAILED,
+        [ENGINE_RESULT_ABANDONED] = REQUEST_STATS_ABANDONED,
     };
     enum engine_result result = !error                           ? ENGINE_RESULT_DONE
                                 : error->code == ERROR_ABANDONED ? ENGINE_RESULT_ABANDONED
@@ -33,7 +33,7 @@ void engine_count_left(struct asker *asker)
 
     if (!operation && asker->operation[0])
         operation = history_find(asker->engine->history, asker->operation);
-    count(asker, operation, TALLY_LEFT);
+    count(asker, operation, REQUEST_STATS_LEFT);
 }
 
 const struct engine_counters *engine_counters(const struct engine *engine)
@@ -41,7 +41,7 @@ const struct engine_counters *engine_counters(const struct engine *engine)
     return &engine->counters;
 }
 
-const struct tally *engine_tally(const struct engine *engine)
+const struct request_stats *engine_request_stats(const struct engine *engine)
 {
-    return &engine->tally;
+    return &engine->stats;
 }

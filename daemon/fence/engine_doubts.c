@@ -7,11 +7,11 @@
 
 #include "system/clock.h"
 
-struct legacy_doubts engine_doubts(const struct engine *engine)
+struct unsettled_doubts engine_doubts(const struct engine *engine)
 {
-    return (struct legacy_doubts){.legacies = &engine->legacies,
-                                  .now_ms = clock_now_ms(),
-                                  .stop_timeout_ms = engine->settings.stop_timeout_ms};
+    return (struct unsettled_doubts){.legacies = &engine->legacies,
+                                     .now_ms = clock_now_ms(),
+                                     .stop_timeout_ms = engine->settings.stop_timeout_ms};
 }
 
 void engine_use_host_watch(struct engine *engine, struct host_watch *watch)
@@ -32,8 +32,8 @@ bool engine_saw_devices(const struct engine *engine, int vmid)
 
 bool engine_wants_status(const struct engine *engine, int vmid)
 {
-    const struct legacy *legacy = legacies_find(&engine->legacies, vmid);
-    return legacy_killing_since(legacy) && legacy->reading == LEGACY_NOT_READ;
+    const struct unsettled *unsettled = legacies_find(&engine->legacies, vmid);
+    return unsettled_killing_since(unsettled) && unsettled->reading == UNSETTLED_NOT_READ;
 }
 
 void engine_status_seen(struct engine *engine, enum pve_guest_type type, const struct pve_status *status,
@@ -43,8 +43,8 @@ void engine_status_seen(struct engine *engine, enum pve_guest_type type, const s
         return;
     if (!legacies_see(&engine->legacies, type, status, asked_ms))
         return;
-    const struct legacy *legacy = legacies_find(&engine->legacies, status->vmid);
-    history_write_open(engine->history, NULL, legacy);
-    if (clock_now_ms() >= legacy->until_ms)
+    const struct unsettled *unsettled = legacies_find(&engine->legacies, status->vmid);
+    history_write_open(engine->history, NULL, unsettled);
+    if (clock_now_ms() >= unsettled->until_ms)
         legacies_put(&engine->legacies, status->vmid, NULL);
 }

@@ -6,8 +6,8 @@
 
 #include "fence/engine.h"
 #include "fence/history.h"
-#include "fence/legacy.h"
 #include "fence/step.h"
+#include "fence/unsettled.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 #include "system/log.h"
@@ -88,7 +88,7 @@ struct engine {
     struct guest_read *reads;       /* by vmid */
     struct read_share *read_shares; /* by uid */
     unsigned member_reads;          /* of these, under way for members alone */
-    struct legacy *legacies;        /* by vmid; of running operations as they stand */
+    struct unsettled *legacies;     /* by vmid; of running operations as they stand */
     uint64_t last_id;               /* of askers and readings */
     unsigned running;
     bool draining;
@@ -96,7 +96,7 @@ struct engine {
     engine_drained_fn *drained;
     void *drained_context;
     struct engine_counters counters;
-    struct tally tally;
+    struct request_stats stats;
 };
 
 /* engine.c */

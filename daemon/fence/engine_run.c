@@ -467,10 +467,10 @@ static void bequeath(struct runner *runner)
 {
     struct engine *engine = runner->engine;
     int vmid = runner->operation->vmid;
-    struct legacy left;
-    const struct legacy *former = legacies_find(&engine->legacies, vmid);
-    bool open = legacy_derive(&left, &runner->step, clock_now_ms());
-    if (open ? former && legacy_equal(former, &left) : !former)
+    struct unsettled left;
+    const struct unsettled *former = legacies_find(&engine->legacies, vmid);
+    bool open = unsettled_derive(&left, &runner->step, clock_now_ms());
+    if (open ? former && unsettled_equal(former, &left) : !former)
         return;
     history_write_open(engine->history, runner->operation, open ? &left : NULL);
     legacies_put(&engine->legacies, vmid, open ? &left : NULL);
@@ -518,9 +518,9 @@ static void begin(struct runner *runner)
     step_begin(&runner->step, &params);
     if (now_ms - operation->requested_ms > RUN_OLD_MS)
         note_age(runner, now_ms - operation->requested_ms);
-    const struct legacy *legacy = legacies_find(&engine->legacies, operation->vmid);
-    if (legacy)
-        legacy_inherit(legacy, &runner->step, now_ms);
+    const struct unsettled *unsettled = legacies_find(&engine->legacies, operation->vmid);
+    if (unsettled)
+        unsettled_inherit(unsettled, &runner->step, now_ms);
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);
     if (runner->intent) {
         struct timeval tv = {.tv_usec = ENGINE_INTENT_WAIT_MS * 1000};

@@ -63,7 +63,7 @@ struct history {
     int lock;                   /* on the directory, shared with the recorder's child; -1: none */
     struct event *retry;
     struct waiter *waiters;
-    struct legacy *legacies; /* of the former daemon */
+    struct unsettled *legacies; /* of the former daemon */
     int write_error;
     size_t unreadable;
 };
@@ -455,12 +455,13 @@ static void bound_loaded(struct history *history)
 /* The last one of a guest counts. */
 static void read_open(struct history *history, struct json_object *document)
 {
-    struct legacy legacy;
+    struct unsettled unsettled;
     int64_t now_ms = clock_now_ms();
-    bool open = legacy_read(&legacy, document, clock_realtime_ms() - now_ms, now_ms);
+    bool open = unsettled_read(&unsettled, document, clock_realtime_ms() - now_ms, now_ms);
 
-    if (legacy.vmid && record_opens_is_last(&history->opens, legacy.vmid, history->reading_others, document))
-        legacies_put(&history->legacies, legacy.vmid, open ? &legacy : NULL);
+    if (unsettled.vmid &&
+        record_opens_is_last(&history->opens, unsettled.vmid, history->reading_others, document))
+        legacies_put(&history->legacies, unsettled.vmid, open ? &unsettled : NULL);
 }
 
 static void read_line(void *context, const char *line, size_t length)
@@ -634,13 +635,13 @@ struct history *history_new(const char *directory, struct error *error)
 }
 
 void history_write_open(struct history *history, const struct operation *operation,
-                        const struct legacy *legacy)
+                        const struct unsettled *unsettled)
 {
     hand_over(history, operation && !operation->privileged,
-              record_open(operation, legacy, clock_realtime_ms()), on_written, history);
+              record_open(operation, unsettled, clock_realtime_ms()), on_written, history);
 }
 
-struct legacy *history_take_legacies(struct history *history)
+struct unsettled *history_take_legacies(struct history *history)
 {
     return TAKE(history->legacies);
 }

@@ -9,8 +9,8 @@
 #pragma once
 
 #include "fence/denials.h"
-#include "fence/legacy.h"
 #include "fence/operation.h"
+#include "fence/unsettled.h"
 #include "system/recorder.h"
 
 #include <stddef.h>
@@ -54,11 +54,11 @@ void history_write_verified(struct history *history, const struct operation *ope
 void history_write_outcome(struct history *history, const struct operation *operation); /* it has ended */
 
 /* What is open of the power calls of the operation's guest; NULL: nothing any more. Without an operation, of
- * the legacy's guest: something else than an operation has changed it. */
+ * the unsettled's guest: something else than an operation has changed it. */
 void history_write_open(struct history *history, const struct operation *operation,
-                        const struct legacy *legacy);
+                        const struct unsettled *unsettled);
 /* What was open when the former daemon ended, by VMID: the caller's from now on. */
-struct legacy *history_take_legacies(struct history *history);
+struct unsettled *history_take_legacies(struct history *history);
 
 /* Write again what was not written: an empty record, to see whether the disk takes any, and outcomes that did
  * not get there. Done every HISTORY_RETRY_MS once attached. */

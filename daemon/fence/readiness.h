@@ -7,7 +7,7 @@
 #pragma once
 
 #include "fence/evidence.h"
-#include "fence/legacy.h"
+#include "fence/unsettled.h"
 #include "proxmox/grants.h"
 #include "proxmox/inventory.h"
 #include "system/machine.h"
@@ -83,7 +83,7 @@ struct readiness_facts {
     const struct evidence *evidence; /* NULL: none is collected, and none is missed */
     const struct machine *self;      /* this node; NULL: not to be compared */
     int self_vmid;                   /* the guest that its name leads to; 0: none */
-    struct legacy_doubts doubts;     /* what earlier operations left */
+    struct unsettled_doubts doubts;  /* what earlier operations left */
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */

@@ -239,14 +239,14 @@ char *record_outcome(const struct operation *operation)
     return finish(object);
 }
 
-char *record_open(const struct operation *operation, const struct legacy *legacy, int64_t realtime_ms)
+char *record_open(const struct operation *operation, const struct unsettled *unsettled, int64_t realtime_ms)
 {
     struct json_object *object =
         operation ? operation_head(RECORD_OPEN, operation, realtime_ms) : head(RECORD_OPEN, realtime_ms);
 
     if (!operation)
-        put_int(&object, "vmid", legacy->vmid);
-    if (object && legacy && !legacy_write(legacy, realtime_ms - clock_now_ms(), object))
+        put_int(&object, "vmid", unsettled->vmid);
+    if (object && unsettled && !unsettled_write(unsettled, realtime_ms - clock_now_ms(), object))
         json_object_put(TAKE(object));
     return finish(object);
 }

@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "fence/legacy.h"
 #include "fence/operation.h"
+#include "fence/unsettled.h"
 
 #include <json-c/json.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ char *record_transition(const struct operation *operation, const struct operatio
 char *record_join(const struct operation *operation, const char *request_id, int64_t realtime_ms);
 char *record_verified(const struct operation *operation);
 char *record_outcome(const struct operation *operation);
-char *record_open(const struct operation *operation, const struct legacy *legacy, int64_t realtime_ms);
+char *record_open(const struct operation *operation, const struct unsettled *unsettled, int64_t realtime_ms);
 
 struct record {
     enum record_kind kind;

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "proxmox/journey.h"
+#include "proxmox/timings.h"
 #include "proxmox/upid.h"
 #include "system/error.h"
 
@@ -104,7 +104,7 @@ struct api_result {
     int64_t received_ms;
     int64_t
         certificate_expires_ms; /* time of day; 0: it was not shown (a kept connection, a resumed session) */
-    struct journey journey;     /* of an answer */
+    struct timings timings;     /* of an answer */
 };
 
 /* ---- answers, decoded; each returns false if the document is not what the call gives ---- */

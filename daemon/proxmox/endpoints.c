@@ -52,7 +52,7 @@ static bool slot_init(struct slot *slot, const struct config_endpoint *configure
     endpoint->name = strdup(configured->name);
     endpoint->port = configured->port;
     endpoint->state = ENDPOINT_UNKNOWN;
-    endpoint->journey = JOURNEY_NONE;
+    endpoint->timings = TIMINGS_NONE;
     slot->literal = is_literal(configured->name);
     return endpoint->text && endpoint->address && endpoint->name;
 }
@@ -373,13 +373,13 @@ static bool expires_soon(const struct endpoint *endpoint, int64_t realtime_ms)
            endpoint->certificate_expires_ms - realtime_ms < ENDPOINTS_CERTIFICATE_SOON_MS;
 }
 
-void endpoints_journey(struct endpoints *endpoints, size_t index, const struct journey *journey)
+void endpoints_timings(struct endpoints *endpoints, size_t index, const struct timings *timings)
 {
-    if (index >= endpoints->count || journey->tcp_us < 0)
+    if (index >= endpoints->count || timings->tcp_us < 0)
         return;
-    struct journey *known = &endpoints->slots[index].endpoint.journey;
-    int64_t dns_us = journey->dns_us >= 0 ? journey->dns_us : known->dns_us;
-    *known = *journey;
+    struct timings *known = &endpoints->slots[index].endpoint.timings;
+    int64_t dns_us = timings->dns_us >= 0 ? timings->dns_us : known->dns_us;
+    *known = *timings;
     known->dns_us = dns_us;
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "proxmox/api.h"
-#include "proxmox/journey.h"
+#include "proxmox/timings.h"
 #include "system/config.h"
 #include "system/error.h"
 
@@ -28,7 +28,7 @@ struct endpoint {
     bool failing;       /* down, and it answers: calls fail there that another endpoint serves */
     uint64_t requests, failures;
     int64_t certificate_expires_ms; /* wall clock, 0: unknown */
-    struct journey journey; /* the last one over a new connection; `dns` is the last that was needed */
+    struct timings timings; /* the last one over a new connection; `dns` is the last that was needed */
 };
 
 #define ENDPOINTS_MAX 64 /* a bit each in `tried` */
@@ -67,7 +67,7 @@ void endpoints_pardon(struct endpoints *endpoints, int64_t now_ms);
 enum api_call endpoints_question(const struct endpoints *endpoints, size_t index);
 
 /* How long the way to it took. Only what was walked counts: a kept connection tells nothing new. */
-void endpoints_journey(struct endpoints *endpoints, size_t index, const struct journey *journey);
+void endpoints_timings(struct endpoints *endpoints, size_t index, const struct timings *timings);
 /* That it does not answer is logged no more often, for each. */
 #define ENDPOINTS_LOST_LOG_MS (INT64_C(10) * 60 * 1000)
 

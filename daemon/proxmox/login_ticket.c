@@ -406,7 +406,7 @@ static void note_endpoint(struct login *login, const struct api_result *result, 
         return;
     endpoints_certificate(login->endpoints, result->endpoint, result->certificate_expires_ms,
                           clock_realtime_ms());
-    endpoints_journey(login->endpoints, result->endpoint, &result->journey);
+    endpoints_timings(login->endpoints, result->endpoint, &result->timings);
     if (result->outcome == API_OK || result->outcome == API_REFUSED)
         endpoints_answered(login->endpoints, result->endpoint, address, result->received_ms);
     else

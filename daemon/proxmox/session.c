@@ -224,7 +224,7 @@ static void note_endpoint(const struct call *call, const struct api_result *resu
     if (call->layout != endpoints_layout(endpoints))
         return; /* a reload came in between: the index speaks of another endpoint */
     endpoints_certificate(endpoints, result->endpoint, result->certificate_expires_ms, clock_realtime_ms());
-    endpoints_journey(endpoints, result->endpoint, &result->journey);
+    endpoints_timings(endpoints, result->endpoint, &result->timings);
     if (result->outcome == API_OK || result->outcome == API_REFUSED) {
         endpoints_answered(endpoints, result->endpoint, address, result->received_ms);
         note_answer(call, result, blame);

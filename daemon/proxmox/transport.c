@@ -110,7 +110,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
         .asked_ms = transfer->asked_ms,
         .received_ms = clock_now_ms(),
         .certificate_expires_ms = transfer->seen.expires_ms,
-        .journey = JOURNEY_NONE,
+        .timings = TIMINGS_NONE,
     };
     long status = 0, connects = 0;
     char *address = NULL;
@@ -120,7 +120,7 @@ static void finish(struct transfer *transfer, CURLcode code, bool timed_out)
 
     if (!timed_out && (code == CURLE_OK || transport_ended_by_close(transfer, code))) {
         result.http_status = (int)status;
-        result.journey = transport_journey(transfer, connects > 0);
+        result.timings = transport_timings(transfer, connects > 0);
         transport_judge_answer(transfer, &result, &document);
         if (result.outcome == API_LOST)
             close_connection(transfer);

@@ -168,9 +168,9 @@ static bool is_certificate_error(CURLcode code)
 }
 
 /* curl counts each stretch from the beginning. */
-struct journey transport_journey(const struct transfer *transfer, bool connected)
+struct timings transport_timings(const struct transfer *transfer, bool connected)
 {
-    struct journey journey = JOURNEY_NONE;
+    struct timings timings = TIMINGS_NONE;
     curl_off_t named = 0, reached = 0, shaken = 0, total = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &named);
@@ -178,12 +178,12 @@ struct journey transport_journey(const struct transfer *transfer, bool connected
     curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &shaken);
     curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total);
     if (connected && reached >= named && shaken >= reached) {
-        journey.dns_us = transfer->address_known ? -1 : named;
-        journey.tcp_us = reached - named;
-        journey.tls_us = shaken - reached;
+        timings.dns_us = transfer->address_known ? -1 : named;
+        timings.tcp_us = reached - named;
+        timings.tls_us = shaken - reached;
     }
-    journey.answer_us = total >= shaken ? total - (connected ? shaken : 0) : -1;
-    return journey;
+    timings.answer_us = total >= shaken ? total - (connected ? shaken : 0) : -1;
+    return timings;
 }
 
 /* HOST[:PORT] or HOST[:PORT] as NAME, whose host has no address. */

@@ -96,4 +96,4 @@ bool transport_ended_by_close(const struct transfer *transfer, CURLcode code);
 void transport_judge_failure(const struct transfer *transfer, CURLcode code, bool timed_out,
                              struct api_result *result);
 /* `connected`: it made a connection of its own. */
-struct journey transport_journey(const struct transfer *transfer, bool connected);
+struct timings transport_timings(const struct transfer *transfer, bool connected);

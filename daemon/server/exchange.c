@@ -43,7 +43,7 @@ static void facts_for_all(const struct exchanges *all, struct view_facts *facts)
         .history = rooms->history,
         .engine = engine_counters(rooms->engine),
         .rehearsals = rooms->rehearsals,
-        .tally = engine_tally(rooms->engine),
+        .stats = engine_request_stats(rooms->engine),
         .operations_running = engine_running(rooms->engine),
         .traffic = rooms->transport ? transport_traffic(rooms->transport) : NULL,
         .config = rooms->config,

@@ -52,14 +52,14 @@ void metrics_requests_in_flight(struct metrics_sink *sink)
 void metrics_request_duration(struct metrics_sink *sink)
 {
     static const struct histogram none;
-    const struct tally *tally = sink->scrape->view->tally;
+    const struct request_stats *stats = sink->scrape->view->stats;
 
     for (enum fence_action action = FENCE_OFF; action <= FENCE_REBOOT; action++) {
-        for (enum tally_result result = 0; result < TALLY_RESULT_COUNT; result++)
-            metrics_put_histogram(
-                sink,
-                METRICS_LABELS({"action", fence_action_name(action)}, {"result", tally_result_name(result)}),
-                tally ? &tally->durations[action][result] : &none);
+        for (enum request_stats_result result = 0; result < REQUEST_STATS_RESULT_COUNT; result++)
+            metrics_put_histogram(sink,
+                                  METRICS_LABELS({"action", fence_action_name(action)},
+                                                 {"result", request_stats_result_name(result)}),
+                                  stats ? &stats->durations[action][result] : &none);
     }
 }
 

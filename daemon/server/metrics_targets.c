@@ -65,7 +65,7 @@ bool metrics_look_at_targets(struct metrics_scrape *scrape)
         struct metrics_target *target = &scrape->targets[i];
 
         *target = (struct metrics_target){.vmid = guest->vmid,
-                                          .shown = sight_of_guest(scrape->view->subject, guest),
+                                          .shown = visibility_of_guest(scrape->view->subject, guest),
                                           .reasons = readiness_guest(&scrape->view->readiness, guest)};
         snprintf(target->label, sizeof(target->label), "%d", guest->vmid);
     }
@@ -87,16 +87,17 @@ static const struct metrics_target *next_shown(const struct metrics_scrape *scra
 
 /* ---- what was asked for them ---- */
 
-static void put_requests(struct metrics_sink *sink, const char *target, const struct tally_target *asked)
+static void put_requests(struct metrics_sink *sink, const char *target,
+                         const struct request_stats_target *asked)
 {
     for (enum fence_action action = FENCE_OFF; action <= FENCE_REBOOT; action++) {
-        for (enum tally_result result = 0; result < TALLY_RESULT_COUNT; result++) {
+        for (enum request_stats_result result = 0; result < REQUEST_STATS_RESULT_COUNT; result++) {
             uint64_t count = asked ? asked->answered[action][result] : 0;
 
             if (count > 0 || sink->scrape->full)
                 metrics_put(sink,
                             METRICS_LABELS({"action", fence_action_name(action)}, {"target", target},
-                                           {"result", tally_result_name(result)}),
+                                           {"result", request_stats_result_name(result)}),
                             count);
         }
     }
@@ -105,19 +106,19 @@ static void put_requests(struct metrics_sink *sink, const char *target, const st
 void metrics_requests(struct metrics_sink *sink)
 {
     const struct metrics_scrape *scrape = sink->scrape;
-    const struct tally *tally = scrape->view->tally;
+    const struct request_stats *stats = scrape->view->stats;
     char vmid[METRICS_VMID_MAX];
 
     for (const struct metrics_target *t = NULL; (t = next_shown(scrape, t));)
-        put_requests(sink, t->label, tally ? tally_find(tally, t->vmid) : NULL);
-    for (const struct tally_target *t = tally ? tally->targets : NULL; t; t = t->hh.next) {
+        put_requests(sink, t->label, stats ? request_stats_find(stats, t->vmid) : NULL);
+    for (const struct request_stats_target *t = stats ? stats->targets : NULL; t; t = t->hh.next) {
         if (target_of(scrape, t->vmid) ||
-            !sight_of_vmid(scrape->view->subject, scrape->view->readiness.inventory, t->vmid))
+            !visibility_of_vmid(scrape->view->subject, scrape->view->readiness.inventory, t->vmid))
             continue;
         snprintf(vmid, sizeof(vmid), "%d", t->vmid);
         put_requests(sink, vmid, t);
     }
-    put_requests(sink, "unknown", tally ? &tally->no_target : NULL);
+    put_requests(sink, "unknown", stats ? &stats->no_target : NULL);
 }
 
 void metrics_last_fence(struct metrics_sink *sink)

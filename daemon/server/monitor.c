@@ -18,7 +18,7 @@ bool monitor_facts_old(const struct view_facts *facts)
 static void set_reason(struct error *error, const struct view_facts *facts, enum reason reason,
                        const struct guest *guest)
 {
-    bool hidden = guest && !sight_of_guest(facts->subject, guest);
+    bool hidden = guest && !visibility_of_guest(facts->subject, guest);
     const struct error *cause = view_guest_cause(facts, hidden ? NULL : guest, reason);
     enum error_code code = error_code_from_name(reason_name(reason)); /* the same words */
 
@@ -49,7 +49,7 @@ static const struct guest **find_named(const struct view_facts *facts, const cha
 
     *count = 0;
     for (const char *name; found && (name = strsep(&rest, ","));) {
-        found[*count] = sight_find(facts->subject, facts->readiness.inventory, name, &decision, &error);
+        found[*count] = visibility_find(facts->subject, facts->readiness.inventory, name, &decision, &error);
         if (found[*count])
             ++*count;
         else if (error.code != ERROR_UNKNOWN_PLUG)

@@ -321,9 +321,9 @@ void request_operation(struct exchange *exchange, const struct http_request *req
     struct error error;
 
     exchange_facts(exchange, &facts);
-    if (operation && !sight_of_operation(facts.subject, facts.readiness.inventory, operation)) {
+    if (operation && !visibility_of_operation(facts.subject, facts.readiness.inventory, operation)) {
         const struct access_decision decision =
-            sight_decide_operation(facts.subject, facts.readiness.inventory, operation);
+            visibility_decide_operation(facts.subject, facts.readiness.inventory, operation);
 
         exchange_note_denial(exchange, &decision, operation->id);
         operation = NULL; /* one that may not be seen is not there */

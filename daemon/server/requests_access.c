@@ -316,12 +316,13 @@ static void answer_can(struct exchange *exchange, const struct http_request *req
             answer_bad(exchange, ERROR_NO_INVENTORY, "the guests of the pool are not known yet", NULL);
             return;
         }
-        guest = sight_find(exchange_subject(exchange), inventory, request->segments[3], &decision, &error);
+        guest =
+            visibility_find(exchange_subject(exchange), inventory, request->segments[3], &decision, &error);
         if (!guest) {
             exchange_answer_error(exchange, 0, NULL, &error, NULL);
             return;
         }
-        sight_guest_of(guest, &seen);
+        visibility_guest_of(guest, &seen);
         question.guest = &seen;
     }
     access_subject_init(&subject, &exchange->all->policy, peer);

@@ -6,10 +6,10 @@
 #include "server/server.h"
 
 #include "server/audit.h"
+#include "server/authorize.h"
 #include "server/exchange.h"
 #include "server/listener.h"
 #include "server/metrics.h"
-#include "server/permit.h"
 #include "server/quota.h"
 #include "server/routes.h"
 #include "system/cleanup.h"
@@ -71,7 +71,7 @@ static void dispatch(struct exchange *exchange, const struct http_request *reque
     }
     poller_wanted(exchange->all->rooms->poller);
     if (exchange->socket == SERVER_BROKER)
-        permit_request(exchange, route, request);
+        authorize_request(exchange, route, request);
     else
         route->handler(exchange, request);
 }
@@ -204,7 +204,7 @@ static void serve(struct server *server, enum server_socket socket, int fd, stru
     }
     /* Answered at once: what such a peer sends is thrown away unread. */
     if (socket == SERVER_BROKER && !access_allows(verdict))
-        permit_deny_connection(exchange, rule);
+        authorize_deny_connection(exchange, rule);
     else
         connection_begin(exchange->connection);
 }

@@ -72,7 +72,7 @@ const struct error *view_guest_cause(const struct view_facts *facts, const struc
 {
     const struct error *cause = guest ? readiness_cause(&facts->readiness, guest, reason) : NULL;
 
-    if (cause && cause == guest->moved && !sight_of_guest(facts->subject, guest->moved_with))
+    if (cause && cause == guest->moved && !visibility_of_guest(facts->subject, guest->moved_with))
         return NULL; /* it names the other one */
     return cause ? cause : cause_of(facts, reason);
 }

@@ -20,7 +20,7 @@
 #include "proxmox/session.h"
 #include "proxmox/transport.h"
 #include "server/http.h"
-#include "server/sight.h"
+#include "server/visibility.h"
 #include "system/config.h"
 #include "system/error.h"
 #include "system/json_put.h"
@@ -39,7 +39,7 @@ struct view_facts {
     const struct grants *grants;          /* may be NULL */
     const struct history *history;        /* may be NULL */
     const struct engine_counters *engine; /* may be NULL */
-    const struct tally *tally;            /* may be NULL */
+    const struct request_stats *stats;    /* may be NULL */
     const struct rehearsals *rehearsals;  /* may be NULL */
     unsigned operations_running;
     const struct traffic *traffic;        /* may be NULL */

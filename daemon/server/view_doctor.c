@@ -9,7 +9,7 @@
 
 static bool may_see(const void *context, const struct guest *guest)
 {
-    return sight_of_guest(context, guest);
+    return visibility_of_guest(context, guest);
 }
 
 void view_doctor(struct text *out, enum http_form form, const struct view_facts *facts)

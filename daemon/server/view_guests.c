@@ -73,7 +73,7 @@ static void guests_screen(struct text *out, const struct view_facts *facts)
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
-        if (!sight_of_guest(facts->subject, guest))
+        if (!visibility_of_guest(facts->subject, guest))
             continue;
         put_row(&table, facts, guest);
         shown++;
@@ -165,7 +165,7 @@ static void guests_json(struct text *out, const struct view_facts *facts)
     for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
-        if (!sight_of_guest(facts->subject, guest))
+        if (!visibility_of_guest(facts->subject, guest))
             continue;
         json_put_open(out, NULL, '{');
         put_guest(out, facts, guest, NULL, NULL);
@@ -200,7 +200,7 @@ static bool may_rehearse(const struct access_subject *subject, const struct gues
     struct access_guest seen;
     const struct access_question question = {ACCESS_WRITE, ACCESS_WHAT_GUESTS, ACCESS_ACTION_REHEARSE, &seen};
 
-    sight_guest_of(guest, &seen);
+    visibility_guest_of(guest, &seen);
     return !subject || access_allows(access_decide(subject, &question).verdict);
 }
 
@@ -277,13 +277,14 @@ static void put_list(struct text *out, enum http_form form, const struct view_fa
 
 void view_list(struct text *out, enum http_form form, const struct view_facts *facts)
 {
-    put_list(out, form, facts, &(const struct list_form){.has = sight_of_guest, .with_aliases = true});
+    put_list(out, form, facts, &(const struct list_form){.has = visibility_of_guest, .with_aliases = true});
 }
 
 void view_list_status(struct text *out, enum http_form form, const struct view_facts *facts)
 {
-    put_list(out, form, facts,
-             &(const struct list_form){.has = sight_of_guest, .with_aliases = true, .with_status = true});
+    put_list(
+        out, form, facts,
+        &(const struct list_form){.has = visibility_of_guest, .with_aliases = true, .with_status = true});
 }
 
 void view_rehearsable(struct text *out, enum http_form form, const struct view_facts *facts)

@@ -89,7 +89,7 @@ static const struct operation *next_operation(const struct view_facts *facts,
         const struct operation *operation = history_get(facts->history, (*index)++);
 
         if (operation->requested_realtime_ms >= choice->since_ms &&
-            sight_of_operation(facts->subject, facts->readiness.inventory, operation))
+            visibility_of_operation(facts->subject, facts->readiness.inventory, operation))
             return operation;
     }
     return NULL;

@@ -168,7 +168,7 @@ static struct line *collect_lines(const struct view_facts *facts, struct json_ob
     json_object_object_foreach(listing, path, held)
     {
         bool shown = json_object_is_type(held, json_type_object) &&
-                     sight_of_path(facts->subject, facts->readiness.inventory, path);
+                     visibility_of_path(facts->subject, facts->readiness.inventory, path);
         char *privileges = shown ? privileges_text(held) : NULL;
         bool guest = !strncmp(path, "/vms/", 5);
 
@@ -258,7 +258,7 @@ static void put_paths(struct text *out, const struct view_facts *facts)
     {
         const char *json = json_object_to_json_string_ext(held, JSON_C_TO_STRING_PLAIN);
 
-        if (sight_of_path(facts->subject, facts->readiness.inventory, path))
+        if (visibility_of_path(facts->subject, facts->readiness.inventory, path))
             json_put_raw(out, path, json ? json : "null");
     }
     json_put_close(out, '}');

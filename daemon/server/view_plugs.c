@@ -58,7 +58,7 @@ static void put_plug(struct text *out, enum http_form form, const struct view_fa
     struct access_decision decision;
     struct error error = {0};
     const struct guest *guest =
-        sight_find(facts->subject, facts->readiness.inventory, plug, &decision, &error);
+        visibility_find(facts->subject, facts->readiness.inventory, plug, &decision, &error);
 
     if (form == HTTP_TEXT) {
         view_put_cell(out, plug);

@@ -4,7 +4,7 @@
  */
 #include "server/view.h"
 
-#include "fence/headline.h"
+#include "fence/status_line.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 
@@ -167,7 +167,7 @@ static const struct operation *last_fence(const struct view_facts *facts)
 {
     const struct operation *last = facts->history ? history_last_fence(facts->history) : NULL;
 
-    return last && sight_of_operation(facts->subject, facts->readiness.inventory, last) ? last : NULL;
+    return last && visibility_of_operation(facts->subject, facts->readiness.inventory, last) ? last : NULL;
 }
 
 static void put_history(struct text *table, const struct view_facts *facts)
@@ -226,7 +226,7 @@ static void put_verdict(struct text *out, const struct view_facts *facts, const 
 
     if (verdict == VERDICT_DEGRADED && readiness_verdict(others) == VERDICT_READY &&
         readiness_unchecked(&facts->readiness, &left_ms) > 0)
-        headline_checking(out, left_ms);
+        status_line_checking(out, left_ms);
     else
         text_puts(out, verdict_name(verdict));
 }

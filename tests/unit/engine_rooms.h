@@ -311,33 +311,33 @@ void history_write_outcome(struct history *history, const struct operation *oper
 }
 
 void history_write_open(struct history *history, const struct operation *operation,
-                        const struct legacy *legacy)
+                        const struct unsettled *unsettled)
 {
     (void)history;
     struct json_object *document = json_object_new_object();
     char vmid[16];
     if (!rooms.left)
         rooms.left = json_object_new_object();
-    int guest = operation ? operation->vmid : legacy->vmid;
+    int guest = operation ? operation->vmid : unsettled->vmid;
     snprintf(vmid, sizeof(vmid), "%d", guest);
     json_object_object_add(document, "vmid", json_object_new_int(guest));
-    if (legacy)
-        assert_true(legacy_write(legacy, clock_realtime_ms() - clock_now_ms(), document));
+    if (unsettled)
+        assert_true(unsettled_write(unsettled, clock_realtime_ms() - clock_now_ms(), document));
     json_object_object_add(rooms.left, vmid, document);
 }
 
-struct legacy *history_take_legacies(struct history *history)
+struct unsettled *history_take_legacies(struct history *history)
 {
     (void)history;
-    struct legacy *legacies = NULL;
+    struct unsettled *legacies = NULL;
     if (!rooms.left)
         return NULL;
     json_object_object_foreach(rooms.left, vmid, document)
     {
-        struct legacy legacy;
+        struct unsettled unsettled;
         (void)vmid;
-        if (legacy_read(&legacy, document, clock_realtime_ms() - clock_now_ms(), clock_now_ms()))
-            legacies_put(&legacies, legacy.vmid, &legacy);
+        if (unsettled_read(&unsettled, document, clock_realtime_ms() - clock_now_ms(), clock_now_ms()))
+            legacies_put(&legacies, unsettled.vmid, &unsettled);
     }
     return legacies;
 }

@@ -182,10 +182,10 @@ unsigned engine_running(const struct engine *engine)
     return rooms.asker ? 1 : 0;
 }
 
-struct legacy_doubts engine_doubts(const struct engine *engine)
+struct unsettled_doubts engine_doubts(const struct engine *engine)
 {
     (void)engine;
-    return (struct legacy_doubts){.legacies = NULL};
+    return (struct unsettled_doubts){.legacies = NULL};
 }
 
 const struct engine_counters *engine_counters(const struct engine *engine)
@@ -196,9 +196,9 @@ const struct engine_counters *engine_counters(const struct engine *engine)
     return &counters;
 }
 
-const struct tally *engine_tally(const struct engine *engine)
+const struct request_stats *engine_request_stats(const struct engine *engine)
 {
-    static const struct tally tally;
+    static const struct request_stats tally;
 
     (void)engine;
     return &tally;

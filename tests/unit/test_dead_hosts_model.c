@@ -100,7 +100,8 @@ static struct {
     int written[HA_HOSTS_MAX];
 } play;
 
-static uint64_t tally_deaths, tally_claims, tally_recovered, tally_online, tally_unseen;
+static uint64_t request_stats_deaths, request_stats_claims, request_stats_recovered, request_stats_online,
+    request_stats_unseen;
 
 static const char *const host_names[] = {"pve1", "pve2", "pve3", "pve4", "pve5"};
 static const char *const sids[] = {"vm:101", "vm:102", "vm:103", "ct:104"};
@@ -395,15 +396,15 @@ static void check(void)
                   answer.reason == DEAD_HOSTS_RECOVERED ? "recovered" : "lock expired",
                   (int)(answer.left_ms / 1000 + play.stood_still_s));
         bool is_false = fenced && play.poll.alive[h] && answer.seen_ms == own_ms(play.poll.asked);
-        tally_unseen += is_false && !play.fenced[h] && play.back[h];
+        request_stats_unseen += is_false && !play.fenced[h] && play.back[h];
         if (is_false && !play.back[h])
             property_break("P1: no claim of a host whose guests run",
                            "%s is called fenced at %d, and its guests run", host_names[h], world->now);
-        tally_claims += fenced && !play.counted[h];
-        tally_recovered += fenced && !play.counted[h] && answer.reason == DEAD_HOSTS_RECOVERED;
+        request_stats_claims += fenced && !play.counted[h];
+        request_stats_recovered += fenced && !play.counted[h] && answer.reason == DEAD_HOSTS_RECOVERED;
         play.counted[h] |= fenced;
         play.fenced[h] = fenced;
-        tally_online += answer.state == DEAD_HOSTS_ONLINE && answer.watched;
+        request_stats_online += answer.state == DEAD_HOSTS_ONLINE && answer.watched;
     }
 }
 
@@ -514,7 +515,7 @@ static void play_timeline(struct property_case *one, uint64_t *events)
         follow_returns();
         follow_poll();
         for (int h = 0; h < world->hosts; h++) {
-            tally_deaths += !world->host[h].guests && !gone[h];
+            request_stats_deaths += !world->host[h].guests && !gone[h];
             gone[h] |= !world->host[h].guests;
         }
     }
@@ -528,17 +529,17 @@ static void test_no_claim_is_false(void **state)
     uint64_t timelines = 0;
     uint64_t count = property_run(property_number("STEPS", STEPS_DEFAULT), play_timeline, forget, &timelines);
 
-    if (tally_unseen)
+    if (request_stats_unseen)
         printf("# %" PRIu64
                " times a host came back, started guests and left between two samples, its LRM silent\n",
-               tally_unseen);
+               request_stats_unseen);
     printf("# %" PRIu64 " timelines from seed %" PRIu64 ": %" PRIu64 " hosts died, %" PRIu64
            " were called fenced (%" PRIu64 " when HA recovered), none falsely\n",
-           timelines, property_number("SEED", property_number("FIRST", 1)), tally_deaths, tally_claims,
-           tally_recovered);
+           timelines, property_number("SEED", property_number("FIRST", 1)), request_stats_deaths,
+           request_stats_claims, request_stats_recovered);
     if (count) { /* the model is a world in which there is something to claim */
-        assert_true(tally_claims * 10 > tally_deaths);
-        assert_true(tally_recovered > 0 && tally_online > 0);
+        assert_true(request_stats_claims * 10 > request_stats_deaths);
+        assert_true(request_stats_recovered > 0 && request_stats_online > 0);
     }
 }
 

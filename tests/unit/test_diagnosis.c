@@ -606,15 +606,15 @@ static void test_each_line_to_paste_stands_alone(void **state)
 static void test_each_step_tells_how_long_it_took_if_that_is_known(void **state)
 {
     const struct poller_times times = {.privileges_ms = 3, .guests_ms = 12, .pools_ms = 1500};
-    const struct journey journey = {400, 100, 3100, 900}, known = {-1, 200, 2050, 10};
+    const struct timings timings = {400, 100, 3100, 900}, known = {-1, 200, 2050, 10};
     _cleanup_(text_clear) struct text out = {0}, json = {0};
     struct room *room = *state;
 
     room->facts.times = &times;
     room->facts.session.login_ms = -1;
-    endpoints_journey(room->endpoints, 0, &journey);
-    endpoints_journey(room->endpoints, 0, &known); /* needed no name: how long that took before stays */
-    endpoints_journey(room->endpoints, 0, &JOURNEY_NONE);
+    endpoints_timings(room->endpoints, 0, &timings);
+    endpoints_timings(room->endpoints, 0, &known); /* needed no name: how long that took before stays */
+    endpoints_timings(room->endpoints, 0, &TIMINGS_NONE);
     diagnose(room);
     diagnosis_put_text(&out, &room->diagnosis, true);
     assert_non_null(strstr(out.data, "; DNS 0.4 ms, TCP 0.2 ms, TLS 2.0 ms ("));

@@ -28,8 +28,11 @@ static void test_an_equal_request_joins_and_gets_its_own_answer(void **state)
     assert_int_equal(rooms.made[API_STOP], 1);
     assert_int_equal(engine_counters(stage.engine)->joined, 1);
     assert_int_equal(engine_counters(stage.engine)->answered[FENCE_OFF][ENGINE_RESULT_DONE], 2);
-    assert_int_equal(tally_find(engine_tally(stage.engine), 101)->answered[FENCE_OFF][TALLY_DONE], 2);
-    assert_int_equal(histogram_count(&engine_tally(stage.engine)->durations[FENCE_OFF][TALLY_DONE]), 2);
+    assert_int_equal(
+        request_stats_find(engine_request_stats(stage.engine), 101)->answered[FENCE_OFF][REQUEST_STATS_DONE],
+        2);
+    assert_int_equal(
+        histogram_count(&engine_request_stats(stage.engine)->durations[FENCE_OFF][REQUEST_STATS_DONE]), 2);
     assert_true(operation_has_request_id(operation_at(0), "0:r2"));
     assert_int_equal(hurried, 2); /* what comes of it is to be seen soon */
     assert_false(engine_guest_busy(stage.engine, 101));
@@ -409,8 +412,8 @@ static void leave_in_doubt(void)
 
 static bool is_in_doubt(void)
 {
-    const struct legacy_doubts doubts = engine_doubts(stage.engine);
-    return legacy_in_doubt(&doubts, 101);
+    const struct unsettled_doubts doubts = engine_doubts(stage.engine);
+    return unsettled_in_doubt(&doubts, 101);
 }
 
 static void is_seen(bool running, int64_t started_ms)

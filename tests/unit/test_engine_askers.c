@@ -55,7 +55,9 @@ static void test_what_was_sent_goes_on_when_its_asker_has_left(void **state)
     engine_leave(stage.engine, asker->id);
     run_for(5000);
     assert_int_equal(asker->answers, 0);
-    assert_int_equal(tally_find(engine_tally(stage.engine), 101)->answered[FENCE_REBOOT][TALLY_LEFT], 1);
+    assert_int_equal(request_stats_find(engine_request_stats(stage.engine), 101)
+                         ->answered[FENCE_REBOOT][REQUEST_STATS_LEFT],
+                     1);
     assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
     assert_int_equal(operation_at(0)->power_on, POWER_ON_DONE);
     assert_true(guest_of(101)->running);

@@ -231,7 +231,8 @@ static void test_an_ambiguous_name_is_refused(void **state)
     assert_answered(asker, ERROR_AMBIGUOUS_NAME);
     assert_string_equal(asker->operation, "");
     assert_int_equal(engine_counters(stage.engine)->answered[FENCE_OFF][ENGINE_RESULT_FAILED], 1);
-    assert_int_equal(engine_tally(stage.engine)->no_target.answered[FENCE_OFF][TALLY_FAILED], 1);
+    assert_int_equal(engine_request_stats(stage.engine)->no_target.answered[FENCE_OFF][REQUEST_STATS_FAILED],
+                     1);
 }
 
 static void test_a_dry_run_says_what_would_be_and_does_nothing(void **state)

@@ -88,8 +88,8 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
     int64_t now_ms = clock_now_ms();
-    struct legacy left = {.vmid = 101, .until_ms = now_ms + 60000, .calls.since_realtime_ms = 4711};
-    struct legacy *found;
+    struct unsettled left = {.vmid = 101, .until_ms = now_ms + 60000, .calls.since_realtime_ms = 4711};
+    struct unsettled *found;
 
     calls_add(&left.calls, STEP_SEND_STOP, "pve1", now_ms - 300)->effect_ms = now_ms - 500; /* being sent */
     struct call *start = calls_add(&left.calls, STEP_SEND_START, "pve1", now_ms - 100);
@@ -114,11 +114,11 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     assert_string_equal(found->calls.list[0].node, "pve1");
     assert_int_equal(found->calls.list[1].state, CALL_TASK);
     assert_string_equal(found->calls.list[1].upid, start->upid);
-    assert_in_range(legacy_killing_since(found), now_ms - 600, now_ms - 400);
+    assert_in_range(unsettled_killing_since(found), now_ms - 600, now_ms - 400);
     legacies_free(&found);
     assert_null(history_take_legacies(history)); /* they are the caller's */
     operation = (struct operation *)(uintptr_t)history_get(history, 0);
-    left = (struct legacy){.vmid = 101, .until_ms = 1};
+    left = (struct unsettled){.vmid = 101, .until_ms = 1};
     *calls_add(&left.calls, STEP_SEND_RESET, "pve1", 0) =
         (struct call){.power = STEP_SEND_RESET, .state = CALL_OPEN, .sent = 1, .settled_ms = now_ms - 61000};
     history_write_open(history, operation, &left);
@@ -134,8 +134,8 @@ static void test_what_no_operation_has_changed_counts_as_well(void **state)
     const struct fixture *fixture = *state;
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    struct legacy left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
-    struct legacy *found;
+    struct unsettled left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
+    struct unsettled *found;
 
     history_write_intent(history, operation, NULL, NULL);
     history_write_open(history, operation, &left);
@@ -158,7 +158,7 @@ static void test_the_last_of_both_files_counts(void **state)
     const struct fixture *fixture = *state;
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    struct legacy left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
+    struct unsettled left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
     int64_t written_ms = clock_realtime_ms();
 
     history_write_open(history, operation, &left);
@@ -179,7 +179,7 @@ static void test_the_last_of_one_file_counts_whatever_the_clock_said(void **stat
     const struct fixture *fixture = *state;
     struct history *history = open_history(fixture);
     struct operation *operation = begin(history, FENCE_OFF, "n1", NULL);
-    struct legacy left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
+    struct unsettled left = {.vmid = 101, .calls = DOUBT(clock_now_ms() - 500, clock_now_ms() - 400)};
     FILE *file;
 
     history_write_open(history, operation, &left);

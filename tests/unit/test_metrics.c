@@ -316,13 +316,13 @@ static void test_requests_are_counted_by_guest_also_when_it_left_the_pool(void *
     _cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
     struct endpoints *endpoints = NULL;
     struct view_facts facts = busy_facts(&inventory, &endpoints);
-    struct tally tally = {0};
+    struct request_stats stats = {0};
 
     (void)state;
-    tally_add(&tally, 101, FENCE_REBOOT, TALLY_FAILED, 4000);
-    tally_add(&tally, 777, FENCE_OFF, TALLY_DONE, 5);
-    tally_add(&tally, TALLY_NO_TARGET, FENCE_ON, TALLY_FAILED, 1);
-    facts.tally = &tally;
+    request_stats_add(&stats, 101, FENCE_REBOOT, REQUEST_STATS_FAILED, 4000);
+    request_stats_add(&stats, 777, FENCE_OFF, REQUEST_STATS_DONE, 5);
+    request_stats_add(&stats, REQUEST_STATS_NO_TARGET, FENCE_ON, REQUEST_STATS_FAILED, 1);
+    facts.stats = &stats;
     _cleanup_(text_clear) struct text out = expose(&facts);
     assert_line(&out, "fence_broker_requests_total{action=\"reboot\",target=\"101\",result=\"failed\"} 1");
     assert_line(&out, "fence_broker_requests_total{action=\"off\",target=\"777\",result=\"done\"} 1");
@@ -336,7 +336,7 @@ static void test_requests_are_counted_by_guest_also_when_it_left_the_pool(void *
         &out,
         "fence_broker_request_duration_seconds_bucket{action=\"reboot\",result=\"failed\",le=\"5.0\"} 1");
     assert_line(&out, "fence_broker_request_duration_seconds_sum{action=\"reboot\",result=\"failed\"} 4.000");
-    tally_clear(&tally);
+    request_stats_clear(&stats);
     endpoints_free(endpoints);
 }
 
@@ -385,7 +385,7 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
 {
     size_t count = METRICS_TARGETS_FULL + 1;
     struct guest *guests = calloc(count, sizeof(*guests));
-    struct tally tally = {0};
+    struct request_stats stats = {0};
 
     (void)state;
     assert_non_null(guests);
@@ -395,8 +395,8 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
                                                 .hastate = i == 0 ? (char *)"started" : NULL);
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, count, 2, 1);
     struct view_facts facts = fixture_facts(inventory, NULL);
-    tally_add(&tally, 1005, FENCE_OFF, TALLY_DONE, 5);
-    facts.tally = &tally;
+    request_stats_add(&stats, 1005, FENCE_OFF, REQUEST_STATS_DONE, 5);
+    facts.stats = &stats;
     _cleanup_(text_clear) struct text out = expose(&facts);
     assert_line(&out, "fence_broker_target_ready{target=\"1000\"} 1");
     assert_line(&out, "fence_broker_target_ready{target=\"1003\"} 0");
@@ -409,7 +409,7 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
     assert_line(&out, "fence_broker_reasons{reason=\"stale\",verdict=\"degraded\"} 0");
     assert_null(strstr(out.data, "target=\"1005\",result=\"failed\""));
     assert_null(strstr(out.data, "last_fence_timestamp_seconds{"));
-    tally_clear(&tally);
+    request_stats_clear(&stats);
     free(guests);
 }
 

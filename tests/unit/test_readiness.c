@@ -450,15 +450,15 @@ static void test_a_container_has_its_hosts_firmware_and_is_never_the_wrong_one(v
 static void test_a_guest_that_a_fence_has_left_in_doubt_is_blocked(void **state)
 {
     struct room *room = *state;
-    struct legacy *legacies = NULL;
+    struct unsettled *legacies = NULL;
 
     room->facts.doubts =
-        (struct legacy_doubts){.legacies = &legacies, .now_ms = 20000, .stop_timeout_ms = 3000};
+        (struct unsettled_doubts){.legacies = &legacies, .now_ms = 20000, .stop_timeout_ms = 3000};
     assert_int_equal(reasons_in(room), 0);
-    legacies_put(&legacies, 102, &(struct legacy){.calls = DOUBT(1000, 1000)}); /* another one */
+    legacies_put(&legacies, 102, &(struct unsettled){.calls = DOUBT(1000, 1000)}); /* another one */
     assert_int_equal(reasons_in(room), 0);
     legacies_put(&legacies, inventory_get(room->inventory, 0)->vmid,
-                 &(struct legacy){.calls = DOUBT(1000, 1000)});
+                 &(struct unsettled){.calls = DOUBT(1000, 1000)});
     assert_int_equal(reasons_in(room), BIT(REASON_UNPROVEN));
     assert_int_equal(readiness_verdict(reasons_in(room)), VERDICT_BLOCKED);
     assert_string_equal(reason_name(REASON_UNPROVEN), error_code_name(ERROR_UNPROVEN));

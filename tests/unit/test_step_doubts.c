@@ -4,7 +4,7 @@
  */
 #include "step_script.h"
 
-#include "fence/legacy.h"
+#include "fence/unsettled.h"
 
 #define LOCK_FILE "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"
 #define STORAGE   "can't lock file '/var/lock/pve-manager/pve-storage-nfs' - got timeout"
@@ -146,26 +146,27 @@ static void refused_after_a_lost_one(void)
 }
 
 /* What an operation leaves that ends here. */
-static bool leave(struct legacy *left)
+static bool leave(struct unsettled *left)
 {
     step.phase = STEP_ENDED;
-    return legacy_derive(left, &step, now_ms) && legacy_killing_since(left);
+    return unsettled_derive(left, &step, now_ms) && unsettled_killing_since(left);
 }
 
-static bool is_in_doubt(struct legacy *left)
+static bool is_in_doubt(struct unsettled *left)
 {
-    struct legacy *legacies = NULL;
+    struct unsettled *legacies = NULL;
     legacies_put(&legacies, VMID, left);
-    bool in_doubt = legacy_in_doubt(
-        &(struct legacy_doubts){.legacies = &legacies, .now_ms = now_ms + LONG_MS, .stop_timeout_ms = 3000},
-        VMID);
+    bool in_doubt = unsettled_in_doubt(&(struct unsettled_doubts){.legacies = &legacies,
+                                                                  .now_ms = now_ms + LONG_MS,
+                                                                  .stop_timeout_ms = 3000},
+                                       VMID);
     legacies_free(&legacies);
     return in_doubt;
 }
 
 /* The guest is off, and the next operation finds it so: its stop is answered by a host that is up for so
  * long. */
-static bool next_proves_off(const struct legacy *left, const char *node, int64_t later_ms, int64_t up_ms)
+static bool next_proves_off(const struct unsettled *left, const char *node, int64_t later_ms, int64_t up_ms)
 {
     char upid[PVE_UPID_MAX];
     struct step_params wanted = params(FENCE_OFF);
@@ -176,7 +177,7 @@ static bool next_proves_off(const struct legacy *left, const char *node, int64_t
     memset(asked_ms, 0, sizeof(asked_ms));
     now_ms = at_ms;
     step_begin(&step, &wanted);
-    legacy_inherit(left, &step, now_ms);
+    unsettled_inherit(left, &step, now_ms);
     tell(STEP_EVENT_BEGIN);
     tell(STEP_EVENT_INTENT);
     if (step.asks[ASK_STATUS].busy)
@@ -226,7 +227,7 @@ static void test_what_begins_a_doubt(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct legacy left;
+        struct unsettled left;
         begin(FENCE_OFF);
         lines[i].play();
         if (leave(&left) != lines[i].doubt)
@@ -241,7 +242,7 @@ static void test_what_begins_a_doubt(void **state)
 static void test_devices_seen_before_by_others_leave_no_doubt(void **state)
 {
     struct step_params wanted = params(FENCE_OFF);
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     wanted.shows_devices = true;
     begin_with(wanted);
@@ -268,7 +269,7 @@ static void test_devices_seen_before_by_others_leave_no_doubt(void **state)
 static void test_a_doubt_is_newer_than_the_devices_that_others_saw(void **state)
 {
     struct step_params wanted = params(FENCE_OFF);
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     wanted.shows_devices = true;
     begin_with(wanted);
@@ -279,12 +280,12 @@ static void test_a_doubt_is_newer_than_the_devices_that_others_saw(void **state)
     wanted.requested_ms = now_ms;
     wanted.deadline_ms = now_ms + DEADLINE;
     step_begin(&step, &wanted);
-    legacy_inherit(&left, &step, now_ms);
+    unsettled_inherit(&left, &step, now_ms);
     assert_false(step.seen.devices);
     assert_true(leave(&left));
 }
 
-static void doubt(struct legacy *left)
+static void doubt(struct unsettled *left)
 {
     begin(FENCE_OFF);
     power_lost();
@@ -299,7 +300,7 @@ static void doubt(struct legacy *left)
 
 static void test_the_end_of_its_host_ends_a_doubt(void **state)
 {
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     doubt(&left);
     assert_true(next_proves_off(&left, "pve1", 600000, 500000));
@@ -328,14 +329,14 @@ static void test_the_end_of_its_host_ends_a_doubt(void **state)
 
 static void test_the_host_of_a_doubt_outlives_a_restart(void **state)
 {
-    struct legacy left, read;
+    struct unsettled left, read;
     struct json_object *document = json_object_new_object();
     (void)state;
     doubt(&left);
     json_object_object_add(document, "vmid", json_object_new_int(VMID));
-    assert_true(legacy_write(&left, 1000, document));
-    assert_true(legacy_read(&read, document, 1000, now_ms + 1000));
-    assert_true(legacy_equal(&left, &read));
+    assert_true(unsettled_write(&left, 1000, document));
+    assert_true(unsettled_read(&read, document, 1000, now_ms + 1000));
+    assert_true(unsettled_equal(&left, &read));
     assert_true(next_proves_off(&read, "pve1", 600000, 500000));
     json_object_put(document);
 }
@@ -343,7 +344,7 @@ static void test_the_host_of_a_doubt_outlives_a_restart(void **state)
 /* Taken up again, it lies before the boot of our own machine, and the clock begins with that. */
 static void test_a_doubt_outlives_a_boot_of_our_own_machine(void **state)
 {
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     doubt(&left);
     left.calls.list[0].sent_ms -= now_ms + 600000;
@@ -356,7 +357,7 @@ static void test_a_doubt_outlives_a_boot_of_our_own_machine(void **state)
 
 static void test_stops_to_two_hosts_leave_a_doubt_that_no_host_ends(void **state)
 {
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     begin(FENCE_OFF);
     power_lost();
@@ -443,7 +444,7 @@ static void test_a_silence_is_no_doubt_where_no_stop_can_have_come(void **state)
 
 static void test_what_is_unproven_for_a_silence_stays_in_doubt(void **state)
 {
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     begin(FENCE_OFF);
     assert_true(running_unseen());
@@ -460,7 +461,7 @@ static void test_what_is_unproven_for_a_silence_stays_in_doubt(void **state)
  */
 static void test_a_lost_stop_may_kill_what_is_started_after_the_proof(void **state) /* P1 */
 {
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     begin(FENCE_OFF);
     assert_true(running_unseen());
@@ -480,7 +481,7 @@ static void test_a_lost_stop_may_kill_what_is_started_after_the_proof(void **sta
     assert_true(verified);
     int64_t verified_ms = now_ms;
     assert_true(leave(&left));
-    assert_int_equal(legacy_killing_since(&left), verified_ms); /* nothing from before is left */
+    assert_int_equal(unsettled_killing_since(&left), verified_ms); /* nothing from before is left */
     assert_false(next_proves_off(&left, "pve1", 58000, HOURS_MS));
     assert_int_equal(effects.error.code, ERROR_UNPROVEN);
 }

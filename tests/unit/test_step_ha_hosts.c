@@ -2,7 +2,7 @@
  * 7), by script. */
 #include "ha_script.h"
 
-#include "fence/legacy.h"
+#include "fence/unsettled.h"
 
 /* ---- the host is gone ---- */
 
@@ -269,19 +269,19 @@ static void test_a_stop_of_before_ha_may_have_killed(void **state)
 static void test_a_stop_of_before_ha_and_of_another_operation_may_have_killed(void **state) /* P1 */
 {
     struct step_params wanted = managed(FENCE_OFF);
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     begin(FENCE_OFF);
     status_is((struct pve_status){.running = true, .uptime_s = 5000});
     power_taken(STOP_UPID);
     now_ms += 40000;
     step.phase = STEP_ENDED;
-    assert_true(legacy_derive(&left, &step, now_ms));
+    assert_true(unsettled_derive(&left, &step, now_ms));
     memset(asked_ms, 0, sizeof(asked_ms));
     wanted.requested_ms = now_ms;
     wanted.deadline_ms = now_ms + DEADLINE;
     step_begin(&step, &wanted);
-    legacy_inherit(&left, &step, now_ms);
+    unsettled_inherit(&left, &step, now_ms);
     tell(STEP_EVENT_BEGIN);
     tell(STEP_EVENT_INTENT);
     reads_bare(true, "started");
@@ -290,7 +290,7 @@ static void test_a_stop_of_before_ha_and_of_another_operation_may_have_killed(vo
     keeps_bare(now_ms - T0 + 1000, false, "request_stop");
     assert_ended(OPERATION_FAILED, ERROR_UNPROVEN);
     /* nor does the next one know better */
-    assert_true(legacy_derive(&left, &step, now_ms));
+    assert_true(unsettled_derive(&left, &step, now_ms));
     assert_false(calls_are_of_ha(&left.calls));
 }
 

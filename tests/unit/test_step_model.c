@@ -18,8 +18,8 @@
     (ANSWER_TIMEOUT_MS + STEP_NEWS_MS + 500) /* between a state and our stop, which then travels */
 #define EVENTS_A_MS_MAX 60
 
-static uint64_t tally[OPERATION_INTERRUPTED + 1], tally_verified, tally_dead, tally_late_stops,
-    tally_ha_requests, tally_ha_verified;
+static uint64_t tally[OPERATION_INTERRUPTED + 1], request_stats_verified, request_stats_dead,
+    request_stats_late_stops, request_stats_ha_requests, request_stats_ha_verified;
 
 /* ---- the promises about power calls ---- */
 
@@ -29,7 +29,7 @@ static void check_is_not_late(struct episode *episode)
     const struct world_process *process = &world->process[world_host_number(episode->step.place.node)];
     if (!episode->deserted && world->now_ms - episode->newest_ms <= STEP_LATE_MS)
         return;
-    tally_late_stops++;
+    request_stats_late_stops++;
     CHECK(episode,
           !world_reads_running(world, world_host_number(episode->step.place.node)) ||
               process->started_ms <= episode->newest_ms || process->started_ms > world->now_ms - READ_RACE_MS,
@@ -65,7 +65,7 @@ static void check_ha_takes_it(struct episode *episode, const struct step_effects
                  world->rejoined_ms <= world->now_ms - READ_RACE_MS;
     if (!world->ha.managed || !episode->step.ha.managed)
         return;
-    tally_ha_requests++;
+    request_stats_ha_requests++;
     CHECK(episode, effects->by_ha && !effects->overrule_shutdown,
           "rule 5: a request to HA has no parameters");
     CHECK(episode, world->ha.state <= WORLD_HA_STOPPED || !known,
@@ -165,7 +165,7 @@ static void check_off_is_true(struct episode *episode)
 static void check_died(struct episode *episode, const struct step_event *event)
 {
     const struct world *world = &episode->world;
-    tally_dead++;
+    request_stats_dead++;
     CHECK(episode, world->trusted && world_is_watched(world),
           "P1: only what Proxmox HA has fenced counts as dead");
     CHECK(episode, episode->hosts_asked_ms >= episode->step.death.listed_ms || episode->step.ha.managed,
@@ -186,8 +186,8 @@ static void check_verified(struct episode *episode, const struct step_event *eve
           "P3: only an answer that came, whole, verifies");
     CHECK(episode, !episode->verified_ms, "the askers are answered once");
     episode->verified_ms = episode->world.now_ms;
-    tally_verified++;
-    tally_ha_verified += episode->world.ha.managed;
+    request_stats_verified++;
+    request_stats_ha_verified += episode->world.ha.managed;
     /* with the hosts' word off is proven, also in a cycle that fell back to off and on */
     bool reset = episode->params.method == FENCE_CYCLE && step->phase == STEP_ENDED &&
                  calls_sent(&step->calls, STEP_SEND_RESET) && event->kind != STEP_EVENT_HOSTS;
@@ -499,16 +499,17 @@ static void test_promises_hold_whatever_proxmox_does(void **state)
                   " abandoned; %" PRIu64 " verified, %" PRIu64 " late stops; %" PRIu64
                   " requests to HA, %" PRIu64 " verified there; %" PRIu64 " dead with their hosts\n",
                   done, episodes, tally[OPERATION_DONE], tally[OPERATION_FAILED], tally[OPERATION_ABANDONED],
-                  tally_verified, tally_late_stops, tally_ha_requests, tally_ha_verified, tally_dead);
+                  request_stats_verified, request_stats_late_stops, request_stats_ha_requests,
+                  request_stats_ha_verified, request_stats_dead);
     if (!episodes)
         return;
     /* the model must not be so cruel that nothing is tested */
     assert_true(tally[OPERATION_DONE] > episodes / 3);
     if (steps >= STEPS_DEFAULT) {
         assert_true(tally[OPERATION_ABANDONED] > 0);
-        assert_true(tally_late_stops > 0);
-        assert_true(tally_ha_verified > episodes / 20);
-        assert_true(tally_dead > 0);
+        assert_true(request_stats_late_stops > 0);
+        assert_true(request_stats_ha_verified > episodes / 20);
+        assert_true(request_stats_dead > 0);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Rule 6: what another broker has done since, and what a call whose answer was lost can still undo. */
 #include "step_script.h"
 
-#include "fence/legacy.h"
+#include "fence/unsettled.h"
 
 /* Up to the question who has stopped it: the hosts are about to say that off is proven. */
 static void ask_who_stopped_it(void)
@@ -673,11 +673,11 @@ static void test_a_second_start_that_is_not_open_is_left_as_it_is(void **state) 
 /* What proved off says nothing of what the repair has killed since (point 7). */
 static void test_a_repair_begins_a_doubt_of_its_own(void **state)
 {
-    struct legacy left;
+    struct unsettled left;
     (void)state;
     off_with_an_open_start();
-    legacy_derive(&left, &step, now_ms);
-    assert_int_equal(legacy_killing_since(&left), 0);
+    unsettled_derive(&left, &step, now_ms);
+    assert_int_equal(unsettled_killing_since(&left), 0);
     watch_until(3000, false);
     for (int64_t at = 4500; at < 9000 && !step.asks[ASK_TASKS].busy; at += 500) {
         go(at);
@@ -688,8 +688,8 @@ static void test_a_repair_begins_a_doubt_of_its_own(void **state)
     assert_int_equal(stops, 2);
     int64_t sent_ms = now_ms;
     power_lost();
-    legacy_derive(&left, &step, now_ms);
-    assert_int_equal(legacy_killing_since(&left), sent_ms);
+    unsettled_derive(&left, &step, now_ms);
+    assert_int_equal(unsettled_killing_since(&left), sent_ms);
 }
 
 static void test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before(void **state)

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "policy/access_rules.h"
-#include "server/sight.h"
+#include "server/visibility.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 #include "system/log.h"
@@ -266,7 +266,7 @@ static void test_an_operation_without_a_guest_is_shown_to_those_who_may_see_its_
     left.guest = NULL;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         left.plug = (char *)(uintptr_t)cases[i].plug;
-        if (sight_of_operation(&member, room->inventory, &left) != cases[i].shown)
+        if (visibility_of_operation(&member, room->inventory, &left) != cases[i].shown)
             fail_msg("an operation on %s is %sshown", cases[i].plug, cases[i].shown ? "not " : "");
     }
 }

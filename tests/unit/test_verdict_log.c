@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "fence/verdicts.h"
+#include "fence/verdict_log.h"
 #include "inventory_fixture.h"
 #include "system/cleanup.h"
 
@@ -29,7 +29,7 @@ static void note(void *context, const struct verdict_change *change)
 }
 
 struct room {
-    struct verdicts *verdicts;
+    struct verdict_log *log;
     struct readiness_facts facts;
 };
 
@@ -38,19 +38,19 @@ static int make_room(void **state)
     static struct room room;
 
     told[0] = '\0';
-    room.verdicts = verdicts_new(note, NULL);
+    room.log = verdict_log_new(note, NULL);
     room.facts = (struct readiness_facts){.session_ready = true,
                                           .endpoints_up = 2,
                                           .endpoints_total = 2,
                                           .inventory_age_ms = 0,
                                           .poll_interval_ms = 10000};
     *state = &room;
-    return room.verdicts ? 0 : -1;
+    return room.log ? 0 : -1;
 }
 
 static int leave_room(void **state)
 {
-    verdicts_free(((struct room *)*state)->verdicts);
+    verdict_log_free(((struct room *)*state)->log);
     return 0;
 }
 
@@ -62,7 +62,7 @@ static void observe(struct room *room, const char *lock, unsigned times)
 
     room->facts.inventory = inventory;
     while (times--)
-        verdicts_observe(room->verdicts, &room->facts);
+        verdict_log_observe(room->log, &room->facts);
     room->facts.inventory = NULL;
 }
 
@@ -91,7 +91,7 @@ static void test_better_is_told_when_it_was_seen_often_enough(void **state)
 {
     observe(*state, "backup", 1);
     assert_told("web1 ready>blocked locked; ");
-    observe(*state, NULL, VERDICTS_STEADY - 1);
+    observe(*state, NULL, VERDICT_LOG_STEADY - 1);
     assert_told("");
     observe(*state, NULL, 1);
     assert_told("web1 blocked>ready locked; ");
@@ -103,7 +103,7 @@ static void test_what_flaps_is_told_once(void **state)
 {
     observe(*state, "backup", 1);
     for (int i = 0; i < 10; i++) {
-        observe(*state, NULL, VERDICTS_STEADY - 1);
+        observe(*state, NULL, VERDICT_LOG_STEADY - 1);
         observe(*state, "backup", 1);
     }
     assert_told("web1 ready>blocked locked; ");
@@ -113,10 +113,10 @@ static void test_another_reason_of_the_same_gravity_must_stay_to_be_told(void **
 {
     observe(*state, "backup", 1);
     assert_told("web1 ready>blocked locked; ");
-    observe(*state, "suspended", VERDICTS_STEADY - 1);
+    observe(*state, "suspended", VERDICT_LOG_STEADY - 1);
     observe(*state, "backup", 1);
     assert_told("");
-    observe(*state, "suspended", VERDICTS_STEADY);
+    observe(*state, "suspended", VERDICT_LOG_STEADY);
     assert_told("web1 blocked>blocked suspended; ");
 }
 
@@ -131,7 +131,7 @@ static void test_what_concerns_all_is_told_once_for_all(void **state)
     observe(room, "backup", 1); /* what a guest has of its own is told all the same */
     assert_told("web1 ready>blocked locked; ");
     room->facts.endpoints_up = 2;
-    observe(room, "backup", VERDICTS_STEADY);
+    observe(room, "backup", VERDICT_LOG_STEADY);
     assert_told("all blocked>ready no-endpoint; ");
 }
 
@@ -150,7 +150,7 @@ static void test_nothing_is_told_of_a_guest_that_was_not_tried_yet(void **state)
     observe(room, "backup", 1); /* but what is known already */
     assert_told("web1 ready>blocked locked; ");
     assert_true(evidence_config(evidence, 101, &answer, &bare));
-    observe(room, NULL, VERDICTS_STEADY);
+    observe(room, NULL, VERDICT_LOG_STEADY);
     assert_told("web1 blocked>degraded no-nic; ");
     evidence_forget(evidence);
     observe(room, NULL, 10); /* not known any more is not better */
@@ -160,7 +160,7 @@ static void test_nothing_is_told_of_a_guest_that_was_not_tried_yet(void **state)
 static void test_many_guests_at_once_are_counted(void **state)
 {
     struct room *room = *state;
-    struct guest guests[VERDICTS_LINES_MAX + 5];
+    struct guest guests[VERDICT_LOG_LINES_MAX + 5];
     char names[ARRAY_LEN(guests)][16];
     unsigned lines = 0;
 
@@ -171,13 +171,13 @@ static void test_many_guests_at_once_are_counted(void **state)
     _cleanup_(inventory_unrefp) struct inventory *inventory =
         fixture_inventory(guests, ARRAY_LEN(guests), 3, 0);
     room->facts.inventory = inventory;
-    verdicts_observe(room->verdicts, &room->facts);
+    verdict_log_observe(room->log, &room->facts);
     for (const char *at = told; (at = strstr(at, "blocked locked; ")); at++)
         lines++;
-    assert_int_equal(lines, VERDICTS_LINES_MAX);
+    assert_int_equal(lines, VERDICT_LOG_LINES_MAX);
     assert_non_null(strstr(told, "; 5 more; "));
     told[0] = '\0';
-    verdicts_observe(room->verdicts, &room->facts); /* those are told, too */
+    verdict_log_observe(room->log, &room->facts); /* those are told, too */
     assert_told("");
 }
 
@@ -189,7 +189,7 @@ static void test_a_guest_that_comes_back_begins_anew(void **state)
     observe(room, "backup", 1);
     told[0] = '\0';
     room->facts.inventory = empty;
-    verdicts_observe(room->verdicts, &room->facts);
+    verdict_log_observe(room->log, &room->facts);
     assert_told("all ready>blocked empty-pool; ");
     observe(room, "backup", 1);
     assert_told("web1 ready>blocked locked; ");

@@ -10,6 +10,7 @@
 
 /* The gate again (a reload may lie between accept and request), then the rules. Calls the route's handler, or
  * answers with what is wrong, or holds the request until the guests are known. */
-void permit_request(struct exchange *exchange, const struct route *route, const struct http_request *request);
+void authorize_request(struct exchange *exchange, const struct route *route,
+                       const struct http_request *request);
 /* A connection that the gate does not let in: answered before a byte is read. */
-void permit_deny_connection(struct exchange *exchange, const char *words);
+void authorize_deny_connection(struct exchange *exchange, const char *words);

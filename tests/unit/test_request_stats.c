@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "fence/tally.h"
+#include "fence/request_stats.h"
 #include "proxmox/traffic.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
@@ -53,18 +53,19 @@ static void test_bounds_are_written_as_they_are_meant(void **state)
 
 static void test_guests_beyond_the_limit_are_counted_without_their_name(void **state)
 {
-    struct tally tally = {0};
+    struct request_stats stats = {0};
 
     (void)state;
-    for (int vmid = 100; vmid < 100 + TALLY_TARGETS_MAX + 3; vmid++)
-        tally_add(&tally, vmid, FENCE_OFF, TALLY_DONE, 1);
-    assert_int_equal(HASH_COUNT(tally.targets), TALLY_TARGETS_MAX);
-    assert_int_equal(tally.no_target.answered[FENCE_OFF][TALLY_DONE], 3);
-    assert_int_equal(histogram_count(&tally.durations[FENCE_OFF][TALLY_DONE]), TALLY_TARGETS_MAX + 3);
-    tally_add(&tally, 100, FENCE_OFF, TALLY_DONE, 1);
-    assert_int_equal(tally_find(&tally, 100)->answered[FENCE_OFF][TALLY_DONE], 2);
-    assert_null(tally_find(&tally, 99));
-    tally_clear(&tally);
+    for (int vmid = 100; vmid < 100 + REQUEST_STATS_TARGETS_MAX + 3; vmid++)
+        request_stats_add(&stats, vmid, FENCE_OFF, REQUEST_STATS_DONE, 1);
+    assert_int_equal(HASH_COUNT(stats.targets), REQUEST_STATS_TARGETS_MAX);
+    assert_int_equal(stats.no_target.answered[FENCE_OFF][REQUEST_STATS_DONE], 3);
+    assert_int_equal(histogram_count(&stats.durations[FENCE_OFF][REQUEST_STATS_DONE]),
+                     REQUEST_STATS_TARGETS_MAX + 3);
+    request_stats_add(&stats, 100, FENCE_OFF, REQUEST_STATS_DONE, 1);
+    assert_int_equal(request_stats_find(&stats, 100)->answered[FENCE_OFF][REQUEST_STATS_DONE], 2);
+    assert_null(request_stats_find(&stats, 99));
+    request_stats_clear(&stats);
 }
 
 static void test_every_answer_of_proxmox_has_a_code_of_the_closed_list(void **state)
@@ -188,5 +189,5 @@ int main(void)
         cmocka_unit_test(test_the_process_is_looked_at_without_opening_files),
     };
 
-    return cmocka_run_group_tests_name("tally", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }

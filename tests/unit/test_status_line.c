@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "fence/headline.h"
+#include "fence/status_line.h"
 #include "inventory_fixture.h"
 #include "system/cleanup.h"
 
@@ -28,7 +28,7 @@ struct world {
     struct endpoints *endpoints;
     struct readiness_facts readiness;
     struct operation fence;
-    struct headline_facts facts;
+    struct status_line_facts facts;
 };
 
 static void world_begin(struct world *world, const struct guest *guests, size_t count)
@@ -68,7 +68,7 @@ static void world_begin(struct world *world, const struct guest *guests, size_t 
         .verified_ms = 2,
         .outcome = OPERATION_DONE,
     };
-    world->facts = (struct headline_facts){
+    world->facts = (struct status_line_facts){
         .readiness = &world->readiness,
         .endpoints = world->endpoints,
         .last_fence = &world->fence,
@@ -86,7 +86,7 @@ static void world_end(struct world *world)
 static void assert_says(const struct world *world, const char *expected)
 {
     struct text line = {0};
-    headline(&line, &world->facts);
+    status_line(&line, &world->facts);
     assert_false(line.failed);
     assert_string_equal(line.data, expected);
     text_clear(&line);

@@ -2,7 +2,7 @@
  * Facts → one line. Its first words are those that matter most, for a screen may cut the rest off. It decides
  * nothing: verdicts and reasons are readiness's, errors their rooms'.
  */
-#include "fence/headline.h"
+#include "fence/status_line.h"
 
 #include "system/clock.h"
 
@@ -12,7 +12,7 @@
 #define GUESTS_NAMED    3 /* of each verdict; the others are counted */
 #define ENDPOINTS_NAMED 4
 
-const struct operation *headline_fence(const struct history *history)
+const struct operation *status_line_fence(const struct history *history)
 {
     const struct operation *operation;
     for (size_t i = 0; (operation = history_get(history, i)); i++) {
@@ -32,7 +32,7 @@ static void put_ago(struct text *out, int64_t age_ms)
         text_printf(out, "%s ago", clock_age(age_ms, age));
 }
 
-void headline_checking(struct text *out, int64_t left_ms)
+void status_line_checking(struct text *out, int64_t left_ms)
 {
     char left[CLOCK_AGE_LEN];
     text_printf(out, "checking, %s to go", clock_age(left_ms > 1000 ? left_ms : 1000, left));
@@ -105,7 +105,7 @@ static void put_guests(struct text *out, const struct readiness_facts *facts, re
         text_printf(out, ", %zu more %s", more, verdict_name(verdict));
 }
 
-static void put_targets(struct text *out, const struct headline_facts *facts)
+static void put_targets(struct text *out, const struct status_line_facts *facts)
 {
     const struct readiness_facts *readiness = facts->readiness;
     size_t count = inventory_count(readiness->inventory), good = 0;
@@ -117,7 +117,7 @@ static void put_targets(struct text *out, const struct headline_facts *facts)
     text_printf(out, "%zu/%zu targets ready", good - unchecked, count);
     if (unchecked) {
         text_puts(out, "; ");
-        headline_checking(out, left_ms);
+        status_line_checking(out, left_ms);
     }
 
     reason_set overall = readiness_overall(readiness);
@@ -148,7 +148,7 @@ static void put_name(struct text *out, const struct endpoint *endpoint)
 }
 
 /* "; pve1, pve2 ok (2 s ago)": of those in one state, with the age of the oldest knowledge. */
-static void put_endpoints(struct text *out, const struct headline_facts *facts, enum endpoint_state state,
+static void put_endpoints(struct text *out, const struct status_line_facts *facts, enum endpoint_state state,
                           const char *word)
 {
     size_t count = endpoints_count(facts->endpoints), named = 0, more = 0;
@@ -188,7 +188,7 @@ static void put_endpoints(struct text *out, const struct headline_facts *facts, 
 
 /* ---- the last fence ---- */
 
-static void put_fence(struct text *out, const struct headline_facts *facts)
+static void put_fence(struct text *out, const struct status_line_facts *facts)
 {
     const struct operation *fence = facts->last_fence;
     if (!fence) {
@@ -210,7 +210,7 @@ static void put_fence(struct text *out, const struct headline_facts *facts)
     put_ago(out, facts->realtime_ms - fence->requested_realtime_ms);
 }
 
-void headline(struct text *out, const struct headline_facts *facts)
+void status_line(struct text *out, const struct status_line_facts *facts)
 {
     const struct readiness_facts *readiness = facts->readiness;
     if (readiness->grants == GRANTS_REFUSED && said(facts->excess))

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /* Microseconds; -1: this stretch was not walked (an address that was known, a connection that was there). */
-struct journey {
+struct timings {
     int64_t dns_us, tcp_us, tls_us;
     int64_t answer_us; /* from the request to the whole answer */
 };
 
-#define JOURNEY_NONE ((struct journey){-1, -1, -1, -1})
+#define TIMINGS_NONE ((struct timings){-1, -1, -1, -1})

@@ -2,7 +2,7 @@
  * What an operation leaves to the next one of its guest (rule 6): which of its calls may still come, and how
  * long its stops are counted in the host's task list.
  */
-#include "fence/legacy.h"
+#include "fence/unsettled.h"
 
 #include "doubt.h"
 
@@ -45,10 +45,10 @@ static struct step rebooted(enum call_state stop)
 /* A step that comes after it. */
 static struct step next_of(const struct step *step, int64_t now_ms)
 {
-    struct legacy legacy;
+    struct unsettled unsettled;
     struct step next = {.phase = STEP_POWERING_OFF, .calls.since_realtime_ms = 1};
-    assert_true(legacy_derive(&legacy, step, NOW_MS));
-    legacy_inherit(&legacy, &next, now_ms);
+    assert_true(unsettled_derive(&unsettled, step, NOW_MS));
+    unsettled_inherit(&unsettled, &next, now_ms);
     return next;
 }
 
@@ -107,16 +107,16 @@ static void test_a_stop_that_has_just_ended_is_counted_after_a_restart_too(void 
     (void)state;
     const int64_t offset_ms = INT64_C(1000) * SINCE_S;
     struct step step = rebooted(CALL_OK), next = {.phase = STEP_POWERING_OFF};
-    struct legacy legacy, taken_up;
+    struct unsettled unsettled, taken_up;
     step.calls.count = 1;
-    assert_true(legacy_derive(&legacy, &step, NOW_MS));
+    assert_true(unsettled_derive(&unsettled, &step, NOW_MS));
     struct json_object *document = json_object_new_object();
     json_object_object_add(document, "vmid", json_object_new_int(101));
-    assert_true(legacy_write(&legacy, offset_ms, document));
-    assert_true(legacy_read(&taken_up, document, offset_ms, NOW_MS + 300));
-    legacy_inherit(&taken_up, &next, NOW_MS + 300);
+    assert_true(unsettled_write(&unsettled, offset_ms, document));
+    assert_true(unsettled_read(&taken_up, document, offset_ms, NOW_MS + 300));
+    unsettled_inherit(&taken_up, &next, NOW_MS + 300);
     assert_int_equal(stops_listed(&next), 1);
-    assert_false(legacy_read(&taken_up, document, offset_ms, NOW_MS + 5000));
+    assert_false(unsettled_read(&taken_up, document, offset_ms, NOW_MS + 5000));
     json_object_put(document);
 }
 
@@ -142,12 +142,12 @@ static void test_what_a_former_version_has_left_is_taken_up(void **state)
         "\",\"node\":\"pve1\",\"last_sent_ms\":999500},"
         "\"reset\":{\"state\":\"sending\",\"sent\":1,\"open\":0,\"tasks\":1,\"last_sent_ms\":999900}}";
     struct json_object *document = json_tokener_parse(text);
-    struct legacy legacy;
+    struct unsettled unsettled;
     struct step next = {.phase = STEP_POWERING_OFF};
     (void)state;
     assert_non_null(document);
-    assert_true(legacy_read(&legacy, document, 0, NOW_MS));
-    legacy_inherit(&legacy, &next, NOW_MS);
+    assert_true(unsettled_read(&unsettled, document, 0, NOW_MS));
+    unsettled_inherit(&unsettled, &next, NOW_MS);
     assert_int_equal(next.calls.since_realtime_ms, 4711);
     assert_int_equal(stops_open(&next), 2);
     assert_int_equal(stops_listed(&next), 3);
@@ -163,30 +163,30 @@ static void test_what_a_former_version_has_left_is_taken_up(void **state)
 #define KILL_MS 13000 /* stop-timeout, and what Proxmox waits beyond it */
 
 /* A guest whose last stop may have killed it unseen, from 60 s to 10 s ago. */
-static struct legacy *one_in_doubt(void)
+static struct unsettled *one_in_doubt(void)
 {
-    struct legacy *legacies = NULL;
-    const struct legacy doubt = {.calls = DOUBT(NOW_MS - 60000, NOW_MS - 10000)};
+    struct unsettled *legacies = NULL;
+    const struct unsettled doubt = {.calls = DOUBT(NOW_MS - 60000, NOW_MS - 10000)};
     legacies_put(&legacies, 101, &doubt);
     return legacies;
 }
 
-static bool is_in_doubt(struct legacy *const *legacies, int64_t now_ms)
+static bool is_in_doubt(struct unsettled *const *legacies, int64_t now_ms)
 {
-    const struct legacy_doubts doubts = {
+    const struct unsettled_doubts doubts = {
         .legacies = legacies, .now_ms = now_ms, .stop_timeout_ms = KILL_MS - PROOF_KILL_AFTER_MS};
-    assert_false(legacy_in_doubt(&doubts, 102));
-    return legacy_in_doubt(&doubts, 101);
+    assert_false(unsettled_in_doubt(&doubts, 102));
+    return unsettled_in_doubt(&doubts, 101);
 }
 
 static void test_a_doubt_counts_from_when_the_stop_may_have_killed(void **state)
 {
     (void)state;
-    struct legacy *legacies = one_in_doubt();
+    struct unsettled *legacies = one_in_doubt();
     int64_t kill_ms = NOW_MS - 60000 + KILL_MS;
     assert_false(is_in_doubt(&legacies, kill_ms));
     assert_true(is_in_doubt(&legacies, kill_ms + 1));
-    assert_false(legacy_in_doubt(&(struct legacy_doubts){0}, 101));
+    assert_false(unsettled_in_doubt(&(struct unsettled_doubts){0}, 101));
     /* one that runs may take any time to stop */
     struct pve_status status = {.vmid = 101, .running = true, .uptime_s = 5000};
     assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
@@ -194,7 +194,7 @@ static void test_a_doubt_counts_from_when_the_stop_may_have_killed(void **state)
     status.running = false;
     assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
     assert_false(is_in_doubt(&legacies, kill_ms));
-    legacies_put(&legacies, 101, &(struct legacy){.until_ms = NOW_MS + 1000}); /* open calls alone */
+    legacies_put(&legacies, 101, &(struct unsettled){.until_ms = NOW_MS + 1000}); /* open calls alone */
     assert_false(is_in_doubt(&legacies, NOW_MS));
     legacies_free(&legacies);
 }
@@ -217,16 +217,16 @@ static void test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct legacy *legacies = one_in_doubt();
+        struct unsettled *legacies = one_in_doubt();
         struct pve_status status = cases[i].status;
         status.vmid = 101;
         /* it was asked for before the stop was sent */
         assert_false(legacies_see(&legacies, cases[i].type, &status, NOW_MS - 60000));
-        assert_int_equal(legacies_find(&legacies, 101)->reading, LEGACY_NOT_READ);
+        assert_int_equal(legacies_find(&legacies, 101)->reading, UNSETTLED_NOT_READ);
         assert_int_equal(legacies_see(&legacies, cases[i].type, &status, NOW_MS), cases[i].ends);
-        assert_int_not_equal(legacies_find(&legacies, 101)->reading, LEGACY_NOT_READ);
+        assert_int_not_equal(legacies_find(&legacies, 101)->reading, UNSETTLED_NOT_READ);
         assert_int_equal(is_in_doubt(&legacies, NOW_MS), !cases[i].ends);
-        assert_int_equal(legacy_killing_since(legacies_find(&legacies, 101)) == 0, cases[i].ends);
+        assert_int_equal(unsettled_killing_since(legacies_find(&legacies, 101)) == 0, cases[i].ends);
         status.vmid = 102;
         assert_false(legacies_see(&legacies, cases[i].type, &status, NOW_MS));
         legacies_free(&legacies);
@@ -237,7 +237,7 @@ static void test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence(void **state)
 static void test_a_started_service_is_in_no_doubt_as_long_as_it_runs(void **state)
 {
     (void)state;
-    struct legacy *legacies = one_in_doubt();
+    struct unsettled *legacies = one_in_doubt();
     struct pve_status status = {
         .vmid = 101, .running = true, .uptime_s = 5000, .ha_managed = true, .ha_state = "started"};
     assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
@@ -272,24 +272,24 @@ static void test_tasks_of_several_operations_are_kept_over_a_restart(void **stat
     (void)state;
     const int64_t offset_ms = INT64_C(1000) * SINCE_S;
     struct step step = {.params = {.action = FENCE_OFF, .vmid = 101}, .phase = STEP_ENDED};
-    struct legacy legacy, read;
+    struct unsettled unsettled, read;
     for (int i = 1; i <= 3; i++) {
         char upid[PVE_UPID_MAX];
         snprintf(upid, sizeof(upid), "UPID:pve1:0000000%d:00F00001:00000001:qmstop:101:fence@pve!t:", i);
         add(&step, STEP_SEND_STOP, CALL_TASK, upid, NOW_MS - 200);
-        assert_true(legacy_derive(&legacy, &step, NOW_MS));
+        assert_true(unsettled_derive(&unsettled, &step, NOW_MS));
         struct json_object *document = json_object_new_object();
         json_object_object_add(document, "vmid", json_object_new_int(101));
-        assert_true(legacy_write(&legacy, offset_ms, document));
-        assert_true(legacy_read(&read, document, offset_ms, NOW_MS + 300));
-        assert_true(legacy_equal(&legacy, &read));
+        assert_true(unsettled_write(&unsettled, offset_ms, document));
+        assert_true(unsettled_read(&read, document, offset_ms, NOW_MS + 300));
+        assert_true(unsettled_equal(&unsettled, &read));
         json_object_put(document);
-        legacy_inherit(&read, &step, NOW_MS + 300);
+        unsettled_inherit(&read, &step, NOW_MS + 300);
         assert_int_equal(step.calls.count, i);
         assert_int_equal(stops_open(&step), 0);
     }
-    assert_int_equal(legacy.until_ms, NOW_MS - 200 + CALLS_OPEN_MS);
-    legacy_inherit(&read, &step, NOW_MS + 2000 + CALLS_OPEN_MS);
+    assert_int_equal(unsettled.until_ms, NOW_MS - 200 + CALLS_OPEN_MS);
+    unsettled_inherit(&read, &step, NOW_MS + 2000 + CALLS_OPEN_MS);
     calls_forget_effects(&step.calls, CALLS_INHERITED, INT64_MAX);
     calls_hand_on(&step.calls, true, NOW_MS + 2000 + CALLS_OPEN_MS);
     assert_int_equal(step.calls.count, 0); /* none of them can come any more */
@@ -297,13 +297,14 @@ static void test_tasks_of_several_operations_are_kept_over_a_restart(void **stat
 
 /* As it stands, written, and read by a daemon whose clocks say `now_ms` and `ahead_ms` less than the one's
  * that wrote it. */
-static bool reread(struct legacy *read, const struct legacy *legacy, int64_t now_ms, int64_t ahead_ms)
+static bool reread(struct unsettled *read, const struct unsettled *unsettled, int64_t now_ms,
+                   int64_t ahead_ms)
 {
     const int64_t offset_ms = INT64_C(1000) * SINCE_S;
     struct json_object *document = json_object_new_object();
     json_object_object_add(document, "vmid", json_object_new_int(101));
-    assert_true(legacy_write(legacy, offset_ms, document));
-    bool left = legacy_read(read, document, offset_ms + NOW_MS - now_ms - ahead_ms, now_ms);
+    assert_true(unsettled_write(unsettled, offset_ms, document));
+    bool left = unsettled_read(read, document, offset_ms + NOW_MS - now_ms - ahead_ms, now_ms);
     json_object_put(document);
     return left;
 }
@@ -315,15 +316,15 @@ static void test_a_clock_that_was_set_back_makes_no_open_call_last_longer(void *
     (void)state;
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         struct step step = rebooted(CALL_OK), next = {.phase = STEP_POWERING_ON};
-        struct legacy legacy, read;
+        struct unsettled unsettled, read;
         step.seen.devices = false;
         step.calls.count = 0;
         add(&step, STEP_SEND_STOP, states[i], STOP_UPID, NOW_MS - 2000)->settled_ms = NOW_MS - 1000;
-        assert_true(legacy_derive(&legacy, &step, NOW_MS));
-        legacy.calls.list[0].state = states[i]; /* as it is written while the operation runs */
-        assert_true(reread(&read, &legacy, NOW_MS, hour_ms));
+        assert_true(unsettled_derive(&unsettled, &step, NOW_MS));
+        unsettled.calls.list[0].state = states[i]; /* as it is written while the operation runs */
+        assert_true(reread(&read, &unsettled, NOW_MS, hour_ms));
         assert_true(read.until_ms <= NOW_MS + CALLS_OPEN_MS + 2000); /* so long it is counted beside others */
-        legacy_inherit(&read, &next, NOW_MS);
+        unsettled_inherit(&read, &next, NOW_MS);
         assert_true(calls_until(&next.calls, STEP_SEND_STOP, CALLS_COMING, "pve1") <= NOW_MS + CALLS_OPEN_MS);
         calls_forget_effects(&next.calls, CALLS_INHERITED, NOW_MS + CALLS_OPEN_MS);
         assert_int_equal(calls_effect_ms(&next.calls, CALLS_INHERITED), 0);
@@ -334,11 +335,11 @@ static void test_a_clock_that_was_set_back_makes_no_open_call_last_longer(void *
 static void test_a_doubt_from_before_the_boot_ends_as_any_other(void **state) /* point 7 */
 {
     const int64_t now_ms = 30000, ago_ms = 600 * 1000; /* it was read so long after it was written */
-    const struct legacy doubt = {.vmid = 101, .calls = DOUBT(NOW_MS - 60000, NOW_MS - 10000)};
+    const struct unsettled doubt = {.vmid = 101, .calls = DOUBT(NOW_MS - 60000, NOW_MS - 10000)};
     struct pve_status status = {.vmid = 101, .running = true};
     (void)state;
     for (int i = 0; i < 2; i++) {
-        struct legacy *legacies = NULL, read;
+        struct unsettled *legacies = NULL, read;
         assert_true(reread(&read, &doubt, now_ms, -ago_ms));
         legacies_put(&legacies, 101, &read);
         status.uptime_s =
@@ -352,15 +353,15 @@ static void test_a_doubt_from_before_the_boot_ends_as_any_other(void **state) /*
 static void test_what_ha_may_have_done_since_outlives_a_restart(void **state) /* point 7 */
 {
     struct step step = rebooted(CALL_OK);
-    struct legacy legacy, read;
+    struct unsettled unsettled, read;
     (void)state;
     step.seen.devices = false;
     step.calls.count = 0;
     step.ha.changed = true;
     add(&step, STEP_SEND_STOP, CALL_TASK, STOP_UPID, NOW_MS - 200)->settled_ms = NOW_MS - 100;
-    assert_true(legacy_derive(&legacy, &step, NOW_MS));
-    assert_true(reread(&read, &legacy, NOW_MS + 300, -300));
-    assert_true(legacy_equal(&legacy, &read));
+    assert_true(unsettled_derive(&unsettled, &step, NOW_MS));
+    assert_true(reread(&read, &unsettled, NOW_MS + 300, -300));
+    assert_true(unsettled_equal(&unsettled, &read));
     assert_true(read.calls.list[0].ha);
     assert_false(calls_are_of_ha(&read.calls));
 }
@@ -369,7 +370,7 @@ static void test_what_ha_may_have_done_since_outlives_a_restart(void **state) /*
 static void test_starts_that_became_one_are_waited_for_after_a_restart_too(void **state) /* point 4 */
 {
     struct step step = rebooted(CALL_OK), off = {.phase = STEP_POWERING_OFF};
-    struct legacy legacy, read;
+    struct unsettled unsettled, read;
     (void)state;
     step.calls.count = 0;
     for (int i = 0; i < CALLS_MAX + 3; i++) {
@@ -378,10 +379,10 @@ static void test_starts_that_became_one_are_waited_for_after_a_restart_too(void 
         add(&step, STEP_SEND_START, CALL_TASK, upid, NOW_MS - 200)->inherited = true;
     }
     assert_int_equal(step.calls.count, CALLS_MAX);
-    assert_true(legacy_derive(&legacy, &step, NOW_MS));
-    assert_true(reread(&read, &legacy, NOW_MS + 300, -300));
-    assert_true(legacy_equal(&legacy, &read));
-    legacy_inherit(&read, &off, NOW_MS + 300);
+    assert_true(unsettled_derive(&unsettled, &step, NOW_MS));
+    assert_true(reread(&read, &unsettled, NOW_MS + 300, -300));
+    assert_true(unsettled_equal(&unsettled, &read));
+    unsettled_inherit(&read, &off, NOW_MS + 300);
     assert_int_equal(calls_count(&off.calls, STEP_SEND_START, CALL_IS(CALL_TASK), "pve1"), CALLS_MAX + 3);
 }
 
@@ -405,12 +406,12 @@ static void test_one_that_sends_no_stop_hands_on_those_that_it_inherited(void **
 {
     (void)state;
     struct step step = rebooted(CALL_OK), idle = next_of(&step, NOW_MS + 100);
-    struct legacy legacy;
+    struct unsettled unsettled;
     idle.phase = STEP_ENDED;
     idle.calls.list[1].state = CALL_ENDED; /* the start */
-    assert_true(legacy_derive(&legacy, &idle, NOW_MS + 500));
-    assert_int_equal(calls_listed(&legacy.calls, STEP_SEND_STOP, "pve1"), 1);
-    assert_false(legacy_derive(&legacy, &idle, NOW_MS + 2000));
+    assert_true(unsettled_derive(&unsettled, &idle, NOW_MS + 500));
+    assert_int_equal(calls_listed(&unsettled.calls, STEP_SEND_STOP, "pve1"), 1);
+    assert_false(unsettled_derive(&unsettled, &idle, NOW_MS + 2000));
 }
 
 int main(void)

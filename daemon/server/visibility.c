@@ -2,7 +2,7 @@
  * Rules put to guests. An unknown plug and one that may not be read have the same answer, word for word: else
  * the difference would tell who is there.
  */
-#include "server/sight.h"
+#include "server/visibility.h"
 
 #include "system/cleanup.h"
 #include "system/text.h"
@@ -14,7 +14,7 @@
 #define SHOWN_PLUG_MAX 80
 #define SHOWN_MAX      6 /* guests in one message */
 
-void sight_guest_of(const struct guest *guest, struct access_guest *out)
+void visibility_guest_of(const struct guest *guest, struct access_guest *out)
 {
     *out = (struct access_guest){
         .vmid = guest->label,
@@ -31,16 +31,16 @@ static struct access_decision decide_reading(const struct access_subject *subjec
     struct access_guest seen;
     const struct access_question question = {ACCESS_READ, ACCESS_WHAT_GUESTS, ACCESS_ACTION_NONE, &seen};
 
-    sight_guest_of(guest, &seen);
+    visibility_guest_of(guest, &seen);
     return access_decide(subject, &question);
 }
 
-bool sight_of_guest(const struct access_subject *subject, const struct guest *guest)
+bool visibility_of_guest(const struct access_subject *subject, const struct guest *guest)
 {
     return !subject || access_allows(decide_reading(subject, guest).verdict);
 }
 
-bool sight_of_vmid(const struct access_subject *subject, const struct inventory *inventory, int vmid)
+bool visibility_of_vmid(const struct access_subject *subject, const struct inventory *inventory, int vmid)
 {
     const struct guest *guest = inventory ? inventory_by_vmid(inventory, vmid) : NULL;
     struct access_guest seen = {0};
@@ -48,20 +48,21 @@ bool sight_of_vmid(const struct access_subject *subject, const struct inventory 
     char label[12];
 
     if (!subject || guest)
-        return !subject || sight_of_guest(subject, guest);
+        return !subject || visibility_of_guest(subject, guest);
     snprintf(label, sizeof(label), "%d", vmid);
     seen.vmid = label;
     return access_allows(access_decide(subject, &question).verdict);
 }
 
-bool sight_of_path(const struct access_subject *subject, const struct inventory *inventory, const char *path)
+bool visibility_of_path(const struct access_subject *subject, const struct inventory *inventory,
+                        const char *path)
 {
-    return strncmp(path, "/vms/", 5) != 0 || sight_of_vmid(subject, inventory, atoi(path + 5));
+    return strncmp(path, "/vms/", 5) != 0 || visibility_of_vmid(subject, inventory, atoi(path + 5));
 }
 
-struct access_decision sight_decide_operation(const struct access_subject *subject,
-                                              const struct inventory *inventory,
-                                              const struct operation *operation)
+struct access_decision visibility_decide_operation(const struct access_subject *subject,
+                                                   const struct inventory *inventory,
+                                                   const struct operation *operation)
 {
     const struct guest *guest = inventory ? inventory_by_vmid(inventory, operation->vmid) : NULL;
     struct access_guest seen = {.name = operation->guest};
@@ -80,14 +81,14 @@ struct access_decision sight_decide_operation(const struct access_subject *subje
         guest = inventory ? inventory_find(inventory, operation->plug, &ignored) : NULL;
     }
     if (guest)
-        sight_guest_of(guest, &seen);
+        visibility_guest_of(guest, &seen);
     return access_decide(subject, &question);
 }
 
-bool sight_of_operation(const struct access_subject *subject, const struct inventory *inventory,
-                        const struct operation *operation)
+bool visibility_of_operation(const struct access_subject *subject, const struct inventory *inventory,
+                             const struct operation *operation)
 {
-    return !subject || access_allows(sight_decide_operation(subject, inventory, operation).verdict);
+    return !subject || access_allows(visibility_decide_operation(subject, inventory, operation).verdict);
 }
 
 /* ---- a plug ---- */
@@ -127,7 +128,7 @@ static void say_ambiguous(const struct access_subject *subject, const struct inv
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
-        if (!is_called(guest, plug) || !sight_of_guest(subject, guest))
+        if (!is_called(guest, plug) || !visibility_of_guest(subject, guest))
             continue;
         if (seen++ < SHOWN_MAX)
             text_printf(&list, "%s%.40s (%d)", seen > 1 ? ", " : "", guest_label(guest), guest->vmid);
@@ -147,12 +148,12 @@ static bool sees_moved(const struct access_subject *subject, const struct invent
 {
     const struct guest *before, *now;
 
-    return inventory_moved(inventory, plug, &before, &now) && sight_of_guest(subject, before) &&
-           sight_of_guest(subject, now);
+    return inventory_moved(inventory, plug, &before, &now) && visibility_of_guest(subject, before) &&
+           visibility_of_guest(subject, now);
 }
 
-const struct guest *sight_find(const struct access_subject *subject, const struct inventory *inventory,
-                               const char *plug, struct access_decision *decision, struct error *error)
+const struct guest *visibility_find(const struct access_subject *subject, const struct inventory *inventory,
+                                    const char *plug, struct access_decision *decision, struct error *error)
 {
     const struct guest *guest = inventory_find(inventory, plug, error);
 

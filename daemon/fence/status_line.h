@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* Borrowed. */
-struct headline_facts {
+struct status_line_facts {
     const struct readiness_facts *readiness;
     const struct endpoints *endpoints;
     const struct operation *last_fence; /* the newest off or reboot, running or ended; NULL: none */
@@ -29,10 +29,10 @@ struct headline_facts {
 };
 
 /* The newest off or reboot of all, whatever became of it; NULL: none is remembered. */
-const struct operation *headline_fence(const struct history *history);
+const struct operation *status_line_fence(const struct history *history);
 
 /* "checking, 8 s to go": while guests are being checked, see readiness_unchecked(). */
-void headline_checking(struct text *out, int64_t left_ms);
+void status_line_checking(struct text *out, int64_t left_ms);
 
 /* Appends the line, without a newline. */
-void headline(struct text *out, const struct headline_facts *facts);
+void status_line(struct text *out, const struct status_line_facts *facts);

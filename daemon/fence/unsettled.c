@@ -3,7 +3,7 @@
  * come for CALLS_OPEN_MS; the task of one whose end nobody saw, too. What the HA manager was asked for
  * comes later than its task ends.
  */
-#include "fence/legacy.h"
+#include "fence/unsettled.h"
 
 #include "system/json.h"
 
@@ -25,34 +25,34 @@ static bool has_not_killed(const struct step *step)
                                   step->params.stop_timeout_ms);
 }
 
-bool legacy_derive(struct legacy *legacy, const struct step *step, int64_t now_ms)
+bool unsettled_derive(struct unsettled *unsettled, const struct step *step, int64_t now_ms)
 {
-    struct calls *calls = &legacy->calls;
-    *legacy = (struct legacy){.vmid = step->params.vmid, .calls = step->calls};
+    struct calls *calls = &unsettled->calls;
+    *unsettled = (struct unsettled){.vmid = step->params.vmid, .calls = step->calls};
     if (step->seen.devices || step->params.template)
         calls_forget_effects(calls, CALLS_OWN | CALLS_INHERITED, INT64_MAX);
     else if (has_not_killed(step))
         calls_forget_effects(calls, CALLS_OWN, now_ms + 1); /* an open one may come yet */
     if (step->ha.changed || step->ha.unasked)
         calls_lose_places(calls);
-    legacy->until_ms = calls_hand_on(calls, step->phase == STEP_ENDED, now_ms);
-    return legacy->until_ms || legacy_killing_since(legacy);
+    unsettled->until_ms = calls_hand_on(calls, step->phase == STEP_ENDED, now_ms);
+    return unsettled->until_ms || unsettled_killing_since(unsettled);
 }
 
-int64_t legacy_killing_since(const struct legacy *legacy)
+int64_t unsettled_killing_since(const struct unsettled *unsettled)
 {
-    return legacy ? calls_effect_ms(&legacy->calls, CALLS_INHERITED) : 0;
+    return unsettled ? calls_effect_ms(&unsettled->calls, CALLS_INHERITED) : 0;
 }
 
-bool legacy_equal(const struct legacy *one, const struct legacy *other)
+bool unsettled_equal(const struct unsettled *one, const struct unsettled *other)
 {
     return calls_equal(&one->calls, &other->calls);
 }
 
-void legacy_inherit(const struct legacy *legacy, struct step *step, int64_t now_ms)
+void unsettled_inherit(const struct unsettled *unsettled, struct step *step, int64_t now_ms)
 {
     int64_t since_realtime_ms = step->calls.since_realtime_ms;
-    step->calls = legacy->calls;
+    step->calls = unsettled->calls;
     calls_hand_on(&step->calls, true, now_ms);
     if (calls_listed(&step->calls, STEP_SEND_STOP, NULL) == 0)
         step->calls.since_realtime_ms = since_realtime_ms;
@@ -110,15 +110,15 @@ static bool add_call(struct json_object *array, const struct call *call, int64_t
            add_moment(object, "effect_ms", call->effect_ms, offset_ms);
 }
 
-bool legacy_write(const struct legacy *legacy, int64_t offset_ms, struct json_object *document)
+bool unsettled_write(const struct unsettled *unsettled, int64_t offset_ms, struct json_object *document)
 {
-    const struct calls *calls = &legacy->calls;
+    const struct calls *calls = &unsettled->calls;
     struct json_object *array = json_object_new_array();
     bool added = add(document, "calls", array);
     for (unsigned i = 0; added && i < calls->count; i++)
         added = add_call(array, &calls->list[i], offset_ms);
     return added && add(document, "since_ms", json_object_new_int64(calls->since_realtime_ms)) &&
-           add_moment(document, "until_ms", legacy->until_ms, offset_ms);
+           add_moment(document, "until_ms", unsettled->until_ms, offset_ms);
 }
 
 /* A moment until then; one that lies ahead of that (the clock was set back) is then. */
@@ -235,82 +235,83 @@ static void read_calls(struct calls *calls, struct json_object *document, int64_
         read_call(calls, json_object_array_get_idx(array, i), offset_ms, now_ms);
 }
 
-bool legacy_read(struct legacy *legacy, struct json_object *document, int64_t offset_ms, int64_t now_ms)
+bool unsettled_read(struct unsettled *unsettled, struct json_object *document, int64_t offset_ms,
+                    int64_t now_ms)
 {
     int64_t vmid = 0;
-    *legacy = (struct legacy){0};
+    *unsettled = (struct unsettled){0};
     if (!json_get_int(document, "vmid", 1, INT32_MAX, &vmid))
         return false;
-    legacy->vmid = (int)vmid;
-    read_calls(&legacy->calls, document, offset_ms, now_ms);
-    legacy->until_ms = calls_hand_on(&legacy->calls, true, now_ms);
-    return legacy->until_ms || legacy_killing_since(legacy);
+    unsettled->vmid = (int)vmid;
+    read_calls(&unsettled->calls, document, offset_ms, now_ms);
+    unsettled->until_ms = calls_hand_on(&unsettled->calls, true, now_ms);
+    return unsettled->until_ms || unsettled_killing_since(unsettled);
 }
 
 /* ---- by guest ---- */
 
-static struct legacy *find(struct legacy *legacies, int vmid)
+static struct unsettled *find(struct unsettled *legacies, int vmid)
 {
-    struct legacy *legacy = NULL;
-    HASH_FIND_INT(legacies, &vmid, legacy);
-    return legacy;
+    struct unsettled *unsettled = NULL;
+    HASH_FIND_INT(legacies, &vmid, unsettled);
+    return unsettled;
 }
 
-const struct legacy *legacies_find(struct legacy *const *legacies, int vmid)
+const struct unsettled *legacies_find(struct unsettled *const *legacies, int vmid)
 {
     return find(*legacies, vmid);
 }
 
-void legacies_put(struct legacy **legacies, int vmid, const struct legacy *legacy)
+void legacies_put(struct unsettled **legacies, int vmid, const struct unsettled *unsettled)
 {
-    struct legacy *kept = find(*legacies, vmid);
+    struct unsettled *kept = find(*legacies, vmid);
     if (kept) {
         HASH_DEL(*legacies, kept);
         free(kept);
     }
-    kept = legacy ? malloc(sizeof(*kept)) : NULL;
+    kept = unsettled ? malloc(sizeof(*kept)) : NULL;
     if (!kept)
         return; /* then the next operation knows nothing of this one */
-    *kept = *legacy;
+    *kept = *unsettled;
     kept->vmid = vmid;
     HASH_ADD_INT(*legacies, vmid, kept);
     if (!kept->hh.tbl)
         free(kept);
 }
 
-bool legacies_see(struct legacy *const *legacies, enum pve_guest_type type, const struct pve_status *status,
-                  int64_t asked_ms)
+bool legacies_see(struct unsettled *const *legacies, enum pve_guest_type type,
+                  const struct pve_status *status, int64_t asked_ms)
 {
-    struct legacy *legacy = find(*legacies, status->vmid);
-    int64_t since_ms = legacy_killing_since(legacy);
+    struct unsettled *unsettled = find(*legacies, status->vmid);
+    int64_t since_ms = unsettled_killing_since(unsettled);
     if (!since_ms || asked_ms <= since_ms)
         return false;
-    legacy->reading = ha_is_calm(status) && calls_are_of_ha(&legacy->calls) ? LEGACY_READ_HA_CALM
-                      : status->running                                     ? LEGACY_READ_RUNNING
-                                                                            : LEGACY_READ_STOPPED;
+    unsettled->reading = ha_is_calm(status) && calls_are_of_ha(&unsettled->calls) ? UNSETTLED_READ_HA_CALM
+                         : status->running                                        ? UNSETTLED_READ_RUNNING
+                                                                                  : UNSETTLED_READ_STOPPED;
     if (step_shows_life(type, status))
-        calls_forget_effects(&legacy->calls, CALLS_INHERITED, INT64_MAX);
+        calls_forget_effects(&unsettled->calls, CALLS_INHERITED, INT64_MAX);
     else if (status->running)
-        calls_forget_effects(&legacy->calls, CALLS_INHERITED, step_started_ms(status, asked_ms));
-    return legacy_killing_since(legacy) == 0;
+        calls_forget_effects(&unsettled->calls, CALLS_INHERITED, step_started_ms(status, asked_ms));
+    return unsettled_killing_since(unsettled) == 0;
 }
 
 /* Nobody knows how long a guest that runs will take to stop. */
-bool legacy_in_doubt(const struct legacy_doubts *doubts, int vmid)
+bool unsettled_in_doubt(const struct unsettled_doubts *doubts, int vmid)
 {
-    const struct legacy *legacy = doubts->legacies ? find(*doubts->legacies, vmid) : NULL;
-    int64_t since_ms = legacy_killing_since(legacy);
-    if (!since_ms || legacy->reading == LEGACY_READ_HA_CALM)
+    const struct unsettled *unsettled = doubts->legacies ? find(*doubts->legacies, vmid) : NULL;
+    int64_t since_ms = unsettled_killing_since(unsettled);
+    if (!since_ms || unsettled->reading == UNSETTLED_READ_HA_CALM)
         return false;
-    return legacy->reading == LEGACY_READ_RUNNING ||
+    return unsettled->reading == UNSETTLED_READ_RUNNING ||
            proof_may_have_killed(since_ms, doubts->now_ms, doubts->stop_timeout_ms);
 }
 
-void legacies_free(struct legacy **legacies)
+void legacies_free(struct unsettled **legacies)
 {
-    struct legacy *legacy, *next;
-    HASH_ITER (hh, *legacies, legacy, next) {
-        HASH_DEL(*legacies, legacy);
-        free(legacy);
+    struct unsettled *unsettled, *next;
+    HASH_ITER (hh, *legacies, unsettled, next) {
+        HASH_DEL(*legacies, unsettled);
+        free(unsettled);
     }
 }

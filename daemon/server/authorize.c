@@ -2,7 +2,7 @@
  * Requests against rules. A guest that may not be read answers like one that is not there, and what was
  * really the matter is in the audit trail only.
  */
-#include "server/permit.h"
+#include "server/authorize.h"
 
 #include "system/cleanup.h"
 #include "system/names.h"
@@ -48,7 +48,7 @@ static void deny(struct exchange *exchange, const struct access_decision *decisi
     exchange_answer_error(exchange, 0, NULL, &error, NULL);
 }
 
-void permit_deny_connection(struct exchange *exchange, const char *words)
+void authorize_deny_connection(struct exchange *exchange, const char *words)
 {
     const struct access_peer *peer = connection_peer(exchange->connection);
     const struct access_decision decision = {.verdict = exchange->verdict, .words = words};
@@ -79,7 +79,7 @@ static void go_on(struct exchange *exchange, const struct route *route, const st
 
 static void resume(struct exchange *exchange)
 {
-    permit_request(exchange, exchange->route, exchange->kept);
+    authorize_request(exchange, exchange->route, exchange->kept);
 }
 
 /* False if it waits, or was answered. */
@@ -101,8 +101,8 @@ static bool have_guests(struct exchange *exchange, const struct route *route,
     return false;
 }
 
-static void permit_guest(struct exchange *exchange, const struct route *route,
-                         const struct http_request *request, const char *asked)
+static void authorize_guest(struct exchange *exchange, const struct route *route,
+                            const struct http_request *request, const char *asked)
 {
     const struct inventory *inventory = poller_inventory(exchange->all->rooms->poller);
     const struct access_subject *subject = exchange_subject(exchange);
@@ -111,7 +111,7 @@ static void permit_guest(struct exchange *exchange, const struct route *route,
     struct access_guest seen;
     struct error error = {0};
     const struct guest *guest =
-        sight_find(subject, inventory, route_guest(route, request), &decision, &error);
+        visibility_find(subject, inventory, route_guest(route, request), &decision, &error);
 
     if (!guest) {
         if (!access_allows(decision.verdict))
@@ -121,7 +121,7 @@ static void permit_guest(struct exchange *exchange, const struct route *route,
     }
     if (request->segment_count > 3)
         (void)access_action_from_name(request->segments[3], &question.action);
-    sight_guest_of(guest, &seen);
+    visibility_guest_of(guest, &seen);
     question.guest = &seen;
     decision = access_decide(subject, &question);
     if (access_allows(decision.verdict))
@@ -130,7 +130,8 @@ static void permit_guest(struct exchange *exchange, const struct route *route,
         deny(exchange, &decision, asked);
 }
 
-void permit_request(struct exchange *exchange, const struct route *route, const struct http_request *request)
+void authorize_request(struct exchange *exchange, const struct route *route,
+                       const struct http_request *request)
 {
     const struct access_subject *subject = exchange_subject(exchange);
     const struct access_question question = {route->right, route->what, ACCESS_ACTION_NONE, NULL};
@@ -146,7 +147,7 @@ void permit_request(struct exchange *exchange, const struct route *route, const 
     const char *words = asked.data ? asked.data : route->path;
     if (access_subject_is_ruled(subject) && route_guest(route, request)) {
         if (have_guests(exchange, route, request))
-            permit_guest(exchange, route, request, words);
+            authorize_guest(exchange, route, request, words);
         return;
     }
     decision = route->filtered ? access_decide_list(subject, route->what) : access_decide(subject, &question);

@@ -1,7 +1,7 @@
 /*
  * What was told of each guest, and what has been seen since. Knows no rule of readiness.
  */
-#include "fence/verdicts.h"
+#include "fence/verdict_log.h"
 
 #include "system/log.h"
 
@@ -22,8 +22,8 @@ struct row {
     UT_hash_handle hh;
 };
 
-struct verdicts {
-    verdicts_tell_fn *tell;
+struct verdict_log {
+    verdict_log_tell_fn *tell;
     void *context;
     struct row *rows;
     struct row all; /* what concerns all guests */
@@ -61,7 +61,7 @@ static void log_change(void *context, const struct verdict_change *change)
                 change->cause ? ")" : "", hint);
 }
 
-static void tell(struct verdicts *verdicts, struct row *row, const struct guest *guest,
+static void tell(struct verdict_log *log, struct row *row, const struct guest *guest,
                  const struct readiness_facts *facts)
 {
     struct verdict_change change = {
@@ -72,13 +72,13 @@ static void tell(struct verdicts *verdicts, struct row *row, const struct guest 
     };
 
     row->told = row->seen;
-    if (guest && verdicts->lines++ >= VERDICTS_LINES_MAX) {
-        verdicts->last_more = change;
+    if (guest && log->lines++ >= VERDICT_LOG_LINES_MAX) {
+        log->last_more = change;
         return;
     }
     if (row->seen.reason != REASON_COUNT)
         change.cause = readiness_cause(facts, guest, row->seen.reason);
-    verdicts->tell(verdicts->context, &change);
+    log->tell(log->context, &change);
 }
 
 /* ---- observing ---- */
@@ -93,7 +93,7 @@ static bool same(const struct standing *one, const struct standing *other)
     return one->verdict == other->verdict && one->reason == other->reason;
 }
 
-static void observe(struct verdicts *verdicts, struct row *row, const struct guest *guest,
+static void observe(struct verdict_log *log, struct row *row, const struct guest *guest,
                     const struct readiness_facts *facts, reason_set reasons)
 {
     const struct standing now = standing_of(reasons);
@@ -104,47 +104,47 @@ static void observe(struct verdicts *verdicts, struct row *row, const struct gue
         return;
     /* just after the start the other endpoints have not answered yet */
     bool at_once = guest || now.verdict == VERDICT_BLOCKED || row->times > 1;
-    if ((now.verdict > row->told.verdict && at_once) || row->times >= VERDICTS_STEADY)
-        tell(verdicts, row, guest, facts);
+    if ((now.verdict > row->told.verdict && at_once) || row->times >= VERDICT_LOG_STEADY)
+        tell(log, row, guest, facts);
 }
 
-static struct row *find_or_add(struct verdicts *verdicts, int vmid)
+static struct row *find_or_add(struct verdict_log *log, int vmid)
 {
     struct row *row = NULL;
 
-    HASH_FIND_INT(verdicts->rows, &vmid, row);
+    HASH_FIND_INT(log->rows, &vmid, row);
     if (row || !(row = calloc(1, sizeof(*row))))
         return row;
     row->vmid = vmid;
     row->told = row->seen = (struct standing){.verdict = VERDICT_READY, .reason = REASON_COUNT};
-    HASH_ADD_INT(verdicts->rows, vmid, row);
+    HASH_ADD_INT(log->rows, vmid, row);
     if (row->hh.tbl)
         return row;
     free(row);
     return NULL;
 }
 
-static void observe_guest(struct verdicts *verdicts, const struct readiness_facts *facts,
+static void observe_guest(struct verdict_log *log, const struct readiness_facts *facts,
                           const struct guest *guest, reason_set overall)
 {
     const reason_set untried = (reason_set)1 << REASON_NO_EVIDENCE;
     reason_set own = readiness_guest(facts, guest) & ~overall;
-    struct row *row = find_or_add(verdicts, guest->vmid);
+    struct row *row = find_or_add(log, guest->vmid);
 
     if (!row)
         return;
     row->listed = true;
     if (readiness_verdict(own & ~untried) == VERDICT_BLOCKED || !(own & untried))
-        observe(verdicts, row, guest, facts, own & ~untried);
+        observe(log, row, guest, facts, own & ~untried);
 }
 
-static void forget_unlisted(struct verdicts *verdicts)
+static void forget_unlisted(struct verdict_log *log)
 {
     struct row *row, *next;
 
-    HASH_ITER (hh, verdicts->rows, row, next) {
+    HASH_ITER (hh, log->rows, row, next) {
         if (!row->listed) {
-            HASH_DEL(verdicts->rows, row);
+            HASH_DEL(log->rows, row);
             free(row);
             continue;
         }
@@ -152,43 +152,43 @@ static void forget_unlisted(struct verdicts *verdicts)
     }
 }
 
-void verdicts_observe(struct verdicts *verdicts, const struct readiness_facts *facts)
+void verdict_log_observe(struct verdict_log *log, const struct readiness_facts *facts)
 {
     const reason_set overall = readiness_overall(facts);
 
-    verdicts->lines = 0;
-    observe(verdicts, &verdicts->all, NULL, facts, overall);
+    log->lines = 0;
+    observe(log, &log->all, NULL, facts, overall);
     for (size_t i = 0; facts->inventory && i < inventory_count(facts->inventory); i++)
-        observe_guest(verdicts, facts, inventory_get(facts->inventory, i), overall);
+        observe_guest(log, facts, inventory_get(facts->inventory, i), overall);
     if (facts->inventory)
-        forget_unlisted(verdicts);
-    if (verdicts->lines > VERDICTS_LINES_MAX) {
-        verdicts->last_more.guest = NULL;
-        verdicts->last_more.more = verdicts->lines - VERDICTS_LINES_MAX;
-        verdicts->tell(verdicts->context, &verdicts->last_more);
+        forget_unlisted(log);
+    if (log->lines > VERDICT_LOG_LINES_MAX) {
+        log->last_more.guest = NULL;
+        log->last_more.more = log->lines - VERDICT_LOG_LINES_MAX;
+        log->tell(log->context, &log->last_more);
     }
 }
 
-struct verdicts *verdicts_new(verdicts_tell_fn *tell_fn, void *context)
+struct verdict_log *verdict_log_new(verdict_log_tell_fn *tell_fn, void *context)
 {
-    struct verdicts *verdicts = calloc(1, sizeof(*verdicts));
+    struct verdict_log *log = calloc(1, sizeof(*log));
 
-    if (!verdicts)
+    if (!log)
         return NULL;
-    verdicts->tell = tell_fn ? tell_fn : log_change;
-    verdicts->context = context;
-    verdicts->all.told = verdicts->all.seen = (struct standing){.reason = REASON_COUNT};
-    return verdicts;
+    log->tell = tell_fn ? tell_fn : log_change;
+    log->context = context;
+    log->all.told = log->all.seen = (struct standing){.reason = REASON_COUNT};
+    return log;
 }
 
-void verdicts_free(struct verdicts *verdicts)
+void verdict_log_free(struct verdict_log *log)
 {
-    if (!verdicts)
+    if (!log)
         return;
     struct row *row, *next;
-    HASH_ITER (hh, verdicts->rows, row, next) {
-        HASH_DEL(verdicts->rows, row);
+    HASH_ITER (hh, log->rows, row, next) {
+        HASH_DEL(log->rows, row);
         free(row);
     }
-    free(verdicts);
+    free(log);
 }
