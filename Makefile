@@ -173,7 +173,7 @@ unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_B
 # memory that runs out, a clock that runs faster; to be preloaded (sanitizers have a malloc() of their own)
 $(B)/%.so: tests/e2e/%.c $(B)/flags
 	$(call say,LINK)
-	$(Q)$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fno-builtin -shared -o $@ $<
+	$(Q)$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fno-builtin -shared $(LDFLAGS) -o $@ $<
 
 # ---- what must be there -----------------------------------------------------------------------------------
 # Debian's and Ubuntu's names. BUILD makes the programs; TEST and DEMO are what the two commands of the README use.
