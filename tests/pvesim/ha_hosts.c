@@ -54,10 +54,11 @@ static bool has_service(const struct sim *sim, const struct node *node)
     return false;
 }
 
+/* A manager runs: it looks after a service. */
 static bool is_used(const struct sim *sim)
 {
     for (const struct guest *guest = sim->cluster->guests; guest; guest = guest->hh.next) {
-        if (ha_managed(guest))
+        if (ha_managed(guest) && guest->config.ha_state)
             return true;
     }
     return false;
