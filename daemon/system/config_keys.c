@@ -188,34 +188,41 @@ static int set_online_nodes(struct config *config, const struct config_key *key,
     return config_value_online_nodes(value, &config->min_online_nodes, problem);
 }
 
+/* Which of two words it is: 0 or 1; -EINVAL: neither. */
+static int one_of(const char *value, const char *first, const char *second, struct config_problem *problem)
+{
+    if (strcmp(value, first) == 0)
+        return 0;
+    if (strcmp(value, second) == 0)
+        return 1;
+    return bad(problem, "is not allowed here; allowed: %s, %s", first, second);
+}
+
 static int set_least_privilege(struct config *config, const struct config_key *key, const char *value,
                                struct config_problem *problem)
 {
     (void)key;
-    config->excess_tolerated = strcmp(value, "warn") == 0;
-    if (config->excess_tolerated || strcmp(value, "enforce") == 0)
-        return 0;
-    return bad(problem, "is not allowed here; allowed: enforce, warn");
+    int which = one_of(value, "enforce", "warn", problem);
+    config->excess_tolerated = which == 1;
+    return which < 0 ? which : 0;
 }
 
 static int set_dead_host(struct config *config, const struct config_key *key, const char *value,
                          struct config_problem *problem)
 {
     (void)key;
-    config->trust_ha = strcmp(value, "trust-ha") == 0;
-    if (config->trust_ha || strcmp(value, "fail") == 0)
-        return 0;
-    return bad(problem, "is not allowed here; allowed: fail, trust-ha");
+    int which = one_of(value, "fail", "trust-ha", problem);
+    config->trust_ha = which == 1;
+    return which < 0 ? which : 0;
 }
 
 static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
                           struct config_problem *problem)
 {
     (void)key;
-    config->enable_acl = strcmp(value, "yes") == 0;
-    if (config->enable_acl || strcmp(value, "no") == 0)
-        return 0;
-    return bad(problem, "is not allowed here; allowed: yes, no");
+    int which = one_of(value, "yes", "no", problem);
+    config->enable_acl = which == 0;
+    return which < 0 ? which : 0;
 }
 
 /* ---- the table --------------------------------------------------------------------------------------- */
