@@ -298,15 +298,20 @@ static void hosts_are(unsigned online, unsigned known, bool host_online)
                   calls_last(&step.calls, STEP_SEND_STOP)->state == CALL_TASK);
 }
 
-__attribute__((unused)) static void located_on(const char *node)
+/* The list of guests that was asked for; `listed`: what it says of the guest. */
+__attribute__((unused)) static void place_is(struct step_event listed)
 {
     struct api_result result = result_of(SCRIPT_LOCATE);
     assert_true(step.asks[ASK_PLACE].busy);
-    handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
-                                .result = &result,
-                                .decoded = true,
-                                .node = node,
-                                .type = step.params.type});
+    listed.kind = STEP_EVENT_LOCATED;
+    listed.result = &result;
+    listed.decoded = true;
+    handle(&listed);
+}
+
+__attribute__((unused)) static void located_on(const char *node)
+{
+    place_is((struct step_event){.node = node, .type = step.params.type});
 }
 
 /* What an earlier operation left: a task, or, without a UPID, an open call. */

@@ -45,17 +45,12 @@ static void hosts_tell(unsigned online, bool host_online)
 
 static void listed_by(unsigned online, const char *node, const char *ha_state, const char *lock)
 {
-    struct api_result result = result_of(SCRIPT_LOCATE);
-    assert_true(step.asks[ASK_PLACE].busy);
-    handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
-                                .result = &result,
-                                .decoded = true,
-                                .node = node,
-                                .type = PVE_QEMU,
-                                .ha_state = ha_state,
-                                .with_hosts = true,
-                                .census = {online, 3, strcmp(node, "pve1") != 0, "pve2"},
-                                .lock = lock});
+    place_is((struct step_event){.node = node,
+                                 .type = PVE_QEMU,
+                                 .ha_state = ha_state,
+                                 .with_hosts = true,
+                                 .census = {online, 3, strcmp(node, "pve1") != 0, "pve2"},
+                                 .lock = lock});
 }
 
 static void listed(const char *node, const char *ha_state, const char *lock)

@@ -18,14 +18,7 @@ static void lose_the_host(void)
 
 static void listed_as(const char *node, const char *state)
 {
-    struct api_result result = result_of(SCRIPT_LOCATE);
-    assert_true(step.asks[ASK_PLACE].busy);
-    handle(&(struct step_event){.kind = STEP_EVENT_LOCATED,
-                                .result = &result,
-                                .decoded = true,
-                                .node = node,
-                                .type = PVE_QEMU,
-                                .ha_state = state});
+    place_is((struct step_event){.node = node, .type = PVE_QEMU, .ha_state = state});
 }
 
 static void test_the_request_goes_to_another_host_when_its_own_is_offline(void **state)
