@@ -24,8 +24,6 @@ teardown() {
 machine_install() { cp "$DEBS"/*.deb "$ROOT/debian/tests/fences" "$1/srv/"; }
 machine_proxmox() { systemctl -q --root="$1" disable corosync.service pacemaker.service; }
 
-guest_in() { on pvesim ctl /srv/pvesim guests | sed -nE "s/^$1 .* running pid=([0-9]+) .*/\\1/p"; }
-guest_is_another() { [[ -n $(guest_in "$1") && $(guest_in "$1") != "$2" ]]; }
 files_of_ours() { on find /etc /usr /var /run -xdev '(' -name '*fence-broker*' -o -name '*fence_broker*' -o -name 'pvesim*' ')' ! -path '/var/lib/systemd/coredump/*' 2>/dev/null | sort; }
 
 @test "they install where nothing of them was, and nothing runs that is not configured" {
@@ -48,8 +46,8 @@ files_of_ours() { on find /etc /usr /var /run -xdev '(' -name '*fence-broker*' -
         on sh -c "dpkg-deb -R /srv/${name}_*.deb /srv/next && sed -i 's/^Version: .*/&+next/' /srv/next/DEBIAN/control &&
             dpkg-deb --root-owner-group -b /srv/next /srv/next-$name.deb >/dev/null && rm -r /srv/next"
     done
-    on pvesim ctl /srv/pvesim set 103 stop-ms=4000
-    on pvesim ctl /srv/pvesim stats reset
+    sim_ctl set 103 stop-ms=4000
+    sim_ctl stats reset
     daemon=$(broker_pid)
     before=$(guest_in 103)
     on_begin asked sh -c 'i=0; while [ ! -e /run/enough ]; do fence_broker -o monitor -q || echo refused; i=$((i + 1)); done; echo "$i asked"'
@@ -66,7 +64,6 @@ files_of_ours() { on find /etc /usr /var /run -xdev '(' -name '*fence-broker*' -
     like "$(on dpkg-query -W -f '${Version}' fence-broker)" '*+next'
     [[ $(broker_pid) != "$daemon" && $(broker_pid) -gt 0 ]]
 }
-stop_was_sent() { on pvesim ctl /srv/pvesim log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
 
 @test "purge leaves the users, and what the administrator started by hand, and nothing else" {
     on sh -c 'systemctl stop pacemaker corosync; systemctl stop pvesim; rm -rf /srv/pvesim'

@@ -377,7 +377,6 @@ newest() { on fence_broker history "$@" | awk 'NR == 2 { print $1 }'; }
     sim_ctl set 101 stop-ms=100
     on fence_broker -o on -n node1
 }
-stop_was_sent() { sim_ctl log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
 
 # ---- beside it ----
 

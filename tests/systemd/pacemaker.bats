@@ -83,8 +83,6 @@ entered() { on systemctl show --value -p "$2" "$1"; }
     like "$(on fence_broker history)" *node2*reboot*done*
     like "$(on stonith_admin --history node2)" '*reboot of node2 successful*'
 }
-guest_in() { sim_ctl guests | sed -nE "s/^$1 .* running pid=([0-9]+) .*/\\1/p"; }
-guest_is_another() { [[ -n $(guest_in "$1") && $(guest_in "$1") != "$2" ]]; }
 
 @test "stonith_admin --fence while the broker restarts: done" {
     sim_ctl set 103 stop-ms=2000
@@ -96,7 +94,6 @@ guest_is_another() { [[ -n $(guest_in "$1") && $(guest_in "$1") != "$2" ]]; }
     is "$status" 0
     sim_ctl wait 103 stopped
 }
-stop_was_sent() { sim_ctl log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
 
 @test "a monitor fails in the cluster when nothing could be fenced; when something could, cleanup is all it takes" {
     on crm configure primitive quick stonith:fence_broker op monitor interval=2s
