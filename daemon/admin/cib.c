@@ -16,7 +16,7 @@
 #define CIBADMIN "cibadmin"
 #define CIB_MOST (64 * 1024 * 1024)
 
-static void *grow(void *list, size_t count, size_t *size, size_t width)
+void *cib_grow(void *list, size_t count, size_t *size, size_t width)
 {
     if (count < *size)
         return list;
@@ -27,9 +27,9 @@ static void *grow(void *list, size_t count, size_t *size, size_t width)
     return grown;
 }
 
-static bool add_pair(struct cib_pairs *pairs, const char *name, const char *value)
+bool cib_pairs_add(struct cib_pairs *pairs, const char *name, const char *value)
 {
-    struct cib_pair *list = grow(pairs->list, pairs->count, &pairs->size, sizeof(*list));
+    struct cib_pair *list = cib_grow(pairs->list, pairs->count, &pairs->size, sizeof(*list));
     if (!list)
         return false;
     pairs->list = list;
@@ -37,7 +37,7 @@ static bool add_pair(struct cib_pairs *pairs, const char *name, const char *valu
     return true;
 }
 
-static const char *find_pair(const struct cib_pairs *pairs, const char *name)
+const char *cib_pairs_get(const struct cib_pairs *pairs, const char *name)
 {
     for (size_t i = 0; i < pairs->count; i++)
         if (strcmp(pairs->list[i].name, name) == 0)
@@ -55,7 +55,7 @@ static bool add_node(struct cib *cib, const char *name, bool remote)
     }
     struct cib_node *nodes = cib->node_count == CIB_NODES_MOST
                                  ? NULL
-                                 : grow(cib->nodes, cib->node_count, &cib->node_size, sizeof(*nodes));
+                                 : cib_grow(cib->nodes, cib->node_count, &cib->node_size, sizeof(*nodes));
     if (!nodes)
         return false;
     cib->nodes = nodes;
@@ -144,7 +144,7 @@ static bool take_resource(struct cib *cib, const xmlNode *node, struct place *pl
     struct cib_device *devices =
         cib->device_count == CIB_DEVICES_MOST
             ? NULL
-            : grow(cib->devices, cib->device_count, &cib->device_size, sizeof(*devices));
+            : cib_grow(cib->devices, cib->device_count, &cib->device_size, sizeof(*devices));
     if (!devices)
         return false;
     cib->devices = devices;
@@ -160,7 +160,7 @@ static bool take_resource(struct cib *cib, const xmlNode *node, struct place *pl
 static bool take_pair(struct cib_pairs *pairs, const xmlNode *node)
 {
     const char *name = cib_get(node, "name"), *value = cib_get(node, "value");
-    return !pairs || !name || !value || add_pair(pairs, name, value);
+    return !pairs || !name || !value || cib_pairs_add(pairs, name, value);
 }
 
 /* What the element says, and what it is to those within. False: no memory, or too much of it. */
@@ -260,21 +260,21 @@ static const struct cib_device *template_of(const struct cib *cib, const struct 
 
 const char *cib_property(const struct cib *cib, const char *name)
 {
-    return find_pair(&cib->properties, name);
+    return cib_pairs_get(&cib->properties, name);
 }
 
 const char *cib_parameter(const struct cib *cib, const struct cib_device *device, const char *name)
 {
     const struct cib_device *template = template_of(cib, device);
-    const char *value = find_pair(&device->parameters, name);
-    return value || !template ? value : find_pair(&template->parameters, name);
+    const char *value = cib_pairs_get(&device->parameters, name);
+    return value || !template ? value : cib_pairs_get(&template->parameters, name);
 }
 
 const char *cib_meta(const struct cib *cib, const struct cib_device *device, const char *name)
 {
     const struct cib_device *template = template_of(cib, device);
-    const char *value = find_pair(&device->meta, name);
-    return value || !template ? value : find_pair(&template->meta, name);
+    const char *value = cib_pairs_get(&device->meta, name);
+    return value || !template ? value : cib_pairs_get(&template->meta, name);
 }
 
 bool cib_is_device(const struct cib *cib, const struct cib_device *device, const char *agent)

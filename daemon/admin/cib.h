@@ -22,6 +22,13 @@ struct cib_pairs {
     size_t count, size;
 };
 
+/* The value of the first pair of that name; NULL: there is none. */
+const char *cib_pairs_get(const struct cib_pairs *pairs, const char *name);
+bool cib_pairs_add(struct cib_pairs *pairs, const char *name, const char *value); /* false: no memory */
+/* The list with room for one more than `count` elements of this width; `*size` have room. NULL: no memory,
+ * and the list is as it was. */
+void *cib_grow(void *list, size_t count, size_t *size, size_t width);
+
 /* A stonith resource (or a template of one). */
 struct cib_device {
     const char *id, *agent; /* agent: NULL until it is known from the template */

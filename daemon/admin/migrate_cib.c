@@ -37,12 +37,7 @@ const char *migrate_text(struct migrate *migrate, const char *format, ...)
 
 void *migrate_grow(struct migrate *migrate, void *list, size_t count, size_t *size, size_t width)
 {
-    if (count < *size)
-        return list;
-    size_t more = *size ? 2 * *size : 8;
-    void *grown = reallocarray(list, more, width);
-    if (grown)
-        *size = more;
+    void *grown = cib_grow(list, count, size, width);
     migrate->failed |= !grown;
     return grown;
 }
@@ -75,18 +70,7 @@ bool migrate_has_word(const char *list, const char *word, const char *separators
 
 const char *migrate_parameter(const struct migrate_device *device, const char *name)
 {
-    for (size_t i = 0; i < device->view.parameters.count; i++)
-        if (strcmp(device->view.parameters.list[i].name, name) == 0)
-            return device->view.parameters.list[i].value;
-    return NULL;
-}
-
-static const char *meta(const struct migrate_device *device, const char *name)
-{
-    for (size_t i = 0; i < device->view.meta.count; i++)
-        if (strcmp(device->view.meta.list[i].name, name) == 0)
-            return device->view.meta.list[i].value;
-    return NULL;
+    return cib_pairs_get(&device->view.parameters, name);
 }
 
 const char *migrate_value(struct migrate *migrate, const struct migrate_device *device, const char *name)
@@ -168,14 +152,6 @@ static int by_precedence(const void *one, const void *other)
     return a->order > b->order ? -1 : a->order < b->order;
 }
 
-static const struct cib_pair *find(const struct cib_pairs *pairs, const char *name)
-{
-    for (size_t i = 0; i < pairs->count; i++)
-        if (strcmp(pairs->list[i].name, name) == 0)
-            return &pairs->list[i];
-    return NULL;
-}
-
 /* To the agent dashes and underscores are alike. */
 static const char *plain_name(struct migrate *migrate, const char *name)
 {
@@ -230,19 +206,14 @@ static void take_pair(struct sink *sink, const xmlNode *xml, const char *when)
             add_rule(migrate, sink->device, (struct migrate_rule){name, value, when});
         return;
     }
-    const struct cib_pair *known = find(sink->pairs, name);
+    const char *known = cib_pairs_get(sink->pairs, name);
     if (known) {
-        bool differs = sink->parameters && strcmp(known->value, value) != 0;
+        bool differs = sink->parameters && strcmp(known, value) != 0;
         sink->device->sets_disagree |= differs;
         sink->device->sets_equal |= differs && sink->equal;
         return;
     }
-    struct cib_pair *list =
-        migrate_grow(migrate, sink->pairs->list, sink->pairs->count, &sink->pairs->size, sizeof(*list));
-    if (!list)
-        return;
-    sink->pairs->list = list;
-    list[sink->pairs->count++] = (struct cib_pair){name, value};
+    migrate->failed |= !cib_pairs_add(sink->pairs, name, value);
 }
 
 static void take_sets(struct migrate *migrate, struct migrate_device *device, struct sets *sets,
@@ -357,7 +328,8 @@ static void add_device(struct migrate *migrate, const xmlNode *xml, const xmlNod
     device->monitor_timeout = monitor_timeout(xml);
     if (!device->monitor_timeout && template)
         device->monitor_timeout = monitor_timeout(template);
-    const char *role = meta(device, "target-role"), *managed = meta(device, "is-managed");
+    const char *role = cib_pairs_get(&device->view.meta, "target-role"),
+               *managed = cib_pairs_get(&device->view.meta, "is-managed");
     device->enabled = !role || strcasecmp(role, "Stopped") != 0;
     device->managed = !managed || cib_is_true(managed);
 }
