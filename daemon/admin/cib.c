@@ -1,8 +1,8 @@
 /* From cibadmin's answer to the few things that decide whether a fence would work: the cluster's properties,
- * its nodes, its stonith resources with their parameters. Judges nothing. Conditions (rules) are not
- * evaluated: the first value that is written for a name is taken, as Pacemaker does without them. */
+ * its nodes, its stonith resources with what is in force of their parameters (cib_sets.c). Judges nothing. */
 #include "admin/cib.h"
 
+#include <libxml/hash.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <stdio.h>
@@ -10,8 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin/cib_private.h"
 #include "admin/tool.h"
 #include "system/cleanup.h"
+#include "system/text.h"
 
 #define CIBADMIN "cibadmin"
 #define CIB_MOST (64 * 1024 * 1024)
@@ -103,43 +105,63 @@ const char *cib_get(const xmlNode *node, const char *name)
     return value ? (const char *)value->content : "";
 }
 
-static bool is(const xmlNode *node, const char *name)
+bool cib_is(const xmlNode *node, const char *name)
 {
-    return strcmp((const char *)node->name, name) == 0;
+    return node && node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
 }
 
-/* What is around an element, and whose the nvpairs in it are. */
-struct place {
-    enum { PAIRS_OF_NOBODY, PAIRS_PROPERTIES, PAIRS_PARAMETERS, PAIRS_META } pairs;
-    size_t device; /* its number, from 1 on; 0: it is in none */
-    bool in_operation;
-};
-
-static struct cib_pairs *pairs_of(struct cib *cib, const struct place *place)
+const xmlNode *cib_next(const xmlNode *root, const xmlNode *node)
 {
-    switch (place->pairs) {
-    case PAIRS_PROPERTIES:
-        return &cib->properties;
-    case PAIRS_PARAMETERS:
-        return &cib->devices[place->device - 1].parameters;
-    case PAIRS_META:
-        return &cib->devices[place->device - 1].meta;
-    case PAIRS_OF_NOBODY:
-        break;
+    if (node->children && node->type != XML_ENTITY_REF_NODE)
+        return node->children;
+    while (node != root && !node->next)
+        node = node->parent;
+    return node == root ? NULL : node->next;
+}
+
+const xmlNode *cib_find(const struct cib *cib, const char *id)
+{
+    return id ? xmlHashLookup(cib->ids, (const xmlChar *)id) : NULL;
+}
+
+/* What would steer a terminal, or begin a line of its own in what is pasted. */
+static void make_printable(const xmlNode *root)
+{
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+        if (node->type != XML_ELEMENT_NODE)
+            continue;
+        for (const xmlAttr *attribute = node->properties; attribute; attribute = attribute->next) {
+            char *value = attribute->children ? (char *)attribute->children->content : NULL;
+            for (char *at = value; at && *at; at++)
+                *at = (unsigned char)*at < ' ' ? ' ' : *at;
+            if (value)
+                text_make_printable(value);
+        }
     }
-    return NULL;
 }
 
-static bool take_resource(struct cib *cib, const xmlNode *node, struct place *place)
+static bool read_ids(struct cib *cib, const xmlNode *root)
 {
-    const char *class = cib_get(node, "class"), *type = cib_get(node, "type"), *id = cib_get(node, "id");
-    const char *provider = cib_get(node, "provider");
-    *place = (struct place){.pairs = PAIRS_OF_NOBODY};
-    if (!id)
+    cib->ids = xmlHashCreate(0);
+    for (const xmlNode *node = root; cib->ids && node; node = cib_next(root, node)) {
+        const char *id = node->type == XML_ELEMENT_NODE ? cib_get(node, "id") : NULL;
+        /* nodes have numbers, which status repeats */
+        if (id && !cib_is(node, "node") && !cib_is(node, "node_state"))
+            (void)xmlHashAddEntry(cib->ids, (const xmlChar *)id, (void *)(uintptr_t)node);
+    }
+    return cib->ids;
+}
+
+static bool take_resource(struct cib *cib, const xmlNode *node)
+{
+    const xmlNode *template = cib_find(cib, cib_get(node, "template")), *kind = template ? template : node;
+    const char *class = cib_get(kind, "class"), *type = cib_get(kind, "type"), *id = cib_get(node, "id");
+    const char *provider = cib_get(kind, "provider");
+    if (!id || !class || !type)
         return true;
     /* ocf:pacemaker:remote makes a node of its resource's name */
-    if (class && strcmp(class, "stonith") != 0)
-        return !provider || !type || strcmp(provider, "pacemaker") != 0 || strcmp(type, "remote") != 0 ||
+    if (strcmp(class, "stonith") != 0)
+        return !provider || strcmp(provider, "pacemaker") != 0 || strcmp(type, "remote") != 0 ||
                add_node(cib, id, true);
     struct cib_device *devices =
         cib->device_count == CIB_DEVICES_MOST
@@ -148,63 +170,39 @@ static bool take_resource(struct cib *cib, const xmlNode *node, struct place *pl
     if (!devices)
         return false;
     cib->devices = devices;
-    devices[cib->device_count++] = (struct cib_device){.id = id,
-                                                       .agent = type,
-                                                       .based_on = cib_get(node, "template"),
-                                                       .stonith = class && strcmp(class, "stonith") == 0,
-                                                       .is_template = is(node, "template")};
-    place->device = cib->device_count;
-    return true;
+    struct cib_device *device = &devices[cib->device_count++];
+    *device = (struct cib_device){.xml = node, .template = template, .id = id, .agent = type};
+    return cib_read_device(cib, device);
 }
 
-static bool take_pair(struct cib_pairs *pairs, const xmlNode *node)
+/* False: no memory, or too much of it. */
+static bool read_all(struct cib *cib)
 {
-    const char *name = cib_get(node, "name"), *value = cib_get(node, "value");
-    return !pairs || !name || !value || cib_pairs_add(pairs, name, value);
-}
-
-/* What the element says, and what it is to those within. False: no memory, or too much of it. */
-static bool take(struct cib *cib, const xmlNode *node, struct place *place)
-{
-    bool of_device = place->device && !place->in_operation;
-    if (is(node, "nvpair"))
-        return take_pair(pairs_of(cib, place), node);
-    if (is(node, "primitive") || is(node, "template"))
-        return take_resource(cib, node, place);
-    if (is(node, "op"))
-        place->in_operation = true;
-    else if (is(node, "cluster_property_set"))
-        place->pairs = PAIRS_PROPERTIES;
-    else if (is(node, "instance_attributes"))
-        place->pairs = of_device ? PAIRS_PARAMETERS : PAIRS_OF_NOBODY;
-    else if (is(node, "meta_attributes"))
-        place->pairs = of_device ? PAIRS_META : PAIRS_OF_NOBODY;
-    else if (is(node, "node") && cib_get(node, "uname")) {
-        const char *type = cib_get(node, "type");
-        return add_node(cib, cib_get(node, "uname"), type && strcmp(type, "remote") == 0);
-    }
-    return true;
-}
-
-/* As deep as libxml2 lets a document be. */
-static bool walk(struct cib *cib, const xmlNode *parent, const struct place *around)
-{
-    for (const xmlNode *node = parent->children; node; node = node->next) {
-        struct place place = *around;
-        if (node->type == XML_ELEMENT_NODE && (!take(cib, node, &place) || !walk(cib, node, &place)))
+    const xmlNode *root = xmlDocGetRootElement(cib->document);
+    make_printable(root);
+    if (!read_ids(cib, root))
+        return false;
+    for (const xmlNode *node = root; node; node = cib_next(root, node))
+        if (cib_is(node, "rsc_defaults"))
+            cib->defaults = node;
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+        const char *name = cib_is(node, "node") ? cib_get(node, "uname") : NULL;
+        const char *type = name ? cib_get(node, "type") : NULL;
+        if (name && !add_node(cib, name, type && strcmp(type, "remote") == 0))
+            return false;
+        if (cib_is(node, "primitive") && !take_resource(cib, node))
             return false;
     }
-    return true;
+    return cib_read_properties(cib, root);
 }
 
 int cib_read(struct cib *cib, const char *text, size_t length, struct failure *failure)
 {
-    const struct place nowhere = {.pairs = PAIRS_OF_NOBODY};
     *cib = (struct cib){.document = parse(text, length)};
     if (!cib->document)
         return failure_set(failure, "see what `cibadmin --query` prints",
                            "cibadmin's answer is not the XML of a CIB");
-    if (walk(cib, (const xmlNode *)cib->document, &nowhere))
+    if (read_all(cib))
         return 0;
     bool many = cib->node_count == CIB_NODES_MOST || cib->device_count == CIB_DEVICES_MOST;
     cib_clear(cib);
@@ -239,10 +237,14 @@ void cib_clear(struct cib *cib)
     for (size_t i = 0; i < cib->device_count; i++) {
         free(cib->devices[i].parameters.list);
         free(cib->devices[i].meta.list);
+        free(cib->devices[i].rules.list);
     }
     free(cib->devices);
     free(cib->nodes);
     free(cib->properties.list);
+    free(cib->property_rules.list);
+    xmlHashFree(cib->ids, NULL);
+    arena_clear(&cib->arena);
     xmlFreeDoc(cib->document);
     *cib = (struct cib){0};
 }
@@ -250,38 +252,31 @@ void cib_clear(struct cib *cib)
 /* ---- looking up -----------------------------------------------------------------------------------------
  */
 
-static const struct cib_device *template_of(const struct cib *cib, const struct cib_device *device)
-{
-    for (size_t i = 0; device->based_on && i < cib->device_count; i++)
-        if (cib->devices[i].is_template && strcmp(cib->devices[i].id, device->based_on) == 0)
-            return &cib->devices[i];
-    return NULL;
-}
-
 const char *cib_property(const struct cib *cib, const char *name)
 {
     return cib_pairs_get(&cib->properties, name);
 }
 
-const char *cib_parameter(const struct cib *cib, const struct cib_device *device, const char *name)
+const char *cib_parameter(const struct cib_device *device, const char *name)
 {
-    const struct cib_device *template = template_of(cib, device);
-    const char *value = cib_pairs_get(&device->parameters, name);
-    return value || !template ? value : cib_pairs_get(&template->parameters, name);
+    return cib_pairs_get(&device->parameters, name);
 }
 
-const char *cib_meta(const struct cib *cib, const struct cib_device *device, const char *name)
+const char *cib_meta(const struct cib_device *device, const char *name)
 {
-    const struct cib_device *template = template_of(cib, device);
-    const char *value = cib_pairs_get(&device->meta, name);
-    return value || !template ? value : cib_pairs_get(&template->meta, name);
+    return cib_pairs_get(&device->meta, name);
 }
 
-bool cib_is_device(const struct cib *cib, const struct cib_device *device, const char *agent)
+const char *cib_argument(const struct cib *cib, const struct cib_device *device)
 {
-    const struct cib_device *kind = device->based_on ? template_of(cib, device) : device;
-    return !device->is_template && kind && kind->stonith && kind->agent &&
-           (!agent || strcmp(kind->agent, agent) == 0);
+    const char *own = cib_parameter(device, "pcmk_host_argument");
+    const char *version = cib_property(cib, "dc-version");
+    int major = 0, minor = 0, patch = 0;
+    if (own)
+        return own;
+    if (version)
+        (void)sscanf(version, "%d.%d.%d", &major, &minor, &patch);
+    return major > 3 || (major == 3 && (minor > 0 || patch > 0)) ? "plug" : "port";
 }
 
 const struct cib_node *cib_node(const struct cib *cib, const char *name)

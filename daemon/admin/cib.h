@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "client/say.h"
+#include "system/arena.h"
 
 struct _xmlNode; /* of libxml2 */
+struct _xmlHashTable;
 
 /* More nodes, or more fence devices, than any cluster has: such a CIB is refused. */
 #define CIB_NODES_MOST   1024
@@ -29,12 +31,24 @@ bool cib_pairs_add(struct cib_pairs *pairs, const char *name, const char *value)
  * and the list is as it was. */
 void *cib_grow(void *list, size_t count, size_t *size, size_t width);
 
-/* A stonith resource (or a template of one). */
+/* A value that holds only when a rule does, and nobody knows here whether it does. */
+struct cib_rule {
+    const char *name, *value;
+    const struct _xmlNode *rule;
+};
+
+struct cib_rules {
+    struct cib_rule *list;
+    size_t count, size;
+};
+
+/* A stonith resource. */
 struct cib_device {
-    const char *id, *agent; /* agent: NULL until it is known from the template */
-    const char *based_on;   /* the template's id, or NULL */
-    bool stonith, is_template;
-    struct cib_pairs parameters, meta;
+    const struct _xmlNode *xml, *template; /* template: NULL: none */
+    const char *id, *agent;
+    struct cib_pairs parameters, meta; /* what is in force */
+    struct cib_rules rules;            /* parameters */
+    bool disagree, equal; /* its sets give a parameter different values; those with the same score */
 };
 
 struct cib_node {
@@ -43,12 +57,16 @@ struct cib_node {
 };
 
 struct cib {
-    struct cib_pairs properties; /* of the cluster */
+    struct cib_pairs properties; /* of the cluster, in force */
+    struct cib_rules property_rules;
     struct cib_node *nodes;
     size_t node_count, node_size;
     struct cib_device *devices;
     size_t device_count, device_size;
-    struct _xmlDoc *document; /* owned: all names and values point into it */
+    struct _xmlDoc *document;        /* owned: all names and values point into it, or into the arena */
+    struct _xmlHashTable *ids;       /* every element that has one */
+    const struct _xmlNode *defaults; /* of all resources; NULL: none */
+    struct arena arena;
 };
 
 /* Reads cibadmin's answer. 0, or -1 and `failure` is set. */
@@ -62,20 +80,26 @@ int cib_read(struct cib *cib, const char *text, size_t length, struct failure *f
 int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure) __attribute__((warn_unused_result));
 void cib_clear(struct cib *cib);
 
-/* The value that counts, NULL: not set. A device's own comes before its template's. */
+/* The value in force, NULL: not set, or only under a rule. */
 const char *cib_property(const struct cib *cib, const char *name);
-const char *cib_parameter(const struct cib *cib, const struct cib_device *device, const char *name);
-const char *cib_meta(const struct cib *cib, const struct cib_device *device, const char *name);
-/* Is it a stonith resource of this agent, and none but a template? */
-bool cib_is_device(const struct cib *cib, const struct cib_device *device, const char *agent);
+const char *cib_parameter(const struct cib_device *device, const char *name);
+const char *cib_meta(const struct cib_device *device, const char *name);
+/* The parameter that Pacemaker puts the node into: `port`, or (after 3.0.0) `plug`. */
+const char *cib_argument(const struct cib *cib, const struct cib_device *device);
 /* By name, without regard to case; NULL: there is none. */
 const struct cib_node *cib_node(const struct cib *cib, const char *name);
 /* Nodes that are members: those whose number decides whether the cluster is one of two. */
 size_t cib_members(const struct cib *cib);
 
-/* Of an element of the document: the attribute's value, which lives as long as the document; NULL: it has
- * none. */
+/* ---- the document ---- */
+/* Of an element: the attribute's value, which lives as long as the document; NULL: it has none. */
 const char *cib_get(const struct _xmlNode *node, const char *name);
+bool cib_is(const struct _xmlNode *node, const char *name);
+/* The one behind `node`, of those in `root`; NULL: it was the last. */
+const struct _xmlNode *cib_next(const struct _xmlNode *root, const struct _xmlNode *node);
+const struct _xmlNode *cib_find(const struct cib *cib, const char *id); /* NULL: there is none */
+/* What the element stands for. */
+const struct _xmlNode *cib_referred(const struct cib *cib, const struct _xmlNode *node);
 
 /* What Pacemaker makes of values: "true", "yes" …; "60s", "2min", "500ms" in milliseconds (-1: nothing). */
 bool cib_is_true(const char *value);

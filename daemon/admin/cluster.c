@@ -110,10 +110,18 @@ static void propose_device(struct cluster *cluster)
         id, id, id, s, id, s, id);
 }
 
+/* What holds at some times, or on some nodes. */
+static void say_rules(struct cluster *cluster, const char *whose, const struct cib_rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        cluster_say(cluster, DIAGNOSIS_SKIPPED, "%s: %s holds only under a rule, and was not looked at",
+                    whose, rules->list[i].name);
+}
+
 /* What Pacemaker waits for this action of the device. */
 static long long timeout_of(const struct cluster *cluster, const struct cib_device *device, const char *name)
 {
-    long long ms = cib_milliseconds(cib_parameter(&cluster->cib, device, name));
+    long long ms = cib_milliseconds(cib_parameter(device, name));
     if (ms < 0)
         ms = cib_milliseconds(cib_property(&cluster->cib, "stonith-timeout"));
     return ms < 0 ? DEFAULT_MS : ms;
@@ -139,7 +147,7 @@ static void say_short(struct cluster *cluster, const struct cib_device *device, 
 
 static void judge_device(struct cluster *cluster, const struct cib_device *device)
 {
-    const char *role = cib_meta(&cluster->cib, device, "target-role");
+    const char *role = cib_meta(device, "target-role");
     long long reboot_ms = timeout_of(cluster, device, "pcmk_reboot_timeout");
     long long off_ms = timeout_of(cluster, device, "pcmk_off_timeout");
     if (role && strcasecmp(role, "Stopped") == 0) {
@@ -169,12 +177,10 @@ static bool find_devices(struct cluster *cluster)
     if (!cluster->devices)
         return false;
     for (size_t i = 0; i < cib->device_count; i++) {
-        if (cib_is_device(cib, &cib->devices[i], CLUSTER_AGENT)) {
-            if (hosts_read(&cluster->devices[cluster->device_count++], cib, &cib->devices[i]) < 0)
-                return false;
-        } else if (cib_is_device(cib, &cib->devices[i], NULL)) {
+        if (strcmp(cib->devices[i].agent, CLUSTER_AGENT) != 0)
             cluster->others++;
-        }
+        else if (hosts_read(&cluster->devices[cluster->device_count++], cib, &cib->devices[i]) < 0)
+            return false;
     }
     return true;
 }
@@ -204,9 +210,11 @@ static void examine(struct cluster *cluster, const char *socket)
         return;
     }
     judge_properties(cluster);
+    say_rules(cluster, "the cluster's properties", &cluster->cib.property_rules);
     ask_names(cluster, socket);
     for (size_t i = 0; i < cluster->device_count; i++) {
         judge_device(cluster, cluster->devices[i].device);
+        say_rules(cluster, cluster->devices[i].device->id, &cluster->devices[i].device->rules);
         cluster_judge_map(cluster, &cluster->devices[i]);
     }
     if (cluster->device_count == 0)

@@ -47,7 +47,7 @@ static void paste_deletion(struct cluster *cluster, const struct cib_device *dev
     char words[SOURCE_MAX] = "";
     size_t length = 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (cib_parameter(&cluster->cib, device, names[i]))
+        if (cib_parameter(device, names[i]))
             length += (size_t)snprintf(words + length, sizeof(words) - length, " %s", names[i]);
     cluster_paste(cluster, "for name in%s; do crm_resource --resource %s --delete-parameter $name; done",
                   words, device->id);

@@ -16,8 +16,8 @@ static bool tells_apart(const char *base)
 /* Does the device make one of the two wait, or is it for one of them only and makes that wait? */
 static bool device_delays(const struct cluster *cluster, const struct hosts *device)
 {
-    const char *base = cib_parameter(&cluster->cib, device->device, "pcmk_delay_base");
-    const char *most = cib_parameter(&cluster->cib, device->device, "pcmk_delay_max");
+    const char *base = cib_parameter(device->device, "pcmk_delay_base");
+    const char *most = cib_parameter(device->device, "pcmk_delay_max");
     size_t nodes = 0;
     if (cib_milliseconds(most) > 0 || tells_apart(base))
         return true;

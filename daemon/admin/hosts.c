@@ -144,24 +144,12 @@ static enum host_check read_check(const char *check, bool named)
     return strcasecmp(check, "dynamic-list") == 0 ? HOST_CHECK_DYNAMIC : HOST_CHECK_ALL;
 }
 
-/* Our agent has both: up to 3.0.0 Pacemaker takes the old name, later the new one. */
-static const char *usual_argument(const struct cib *cib)
-{
-    const char *version = cib_property(cib, "dc-version");
-    int major = 0, minor = 0, patch = 0;
-    if (version)
-        (void)sscanf(version, "%d.%d.%d", &major, &minor, &patch);
-    return major > 3 || (major == 3 && (minor > 0 || patch > 0)) ? "plug" : "port";
-}
-
 int hosts_read(struct hosts *hosts, const struct cib *cib, const struct cib_device *device)
 {
-    const char *map = cib_parameter(cib, device, "pcmk_host_map");
-    const char *list = cib_parameter(cib, device, "pcmk_host_list");
-    const char *argument = cib_parameter(cib, device, "pcmk_host_argument");
-    *hosts =
-        (struct hosts){.cib = cib, .device = device, .argument = argument ? argument : usual_argument(cib)};
-    hosts->check = read_check(cib_parameter(cib, device, "pcmk_host_check"), map || list);
+    const char *map = cib_parameter(device, "pcmk_host_map");
+    const char *list = cib_parameter(device, "pcmk_host_list");
+    *hosts = (struct hosts){.device = device, .argument = cib_argument(cib, device)};
+    hosts->check = read_check(cib_parameter(device, "pcmk_host_check"), map || list);
     return (map && !read_map(hosts, map)) || (list && !read_list(hosts, list)) ? -1 : 0;
 }
 
@@ -189,7 +177,7 @@ const char *hosts_alias(const struct hosts *hosts, const char *node)
 const char *hosts_plug(const struct hosts *hosts, const char *node, const char **source)
 {
     for (size_t i = 0; i < ARRAY_LEN(plug_keys); i++) {
-        const char *own = cib_parameter(hosts->cib, hosts->device, plug_keys[i]);
+        const char *own = cib_parameter(hosts->device, plug_keys[i]);
         if (!own && strcmp(plug_keys[i], hosts->argument) == 0) {
             const char *alias = hosts_alias(hosts, node);
             *source = alias == node ? NULL : "pcmk_host_map";
@@ -205,7 +193,7 @@ const char *hosts_plug(const struct hosts *hosts, const char *node, const char *
 
 const char *hosts_separator(const struct hosts *hosts)
 {
-    const char *separator = cib_parameter(hosts->cib, hosts->device, "plug_separator");
+    const char *separator = cib_parameter(hosts->device, "plug_separator");
     return separator ? separator : ",";
 }
 

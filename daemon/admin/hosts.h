@@ -19,7 +19,6 @@ enum host_check {
 };
 
 struct hosts {
-    const struct cib *cib;
     const struct cib_device *device;
     enum host_check check;
     const char *argument; /* the parameter that Pacemaker puts the plug into */

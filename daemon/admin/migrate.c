@@ -69,27 +69,10 @@ static int read_file(struct cib *cib, const char *path, struct failure *failure)
 static const xmlNode *find_configuration(const struct cib *cib)
 {
     const xmlNode *root = xmlDocGetRootElement(cib->document);
-    for (const xmlNode *node = root; node; node = migrate_next(root, node))
-        if (migrate_is(node, "configuration"))
+    for (const xmlNode *node = root; node; node = cib_next(root, node))
+        if (cib_is(node, "configuration"))
             return node;
     return NULL;
-}
-
-/* What would steer a terminal, or begin a line of its own in what is pasted. */
-static void make_printable(const struct cib *cib)
-{
-    const xmlNode *root = xmlDocGetRootElement(cib->document);
-    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
-        if (node->type != XML_ELEMENT_NODE)
-            continue;
-        for (const xmlAttr *attribute = node->properties; attribute; attribute = attribute->next) {
-            char *value = attribute->children ? (char *)attribute->children->content : NULL;
-            for (char *at = value; at && *at; at++)
-                *at = (unsigned char)*at < ' ' ? ' ' : *at;
-            if (value)
-                text_make_printable(value);
-        }
-    }
 }
 
 /* ---- the command ----------------------------------------------------------------------------------------
@@ -134,11 +117,8 @@ static int run(const struct wish *wish)
         rc = failure_set(&failure, "name a copy of the CIB: cibadmin --query >FILE",
                          "%s has no configuration of Pacemaker",
                          wish->file ? wish->file : "cibadmin's answer");
-    if (rc == 0) {
-        make_printable(&migrate.cib);
-        if (migrate_read(&migrate) < 0)
-            rc = failure_set(&failure, NULL, "out of memory");
-    }
+    if (rc == 0 && migrate_read(&migrate) < 0)
+        rc = failure_set(&failure, NULL, "out of memory");
     if (rc == 0)
         rc = print(&migrate, wish, &failure);
     if (rc < 0 && !failure.no_reader)

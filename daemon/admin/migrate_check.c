@@ -28,19 +28,19 @@ static const char *names_old(const struct migrate *migrate, const xmlNode *node)
         if (is_old_id(migrate, id))
             return id;
     }
-    return migrate_is(node, "resource_ref") && is_old_id(migrate, cib_get(node, "id")) ? cib_get(node, "id")
-                                                                                       : NULL;
+    return cib_is(node, "resource_ref") && is_old_id(migrate, cib_get(node, "id")) ? cib_get(node, "id")
+                                                                                   : NULL;
 }
 
 static bool put_elsewhere(const struct migrate *migrate, struct text *out)
 {
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
     bool any = false;
-    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
         const char *old = node->type == XML_ELEMENT_NODE ? names_old(migrate, node) : NULL;
         if (!old)
             continue;
-        const char *id = migrate_is(node, "resource_ref") ? NULL : cib_get(node, "id");
+        const char *id = cib_is(node, "resource_ref") ? NULL : cib_get(node, "id");
         text_printf(out, "%s %s names %s\n", (const char *)node->name, id ? id : "(set)", old);
         any = true;
     }

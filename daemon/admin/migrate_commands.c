@@ -236,7 +236,7 @@ static void put_crm_levels(struct text *out, const struct migrate_levels *from,
 /* Does it take parameters from another device? Then it goes first. */
 static bool refers(const struct migrate_device *device)
 {
-    for (const xmlNode *node = device->xml; node; node = migrate_next(device->xml, node))
+    for (const xmlNode *node = device->view->xml; node; node = cib_next(device->view->xml, node))
         if (node->type == XML_ELEMENT_NODE && cib_get(node, "id-ref"))
             return true;
     return false;

@@ -77,14 +77,15 @@ static void put_extras(struct migrate *migrate, struct text *out, const struct m
         json_put_string(out, "pcmk_reboot_action", reboot);
     put_delays(migrate, out, device);
     put_ambiguous(out, device);
-    if (!device->rule_count)
+    if (!device->view->rules.count)
         return;
     json_put_open(out, "rules", '[');
-    for (size_t i = 0; i < device->rule_count; i++) {
-        const struct migrate_rule *rule = &device->rules[i];
+    for (size_t i = 0; i < device->view->rules.count; i++) {
+        const struct cib_rule *rule = &device->view->rules.list[i];
         bool secret = strncmp(rule->name, "passw", 5) == 0;
-        json_put_string(
-            out, NULL, migrate_text(migrate, "%s=%s %s", rule->name, secret ? "…" : rule->value, rule->when));
+        json_put_string(out, NULL,
+                        migrate_text(migrate, "%s=%s %s", rule->name, secret ? "…" : rule->value,
+                                     migrate_rule(migrate, rule->rule)));
     }
     json_put_close(out, ']');
 }

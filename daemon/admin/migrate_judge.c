@@ -233,7 +233,7 @@ static void judge_plug(struct migrate *migrate, const struct migrate_device *dev
 {
     const char *port = migrate_parameter(device, "port"), *plug = migrate_parameter(device, "plug");
     const char *map = migrate_parameter(device, "pcmk_host_map");
-    const char *argument = migrate_argument(migrate, device);
+    const char *argument = cib_argument(&migrate->cib, device->view);
     if (port && plug && strcmp(port, plug) != 0)
         migrate_tell(migrate, device->id,
                      "port=%s and plug=%s are one option: which of them counts depends on their order", port,
@@ -300,8 +300,8 @@ static void judge_map(struct migrate *migrate, const struct migrate_device *devi
 static bool is_guest_node(const struct migrate *migrate, const char *name)
 {
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
-        const char *key = migrate_is(node, "nvpair") ? cib_get(node, "name") : NULL;
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+        const char *key = cib_is(node, "nvpair") ? cib_get(node, "name") : NULL;
         const char *value = key && strcmp(key, "remote-node") == 0 ? cib_get(node, "value") : NULL;
         if (value && strcasecmp(value, name) == 0)
             return true;
@@ -354,8 +354,8 @@ static bool is_ban(const xmlNode *location)
 static void judge_bans(struct migrate *migrate, const struct migrate_device *device)
 {
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
-        const char *resource = migrate_is(node, "rsc_location") ? cib_get(node, "rsc") : NULL;
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+        const char *resource = cib_is(node, "rsc_location") ? cib_get(node, "rsc") : NULL;
         const char *where = resource ? cib_get(node, "node") : NULL;
         bool group = resource && device->parent && strcmp(resource, device->parent) == 0;
         if (resource && !where && (group || strcmp(resource, device->id) == 0))
@@ -384,12 +384,12 @@ static void judge_bans(struct migrate *migrate, const struct migrate_device *dev
 /* Sets and values that others use by reference go with the device that has them. */
 static void judge_references(struct migrate *migrate, const struct migrate_device *device)
 {
-    for (const xmlNode *node = device->xml; node; node = migrate_next(device->xml, node)) {
+    for (const xmlNode *node = device->view->xml; node; node = cib_next(device->view->xml, node)) {
         const char *id = node->type == XML_ELEMENT_NODE ? cib_get(node, "id-ref") : NULL;
-        const xmlNode *said = id ? xmlHashLookup(migrate->ids, (const xmlChar *)id) : NULL;
-        while (said && !migrate_is(said, "primitive") && !migrate_is(said, "template"))
+        const xmlNode *said = id ? cib_find(&migrate->cib, id) : NULL;
+        while (said && !cib_is(said, "primitive") && !cib_is(said, "template"))
             said = said->parent && said->parent->type == XML_ELEMENT_NODE ? said->parent : NULL;
-        if (said && said != device->xml && cib_get(said, "id"))
+        if (said && said != device->view->xml && cib_get(said, "id"))
             migrate_note(migrate, device->id,
                          "parameters of %s by reference (id-ref): to be removed before that one",
                          cib_get(said, "id"));
@@ -398,19 +398,20 @@ static void judge_references(struct migrate *migrate, const struct migrate_devic
 
 static void judge_sets(struct migrate *migrate, const struct migrate_device *device)
 {
-    if (device->sets_equal)
+    if (device->view->equal)
         migrate_tell(migrate, device->id,
                      "sets of attributes with the same score and different values: Pacemaker 2.1 takes "
                      "the last one written, as shown here; confirm it");
-    else if (device->sets_disagree)
+    else if (device->view->disagree)
         migrate_tell(migrate, device->id,
                      "several sets of attributes: the one with the higher score wins, and what it does not "
                      "say comes from the other; the values that lose are dead text");
-    for (size_t i = 0; i < device->rule_count; i++) {
-        const char *name = device->rules[i].name;
+    for (size_t i = 0; i < device->view->rules.count; i++) {
+        const struct cib_rule *rule = &device->view->rules.list[i];
+        const char *name = rule->name;
         bool secret = strcmp(name, "passwd") == 0 || strcmp(name, "password") == 0;
         migrate_tell(migrate, device->id, "%s=%s holds only by a rule (%s): it is not taken over", name,
-                     secret ? "…" : device->rules[i].value, device->rules[i].when);
+                     secret ? "…" : rule->value, migrate_rule(migrate, rule->rule));
     }
 }
 

@@ -151,8 +151,8 @@ static void judge_delays(struct migrate *migrate, const struct migrate_device *d
 
 void migrate_judge_parameters(struct migrate *migrate, const struct migrate_device *device)
 {
-    for (size_t i = 0; i < device->view.parameters.count; i++) {
-        const struct cib_pair *pair = &device->view.parameters.list[i];
+    for (size_t i = 0; i < device->view->parameters.count; i++) {
+        const struct cib_pair *pair = &device->view->parameters.list[i];
         if (!judge_known(migrate, device, pair->name))
             judge_other(migrate, device, pair);
     }

@@ -55,8 +55,8 @@ static void sort(struct migrate_levels *levels)
 void migrate_read_levels(struct migrate *migrate)
 {
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = migrate_next(root, node)) {
-        const char *devices = migrate_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+        const char *devices = cib_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
         const char *index = devices ? cib_get(node, "index") : NULL;
         struct migrate_level level = {.kind = KEY_NODE, .devices = devices};
         if (!index)
@@ -95,11 +95,11 @@ bool migrate_level_gives(const struct migrate *migrate, const char *node, const 
 static bool has_attribute(const struct migrate *migrate, const char *node, const struct migrate_level *level)
 {
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *at = root; at; at = migrate_next(root, at)) {
-        const char *name = migrate_is(at, "nvpair") ? cib_get(at, "name") : NULL;
+    for (const xmlNode *at = root; at; at = cib_next(root, at)) {
+        const char *name = cib_is(at, "nvpair") ? cib_get(at, "name") : NULL;
         const char *value = name ? cib_get(at, "value") : NULL;
         const xmlNode *owner = value && at->parent ? at->parent->parent : NULL;
-        const char *uname = owner && migrate_is(owner, "node") ? cib_get(owner, "uname") : NULL;
+        const char *uname = owner && cib_is(owner, "node") ? cib_get(owner, "uname") : NULL;
         if (uname && strcasecmp(uname, node) == 0 && strcmp(name, level->target) == 0 &&
             strcmp(value, level->value) == 0)
             return true;

@@ -13,11 +13,6 @@
 #define MIGRATE_PLUGS_MOST    8   /* VMIDs of one node, addresses of one device; the rest is not read */
 #define MIGRATE_LEVEL_HIGHEST 9   /* Pacemaker's */
 
-/* A parameter that holds only when a rule does. */
-struct migrate_rule {
-    const char *name, *value, *when;
-};
-
 /* What is sent for a node. No VMID: nobody can know it. */
 struct migrate_target {
     const char *node; /* as the cluster spells it */
@@ -40,14 +35,10 @@ struct migrate_choice {
 
 /* A stonith device, of whatever agent. */
 struct migrate_device {
-    const struct _xmlNode *xml;
+    const struct cib_device *view;
     const char *id, *agent, *template_id;
     const char *parent, *parent_kind; /* the clone or group that it is in; NULL: none */
     bool parent_empties;              /* … which has nothing else */
-    struct cib_device view;           /* what is in force of parameters and meta attributes */
-    struct migrate_rule *rules;
-    size_t rule_count, rule_size;
-    bool sets_disagree, sets_equal; /* several sets give a parameter different values; with the same score */
     const char *monitor_timeout;
     bool enabled, managed, broker;
     /* of fence_pve only: */
@@ -95,9 +86,7 @@ struct migrate_told {
 struct migrate {
     struct cib cib;
     struct arena arena;
-    struct _xmlHashTable *ids;       /* every element that has one */
-    const struct _xmlNode *defaults; /* of all resources; NULL: none */
-    bool failed;                     /* no memory: nothing of it counts */
+    bool failed; /* no memory: nothing of it counts */
     struct migrate_device *devices;
     size_t device_count, device_size, old_count;
     const char *new_id; /* of the broker's device */
@@ -112,7 +101,7 @@ struct migrate {
     size_t told_count, told_size;
 };
 
-/* ---- migrate_cib.c: what the document says, by Pacemaker's rules ---- */
+/* ---- migrate_cib.c: what the document says ---- */
 int migrate_read(struct migrate *migrate) __attribute__((warn_unused_result)); /* -1: no memory */
 void migrate_clear(struct migrate *migrate);
 const char *migrate_text(struct migrate *migrate, const char *format, ...)
@@ -121,11 +110,7 @@ void *migrate_grow(struct migrate *migrate, void *list, size_t count, size_t *si
 /* A parameter in force: Pacemaker's, or as the agent takes it (no blanks and no quotes around it). */
 const char *migrate_parameter(const struct migrate_device *device, const char *name);
 const char *migrate_value(struct migrate *migrate, const struct migrate_device *device, const char *name);
-bool migrate_is(const struct _xmlNode *node, const char *name);
-const struct _xmlNode *migrate_next(const struct _xmlNode *root, const struct _xmlNode *node);
 bool migrate_has_word(const char *list, const char *word, const char *separators);
-/* Pacemaker puts the node into `port`, or (after 3.0.0) into `plug`. */
-const char *migrate_argument(const struct migrate *migrate, const struct migrate_device *device);
 
 /* ---- migrate_rule.c: when a rule holds, in words ---- */
 const char *migrate_rule(struct migrate *migrate, const struct _xmlNode *rule);

@@ -76,7 +76,7 @@ static void put_date(struct text *out, const xmlNode *node)
 {
     const char *start = cib_get(node, "start"), *end = cib_get(node, "end");
     for (const xmlNode *child = node->children; child; child = child->next)
-        if (migrate_is(child, "date_spec"))
+        if (cib_is(child, "date_spec"))
             put_spec(out, child);
     if (start)
         text_printf(out, "from %s", start);
@@ -93,11 +93,11 @@ static void put_rule(struct text *out, const xmlNode *rule, unsigned depth)
         if (node->type != XML_ELEMENT_NODE)
             continue;
         text_puts(out, gap);
-        if (migrate_is(node, "expression"))
+        if (cib_is(node, "expression"))
             put_expression(out, node);
-        else if (migrate_is(node, "date_expression"))
+        else if (cib_is(node, "date_expression"))
             put_date(out, node);
-        else if (migrate_is(node, "rule")) {
+        else if (cib_is(node, "rule")) {
             text_puts(out, "(");
             put_rule(out, node, depth + 1);
             text_puts(out, ")");

@@ -83,7 +83,7 @@ static struct statics read_statics(struct migrate *migrate, const struct migrate
 {
     const char *port = migrate_value(migrate, device, "port"), *plug = migrate_value(migrate, device, "plug");
     const char *separator = migrate_value(migrate, device, "plug_separator");
-    const char *argument = migrate_argument(migrate, device);
+    const char *argument = cib_argument(&migrate->cib, device->view);
     bool into_plug = strcmp(argument, "plug") == 0, into_port = strcmp(argument, "port") == 0;
     struct statics statics = {.separator = separator ? separator : ",", .nothing = !into_plug && !into_port};
     port = port && *port ? port : NULL;

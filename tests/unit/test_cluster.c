@@ -164,35 +164,73 @@ static void test_devices_nodes_and_properties_are_found(void **state)
     const struct cib_device *device = NULL;
     size_t ours = 0, others = 0;
     for (size_t i = 0; i < cib.device_count; i++) {
-        bool mine = cib_is_device(&cib, &cib.devices[i], "fence_broker");
+        bool mine = strcmp(cib.devices[i].agent, "fence_broker") == 0;
 
         device = mine ? &cib.devices[i] : device;
         ours += mine;
-        others += !mine && cib_is_device(&cib, &cib.devices[i], NULL);
+        others += !mine;
     }
     assert_int_equal(ours, 1);
     assert_int_equal(others, 1);
     assert_string_equal(device->id, "d");
-    assert_string_equal(cib_parameter(&cib, device, "pcmk_off_timeout"), "90s"); /* not the operation's */
-    assert_string_equal(cib_parameter(&cib, device, "pcmk_delay_max"), "5");
-    assert_string_equal(cib_meta(&cib, device, "target-role"), "Stopped");
+    assert_string_equal(cib_parameter(device, "pcmk_off_timeout"), "90s"); /* not the operation's */
+    assert_string_equal(cib_parameter(device, "pcmk_delay_max"), "5");
+    assert_string_equal(cib_meta(device, "target-role"), "Stopped");
+    cib_clear(&cib);
+}
+
+/* Of sets with scores, of references and rules: what Pacemaker takes. */
+static void test_the_value_in_force_is_found(void **state)
+{
+    struct cib cib;
+
+    (void)state;
+    read_cib(&cib,
+             "<configuration><crm_config>"
+             "<cluster_property_set id='late' score='900'><nvpair id='p1' name='stonith-timeout' value='1s'/>"
+             "</cluster_property_set><cluster_property_set id='cib-bootstrap-options'>"
+             "<nvpair id='p2' name='stonith-timeout' value='2s'/></cluster_property_set>"
+             "<cluster_property_set id='night'><rule id='r1'/><nvpair id='p3' name='stonith-enabled' "
+             "value='false'/></cluster_property_set></crm_config><resources>"
+             "<primitive id='d' class='stonith' type='fence_broker'>"
+             "<instance_attributes id='i1'><nvpair id='a1' name='pcmk_off_timeout' value='10s'/>"
+             "<nvpair id='a2' name='plug-separator' value='+'/></instance_attributes>"
+             "<instance_attributes id='i2' score='5'><nvpair id='a3' name='pcmk_off_timeout' value='300s'/>"
+             "</instance_attributes><instance_attributes id='i3'><rule id='r2'/>"
+             "<nvpair id='a4' name='pcmk_delay_max' value='9s'/></instance_attributes></primitive>"
+             "<primitive id='e' class='stonith' type='fence_broker'><instance_attributes id-ref='i2'/>"
+             "</primitive></resources>"
+             "<rsc_defaults><meta_attributes id='m'><nvpair id='m1' name='target-role' value='Stopped'/>"
+             "</meta_attributes></rsc_defaults></configuration>");
+    assert_string_equal(cib_property(&cib, "stonith-timeout"), "2s");
+    assert_null(cib_property(&cib, "stonith-enabled"));
+    assert_int_equal(cib.property_rules.count, 1);
+    assert_int_equal(cib.device_count, 2);
+    assert_string_equal(cib_parameter(&cib.devices[0], "pcmk_off_timeout"), "300s");
+    assert_string_equal(cib_parameter(&cib.devices[0], "plug_separator"), "+");
+    assert_null(cib_parameter(&cib.devices[0], "pcmk_delay_max"));
+    assert_int_equal(cib.devices[0].rules.count, 1);
+    assert_true(cib.devices[0].disagree && !cib.devices[0].equal);
+    assert_string_equal(cib_parameter(&cib.devices[1], "pcmk_off_timeout"), "300s");
+    assert_string_equal(cib_meta(&cib.devices[1], "target-role"), "Stopped");
     cib_clear(&cib);
 }
 
 /* As no schema of Pacemaker's has it. */
 static void test_resources_within_parameters_do_no_harm(void **state)
 {
-    char text[4096] = "<resources><primitive id='d'><instance_attributes id='i'><nvpair name='a' value='1'/>";
+    char text[8192] = "<resources><primitive id='d' class='stonith' type='x'><instance_attributes id='i'>"
+                      "<nvpair name='a' value='1'/>";
     struct cib cib;
 
     (void)state;
     for (int i = 0; i < 40; i++)
-        sprintf(text + strlen(text), "<primitive id='p%d'/>", i);
+        sprintf(text + strlen(text), "<primitive id='p%d' class='stonith' type='x'/>", i);
     strcat(text, "<nvpair name='b' value='2'/></instance_attributes></primitive></resources>");
     read_cib(&cib, text);
     assert_int_equal(cib.device_count, 41);
-    assert_string_equal(cib_parameter(&cib, &cib.devices[0], "a"), "1");
-    assert_string_equal(cib_parameter(&cib, &cib.devices[0], "b"), "2");
+    assert_string_equal(cib_parameter(&cib.devices[0], "a"), "1");
+    assert_string_equal(cib_parameter(&cib.devices[0], "b"), "2");
     cib_clear(&cib);
 }
 
@@ -420,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_entities_are_none),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_devices_nodes_and_properties_are_found),
+        cmocka_unit_test(test_the_value_in_force_is_found),
         cmocka_unit_test(test_resources_within_parameters_do_no_harm),
         cmocka_unit_test(test_values_mean_what_pacemaker_makes_of_them),
         cmocka_unit_test(test_map_and_list_are_read_as_pacemaker_does),

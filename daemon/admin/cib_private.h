@@ -1,0 +1,8 @@
+/* What the files of the CIB's reader share. */
+#pragma once
+
+#include "admin/cib.h"
+
+/* cib_sets.c: what is in force. False: no memory. */
+bool cib_read_device(struct cib *cib, struct cib_device *device);
+bool cib_read_properties(struct cib *cib, const struct _xmlNode *root);
