@@ -252,6 +252,7 @@ static reason_set own_reasons(const struct diagnosis_facts *facts, const struct 
     reason_set reasons = readiness_guest(&facts->readiness, guest) & ~readiness_overall(&facts->readiness) &
                          ~of_names() & ~bit(REASON_WRONG_GUEST);
 
+    reasons &= ~readiness_caveats(reasons);
     if (privileges_first(report, PRIVILEGES_MISSING))
         reasons &= ~bit(REASON_NO_POWER_RIGHT);
     return reasons;
@@ -284,6 +285,58 @@ static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts 
     }
 }
 
+/* ---- dead hosts ---- */
+
+#define UNWATCHED_NAMED 3 /* the others are counted */
+
+/* The guests whose host nobody watches, for one and the same cause, from `first` on. */
+static void add_unwatched(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, size_t first,
+                          const struct error *cause)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    _cleanup_(text_clear) struct text names = {0};
+    size_t named = 0, more = 0;
+
+    for (size_t i = first; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+
+        if (!sees(facts, guest) || readiness_unwatched(&facts->readiness, guest) != cause)
+            continue;
+        if (named < UNWATCHED_NAMED)
+            text_printf(&names, "%s%s", named++ ? ", " : "", guest_label(guest));
+        else
+            more++;
+    }
+    if (more)
+        text_printf(&names, " and %zu more", more);
+    diagnosis->failed |= names.failed;
+    diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
+                  "%s: %s: %s (%s)", names.data ? names.data : "", reason_name(REASON_HOST_UNWATCHED),
+                  reason_message(REASON_HOST_UNWATCHED), cause->message);
+    diagnosis_hint(diagnosis, cause->hint[0] ? cause->hint : reason_hint(REASON_HOST_UNWATCHED));
+}
+
+/* A caveat, one line a cause: most clusters have no HA, and nothing is wrong. */
+static void add_dead_hosts(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
+{
+    const struct inventory *inventory = facts->readiness.inventory;
+    const struct error *told[DEAD_HOSTS_TIME + 1];
+    size_t count = 0;
+
+    for (size_t i = 0; i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        const struct error *cause = sees(facts, guest) ? readiness_unwatched(&facts->readiness, guest) : NULL;
+        size_t at = 0;
+
+        while (at < count && told[at] != cause)
+            at++;
+        if (!cause || at < count || count == ARRAY_LEN(told))
+            continue;
+        told[count++] = cause;
+        add_unwatched(diagnosis, facts, i, cause);
+    }
+}
+
 void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
@@ -305,6 +358,8 @@ void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_fa
     else if (free_of > 0 || seen == 0) /* else each guest was told already */
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
                       "%zu of %zu guests: no lock, HA state or host prevents a fence", free_of, seen);
+    if (inventory)
+        add_dead_hosts(diagnosis, facts);
 }
 
 /* ---- this node, a guest ---- */

@@ -201,6 +201,11 @@ struct dead_hosts_word host_watch_ask(const struct host_watch *watch, const char
     return word;
 }
 
+const struct dead_hosts *host_watch_hosts(const struct host_watch *watch)
+{
+    return watch ? watch->hosts : NULL;
+}
+
 /* ---- the room ---- */
 
 static void forget(struct host_watch *watch)

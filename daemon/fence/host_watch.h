@@ -34,3 +34,5 @@ void host_watch_hosts_read(struct host_watch *watch, const struct api_result *re
 
 /* What is known of a host, by the clock of clock_now_ms(). `watch` may be NULL: nobody watches. */
 struct dead_hosts_word host_watch_ask(const struct host_watch *watch, const char *host);
+/* What has been seen, to be asked by clock_boottime_ms(); NULL: dead-host = fail, or `watch` is NULL. */
+const struct dead_hosts *host_watch_hosts(const struct host_watch *watch);

@@ -192,6 +192,8 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_NO_POWER_RIGHT) | bit(REASON_HOST_SILENT) |
                      bit(REASON_STALE) | bit(REASON_TEMPLATE))))
         reasons |= evidence_lack(facts, guest, known);
+    if (readiness_unwatched(facts, guest))
+        reasons |= bit(REASON_HOST_UNWATCHED);
     return reasons;
 }
 
@@ -254,6 +256,8 @@ const struct error *readiness_cause(const struct readiness_facts *facts, const s
         return guest->moved;
     if (reason == REASON_REHEARSAL_UNSAFE)
         return evidence_rehearsals_alarm(facts->evidence);
+    if (reason == REASON_HOST_UNWATCHED)
+        return readiness_unwatched(facts, guest);
     for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {
         const struct error *error = known->entries[kind].error;
 

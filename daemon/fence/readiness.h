@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "fence/dead_hosts.h"
 #include "fence/evidence.h"
 #include "fence/unsettled.h"
 #include "proxmox/grants.h"
@@ -59,6 +60,7 @@ enum reason {
     REASON_CLOCK_DOUBTED, /* the same, and others answer */
     REASON_CERTIFICATE_EXPIRES,
     REASON_HISTORY_NOT_WRITTEN,
+    REASON_HOST_UNWATCHED, /* a caveat: nothing is wrong, but nobody would vouch for a dead host */
     REASON_COUNT,
 };
 
@@ -80,16 +82,24 @@ struct readiness_facts {
     bool clock_wrong;         /* an endpoint's is not yet valid */
     bool history_failing;
     enum grants_state grants;
-    const struct evidence *evidence; /* NULL: none is collected, and none is missed */
-    const struct machine *self;      /* this node; NULL: not to be compared */
-    int self_vmid;                   /* the guest that its name leads to; 0: none */
-    struct unsettled_doubts doubts;  /* what earlier operations left */
+    const struct evidence *evidence;     /* NULL: none is collected, and none is missed */
+    const struct machine *self;          /* this node; NULL: not to be compared */
+    int self_vmid;                       /* the guest that its name leads to; 0: none */
+    struct unsettled_doubts doubts;      /* what earlier operations left */
+    bool dead_host_fails;                /* dead-host = fail */
+    const struct dead_hosts *dead_hosts; /* NULL: nobody watches the hosts, or that is not known */
 };
 
 /* Reasons that concern every guest; those of one guest (with the former ones included). */
 reason_set readiness_overall(const struct readiness_facts *facts);
 reason_set readiness_guest(const struct readiness_facts *facts, const struct guest *guest);
 enum verdict readiness_verdict(reason_set reasons);
+/* Those of a set that leave the verdict as it is: told to who asks, and no trouble. */
+reason_set readiness_caveats(reason_set reasons);
+
+/* Why a fence of the guest would fail if its host died now; NULL: it would not, by what is known, or the host
+ * is offline already. */
+const struct error *readiness_unwatched(const struct readiness_facts *facts, const struct guest *guest);
 
 /* What lies behind a reason of this guest (NULL: of all) in Proxmox's own words, by its evidence; NULL:
  * nothing more is known. */
@@ -114,7 +124,7 @@ const char *reason_name(enum reason reason);
 const char *reason_message(enum reason reason);
 const char *reason_hint(enum reason reason);
 enum verdict reason_severity(enum reason reason);
-/* The gravest reason of a set; REASON_COUNT if it is empty. */
+/* The gravest reason of a set; REASON_COUNT if it has none but caveats. */
 enum reason readiness_worst(reason_set reasons);
 /* The longest time until it is told, as long as Proxmox answers: "2 polls", "2 visits", "10 min". */
 const char *reason_seen(enum reason reason);

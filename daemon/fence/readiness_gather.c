@@ -5,6 +5,7 @@
 
 #include "fence/engine.h"
 #include "fence/history.h"
+#include "fence/host_watch.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
@@ -43,6 +44,8 @@ void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
         .clock_wrong = endpoints_clock_wrong(rooms->endpoints),
         .self = rooms->machine,
         .doubts = rooms->engine ? engine_doubts(rooms->engine) : (struct unsettled_doubts){0},
+        .dead_host_fails = rooms->config && !rooms->config->trust_ha,
+        .dead_hosts = host_watch_hosts(rooms->host_watch),
         .self_vmid = inventory && rooms->machine ? vmid_of(inventory, rooms->machine->name) : 0,
     };
 }

@@ -168,7 +168,21 @@ static const struct reason_row {
     [REASON_HISTORY_NOT_WRITTEN] = {"history-not-written", VERDICT_DEGRADED, "1 poll",
                                     "the history cannot be written to disk: a restart would lose it",
                                     "see `df -h /var/lib/fence-broker` and the owner of that directory"},
+    [REASON_HOST_UNWATCHED] =
+        {"host-unwatched", VERDICT_READY, "2 polls",
+         "if its Proxmox host dies, nothing proves it off, and a fence of it fails",
+         "a second fencing level for it; or dead-host = trust-ha and a guest of Proxmox HA on each host, see "
+         "fence-broker.conf(5)"},
 };
+
+reason_set readiness_caveats(reason_set reasons)
+{
+    for (enum reason r = 0; r < REASON_COUNT; r++) {
+        if (rows[r].severity != VERDICT_READY)
+            reasons &= ~bit(r);
+    }
+    return reasons;
+}
 
 /* The enum's order is the order of gravity within a severity; no session, before all, explains most others.
  */
@@ -176,6 +190,7 @@ enum reason readiness_worst(reason_set reasons)
 {
     enum reason worst = REASON_COUNT;
 
+    reasons &= ~readiness_caveats(reasons);
     for (enum reason r = 0; r < REASON_COUNT; r++) {
         if ((reasons & bit(r)) && (worst == REASON_COUNT || rows[r].severity > rows[worst].severity))
             worst = r;

@@ -82,12 +82,12 @@ static const char *hint_of(const struct error *cause, enum reason reason)
     return cause && cause->hint[0] ? cause->hint : reason_hint(reason);
 }
 
-void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
-                             reason_set reasons)
+static void put_reason_objects(struct text *out, const char *key, const struct view_facts *facts,
+                               const struct guest *guest, reason_set reasons)
 {
     char place[REASON_DOCUMENTATION_LEN];
 
-    json_put_open(out, "reasons", '[');
+    json_put_open(out, key, '[');
     for (enum reason r = 0; r < REASON_COUNT; r++) {
         if (!(reasons & (reason_set)1 << r))
             continue;
@@ -106,8 +106,18 @@ void view_put_reason_objects(struct text *out, const struct view_facts *facts, c
     json_put_close(out, ']');
 }
 
+void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
+                             reason_set reasons)
+{
+    const reason_set caveats = readiness_caveats(reasons);
+
+    put_reason_objects(out, "reasons", facts, guest, reasons & ~caveats);
+    put_reason_objects(out, "caveats", facts, guest, caveats);
+}
+
 void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
 {
+    reasons &= ~readiness_caveats(reasons);
     for (enum reason r = 0; r < REASON_COUNT; r++) {
         const struct error *cause = cause_of(facts, r);
 

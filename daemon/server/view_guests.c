@@ -54,6 +54,8 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
                 verdict_name(readiness_verdict(reasons)));
     put_evidence(table, facts, guest);
     text_puts(table, "\t");
+    if (facts->readiness.dead_host_fails) /* each guest has that one, in most clusters: doctor says it */
+        reasons &= ~((reason_set)1 << REASON_HOST_UNWATCHED);
     view_put_reasons(table, reasons);
     text_puts(table, "\n");
 }

@@ -206,6 +206,16 @@ survived_its_stop() {
     sim_ctl stop "$1" >/dev/null
 }
 
+# The caveat that each guest has while the broker does not ask Proxmox HA: it is told, and is no trouble anywhere.
+host_unwatched_is_told() {
+    look
+    grep -q '"caveats":\[{"reason":"host-unwatched","severity":"ready"' "$T/now/guests"
+    refute grep -q host-unwatched "$T/now/reasons" "$T/now/targets" "$T/now/STATUS"
+    grep -qE '^fence_broker_reasons\{reason="host-unwatched",verdict="ready"\} 7$' "$T/now/metrics"
+    grep -q 'ok .*vm101, vm102, vm103 and 4 more: host-unwatched: ' "$T/now/doctor"
+    printf 'host-unwatched/ready\n' >>"$T/scenarios"
+}
+
 # what the daemon's table has, by the metrics, and what was played here
 no_reason_is_left_out() {
     look
@@ -294,6 +304,7 @@ no_reason_is_left_out() {
     play
     row excess-privileges/blocked all "users 'acl:1:/vms/200:fence@pve,fence@pve!broker:PVEVMAdmin:'; rm -rf '$STATE'/*; broker_again" users_again 'too much: '
     play
+    host_unwatched_is_told
     no_reason_is_left_out
 }
 

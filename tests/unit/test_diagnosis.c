@@ -459,6 +459,28 @@ static void test_each_trouble_of_a_guest_is_told_with_its_number(void **state)
     }
 }
 
+static void test_what_a_dead_host_would_mean_is_told_and_is_no_trouble(void **state)
+{
+    struct room *room = *state;
+    size_t found = 0;
+
+    room->facts.readiness.dead_host_fails = true;
+    diagnose(room);
+    assert_int_equal(diagnosis_exit_status(&room->diagnosis), 0);
+    for (size_t i = 0; i < room->diagnosis.count; i++) {
+        const struct diagnosis_finding *finding = &room->diagnosis.findings[i];
+
+        if (!strstr(finding->message, "host-unwatched"))
+            continue;
+        found++;
+        assert_int_equal(finding->level, DIAGNOSIS_OK);
+        assert_non_null(strstr(finding->message, "web1, web2: "));
+        assert_non_null(strstr(finding->message, "dead-host = fail"));
+        assert_non_null(strstr(finding->hint, "a second fencing level"));
+    }
+    assert_int_equal(found, 1);
+}
+
 static void test_a_node_whose_name_leads_to_no_guest_is_a_warning(void **state)
 {
     static const struct machine self = {.name = "nowhere"};
@@ -665,6 +687,7 @@ int main(void)
         TEST(test_a_moved_name_fails_with_both_guests_and_the_line),
         TEST(test_two_names_of_one_guest_warn),
         TEST(test_an_empty_pool_whose_child_has_guests_is_told_its_line),
+        TEST(test_what_a_dead_host_would_mean_is_told_and_is_no_trouble),
         TEST(test_each_trouble_of_a_guest_is_told_with_its_number),
         TEST(test_a_node_whose_name_leads_to_no_guest_is_a_warning),
         TEST(test_guests_and_names_that_the_asker_may_not_see_are_not_there),

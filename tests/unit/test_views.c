@@ -70,6 +70,42 @@ static void test_guests_are_json_for_programs(void **state)
     assert_string_equal(string_at(object, "/guests/2/type"), "qemu");
 }
 
+static void test_a_caveat_is_in_json_and_on_no_screen(void **state)
+{
+    struct room *room = *state;
+
+    room->facts.readiness.dead_host_fails = true;
+    put_guests(room, HTTP_JSON);
+    _cleanup_(json_putp) struct json_object *guests = parse(room);
+    assert_string_equal(string_at(guests, "/guests/0/verdict"), "ready");
+    assert_string_equal(string_at(guests, "/guests/0/reasons"), "[ ]");
+    assert_string_equal(string_at(guests, "/guests/0/caveats/0/reason"), "host-unwatched");
+    assert_string_equal(string_at(guests, "/guests/0/caveats/0/severity"), "ready");
+    assert_non_null(strstr(string_at(guests, "/guests/0/caveats/0/cause"), "dead-host = fail"));
+    text_clear(&room->out);
+    put_guests(room, HTTP_TEXT);
+    assert_has(room, "101   web1  node1  pve1  running  ready     -         -\n");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_null(strstr(room->out.data, "host-unwatched"));
+}
+
+static void test_with_trust_ha_the_targets_screen_has_the_caveat(void **state)
+{
+    struct room *room = *state;
+    struct dead_hosts *nothing_seen = dead_hosts_new();
+
+    assert_non_null(nothing_seen);
+    room->facts.readiness.dead_hosts = nothing_seen;
+    put_guests(room, HTTP_TEXT);
+    assert_has(room, "101   web1  node1  pve1  running  ready     -         host-unwatched\n");
+    assert_has(room, "102   web2  -      pve2  running  blocked   -         locked, host-unwatched\n");
+    text_clear(&room->out);
+    view_status(&room->out, HTTP_TEXT, &room->facts);
+    assert_null(strstr(room->out.data, "host-unwatched"));
+    dead_hosts_free(nothing_seen);
+}
+
 static void test_the_list_for_pacemaker_has_names_then_aliases(void **state)
 {
     struct room *room = *state;
@@ -546,6 +582,8 @@ int main(void)
         VIEW_TEST(test_the_targets_screen_is_aligned_and_says_why),
         VIEW_TEST(test_the_age_of_evidence_is_seen_in_both_forms),
         VIEW_TEST(test_guests_are_json_for_programs),
+        VIEW_TEST(test_a_caveat_is_in_json_and_on_no_screen),
+        VIEW_TEST(test_with_trust_ha_the_targets_screen_has_the_caveat),
         VIEW_TEST(test_the_list_for_pacemaker_has_names_then_aliases),
         VIEW_TEST(test_views_before_the_first_poll_are_whole),
         VIEW_TEST(test_a_live_read_is_one_line_or_one_object),
