@@ -65,7 +65,7 @@ struct history {
     struct waiter *waiters;
     struct unsettled *legacies; /* of the former daemon */
     int write_error;
-    size_t unreadable;
+    size_t unreadable, newer; /* lines; and those of them that a newer version wrote */
 };
 
 /* ---- in memory ---- */
@@ -453,11 +453,12 @@ static void bound_loaded(struct history *history)
 }
 
 /* The last one of a guest counts. */
-static void read_open(struct history *history, struct json_object *document)
+static void read_open(struct history *history, struct json_object *document, enum record_reading reading)
 {
     struct unsettled unsettled;
     int64_t now_ms = clock_now_ms();
-    bool open = unsettled_read(&unsettled, document, clock_realtime_ms() - now_ms, now_ms);
+    bool open = (reading == RECORD_NEWER ? unsettled_assume : unsettled_read)(
+        &unsettled, document, clock_realtime_ms() - now_ms, now_ms);
 
     if (unsettled.vmid &&
         record_opens_is_last(&history->opens, unsettled.vmid, history->reading_others, document))
@@ -469,13 +470,14 @@ static void read_line(void *context, const char *line, size_t length)
     struct history *history = context;
     struct record record = {.number = 0};
     struct slot *slot;
+    enum record_reading reading = line ? record_read(line, length, &record) : RECORD_UNREADABLE;
 
-    if (!line || !record_read(line, length, &record)) {
-        history->unreadable++;
+    history->unreadable += reading != RECORD_READ;
+    history->newer += reading == RECORD_NEWER;
+    if (!record.document)
         return;
-    }
     if (record.kind == RECORD_OPEN) {
-        read_open(history, record.document);
+        read_open(history, record.document, reading);
     } else if (record.kind == RECORD_DENIED) {
         struct denial denial;
 
@@ -559,16 +561,22 @@ static void load_files(struct history *history, const char *path)
 }
 
 /* An operation of others that root joined later stands in both, in this order. */
-static void load(struct history *history)
+static void load(struct history *history, const char *directory)
 {
     history->reading_others = true;
     load_files(history, history->files.others.path);
     history->reading_others = false;
     load_files(history, history->files.own.path);
     record_opens_free(&history->opens);
-    if (history->unreadable > 0)
+    if (history->newer > 0)
+        log_say(
+            KIND_HISTORY_UNREADABLE, NULL,
+            "%zu lines in %s were written by a newer version: they stay there and are not shown, and guests "
+            "whose stops they leave open are in doubt (unproven); to read them install that version again",
+            history->newer, directory);
+    if (history->unreadable > history->newer)
         log_say(KIND_HISTORY_UNREADABLE, NULL, "%zu lines of %s could not be read and were skipped",
-                history->unreadable, history->files.own.path);
+                history->unreadable - history->newer, history->files.own.path);
 }
 
 /* ---- beginning and end ---- */
@@ -622,7 +630,7 @@ struct history *history_new_sized(const char *directory, int64_t file_bytes, str
         return NULL;
     }
     set_write_error(history, history_files_check(directory));
-    load(history);
+    load(history, directory);
     /* The first line tells at once whether the disk takes any. */
     hand_over(history, false, record_start(clock_realtime_ms()), on_written, history);
     end_loaded(history);

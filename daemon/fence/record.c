@@ -267,23 +267,30 @@ static bool read_kind(struct json_object *document, enum record_kind *kind)
     return false;
 }
 
-bool record_read(const char *line, size_t length, struct record *record)
+enum record_reading record_read(const char *line, size_t length, struct record *record)
 {
     _cleanup_(json_putp) struct json_object *document = printable_parse(line, length);
     struct record found = {.number = 0};
     int64_t version, ms;
     const char *id;
 
-    if (!document || !json_get_int(document, "v", 1, RECORD_VERSION, &version) ||
-        !read_kind(document, &found.kind))
-        return false;
+    if (!document || !json_get_int(document, "v", 1, INT32_MAX, &version))
+        return RECORD_UNREADABLE;
+    bool known = read_kind(document, &found.kind);
+    if (version > RECORD_VERSION) {
+        if (known && found.kind == RECORD_OPEN)
+            *record = (struct record){.kind = RECORD_OPEN, .document = TAKE(document)};
+        return RECORD_NEWER;
+    }
+    if (!known)
+        return RECORD_UNREADABLE;
     if (found.kind != RECORD_START && found.kind != RECORD_DENIED && found.kind != RECORD_OPEN &&
         (!json_get_string(document, "id", &id) || !record_number(id, &found.number) ||
          !json_get_int(document, "requested_ms", 0, REALTIME_MAX, &ms)))
-        return false;
+        return RECORD_UNREADABLE;
     found.document = TAKE(document);
     *record = found;
-    return true;
+    return RECORD_READ;
 }
 
 void record_clear(struct record *record)

@@ -5,6 +5,10 @@
  * Each line stands on its own ("v", "kind", "id", "time", "ms", "requested_ms", "action", "plug", "vmid";
  * intent and outcome describe the whole operation), so that whatever was torn, rotated away or written twice,
  * the rest still makes sense.
+ *
+ * RECORD_VERSION grows when an older daemon would misread a line. One version back is read; of a newer one
+ * "v", "kind", "ms" and "vmid" mean what they mean here, and an "open" whose "calls" are missing or empty,
+ * with nothing that is unknown here, says that nothing is open.
  */
 #pragma once
 
@@ -44,8 +48,12 @@ struct record {
     struct json_object *document;
 };
 
-/* False if the line is no record of ours: garbage, torn, of an unknown kind or a newer version. */
-bool record_read(const char *line, size_t length, struct record *record);
+enum record_reading {
+    RECORD_READ,
+    RECORD_UNREADABLE, /* no record of ours: garbage, torn, of an unknown kind */
+    RECORD_NEWER,      /* written by a newer version; `record` is filled if it is a RECORD_OPEN */
+};
+enum record_reading record_read(const char *line, size_t length, struct record *record);
 void record_clear(struct record *record);
 /* A new operation as far as this one record tells, not ended; then what each further record adds. In any
  * order, also twice. An outcome that was seen stays, unless it is "interrupted" and a later record knows

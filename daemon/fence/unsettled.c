@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define COUNT_MAX 1000000 /* a bound on what is believed of a file */
+#define ASSUMED_BEFORE_MS                                                                                    \
+    3600000 /* the longest deadline: a stop of a record that cannot be read was sent since then */
 
 /* ---- from one to the next ---- */
 
@@ -148,6 +150,26 @@ static void get_word(struct json_object *object, const char *key, char *out, siz
         memcpy(out, word, strlen(word) + 1);
 }
 
+/* The worst that a record from then, which nobody can read, may have said: a stop that has killed, or will,
+ * and a start. */
+static void assume(struct calls *calls, int64_t moment_ms, int64_t now_ms)
+{
+    int64_t until_ms = moment_ms + CALLS_HA_MS;
+    struct call killed = {.power = STEP_SEND_STOP,
+                          .state = CALL_ENDED,
+                          .sent = 1,
+                          .effect_ms = moment_ms - ASSUMED_BEFORE_MS,
+                          .settled_ms = until_ms};
+    struct call open = {.state = CALL_OPEN, .sent = 1, .sent_ms = moment_ms, .settled_ms = moment_ms};
+    if (killed.effect_ms == 0) /* "never" */
+        killed.effect_ms = 1;
+    calls_take_up(calls, &killed, now_ms);
+    open.power = STEP_SEND_STOP;
+    calls_take_up(calls, &open, now_ms);
+    open.power = STEP_SEND_START;
+    calls_take_up(calls, &open, now_ms);
+}
+
 static void read_call(struct calls *calls, struct json_object *object, int64_t offset_ms, int64_t now_ms)
 {
     const char *power = "", *state = "";
@@ -169,6 +191,8 @@ static void read_call(struct calls *calls, struct json_object *object, int64_t o
     call.sent += call.sent == 0;
     if (call.power && call.state)
         calls_take_up(calls, &call, now_ms);
+    else if (*power || *state) /* words of a newer version */
+        assume(calls, call.sent_ms ? call.sent_ms : now_ms, now_ms);
 }
 
 /* As it was written in former versions: for each kind the last call, and how many of those before it … */
@@ -246,6 +270,33 @@ bool unsettled_read(struct unsettled *unsettled, struct json_object *document, i
     read_calls(&unsettled->calls, document, offset_ms, now_ms);
     unsettled->until_ms = calls_hand_on(&unsettled->calls, true, now_ms);
     return unsettled->until_ms || unsettled_killing_since(unsettled);
+}
+
+/* It has a call, or more than this version knows of. */
+static bool says_something(struct json_object *document)
+{
+    static const char *const known[] = {"v",      "kind", "time", "ms",       "id",      "requested_ms",
+                                        "action", "plug", "vmid", "since_ms", "until_ms"};
+    struct json_object *calls = NULL;
+    int rest = json_object_object_length(document);
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        rest -= json_object_object_get_ex(document, known[i], NULL);
+    return rest > (json_get_array(document, "calls", &calls) && json_object_array_length(calls) == 0);
+}
+
+bool unsettled_assume(struct unsettled *unsettled, struct json_object *document, int64_t offset_ms,
+                      int64_t now_ms)
+{
+    int64_t vmid = 0, moment_ms = get_moment(document, "ms", offset_ms, now_ms);
+    *unsettled = (struct unsettled){0};
+    if (!json_get_int(document, "vmid", 1, INT32_MAX, &vmid))
+        return false;
+    unsettled->vmid = (int)vmid;
+    if (!says_something(document))
+        return false;
+    assume(&unsettled->calls, moment_ms ? moment_ms : now_ms, now_ms);
+    unsettled->until_ms = calls_hand_on(&unsettled->calls, true, now_ms);
+    return true;
 }
 
 /* ---- by guest ---- */

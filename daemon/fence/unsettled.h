@@ -45,6 +45,10 @@ void unsettled_inherit(const struct unsettled *unsettled, struct step *step, int
 bool unsettled_write(const struct unsettled *unsettled, int64_t offset_ms, struct json_object *document);
 bool unsettled_read(struct unsettled *unsettled, struct json_object *document, int64_t offset_ms,
                     int64_t now_ms);
+/* The same of a record of a newer version, of which only "vmid" and "ms" can be read: where it says that
+ * something is left, a stop may have killed (point 7), and may still come, as may a start. */
+bool unsettled_assume(struct unsettled *unsettled, struct json_object *document, int64_t offset_ms,
+                      int64_t now_ms);
 
 /* By VMID: a head pointer that begins as NULL. */
 const struct unsettled *legacies_find(struct unsettled *const *legacies, int vmid); /* borrowed, NULL: none */

@@ -22,6 +22,7 @@
 #define FILE_NAME     "accepted.jsonl"
 #define FILE_BYTES    (64 * 1024) /* then it is renamed to accepted.jsonl.1: some hundred identities */
 #define RECORDER_NAME "fence-accepted"
+#define FORMAT        1 /* of its lines */
 #define LOGGED_MAX    8 /* findings; `fence_broker permissions` has them all */
 
 struct accepted {
@@ -35,6 +36,7 @@ struct grants {
     struct recorder *recorder; /* NULL: nothing is kept */
     struct recorder_file file;
     struct accepted *accepted;
+    size_t newer; /* lines of a newer version, while reading */
 
     char *identity;
     bool enforce;
@@ -78,6 +80,11 @@ static void load_line(void *context, const char *line, size_t length)
     struct grants *grants = context;
     _cleanup_(json_putp) struct json_object *record = line ? json_parse(line, length) : NULL;
     const char *identity = NULL;
+    int64_t version = 0;
+    if (json_get_int(record, "v", FORMAT + 1, INT32_MAX, &version)) {
+        grants->newer++;
+        return;
+    }
     if (!json_get_string(record, "accepted", &identity))
         return;
     struct accepted *one = add_accepted(grants, identity);
@@ -92,6 +99,13 @@ static void load_file(struct grants *grants, const char *path)
         log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
                 "%s cannot be read: %s; identities accepted before are not remembered", path,
                 strerror(-result));
+    if (grants->newer)
+        log_say(KIND_ACCEPTANCE_NOT_KEPT, NULL,
+                "%zu lines of %s were written by a newer version: they stay there, and identities accepted "
+                "by them "
+                "are judged again; to read them install that version again",
+                grants->newer, path);
+    grants->newer = 0;
 }
 
 static bool load(struct grants *grants)
@@ -126,7 +140,7 @@ static void write_accepted(struct grants *grants, struct accepted *one)
     _cleanup_(json_putp) struct json_object *record = json_object_new_object();
     if (!record)
         return;
-    json_object_object_add(record, "v", json_object_new_int(1));
+    json_object_object_add(record, "v", json_object_new_int(FORMAT));
     json_object_object_add(record, "accepted", json_object_new_string(one->identity));
     json_object_object_add(record, "at", json_object_new_string(clock_rfc3339(clock_realtime_ms(), stamp)));
     const char *line = json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN);

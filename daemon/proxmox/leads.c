@@ -24,6 +24,7 @@
     (1024 * 1024) /* then it is renamed to names.jsonl.1; LEADS_MAX usual lines are a third                  \
                    */
 #define RECORDER_NAME   "fence-names"
+#define FORMAT          1
 #define WRITTEN_AT_ONCE 256 /* lines a round: the recorder holds no more than so many */
 
 struct lead {
@@ -39,6 +40,7 @@ struct leads {
     struct recorder_file file;
     struct lead *table;
     size_t unwritten;
+    size_t newer; /* lines of a newer version that say something else, while reading */
     bool told_full, told_lost;
     bool older; /* reading the file of before the last change */
 };
@@ -95,11 +97,13 @@ static void load_line(void *context, const char *line, size_t length)
     _cleanup_(json_putp) struct json_object *record = line ? json_parse(line, length) : NULL;
     char folded[LEADS_NAME_MAX + 1];
     const char *name = NULL;
-    int64_t vmid = 0;
+    int64_t vmid = 0, version = 0;
 
     if (!json_get_string(record, "name", &name) || !json_get_int(record, "vmid", 1, INT32_MAX, &vmid) ||
-        !fold(folded, name, strlen(name)))
+        !fold(folded, name, strlen(name))) {
+        leads->newer += json_get_int(record, "v", FORMAT + 1, INT32_MAX, &version);
         return;
+    }
     struct lead *lead = find(leads, folded);
 
     if (!lead && !(lead = add(leads, folded)))
@@ -116,6 +120,13 @@ static void load_file(struct leads *leads, const char *path)
         log_say(KIND_NAMES_NOT_KEPT, NULL,
                 "%s cannot be read: %s; the guests that names led to before are forgotten, and learnt again",
                 path, strerror(-result));
+    if (leads->newer)
+        log_say(
+            KIND_NAMES_NOT_KEPT, NULL,
+            "%zu lines of %s were written by a newer version: they stay there, and which guests these names "
+            "led to before is not known; to read them install that version again",
+            leads->newer, path);
+    leads->newer = 0;
 }
 
 static bool load(struct leads *leads)
@@ -166,7 +177,7 @@ static void write_lead(struct leads *leads, struct lead *lead)
 
     if (!record)
         return;
-    json_object_object_add(record, "v", json_object_new_int(1));
+    json_object_object_add(record, "v", json_object_new_int(FORMAT));
     json_object_object_add(record, "name", json_object_new_string(lead->name));
     json_object_object_add(record, "vmid", json_object_new_int(lead->vmid));
     json_object_object_add(record, "at", json_object_new_string(clock_rfc3339(clock_realtime_ms(), stamp)));

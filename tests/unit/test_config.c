@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include "policy/access_rules.h"
 #include "system/config.h"
+#include "system/config_keys.h"
 #include "system/config_value.h"
 #include "system/text.h"
 
@@ -549,6 +551,30 @@ static void test_the_annotated_file_is_valid_and_shows_the_defaults(void **state
     free(annotated);
 }
 
+/* Nothing that an administrator may have written in an earlier version is refused by this one. */
+static void test_keys_that_were_published_are_still_taken(void **state)
+{
+    char *text = read_whole("tests/data/published.conf");
+    struct config *config = accept(text);
+    (void)state;
+    assert_string_equal(config->user, "fencing@pve");
+    assert_true(config->enable_acl && config->trust_ha && config->excess_tolerated);
+    assert_int_equal(config->access_count, 3);
+    struct access_rules *rules = access_rules_new(config, &(struct error){0});
+    assert_non_null(rules);
+    access_rules_free(rules);
+    config_free(config);
+    for (size_t i = 0; i < config_key_count; i++)
+        assert_non_null(strstr(text, config_keys[i].name)); /* a new key has its line there */
+    *strstr(text, "#token-id") = *strstr(text, "#fingerprint") = ' ';
+    *strstr(text, "user =") = *strstr(text, "totp-file") = *strstr(text, "ca-file") = '#';
+    config = accept(text);
+    assert_string_equal(config->token_id, "fence@pve!broker");
+    assert_int_equal(config->fingerprint_count, 1);
+    config_free(config);
+    free(text);
+}
+
 static void test_files_are_loaded_and_unfit_ones_refused(void **state)
 {
     char path[] = "/tmp/test_config.XXXXXX";
@@ -662,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_lines_of_any_length_are_read_whole),
         cmocka_unit_test(test_a_thousand_nodes_are_no_problem),
         cmocka_unit_test(test_the_annotated_file_is_valid_and_shows_the_defaults),
+        cmocka_unit_test(test_keys_that_were_published_are_still_taken),
         cmocka_unit_test(test_files_are_loaded_and_unfit_ones_refused),
         cmocka_unit_test(test_shuffled_and_damaged_text_never_breaks_the_reader),
     };

@@ -172,13 +172,14 @@ static void test_the_next_daemon_remembers_who_was_accepted(void **state)
 static void test_lines_that_are_no_records_accept_nobody(void **state)
 {
     (void)state;
-    put_file(file,
-             "{\"v\":1,\"accepted\":\"torn@pve\nfence@pve\n\n{\"accepted\":7}\n[]\n"
-             "{\"v\":1,\"accepted\":\"good@pve\",\"later\":\"fields\"}\n{\"v\":1,\"accepted\":\"half@p");
+    put_file(file, "{\"v\":1,\"accepted\":\"torn@pve\nfence@pve\n\n{\"accepted\":7}\n[]\n"
+                   "{\"v\":1,\"accepted\":\"good@pve\",\"later\":\"fields\"}\n{\"v\":2,\"accepted\":"
+                   "\"revoked@pve\"}\n{\"v\":1,\"accepted\":\"half@p");
     put_file(older, "{\"v\":1,\"accepted\":\"old@pve\"}\n");
     struct grants *grants = begin(directory);
     assert_int_equal(judged(grants, "torn@pve", true, EXCESS), GRANTS_REFUSED);
     assert_int_equal(judged(grants, "fence@pve", true, EXCESS), GRANTS_REFUSED);
+    assert_int_equal(judged(grants, "revoked@pve", true, EXCESS), GRANTS_REFUSED); /* a newer version's */
     assert_int_equal(judged(grants, "good@pve", true, EXCESS), GRANTS_TOLERATED);
     assert_int_equal(judged(grants, "old@pve", true, EXCESS), GRANTS_TOLERATED);
     judged(grants, "new@pve", true, TIDY);

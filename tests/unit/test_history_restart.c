@@ -194,6 +194,52 @@ static void test_the_last_of_one_file_counts_whatever_the_clock_said(void **stat
     history_free(history, WAIT_MS);
 }
 
+static void append(const struct fixture *fixture, const char *line)
+{
+    FILE *file = fopen(fixture->file, "ae");
+
+    assert_non_null(file);
+    assert_true(fprintf(file, "%s\n", line) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* What a newer version left open cannot be read by an older one: it is taken for the worst (P1). */
+static void test_a_newer_versions_doubt_is_assumed_and_its_lines_stay(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct history *history;
+    struct unsettled *found;
+    char line[200];
+
+    snprintf(line, sizeof(line), "{\"v\":2,\"kind\":\"open\",\"ms\":%lld,\"vmid\":101,\"stops\":{\"a\":1}}",
+             (long long)clock_realtime_ms() - 20000);
+    append(fixture, line);
+    append(fixture, "{\"v\":2,\"kind\":\"intent\",\"vmid\":101}");
+    append(fixture, "{\"v\":2,\"kind\":\"open\",\"ms\":1000,\"vmid\":102,\"calls\":[],\"since_ms\":5}");
+    append(fixture, "{\"v\":1,\"kind\":\"open\",\"ms\":1000,\"vmid\":103,"
+                    "\"calls\":[{\"call\":\"stop\",\"state\":\"parked\",\"sent_ms\":1000}]}");
+    for (unsigned restart = 0; restart < 2; restart++) {
+        history = open_history(fixture);
+        assert_int_equal(history_unreadable(history), 3);
+        found = history_take_legacies(history);
+        assert_int_not_equal(unsettled_killing_since(legacies_find(&found, 101)), 0);
+        assert_true(proof_may_have_killed(unsettled_killing_since(legacies_find(&found, 101)), clock_now_ms(),
+                                          60000));
+        assert_int_not_equal(unsettled_killing_since(legacies_find(&found, 103)),
+                             0);                 /* a word of a later one */
+        assert_null(legacies_find(&found, 102)); /* nothing is open */
+        legacies_free(&found);
+        history_free(history, WAIT_MS);
+    }
+    append(fixture,
+           "{\"v\":1,\"kind\":\"open\",\"ms\":2000,\"vmid\":101}"); /* of the two the later line counts */
+    history = open_history(fixture);
+    found = history_take_legacies(history);
+    assert_null(legacies_find(&found, 101));
+    legacies_free(&found);
+    history_free(history, WAIT_MS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -204,6 +250,7 @@ int main(void)
         TEST(test_what_no_operation_has_changed_counts_as_well),
         TEST(test_the_last_of_both_files_counts),
         TEST(test_the_last_of_one_file_counts_whatever_the_clock_said),
+        TEST(test_a_newer_versions_doubt_is_assumed_and_its_lines_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
