@@ -2,6 +2,7 @@
  * its nodes, its stonith resources with what is in force of their parameters (cib_sets.c). Judges nothing. */
 #include "admin/cib.h"
 
+#include <errno.h>
 #include <libxml/hash.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
@@ -213,23 +214,69 @@ int cib_read(struct cib *cib, const char *text, size_t length, struct failure *f
                        CIB_DEVICES_MOST);
 }
 
+/* Its answer to these arguments, to be cleared. */
+static int ask(char *const *arguments, int64_t wait_ms, struct tool_output *output, struct failure *failure)
+{
+    _cleanup_(freep) char *words = NULL;
+    if (tool_run(CIBADMIN, arguments, wait_ms, CIB_MOST, output, &words, failure) < 0)
+        return -1;
+    if (output->status == 0)
+        return 0;
+    tool_output_clear(output);
+    return failure_set(failure, "start Pacemaker on this node, and ask as root or a member of haclient",
+                       "cibadmin: %s", words ? words : "it failed without a message");
+}
+
 int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure)
 {
     char program[] = CIBADMIN, query[] = "--query", scope[] = "--scope", part[] = "configuration";
     char *arguments[] = {program, query, scope, part, NULL};
     struct tool_output output;
-    _cleanup_(freep) char *words = NULL;
     *cib = (struct cib){0};
-    if (tool_run(program, arguments, wait_ms, CIB_MOST, &output, &words, failure) < 0)
+    if (ask(arguments, wait_ms, &output, failure) < 0)
         return -1;
-    if (output.status != 0) {
-        tool_output_clear(&output);
-        return failure_set(failure, "start Pacemaker on this node, and ask as root or a member of haclient",
-                           "cibadmin: %s", words ? words : "it failed without a message");
-    }
     int rc = cib_read(cib, output.text, output.length, failure);
     tool_output_clear(&output);
     return rc;
+}
+
+int cib_text_query(struct text *text, int64_t wait_ms, struct failure *failure)
+{
+    char program[] = CIBADMIN, query[] = "--query";
+    char *arguments[] = {program, query, NULL};
+    struct tool_output output;
+    if (ask(arguments, wait_ms, &output, failure) < 0)
+        return -1;
+    text_append(text, output.text, output.length);
+    tool_output_clear(&output);
+    return text->failed ? failure_set(failure, NULL, "out of memory") : 0;
+}
+
+static int read_to_end(FILE *in, struct text *text)
+{
+    for (;;) {
+        char *room = text_room(text, BUFSIZ);
+        if (!room)
+            return -ENOMEM;
+        size_t got = fread(room, 1, BUFSIZ, in);
+        text_grow(text, room + got);
+        if (text->length > CIB_MOST)
+            return -EFBIG;
+        if (got < BUFSIZ)
+            return ferror(in) ? -errno : 0;
+    }
+}
+
+int cib_text_read(struct text *text, const char *path, struct failure *failure)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *in = standard ? stdin : fopen(path, "re");
+    int rc = in ? read_to_end(in, text) : -errno;
+    if (in && !standard)
+        fclose(in);
+    return rc == 0 ? 0
+                   : failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE", "%s: %s", path,
+                                 strerror(-rc));
 }
 
 void cib_clear(struct cib *cib)

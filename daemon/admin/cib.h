@@ -7,6 +7,7 @@
 
 #include "client/say.h"
 #include "system/arena.h"
+#include "system/text.h"
 
 struct _xmlNode; /* of libxml2 */
 struct _xmlHashTable;
@@ -79,6 +80,12 @@ int cib_read(struct cib *cib, const char *text, size_t length, struct failure *f
 /* Asks cibadmin, as the caller. 0; -1: `failure` says why nothing is known. */
 int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure) __attribute__((warn_unused_result));
 void cib_clear(struct cib *cib);
+/* The text alone, of the whole CIB, status and all: of the running cluster, or of a file (- is standard
+ * input). */
+int cib_text_query(struct text *text, int64_t wait_ms, struct failure *failure)
+    __attribute__((warn_unused_result));
+int cib_text_read(struct text *text, const char *path, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 /* The value in force, NULL: not set, or only under a rule. */
 const char *cib_property(const struct cib *cib, const char *name);

@@ -5,6 +5,7 @@
  * Its name has dashes, because Pacemaker takes every fence_* in /usr/sbin for an agent and runs it for its
  * metadata; the daemon lies outside of PATH for the same reason.
  */
+#include "admin/acl.h"
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "admin/doctor.h"
@@ -29,6 +30,7 @@ static const struct {
     {"audit", "who could fence what, from a copy of user.cfg", audit_main},
     {"provision", "set up in Proxmox VE what fencing needs", provision_main},
     {"migrate", "from fence_pve to the broker: what to change, and the commands", migrate_main},
+    {"acl", "Pacemaker's access rules as the broker's", acl_main},
     {"nodes", "the nodes that monitor with strict=1 checks", nodes_main},
 };
 

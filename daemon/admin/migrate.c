@@ -7,15 +7,13 @@
 #include "admin/migrate_private.h"
 #include "system/cleanup.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <libxml/tree.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ADMIN    "fence-broker-admin"
-#define CIB_MOST (64 * 1024 * 1024)
+#define ADMIN "fence-broker-admin"
 
 static void usage(FILE *out)
 {
@@ -34,36 +32,15 @@ static void usage(FILE *out)
 /* ---- the document ---------------------------------------------------------------------------------------
  */
 
-static int read_all(FILE *in, struct text *text)
-{
-    for (;;) {
-        char *room = text_room(text, BUFSIZ);
-        if (!room)
-            return -ENOMEM;
-        size_t got = fread(room, 1, BUFSIZ, in);
-        text_grow(text, room + got);
-        if (text->length > CIB_MOST)
-            return -EFBIG;
-        if (got < BUFSIZ)
-            return ferror(in) ? -errno : 0;
-    }
-}
-
 static int read_file(struct cib *cib, const char *path, struct failure *failure)
 {
     struct text text = {0};
-    bool standard = strcmp(path, "-") == 0;
-    FILE *in = standard ? stdin : fopen(path, "re");
-    int rc = in ? read_all(in, &text) : -errno;
-    if (in && !standard)
-        fclose(in);
-    if (rc < 0)
-        failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE", "%s: %s", path, strerror(-rc));
-    else if (cib_read(cib, text.data ? text.data : "", text.length, failure) < 0)
+    int rc = cib_text_read(&text, path, failure);
+    if (rc == 0 && cib_read(cib, text.data ? text.data : "", text.length, failure) < 0)
         rc = failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE",
                          "%s is not the XML of a CIB", path);
     text_clear(&text);
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
 static const xmlNode *find_configuration(const struct cib *cib)

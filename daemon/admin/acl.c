@@ -1,0 +1,192 @@
+/*
+ * The options of `acl`, and the way from a CIB to the sections. What is evaluated was written by whoever may
+ * change the CIB: a process of its own with little time and memory does it, and all that it can do is write.
+ */
+#include "admin/acl.h"
+
+#include "admin/acl_private.h"
+#include "system/cleanup.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <libxml/xmlerror.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define ADMIN       "fence-broker-admin"
+#define CPU_SECONDS 20
+#define MEMORY_MOST (1024L * 1024 * 1024)
+#define COPY_HINT   "name a copy of the CIB: cibadmin --query >FILE"
+
+static void usage(FILE *out)
+{
+    fputs(
+        "usage: " ADMIN " acl [--cib FILE] [--passwd FILE] [--group FILE]\n"
+        "      --cib FILE     a copy of the CIB, - is standard input; without it the running cluster's is\n"
+        "                     asked for, as root\n"
+        "      --passwd FILE  users and groups of the cluster's machines, where they are not those of this\n"
+        "      --group FILE   one: copies of /etc/passwd and /etc/group\n"
+        "  -h, --help         print this\n"
+        "Prints Pacemaker's access rules as sections of the broker's configuration, and which of them have "
+        "no\n"
+        "counterpart. Changes nothing.\n",
+        out);
+}
+
+/* What libxml2 would say of an expression on stderr, bytes and all. */
+static void ignore(void *context, const char *format, ...)
+{
+    (void)context;
+    (void)format;
+}
+
+int acl_translate(const char *cib, size_t length, FILE *passwd, FILE *group, struct text *out,
+                  struct failure *failure)
+{
+    struct acl acl = {.failed = false};
+    xmlSetGenericErrorFunc(NULL, ignore);
+    int rc = cib_read(&acl.cib, cib, length, failure);
+    if (rc == 0)
+        rc = acl_read(&acl, failure);
+    if (rc == 0 && acl.on && (!acl_people(&acl, passwd, group) || acl_match(&acl, failure) < 0))
+        rc = failure->cause ? -1 : failure_set(failure, NULL, "out of memory");
+    if (rc == 0)
+        acl_put(&acl, out);
+    if (rc == 0 && (acl.failed || out->failed))
+        rc = failure_set(failure, NULL, "out of memory");
+    acl_clear(&acl);
+    xmlSetGenericErrorFunc(NULL, NULL);
+    return rc;
+}
+
+struct wish {
+    const char *cib, *passwd, *group;
+};
+
+static FILE *open_file(const char *path, struct failure *failure)
+{
+    FILE *in = fopen(path, "re");
+    if (!in)
+        failure_set(failure, "name a file that you may read", "%s: %s", path, strerror(errno));
+    return in;
+}
+
+static int translate(const struct wish *wish, const struct text *cib, struct failure *failure)
+{
+    struct text out = {0};
+    FILE *passwd = wish->passwd ? open_file(wish->passwd, failure) : NULL;
+    FILE *group = wish->group ? open_file(wish->group, failure) : NULL;
+    int rc = failure->cause
+                 ? -1
+                 : acl_translate(cib->data ? cib->data : "", cib->length, passwd, group, &out, failure);
+    if (rc == 0) {
+        fputs(out.data ? out.data : "", stdout);
+        rc = say_finish(failure);
+    }
+    if (passwd)
+        fclose(passwd);
+    if (group)
+        fclose(group);
+    text_clear(&out);
+    return rc;
+}
+
+static int run_child(const struct wish *wish, const struct text *cib)
+{
+    struct failure failure = {0};
+    const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, memory = {MEMORY_MOST, MEMORY_MOST}, none = {0, 0};
+    (void)setrlimit(RLIMIT_CPU, &cpu);
+    (void)setrlimit(RLIMIT_AS, &memory);
+    (void)setrlimit(RLIMIT_CORE, &none);
+    int rc = translate(wish, cib, &failure);
+    if (rc < 0 && !failure.no_reader)
+        failure_print(&failure);
+    failure_clear(&failure);
+    return rc < 0 ? 1 : 0;
+}
+
+/* The exit status. */
+static int run_apart(const struct wish *wish, const struct text *cib, struct failure *failure)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        exit(run_child(wish, cib));
+    while (child > 0 && waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            child = -1;
+    if (child < 0)
+        return failure_set(failure, NULL, "no process for it: %s", strerror(errno));
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    return failure_set(failure, "look for the acl_permission with the longest xpath",
+                       "evaluating the access rules took more than %d s or too much memory", CPU_SECONDS);
+}
+
+/* Others are shown what their rules let them see: half the rules would be other rules. */
+static int query(struct text *cib, struct failure *failure)
+{
+    if (geteuid() != 0)
+        return failure_set(failure,
+                           "run it as root, or name a copy of the CIB that root has made (--cib FILE)",
+                           "Pacemaker shows the whole CIB to root only");
+    return cib_text_query(cib, CIB_WAIT_MS, failure);
+}
+
+static int run(const struct wish *wish)
+{
+    struct failure failure = {0};
+    struct text cib = {0};
+    say_as(ADMIN);
+    int rc = wish->cib ? cib_text_read(&cib, wish->cib, &failure) : query(&cib, &failure);
+    if (rc == 0)
+        rc = run_apart(wish, &cib, &failure);
+    if (rc < 0 && !failure.no_reader)
+        failure_print(&failure);
+    failure_clear(&failure);
+    text_clear(&cib);
+    return rc < 0 ? 1 : rc;
+}
+
+int acl_main(int argc, char **argv)
+{
+    enum { OPTION_CIB = 256, OPTION_PASSWD, OPTION_GROUP };
+    static const struct option options[] = {
+        {"cib", required_argument, NULL, OPTION_CIB},
+        {"passwd", required_argument, NULL, OPTION_PASSWD},
+        {"group", required_argument, NULL, OPTION_GROUP},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct wish wish = {.cib = NULL};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_CIB:
+            wish.cib = optarg;
+            break;
+        case OPTION_PASSWD:
+            wish.passwd = optarg;
+            break;
+        case OPTION_GROUP:
+            wish.group = optarg;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, ADMIN " acl: unexpected argument %s\n", argv[optind]);
+        usage(stderr);
+        return 2;
+    }
+    return run(&wish);
+}
