@@ -219,8 +219,11 @@ const char *access_decision_words(const struct access_decision *decision, char o
         snprintf(out, ACCESS_WORDS_MAX, "%s", decision->words ? decision->words : "");
         return out;
     }
-    snprintf(place, sizeof(place), " ([%s %.80s], line %zu)", config_access_kind_name(rule->owner->kind),
-             rule->owner->name, rule->line);
+    if (rule->line == CONFIG_ACCESS_PREDEFINED)
+        snprintf(place, sizeof(place), " (the predefined role %.80s)", rule->owner->name);
+    else
+        snprintf(place, sizeof(place), " ([%s %.80s], line %zu)", config_access_kind_name(rule->owner->kind),
+                 rule->owner->name, rule->line);
     room = ACCESS_WORDS_MAX - 1 - strlen("rule = ") - strlen(place);
     length = strlen(rule->text);
     if (length > room) {

@@ -265,8 +265,9 @@ static const struct config_access_section *find_role(const struct parse *parse, 
         if (config->access[i].kind == CONFIG_ACCESS_ROLE)
             text_printf(&roles, "%s%s", roles.length ? ", " : "", config->access[i].name);
     /* an error, not a warning: the role that is missing may be the one that says deny */
-    error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: there is no [role %.*s]; there are: %s", config->path,
-              parse->line, shown(strlen(name)), name, roles.data ? roles.data : "none");
+    error_set(parse->error, ERROR_BAD_REQUEST,
+              "%s:%zu: there is no [role %.*s]; there are: %s; predefined: monitor, operator, administrator",
+              config->path, parse->line, shown(strlen(name)), name, roles.data ? roles.data : "none");
     error_hint(parse->error, "fix the name, or add the section");
     return NULL;
 }

@@ -369,6 +369,8 @@ struct config *config_parse(const char *text, size_t length, const char *path, s
     config_reader_init(&parse.reader, text, length, config->path);
     int result = read_items(&parse);
     if (result == 0)
+        result = config_access_finish(config, error);
+    if (result == 0)
         result = set_defaults(&parse);
     if (result == 0)
         result = check_whole(&parse);

@@ -33,6 +33,8 @@ struct config_alias {
     char *target; /* VMID or guest name */
 };
 
+#define CONFIG_ACCESS_PREDEFINED 0 /* the line of what stands in no file */
+
 /* [role NAME], [group NAME], [user NAME]: entries in the order of the file; what a rule says is
  * policy/access's. */
 enum config_access_kind { CONFIG_ACCESS_ROLE, CONFIG_ACCESS_GROUP, CONFIG_ACCESS_USER };

@@ -145,6 +145,63 @@ int config_access_entry(struct config *config, const struct config_item *item, s
     return 0;
 }
 
+/* ---- roles that nobody has to write ---- */
+
+#define PREDEFINED_RULES 2
+
+static const struct {
+    const char *name, *rules[PREDEFINED_RULES];
+} predefined[] = {
+    {"monitor", {"read what:*"}},
+    {"operator", {"write what:guests", "read what:*"}},
+    {"administrator", {"write what:*"}},
+};
+
+static bool has_role(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->access_count; i++)
+        if (config->access[i].kind == CONFIG_ACCESS_ROLE && strcmp(config->access[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_given(const struct config *config, const char *role)
+{
+    for (size_t i = 0; i < config->access_count; i++)
+        for (size_t k = 0; k < config->access[i].entry_count; k++)
+            if (config->access[i].entries[k].is_role && strcmp(config->access[i].entries[k].value, role) == 0)
+                return true;
+    return false;
+}
+
+static int add_predefined(struct config *config, size_t which)
+{
+    if (config_grow((void **)&config->access, config->access_count, sizeof(*config->access)) < 0)
+        return -ENOMEM;
+    struct config_access_section *section = &config->access[config->access_count];
+    *section = (struct config_access_section){
+        .kind = CONFIG_ACCESS_ROLE, .name = strdup(predefined[which].name), .line = CONFIG_ACCESS_PREDEFINED};
+    config->access_count++;
+    for (size_t i = 0; i < PREDEFINED_RULES && predefined[which].rules[i]; i++) {
+        if (config_grow((void **)&section->entries, section->entry_count, sizeof(*section->entries)) < 0)
+            return -ENOMEM;
+        section->entries[section->entry_count++] = (struct config_access_entry){
+            .value = strdup(predefined[which].rules[i]), .line = CONFIG_ACCESS_PREDEFINED};
+        if (!section->entries[i].value)
+            return -ENOMEM;
+    }
+    return section->name ? 0 : -ENOMEM;
+}
+
+int config_access_finish(struct config *config, struct error *error)
+{
+    for (size_t i = 0; i < ARRAY_LEN(predefined); i++)
+        if (is_given(config, predefined[i].name) && !has_role(config, predefined[i].name) &&
+            add_predefined(config, i) < 0)
+            return out_of_memory(config, error);
+    return 0;
+}
+
 void config_access_free(struct config *config)
 {
     for (size_t i = 0; i < config->access_count; i++) {

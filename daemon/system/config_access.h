@@ -18,4 +18,7 @@ int config_access_begin(struct config *config, const struct config_item *item, s
     __attribute__((warn_unused_result));
 int config_access_entry(struct config *config, const struct config_item *item, struct error *error)
     __attribute__((warn_unused_result));
+/* Adds the roles monitor, operator and administrator where somebody has them and the file does not say what
+ * they are. 0, or -ENOMEM with *error. */
+int config_access_finish(struct config *config, struct error *error) __attribute__((warn_unused_result));
 void config_access_free(struct config *config);

@@ -111,10 +111,41 @@ static void test_a_role_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
     refuse("[user bob]\nrole = nobody\nrule = write guest:*\n",
-           "f:8: there is no [role nobody]; there are: none");
+           "f:8: there is no [role nobody]; there are: none; predefined: monitor, operator, administrator");
     refuse("[role a]\nrule = read guest:*\n[role b]\nrule = read guest:*\n[user bob]\nrole = c\n",
            "there is no [role c]; there are: a, b");
     refuse("[user a]\nrule = read guest:*\n[user bob]\nrole = a\n", "there is no [role a]");
+}
+
+static void test_three_roles_are_there_without_being_written(void **state)
+{
+    static const struct {
+        const char *role, *first;
+        size_t count;
+    } roles[] = {{"monitor", "read what:*", 1},
+                 {"operator", "write what:guests", 2},
+                 {"administrator", "write what:*", 1}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        for (unsigned own = 0; own < 2; own++) {
+            _cleanup_(text_clear) struct text sections = {0};
+            struct error error = {0};
+            char words[ACCESS_WORDS_MAX];
+            text_printf(&sections, "[user bob]\nrole = %s\n", roles[i].role);
+            if (own)
+                text_printf(&sections, "[role %s]\nrule = deny what:doctor\n", roles[i].role);
+            struct config *config = config_of(sections.data);
+            struct access_rules *rules = access_rules_new(config, &error);
+            assert_non_null(rules);
+            assert_int_equal(rules->users[0].rule_count, own ? 1 : roles[i].count);
+            const struct access_decision decision = {.rule = rules->users[0].rules[0]};
+            assert_string_equal(decision.rule->text, own ? "deny what:doctor" : roles[i].first);
+            access_decision_words(&decision, words);
+            assert_true(own == (strstr(words, "predefined") == NULL));
+            access_rules_free(rules);
+            config_free(config);
+        }
+    }
 }
 
 static void test_rules_that_are_not_in_force_are_read_all_the_same(void **state)
@@ -276,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_every_table_holds),
         cmocka_unit_test(test_what_is_no_rule_is_an_error_with_its_line),
         cmocka_unit_test(test_a_role_that_is_not_there_is_an_error),
+        cmocka_unit_test(test_three_roles_are_there_without_being_written),
         cmocka_unit_test(test_rules_that_are_not_in_force_are_read_all_the_same),
         cmocka_unit_test(test_nothing_is_allowed_while_a_name_is_open),
         cmocka_unit_test(test_what_is_odd_is_told_and_what_is_not_is_not),
