@@ -1,6 +1,6 @@
 /*
  * The options of `acl`, and the way from a CIB to the sections. What is evaluated was written by whoever may
- * change the CIB: a process of its own with little time and memory does it, and all that it can do is write.
+ * change the CIB: a process of its own with little time and memory does it.
  */
 #include "admin/acl.h"
 
@@ -13,13 +13,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define ADMIN       "fence-broker-admin"
-#define CPU_SECONDS 20
-#define MEMORY_MOST (1024L * 1024 * 1024)
-#define COPY_HINT   "name a copy of the CIB: cibadmin --query >FILE"
+#define ADMIN        "fence-broker-admin"
+#define EXIT_FAILED  1 /* of the child: it wrote why */
+#define EXIT_LOST    2 /* it could not write */
+#define CPU_SECONDS  20
+#define WALL_SECONDS 180
+#define MEMORY_MOST  (1024L * 1024 * 1024)
 
 static void usage(FILE *out)
 {
@@ -74,14 +77,91 @@ static FILE *open_file(const char *path, struct failure *failure)
     return in;
 }
 
+/* ---- apart ---- */
+
+/* The child's answer: the sections, or the failure's cause and hint, a line each. */
+static int run_child(const char *cib, size_t length, FILE *passwd, FILE *group, int answer)
+{
+    struct text out = {0};
+    struct failure failure = {0};
+    const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, memory = {MEMORY_MOST, MEMORY_MOST}, none = {0, 0};
+    (void)setrlimit(RLIMIT_CPU, &cpu);
+    (void)setrlimit(RLIMIT_AS, &memory);
+    (void)setrlimit(RLIMIT_CORE, &none);
+    alarm(WALL_SECONDS); /* a directory that lists its users slowly */
+    int rc = acl_translate(cib, length, passwd, group, &out, &failure);
+    if (rc < 0) {
+        text_clear(&out);
+        text_printf(&out, "%s\n%s", failure.cause ? failure.cause : "out of memory",
+                    failure.hint ? failure.hint : "");
+    }
+    FILE *file = fdopen(answer, "w");
+    bool written =
+        file && fwrite(out.data ? out.data : "", 1, out.length, file) == out.length && fclose(file) == 0;
+    return !written ? EXIT_LOST : rc < 0 ? EXIT_FAILED : 0;
+}
+
+static bool read_answer(int fd, struct text *answer)
+{
+    for (off_t at = 0;;) {
+        char *room = text_room(answer, BUFSIZ);
+        ssize_t got = room ? pread(fd, room, BUFSIZ, at) : -1;
+        if (got < 0)
+            return false;
+        if (got == 0)
+            return true;
+        text_grow(answer, room + got);
+        at += got;
+    }
+}
+
+static int take_answer(int status, int fd, struct text *out, struct failure *failure)
+{
+    struct text answer = {0};
+    int rc = -1;
+    if (!WIFEXITED(status))
+        failure_set(failure, "look for the acl_permission with the longest xpath",
+                    "evaluating the access rules took more than %d s, or too much memory", CPU_SECONDS);
+    else if (WEXITSTATUS(status) == EXIT_LOST || !read_answer(fd, &answer))
+        failure_set(failure, NULL, "out of memory");
+    else if (WEXITSTATUS(status) == EXIT_FAILED) {
+        char *cause = answer.data ? answer.data : (char[]){""}, *hint = strchr(cause, '\n');
+        if (hint)
+            *hint++ = '\0';
+        failure_set(failure, hint && *hint ? hint : NULL, "%s", cause);
+    } else {
+        text_append(out, answer.data ? answer.data : "", answer.length);
+        rc = out->failed ? failure_set(failure, NULL, "out of memory") : 0;
+    }
+    text_clear(&answer);
+    return rc;
+}
+
+int acl_translate_apart(const struct text *cib, FILE *passwd, FILE *group, struct text *out,
+                        struct failure *failure)
+{
+    _cleanup_(closep) int answer = memfd_create("acl", MFD_CLOEXEC);
+    int status = 0;
+    fflush(stdout);
+    pid_t child = answer < 0 ? -1 : fork();
+    if (child == 0)
+        _exit(run_child(cib->data ? cib->data : "", cib->length, passwd, group, answer));
+    while (child > 0 && waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            child = -1;
+    if (child < 0)
+        return failure_set(failure, NULL, "no process for the access rules: %s", strerror(errno));
+    return take_answer(status, answer, out, failure);
+}
+
+/* ---- the command ---- */
+
 static int translate(const struct wish *wish, const struct text *cib, struct failure *failure)
 {
     struct text out = {0};
     FILE *passwd = wish->passwd ? open_file(wish->passwd, failure) : NULL;
     FILE *group = wish->group ? open_file(wish->group, failure) : NULL;
-    int rc = failure->cause
-                 ? -1
-                 : acl_translate(cib->data ? cib->data : "", cib->length, passwd, group, &out, failure);
+    int rc = failure->cause ? -1 : acl_translate_apart(cib, passwd, group, &out, failure);
     if (rc == 0) {
         fputs(out.data ? out.data : "", stdout);
         rc = say_finish(failure);
@@ -92,39 +172,6 @@ static int translate(const struct wish *wish, const struct text *cib, struct fai
         fclose(group);
     text_clear(&out);
     return rc;
-}
-
-static int run_child(const struct wish *wish, const struct text *cib)
-{
-    struct failure failure = {0};
-    const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, memory = {MEMORY_MOST, MEMORY_MOST}, none = {0, 0};
-    (void)setrlimit(RLIMIT_CPU, &cpu);
-    (void)setrlimit(RLIMIT_AS, &memory);
-    (void)setrlimit(RLIMIT_CORE, &none);
-    int rc = translate(wish, cib, &failure);
-    if (rc < 0 && !failure.no_reader)
-        failure_print(&failure);
-    failure_clear(&failure);
-    return rc < 0 ? 1 : 0;
-}
-
-/* The exit status. */
-static int run_apart(const struct wish *wish, const struct text *cib, struct failure *failure)
-{
-    int status = 0;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0)
-        exit(run_child(wish, cib));
-    while (child > 0 && waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            child = -1;
-    if (child < 0)
-        return failure_set(failure, NULL, "no process for it: %s", strerror(errno));
-    if (WIFEXITED(status))
-        return WEXITSTATUS(status);
-    return failure_set(failure, "look for the acl_permission with the longest xpath",
-                       "evaluating the access rules took more than %d s or too much memory", CPU_SECONDS);
 }
 
 /* Others are shown what their rules let them see: half the rules would be other rules. */
@@ -144,12 +191,12 @@ static int run(const struct wish *wish)
     say_as(ADMIN);
     int rc = wish->cib ? cib_text_read(&cib, wish->cib, &failure) : query(&cib, &failure);
     if (rc == 0)
-        rc = run_apart(wish, &cib, &failure);
+        rc = translate(wish, &cib, &failure);
     if (rc < 0 && !failure.no_reader)
         failure_print(&failure);
     failure_clear(&failure);
     text_clear(&cib);
-    return rc < 0 ? 1 : rc;
+    return rc < 0 ? 1 : 0;
 }
 
 int acl_main(int argc, char **argv)

@@ -73,6 +73,7 @@ bool acl_people(struct acl *acl, FILE *passwd, FILE *group)
         if (acl->holders[i].group && !find(acl, acl->holders[i].name) &&
             (entry = getgrnam(acl->holders[i].name)))
             add_group(acl, entry, &gids, &gid_size);
+    acl->users_listed = passwd;
     if (!passwd)
         setpwent();
     for (size_t n = 0; acl->group_count && n < USERS_MOST && (user = passwd ? fgetpwent(passwd) : getpwent());

@@ -107,6 +107,7 @@ struct acl {
     struct cib cib;
     struct arena arena;
     bool failed;          /* no memory */
+    bool users_listed;    /* by a file: those whose primary group a group is are all known */
     bool on, sets_differ; /* enable-acl; its property sets say different things */
     bool upgraded;        /* some permission has a second form */
     struct acl_permission *permissions;

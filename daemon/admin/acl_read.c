@@ -68,14 +68,14 @@ static void read_enabled(struct acl *acl, const xmlNode *root)
 {
     size_t on = 0, off = 0;
     for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        if (!cib_is(node, "nvpair") || !node->parent || !cib_is(node->parent, "cluster_property_set"))
+        if (!cib_is(node, "nvpair"))
             continue;
         const char *name = get(&acl->cib, node, "name");
         if (!name || strcmp(name, "enable-acl") != 0)
             continue;
         if (cib_is_true(get(&acl->cib, node, "value")))
             on++;
-        else
+        else if (node->parent && cib_is(node->parent, "cluster_property_set"))
             off++;
     }
     acl->on = on > 0;
@@ -290,7 +290,7 @@ static bool is_nameable(const char *name)
     for (const char *c = name; *c; c++)
         if ((unsigned char)*c <= ' ' || *c == 0x7f)
             return false;
-    return length > 0 && length <= NAME_MOST && name[strspn(name, "0123456789")];
+    return length > 0 && length <= NAME_MOST && name[strspn(name, "0123456789")] && text_is_printable(name);
 }
 
 static bool read_nodes(struct acl *acl)

@@ -341,6 +341,13 @@ static void tell(struct sheet *sheet)
     struct acl *acl = sheet->acl;
     if (acl->sets_differ)
         acl_tell(acl, "enable-acl differs among the sets of properties; the rules are taken to be in force");
+    for (size_t i = 0; i < sheet->group_count && !acl->users_listed; i++)
+        if (sheet->groups[i].printed && !acl_is_everybody(sheet->groups[i].name))
+            acl_tell(
+                acl,
+                "group %s: Pacemaker does not count those whose primary group it is; where `getent passwd` "
+                "does not list them all, they would get its rights here",
+                sheet->groups[i].name);
     for (size_t i = 0; i < sheet->group_count; i++)
         tell_entry(acl, "group", &sheet->groups[i]);
     for (size_t i = 0; i < sheet->user_count; i++)
@@ -354,7 +361,9 @@ static void tell(struct sheet *sheet)
 static const char head[] =
     "# The access rules of Pacemaker, for fence-broker.conf(5): whoever may write a node's attributes may "
     "power its\n"
-    "# guest, and whoever may read the node may look at it. A guest is named as its node: see [nodes].\n"
+    "# guest, and whoever may read the node may look at it. A guest is named as its node, see [nodes]; where "
+    "others\n"
+    "# may rename guests in Proxmox, write its VMID instead.\n"
     "# Pacemaker's rules bind no member of haclient who has it fence a node: see fence-broker-admin(8).\n";
 
 static void clear_entries(struct entry *entries, size_t count)

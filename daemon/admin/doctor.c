@@ -5,6 +5,7 @@
 #include "admin/doctor.h"
 
 #include "admin/cluster.h"
+#include "admin/cluster_access.h"
 #include "admin/doctor_private.h"
 #include "client/request.h"
 #include "client/screen.h"
@@ -109,6 +110,7 @@ static int report(const struct options *options, struct failure *failure)
         return -1;
     }
     cluster_examine(&diagnosis, daemon ? socket : NULL, deadline_ms);
+    cluster_compare_access(&diagnosis, config ? config : SETTINGS_DEFAULT_PATH, daemon ? socket : NULL);
     return print(&diagnosis, daemon, options->json, failure);
 }
 

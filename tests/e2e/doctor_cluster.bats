@@ -290,3 +290,29 @@ fine() { doctor; [[ $status == 0 ]]; }
     export COROSYNC_MAIN_CONFIG_FILE=$T/no-such-file
     not agent action=monitor strict=1
 }
+
+@test "access rules of Pacemaker that are in force are compared with the broker's, until they say the same" {
+    [[ $(id -u) == 0 ]] || missing "Pacemaker shows the whole CIB to root only"
+    world nodes.vm101=101 nodes.vm102=102 nodes.vm103=103
+    device
+    compare() { all=$("$BUILD/fence-broker-admin" doctor -c "$T/compared.conf") || true; out=$(grep -F 'access rules' <<<"$all") || true; }
+    # with a user that every system has, alone in its group
+    sed 's/^group = .*/group = daemon/' "$CONFIG" >"$T/compared.conf"
+    grep -q '^group = daemon' "$T/compared.conf" || sed -i 's/^\[socket\]/&\ngroup = daemon/' "$T/compared.conf"
+    compare
+    is "$out" ""
+    crm_attribute -q --type crm_config --name enable-acl --update true
+    cibadmin --create --scope configuration --xml-text '<acls><acl_role id="one"><acl_permission id="one-1" kind="write"
+        xpath="/cib/configuration/nodes/node[@id='"'1'"']"/></acl_role><acl_target id="daemon"><role id="one"/></acl_target></acls>'
+    compare
+    like "$out" "*warning  Pacemaker has access rules in force (enable-acl), and the broker has none*"
+    sed -i '/^\[access\]/,$d' "$T/compared.conf"
+    "$BUILD/fence-broker-admin" acl --cib "$CIB_file" >>"$T/compared.conf"
+    compare
+    like "$out" "*ok       the access rules of Pacemaker and of the broker say the same*"
+    echo 'rule = write guest:vm102' >>"$T/compared.conf"
+    sed -i 's/^rule = write guest:vm101$/rule = read guest:vm101/' "$T/compared.conf"
+    compare
+    like "$out" "*differ: here only: daemon may look at vm102, daemon may power vm102*"
+    like "$out" "*differ: there only: daemon may power vm101*"
+}

@@ -401,6 +401,12 @@ static void test_what_denies_before_standby_is_made_denies_after_it_too(void **s
               ROLE("w", MAY("w1", "write", "/cib") MAY("d1", "deny", "//*[@id='nodes-1-standby']"))
                   TARGET("bob", "w")),
           HAS("user bob: may write standby only in some ways"), LACKS("rule = write"));
+    check(CIB("", "<node id='2' uname='node2'><instance_attributes id='s2'/></node>",
+              ROLE("w", MAY("w1", "write", "/cib")
+                            MAY("d1", "deny", "//instance_attributes[not(nvpair[@name='standby'])]"))
+                  TARGET("bob", "w")),
+          HAS("rule = write guest:node1", "rule = read what:guests,operations guest:node2"),
+          LACKS("rule = write guest:node2"));
 }
 
 static void test_roles_in_circles_and_broken_documents_are_refused(void **state)
