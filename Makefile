@@ -65,11 +65,9 @@ pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
 
 # ---- what is built from what --------------------------------------------------------------------------
 USERCFG_SRC := $(wildcard daemon/policy/usercfg*.c)
-# rooms that only tests link so far
-UNWIRED_SRC := daemon/fence/dead_hosts_record.c
 # what only fence-broker-admin links: the daemon has no code that makes users, and of user.cfg the names and the built-in roles
 ADMIN_SRC := $(wildcard daemon/admin/*.c) $(filter-out %_names.c %_roles.c,$(USERCFG_SRC))
-DAEMON_SRC := $(filter-out $(UNWIRED_SRC) $(ADMIN_SRC),$(wildcard daemon/*.c daemon/*/*.c))
+DAEMON_SRC := $(filter-out $(ADMIN_SRC),$(wildcard daemon/*.c daemon/*/*.c))
 CLIENT_SRC := $(wildcard client/*.c)
 PVESIM_SRC := $(wildcard tests/pvesim/*.c) $(USERCFG_SRC) $(addprefix daemon/system/,json.c json_text.c text.c)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
@@ -80,7 +78,7 @@ ADMIN_OBJ  := $(call obj,$(ADMIN_SRC))
 CLIENT_OBJ := $(call obj,$(CLIENT_SRC))
 PVESIM_OBJ := $(call obj,$(PVESIM_SRC))
 # everything but main, for fence-broker-admin and the unit tests
-ROOMS_OBJ  := $(filter-out %/main.o,$(DAEMON_OBJ) $(ADMIN_OBJ)) $(call obj,$(UNWIRED_SRC))
+ROOMS_OBJ  := $(filter-out %/main.o,$(DAEMON_OBJ) $(ADMIN_OBJ))
 CLIENT_ROOMS_OBJ := $(filter-out $(B)/obj/client/main.o,$(CLIENT_OBJ))
 # compiled only, so that they keep up with the code; CBMC reads them (make prove)
 PROOFS_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard proofs/*/*.c))
@@ -166,7 +164,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC)
 	$(Q)$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(ADMIN_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
-         $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(UNWIRED_SRC) $(wildcard tests/dead_hosts/*.c)))
+         $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(wildcard tests/dead_hosts/*.c)))
 
 unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so $(B)/scaled_clock.so)
 

@@ -5,6 +5,7 @@
  * Order at the start: what forks (recorders) before what may have threads (libcurl's resolver), what other
  * rooms borrow before them. The end is the reverse, with Proxmox transfers before the event loop.
  */
+#include "fence/dead_hosts_memory.h"
 #include "fence/engine.h"
 #include "fence/evidence.h"
 #include "fence/history.h"
@@ -62,6 +63,7 @@ struct broker {
     struct event_base *base;
     struct rooms rooms;
     struct leads *leads;
+    struct dead_hosts_memory *dead_hosts_memory; /* NULL: dead-host = fail at the start */
     struct machine machine;
     struct visits *visits;
     struct verdict_log *verdict_log;
@@ -438,6 +440,7 @@ static void tear_down(struct broker *broker)
     transport_free(broker->rooms.transport);
     endpoints_free(broker->rooms.endpoints);
     leads_free(broker->leads, RECORDER_WAIT_MS);
+    dead_hosts_memory_free(broker->dead_hosts_memory, RECORDER_WAIT_MS);
     grants_free(broker->rooms.grants, RECORDER_WAIT_MS);
     history_free(broker->rooms.history, RECORDER_WAIT_MS);
     log_stop(RECORDER_WAIT_MS);
@@ -513,7 +516,8 @@ static bool make_rooms(struct broker *broker, struct error *error)
                           &broker->rooms, config) ||
         !broker->rooms.engine)
         return false;
-    broker->rooms.host_watch = host_watch_new(broker->base, &broker->rooms, config);
+    broker->rooms.host_watch =
+        host_watch_new(broker->base, &broker->rooms, broker->dead_hosts_memory, config);
     engine_use_evidence(broker->rooms.engine, broker->rooms.evidence);
     engine_use_host_watch(broker->rooms.engine, broker->rooms.host_watch);
     broker->visits =
@@ -584,6 +588,10 @@ static bool start(struct broker *broker, struct error *error)
         broker->leads = leads_new(broker->settings->config->state_directory, error);
     if (broker->leads)
         broker->rooms.rehearsals = rehearsals_new(broker->settings->config->state_directory, error);
+    if (broker->rooms.rehearsals && broker->settings->config->trust_ha &&
+        !(broker->dead_hosts_memory =
+              dead_hosts_memory_new(broker->settings->config->state_directory, error)))
+        return false;
     if (!broker->rooms.rehearsals || transport_global_init(error) < 0)
         return false;
     broker->base = loop_new();
@@ -595,6 +603,7 @@ static bool start(struct broker *broker, struct error *error)
     history_attach(broker->rooms.history, broker->base);
     grants_attach(broker->rooms.grants, broker->base);
     leads_attach(broker->leads, broker->base);
+    dead_hosts_memory_attach(broker->dead_hosts_memory, broker->base);
     if (!make_events(broker)) {
         error_set(error, ERROR_INTERNAL, "no memory at the start");
         return false;

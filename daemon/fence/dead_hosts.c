@@ -23,6 +23,11 @@ void dead_hosts_free(struct dead_hosts *room)
     free(room);
 }
 
+void dead_hosts_forget(struct dead_hosts *room)
+{
+    *room = (struct dead_hosts){0};
+}
+
 /* ---- words ---- */
 
 /* "NAME (WORD, …)"; before watchdogs were told: "NAME (WORD, DATE)". */
@@ -305,17 +310,24 @@ static void follow_witnesses(struct dead_host *host, const struct dead_hosts_sam
         fence(host, sample, DEAD_HOSTS_LOCK_EXPIRED);
 }
 
-static void take_offline(struct dead_host *host, const struct dead_hosts_sample *sample, const char *hastate,
-                         const struct dead_hosts_agent *agent)
+/* A record is followed by this sample as another sample would be, and nothing was written in between. */
+static bool continues_record(const struct dead_host *host, const struct dead_hosts_sample *sample,
+                             const struct dead_hosts_agent *agent, int64_t newest_s)
 {
-    if (host->recalled && agent->timestamp_s == host->timestamp_s &&
-        sample->came_ms - host->seen_ms <= DEAD_HOSTS_RECALL_MS) {
+    return agent->timestamp_s == host->timestamp_s && sample->asked_ms >= host->seen_ms &&
+           sample->came_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS && newest_s - host->newest_s <= CLUSTER_GAP_S;
+}
+
+static void take_offline(struct dead_host *host, const struct dead_hosts_sample *sample, const char *hastate,
+                         const struct dead_hosts_agent *agent, int64_t newest_s)
+{
+    if (host->recalled && continues_record(host, sample, agent, newest_s)) {
         host->recalled = false;
         host->lrm_old = agent->lrm == DEAD_HOSTS_LRM_OLD;
         host->doubted = is_doubted(hastate);
     } else if (host->recalled || host->state == DEAD_HOSTS_ONLINE || host->state == DEAD_HOSTS_UNKNOWN) {
-        host->recalled = false;
         leave(host, sample, hastate, agent);
+        host->recalled = false;
     } else if (gave_sign_of_life(host, hastate, agent)) {
         end_evidence(host, DEAD_HOSTS_CAME_BACK);
     } else if (host->missing == DEAD_HOSTS_TIME) {
@@ -329,18 +341,13 @@ static void take_offline(struct dead_host *host, const struct dead_hosts_sample 
 
 /* ---- samples ---- */
 
-/* Nobody looked for too long before this sample: what was under way is not known any more. A fenced host
- * whose LRM has written nothing meanwhile was not back: it writes before guests are started. */
-static void bridge_gap(struct dead_host *host, const struct dead_hosts_sample *sample,
-                       const struct dead_hosts_agent *agent)
+/* Nobody looked for too long before this sample: what was under way is not known any more, and who was fenced
+ * may have been back. */
+static void bridge_gap(struct dead_host *host)
 {
-    bool same = host->timestamp_s && agent->timestamp_s == host->timestamp_s &&
-                sample->came_ms - host->seen_ms <= DEAD_HOSTS_RECALL_MS;
-
     if (host->state == DEAD_HOSTS_ONLINE)
         host->state = DEAD_HOSTS_UNKNOWN;
-    else if (host->missing == DEAD_HOSTS_TIME ||
-             (host->state == DEAD_HOSTS_FENCED && !host->recalled && !same))
+    else if (host->missing == DEAD_HOSTS_TIME || host->state == DEAD_HOSTS_FENCED)
         end_evidence(host, DEAD_HOSTS_UNSEEN);
 }
 
@@ -376,7 +383,7 @@ static void take_part(struct dead_hosts *room, const struct dead_hosts_sample *s
 }
 
 static void take_host(struct dead_hosts *room, const struct dead_hosts_sample *sample,
-                      const struct dead_hosts_host *seen, bool gap)
+                      const struct dead_hosts_host *seen, bool gap, int64_t newest_s)
 {
     const struct dead_hosts_agent *agent = agent_of(sample, seen->name);
     struct dead_host *host = dead_hosts_find(room, seen->name);
@@ -386,11 +393,11 @@ static void take_host(struct dead_hosts *room, const struct dead_hosts_sample *s
     if (!host)
         return;
     if (gap)
-        bridge_gap(host, sample, agent);
+        bridge_gap(host);
     if (seen->online)
         take_online(host, sample, agent);
     else
-        take_offline(host, sample, seen->hastate, agent);
+        take_offline(host, sample, seen->hastate, agent, newest_s);
 }
 
 void dead_hosts_take(struct dead_hosts *room, const struct dead_hosts_sample *sample)
@@ -406,7 +413,7 @@ void dead_hosts_take(struct dead_hosts *room, const struct dead_hosts_sample *sa
                (room->newest_s && newest_s - room->newest_s > CLUSTER_GAP_S);
     forget_unlisted(room, sample);
     for (size_t i = 0; i < sample->host_count; i++)
-        take_host(room, sample, &sample->hosts[i], gap);
+        take_host(room, sample, &sample->hosts[i], gap, newest_s);
     room->asked_ms = sample->asked_ms;
     room->newest_s = newest_s ? newest_s : room->newest_s;
     if (sample->asked_ms >= room->hosts_ms)

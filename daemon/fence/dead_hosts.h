@@ -27,7 +27,8 @@
 #define DEAD_HOSTS_MAX        128 /* of what lies beyond nothing is claimed */
 #define DEAD_HOSTS_WITNESSES  8   /* services that are remembered for a host */
 #define DEAD_HOSTS_SID_MAX    32  /* "vm:100"; a longer name is no witness */
-#define DEAD_HOSTS_RECORD_MAX 256 /* a record with its NUL */
+#define DEAD_HOSTS_RECORD_MAX 384 /* a record with its NUL */
+#define DEAD_HOSTS_WHERE_MAX  64  /* of which machine's boot, and which cluster, with its NUL */
 
 /* How long what must have been seen. */
 #define DEAD_HOSTS_WATCHED_MS 30000 /* LRM active and service started, before the host left */
@@ -41,7 +42,6 @@
 #define DEAD_HOSTS_GAP_MS 20000
 #define DEAD_HOSTS_LEAVE_MS                                                                                  \
     12000 /* before the first one without the host, if its LRM's status is of no help */
-#define DEAD_HOSTS_RECALL_MS 600000 /* of a host already fenced, if its LRM's timestamp is the same */
 
 /* ---- what is fed ---- */
 
@@ -153,11 +153,20 @@ struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const cha
 
 /* ---- over a restart ---- */
 
-/* What is to be written down of a fenced host, one line of JSON; worth it when it is fenced, and once a
- * minute while it is. `boot` is that of the machine (/proc/sys/kernel/random/boot_id): its clock goes on only
- * so long. False: nothing (not fenced, or HA gave no timestamp for its LRM, or no room). */
-bool dead_hosts_write(const struct dead_hosts *room, const char *host, const char *boot,
+/*
+ * What is to be written down of a fenced host, one line of JSON, with each sample. `where`: of which boot of
+ * the machine (its clock goes on only so long), and of which cluster. False: nothing (not fenced, or not seen
+ * since the last restart, or HA gave no timestamps of its LRM and of others, or no room).
+ */
+bool dead_hosts_write(const struct dead_hosts *room, const char *host, const char *where,
                       char record[static DEAD_HOSTS_RECORD_MAX]);
-/* Before the first sample. It counts once a sample shows the host still offline, with the same timestamp of
- * its LRM, DEAD_HOSTS_RECALL_MS after the record at most. False: not a record of this boot and version. */
-bool dead_hosts_read(struct dead_hosts *room, const char *boot, const char *record, size_t length);
+/* That it is so no longer. */
+bool dead_hosts_write_end(const char *host, const char *where, char record[static DEAD_HOSTS_RECORD_MAX]);
+/*
+ * Before the first sample, line by line in their order. A record is as good as a sample of the time at which
+ * it was written: it counts once the first whole sample, DEAD_HOSTS_GAP_MS later at most by both our clock
+ * and the cluster's, shows the host still offline, with the same timestamp of its LRM. False: not a record of
+ * this boot, cluster and version.
+ */
+bool dead_hosts_read(struct dead_hosts *room, const char *where, const char *record, size_t length);
+void dead_hosts_forget(struct dead_hosts *room); /* all of it */

@@ -21,6 +21,7 @@ struct dead_host {
     bool doubted;  /* since it left, HA did not take it for online */
     int64_t seen_ms, left_ms, fenced_ms;
     int64_t timestamp_s; /* of its LRM: the last one while online, the first one since */
+    int64_t newest_s;    /* if recalled: the cluster's clock at the record */
     struct dead_witness witnesses[DEAD_HOSTS_WITNESSES];
     size_t witness_count;
 };

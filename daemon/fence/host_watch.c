@@ -5,6 +5,7 @@
  */
 #include "fence/host_watch.h"
 
+#include "fence/dead_hosts_memory.h"
 #include "fence/host_watch_sample.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
@@ -19,8 +20,10 @@
 struct host_watch {
     struct event_base *base;
     struct rooms rooms;
-    struct dead_hosts *hosts; /* NULL: dead-host = fail */
-    char *cluster;            /* that is known */
+    struct dead_hosts *hosts;         /* NULL: dead-host = fail */
+    struct dead_hosts_memory *memory; /* NULL: a restart forgets */
+    bool recalled;                    /* what it knew at the start */
+    char *cluster;                    /* that is known */
     struct event *timer;
     int64_t answer_timeout_ms;
     int min_online_nodes;
@@ -98,6 +101,7 @@ static bool take(struct host_watch *watch, struct json_object *nodes, struct jso
     sample.asked_ms = asked_ms;
     sample.came_ms = came_ms;
     dead_hosts_take(watch->hosts, &sample);
+    dead_hosts_memory_keep(watch->memory, watch->hosts);
     watch->hurries = may_still_be_fenced(watch, &sample);
     bool whole = sample.majority && sample.ha_read;
     if (whole)
@@ -254,18 +258,23 @@ bool host_watch_set_config(struct host_watch *watch, const struct config *config
     if (!watch->hosts)
         return false;
     watch->cluster = TAKE(cluster);
+    if (watch->recalled)
+        dead_hosts_memory_use(watch->memory, watch->cluster);
+    else
+        dead_hosts_memory_recall(watch->memory, watch->hosts, watch->cluster);
+    watch->recalled = true;
     arm(watch, 0);
     return true;
 }
 
 struct host_watch *host_watch_new(struct event_base *base, const struct rooms *rooms,
-                                  const struct config *config)
+                                  struct dead_hosts_memory *memory, const struct config *config)
 {
     struct host_watch *watch = calloc(1, sizeof(*watch));
 
     if (!watch)
         return NULL;
-    *watch = (struct host_watch){.base = base, .rooms = *rooms};
+    *watch = (struct host_watch){.base = base, .rooms = *rooms, .memory = memory};
     watch->timer = event_new(base, -1, 0, on_timer, watch);
     if (!watch->timer || !host_watch_set_config(watch, config)) {
         host_watch_free(watch);

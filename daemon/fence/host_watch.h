@@ -16,15 +16,17 @@
 #include <stdint.h>
 
 struct api_result;
+struct dead_hosts_memory;
 struct host_watch;
 
 #define HOST_WATCH_REST_MS  10000 /* between two samples: two of them fit into DEAD_HOSTS_GAP_MS */
 #define HOST_WATCH_HURRY_MS 5000  /* the same while a host that has left may still turn out to be fenced */
 #define HOST_WATCH_AGAIN_MS 2000  /* after one that failed */
 
-/* All is borrowed. NULL: no memory. */
+/* All is borrowed; `memory` NULL: a restart forgets all. At the start, for it reads files. NULL: no memory.
+ */
 struct host_watch *host_watch_new(struct event_base *base, const struct rooms *rooms,
-                                  const struct config *config);
+                                  struct dead_hosts_memory *memory, const struct config *config);
 void host_watch_free(struct host_watch *watch); /* NULL is fine */
 /* After a reload: false if memory ran out; then nothing is known of any host. */
 bool host_watch_set_config(struct host_watch *watch, const struct config *config);

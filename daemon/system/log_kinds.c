@@ -36,6 +36,7 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_ALIAS_UNMATCHED] = {"alias-unmatched", "cd40d64514a8477c97da4aa96cab74d6", LOG_WARNING},
     [KIND_ALIAS_TWICE] = {"alias-twice", "04f69f04e03f42308095c27101a73acd", LOG_WARNING},
     [KIND_NAMES_NOT_KEPT] = {"names-not-kept", "3fa01b487fc24838b0426e886e7d1f6a", LOG_WARNING},
+    [KIND_DEAD_HOSTS_NOT_KEPT] = {"dead-hosts-not-kept", "0c89aab779834918b1c356ebf8baa02b", LOG_WARNING},
     /* own privileges */
     [KIND_PRIVILEGES_FINE] = {"privileges-fine", "9d9132c16fe84b8a8f875f3c3275a9d2", LOG_INFO},
     [KIND_PRIVILEGES_REFUSED] = {"privileges-refused", "d172034db1174d488b26e82ef8c59398", LOG_ERR},

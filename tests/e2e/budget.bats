@@ -3,6 +3,8 @@ bats_require_minimum_version 1.5.0
 
 SCALE=10
 REQUESTS_A_MINUTE=12 HANDSHAKES_A_MINUTE=6
+HA_REQUESTS_A_MINUTE=24 HA_HANDSHAKES_A_MINUTE=12
+IDLE_CONFIG=() IDLE_USERS=()
 TOLD_S=30
 
 setup() {
@@ -12,21 +14,33 @@ setup() {
 }
 teardown() { e2e_teardown; }
 
-# idle_start [CLUSTER.CONF'S LINE…]: three guests, a host each, all of them ready, with the defaults. The guests are stopped: the time since their start
+# idle_start [CLUSTER.CONF'S LINE…]: with the lines of IDLE_CONFIG; three guests, a host each, all of them ready, with the defaults. The guests are stopped: the time since their start
 # would go by another clock. answer-timeout: the machine does not run faster.
 idle_start() {
     sim_users
     sed -i 's/:101,102,103,120:/:101,102,103:/' "$SIM/user.cfg"
+    ((${#IDLE_USERS[@]} == 0)) || printf '%s\n' "${IDLE_USERS[@]}" >>"$SIM/user.cfg"
     printf '%s\n' 'version 9.2.11' 'node pve1' 'node pve2' 'node pve3' 'listen pve1 127.0.0.1:0' 'listen pve2 127.0.0.1:0' \
         'guest 101 qemu pve1 vm101' 'guest 102 qemu pve2 vm102' 'guest 103 qemu pve3 vm103' 'guest 200 qemu pve1 stranger' "$@" >"$SIM/cluster.conf"
     sim_spawn
     sim_ctl idle-ms $((5000 / SCALE))
     BROKER_COMMAND=(env LD_PRELOAD="$BUILD/scaled_clock.so" SCALED_CLOCK=$SCALE "$BUILD/fence_brokerd")
-    broker_start proxmox.visit-interval= proxmox.rehearse-interval= proxmox.answer-timeout=40s
+    broker_start proxmox.visit-interval= proxmox.rehearse-interval= proxmox.answer-timeout=40s "${IDLE_CONFIG[@]}"
     await 20 all_are ready
     await 20 at_rest
 }
 
+# trust_ha_start: the same, where Proxmox HA watches each host
+trust_ha_start() {
+    IDLE_CONFIG=(fence.dead-host=trust-ha)
+    SIM_ARGUMENTS=(--scale 0.1)
+    IDLE_USERS=('role:FenceBrokerHA:Sys.Audit:' 'acl:0:/:fence@pve,fence@pve!broker:FenceBrokerHA:')
+    idle_start 'guest 301 qemu pve1 witness1 running=1 ha=started' 'guest 302 qemu pve2 witness2 running=1 ha=started' \
+        'guest 303 qemu pve3 witness3 running=1 ha=started'
+    await 20 unwatched_are 0
+}
+
+unwatched_are() { scraped | grep -qx "fence_broker_reasons{reason=\"host-unwatched\",verdict=\"ready\"} $1"; }
 scraped() { curl -fsS --max-time 10 --unix-socket "$METRICS" http://localhost/metrics; }
 all_are() { scraped | grep -qx "fence_broker_guests{verdict=\"$1\"} 3"; }
 # both endpoints have had their turns
@@ -53,22 +67,68 @@ told_in_time() {
     ((took <= TOLD_S * 1000 + 500 * SCALE))
 }
 
-@test "P10: at rest, with three guests and two endpoints, a broker keeps within 12 requests and 6 TLS handshakes a minute" {
+# keeps_within REQUESTS HANDSHAKES POLLS: a minute, over so many polls; in 43, about ten minutes, everything is read once
+keeps_within() {
     local began seconds requests handshakes
-    idle_start
     sim_ctl stats reset
     began=$(now_ms)
-    # about ten minutes, in which everything is read once
-    await 120 polled 43
+    await 120 polled "$3"
     requests=$(sim_stat requests) handshakes=$(sim_stat handshakes)
     seconds=$((($(now_ms) - began) * SCALE / 1000))
     sim_ctl stats >&2
     awk -v r="$requests" -v h="$handshakes" -v s="$seconds" 'BEGIN { printf "a minute: %.2f requests, %.2f handshakes\n", r * 60 / s, h * 60 / s }' >&2
-    ((requests * 60 <= REQUESTS_A_MINUTE * seconds))
-    ((handshakes * 60 <= HANDSHAKES_A_MINUTE * seconds))
+    ((requests * 60 <= $1 * seconds))
+    ((handshakes * 60 <= $2 * seconds))
     # the ways of both endpoints are known from what was asked of them
     scraped | grep -cE '^fence_broker_proxmox_endpoint_up\{.*\} 1$' | grep -qx 2
     all_are ready
+}
+
+@test "P10: at rest, with three guests and two endpoints, a broker keeps within 12 requests and 6 TLS handshakes a minute" {
+    idle_start
+    keeps_within "$REQUESTS_A_MINUTE" "$HANDSHAKES_A_MINUTE" 43
+}
+
+# The hosts and Proxmox HA must be looked at twice in 20 seconds, or a host that leaves is not known to have been watched.
+@test "P10: at rest, where Proxmox HA watches each host and dead-host = trust-ha, it keeps within 24 requests and 12 TLS handshakes a minute" {
+    trust_ha_start
+    keeps_within "$HA_REQUESTS_A_MINUTE" "$HA_HANDSHAKES_A_MINUTE" 22
+    unwatched_are 0
+}
+
+# off_by_the_clock PLUG: asks for off by the broker's clock
+off_by_the_clock() { env LD_PRELOAD="$BUILD/scaled_clock.so" SCALED_CLOCK=$SCALE timeout 60 "$BUILD/fence_broker" off "$1" --socket "$SOCKET" </dev/null; }
+
+# dies_and_is_fenced: pve3, and its guest is proven off
+dies_and_is_fenced() {
+    await 20 unwatched_are 0
+    sim_ctl node pve3 dead
+    off_by_the_clock 103
+    grep -q '"host":"pve3","reason":' "$STATE/dead-hosts.jsonl"
+}
+is_back() {
+    sim_ctl node pve3 online
+    await 20 grep -q '"ended":true' "$STATE/dead-hosts.jsonl"
+}
+
+@test "P1: a broker that is restarted knows which host Proxmox HA has fenced, and a host that came back since is none" {
+    local try
+    trust_ha_start
+    # it must look again within 20 s, of which a busy machine has two
+    for try in 1 2 3; do
+        dies_and_is_fenced
+        broker_kill
+        broker_spawn
+        ! off_by_the_clock 103 || break
+        ((try < 3))
+        sim_ctl node pve3 online
+    done
+    is_back
+    sim_ctl node pve3 dead
+    broker_kill
+    broker_spawn
+    ! off_by_the_clock 103 2>"$T/said"
+    grep -q node-offline "$T/said"
 }
 
 lose_power_right() {

@@ -434,7 +434,7 @@ static void restart_broker(void)
         if (written[h] && !dead_hosts_read(play.room, BOOT, records[h], strlen(records[h])))
             property_break("a record can be read", "%s", records[h]);
     }
-    play.next_poll = play.world.now + (int)ha_random(&play.world, 120);
+    play.next_poll = play.world.now + (int)ha_random(&play.world, ha_chance(&play.world, 70) ? 20 : 120);
 }
 
 static void follow_poll(void)

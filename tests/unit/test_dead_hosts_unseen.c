@@ -239,20 +239,16 @@ static void test_fenced_host_is_seen_offline_without_ha_s_status_too(void **stat
     dead_hosts_free(world.room);
 }
 
-static void test_claim_outlasts_a_gap_if_the_lrm_wrote_nothing(void **state)
+/* The host may have been back, without its LRM: after a boot that did not start it, say. */
+static void test_claim_does_not_outlast_a_gap(void **state)
 {
     (void)state;
     struct world world = world_fenced();
-    pass(&world, 300000);
-    expect(&world, DEAD_HOSTS_UNKNOWN, DEAD_HOSTS_NO_MAJORITY);
+    pass(&world, DEAD_HOSTS_GAP_MS);
     see(&world);
     expect(&world, DEAD_HOSTS_FENCED, DEAD_HOSTS_NOTHING);
-    pass(&world, DEAD_HOSTS_RECALL_MS + 1000);
-    see(&world);
-    expect_never(&world, DEAD_HOSTS_UNSEEN);
-    world = world_fenced();
-    world.timestamp_s = 0;
-    pass(&world, 300000);
+    pass(&world, DEAD_HOSTS_GAP_MS + 1000);
+    expect(&world, DEAD_HOSTS_UNKNOWN, DEAD_HOSTS_NO_MAJORITY);
     see(&world);
     expect_never(&world, DEAD_HOSTS_UNSEEN);
 }
@@ -365,18 +361,29 @@ static void test_more_hosts_and_services_than_there_is_room_for(void **state)
 
 /* ---- over a restart ---- */
 
-#define BOOT "0b1f6b32-6a44-4f33-9d9c-0a3a4b1f0c11"
+#define HERE "0b1f6b32-6a44-4f33-9d9c-0a3a4b1f0c11.0011223344556677"
 
 static bool write_record(const struct world *world, char record[static DEAD_HOSTS_RECORD_MAX])
 {
-    return dead_hosts_write(world->room, "pve2", BOOT, record);
+    return dead_hosts_write(world->room, "pve2", HERE, record);
 }
 
 static bool read_record(struct world *world, const char *record)
 {
     dead_hosts_free(world->room);
     world->room = dead_hosts_new();
-    return dead_hosts_read(world->room, BOOT, record, strlen(record));
+    return dead_hosts_read(world->room, HERE, record, strlen(record));
+}
+
+/* Fenced, and the broker has just been restarted. */
+static struct world world_restarted(void)
+{
+    char record[DEAD_HOSTS_RECORD_MAX];
+    struct world world = world_fenced();
+
+    assert_true(write_record(&world, record));
+    assert_true(read_record(&world, record));
+    return world;
 }
 
 static void test_fenced_host_is_remembered_over_a_restart(void **state)
@@ -388,45 +395,107 @@ static void test_fenced_host_is_remembered_over_a_restart(void **state)
     assert_true(write_record(&world, record));
     assert_true(read_record(&world, record));
     expect(&world, DEAD_HOSTS_UNKNOWN, DEAD_HOSTS_NO_MAJORITY); /* not before it is seen offline */
+    assert_false(write_record(&world, record));                 /* nor is it written again */
     world.ha_read = false;
     poll(&world, ROUND_MS);
     expect(&world, DEAD_HOSTS_UNKNOWN, DEAD_HOSTS_HA_NOT_READ); /* nor before its LRM's timestamp is */
     world.ha_read = true;
-    pass(&world, 300000);
-    see(&world);
+    poll(&world, ROUND_MS);
     expect(&world, DEAD_HOSTS_FENCED, DEAD_HOSTS_NOTHING);
     assert_int_equal(ask(&world).left_ms, before.left_ms);
     assert_int_equal(ask(&world).fenced_ms, before.fenced_ms);
     assert_int_equal(ask(&world).reason, before.reason);
+    assert_true(write_record(&world, record));
     dead_hosts_free(world.room);
 }
 
-static void test_record_does_not_count_for_a_host_that_was_back(void **state)
+static void test_restart_host_was_back_and_its_lrm_wrote(void **state)
 {
     (void)state;
-    char record[DEAD_HOSTS_RECORD_MAX];
-    struct world world = world_fenced();
-    assert_true(write_record(&world, record));
+    struct world world = world_restarted();
     world.timestamp_s += 60;
-    assert_true(read_record(&world, record));
     poll(&world, ROUND_MS);
     expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
 
-    world = world_fenced();
-    assert_true(write_record(&world, record));
-    assert_true(read_record(&world, record));
-    pass(&world, DEAD_HOSTS_RECALL_MS + 1000);
+/* It may have been back, without its LRM: after a boot that did not start it, say. */
+static void test_restart_took_longer_than_two_samples_are_apart(void **state)
+{
+    (void)state;
+    struct world world = world_restarted();
+    pass(&world, DEAD_HOSTS_GAP_MS);
+    see(&world);
+    expect(&world, DEAD_HOSTS_FENCED, DEAD_HOSTS_NOTHING);
+    dead_hosts_free(world.room);
+    world = world_restarted();
+    pass(&world, DEAD_HOSTS_GAP_MS + 1000);
     see(&world);
     expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
 
-    world = world_fenced();
-    assert_true(write_record(&world, record));
-    assert_true(read_record(&world, record));
+static void test_restart_in_a_pause_in_which_our_own_clock_stood_still(void **state)
+{
+    (void)state;
+    struct world world = world_restarted();
+    world.clock_s += 300; /* a snapshot of this guest, say */
+    poll(&world, ROUND_MS);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
+static void test_restart_record_of_a_time_to_come(void **state)
+{
+    (void)state;
+    struct world world = world_restarted();
+    world.now_ms -= 60000; /* this guest was rolled back, and the disk of its state was not */
+    see(&world);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
+static void test_restart_host_is_online(void **state)
+{
+    (void)state;
+    struct world world = world_restarted();
     world.online = true;
     poll(&world, ROUND_MS);
     set_lost(&world);
     poll(&world, ROUND_MS);
     expect_never(&world, DEAD_HOSTS_UNWATCHED);
+}
+
+static void test_restart_host_is_no_member_any_more(void **state)
+{
+    (void)state;
+    struct world world = world_restarted();
+    world.unlisted = true;
+    poll(&world, ROUND_MS);
+    world.unlisted = false;
+    poll(&world, ROUND_MS);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
+static void test_restart_minority_sees_it_offline(void **state)
+{
+    (void)state;
+    struct world world = world_restarted();
+    world.majority = false;
+    poll(&world, ROUND_MS);
+    expect(&world, DEAD_HOSTS_UNKNOWN, DEAD_HOSTS_NO_MAJORITY);
+    world.majority = true;
+    pass(&world, ROUND_MS + 1000);
+    see(&world);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
+/* It was seen online after the record, and left again. */
+static void test_restart_record_that_was_ended(void **state)
+{
+    (void)state;
+    char end[DEAD_HOSTS_RECORD_MAX];
+    struct world world = world_restarted();
+    assert_true(dead_hosts_write_end("pve2", HERE, end));
+    assert_true(dead_hosts_read(world.room, HERE, end, strlen(end)));
+    poll(&world, ROUND_MS);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
 }
 
 static void test_evidence_under_way_is_not_written_down(void **state)
@@ -440,8 +509,13 @@ static void test_evidence_under_way_is_not_written_down(void **state)
     world.timestamp_s = 0; /* nothing to know a return by */
     poll(&world, ROUND_MS);
     assert_true(write_record(&world, record)); /* that of the first sample without it counts */
+    world.clock_s = START_S - 1000;            /* nothing to know a pause by */
+    poll(&world, ROUND_MS);
+    assert_false(write_record(&world, record));
     dead_hosts_free(world.room);
 }
+
+#define REST "\"reason\":\"recovered\",\"left\":1,\"fenced\":2,\"seen\":3,\"lrm\":4,\"newest\":5}"
 
 static void test_records_that_are_not_ours(void **state)
 {
@@ -450,28 +524,27 @@ static void test_records_that_are_not_ours(void **state)
         "",
         "{}",
         "null",
-        "{\"v\":2,\"boot\":\"" BOOT
-        "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,\"seen\":3,\"lrm\":4}",
-        "{\"v\":1,\"boot\":\"another\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,"
+        "{\"v\":1,\"where\":\"" HERE "\",\"host\":\"pve2\"," REST,
+        "{\"v\":3,\"where\":\"" HERE "\",\"host\":\"pve2\"," REST,
+        "{\"v\":2,\"where\":\"another boot\",\"host\":\"pve2\"," REST,
+        "{\"v\":2,\"where\":\"0b1f6b32-6a44-4f33-9d9c-0a3a4b1f0c11.another\",\"host\":\"pve2\"," REST,
+        "{\"v\":2,\"where\":\"" HERE "\",\"host\":\"\"," REST,
+        "{\"v\":2,\"where\":\"" HERE "\",\"host\":\"pve2\",\"reason\":\"rumour\",\"left\":1,\"fenced\":2,"
+        "\"seen\":3,\"lrm\":4,\"newest\":5}",
+        "{\"v\":2,\"where\":\"" HERE "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":3,\"fenced\":2,"
+        "\"seen\":3,\"lrm\":4,\"newest\":5}",
+        "{\"v\":2,\"where\":\"" HERE "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,"
+        "\"seen\":3,\"lrm\":0,\"newest\":5}",
+        "{\"v\":2,\"where\":\"" HERE "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,"
         "\"seen\":3,\"lrm\":4}",
-        "{\"v\":1,\"boot\":\"" BOOT
-        "\",\"host\":\"pve2\",\"reason\":\"rumour\",\"left\":1,\"fenced\":2,\"seen\":3,\"lrm\":4}",
-        "{\"v\":1,\"boot\":\"" BOOT
-        "\",\"host\":\"\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,\"seen\":3,\"lrm\":4}",
-        "{\"v\":1,\"boot\":\"" BOOT
-        "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":3,\"fenced\":2,\"seen\":3,\"lrm\":4}",
-        "{\"v\":1,\"boot\":\"" BOOT
-        "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,\"seen\":3,\"lrm\":0}",
     };
     struct world world = world_new();
     for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
         assert_false(read_record(&world, records[i]));
-    char record[] =
-        "{\"v\":1,\"boot\":\"" BOOT
-        "\",\"host\":\"pve2\",\"reason\":\"recovered\",\"left\":1,\"fenced\":2,\"seen\":3,\"lrm\":4}";
+    static const char record[] = "{\"v\":2,\"where\":\"" HERE "\",\"host\":\"pve2\"," REST;
     assert_true(read_record(&world, record));
     see(&world);
-    assert_false(dead_hosts_read(world.room, BOOT, record, strlen(record))); /* too late */
+    assert_false(dead_hosts_read(world.room, HERE, record, strlen(record))); /* too late */
     dead_hosts_free(world.room);
 }
 
@@ -496,14 +569,21 @@ int main(void)
         cmocka_unit_test(test_minority_s_own_hosts_are_not_offline),
         cmocka_unit_test(test_without_ha_s_status_there_is_no_evidence),
         cmocka_unit_test(test_fenced_host_is_seen_offline_without_ha_s_status_too),
-        cmocka_unit_test(test_claim_outlasts_a_gap_if_the_lrm_wrote_nothing),
+        cmocka_unit_test(test_claim_does_not_outlast_a_gap),
         cmocka_unit_test(test_slow_answers_count_for_the_shorter_time),
         cmocka_unit_test(test_late_answer_changes_nothing_of_a_host_that_is_offline),
         cmocka_unit_test(test_words_of_an_lrm),
         cmocka_unit_test(test_only_known_words_mean_armed),
         cmocka_unit_test(test_more_hosts_and_services_than_there_is_room_for),
         cmocka_unit_test(test_fenced_host_is_remembered_over_a_restart),
-        cmocka_unit_test(test_record_does_not_count_for_a_host_that_was_back),
+        cmocka_unit_test(test_restart_host_was_back_and_its_lrm_wrote),
+        cmocka_unit_test(test_restart_took_longer_than_two_samples_are_apart),
+        cmocka_unit_test(test_restart_in_a_pause_in_which_our_own_clock_stood_still),
+        cmocka_unit_test(test_restart_record_of_a_time_to_come),
+        cmocka_unit_test(test_restart_host_is_online),
+        cmocka_unit_test(test_restart_host_is_no_member_any_more),
+        cmocka_unit_test(test_restart_minority_sees_it_offline),
+        cmocka_unit_test(test_restart_record_that_was_ended),
         cmocka_unit_test(test_evidence_under_way_is_not_written_down),
         cmocka_unit_test(test_records_that_are_not_ours),
     };
