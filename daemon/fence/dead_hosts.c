@@ -436,10 +436,24 @@ static struct dead_hosts_answer of_unknown(const struct dead_hosts *room, const 
     return answer;
 }
 
+/* Fenced when the broker was ended: the first sample says whether it still is. Who asks before may wait. */
+static struct dead_hosts_answer of_recalled(const struct dead_host *host)
+{
+    return (struct dead_hosts_answer){
+        .state = DEAD_HOSTS_OFFLINE,
+        .missing = DEAD_HOSTS_TIME,
+        .watched = true,
+        .left_ms = host->left_ms,
+        .due_ms = host->seen_ms + DEAD_HOSTS_GAP_MS,
+    };
+}
+
 struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const char *name, int64_t now_ms)
 {
     const struct dead_host *host = dead_hosts_find(room, name);
 
+    if (host && host->recalled && now_ms >= host->seen_ms && now_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS)
+        return of_recalled(host);
     if (!host || host->state == DEAD_HOSTS_UNKNOWN || host->recalled ||
         now_ms - host->seen_ms > DEAD_HOSTS_GAP_MS)
         return of_unknown(room, host, now_ms);
