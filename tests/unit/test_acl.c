@@ -255,7 +255,7 @@ static struct figures run_cases(const char *path, const char *const *truths, siz
     size_t size = 0, count = 0;
     ssize_t length;
     struct figures figures = {0};
-    snprintf(command, sizeof(command), "gzip -dc %s", path);
+    snprintf(command, sizeof(command), "gzip -dcf '%s'", path);
     FILE *in = popen(command, "re");
     assert_non_null(in);
     while ((length = getline(&line, &size, in)) > 0) {
@@ -267,7 +267,8 @@ static struct figures run_cases(const char *path, const char *const *truths, siz
     }
     free(line);
     assert_int_equal(pclose(in), 0);
-    assert_int_equal(count, cases);
+    if (cases)
+        assert_int_equal(count, cases);
     print_message(
         "%s: %zu cases, %zu cells of user, node and right: %zu agree, %zu are narrower and told, %zu "
         "narrower and untold, %zu wider\n",
@@ -426,8 +427,22 @@ static void test_roles_in_circles_and_broken_documents_are_refused(void **state)
     }
 }
 
-int main(void)
+/* test_acl FILE...: the tables of other such files */
+static int compare_files(char *const *paths)
 {
+    size_t wrong = 0;
+    for (; *paths; paths++) {
+        struct figures figures =
+            run_cases(*paths, (const char *const[]){"truth", "truth_before", "truth_after", NULL}, 0);
+        wrong += figures.wider + figures.untold;
+    }
+    return wrong > 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return compare_files(argv + 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_todays_form_never_gives_more_than_pacemaker),
         cmocka_unit_test(test_the_older_form_never_gives_more_before_or_after_its_upgrade),
