@@ -225,14 +225,24 @@ static void examine(struct cluster *cluster, const char *socket)
         cluster_judge_two(cluster);
 }
 
-void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms)
+static bool has_access_rules(const struct cib *cib)
 {
+    const struct _xmlNode *root = (const struct _xmlNode *)cib->document;
+    for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
+        if (cib_is(node, "acl_target") || cib_is(node, "acl_group") || cib_is(node, "acl_user"))
+            return true;
+    return false;
+}
+
+bool cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms)
+{
+    bool rules = false;
     struct cluster cluster = {.report = report,
                               .deadline_ms = deadline_ms > 0 ? deadline_ms : CLUSTER_USUAL_MS};
     struct failure failure = {0};
     if (!tool_exists(TOOL)) {
         cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not checked: Pacemaker's " TOOL " is not installed here");
-        return;
+        return false;
     }
     if (cib_query(&cluster.cib, CIB_WAIT_MS, &failure) < 0) {
         cluster_say(&cluster, DIAGNOSIS_SKIPPED, "not checked: %s",
@@ -240,6 +250,7 @@ void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadl
         cluster_hint(&cluster, "%s", failure.hint ? failure.hint : "free some memory");
     } else {
         examine(&cluster, socket);
+        rules = has_access_rules(&cluster.cib);
     }
     failure_clear(&failure);
     for (size_t i = 0; i < cluster.device_count; i++)
@@ -248,4 +259,5 @@ void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadl
     cluster_clear_targets(&cluster);
     plugs_clear(&cluster.plugs);
     cib_clear(&cluster.cib);
+    return rules;
 }

@@ -1,9 +1,12 @@
 /* The doctor's look at Pacemaker on this node. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "fence/diagnosis.h"
 
 /* Looks at the set-up of Pacemaker, as the caller, and holds it against what the broker at `socket` knows;
  * NULL: none is asked, and only what needs none is looked at. Adds its findings behind the others.
  * `deadline_ms`: of the broker's operations, if it is not asked; 0: not known. */
-void cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms);
+/* True: Pacemaker answered, and its configuration has access rules. */
+bool cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms);

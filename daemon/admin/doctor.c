@@ -109,8 +109,8 @@ static int report(const struct options *options, struct failure *failure)
         failure->told = true;
         return -1;
     }
-    cluster_examine(&diagnosis, daemon ? socket : NULL, deadline_ms);
-    cluster_compare_access(&diagnosis, config ? config : SETTINGS_DEFAULT_PATH, daemon ? socket : NULL);
+    if (cluster_examine(&diagnosis, daemon ? socket : NULL, deadline_ms))
+        cluster_compare_access(&diagnosis, config ? config : SETTINGS_DEFAULT_PATH, daemon ? socket : NULL);
     return print(&diagnosis, daemon, options->json, failure);
 }
 
