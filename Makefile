@@ -136,6 +136,12 @@ $(BENCH_BIN): $(B)/bench/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,libcurl)
+# the daemon's rooms over a clock and a Proxmox of its own
+FLEET_BIN := $(B)/bench/fleet
+$(FLEET_BIN): $(B)/obj/tests/bench/fleet.o $(B)/rooms.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(PKGS_DAEMON))
 $(B)/client.a: $(CLIENT_ROOMS_OBJ)
 $(B)/rooms.a: $(ROOMS_OBJ)
 $(B)/client.a $(B)/rooms.a:
@@ -164,9 +170,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC)
 	$(Q)$(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 -include $(patsubst %.o,%.d,$(DAEMON_OBJ) $(ADMIN_OBJ) $(CLIENT_OBJ) $(PVESIM_OBJ) $(SHIFTED_OBJ) $(call obj,$(UNIT_SRC)) $(B)/obj/tests/tables.o \
-         $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(wildcard tests/dead_hosts/*.c)))
+         $(FLEET_BIN:$(B)/%=$(B)/obj/tests/%.o) $(BENCH_BIN:$(B)/%=$(B)/obj/tests/%.o) $(call obj,$(wildcard tests/dead_hosts/*.c)))
 
-unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so $(B)/scaled_clock.so)
+unit: $(UNIT_BIN) $(PROOFS_OBJ) $(B)/tables $(B)/shifted/fence_brokerd $(BENCH_BIN) $(FLEET_BIN) $(DEAD_HOSTS_BIN) $(if $(SAN),,$(B)/failing_malloc.so $(B)/scaled_clock.so)
 
 # memory that runs out, a clock that runs faster; to be preloaded (sanitizers have a malloc() of their own)
 $(B)/%.so: tests/e2e/%.c $(B)/flags
@@ -251,9 +257,9 @@ check-cluster: deps
 	@$(SUDO) env BUILD=$(B) CI=$(CI) tests/cluster/run $(WHAT)
 
 # every part says what it kept, and all are run; each can be run alone: BUILD=build tests/bench/PART
-BENCH_PARTS := run floor parallel inventory load rush idle instructions audit cluster
+BENCH_PARTS := run floor parallel inventory load rush idle fleet instructions audit cluster
 bench: deps
-	+@$(MAKE) --no-print-directory all $(BENCH_BIN)
+	+@$(MAKE) --no-print-directory all $(BENCH_BIN) $(FLEET_BIN)
 	@failed=; for part in $(BENCH_PARTS); do $(SUDO) env BUILD=$(B) tests/bench/$$part || failed="$$failed $$part"; done; \
 	    [ -z "$$failed" ] || { echo "not kept, or failed:$$failed"; exit 1; }
 

@@ -54,8 +54,10 @@ struct rehearsals {
     struct demand *demands;
     uint64_t last_id;
     struct flight flight;
-    int64_t sent_ms; /* the last attempt; 0: none yet */
-    bool at_round;   /* a round of polls has just ended */
+    int64_t sent_ms;        /* the last attempt; 0: none yet */
+    int64_t eased_until_ms; /* nobody has a turn before */
+    bool at_round;          /* a round of polls has just ended */
+    bool polls_fail;        /* the last round has failed */
     bool ended, stopping;
     struct error alarm;
 };
@@ -166,6 +168,9 @@ static void post(struct rehearsals *rehearsals, const struct probe_answer *answe
         .at_ms = clock_boottime_ms(),
         .took_ms = took_ms,
     };
+    const struct evidence_guest *known = evidence_of(rehearsals->rooms.evidence, flight->vmid);
+    if (evidence.error && known && !known->entries[EVIDENCE_REHEARSAL].error)
+        poller_trouble(rehearsals->rooms.poller); /* it was accepted before */
     if (!evidence_rehearsed(rehearsals->rooms.evidence, flight->vmid, &evidence))
         log_info("no memory for what the rehearsal of guest %d has shown", flight->vmid);
     if (answer->http_status == 403)
@@ -193,6 +198,7 @@ static void on_answer(void *context, const struct probe_answer *answer)
     bool unwanted = !answer->sent && answer->error.code == ERROR_ABANDONED;
     struct error error = answer->error;
     flight->sent |= answer->sent;
+    rehearsal_plan_set_first_gap(rehearsals->plan, took_ms * REHEARSAL_FIRST_REST);
     if (again(rehearsals, answer))
         return;
     if (!unwanted)
@@ -345,6 +351,8 @@ static int64_t take_turn(struct rehearsals *rehearsals, int64_t now_ms)
     int64_t wake_ms = INT64_MAX;
     if (rehearsals->ended || rehearsals->stopping)
         return wake_ms;
+    if (now_ms < rehearsals->eased_until_ms)
+        return rehearsals->eased_until_ms;
     int vmid = rehearsal_plan_next(rehearsals->plan, now_ms, is_busy, rehearsals, &wake_ms);
     int64_t tied_ms = wake_ms < INT64_MAX ? tied_to_rounds_ms(rehearsals, wake_ms - now_ms) : 0;
     if (vmid == 0 && rehearsals->at_round && wake_ms - now_ms <= tied_ms / 2)
@@ -413,6 +421,13 @@ void rehearsals_round_ended(struct rehearsals *rehearsals)
     if (inventory)
         rehearsal_plan_follow(rehearsals->plan, inventory);
     expect(rehearsals);
+    bool fail = poller_error(rehearsals->rooms.poller)->code != ERROR_NONE;
+    bool mended = rehearsals->polls_fail && !fail;
+    rehearsals->polls_fail = fail;
+    if (mended)
+        rehearsal_plan_retry(rehearsals->plan);
+    if ((mended || rehearsal_plan_hurries(rehearsals->plan)) && clock_now_ms() >= rehearsals->eased_until_ms)
+        rehearsals->eased_until_ms = clock_now_ms() + poller_ease_ms(rehearsals->rooms.poller);
     rehearsals->at_round = true;
     look_now(rehearsals);
 }

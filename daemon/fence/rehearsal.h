@@ -21,6 +21,7 @@ struct config;
 struct rehearsals;
 
 #define REHEARSAL_ATTEMPTS     2  /* at endpoints that differ, if the first one brings no answer */
+#define REHEARSAL_FIRST_REST   4  /* who was not rehearsed yet waits so many times what the last one took */
 #define REHEARSALS_WAITING_MAX 64 /* on demand, all users together */
 
 /* Starts the recorder of the memory (a child process): call before threads exist. `directory`: of the state;

@@ -29,9 +29,10 @@ struct host {
 struct turn {
     int vmid;
     char host[PVE_NODE_MAX];
-    bool online; /* its host, by the list */
-    bool known;  /* rehearsed there */
-    bool listed; /* by the newest list */
+    bool online;          /* its host, by the list */
+    bool known;           /* rehearsed there */
+    bool listed;          /* by the newest list */
+    struct backoff again; /* after it was not accepted, another turn */
     uint64_t count[PROBE_RESULT_COUNT];
     struct turn *prev, *next;
     UT_hash_handle hh;
@@ -43,7 +44,8 @@ struct rehearsal_plan {
     unsigned count, unknown;
     int64_t interval_ms;
     int64_t began_ms; /* the last one; 0: none yet */
-    unsigned apart;   /* thousandths of a gap that the next turn comes earlier */
+    int64_t first_gap_ms;
+    unsigned apart; /* thousandths of a gap that the next turn comes earlier */
     struct backoff all;
 };
 
@@ -186,7 +188,28 @@ static int64_t gap_before_ms(const struct rehearsal_plan *plan, const struct tur
     int64_t gap = rehearsal_plan_gap_ms(plan);
     if (turn->known)
         return gap - gap * plan->apart / 1000;
-    return gap > REHEARSAL_GAP_FIRST_MS ? REHEARSAL_GAP_FIRST_MS : gap;
+    return gap > plan->first_gap_ms ? plan->first_gap_ms : gap;
+}
+
+void rehearsal_plan_set_first_gap(struct rehearsal_plan *plan, int64_t gap_ms)
+{
+    plan->first_gap_ms = gap_ms > REHEARSAL_GAP_FIRST_MS ? gap_ms : REHEARSAL_GAP_FIRST_MS;
+}
+
+bool rehearsal_plan_hurries(const struct rehearsal_plan *plan)
+{
+    return plan->unknown > 0;
+}
+
+void rehearsal_plan_retry(struct rehearsal_plan *plan)
+{
+    struct host *host, *next;
+    struct turn *turn;
+    HASH_ITER (hh, plan->hosts, host, next)
+        host->backoff.until_ms = 0;
+    DL_FOREACH (plan->queue, turn)
+        turn->again.until_ms = 0;
+    plan->all = (struct backoff){0};
 }
 
 void rehearsal_plan_set_apart(struct rehearsal_plan *plan, unsigned thousandths)
@@ -230,6 +253,28 @@ static const struct turn *first_free(const struct rehearsal_plan *plan, int64_t 
     return chosen;
 }
 
+/* The first that was not accepted, and may have another turn now; NULL: none. *due_ms: when the next one may.
+ */
+static const struct turn *first_again(const struct rehearsal_plan *plan, int64_t now_ms,
+                                      rehearsal_busy_fn *busy, void *context, int64_t *due_ms)
+{
+    const struct turn *turn;
+    int64_t least_ms = plan->began_ms + plan->first_gap_ms;
+    *due_ms = INT64_MAX;
+    DL_FOREACH (plan->queue, turn) {
+        if (!turn->online || turn->again.failures == 0)
+            continue;
+        const struct host *host = host_of(plan, turn->host);
+        int64_t when_ms = turn->again.until_ms > least_ms ? turn->again.until_ms : least_ms;
+        when_ms = host && host->backoff.until_ms > when_ms ? host->backoff.until_ms : when_ms;
+        if (when_ms <= now_ms && !busy(context, turn->vmid))
+            return turn;
+        if (when_ms > now_ms && when_ms < *due_ms)
+            *due_ms = when_ms;
+    }
+    return NULL;
+}
+
 int rehearsal_plan_next(const struct rehearsal_plan *plan, int64_t now_ms, rehearsal_busy_fn *busy,
                         void *context, int64_t *wake_ms)
 {
@@ -247,10 +292,13 @@ int rehearsal_plan_next(const struct rehearsal_plan *plan, int64_t now_ms, rehea
         *wake_ms = free_ms < look_ms ? free_ms : look_ms;
         return 0;
     }
-    int64_t due_ms = plan->began_ms ? plan->began_ms + gap_before_ms(plan, turn) : now_ms;
+    int64_t due_ms = plan->began_ms ? plan->began_ms + gap_before_ms(plan, turn) : now_ms, again_ms;
     if (due_ms <= now_ms)
         return turn->vmid;
-    *wake_ms = due_ms;
+    turn = first_again(plan, now_ms, busy, context, &again_ms);
+    if (turn)
+        return turn->vmid;
+    *wake_ms = due_ms < again_ms ? due_ms : again_ms;
     return 0;
 }
 
@@ -280,6 +328,10 @@ void rehearsal_plan_ended(struct rehearsal_plan *plan, int vmid, enum probe_resu
     if (!turn)
         return;
     set_known(plan, turn, true);
+    if (result == PROBE_ACCEPTED)
+        turn->again = (struct backoff){0};
+    else
+        fail(plan, &turn->again, now_ms);
     if (result == PROBE_UNANSWERED)
         host_failed(plan, turn->host, now_ms);
     else
@@ -302,7 +354,10 @@ void rehearsal_plan_set_interval(struct rehearsal_plan *plan, int64_t interval_m
 
 struct rehearsal_plan *rehearsal_plan_new(void)
 {
-    return calloc(1, sizeof(struct rehearsal_plan));
+    struct rehearsal_plan *plan = calloc(1, sizeof(*plan));
+    if (plan)
+        rehearsal_plan_set_first_gap(plan, 0);
+    return plan;
 }
 
 void rehearsal_plan_free(struct rehearsal_plan *plan)

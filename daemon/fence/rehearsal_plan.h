@@ -1,7 +1,8 @@
 /*
  * When and whom to rehearse next; pure. Guests take turns, evenly over the interval; many guests stretch it
  * to a rate that has a name. Who was never rehearsed, or moved to another host since, comes first. What
- * cannot be reached is asked more and more seldom.
+ * cannot be reached is asked more and more seldom; who was not accepted has another turn before its time, the
+ * same way.
  */
 #pragma once
 
@@ -32,6 +33,15 @@ void rehearsal_plan_set_apart(struct rehearsal_plan *plan, unsigned thousandths)
 
 /* How often each guest has its turn: the interval, or longer for many guests; 0: never. */
 int64_t rehearsal_plan_period_ms(const struct rehearsal_plan *plan);
+
+/* Who was not rehearsed yet follows another one after so long at the earliest; REHEARSAL_GAP_FIRST_MS at
+ * least. */
+void rehearsal_plan_set_first_gap(struct rehearsal_plan *plan, int64_t gap_ms);
+/* What has failed may have ended with what ends now: those that were not accepted have another turn soon. */
+void rehearsal_plan_retry(struct rehearsal_plan *plan);
+
+/* There are guests that were not rehearsed yet: their turns follow each other quickly. */
+bool rehearsal_plan_hurries(const struct rehearsal_plan *plan);
 
 /* Between the turns of two guests. */
 int64_t rehearsal_plan_gap_ms(const struct rehearsal_plan *plan);

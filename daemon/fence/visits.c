@@ -8,6 +8,7 @@
 
 #include "fence/engine.h"
 #include "fence/step.h"
+#include "fence/visits_hosts.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
@@ -19,8 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 /* Shorter than the answer's time-out by this, a silence is not held against the endpoint: it asked another
  * host for us, and that one may be the silent one. */
@@ -40,13 +39,6 @@ struct visit {
     uint64_t avoid; /* endpoints by which the first attempt failed; 0: this is the first one */
 };
 
-/* When it last answered for a guest, and when it last failed to. */
-struct host {
-    char name[PVE_NODE_MAX];
-    int64_t answered_ms, failed_ms;
-    UT_hash_handle hh;
-};
-
 struct visits {
     struct event_base *base;
     struct rooms rooms;
@@ -54,8 +46,11 @@ struct visits {
     int64_t round_ms; /* when the last round of polls ended */
     struct event *timer;
     struct visit under_way[VISITS_AT_ONCE];
-    struct host *hosts;
-    bool sooner; /* hosts are visited a round sooner, once: all brokers have begun with this one */
+    struct visits_host *hosts;
+    int64_t took_ms;        /* the last answer */
+    int64_t eased_until_ms; /* nobody is visited before */
+    bool polls_fail;        /* the last round has failed */
+    bool sooner;            /* hosts are visited a round sooner, once: all brokers have begun with this one */
     bool plan_due;
     int *plan; /* VMIDs; 0: done */
     size_t planned, done;
@@ -88,52 +83,19 @@ static bool can_be_read(const struct visits *visits, const struct inventory *inv
 
 static void arm(struct visits *visits, int64_t gap_ms);
 
-static struct host *host_of(const struct visits *visits, const char *name)
+/* took_ms -1: it did not answer. Without memory its guests wait for their turns. */
+static void note_host(struct visits *visits, const char *name, int64_t took_ms)
 {
-    struct host *host = NULL;
-
-    HASH_FIND_STR(visits->hosts, name, host);
-    return host;
+    if (visits_host_note(&visits->hosts, name, took_ms, clock_boottime_ms()))
+        arm(visits, VISITS_HURRY_MS); /* its other guests are urgent now */
 }
 
-static struct host *add_host(struct visits *visits, const char *name)
+/* Its rehearsal, which its host answers, too, went well after a visit that did not. */
+static bool accepted_since(const struct evidence_guest *known, const char *node)
 {
-    struct host *host = calloc(1, sizeof(*host));
+    const struct evidence_entry *entry = &known->entries[EVIDENCE_REHEARSAL];
 
-    if (!host)
-        return NULL;
-    snprintf(host->name, sizeof(host->name), "%s", name);
-    HASH_ADD_STR(visits->hosts, name, host);
-    if (host->hh.tbl)
-        return host;
-    free(host);
-    return NULL;
-}
-
-/* Without memory its guests wait for their turns. */
-static void note_host(struct visits *visits, const char *name, bool answered)
-{
-    struct host *host = host_of(visits, name);
-    bool changed = !host || (host->failed_ms > host->answered_ms) == answered;
-
-    if (!host && !(host = add_host(visits, name)))
-        return;
-    *(answered ? &host->answered_ms : &host->failed_ms) = clock_boottime_ms();
-    if (changed) /* its other guests are urgent now */
-        arm(visits, VISITS_HURRY_MS);
-}
-
-/* Those that are not online, or not there: INVENTORY_HOSTS_MAX remain at most. */
-static void forget_hosts(struct visits *visits, const struct inventory *inventory)
-{
-    struct host *host, *next;
-
-    HASH_ITER (hh, visits->hosts, host, next) {
-        if (inventory && inventory_node_online(inventory, host->name))
-            continue;
-        HASH_DEL(visits->hosts, host);
-        free(host);
-    }
+    return entry->at_ms > known->tried_ms && !entry->error && entry->node && strcmp(entry->node, node) == 0;
 }
 
 /* Since it was asked for, its host has fallen silent for another guest, or has come back. */
@@ -141,10 +103,12 @@ static bool host_has_changed(const struct visits *visits, const char *node,
                              const struct evidence_guest *known)
 {
     const struct evidence_entry *entry = &known->entries[EVIDENCE_STATUS];
-    const struct host *host = host_of(visits, node);
+    const struct visits_host *host = visits_host_of(visits->hosts, node);
 
     if (!host || !entry->at_ms)
         return false;
+    if (entry->error && accepted_since(known, node))
+        return true;
     return entry->error ? host->answered_ms > known->tried_ms && host->answered_ms > host->failed_ms
                         : host->failed_ms > known->tried_ms && host->failed_ms > host->answered_ms;
 }
@@ -160,6 +124,8 @@ static bool is_urgent(const struct visits *visits, const struct guest *guest,
         return true;
     if (known && (known->remains_since_ms || host_has_changed(visits, guest->node, known)))
         return true;
+    if (known && visits_host_rest(visits->hosts, guest->node) > 1)
+        return false;
     for (enum evidence_kind kind = EVIDENCE_STATUS; kind <= EVIDENCE_CONFIG; kind++) {
         if (evidence_state(visits->rooms.evidence, known, kind, guest->node, clock_boottime_ms()) ==
             EVIDENCE_MISSING)
@@ -196,14 +162,23 @@ static size_t guest_count(const struct visits *visits)
     return inventory ? inventory_count(inventory) : 0;
 }
 
-/* How often each guest is visited at the moment. */
+static int64_t every_ms(const struct visits *visits, int64_t interval_ms)
+{
+    return visits_period_ms(interval_ms, guest_count(visits)) * poller_checks_backoff(visits->rooms.poller);
+}
+
+/* How often each guest is visited while nobody hurries, … */
+static int64_t calm_pace_ms(const struct visits *visits)
+{
+    return every_ms(visits, visits->interval_ms);
+}
+
+/* … and at the moment. */
 static int64_t pace_ms(const struct visits *visits)
 {
-    int64_t interval_ms = visits->interval_ms;
+    bool hurries = visits->interval_ms > VISITS_HURRIED_MS && poller_hurries(visits->rooms.poller);
 
-    if (interval_ms > VISITS_HURRIED_MS && poller_hurries(visits->rooms.poller))
-        interval_ms = VISITS_HURRIED_MS;
-    return visits_period_ms(interval_ms, guest_count(visits)) * poller_checks_backoff(visits->rooms.poller);
+    return every_ms(visits, hurries ? VISITS_HURRIED_MS : visits->interval_ms);
 }
 
 /* How often a plan is made: with each round, or as often as the visits ask for it. */
@@ -218,18 +193,21 @@ static int64_t plan_every_ms(const struct visits *visits)
 struct candidate {
     const struct guest *guest;
     int64_t tried_ms;
-    int64_t heard_ms; /* its host has answered for it: to a visit, or to a rehearsal */
+    int64_t heard_ms; /* its host has answered for it, or was asked, if it rests: by a visit or a rehearsal */
+    unsigned rest;    /* its host's */
     bool due;
 };
 
 static int64_t heard_of(const struct visits *visits, const struct evidence_guest *known, const char *node)
 {
     int64_t heard_ms = host_is_asked(visits, node) ? clock_boottime_ms() : 0;
+    bool rests = visits_host_rest(visits->hosts, node) > 1;
 
     for (enum evidence_kind kind = 0; known && kind < EVIDENCE_KIND_COUNT; kind++) {
         const struct evidence_entry *entry = &known->entries[kind];
 
-        if (entry->node && !entry->error && strcmp(entry->node, node) == 0 && entry->at_ms > heard_ms)
+        if (entry->node && (rests || !entry->error) && strcmp(entry->node, node) == 0 &&
+            entry->at_ms > heard_ms)
             heard_ms = entry->at_ms;
     }
     return heard_ms;
@@ -250,10 +228,12 @@ static int by_host(const void *a, const void *b)
     return order ? order : by_age(a, b);
 }
 
-/* Of a host that will not have been asked for two polls with the next one, the guest that has waited longest
- * (or any that is due). They are ordered by host. */
-static void mind_hosts(struct candidate *candidates, size_t count, int64_t heard_before_ms)
+/* Of a host that will not have been asked for two polls with the next one (more, if it rests), the guest that
+ * has waited longest (or any that is due). They are ordered by host. */
+static void mind_hosts(struct candidate *candidates, size_t count, int64_t polls_ms, int64_t half_ms)
 {
+    int64_t now_ms = clock_boottime_ms();
+
     for (size_t first = 0, end; first < count; first = end) {
         int64_t heard_ms = 0;
         bool due = false;
@@ -263,14 +243,14 @@ static void mind_hosts(struct candidate *candidates, size_t count, int64_t heard
             heard_ms = candidates[end].heard_ms > heard_ms ? candidates[end].heard_ms : heard_ms;
             due |= candidates[end].due;
         }
-        candidates[first].due |= !due && heard_ms <= heard_before_ms;
+        candidates[first].due |= !due && heard_ms <= now_ms - candidates[first].rest * polls_ms + half_ms;
     }
 }
 
 static size_t gather(const struct visits *visits, struct candidate *candidates)
 {
     const struct inventory *inventory = poller_inventory(visits->rooms.poller);
-    int64_t due_before_ms = clock_boottime_ms() - pace_ms(visits) + plan_every_ms(visits) / 2;
+    int64_t now_ms = clock_boottime_ms(), half_ms = plan_every_ms(visits) / 2, pace = pace_ms(visits);
     size_t count = 0;
 
     for (size_t i = 0; inventory && i < inventory_count(inventory); i++) {
@@ -281,8 +261,10 @@ static size_t gather(const struct visits *visits, struct candidate *candidates)
             continue;
         candidates[count] = (struct candidate){.guest = guest,
                                                .tried_ms = known ? known->tried_ms : 0,
-                                               .heard_ms = heard_of(visits, known, guest->node)};
-        candidates[count].due = candidates[count].tried_ms <= due_before_ms;
+                                               .heard_ms = heard_of(visits, known, guest->node),
+                                               .rest = visits_host_rest(visits->hosts, guest->node)};
+        int64_t due_ms = candidates[count].rest > 1 ? candidates[count].rest * calm_pace_ms(visits) : pace;
+        candidates[count].due = candidates[count].tried_ms <= now_ms - due_ms + half_ms;
         count++;
     }
     return count;
@@ -306,7 +288,7 @@ static void make_plan(struct visits *visits)
     visits->plan_due = false;
     size_t count = gather(visits, candidates);
     qsort(candidates, count, sizeof(*candidates), by_host);
-    mind_hosts(candidates, count, clock_boottime_ms() - (visits->sooner ? 0 : poll_ms) - poll_ms / 2);
+    mind_hosts(candidates, count, (visits->sooner ? 1 : 2) * poll_ms, poll_ms / 2);
     qsort(candidates, count, sizeof(*candidates), by_age);
     for (size_t i = 0; i < count && visits->planned < most; i++) {
         if (candidates[i].due)
@@ -389,11 +371,19 @@ static void arm(struct visits *visits, int64_t gap_ms)
     event_add(visits->timer, &tv);
 }
 
+/* Between those that are urgent: who answers slowly has the more rest. */
+static int64_t hurry_ms(const struct visits *visits)
+{
+    int64_t rest_ms = visits->took_ms * VISITS_HURRY_REST;
+
+    return rest_ms > VISITS_HURRY_MS ? rest_ms : VISITS_HURRY_MS;
+}
+
 /* When to look again, after a visit. */
 static void arm_next(struct visits *visits, bool urgent)
 {
     if (urgent || visits->plan_due || visits->done < visits->planned) {
-        arm(visits, urgent ? VISITS_HURRY_MS : gap_ms_of(visits, visits->planned));
+        arm(visits, urgent ? hurry_ms(visits) : gap_ms_of(visits, visits->planned));
     } else if (pace_ms(visits) < poller_interval_ms(visits->rooms.poller)) {
         visits->plan_due = true;
         arm(visits, pace_ms(visits));
@@ -458,7 +448,8 @@ static bool again(struct visit *visit, const struct api_result *result)
     /* its endpoint, and the time for a second one was over */
     bool not_reached = result->outcome == API_UNSENT && result->endpoint_text && result->endpoint_text[0];
 
-    if (visit->avoid || (result->outcome != API_LOST && !not_reached && !odd))
+    if (visit->avoid || visits_host_rest(visit->visits->hosts, visit->node) > 1 ||
+        (result->outcome != API_LOST && !not_reached && !odd))
         return false;
     visit->avoid = UINT64_C(1) << (result->endpoint & 63);
     ask(visit);
@@ -473,7 +464,7 @@ static void note_failed_status(const struct visit *visit, const struct api_resul
     (void)evidence_remains(visits->rooms.evidence, visit->vmid, false, 0);
     if (result->outcome != API_LOST && result->http_status < 500)
         return;
-    note_host(visits, visit->node, false);
+    note_host(visits, visit->node, -1);
     if (known && !known->entries[EVIDENCE_STATUS].error)
         poller_trouble(visits->rooms.poller);
 }
@@ -526,7 +517,8 @@ static void take_status(struct visit *visit, const struct api_result *result)
     struct pve_status status;
     struct error error = {0};
 
-    note_host(visit->visits, visit->node, true);
+    visit->visits->took_ms = result->received_ms - result->asked_ms;
+    note_host(visit->visits, visit->node, visit->visits->took_ms);
     bool decoded = api_decode_status(result->data, &status);
     bool of_this_guest = decoded && status.vmid == visit->vmid;
     bool remains = of_this_guest && !status.running && step_shows_life(visit->type, &status);
@@ -601,10 +593,14 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     struct visits *visits = context;
     struct visit *visit = can_ask(visits) ? free_visit(visits) : NULL;
     bool urgent = false;
-    const struct guest *guest = visit ? choose_urgent(visits, &urgent) : NULL;
 
     (void)fd;
     (void)what;
+    if (clock_now_ms() < visits->eased_until_ms) {
+        arm(visits, visits->eased_until_ms - clock_now_ms());
+        return;
+    }
+    const struct guest *guest = visit ? choose_urgent(visits, &urgent) : NULL;
     if (visit && !urgent) {
         if (visits->plan_due)
             make_plan(visits);
@@ -622,8 +618,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 static void expect(struct visits *visits)
 {
-    int64_t period_ms = visits_period_ms(visits->interval_ms, guest_count(visits)) *
-                        poller_checks_backoff(visits->rooms.poller);
+    int64_t period_ms = calm_pace_ms(visits);
 
     evidence_expect(visits->rooms.evidence, EVIDENCE_STATUS, period_ms);
     evidence_expect(visits->rooms.evidence, EVIDENCE_CONFIG, VISITS_CONFIG_EVERY * period_ms);
@@ -631,12 +626,20 @@ static void expect(struct visits *visits)
 
 void visits_round_ended(struct visits *visits)
 {
-    bool urgent = false;
+    bool urgent = false, fail = poller_error(visits->rooms.poller)->code != ERROR_NONE;
+    bool mended = visits->polls_fail && !fail;
+    int64_t now_ms = clock_now_ms();
 
     expect(visits);
-    forget_hosts(visits, poller_inventory(visits->rooms.poller));
+    if (mended)
+        visits_hosts_wake(visits->hosts);
+    visits->polls_fail = fail;
+    visits_hosts_forget(&visits->hosts, poller_inventory(visits->rooms.poller));
     visits->round_ms = clock_boottime_ms();
     (void)choose_urgent(visits, &urgent);
+    /* as it may be with all brokers; else the connection that the round has left open is worth more */
+    if ((urgent || mended) && now_ms >= visits->eased_until_ms)
+        visits->eased_until_ms = now_ms + poller_ease_ms(visits->rooms.poller);
     /* a rehearsal that is due goes first: it asks the guest's host, too */
     visits->plan_due = true;
     arm(visits, urgent ? VISITS_HURRY_MS : gap_ms_of(visits, 0));
@@ -689,7 +692,7 @@ void visits_free(struct visits *visits)
     if (!visits)
         return;
     visits_end(visits);
-    forget_hosts(visits, NULL);
+    visits_hosts_forget(&visits->hosts, NULL);
     event_free(visits->timer);
     free(visits->plan);
     free(visits);

@@ -5,6 +5,8 @@
  * and one of each host that nobody has asked for two polls. What came of it is posted as evidence, and told
  * to the engine where an operation has left a doubt.
  *
+ * A host that fails or is slow twice in a row is asked less (visits_hosts.h).
+ *
  * A guest that an operation runs on is left alone (the operation reads it itself), and so is one whose host
  * is offline or that we may not read. Visits fail over once, and blame no endpoint for a host that does not
  * answer.
@@ -29,7 +31,10 @@ struct visits;
 #define VISITS_HURRIED_MS 20000 /* the interval while the poller hurries, if it is longer */
 #define VISITS_CONFIG_EVERY                                                                                  \
     5 /* intervals the configuration is read anew, if the guest was neither moved nor started before */
-#define VISITS_HURRY_MS 20 /* the gap between guests of which nothing is known yet, after the start, say */
+#define VISITS_HURRY_MS                                                                                      \
+    20 /* the gap between guests of which nothing is known yet, after the start, say, …                    \
+        */
+#define VISITS_HURRY_REST 4 /* … and so many times what the last answer took, if that is more */
 
 /* All rooms are borrowed. NULL: no memory. Begins with the first visits_round_ended(). */
 struct visits *visits_new(struct event_base *base, const struct rooms *rooms, int64_t interval_ms,

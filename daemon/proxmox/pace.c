@@ -56,6 +56,7 @@ static void note(struct pace *pace, size_t question, bool bad)
     unsigned *row = &pace->questions[question].bad;
 
     *row = bad ? *row + 1 : 0;
+    pace->questions[question].rounds = 0;
     pace->suffers |= *row > 1;
 }
 
@@ -81,8 +82,11 @@ void pace_round_ended(struct pace *pace)
 {
     bool bad = false;
 
-    for (size_t i = 0; i < PACE_QUESTIONS_MAX; i++)
+    for (size_t i = 0; i < PACE_QUESTIONS_MAX; i++) {
+        if (pace->questions[i].rounds++ >= PACE_FORGET_ROUNDS)
+            pace->questions[i].bad = 0;
         bad |= pace->questions[i].bad > 0;
+    }
     if (pace->suffers && pace->backoff < PACE_BACKOFF_MAX)
         pace->backoff *= 2;
     else if (!bad && pace->backoff > 1)

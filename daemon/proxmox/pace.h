@@ -23,6 +23,8 @@
 #define PACE_SLOW_TIMES         4    /* … if this is so many times what is usual for it */
 
 #define PACE_QUESTIONS_MAX 4
+#define PACE_FORGET_ROUNDS                                                                                   \
+    4 /* after so many rounds without it, how a question was answered last is nothing */
 
 struct pace {
     int64_t interval_ms; /* as configured */
@@ -31,6 +33,7 @@ struct pace {
     struct {
         int64_t usual_us; /* about the median of its answers; 0: none yet */
         unsigned bad;     /* in a row: it was failed, or answered slowly */
+        unsigned rounds;  /* since it was asked: what is asked seldom says nothing of now */
     } questions[PACE_QUESTIONS_MAX];
     bool suffers; /* by the round under way */
 };

@@ -158,7 +158,23 @@ static int64_t set_apart(struct poller *poller)
     if (poller->whole_ms)
         poller->whole_ms -= jitter_ms(JITTER_WHOLE, POLLER_WHOLE_MS);
     int64_t part_ms = jitter_ms(JITTER_POLLS, poller->pace.interval_ms);
-    return part_ms > 0 ? poller->pace.interval_ms / 4 + part_ms : left_ms(poller);
+    int64_t wait_ms = part_ms > 0 ? poller->pace.interval_ms / 4 + part_ms : left_ms(poller);
+    poller->slot_ms = clock_now_ms() + wait_ms;
+    return wait_ms;
+}
+
+/* What made this broker hurry has made others hurry in the same moment: step by step its rounds go back to
+ * moments of its own, a bit sooner each, so that none is late. */
+#define SLOT_STEPS 8
+
+static int64_t wait_for_slot_ms(const struct poller *poller)
+{
+    int64_t wait_ms = left_ms(poller), interval_ms = poller->pace.interval_ms;
+    int64_t beyond_ms = (clock_now_ms() + wait_ms - poller->slot_ms) % interval_ms;
+    int64_t step_ms = beyond_ms < interval_ms / SLOT_STEPS ? beyond_ms : interval_ms / SLOT_STEPS;
+    if (poller_hurries(poller) || step_ms <= 0 || wait_ms - step_ms < interval_ms / 4)
+        return wait_ms;
+    return wait_ms - step_ms;
 }
 
 /* Well, if it has made an inventory. */
@@ -194,7 +210,7 @@ static void end_round(struct poller *poller)
         poller->expected_ms = poller->pace.backoff * poller->pace.interval_ms;
     if (poller->whole && poller->round_error.code == ERROR_NONE)
         poller->whole_ms = poller->began_ms;
-    int64_t wait_ms = poller->set_apart ? left_ms(poller) : set_apart(poller);
+    int64_t wait_ms = poller->set_apart ? wait_for_slot_ms(poller) : set_apart(poller);
     poller->error = poller->round_error;
     poller->had_round = true;
     poller->running = false;
@@ -432,12 +448,14 @@ static void choose_questions(struct poller *poller)
     bool lists = poller->lists_next || !poller->inventory;
     bool due = lists && poller->began_ms - poller->whole_ms >= POLLER_WHOLE_MS;
     poller->whole = poller->whole_wanted || !poller->inventory || !poller->whole_ms || due;
+    bool version = poller->whole && (poller->whole_wanted || !poller->version ||
+                                     poller->began_ms - poller->version_ms >= POLLER_VERSION_MS);
     poller->whole_wanted = false;
     bool both = poller->whole || poller_hurries(poller) || poller->error.code != ERROR_NONE;
     bool privileges = permissions_are_due(poller, both || !lists) || poller->whole;
     poller->asks[ASK_RESOURCES] = both || lists;
     poller->asks[ASK_PERMISSIONS] = privileges;
-    poller->asks[ASK_VERSION] = poller->whole || (!privileges && !poller->asks[ASK_RESOURCES]);
+    poller->asks[ASK_VERSION] = version || (!privileges && !poller->asks[ASK_RESOURCES]);
     poller->lists_next = poller->whole || !lists;
 }
 
@@ -648,51 +666,4 @@ void poller_free(struct poller *poller)
         event_free(poller->timer);
     free(poller->version);
     free(poller);
-}
-
-struct inventory *poller_inventory(const struct poller *poller)
-{
-    return poller->inventory;
-}
-
-const struct poller_times *poller_times(const struct poller *poller)
-{
-    return &poller->times;
-}
-
-int64_t poller_interval_ms(const struct poller *poller)
-{
-    return poller->expected_ms;
-}
-
-unsigned poller_backoff(const struct poller *poller)
-{
-    return poller->pace.backoff;
-}
-
-unsigned poller_checks_backoff(const struct poller *poller)
-{
-    unsigned backoff = poller->pace.backoff;
-    return backoff < PACE_CHECKS_BACKOFF_MAX ? backoff : PACE_CHECKS_BACKOFF_MAX;
-}
-
-const struct error *poller_error(const struct poller *poller)
-{
-    return &poller->error;
-}
-
-const struct error *poller_refusal(const struct poller *poller)
-{
-    static const struct error none = {.code = ERROR_NONE};
-    return grants_state(poller->grants) == GRANTS_REFUSED ? grants_excess(poller->grants) : &none;
-}
-
-int poller_release(const struct poller *poller)
-{
-    return poller->release;
-}
-
-const char *poller_version(const struct poller *poller)
-{
-    return poller->version;
 }

@@ -18,11 +18,16 @@
 
 struct poller;
 
-#define POLLER_WHOLE_MS        (10 * 60 * 1000) /* version and pools are read so often, whatever the lists show */
+#define POLLER_WHOLE_MS        (10 * 60 * 1000) /* pools are read so often, whatever the lists show, … */
+#define POLLER_VERSION_MS      (60 * 60 * 1000) /* … and the version with one of these rounds */
 #define POLLER_FIRST_SPREAD_MS 2000 /* of brokers that start together, unless somebody asks them */
 /* Reading the own privileges takes Proxmox long if it has many guests: at most one part in so many of the
  * time. */
 #define POLLER_PRIVILEGES_SHARE 100
+
+#define POLLER_EASE_AFTER_MS 250   /* an answer that took longer was late, … */
+#define POLLER_EASE_TIMES    20    /* … and checks are spread over so many times as long, … */
+#define POLLER_EASE_MAX_MS   30000 /* … or this */
 
 #define POLLER_SLICE_GUESTS 1000 /* of the lists are looked at before the loop has its turn */
 
@@ -60,6 +65,9 @@ int64_t poller_interval_ms(const struct poller *poller);
 unsigned poller_backoff(const struct poller *poller);
 /* … and visits and rehearsals. */
 unsigned poller_checks_backoff(const struct poller *poller);
+/* Where the answers of the last round came late, checks wait so long after it, each broker's so long as suits
+ * it: many that have something to look at in one moment, after an outage, say, spread. 0: they need not. */
+int64_t poller_ease_ms(const struct poller *poller);
 /* How long the last answers took, in milliseconds; -1: there was none. */
 struct poller_times {
     int64_t privileges_ms;

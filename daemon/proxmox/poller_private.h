@@ -77,11 +77,12 @@ struct poller {
     struct inventory *made; /* and not in use yet */
 
     /* the pace */
-    bool whole_wanted;                              /* by somebody who waits */
-    bool set_apart;                                 /* from other brokers, after the first round */
-    bool lists_next;                                /* guests and hosts, and not the privileges */
-    int64_t whole_ms;                               /* when everything was asked for last; 0: never */
-    unsigned up;                                    /* endpoints, after the last round */
+    bool whole_wanted; /* by somebody who waits */
+    bool set_apart;    /* from other brokers, after the first round, … */
+    int64_t slot_ms;   /* … and here in each interval a round comes, on the loop's clock */
+    bool lists_next;   /* guests and hosts, and not the privileges */
+    int64_t whole_ms;  /* when everything was asked for last; 0: never */
+    unsigned up;       /* endpoints, after the last round */
     uint64_t round_number, asked_in[ENDPOINTS_MAX]; /* an endpoint's last turn; 0: none yet */
     unsigned layout;                                /* of the endpoints that these speak of */
 
@@ -97,6 +98,7 @@ struct poller {
     bool had_round;
     struct error error;
     char *version;
+    int64_t version_ms; /* when it was asked for last */
     int release;
     size_t last_count;
     struct poller_times times;

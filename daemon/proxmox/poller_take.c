@@ -28,6 +28,7 @@ static void take_version(struct poller *poller, struct json_object *data)
     if (!json_get_string(data, "version", &text) || strlen(text) >= POLLER_VERSION_MAX ||
         sscanf(text, "%3d.%2d", &major, &minor) != 2 || major < 0 || minor < 0)
         return;
+    poller->version_ms = poller->began_ms;
     if (poller->version && strcmp(poller->version, text) == 0)
         return;
     char *copy = strdup(text);

@@ -17,6 +17,7 @@ enum jitter {
     JITTER_RENEWAL,    /* of a ticket */
     JITTER_LOGIN,      /* after one that failed */
     JITTER_FIRST,      /* when the first round of polls comes */
+    JITTER_CHECKS,     /* when visits and rehearsals follow a round that was answered late */
 };
 
 /* Once, at the start: texts that no other broker has, all of them. Before it, and with none, there is no

@@ -44,7 +44,8 @@ struct seen {
 static struct {
     struct inventory *inventory;
     struct error refusal, poll_error;
-    unsigned reread, endpoints;
+    unsigned reread, endpoints, troubles;
+    int64_t ease_ms;
     bool login;
     /* Proxmox */
     enum probe_result (*answer)(int vmid, const char *host, uint64_t avoid, int *status);
@@ -101,6 +102,18 @@ unsigned poller_checks_backoff(const struct poller *poller)
 {
     (void)poller;
     return rooms.backoff ? rooms.backoff : 1;
+}
+
+int64_t poller_ease_ms(const struct poller *poller)
+{
+    (void)poller;
+    return rooms.ease_ms;
+}
+
+void poller_trouble(struct poller *poller)
+{
+    (void)poller;
+    rooms.troubles++;
 }
 
 void poller_reread_privileges(struct poller *poller)

@@ -375,10 +375,14 @@ static void test_everything_is_read_seldom_and_then_the_endpoints_change_their_q
                          fake_count(world->hosts[1], targets[GUESTS])};
     for (int i = 0; i < 2 * POLLER_WHOLE_MS / 14000; i++)
         next_round(world);
-    assert_in_range(total(world, VERSION), versions + 1, versions + 2);
+    assert_int_equal(total(world, VERSION), versions);
     assert_in_range(total(world, POOL), pools + 1, pools + 2);
     for (int i = 0; i < 2; i++)
         assert_true(fake_count(world->hosts[i], targets[GUESTS]) > lists[i]);
+    monotonic_ahead_ms += POLLER_VERSION_MS;
+    next_round(world);
+    next_round(world);
+    assert_int_equal(total(world, VERSION), versions + 1); /* with one of these */
     end(world);
 }
 
@@ -567,7 +571,9 @@ static void test_after_its_first_round_a_broker_has_moments_of_its_own(void **st
         poll_once(world);
         assert_true(event_pending(world->poller->timer, EV_TIMEOUT, &next));
         gettimeofday(&now, NULL);
-        assert_true(next.tv_sec - now.tv_sec > world->config.poll_interval_ms / 1000 - PATIENCE_S);
+        /* from then on it goes back there a bit sooner each time, if something has made it come at another
+         * one */
+        assert_true(next.tv_sec - now.tv_sec > world->config.poll_interval_ms * 7 / 8 / 1000 - PATIENCE_S);
         end(world);
     }
     jitter_begin(NULL, 0);

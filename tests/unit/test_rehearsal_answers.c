@@ -29,6 +29,43 @@ static void test_what_proxmox_says_becomes_evidence(void **state)
     stop();
 }
 
+static void test_what_was_accepted_before_and_is_not_now_is_looked_at_closely(void **state)
+{
+    (void)state;
+    start(3, MINUTE);
+    pass(2 * MINUTE);
+    assert_int_equal(rooms.troubles, 0);
+    rooms.answer = refuse_all;
+    pass(25 * SECOND);
+    assert_int_equal(rooms.troubles, 1); /* a guest has its turn each 20 s */
+    assert_in_range(rehearsals_count(here.rehearsals, 1000, PROBE_REFUSED) +
+                        rehearsals_count(here.rehearsals, 1001, PROBE_REFUSED) +
+                        rehearsals_count(here.rehearsals, 1002, PROBE_REFUSED),
+                    3, 6); /* and more of them, at doubled pauses */
+    rooms.poll_error.code = ERROR_NO_ENDPOINT;
+    rehearsals_round_ended(here.rehearsals);
+    rooms.answer = accept_all;
+    rooms.poll_error.code = ERROR_NONE;
+    rehearsals_round_ended(here.rehearsals); /* what has ended may have been the cause */
+    pass(SECOND);
+    for (int vmid = 1000; vmid <= 1002; vmid++)
+        assert_true(!evidence_for(vmid)->error);
+    stop();
+}
+
+static void test_after_a_round_that_was_answered_late_turns_wait_a_bit(void **state)
+{
+    (void)state;
+    start(0, MINUTE);
+    rooms.ease_ms = 10 * SECOND;
+    show_guests(1, NULL);
+    pass(9 * SECOND);
+    assert_int_equal(rooms.sent, 0);
+    pass(2 * SECOND);
+    assert_int_equal(rooms.sent, 1);
+    stop();
+}
+
 static void test_another_identity_is_rehearsed_anew_and_soon(void **state)
 {
     (void)state;
@@ -188,6 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_proxmox_says_becomes_evidence),
+        cmocka_unit_test(test_what_was_accepted_before_and_is_not_now_is_looked_at_closely),
+        cmocka_unit_test(test_after_a_round_that_was_answered_late_turns_wait_a_bit),
         cmocka_unit_test(test_another_identity_is_rehearsed_anew_and_soon),
         cmocka_unit_test(test_another_endpoint_is_asked_once_if_there_is_one),
         cmocka_unit_test(test_no_second_attempt_when_an_operation_has_begun),
