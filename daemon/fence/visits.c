@@ -124,7 +124,7 @@ static bool is_urgent(const struct visits *visits, const struct guest *guest,
         return true;
     if (known && (known->remains_since_ms || host_has_changed(visits, guest->node, known)))
         return true;
-    if (known && visits_host_rest(visits->hosts, guest->node) > 1)
+    if (known && visits_host_fails(visits->hosts, guest->node))
         return false;
     for (enum evidence_kind kind = EVIDENCE_STATUS; kind <= EVIDENCE_CONFIG; kind++) {
         if (evidence_state(visits->rooms.evidence, known, kind, guest->node, clock_boottime_ms()) ==
@@ -448,7 +448,7 @@ static bool again(struct visit *visit, const struct api_result *result)
     /* its endpoint, and the time for a second one was over */
     bool not_reached = result->outcome == API_UNSENT && result->endpoint_text && result->endpoint_text[0];
 
-    if (visit->avoid || visits_host_rest(visit->visits->hosts, visit->node) > 1 ||
+    if (visit->avoid || visits_host_fails(visit->visits->hosts, visit->node) ||
         (result->outcome != API_LOST && !not_reached && !odd))
         return false;
     visit->avoid = UINT64_C(1) << (result->endpoint & 63);

@@ -48,6 +48,13 @@ unsigned visits_host_rest(struct visits_host *hosts, const char *name)
     return host && host->bad >= VISITS_HOST_BAD ? VISITS_HOST_REST : 1;
 }
 
+bool visits_host_fails(struct visits_host *hosts, const char *name)
+{
+    const struct visits_host *host = visits_host_of(hosts, name);
+
+    return host && host->bad >= VISITS_HOST_BAD && host->failed_ms > host->answered_ms;
+}
+
 void visits_hosts_wake(struct visits_host *hosts)
 {
     struct visits_host *host, *next;

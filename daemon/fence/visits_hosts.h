@@ -30,6 +30,8 @@ struct visits_host *visits_host_of(struct visits_host *hosts, const char *name);
 bool visits_host_note(struct visits_host **hosts, const char *name, int64_t took_ms, int64_t now_ms);
 /* So many times less is it asked; 1: it does not rest. */
 unsigned visits_host_rest(struct visits_host *hosts, const char *name);
+/* It rests because it has failed, not because it is slow. */
+bool visits_host_fails(struct visits_host *hosts, const char *name);
 /* What has failed may have ended with what ends now: none of them rests. */
 void visits_hosts_wake(struct visits_host *hosts);
 /* Those that are not online, or not there (NULL: all): INVENTORY_HOSTS_MAX remain at most. */
