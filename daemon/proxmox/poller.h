@@ -25,9 +25,8 @@ struct poller;
  * time. */
 #define POLLER_PRIVILEGES_SHARE 100
 
-#define POLLER_EASE_AFTER_MS 250   /* an answer that took longer was late, … */
-#define POLLER_EASE_TIMES    20    /* … and checks are spread over so many times as long, … */
-#define POLLER_EASE_MAX_MS   30000 /* … or this */
+#define POLLER_EASE_AFTER_MS 250 /* an answer that took longer was late, … */
+#define POLLER_EASE_TIMES    20 /* … and checks are spread over so many times as long, an interval at most */
 
 #define POLLER_SLICE_GUESTS 1000 /* of the lists are looked at before the loop has its turn */
 

@@ -38,7 +38,7 @@ int64_t poller_ease_ms(const struct poller *poller)
     int64_t span_ms = POLLER_EASE_TIMES * took_ms;
     if (took_ms < POLLER_EASE_AFTER_MS)
         return 0;
-    return jitter_ms(JITTER_CHECKS, span_ms < POLLER_EASE_MAX_MS ? span_ms : POLLER_EASE_MAX_MS);
+    return jitter_ms(JITTER_CHECKS, span_ms < poller->pace.interval_ms ? span_ms : poller->pace.interval_ms);
 }
 
 const struct error *poller_error(const struct poller *poller)

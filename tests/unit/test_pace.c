@@ -161,9 +161,27 @@ static void test_a_proxmox_that_is_slower_for_good_is_not_spared_for_ever(void *
     assert_in_range(count, 20, 200);
 }
 
+static void test_how_a_question_was_answered_long_ago_says_nothing_of_now(void **state)
+{
+    struct pace own;
+    (void)state;
+    pace_init(&own, 14000);
+    for (int i = 0; i < 2; i++) {
+        pace_failed(&own, 0);
+        pace_round_ended(&own);
+    }
+    assert_int_equal(own.backoff, 2);
+    for (int i = 0; i <= PACE_FORGET_ROUNDS; i++) {
+        pace_answered(&own, 1, 3);
+        pace_round_ended(&own);
+    }
+    assert_int_equal(own.backoff, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_how_a_question_was_answered_long_ago_says_nothing_of_now),
         cmocka_unit_test_setup(test_at_rest_the_interval_counts, begin),
         cmocka_unit_test_setup(test_what_happens_and_who_watches_make_it_sooner_for_a_while, begin),
         cmocka_unit_test_setup(test_trouble_that_lasts_is_no_reason_to_ask_more_than_ever, begin),
