@@ -326,7 +326,7 @@ install: all
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/
 	install -m 0644 $(addprefix man/,$(MAN7)) $(DESTDIR)$(mandir)/man7/
-	install -m 0644 README.md CHANGELOG LICENSE $(DESTDIR)$(docdir)/
+	install -m 0644 README.md CHANGELOG LICENSE doc/second-level.md $(DESTDIR)$(docdir)/
 	install -m 0644 $(PROMETHEUS) $(DESTDIR)$(docdir)/prometheus/
 	sed -i 's|file:///usr/share/doc/fence-broker/|file://$(docdir)/|' $(DESTDIR)$(docdir)/prometheus/fence-broker.rules.yml
 	install -m 0644 conf/grafana/fence-broker.json $(DESTDIR)$(docdir)/grafana/

@@ -14,7 +14,6 @@
 #include "admin/cib_private.h"
 #include "admin/tool.h"
 #include "system/cleanup.h"
-#include "system/text.h"
 
 #define CIBADMIN "cibadmin"
 #define CIB_MOST (64 * 1024 * 1024)
@@ -194,7 +193,7 @@ static bool read_all(struct cib *cib)
         if (cib_is(node, "primitive") && !take_resource(cib, node))
             return false;
     }
-    return cib_read_properties(cib, root);
+    return cib_read_properties(cib, root) && cib_read_levels(cib, root);
 }
 
 int cib_read(struct cib *cib, const char *text, size_t length, struct failure *failure)
@@ -290,6 +289,7 @@ void cib_clear(struct cib *cib)
     free(cib->nodes);
     free(cib->properties.list);
     free(cib->property_rules.list);
+    free(cib->levels.list);
     xmlHashFree(cib->ids, NULL);
     arena_clear(&cib->arena);
     xmlFreeDoc(cib->document);
@@ -312,6 +312,12 @@ const char *cib_parameter(const struct cib_device *device, const char *name)
 const char *cib_meta(const struct cib_device *device, const char *name)
 {
     return cib_pairs_get(&device->meta, name);
+}
+
+bool cib_is_enabled(const struct cib_device *device)
+{
+    const char *role = cib_meta(device, "target-role");
+    return !role || strcasecmp(role, "Stopped") != 0;
 }
 
 const char *cib_argument(const struct cib *cib, const struct cib_device *device)
@@ -340,6 +346,17 @@ size_t cib_members(const struct cib *cib)
     for (size_t i = 0; i < cib->node_count; i++)
         members += !cib->nodes[i].remote;
     return members;
+}
+
+bool cib_has_word(const char *list, const char *word, const char *separators)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; at && *at; at += strcspn(at, separators)) {
+        at += strspn(at, separators);
+        if (strcspn(at, separators) == length && length && strncasecmp(at, word, length) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool cib_is_true(const char *value)

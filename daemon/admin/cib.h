@@ -57,6 +57,22 @@ struct cib_node {
     bool remote; /* no member of the membership: a Pacemaker Remote node */
 };
 
+enum cib_key { CIB_KEY_NODE, CIB_KEY_PATTERN, CIB_KEY_ATTRIBUTE };
+
+/* A fencing level. */
+struct cib_level {
+    enum cib_key kind;
+    const char *target, *value; /* value: of the attribute */
+    long index;
+    const char *devices; /* separated by commas; all of them have to succeed */
+};
+
+/* By key in the order of the document, and in it by index. */
+struct cib_levels {
+    struct cib_level *list;
+    size_t count, size;
+};
+
 struct cib {
     struct cib_pairs properties; /* of the cluster, in force */
     struct cib_rules property_rules;
@@ -64,6 +80,7 @@ struct cib {
     size_t node_count, node_size;
     struct cib_device *devices;
     size_t device_count, device_size;
+    struct cib_levels levels;
     struct _xmlDoc *document;        /* owned: all names and values point into it, or into the arena */
     struct _xmlHashTable *ids;       /* every element that has one */
     const struct _xmlNode *defaults; /* of all resources; NULL: none */
@@ -91,12 +108,26 @@ int cib_text_read(struct text *text, const char *path, struct failure *failure)
 const char *cib_property(const struct cib *cib, const char *name);
 const char *cib_parameter(const struct cib_device *device, const char *name);
 const char *cib_meta(const struct cib_device *device, const char *name);
+bool cib_is_enabled(const struct cib_device *device); /* by its target-role */
 /* The parameter that Pacemaker puts the node into: `port`, or (after 3.0.0) `plug`. */
 const char *cib_argument(const struct cib *cib, const struct cib_device *device);
 /* By name, without regard to case; NULL: there is none. */
 const struct cib_node *cib_node(const struct cib *cib, const char *name);
 /* Nodes that are members: those whose number decides whether the cluster is one of two. */
 size_t cib_members(const struct cib *cib);
+
+/* ---- fencing levels ---- */
+#define CIB_LEVEL_HIGHEST 9 /* Pacemaker's */
+#define CIB_LIST_SEPS     ", "
+bool cib_levels_add(struct cib_levels *levels,
+                    struct cib_level level); /* behind the others; false: no memory */
+void cib_levels_sort(struct cib_levels *levels);
+bool cib_same_key(const struct cib_level *one, const struct cib_level *other);
+bool cib_level_is_for(const struct cib *cib, const struct cib_level *level, const char *node);
+/* What follows crmsh's word fencing_topology, with `separator` before each key. */
+void cib_levels_put_crm(struct text *out, const struct cib_levels *levels, const char *separator);
+/* Without regard to case. */
+bool cib_has_word(const char *list, const char *word, const char *separators);
 
 /* ---- the document ---- */
 /* Of an element: the attribute's value, which lives as long as the document; NULL: it has none. */

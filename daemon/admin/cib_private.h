@@ -6,3 +6,5 @@
 /* cib_sets.c: what is in force. False: no memory. */
 bool cib_read_device(struct cib *cib, struct cib_device *device);
 bool cib_read_properties(struct cib *cib, const struct _xmlNode *root);
+/* cib_levels.c. False: no memory. */
+bool cib_read_levels(struct cib *cib, const struct _xmlNode *root);

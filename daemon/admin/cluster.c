@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "admin/cluster_private.h"
 #include "admin/tool.h"
@@ -150,7 +149,7 @@ static void judge_device(struct cluster *cluster, const struct cib_device *devic
     const char *role = cib_meta(device, "target-role");
     long long reboot_ms = timeout_of(cluster, device, "pcmk_reboot_timeout");
     long long off_ms = timeout_of(cluster, device, "pcmk_off_timeout");
-    if (role && strcasecmp(role, "Stopped") == 0) {
+    if (!cib_is_enabled(device)) {
         cluster_say(cluster, DIAGNOSIS_FAILURE, "the device %s is disabled (target-role is %s)", device->id,
                     role);
         cluster_hint(cluster, "on one node of the cluster:");
@@ -219,8 +218,10 @@ static void examine(struct cluster *cluster, const char *socket)
     }
     if (cluster->device_count == 0)
         propose_device(cluster);
-    if (cluster->plugs_known)
+    if (cluster->plugs_known) {
         cluster_judge_nodes(cluster);
+        cluster_judge_levels(cluster);
+    }
     if (cib_members(&cluster->cib) == 2)
         cluster_judge_two(cluster);
 }

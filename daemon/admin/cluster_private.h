@@ -51,5 +51,7 @@ const char *cluster_ha_guest(const struct cluster *cluster);
 void cluster_judge_nodes(struct cluster *cluster);
 /* cluster_map.c: the parameters that name nodes and plugs. */
 void cluster_judge_map(struct cluster *cluster, const struct hosts *device);
+/* cluster_levels.c: what fences a node whose Proxmox host died? */
+void cluster_judge_levels(struct cluster *cluster);
 /* cluster_two.c: a cluster of two nodes. */
 void cluster_judge_two(struct cluster *cluster);

@@ -64,8 +64,8 @@ bool migrate_put_check(struct migrate *migrate, struct text *out)
         text_printf(out, "template %s (%s)\n", migrate->templates[i], MIGRATE_OLD);
         any = true;
     }
-    for (size_t i = 0; i < migrate->levels.count; i++) {
-        const struct migrate_level *level = &migrate->levels.list[i];
+    for (size_t i = 0; i < migrate->cib.levels.count; i++) {
+        const struct cib_level *level = &migrate->cib.levels.list[i];
         if (!migrate_level_has_old(migrate, level))
             continue;
         text_printf(out, "level %ld of %s%s%s: %s\n", level->index, level->target, level->value ? "=" : "",

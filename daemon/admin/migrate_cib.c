@@ -36,17 +36,6 @@ void *migrate_grow(struct migrate *migrate, void *list, size_t count, size_t *si
     return grown;
 }
 
-bool migrate_has_word(const char *list, const char *word, const char *separators)
-{
-    size_t length = strlen(word);
-    for (const char *at = list; at && *at; at += strcspn(at, separators)) {
-        at += strspn(at, separators);
-        if (strcspn(at, separators) == length && length && strncasecmp(at, word, length) == 0)
-            return true;
-    }
-    return false;
-}
-
 const char *migrate_parameter(const struct migrate_device *device, const char *name)
 {
     return cib_parameter(device->view, name);
@@ -111,8 +100,8 @@ static void add_device(struct migrate *migrate, const struct cib_device *view)
     device->monitor_timeout = monitor_timeout(view->xml);
     if (!device->monitor_timeout && view->template)
         device->monitor_timeout = monitor_timeout(view->template);
-    const char *role = cib_meta(view, "target-role"), *managed = cib_meta(view, "is-managed");
-    device->enabled = !role || strcasecmp(role, "Stopped") != 0;
+    const char *managed = cib_meta(view, "is-managed");
+    device->enabled = cib_is_enabled(view);
     device->managed = !managed || cib_is_true(managed);
 }
 
@@ -173,7 +162,6 @@ int migrate_read(struct migrate *migrate)
     for (size_t i = 0; i < migrate->cib.device_count; i++)
         add_device(migrate, &migrate->cib.devices[i]);
     choose_new_id(migrate);
-    migrate_read_levels(migrate);
     for (size_t i = 0; i < migrate->device_count; i++) {
         struct migrate_device *device = &migrate->devices[i];
         if (!device->old)
@@ -196,7 +184,6 @@ void migrate_clear(struct migrate *migrate)
     free(migrate->devices);
     free(migrate->templates);
     free(migrate->nodes);
-    free(migrate->levels.list);
     free(migrate->both.list);
     free(migrate->after.list);
     free(migrate->back.list);

@@ -36,7 +36,7 @@ static long long longest(const struct migrate *migrate, const char *name)
 static bool several_in_level(const struct migrate *migrate)
 {
     for (size_t i = 0; i < migrate->both.count; i++)
-        if (migrate_has_word(migrate->both.list[i].devices, migrate->new_id, ", ") &&
+        if (cib_has_word(migrate->both.list[i].devices, migrate->new_id, ", ") &&
             strchr(migrate->both.list[i].devices, ','))
             return true;
     return false;
@@ -134,56 +134,56 @@ static void put_parameters(const struct migrate *migrate, struct text *out, cons
 /* ---- levels ---------------------------------------------------------------------------------------------
  */
 
-static const char *pcs_target(struct migrate *migrate, const struct migrate_level *level)
+static const char *pcs_target(struct migrate *migrate, const struct cib_level *level)
 {
     switch (level->kind) {
-    case KEY_NODE:
+    case CIB_KEY_NODE:
         break;
-    case KEY_PATTERN:
+    case CIB_KEY_PATTERN:
         return migrate_text(migrate, "regexp%%%s", level->target);
-    case KEY_ATTRIBUTE:
+    case CIB_KEY_ATTRIBUTE:
         return migrate_text(migrate, "attrib%%%s=%s", level->target, level->value);
     }
     return level->target;
 }
 
 /* Are the levels of this key the same in both? */
-static bool same_levels(const struct migrate_levels *one, const struct migrate_levels *other,
-                        const struct migrate_level *key)
+static bool same_levels(const struct cib_levels *one, const struct cib_levels *other,
+                        const struct cib_level *key)
 {
     size_t at = 0;
     for (size_t i = 0; i < one->count; i++) {
-        if (!migrate_same_key(&one->list[i], key))
+        if (!cib_same_key(&one->list[i], key))
             continue;
-        while (at < other->count && !migrate_same_key(&other->list[at], key))
+        while (at < other->count && !cib_same_key(&other->list[at], key))
             at++;
         if (at == other->count || strcmp(one->list[i].devices, other->list[at].devices) != 0 ||
             one->list[i].index != other->list[at].index)
             return false;
         at++;
     }
-    while (at < other->count && !migrate_same_key(&other->list[at], key))
+    while (at < other->count && !cib_same_key(&other->list[at], key))
         at++;
     return at == other->count;
 }
 
 /* pcs takes devices in a group or a clone, or of a template, for none. */
-static bool pcs_knows(const struct migrate *migrate, const struct migrate_level *level)
+static bool pcs_knows(const struct migrate *migrate, const struct cib_level *level)
 {
     for (size_t i = 0; i < migrate->device_count; i++) {
         const struct migrate_device *device = &migrate->devices[i];
-        if ((device->parent || device->template_id) && migrate_has_word(level->devices, device->id, ", "))
+        if ((device->parent || device->template_id) && cib_has_word(level->devices, device->id, ", "))
             return false;
     }
     return true;
 }
 
 /* Makes `to` of `from`, in the file. */
-static void put_pcs_levels(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
-                           const struct migrate_levels *to)
+static void put_pcs_levels(struct migrate *migrate, struct text *out, const struct cib_levels *from,
+                           const struct cib_levels *to)
 {
     for (size_t i = 0; i < from->count; i++) {
-        bool first = !i || !migrate_same_key(&from->list[i - 1], &from->list[i]);
+        bool first = !i || !cib_same_key(&from->list[i - 1], &from->list[i]);
         if (!first || same_levels(from, to, &from->list[i]))
             continue;
         text_puts(out, "pcs -f new.xml stonith level clear target");
@@ -191,7 +191,7 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
         text_puts(out, "\n");
     }
     for (size_t i = 0; i < to->count; i++) {
-        const struct migrate_level *level = &to->list[i];
+        const struct cib_level *level = &to->list[i];
         if (same_levels(from, to, level))
             continue;
         text_printf(out, "pcs -f new.xml stonith level add %ld", level->index);
@@ -206,27 +206,14 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
 }
 
 /* The whole of it: crmsh knows no part. */
-static void put_crm_levels(struct text *out, const struct migrate_levels *from,
-                           const struct migrate_levels *to)
+static void put_crm_levels(struct text *out, const struct cib_levels *from, const struct cib_levels *to)
 {
     if (from->count)
         text_puts(out, "delete fencing_topology\n");
     if (!to->count)
         return;
     text_puts(out, "fencing_topology");
-    for (size_t i = 0; i < to->count; i++) {
-        const struct migrate_level *level = &to->list[i];
-        if (!i || !migrate_same_key(&to->list[i - 1], level)) {
-            text_puts(out, " \\\n  ");
-            if (level->kind == KEY_NODE)
-                text_printf(out, " %s:", level->target);
-            else if (level->kind == KEY_PATTERN)
-                text_printf(out, " pattern:%s", level->target);
-            else
-                text_printf(out, " attr:%s=%s", level->target, level->value);
-        }
-        text_printf(out, " %s", level->devices);
-    }
+    cib_levels_put_crm(out, to, " \\\n  ");
     text_puts(out, "\n");
 }
 
@@ -302,8 +289,8 @@ static void put_pcs_remove(const struct migrate *migrate, struct text *out)
 /* ---- all of it ------------------------------------------------------------------------------------------
  */
 
-static void put_pcs_change(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
-                           const struct migrate_levels *to, bool with_device)
+static void put_pcs_change(struct migrate *migrate, struct text *out, const struct cib_levels *from,
+                           const struct cib_levels *to, bool with_device)
 {
     text_puts(out, "pcs cluster cib old.xml && cp old.xml new.xml\n");
     if (with_device) {
@@ -315,8 +302,8 @@ static void put_pcs_change(struct migrate *migrate, struct text *out, const stru
     text_puts(out, "pcs cluster cib-push new.xml diff-against=old.xml && rm old.xml new.xml\n");
 }
 
-static void put_crm_change(struct migrate *migrate, struct text *out, const struct migrate_levels *from,
-                           const struct migrate_levels *to, bool with_device)
+static void put_crm_change(struct migrate *migrate, struct text *out, const struct cib_levels *from,
+                           const struct cib_levels *to, bool with_device)
 {
     text_puts(out, "# or with crm\ncrm configure <<'END'\n");
     if (with_device) {
@@ -340,8 +327,8 @@ static void put_beside(struct migrate *migrate, struct text *out)
         text_printf(out, "# the device %s is there already\n", migrate->new_id);
     text_puts(out, "# first a copy for the way back, which has the old password; then with pcs\n"
                    "umask 077\ncibadmin --query >" BEFORE "\n");
-    put_pcs_change(migrate, out, &migrate->levels, &migrate->both, create);
-    put_crm_change(migrate, out, &migrate->levels, &migrate->both, create);
+    put_pcs_change(migrate, out, &migrate->cib.levels, &migrate->both, create);
+    put_crm_change(migrate, out, &migrate->cib.levels, &migrate->both, create);
 }
 
 static void put_test(const struct migrate *migrate, struct text *out)

@@ -343,16 +343,16 @@ static void put_timeouts(const struct migrate *migrate, struct text *out)
 
 static void put_levels(struct migrate *migrate, struct text *out)
 {
-    const struct migrate_level *before = NULL;
+    const struct cib_level *before = NULL;
     json_put_open(out, "levels", '{');
-    for (size_t i = 0; i < migrate->levels.count; i++) {
-        const struct migrate_level *level = &migrate->levels.list[i];
-        if (!before || !migrate_same_key(before, level)) {
+    for (size_t i = 0; i < migrate->cib.levels.count; i++) {
+        const struct cib_level *level = &migrate->cib.levels.list[i];
+        if (!before || !cib_same_key(before, level)) {
             if (before)
                 json_put_close(out, ']');
             json_put_open(out,
-                          level->kind == KEY_NODE ? level->target
-                          : level->kind == KEY_PATTERN
+                          level->kind == CIB_KEY_NODE ? level->target
+                          : level->kind == CIB_KEY_PATTERN
                               ? migrate_text(migrate, "~%s", level->target)
                               : migrate_text(migrate, "@%s=%s", level->target, level->value),
                           '[');

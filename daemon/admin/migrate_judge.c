@@ -24,7 +24,7 @@ static void put(struct migrate *migrate, bool note, const char *who, const char 
         struct migrate_told *told = &migrate->told[i];
         if (told->note != note || strcmp(told->what, what) != 0)
             continue;
-        if (!migrate_has_word(told->who, who, ", "))
+        if (!cib_has_word(told->who, who, ", "))
             told->who = migrate_text(migrate, "%s, %s", told->who, who);
         return;
     }
@@ -515,8 +515,8 @@ static void judge_differences(struct migrate *migrate)
 
 static void judge_levels(struct migrate *migrate)
 {
-    for (size_t i = 0; i < migrate->levels.count; i++) {
-        const struct migrate_level *level = &migrate->levels.list[i];
+    for (size_t i = 0; i < migrate->cib.levels.count; i++) {
+        const struct cib_level *level = &migrate->cib.levels.list[i];
         if (!migrate_level_has_old(migrate, level))
             continue;
         if (strpbrk(level->devices, ","))
@@ -527,11 +527,11 @@ static void judge_levels(struct migrate *migrate)
                 level->index, level->devices);
     }
     for (size_t i = 0; i < migrate->both.count; i++)
-        if (migrate->both.list[i].index == MIGRATE_LEVEL_HIGHEST + 1)
+        if (migrate->both.list[i].index == CIB_LEVEL_HIGHEST + 1)
             migrate_tell(migrate, migrate->both.list[i].target,
                          "has no room for all levels beside each other: Pacemaker has %d; leave out what "
                          "is doubled",
-                         MIGRATE_LEVEL_HIGHEST);
+                         CIB_LEVEL_HIGHEST);
 }
 
 static void judge_properties(struct migrate *migrate)

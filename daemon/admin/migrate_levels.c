@@ -3,8 +3,6 @@
  * gets one for each device that is for it. */
 #include "admin/migrate_private.h"
 
-#include <libxml/tree.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,123 +10,26 @@
 
 #include "system/cleanup.h"
 
-#define LEVELS_MOST 4096 /* more than any cluster has; the rest is not read */
-
-static void add(struct migrate *migrate, struct migrate_levels *levels, struct migrate_level level)
+static void add(struct migrate *migrate, struct cib_levels *levels, struct cib_level level)
 {
-    struct migrate_level *list =
-        levels->count == LEVELS_MOST
-            ? NULL
-            : migrate_grow(migrate, levels->list, levels->count, &levels->size, sizeof(*list));
-    if (!list)
-        return;
-    levels->list = list;
-    list[levels->count++] = level;
-}
-
-bool migrate_same_key(const struct migrate_level *one, const struct migrate_level *other)
-{
-    return one->kind == other->kind && strcmp(one->target, other->target) == 0 &&
-           (!one->value || !other->value ? one->value == other->value
-                                         : strcmp(one->value, other->value) == 0);
-}
-
-/* By key in the order of the document, and in it by index. */
-static void sort(struct migrate_levels *levels)
-{
-    for (size_t i = 1; i < levels->count; i++) {
-        struct migrate_level level = levels->list[i];
-        size_t to = i;
-        for (size_t j = 0; j < i && to == i; j++) {
-            bool same = migrate_same_key(&levels->list[j], &level);
-            bool last = j + 1 == i || !migrate_same_key(&levels->list[j + 1], &level);
-            if (same && levels->list[j].index > level.index)
-                to = j;
-            else if (same && last)
-                to = j + 1;
-        }
-        memmove(&levels->list[to + 1], &levels->list[to], (i - to) * sizeof(level));
-        levels->list[to] = level;
-    }
-}
-
-void migrate_read_levels(struct migrate *migrate)
-{
-    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *devices = cib_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
-        const char *index = devices ? cib_get(node, "index") : NULL;
-        struct migrate_level level = {.kind = KEY_NODE, .devices = devices};
-        if (!index)
-            continue;
-        level.index = strtol(index, NULL, 10);
-        if (cib_get(node, "target")) {
-            level.target = cib_get(node, "target");
-        } else if (cib_get(node, "target-pattern")) {
-            level.kind = KEY_PATTERN;
-            level.target = cib_get(node, "target-pattern");
-        } else {
-            level.kind = KEY_ATTRIBUTE;
-            level.target = cib_get(node, "target-attribute");
-            level.value = cib_get(node, "target-value");
-        }
-        if (level.target && (level.kind != KEY_ATTRIBUTE || level.value))
-            add(migrate, &migrate->levels, level);
-    }
-    sort(&migrate->levels);
+    migrate->failed |= !cib_levels_add(levels, level);
 }
 
 bool migrate_level_gives(const struct migrate *migrate, const char *node, const char *device)
 {
-    for (size_t i = 0; i < migrate->levels.count; i++) {
-        const struct migrate_level *level = &migrate->levels.list[i];
-        if (level->kind == KEY_NODE && strcasecmp(level->target, node) == 0 &&
-            migrate_has_word(level->devices, device, ", "))
+    for (size_t i = 0; i < migrate->cib.levels.count; i++) {
+        const struct cib_level *level = &migrate->cib.levels.list[i];
+        if (level->kind == CIB_KEY_NODE && strcasecmp(level->target, node) == 0 &&
+            cib_has_word(level->devices, device, ", "))
             return true;
     }
     return false;
-}
-
-/* ---- which level is for which node ----------------------------------------------------------------------
- */
-
-static bool has_attribute(const struct migrate *migrate, const char *node, const struct migrate_level *level)
-{
-    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *at = root; at; at = cib_next(root, at)) {
-        const char *name = cib_is(at, "nvpair") ? cib_get(at, "name") : NULL;
-        const char *value = name ? cib_get(at, "value") : NULL;
-        const xmlNode *owner = value && at->parent ? at->parent->parent : NULL;
-        const char *uname = owner && cib_is(owner, "node") ? cib_get(owner, "uname") : NULL;
-        if (uname && strcasecmp(uname, node) == 0 && strcmp(name, level->target) == 0 &&
-            strcmp(value, level->value) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_for(const struct migrate *migrate, const struct migrate_level *level, const char *node)
-{
-    regex_t pattern;
-    switch (level->kind) {
-    case KEY_NODE:
-        return strcasecmp(level->target, node) == 0;
-    case KEY_ATTRIBUTE:
-        return has_attribute(migrate, node, level);
-    case KEY_PATTERN:
-        break;
-    }
-    if (regcomp(&pattern, level->target, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    bool matches = regexec(&pattern, node, 0, NULL, 0) == 0;
-    regfree(&pattern);
-    return matches;
 }
 
 static bool has_levels(const struct migrate *migrate, const char *node)
 {
-    for (size_t i = 0; i < migrate->levels.count; i++)
-        if (is_for(migrate, &migrate->levels.list[i], node))
+    for (size_t i = 0; i < migrate->cib.levels.count; i++)
+        if (cib_level_is_for(&migrate->cib, &migrate->cib.levels.list[i], node))
             return true;
     return false;
 }
@@ -146,10 +47,10 @@ static bool is_old(const struct migrate *migrate, const char *id, size_t length)
 }
 
 /* The level with the broker in the place of the first old device, and without the others. */
-static const char *with_broker(struct migrate *migrate, const struct migrate_level *level, bool *had_old)
+static const char *with_broker(struct migrate *migrate, const struct cib_level *level, bool *had_old)
 {
     struct text out = {0};
-    bool broker = migrate_has_word(level->devices, migrate->new_id, ", ");
+    bool broker = cib_has_word(level->devices, migrate->new_id, ", ");
     *had_old = false;
     for (const char *at = level->devices; *(at += strspn(at, ", "));) {
         size_t length = strcspn(at, ", ");
@@ -168,7 +69,7 @@ static const char *with_broker(struct migrate *migrate, const struct migrate_lev
     return devices;
 }
 
-bool migrate_level_has_old(const struct migrate *migrate, const struct migrate_level *level)
+bool migrate_level_has_old(const struct migrate *migrate, const struct cib_level *level)
 {
     for (const char *at = level->devices; *(at += strspn(at, ", "));) {
         size_t length = strcspn(at, ", ");
@@ -180,14 +81,14 @@ bool migrate_level_has_old(const struct migrate *migrate, const struct migrate_l
 }
 
 /* Behind those of the same key, unless it is there. */
-static void append(struct migrate *migrate, struct migrate_levels *levels, const struct migrate_level *key,
+static void append(struct migrate *migrate, struct cib_levels *levels, const struct cib_level *key,
                    const char *devices)
 {
-    struct migrate_level level = *key;
+    struct cib_level level = *key;
     level.index = 1;
     level.devices = devices;
     for (size_t i = 0; i < levels->count; i++) {
-        if (!migrate_same_key(&levels->list[i], key))
+        if (!cib_same_key(&levels->list[i], key))
             continue;
         if (strcmp(levels->list[i].devices, devices) == 0)
             return;
@@ -208,7 +109,7 @@ static bool fences(const struct migrate_device *device, const char *node)
 
 static void plan_node(struct migrate *migrate, const struct migrate_node *node)
 {
-    struct migrate_level key = {.kind = KEY_NODE, .target = node->name};
+    struct cib_level key = {.kind = CIB_KEY_NODE, .target = node->name};
     append(migrate, &migrate->both, &key, migrate->new_id);
     append(migrate, &migrate->after, &key, migrate->new_id);
     for (int old = 1; old >= 0; old--) {
@@ -224,17 +125,17 @@ static void plan_node(struct migrate *migrate, const struct migrate_node *node)
     }
 }
 
-static bool key_has_old(const struct migrate *migrate, const struct migrate_level *key)
+static bool key_has_old(const struct migrate *migrate, const struct cib_level *key)
 {
-    for (size_t i = 0; i < migrate->levels.count; i++)
-        if (migrate_same_key(&migrate->levels.list[i], key) &&
-            migrate_level_has_old(migrate, &migrate->levels.list[i]))
+    for (size_t i = 0; i < migrate->cib.levels.count; i++)
+        if (cib_same_key(&migrate->cib.levels.list[i], key) &&
+            migrate_level_has_old(migrate, &migrate->cib.levels.list[i]))
             return true;
     return false;
 }
 
 /* Today's levels as they would be without the broker's device, which can be in them already. */
-static void plan_back(struct migrate *migrate, const struct migrate_level *level)
+static void plan_back(struct migrate *migrate, const struct cib_level *level)
 {
     struct text out = {0};
     for (const char *at = level->devices; *(at += strspn(at, ", "));) {
@@ -248,7 +149,7 @@ static void plan_back(struct migrate *migrate, const struct migrate_level *level
     }
     migrate->failed |= out.failed;
     if (out.length) {
-        struct migrate_level back = *level;
+        struct cib_level back = *level;
         back.devices = migrate_text(migrate, "%s", out.data);
         add(migrate, &migrate->back, back);
     }
@@ -257,8 +158,8 @@ static void plan_back(struct migrate *migrate, const struct migrate_level *level
 
 void migrate_plan_levels(struct migrate *migrate)
 {
-    for (size_t i = 0; i < migrate->levels.count; i++) {
-        const struct migrate_level *level = &migrate->levels.list[i];
+    for (size_t i = 0; i < migrate->cib.levels.count; i++) {
+        const struct cib_level *level = &migrate->cib.levels.list[i];
         bool had_old;
         plan_back(migrate, level);
         if (!key_has_old(migrate, level)) {

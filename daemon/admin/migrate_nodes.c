@@ -130,11 +130,11 @@ bool migrate_serves(const struct migrate_device *device, const char *node)
 {
     static const char *const lists[] = {"pcmk_host_list", "hostlist", "hostname"};
     const char *map = migrate_parameter(device, "pcmk_host_map");
-    bool named = map, found = map && migrate_has_word(map, node, ":=,; \t\r\n");
+    bool named = map, found = map && cib_has_word(map, node, ":=,; \t\r\n");
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const char *list = migrate_parameter(device, lists[i]);
         named |= list != NULL;
-        found |= list && migrate_has_word(list, node, ":,; \t\r\n");
+        found |= list && cib_has_word(list, node, ":,; \t\r\n");
     }
     return found || !named;
 }

@@ -6,12 +6,11 @@
 #include "system/arena.h"
 #include "system/text.h"
 
-#define MIGRATE_OLD           "fence_pve"
-#define MIGRATE_NEW           "fence_broker"
-#define MIGRATE_NEW_ID        "fence-broker"
-#define MIGRATE_SPARE_S       300 /* what an operation of the broker may take (240 s), and a minute */
-#define MIGRATE_PLUGS_MOST    8   /* VMIDs of one node, addresses of one device; the rest is not read */
-#define MIGRATE_LEVEL_HIGHEST 9   /* Pacemaker's */
+#define MIGRATE_OLD        "fence_pve"
+#define MIGRATE_NEW        "fence_broker"
+#define MIGRATE_NEW_ID     "fence-broker"
+#define MIGRATE_SPARE_S    300 /* what an operation of the broker may take (240 s), and a minute */
+#define MIGRATE_PLUGS_MOST 8   /* VMIDs of one node, addresses of one device; the rest is not read */
 
 /* What is sent for a node. No VMID: nobody can know it. */
 struct migrate_target {
@@ -63,20 +62,6 @@ struct migrate_node {
     long long base_ms, agent_ms, max_ms; /* delays in front of a fence; -1: not set */
 };
 
-enum migrate_key { KEY_NODE, KEY_PATTERN, KEY_ATTRIBUTE };
-
-struct migrate_level {
-    enum migrate_key kind;
-    const char *target, *value; /* value: of the attribute */
-    long index;
-    const char *devices; /* separated by commas */
-};
-
-struct migrate_levels {
-    struct migrate_level *list;
-    size_t count, size;
-};
-
 /* Something that a person has to know. */
 struct migrate_told {
     const char *who, *what;
@@ -95,8 +80,8 @@ struct migrate {
     size_t template_count, template_size;
     struct migrate_node *nodes;
     size_t node_count, node_size;
-    struct migrate_levels levels, both, after, back; /* today's; with both devices; with the old one gone;
-                                                      * without the broker */
+    struct cib_levels both, after, back; /* levels with both devices; with the old one gone; without the
+                                          * broker */
     struct migrate_told *told;
     size_t told_count, told_size;
 };
@@ -110,7 +95,6 @@ void *migrate_grow(struct migrate *migrate, void *list, size_t count, size_t *si
 /* A parameter in force: Pacemaker's, or as the agent takes it (no blanks and no quotes around it). */
 const char *migrate_parameter(const struct migrate_device *device, const char *name);
 const char *migrate_value(struct migrate *migrate, const struct migrate_device *device, const char *name);
-bool migrate_has_word(const char *list, const char *word, const char *separators);
 
 /* ---- migrate_rule.c: when a rule holds, in words ---- */
 const char *migrate_rule(struct migrate *migrate, const struct _xmlNode *rule);
@@ -125,12 +109,10 @@ long long migrate_delay_base(struct migrate *migrate, const struct migrate_devic
 long long migrate_seconds(long long ms);
 
 /* ---- migrate_levels.c: fencing levels, today and with the broker ---- */
-void migrate_read_levels(struct migrate *migrate);
 void migrate_plan_levels(struct migrate *migrate);
-bool migrate_level_has_old(const struct migrate *migrate, const struct migrate_level *level);
+bool migrate_level_has_old(const struct migrate *migrate, const struct cib_level *level);
 /* Does a level give the node, by its name, this device? */
 bool migrate_level_gives(const struct migrate *migrate, const char *node, const char *device);
-bool migrate_same_key(const struct migrate_level *one, const struct migrate_level *other);
 
 /* ---- migrate_judge.c, migrate_judge_parameters.c: what a person has to know ---- */
 void migrate_judge(struct migrate *migrate);

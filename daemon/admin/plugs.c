@@ -11,7 +11,7 @@
 
 #define TARGET      "/v1/doctor?view=plugs&plugs="
 #define TARGET_ROOM 6000 /* of a request's head, which the broker reads up to 8 KiB of */
-#define FIELDS_MOST 6
+#define FIELDS_MOST 7
 #define ASK_WAIT_S  20
 
 static void plug_clear(struct plug *plug)
@@ -63,8 +63,8 @@ bool plugs_want(struct plugs *plugs, const char *name)
     return copy;
 }
 
-/* "NAME\tVMID\tGUEST\tlisted\tVERDICT\tha", or "NAME\t-\tCODE\tMESSAGE\tHINT". `index`: of the plug whose
- * turn it is. */
+/* "NAME\tVMID\tGUEST\tlisted\tVERDICT\tha\thost-unwatched", or "NAME\t-\tCODE\tMESSAGE\tHINT". `index`: of
+ * the plug whose turn it is. */
 static bool take_plug(struct plugs *plugs, size_t index, char *line)
 {
     char *fields[FIELDS_MOST] = {NULL};
@@ -87,6 +87,7 @@ static bool take_plug(struct plugs *plugs, size_t index, char *line)
     plug->listed = strcmp(fields[3], "listed") == 0;
     plug->verdict = strdup(fields[4]);
     plug->ha = strcmp(fields[5], "ha") == 0;
+    plug->unwatched = fields[6] && strcmp(fields[6], "host-unwatched") == 0;
     return plug->vmid && plug->guest && plug->verdict;
 }
 

@@ -7,11 +7,12 @@
 #include "client/say.h"
 
 struct plug {
-    char *name;  /* that was asked for */
-    char *vmid;  /* NULL: it leads to no guest, and why: */
-    char *guest; /* the guest's name */
-    bool listed; /* Pacemaker finds this very name in `list` */
-    bool ha;     /* Proxmox HA manages it */
+    char *name;     /* that was asked for */
+    char *vmid;     /* NULL: it leads to no guest, and why: */
+    char *guest;    /* the guest's name */
+    bool listed;    /* Pacemaker finds this very name in `list` */
+    bool ha;        /* Proxmox HA manages it */
+    bool unwatched; /* a fence would fail if its host died */
     char *verdict;
     char *message, *hint; /* owned; of a name that leads nowhere */
 };

@@ -55,17 +55,20 @@ static bool next_paste(const char **at, const char **begin, size_t *length)
     return true;
 }
 
-/* Lines to be pasted stand alone, so that they can be picked with one click; a hint that ends in one gives it
- * away to that line. */
+/* Lines to be pasted stand alone, so that they can be picked with one click; a hint that ends in all of its
+ * lines gives them away. */
 static void put_hint(struct text *out, const char *hint)
 {
-    const char *at = hint, *begin = NULL;
-    size_t length = 0, lines = 0, words = strlen(hint);
+    const char *at = hint, *begin = NULL, *first = NULL, *last = hint;
+    size_t length = 0, words = strlen(hint);
+    bool in_a_row = true;
 
-    while (next_paste(&at, &begin, &length))
-        lines++;
-    if (lines == 1 && !*at)
-        words = (size_t)(begin - 1 - hint);
+    for (; next_paste(&at, &begin, &length); last = at) {
+        in_a_row = in_a_row && (!first || last + strspn(last, " ") == begin - 1);
+        first = first ? first : begin - 1;
+    }
+    if (first && in_a_row && !*at)
+        words = (size_t)(first - hint);
     while (words > 0 && hint[words - 1] == ' ')
         words--;
     if (words > 0)

@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+/* Would a fence fail if the guest's host died? */
+static bool is_unwatched(reason_set reasons)
+{
+    return reasons & (reason_set)1 << REASON_HOST_UNWATCHED;
+}
+
 /* Would Pacemaker find this name in our list? It compares without regard to case, and knows no short names.
  */
 static bool is_listed(const struct guest *guest, const char *plug)
@@ -27,8 +33,9 @@ static void put_guest(struct text *out, const struct view_facts *facts, const st
 
     text_printf(out, "\t%d\t", guest->vmid);
     view_put_cell(out, guest_label(guest));
-    text_printf(out, "\t%s\t%s\t%s\n", is_listed(guest, plug) ? "listed" : "unlisted",
-                verdict_name(readiness_verdict(reasons)), guest->hastate ? "ha" : "-");
+    text_printf(out, "\t%s\t%s\t%s\t%s\n", is_listed(guest, plug) ? "listed" : "unlisted",
+                verdict_name(readiness_verdict(reasons)), guest->hastate ? "ha" : "-",
+                is_unwatched(reasons) ? reason_name(REASON_HOST_UNWATCHED) : "-");
 }
 
 static void put_guest_members(struct text *out, const struct view_facts *facts, const struct guest *guest,
@@ -41,6 +48,7 @@ static void put_guest_members(struct text *out, const struct view_facts *facts, 
     json_put_bool(out, "listed", is_listed(guest, plug));
     json_put_string(out, "verdict", verdict_name(readiness_verdict(reasons)));
     json_put_bool(out, "ha_managed", guest->hastate);
+    json_put_bool(out, "host_unwatched", is_unwatched(reasons));
 }
 
 static void put_error(struct text *out, const struct error *error)

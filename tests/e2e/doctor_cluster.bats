@@ -20,6 +20,9 @@ world() {
     [[ -n $SIM_PID ]] || sim_start
     broker_start proxmox.poll-interval=1s fence.deadline=30s "nodes.$(uname -n)=101" "$@"
     crm_attribute -q --type crm_config --name stonith-enabled --update true
+    # something else fences a node whose host died
+    crm_attribute -q --type crm_config --name have-watchdog --update true
+    crm_attribute -q --type crm_config --name stonith-watchdog-timeout --update 10s
     for node in ${NODES:-vm101 vm102 vm103}; do
         cibadmin --create --scope nodes --xml-text "<node id=\"$((++id))\" uname=\"$node\"/>"
     done
@@ -57,7 +60,7 @@ follow() {
     device
     doctor
     ends 0
-    is "$(grep -c '^  ok ' <<<"$out") $(grep -cE '^  (failure|warning|skipped)' <<<"$out")" "3 0"
+    is "$(grep -c '^  ok ' <<<"$out") $(grep -cE '^  (failure|warning|skipped)' <<<"$out")" "4 0"
     like "$out" "*3 of the cluster's 3 nodes lead to a guest of the pool*"
     client doctor --json >"$T/json"
     is "$(json exit_status <"$T/json")" 0
@@ -251,6 +254,36 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     ends 0
 }
 fine() { doctor; [[ $status == 0 ]]; }
+
+# level TARGET-KEY=VALUE INDEX DEVICES
+level() {
+    cibadmin --create --scope configuration --xml-text '<fencing-topology/>' 2>/dev/null || true
+    cibadmin --create --scope fencing-topology --xml-text "<fencing-level id=\"l-$((++levels))\" $1 index=\"$2\" devices=\"$3\"/>"
+}
+levels=0
+
+@test "a node whose host died, and nothing else fences it: a warning, with the lines for a second level" {
+    world
+    device
+    crm_attribute -q --type crm_config --name have-watchdog --update false
+    finds "warning  no second fencing level for vm101, vm102, vm103: if its Proxmox host dies, nothing proves it off (host-unwatched)"
+    ends 2
+    like "$out" "*paste: pcs stonith create bmc-vm101 fence_ipmilan ip=ADDRESS username=USER password=PASSWORD lanplus=1 pcmk_host_list=vm101 && pcs stonith level add 1 vm101 fencing && pcs stonith level add 2 vm101 bmc-vm101*"
+    like "$out" "*paste: qm set 101 --watchdog model=i6300esb,action=reset*"
+    like "$out" "*paste: pcs property set stonith-watchdog-timeout=10 && *&& pcs stonith level add 2 vm101 watchdog*"
+    like "$out" "*paste: ha-manager add vm:WITNESS --state started*"
+    # levels that are there stay
+    level 'target="vm101"' 3 fencing
+    level 'target-pattern="vm.*"' 1 fencing
+    doctor
+    like "$out" "*pcmk_host_list=vm101 && pcs stonith level add 4 vm101 bmc-vm101*"
+    command -v crm >/dev/null || return 0
+    crm_attribute -q --type crm_config --name have-watchdog --update true
+    line=$(sed -n 's/^ *paste: //p' <<<"$out" | grep 'fence_watchdog.*crm configure' | sed 's/| crm configure$/| crm --force configure/')
+    bash -c "$line" >"$T/followed" 2>&1 || { cat "$T/followed" >&2; return 1; }
+    finds "ok       something else fences vm101 if its Proxmox host dies"
+    like "$(cibadmin --query --scope fencing-topology)" '*target-pattern="vm.\**'
+}
 
 @test "a Pacemaker that does not answer, is not there, or answers nonsense is not looked at, and nothing hangs" {
     world

@@ -108,6 +108,9 @@ here() {
     cibadmin --create --scope nodes --xml-text '<node id="1" uname="vm101"/>'
     cibadmin --create --scope nodes --xml-text '<node id="2" uname="vm102"/>'
     crm_attribute -q --type crm_config --name stonith-enabled --update false
+    # SBD runs in the nodes: what fences one whose host died
+    crm_attribute -q --type crm_config --name have-watchdog --update true
+    crm_attribute -q --type crm_config --name stonith-watchdog-timeout --update 10s
     printf 'quorum {\n}\n' >"$COROSYNC_MAIN_CONFIG_FILE"
 
     doctor

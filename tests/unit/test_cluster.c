@@ -11,6 +11,7 @@
 
 #include "admin/cib.h"
 #include "admin/hosts.h"
+#include "admin/levels.h"
 #include "admin/tool.h"
 #include "system/cleanup.h"
 
@@ -405,6 +406,88 @@ static void test_a_cib_of_too_many_nodes_is_refused(void **state)
     free(text);
 }
 
+/* ---- levels ---- */
+
+#define BROKER "<primitive id='b' class='stonith' type='fence_broker'/>"
+#define WATCHDOG                                                                                             \
+    "<nvpair name='have-watchdog' value='true'/><nvpair name='stonith-watchdog-timeout' value='10s'/>"
+#define OTHER(agent, more)                                                                                   \
+    "<primitive id='o' class='stonith' type='" agent "'><instance_attributes><nvpair name='pcmk_host_list' " \
+    "value='n1 n2'/></instance_attributes>" more "</primitive>"
+#define STOPPED                        "<meta_attributes><nvpair name='target-role' value='Stopped'/></meta_attributes>"
+#define LEVEL(target, number, devices) "<fencing-level " target " index='" number "' devices='" devices "'/>"
+
+/* A host has died: would anything but the broker fence the node? */
+static void test_another_level_helps_if_it_asks_neither_proxmox_nor_the_node(void **state)
+{
+    static const struct {
+        const char *properties, *resources, *levels, *node;
+        bool help;
+    } cases[] = {
+        /* without levels: all devices that are for the node */
+        {"", BROKER, "", "n1", false},
+        {"", BROKER OTHER("fence_ipmilan", ""), "", "n1", true},
+        {"", BROKER OTHER("fence_ipmilan", ""), "", "n3", false},
+        {"", BROKER OTHER("fence_ipmilan", STOPPED), "", "n1", false},
+        {"", BROKER OTHER("fence_pve", ""), "", "n1", false},
+        {"", BROKER OTHER("fence_kdump", ""), "", "n1", false},
+        {WATCHDOG, BROKER, "", "n1", true},
+        {"<nvpair name='stonith-watchdog-timeout' value='10s'/>", BROKER, "", "n1", false},
+        {"<nvpair name='have-watchdog' value='true'/>", BROKER, "", "n1", false},
+        {"<nvpair name='have-watchdog' value='true'/><nvpair name='fencing-watchdog-timeout' value='-1'/>",
+         BROKER, "", "n1", true},
+        {"<nvpair name='have-watchdog' value='true'/><nvpair name='stonith-watchdog-timeout' value='0'/>",
+         BROKER, "", "n1", false},
+        {WATCHDOG,
+         BROKER "<primitive id='watchdog' class='stonith' type='fence_watchdog'><instance_attributes><nvpair "
+                "name='pcmk_host_list' value='n2'/></instance_attributes></primitive>",
+         "", "n1", false},
+        /* with levels: these alone, and each device of one has to succeed */
+        {WATCHDOG, BROKER, LEVEL("target='n1'", "1", "b"), "n1", false},
+        {WATCHDOG, BROKER, LEVEL("target='n1'", "1", "b"), "n2", true},
+        {WATCHDOG, BROKER, LEVEL("target='n1'", "1", "b") LEVEL("target='n1'", "2", "watchdog"), "N1", true},
+        {"", BROKER, LEVEL("target='n1'", "1", "b") LEVEL("target='n1'", "2", "watchdog"), "n1", false},
+        {"", BROKER OTHER("fence_ipmilan", ""), LEVEL("target='n1'", "1", "b"), "n1", false},
+        {"", BROKER OTHER("fence_ipmilan", ""), LEVEL("target='n1'", "1", "b,o"), "n1", false},
+        {"", BROKER OTHER("fence_ipmilan", ""), LEVEL("target='n1'", "1", "o") LEVEL("target='n1'", "2", "b"),
+         "n1", true},
+        {"", BROKER OTHER("fence_ipmilan", ""), LEVEL("target='n1'", "1", "b") LEVEL("target='n1'", "1", "o"),
+         "n1", false},
+        {"", BROKER OTHER("fence_ipmilan", ""), LEVEL("target='n3'", "1", "b") LEVEL("target='n3'", "2", "o"),
+         "n3", false},
+        {"", BROKER OTHER("fence_ipmilan", STOPPED),
+         LEVEL("target='n1'", "1", "b") LEVEL("target='n1'", "2", "o"), "n1", false},
+        {"", BROKER, LEVEL("target='n1'", "1", "b") LEVEL("target='n1'", "2", "nobody"), "n1", false},
+        /* by pattern and attribute; the name comes first, and of several others each has to do */
+        {WATCHDOG, BROKER, LEVEL("target-pattern='^n[12]$'", "1", "b"), "n1", false},
+        {WATCHDOG, BROKER, LEVEL("target-pattern='^n[12]$'", "1", "watchdog"), "n1", true},
+        {WATCHDOG, BROKER, LEVEL("target-pattern='^n[12]$'", "1", "watchdog") LEVEL("target='n1'", "1", "b"),
+         "n1", false},
+        {WATCHDOG, BROKER, LEVEL("target-attribute='rack' target-value='1'", "1", "b"), "n1", false},
+        {WATCHDOG, BROKER, LEVEL("target-attribute='rack' target-value='2'", "1", "b"), "n1", true},
+        {WATCHDOG, BROKER,
+         LEVEL("target-pattern='n.'", "1", "watchdog")
+             LEVEL("target-attribute='rack' target-value='1'", "1", "b"),
+         "n1", false},
+    };
+    char text[4096];
+    struct cib cib;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "<configuration><crm_config><cluster_property_set>%s</cluster_property_set></crm_config>"
+                 "<nodes><node uname='n1'><instance_attributes><nvpair name='rack' value='1'/>"
+                 "</instance_attributes></node><node uname='n2'/></nodes><resources>%s</resources>"
+                 "<fencing-topology>%s</fencing-topology></configuration>",
+                 cases[i].properties, cases[i].resources, cases[i].levels);
+        read_cib(&cib, text);
+        if (levels_of(&cib, cases[i].node).help != cases[i].help)
+            fail_msg("case %zu of %zu", i, ARRAY_LEN(cases));
+        cib_clear(&cib);
+    }
+}
+
 /* ---- programs ---- */
 
 static int run_shell(const char *script, int64_t wait_ms, size_t most, struct tool_output *output,
@@ -466,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_the_plug_is_what_the_agent_gets_in_the_end),
         cmocka_unit_test(test_without_map_and_list_the_agent_is_asked),
         cmocka_unit_test(test_a_cib_of_too_many_nodes_is_refused),
+        cmocka_unit_test(test_another_level_helps_if_it_asks_neither_proxmox_nor_the_node),
         cmocka_unit_test(test_a_program_is_read_whole_with_its_status),
         cmocka_unit_test(test_a_program_keeps_to_its_bounds),
     };

@@ -1,0 +1,125 @@
+/* Fencing levels: which there are, and for which nodes. A level is for a node by its name, by a pattern of
+ * names, or by an attribute that is written for the node. */
+#include <libxml/tree.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/cib_private.h"
+
+#define LEVELS_MOST 4096 /* more than any cluster has; the rest is not read */
+
+bool cib_same_key(const struct cib_level *one, const struct cib_level *other)
+{
+    return one->kind == other->kind && strcmp(one->target, other->target) == 0 &&
+           (!one->value || !other->value ? one->value == other->value
+                                         : strcmp(one->value, other->value) == 0);
+}
+
+bool cib_levels_add(struct cib_levels *levels, struct cib_level level)
+{
+    if (levels->count == LEVELS_MOST)
+        return true;
+    struct cib_level *list = cib_grow(levels->list, levels->count, &levels->size, sizeof(*list));
+    if (!list)
+        return false;
+    levels->list = list;
+    list[levels->count++] = level;
+    return true;
+}
+
+void cib_levels_sort(struct cib_levels *levels)
+{
+    for (size_t i = 1; i < levels->count; i++) {
+        struct cib_level level = levels->list[i];
+        size_t to = i;
+        for (size_t j = 0; j < i && to == i; j++) {
+            bool same = cib_same_key(&levels->list[j], &level);
+            bool last = j + 1 == i || !cib_same_key(&levels->list[j + 1], &level);
+            if (same && levels->list[j].index > level.index)
+                to = j;
+            else if (same && last)
+                to = j + 1;
+        }
+        memmove(&levels->list[to + 1], &levels->list[to], (i - to) * sizeof(level));
+        levels->list[to] = level;
+    }
+}
+
+bool cib_read_levels(struct cib *cib, const xmlNode *root)
+{
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+        const char *devices = cib_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
+        const char *index = devices ? cib_get(node, "index") : NULL;
+        struct cib_level level = {.kind = CIB_KEY_NODE, .devices = devices};
+        if (!index)
+            continue;
+        level.index = strtol(index, NULL, 10);
+        if (cib_get(node, "target")) {
+            level.target = cib_get(node, "target");
+        } else if (cib_get(node, "target-pattern")) {
+            level.kind = CIB_KEY_PATTERN;
+            level.target = cib_get(node, "target-pattern");
+        } else {
+            level.kind = CIB_KEY_ATTRIBUTE;
+            level.target = cib_get(node, "target-attribute");
+            level.value = cib_get(node, "target-value");
+        }
+        if (level.target && (level.kind != CIB_KEY_ATTRIBUTE || level.value) &&
+            !cib_levels_add(&cib->levels, level))
+            return false;
+    }
+    cib_levels_sort(&cib->levels);
+    return true;
+}
+
+static bool has_attribute(const struct cib *cib, const char *node, const struct cib_level *level)
+{
+    const xmlNode *root = xmlDocGetRootElement(cib->document);
+    for (const xmlNode *at = root; at; at = cib_next(root, at)) {
+        const char *name = cib_is(at, "nvpair") ? cib_get(at, "name") : NULL;
+        const char *value = name ? cib_get(at, "value") : NULL;
+        const xmlNode *owner = value && at->parent ? at->parent->parent : NULL;
+        const char *uname = owner && cib_is(owner, "node") ? cib_get(owner, "uname") : NULL;
+        if (uname && strcasecmp(uname, node) == 0 && strcmp(name, level->target) == 0 &&
+            strcmp(value, level->value) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool cib_level_is_for(const struct cib *cib, const struct cib_level *level, const char *node)
+{
+    regex_t pattern;
+    switch (level->kind) {
+    case CIB_KEY_NODE:
+        return strcasecmp(level->target, node) == 0;
+    case CIB_KEY_ATTRIBUTE:
+        return has_attribute(cib, node, level);
+    case CIB_KEY_PATTERN:
+        break;
+    }
+    if (regcomp(&pattern, level->target, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    bool matches = regexec(&pattern, node, 0, NULL, 0) == 0;
+    regfree(&pattern);
+    return matches;
+}
+
+void cib_levels_put_crm(struct text *out, const struct cib_levels *levels, const char *separator)
+{
+    for (size_t i = 0; i < levels->count; i++) {
+        const struct cib_level *level = &levels->list[i];
+        if (!i || !cib_same_key(&levels->list[i - 1], level)) {
+            text_puts(out, separator);
+            if (level->kind == CIB_KEY_NODE)
+                text_printf(out, " %s:", level->target);
+            else if (level->kind == CIB_KEY_PATTERN)
+                text_printf(out, " pattern:%s", level->target);
+            else
+                text_printf(out, " attr:%s=%s", level->target, level->value);
+        }
+        text_printf(out, " %s", level->devices);
+    }
+}

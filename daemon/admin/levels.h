@@ -1,0 +1,16 @@
+/* Would something else than the broker fence a node whose Proxmox host died? By Pacemaker's configuration
+ * alone: whether it works, nobody tries here. */
+#pragma once
+
+#include "admin/cib.h"
+
+#define LEVELS_WATCHDOG       "watchdog" /* Pacemaker's own device, whatever else is configured */
+#define LEVELS_WATCHDOG_AGENT "fence_watchdog"
+
+struct levels {
+    bool help;
+    bool any, by_name; /* there are levels for the node; they name it */
+    long highest;      /* index, of those by name */
+};
+
+struct levels levels_of(const struct cib *cib, const char *node);
