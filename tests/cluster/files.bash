@@ -3,6 +3,7 @@
 #
 # node1 … nodeN are the guests 101 … 100+N on the hosts pve1 … pveN. The nodes talk to each other over 10.99.0.0/24, and to the hosts' API
 # over 10.98.0.0/24.
+# WITNESSES: the numbers of the hosts on which a guest of Proxmox HA runs that is no node; the brokers then trust HA (dead-host = trust-ha).
 # shellcheck shell=bash
 
 TOKEN_SECRET=11111111-2222-3333-4444-555555555555
@@ -14,6 +15,7 @@ COROSYNC_TOKEN_MS=${COROSYNC_TOKEN_MS:-1500}
 node_names() { seq -f node%.0f "$NODES"; }
 number_of() { echo "${1//[!0-9]/}"; }
 vmid_of() { echo $((100 + $(number_of "$1"))); }
+witness_of() { echo $((110 + $(number_of "$1"))); }
 cluster_address() { echo "10.99.0.$(number_of "$1")"; }
 api_address() { echo "10.98.0.$(number_of "$1")"; }
 host_address() { echo "10.98.0.$((100 + $(number_of "$1")))"; }
@@ -32,6 +34,9 @@ write_sim() {
         for ((i = 1; i <= NODES; i++)); do
             echo "guest $((100 + i)) qemu pve$i node$i running=1 stop-ms=$STOP_MS start-ms=$START_MS"
         done
+        for i in ${WITNESSES:-}; do
+            echo "guest $(witness_of "$i") qemu pve$i witness$i running=1 ha=started cmd=exec sleep infinity"
+        done
     } >"$SIM/cluster.conf"
     cat >"$SIM/user.cfg" <<-END
 	user:fence@pve:1:0::::::
@@ -41,6 +46,7 @@ write_sim() {
 	role:FenceBroker:VM.PowerMgmt,VM.Audit,Pool.Audit:
 	acl:1:/pool/cluster:fence@pve,operator@pve,fence@pve!broker:FenceBroker:
 	END
+    [[ -z ${WITNESSES:-} ]] || printf '%s\n' 'role:FenceBrokerHA:Sys.Audit:' 'acl:0:/:fence@pve,fence@pve!broker:FenceBrokerHA:' >>"$SIM/user.cfg"
     (umask 077 && printf '%s\n' "fence@pve!broker $TOKEN_SECRET" "operator@pve $OPERATOR_PASSWORD" >"$SIM/secrets")
 }
 
@@ -93,6 +99,7 @@ write_broker() {
 	[state]
 	directory = $(disk_of "$1")/state
 	END
+    [[ -z ${WITNESSES:-} ]] || printf '\n[fence]\ndead-host = trust-ha\n'
 }
 
 # write_cib DEVICES-XML: a service, and what fences. freeze: a node that has lost its cluster does not stop what it runs, so that nothing but

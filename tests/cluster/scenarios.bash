@@ -27,6 +27,16 @@ cluster_levels() {
         cluster_start 3 "$(device broker fence_broker)$(device host fence_host)$(device port fence_port)"
 }
 
+# Proxmox HA watches all hosts; or all but node2's, where the power of the host is the second level. What proves a host dead takes its time.
+SLOW=(pcmk_reboot_timeout=300s pcmk_off_timeout=300s)
+cluster_watched() { WITNESSES='1 2 3' cluster_start 3 "$(device broker fence_broker "${SLOW[@]}")"; }
+cluster_watched_not_all() {
+    TOPOLOGY='<fencing-topology>
+        <fencing-level id="level-2-1" target="node2" index="1" devices="broker"/><fencing-level id="level-2-2" target="node2" index="2" devices="host"/>
+    </fencing-topology>' \
+        WITNESSES='1 3' cluster_start 3 "$(device broker fence_broker "${SLOW[@]}")$(device host fence_host)"
+}
+
 # node1 survives: who wants to fence it has to wait
 cluster_two() { cluster_start 2 "$(device broker fence_broker "pcmk_delay_base=node1:10s;node2:0s")"; }
 cluster_race() { cluster_start 2 "$(device broker fence_broker)"; }
@@ -175,6 +185,95 @@ scenario_host_dead() {
     whole_again
 }
 host_dies() { sim_ctl node "pve$(number_of "$1")" dead; }
+
+# ---- the host dies, and nothing but Proxmox HA can tell it ----
+
+# watched NODE: every broker has seen for long enough that HA watches its host. unwatched NODE: every broker says that nobody does.
+watched() { brokers_say 0 "$1"; }
+unwatched() { brokers_say "$NODES" "$1"; }
+brokers_say() {
+    local name targets says=0
+    for name in $(node_names); do
+        targets=$(in_node "$name" fence_broker targets) || return 1
+        ! awk -v vmid="$(vmid_of "$2")" '$1 == vmid' <<<"$targets" | grep -q host-unwatched || says=$((says + 1))
+    done
+    ((says == $1))
+}
+# HA has taken the witness elsewhere
+host_returns() {
+    local host
+    host=pve$(number_of "$1")
+    sim_ctl node "$host" online
+    sim_ctl set "$(witness_of "$1")" "node=$host"
+    is_on "$1" || power_on "$1"
+}
+fenced_by() { grep -h "targeting $VICTIM using $1" "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log | grep -q "returned $2"; }
+
+scenario host-fenced watched 'a host dies with its node, which Proxmox HA does not manage, and with a witness: the service runs elsewhere once HA has fenced the host'
+scenario_host_fenced() {
+    VICTIM=$(owner)
+    await "$LATEST" watched "$VICTIM"
+    strike "$VICTIM" host_dies
+    LATEST=400 service_recovers
+    fenced_by broker 0
+    host_returns "$VICTIM"
+    whole_again
+}
+
+scenario host-cut watched 'a host that was only cut off, its node still writing: no success before its watchdog has reset it, and HA fenced it'
+scenario_host_cut() {
+    VICTIM=$(owner)
+    await "$LATEST" watched "$VICTIM"
+    strike "$VICTIM" host_is_cut
+    LATEST=400 service_recovers
+    fenced_by broker 0
+    sim_ctl clear silent
+    # it wrote as long as it lived
+    awk -v victim="$VICTIM" -v struck="$STRUCK" -v death="$(death_of "$VICTIM" "$VICTIM_LIFE")" '
+        $2 == victim && $1 <= death { last = $1 }
+        END { printf "the last write: %.1f s after the cut\n", last - struck; exit !(death - struck > 50 && death - last < 1) }' "$CLUSTER_DIR/disk"
+    heal "$VICTIM"
+    host_returns "$VICTIM"
+    whole_again
+}
+# from all networks: one that its API is reached by stops its guest, though that is no proof
+host_is_cut() {
+    sim_ctl fault silent "endpoint=pve$(number_of "$1")"
+    sim_ctl node "pve$(number_of "$1")" cut
+    cut_cluster "$1"
+}
+
+scenario host-dead-disarmed watched 'the same host while Proxmox HA is disarmed: its node is never called off, and the service waits'
+scenario_host_dead_disarmed() {
+    VICTIM=$(owner)
+    await "$LATEST" watched "$VICTIM"
+    sim_ctl ha disarm
+    await "$LATEST" unwatched "$VICTIM"
+    strike "$VICTIM" host_dies
+    await "$LATEST" fenced_by broker 1
+    # longer than a host takes that HA watched
+    not await 160 writes_anew
+    not fenced_by broker 0
+    sim_ctl ha arm
+    host_returns "$VICTIM"
+    service_recovers
+    whole_again
+}
+
+scenario host-unwatched watched_not_all 'a dead host that Proxmox HA did not watch, with trust-ha: node-offline at once, and the second level fences'
+scenario_host_unwatched() {
+    owns node2
+    await "$LATEST" watched node1
+    unwatched node2
+    strike node2 host_dies
+    service_recovers
+    fenced_by broker 1
+    fenced_by host 0
+    grep -qF 'node-offline' "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log
+    sim_ctl node pve2 online
+    power_on node2
+    whole_again
+}
 
 scenario migration three 'the victim is being migrated: the fence follows it to its new host'
 scenario_migration() {
