@@ -255,6 +255,10 @@ void step_watch_decide(struct step *step, struct step_effects *effects, int64_t 
         end_watch(step, effects, step->course.repaired_ms ? "watched to its end" : "no such call came");
         return;
     }
+    if (step->ha.managed) { /* since */
+        end_watch(step, effects, "no longer watched: Proxmox HA manages it");
+        return;
+    }
     step_wake_at(effects, step->course.watch_until_ms);
     if (step->params.action == FENCE_OFF)
         watch_off(step, effects, now_ms);

@@ -441,6 +441,16 @@ static void test_what_the_lost_start_started_is_stopped_again(void **state)
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
+static void test_what_is_given_to_ha_meanwhile_is_not_watched(void **state) /* rule 6 */
+{
+    (void)state;
+    off_with_an_open_start();
+    go(3000);
+    status_is((struct pve_status){.running = true, .ha_managed = true, .ha_state = "started"});
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
 static void test_what_somebody_else_started_is_left_running(void **state) /* P4 */
 {
     (void)state;
@@ -977,6 +987,7 @@ int main(void)
         cmocka_unit_test(test_a_stop_of_ours_that_failed_has_stopped_nothing),
         cmocka_unit_test(test_a_stop_beyond_the_lost_one_is_another_brokers),
         cmocka_unit_test(test_what_the_lost_start_started_is_stopped_again),
+        cmocka_unit_test(test_what_is_given_to_ha_meanwhile_is_not_watched),
         cmocka_unit_test(test_what_somebody_else_started_is_left_running),
         cmocka_unit_test(test_a_start_that_had_come_before_the_proof_does_not_explain_a_later_one),
         cmocka_unit_test(test_a_start_that_came_after_the_proof_explains_it_beside_one_from_before),
