@@ -89,6 +89,23 @@ static void test_a_join_between_read_and_hosts_reads_both_again(void **state) /*
     assert_ended(OPERATION_DONE, ERROR_NONE);
 }
 
+/* Somebody else's start that is under way then is as new a life as one that begins a moment later. */
+static void test_who_joins_after_the_stop_needs_none_of_its_own(void **state) /* rule 9, P6, point 4 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    task_is(STOP_UPID, "OK");
+    tell(STEP_EVENT_JOINED);
+    reads_stopped(); /* asked for before */
+    assert_false(effects.ask[ASK_HOSTS]);
+    go(100);
+    reads_stopped();
+    hosts_are(3, 3, true);
+    assert_ended(OPERATION_DONE, ERROR_NONE);
+    assert_int_equal(stops, 1);
+}
+
 static void test_another_guests_status_proves_nothing(void **state) /* point 1 */
 {
     (void)state;
@@ -667,6 +684,7 @@ int main(void)
         cmocka_unit_test(test_a_read_from_before_the_request_proves_nothing),
         cmocka_unit_test(test_a_read_asked_for_in_the_moment_before_a_join_proves_nothing),
         cmocka_unit_test(test_a_join_between_read_and_hosts_reads_both_again),
+        cmocka_unit_test(test_who_joins_after_the_stop_needs_none_of_its_own),
         cmocka_unit_test(test_another_guests_status_proves_nothing),
         cmocka_unit_test(test_stopped_with_network_devices_is_not_off),
         cmocka_unit_test(test_no_other_stop_is_sent_to_a_guest_that_is_only_dying),
