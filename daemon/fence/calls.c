@@ -319,15 +319,16 @@ void calls_prove_off(struct calls *calls, int64_t now_ms)
         call->effect_ms = call->power == STEP_SEND_STOP && call->state == CALL_OPEN ? now_ms : 0;
 }
 
-/* What may still have come after it counts from the boot on. */
+/* What may still have come after it counts from the boot on; from the moment 0 it would count for none. */
 void calls_see_boot(struct calls *calls, const char *node, int64_t booted_ms)
 {
+    int64_t since_ms = booted_ms ? booted_ms : -1;
     struct call *call;
     EACH (call, calls) {
         if (!call->effect_ms || call->ha || strcmp(call->node, node) != 0)
             continue;
         call->effect_ms =
-            call->inherited && kills_until(call) < booted_ms ? 0 : latest(call->effect_ms, booted_ms);
+            call->inherited && kills_until(call) < booted_ms ? 0 : latest(call->effect_ms, since_ms);
     }
 }
 

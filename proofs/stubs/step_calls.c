@@ -250,6 +250,6 @@ void calls_see_boot(struct calls *calls, const char *node, int64_t booted_ms)
         if (call->inherited && begun_until(call) < booted_ms)
             call->effect_ms = 0;
         else if (call->effect_ms < booted_ms)
-            call->effect_ms = booted_ms;
+            call->effect_ms = booted_ms != 0 ? booted_ms : -1;
     }
 }

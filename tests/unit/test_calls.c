@@ -238,6 +238,16 @@ static void test_a_doubt_is_kept_when_the_call_itself_matters_no_more(void **sta
     assert_int_equal(calls.count, 0);
 }
 
+/* Times are this machine's; a host's can lie at its 0, where a stop of before has times below that. */
+static void test_a_host_that_booted_at_the_moment_0_leaves_what_may_still_come(void **state) /* point 7 */
+{
+    (void)state;
+    struct calls calls = {0};
+    add(&calls, STEP_SEND_STOP, CALL_OPEN, "pve1", -10000);
+    calls_see_boot(&calls, "pve1", 0);
+    assert_int_equal(calls_effect_ms(&calls, CALLS_OWN), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_starts_that_there_is_no_room_for_are_waited_for),
         cmocka_unit_test(test_what_a_stop_may_have_done_is_forgotten_when_it_can_have_begun_no_more),
         cmocka_unit_test(test_a_proof_leaves_in_doubt_what_an_open_stop_may_kill_after_it),
+        cmocka_unit_test(test_a_host_that_booted_at_the_moment_0_leaves_what_may_still_come),
         cmocka_unit_test(test_a_doubt_is_kept_when_the_call_itself_matters_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

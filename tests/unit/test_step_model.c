@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "proofs/stubs/step_valid.h"
 #include "step_play.h"
 
 #define STEPS_DEFAULT 4000000
@@ -276,6 +277,7 @@ static void feed(struct episode *episode, struct step_event *event)
     event->now_ms = episode->world.now_ms;
     ++*episode->events;
     step_handle(&episode->step, event, &effects);
+    CHECK(episode, step_is_valid(&episode->step), "what the proofs begin with holds");
     if (property.trace) {
         fprintf(
             stderr,
