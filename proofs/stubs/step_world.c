@@ -13,7 +13,7 @@ static void end_error(struct error *error)
 
 static void end_status(struct pve_status *status)
 {
-    ASSUME(status->uptime_s >= 0 && status->uptime_s < INT64_C(1) << 43); /* as it is decoded, and near */
+    ASSUME(status->uptime_s >= 0 && status->uptime_s < INT64_C(1) << 31); /* as it is decoded; 68 years */
     END(status->ha_state);
     END(status->lock);
     END(status->name);
