@@ -109,7 +109,8 @@ void inventory_builder_free(struct inventory_builder *builder); /* NULL is fine 
 void inventory_builder_freep(struct inventory_builder **builder);
 /* Each copies, and returns false when memory ran out. A VMID given twice: the later one counts. Aliases
  * within `guest` are ignored. A guest without a name, as Proxmox lists those of a dead host, keeps the name,
- * the tags and the mark of a template that the previous inventory had for it. */
+ * the tags and the mark of a template that the previous inventory had for it; one that was not in it has
+ * the name that led to it last. */
 bool inventory_builder_guest(struct inventory_builder *builder, const struct guest *guest);
 /* A guest that Proxmox shows and that may be of none of the pools: known by name only, for errors. Only VMID,
  * name and pool of `guest` count. */

@@ -439,6 +439,39 @@ static void mark_settled_names(struct inventory *inventory)
     }
 }
 
+/* The last name that led to it; of a name with a domain and its short form the former. NULL: none did. */
+static const char *led_by(const struct inventory_builder *builder, int vmid)
+{
+    const char *name = NULL;
+
+    for (size_t i = 0; i < builder->lead_count; i++) {
+        const struct lead *lead = &builder->leads[i];
+        size_t length = strlen(lead->name);
+        bool is_short = name && strncmp(name, lead->name, length) == 0 && name[length] == '.';
+
+        if (lead->vmid == vmid && !is_short)
+            name = lead->name;
+    }
+    return name;
+}
+
+/* A guest of a dead host comes without a name. Whoever has not seen it since the start remembers what led to
+ * it. */
+static bool name_nameless(struct inventory_builder *builder)
+{
+    struct inventory *inventory = builder->inventory;
+    bool ok = true;
+
+    for (size_t i = 0; i < inventory->guest_count; i++) {
+        struct guest *guest = &inventory->guests[i];
+        bool seen = builder->previous && inventory_by_vmid(builder->previous, guest->vmid);
+
+        if (!seen && (!guest->name || !*guest->name))
+            guest->name = copy_text(inventory, led_by(builder, guest->vmid), &ok);
+    }
+    return ok;
+}
+
 static bool judge_leads(struct inventory_builder *builder)
 {
     struct inventory *inventory = builder->inventory;
@@ -460,7 +493,8 @@ struct inventory *inventory_builder_finish(struct inventory_builder *owned, int6
     order_guests(inventory);
     order_nodes(builder);
     strangers_forget_guests(inventory);
-    if (!index_guests(inventory) || !resolve_aliases(inventory) || !judge_leads(builder))
+    if (!name_nameless(builder) || !index_guests(inventory) || !resolve_aliases(inventory) ||
+        !judge_leads(builder))
         return NULL;
     mark_settled_names(inventory);
     return TAKE(builder->inventory);

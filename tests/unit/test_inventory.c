@@ -235,6 +235,31 @@ static void test_a_name_that_another_guest_took_leads_to_neither(void **state)
     inventory_unref(inventory);
 }
 
+/* A broker that was restarted while the host of guest 101 is dead. */
+static void test_a_guest_without_a_name_is_called_what_led_to_it_last(void **state) /* P10 */
+{
+    static const struct line guests[] = {{101, "-"}, {102, "node2"}, {103, "-"}, {0, NULL}};
+    static const struct lead leads[] = {{"old", 101},   {"node1.lan", 101}, {"node1", 101},
+                                        {"node2", 102}, {"node2", 103},     {NULL, 0}};
+    struct inventory *inventory = build_with(guests, NULL, leads);
+
+    (void)state;
+    assert_int_equal(find(inventory, "node1"), 101);
+    assert_int_equal(find(inventory, "Node1.lan"), 101);
+    assert_int_equal(find(inventory, "old"), -ERROR_UNKNOWN_PLUG);
+    assert_int_equal(find(inventory, "node2"), -ERROR_AMBIGUOUS_NAME); /* another guest has taken it */
+
+    struct inventory_builder *builder = inventory_builder_new(inventory);
+    struct guest other = {.vmid = 101, .type = PVE_LXC}; /* seen as another guest since the start */
+
+    inventory_unref(inventory);
+    assert_true(inventory_builder_guest(builder, &other));
+    assert_true(inventory_builder_lead(builder, "node1", 101));
+    inventory = inventory_builder_finish(builder, 4712);
+    assert_int_equal(find(inventory, "node1"), -ERROR_UNKNOWN_PLUG);
+    inventory_unref(inventory);
+}
+
 static void test_two_guests_that_swapped_their_names_are_both_refused(void **state)
 {
     static const struct line guests[] = {{102, "node3"}, {103, "node2"}, {0, NULL}};
@@ -823,6 +848,7 @@ int main(void)
         cmocka_unit_test(test_a_guest_outside_is_told_only_if_it_was_shown_and_never_found),
         cmocka_unit_test(test_a_guest_of_another_pool_is_not_to_be_moved_out_of_it),
         cmocka_unit_test(test_a_name_that_another_guest_took_leads_to_neither),
+        cmocka_unit_test(test_a_guest_without_a_name_is_called_what_led_to_it_last),
         cmocka_unit_test(test_two_guests_that_swapped_their_names_are_both_refused),
         cmocka_unit_test(test_an_alias_says_whom_a_moved_name_means),
         cmocka_unit_test(test_a_name_whose_guest_has_left_the_pool_may_be_anothers),
