@@ -148,7 +148,7 @@ static reason_set host_reasons(const struct readiness_facts *facts, const char *
         return 0;
     bool unknown = inventory_node_unknown(facts->inventory, node);
     if (!unknown && !inventory_node_online(facts->inventory, node))
-        return bit(REASON_NODE_OFFLINE);
+        return readiness_host_fenced(facts, node) ? bit(REASON_HOST_FENCED) : bit(REASON_NODE_OFFLINE);
     bool alone = inventory_node_vouches_alone(facts->inventory, node);
     return (inventory_node_maintenance(facts->inventory, node) ? bit(REASON_NODE_MAINTENANCE) : 0) |
            (unknown ? bit(REASON_NODE_UNKNOWN) : 0) |
@@ -188,9 +188,13 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
         reasons |= bit(REASON_UNPROVEN);
     if (known)
         reasons |= evidence_reasons(known);
+    /* its guests are off by the word of the others, whatever it said of them (a dead host's proof) */
+    if (reasons & bit(REASON_HOST_FENCED))
+        reasons &= ~(bit(REASON_HOST_SILENT) | bit(REASON_HOST_SLOW) | bit(REASON_REHEARSAL_FAILED) |
+                     bit(REASON_UNPROVEN));
     /* where it cannot be asked for, the cause is told already */
-    if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_NO_POWER_RIGHT) | bit(REASON_HOST_SILENT) |
-                     bit(REASON_STALE) | bit(REASON_TEMPLATE))))
+    if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_HOST_FENCED) | bit(REASON_NO_POWER_RIGHT) |
+                     bit(REASON_HOST_SILENT) | bit(REASON_STALE) | bit(REASON_TEMPLATE))))
         reasons |= evidence_lack(facts, guest, known);
     if (readiness_unwatched(facts, guest))
         reasons |= bit(REASON_HOST_UNWATCHED);

@@ -46,6 +46,7 @@ enum reason {
     REASON_NO_EVIDENCE,
     REASON_REHEARSAL_UNSAFE,
     REASON_HA_MANAGED,
+    REASON_HOST_FENCED,
     REASON_NODE_MAINTENANCE,
     REASON_NODE_UNKNOWN,
     REASON_HOST_SLOW,
@@ -97,6 +98,8 @@ enum verdict readiness_verdict(reason_set reasons);
 /* Those of a set that leave the verdict as it is: told to who asks, and no trouble. */
 reason_set readiness_caveats(reason_set reasons);
 
+/* Proxmox HA has fenced this host, and it was not online since: its guests are off. */
+bool readiness_host_fenced(const struct readiness_facts *facts, const char *node);
 /* Why a fence of the guest would fail if its host died now; NULL: it would not, by what is known, or the host
  * is offline already. */
 const struct error *readiness_unwatched(const struct readiness_facts *facts, const struct guest *guest);

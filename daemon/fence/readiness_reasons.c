@@ -113,6 +113,10 @@ static const struct reason_row {
          "Proxmox HA stops and starts it: a fence takes up to 95 s, or 180 s if its host died",
          "give Pacemaker that time (pcmk_off_timeout), or take the guest out of Proxmox HA: `ha-manager "
          "remove vm:VMID`"},
+    [REASON_HOST_FENCED] = {"host-fenced", VERDICT_DEGRADED, "2 polls",
+                            "its Proxmox host was fenced by Proxmox HA: a fence of it succeeds at once, and "
+                            "nothing starts it there",
+                            "bring the host back, or move the guest's configuration to another one"},
     [REASON_NODE_MAINTENANCE] = {"node-maintenance", VERDICT_DEGRADED, "2 polls",
                                  "its Proxmox host is in maintenance mode: the host may go down soon",
                                  "on a Proxmox host: `ha-manager crm-command node-maintenance disable NODE`"},

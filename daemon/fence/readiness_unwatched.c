@@ -1,7 +1,7 @@
 /*
- * What a dead host would mean, told beforehand: would a fence of this guest succeed if its host died now?
- * Only where Proxmox HA watches that host (dead_hosts). Each word of that room has its cause and its way out
- * here.
+ * What a dead host means, and what one would mean, told beforehand: would a fence of this guest succeed if
+ * its host died now? Only where Proxmox HA watches that host (dead_hosts). Each word of that room has its
+ * cause and its way out here.
  */
 #include "fence/readiness.h"
 
@@ -35,6 +35,12 @@ static const struct error not_known = {
     .message = "Proxmox HA and the hosts were not looked at for long enough yet",
     .hint = "wait; if it does not end, see `journalctl -u fence-broker`",
 };
+
+bool readiness_host_fenced(const struct readiness_facts *facts, const char *node)
+{
+    return facts->dead_hosts &&
+           dead_hosts_ask(facts->dead_hosts, node, facts->boottime_ms).state == DEAD_HOSTS_FENCED;
+}
 
 const struct error *readiness_unwatched(const struct readiness_facts *facts, const struct guest *guest)
 {

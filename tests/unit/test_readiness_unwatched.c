@@ -123,6 +123,27 @@ static void test_with_trust_ha_the_caveat_says_why_nobody_watches_the_host(void 
     dead_hosts_free(world.room);
 }
 
+/* What its host said before it died, or a doubt of it, keeps no fence back now. */
+static void test_a_guest_of_a_fenced_host_can_be_fenced(void **state) /* P10 */
+{
+    _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(on_pve2, 1, 1, 2);
+    struct readiness_facts facts = good_facts(inventory);
+    struct world lost = world_lost(), fenced = world_fenced();
+    const struct guest *guest = inventory_get(inventory, 0);
+
+    (void)state;
+    facts.min_online_nodes = 1;
+    facts.dead_hosts = lost.room;
+    facts.boottime_ms = lost.now_ms;
+    assert_int_equal(readiness_guest(&facts, guest), BIT(REASON_NODE_OFFLINE));
+    facts.dead_hosts = fenced.room;
+    facts.boottime_ms = fenced.now_ms;
+    assert_int_equal(readiness_guest(&facts, guest), BIT(REASON_HOST_FENCED));
+    assert_int_equal(readiness_verdict(BIT(REASON_HOST_FENCED)), VERDICT_DEGRADED);
+    dead_hosts_free(lost.room);
+    dead_hosts_free(fenced.room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_with_dead_host_fail_no_guest_outlives_its_host_as_a_target),
         cmocka_unit_test(test_a_host_that_is_offline_has_a_reason_and_no_caveat),
         cmocka_unit_test(test_with_trust_ha_the_caveat_says_why_nobody_watches_the_host),
+        cmocka_unit_test(test_a_guest_of_a_fenced_host_can_be_fenced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
