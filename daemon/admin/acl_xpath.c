@@ -80,8 +80,8 @@ static void note_first(struct acl_permission *permission, const xmlNode *element
 /* It is no XPath, and not only too much of one. */
 static bool is_invalid(int code)
 {
-    return code != 0 && code != XML_XPATH_EXPRESSION_OK + XPATH_OP_LIMIT_EXCEEDED &&
-           code != XML_XPATH_EXPRESSION_OK + XPATH_RECURSION_LIMIT_EXCEEDED &&
+    return code != 0 && code != (int)XML_XPATH_EXPRESSION_OK + XPATH_OP_LIMIT_EXCEEDED &&
+           code != (int)XML_XPATH_EXPRESSION_OK + XPATH_RECURSION_LIMIT_EXCEEDED &&
            code != XML_XPATH_MEMORY_ERROR && code != XML_ERR_NO_MEMORY;
 }
 

@@ -119,7 +119,7 @@ is_back() {
         dies_and_is_fenced
         broker_kill
         broker_spawn
-        ! off_by_the_clock 103 || break
+        ! { off_by_the_clock 103 && await 5 has_reason 103 host-fenced; } || break
         ((try < 3))
         sim_ctl node pve3 online
     done

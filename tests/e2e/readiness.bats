@@ -216,12 +216,12 @@ host_unwatched_is_told() {
     printf 'host-unwatched/ready\n' >>"$T/scenarios"
 }
 
-# what the daemon's table has, by the metrics, and what was played here
+# what the daemon's table has, by the metrics, and what was played here (host-fenced takes two minutes: budget.bats)
 no_reason_is_left_out() {
     look
     sed -nE 's/^fence_broker_reasons\{reason="([^"]*)",verdict="([^"]*)"\} .*/\1\/\2/p' "$T/now/metrics" | sort >"$T/table"
     (($(wc -l <"$T/table") > 30))
-    diff "$T/table" <(sort -u "$T/scenarios")
+    diff <(grep -vx host-fenced/degraded "$T/table") <(sort -u "$T/scenarios")
 }
 
 @test "each reason of the table is seen everywhere within its time, and is gone after the mend" {
