@@ -47,6 +47,8 @@ cluster_race() { cluster_start 2 "$(device broker fence_broker)"; }
 strike() {
     VICTIM=$1 VICTIM_LIFE=$(life_of "$1") WRITER=$(writer) STRUCK=$EPOCHREALTIME
     echo "$STRUCK" >"$CLUSTER_DIR/struck"
+    local log
+    for log in "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log; do stat -c %s "$log" >"$log.struck"; done
     "$2" "$1"
 }
 writer() { tail -n 1 "$CLUSTER_DIR/disk" | cut -d' ' -f2,3; }
@@ -207,7 +209,11 @@ host_returns() {
     sim_ctl set "$(witness_of "$1")" "node=$host"
     is_on "$1" || power_on "$1"
 }
-fenced_by() { grep -h "targeting $VICTIM using $1" "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log | grep -q "returned $2"; }
+fenced_by() {
+    local log
+    for log in "$CLUSTER_DIR"/nodes/*/var/log/pacemaker/pacemaker.log; do tail -c "+$(($(<"$log.struck") + 1))" "$log"; done |
+        grep "targeting $VICTIM using $1" | grep "returned $2" >/dev/null
+}
 
 scenario host-fenced watched 'a host dies with its node, which Proxmox HA does not manage, and with a witness: the service runs elsewhere once HA has fenced the host'
 scenario_host_fenced() {
