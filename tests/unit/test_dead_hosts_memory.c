@@ -14,26 +14,10 @@
 #define HERE    "https://pve1:8006\n"
 #define THERE   "https://pve7:8006\n"
 
-static char directory[64], file[96], older[100];
-
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/fence-broker-dead-hosts.XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
-    snprintf(file, sizeof(file), "%s/dead-hosts.jsonl", directory);
-    snprintf(older, sizeof(older), "%s.1", file);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (unlink(file) != 0)
-        rmdir(file);
-    unlink(older);
-    return rmdir(directory);
+    return make_directory("dead-hosts.jsonl");
 }
 
 static struct dead_hosts_memory *begin(void)

@@ -23,26 +23,11 @@
     ",\"/nodes\":{\"Sys.Audit\":1}}"
 #define ON_GUEST "{\"VM.PowerMgmt\":0,\"VM.Audit\":0,\"Pool.Audit\":0}"
 
-static char directory[64], file[128], older[128];
-
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/fence-broker-grants.XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
-    snprintf(file, sizeof(file), "%s/accepted.jsonl", directory);
-    snprintf(older, sizeof(older), "%s/accepted.jsonl.1", directory);
     log_set_level(LOG_CRIT);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    unlink(file);
-    unlink(older);
-    return rmdir(directory);
+    return make_directory("accepted.jsonl");
 }
 
 static struct grants *begin(const char *where)

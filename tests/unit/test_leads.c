@@ -19,26 +19,10 @@
 
 #define WAIT_MS 20000
 
-static char directory[64], file[96], older[100];
-
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/fence-broker-leads.XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
-    snprintf(file, sizeof(file), "%s/names.jsonl", directory);
-    snprintf(older, sizeof(older), "%s.1", file);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (unlink(file) != 0)
-        rmdir(file);
-    unlink(older);
-    return rmdir(directory);
+    return make_directory("names.jsonl");
 }
 
 struct line {
