@@ -436,15 +436,15 @@ static struct dead_hosts_answer of_unknown(const struct dead_hosts *room, const 
     return answer;
 }
 
-/* Fenced when the broker was ended: the first sample says whether it still is. Who asks before may wait. */
-static struct dead_hosts_answer of_recalled(const struct dead_host *host)
+/* It was fenced: the next whole sample says whether it still is. Who asks before may wait. */
+static struct dead_hosts_answer of_fenced_before(int64_t left_ms, int64_t due_ms)
 {
     return (struct dead_hosts_answer){
         .state = DEAD_HOSTS_OFFLINE,
         .missing = DEAD_HOSTS_TIME,
         .watched = true,
-        .left_ms = host->left_ms,
-        .due_ms = host->seen_ms + DEAD_HOSTS_GAP_MS,
+        .left_ms = left_ms,
+        .due_ms = due_ms,
     };
 }
 
@@ -453,7 +453,7 @@ struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const cha
     const struct dead_host *host = dead_hosts_find(room, name);
 
     if (host && host->recalled && now_ms >= host->seen_ms && now_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS)
-        return of_recalled(host);
+        return of_fenced_before(host->left_ms, host->seen_ms + DEAD_HOSTS_GAP_MS);
     if (!host || host->state == DEAD_HOSTS_UNKNOWN || host->recalled ||
         now_ms - host->seen_ms > DEAD_HOSTS_GAP_MS)
         return of_unknown(room, host, now_ms);
@@ -474,5 +474,15 @@ struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const cha
         answer.reason = host->reason;
         answer.fenced_ms = host->fenced_ms;
     }
+    return answer;
+}
+
+struct dead_hosts_answer dead_hosts_ask_since(const struct dead_hosts *room, const char *name,
+                                              int64_t since_ms, int64_t now_ms)
+{
+    struct dead_hosts_answer answer = dead_hosts_ask(room, name, now_ms);
+
+    if (answer.state == DEAD_HOSTS_FENCED && room->asked_ms <= since_ms)
+        return of_fenced_before(answer.left_ms, now_ms + DEAD_HOSTS_GAP_MS);
     return answer;
 }

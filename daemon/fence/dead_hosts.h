@@ -150,6 +150,11 @@ void dead_hosts_free(struct dead_hosts *room);
  * online. */
 void dead_hosts_take(struct dead_hosts *room, const struct dead_hosts_sample *sample);
 struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const char *host, int64_t now_ms);
+/* For who must not believe what was so before since_ms: "fenced" only by a whole sample that was asked for
+ * after it. This machine may have been paused, and its clock with it, and the host been back meanwhile: a
+ * list of hosts alone does not tell. Else as a host that will turn out to be fenced, or not. */
+struct dead_hosts_answer dead_hosts_ask_since(const struct dead_hosts *room, const char *host,
+                                              int64_t since_ms, int64_t now_ms);
 
 /* ---- over a restart ---- */
 

@@ -115,7 +115,7 @@ static void on_hosts(struct runner *runner, const struct api_result *result)
                     nodes_take_census(inventory, result->data, runner->hosts_node, &event.census);
     if (event.decoded)
         host_watch_hosts_read(runner->engine->host_watch, result);
-    event.word = host_watch_ask(runner->engine->host_watch, runner->hosts_node);
+    event.word = host_watch_ask(runner->engine->host_watch, runner->hosts_node, runner->newest_ms);
     /* an endpoint in a minority is asked last from now on: others may be in the majority */
     if (event.decoded &&
         event.census.online < nodes_required(runner->engine->settings.min_online_nodes, event.census.known))

@@ -190,13 +190,18 @@ static int64_t ours(int64_t boottime_ms)
     return boottime_ms ? boottime_ms - apart_ms() : 0;
 }
 
-struct dead_hosts_word host_watch_ask(const struct host_watch *watch, const char *host)
+struct dead_hosts_word host_watch_ask(struct host_watch *watch, const char *host, int64_t since_ms)
 {
     struct dead_hosts_word word = {.trusted = watch && watch->hosts};
+    int64_t now_ms = clock_boottime_ms();
 
     if (!word.trusted)
         return word;
-    word.host = dead_hosts_ask(watch->hosts, host, clock_boottime_ms());
+    since_ms += apart_ms();
+    word.host = dead_hosts_ask_since(watch->hosts, host, since_ms, now_ms);
+    if (word.host.state != DEAD_HOSTS_FENCED && watch->asked_ms <= since_ms &&
+        dead_hosts_ask(watch->hosts, host, now_ms).state == DEAD_HOSTS_FENCED)
+        sample_now(watch);
     word.disarmed = watch->not_armed || word.host.missing == DEAD_HOSTS_DISARMED;
     word.host.seen_ms = ours(word.host.seen_ms);
     word.host.left_ms = ours(word.host.left_ms);

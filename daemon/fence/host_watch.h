@@ -34,7 +34,8 @@ bool host_watch_set_config(struct host_watch *watch, const struct config *config
 /* Somebody has read the hosts (API_NODES). One that has just left is looked at by a sample at once. */
 void host_watch_hosts_read(struct host_watch *watch, const struct api_result *result);
 
-/* What is known of a host, by the clock of clock_now_ms(). `watch` may be NULL: nobody watches. */
-struct dead_hosts_word host_watch_ask(const struct host_watch *watch, const char *host);
+/* What is known of a host for a fence that was asked for at since_ms, by the clock of clock_now_ms(). What
+ * has to be looked at again for it is, at once. `watch` may be NULL: nobody watches. */
+struct dead_hosts_word host_watch_ask(struct host_watch *watch, const char *host, int64_t since_ms);
 /* What has been seen, to be asked by clock_boottime_ms(); NULL: dead-host = fail, or `watch` is NULL. */
 const struct dead_hosts *host_watch_hosts(const struct host_watch *watch);

@@ -103,7 +103,8 @@ static void note_waiting(struct step *step, struct step_effects *effects, int64_
     int64_t due_ms = host->due_ms ? host->due_ms : now_ms + DEAD_HOSTS_LOCK_MS;
 
     if (!step->death.waits && !is_dead(step))
-        step_note(effects, "%s is offline: waiting for Proxmox HA to fence it, for %lld s at most",
+        step_note(effects,
+                  "%s is offline: waiting until Proxmox HA is seen to have fenced it, for %lld s at most",
                   step_host(step), (long long)(due_ms > now_ms ? (due_ms - now_ms + 999) / 1000 : 0));
     step->death.waits = true;
 }

@@ -111,7 +111,7 @@ static void flight_land(struct flight *flight, struct api_result *result)
         result->reason = "";
     if (!result->endpoint_text)
         result->endpoint_text = "pve1";
-    if (flight->call == API_GUESTS && result->outcome == API_OK)
+    if ((flight->call == API_GUESTS || flight->call == API_RESOURCES) && result->outcome == API_OK)
         result->guests = guests_of(result->data);
     flight_free(flight);
     done(context, id, result);

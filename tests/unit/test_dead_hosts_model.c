@@ -94,6 +94,8 @@ static struct {
     int victim, moment, interval, next_poll;
     int64_t stood_still_s; /* how much less the broker's clock shows */
     struct poll poll;
+    bool fence_comes; /* after a pause, before the next sample */
+    int cut_again;    /* the host that was back in it leaves then; 0: none was */
     bool fenced[HA_HOSTS_MAX], counted[HA_HOSTS_MAX];
     bool seen[HA_HOSTS_MAX]; /* by the cluster, a second ago */
     bool back[HA_HOSTS_MAX]; /* it came back after the last sample, and its LRM has written nothing since */
@@ -408,6 +410,24 @@ static void check(void)
     }
 }
 
+/* A fence reads the hosts alone, and believes nothing of before it came. */
+static void fence_now(void)
+{
+    struct ha_world *world = &play.world;
+    int64_t now_ms = own_ms(world->now);
+
+    play.fence_comes = false;
+    play.poll = (struct poll){.sample = {.asked_ms = now_ms, .came_ms = now_ms}};
+    read_hosts();
+    dead_hosts_take(play.room, &play.poll.sample);
+    for (int h = 0; h < world->hosts; h++) {
+        struct dead_hosts_answer answer = dead_hosts_ask_since(play.room, host_names[h], now_ms, now_ms);
+        if (answer.state == DEAD_HOSTS_FENCED && world->host[h].guests)
+            property_break("P1: no fence believes an old claim",
+                           "%s was back in a pause, and its guests run at %d", host_names[h], world->now);
+    }
+}
+
 static void begin_poll(void)
 {
     struct ha_world *world = &play.world;
@@ -437,11 +457,28 @@ static void restart_broker(void)
     play.next_poll = play.world.now + (int)ha_random(&play.world, ha_chance(&play.world, 70) ? 20 : 120);
 }
 
+static void pause_broker(void)
+{
+    struct ha_world *world = &play.world;
+    int pause = 1 + (int)ha_random(world, 200);
+
+    play.next_poll += pause;
+    play.stood_still_s += pause;
+    play.fence_comes = true;
+    if (!play.fenced[play.victim] || ha_chance(world, 50))
+        return;
+    play.cut_again = play.next_poll - 2;
+    heal();
+    happen(&(struct event){.what = POWER_ON, .host = play.victim});
+}
+
 static void follow_poll(void)
 {
     struct ha_world *world = &play.world;
     struct poll *poll = &play.poll;
 
+    if (!poll->under_way && play.fence_comes && world->now + 1 >= play.next_poll)
+        fence_now();
     if (!poll->under_way && world->now >= play.next_poll)
         begin_poll();
     if (!poll->under_way)
@@ -462,11 +499,8 @@ static void follow_poll(void)
     check();
     if (has(BROKER_RESTARTS) && ha_chance(world, 1))
         restart_broker();
-    if (has(BROKER_PAUSES) && ha_chance(world, 1)) {
-        int pause = 1 + (int)ha_random(world, 200);
-        play.next_poll += pause;
-        play.stood_still_s += pause;
-    }
+    if (has(BROKER_PAUSES) && ha_chance(world, play.fenced[play.victim] ? 10 : 1))
+        pause_broker();
 }
 
 /* ---- timelines ---- */
@@ -512,6 +546,8 @@ static void play_timeline(struct property_case *one, uint64_t *events)
             if (play.events[i].at == world->now)
                 happen(&play.events[i]);
         }
+        if (play.cut_again == world->now)
+            ha_cut(world, play.victim);
         follow_returns();
         follow_poll();
         for (int h = 0; h < world->hosts; h++) {

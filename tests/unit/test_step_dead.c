@@ -126,7 +126,7 @@ static void test_a_watched_host_is_waited_for(void **state) /* rule 8 */
     (void)state;
     lose(params(FENCE_OFF), watched(T0));
     assert_false(effects.ended);
-    assert_true(noted("waiting for Proxmox HA to fence it, for 130 s at most"));
+    assert_true(noted("waiting until Proxmox HA is seen to have fenced it, for 130 s at most"));
     nothing_answers(100000);
     assert_false(effects.ended);
     assert_int_equal(stops, 1);
