@@ -381,7 +381,7 @@ rpm: dist
 	$(call install-missing,rpm rpmlint selinux-policy-dev bzip2,rpm-build rpmlint)
 	@packaging/rpm/build $(B)/rpm $(B)/$(DIST).tar.gz
 selinux:
-	$(call install-missing,selinux-policy-dev checkpolicy semodule-utils policycoreutils,selinux-policy-devel)
+	$(call install-missing,selinux-policy-dev selinux-policy-default checkpolicy semodule-utils policycoreutils selinux-utils python3-setools,selinux-policy-devel)
 	@mkdir -p $(B)/selinux && cp packaging/selinux/* $(B)/selinux/
 	@$(MAKE) --no-print-directory -C $(B)/selinux -f /usr/share/selinux/devel/Makefile fence_broker.pp
 # what the programs are linked with, and its licences
@@ -392,6 +392,7 @@ sbom: all
 
 # The configuration, the secret and the history are yours and stay. Nothing that was enabled is left behind or goes on to run; with DESTDIR
 # nothing runs from there.
+	@[ ! -e /usr/share/selinux/default/pacemaker.pp.bz2 ] || packaging/selinux-look $(B)/selinux/fence_broker.pp
 uninstall:
 ifeq ($(DESTDIR),)
 	[ ! -d /run/systemd/system ] || { systemctl -q disable $(UNITS); \
