@@ -18,6 +18,7 @@ sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 catalogdir  ?= $(prefix)/lib/systemd/catalog
 completionsdir ?= $(prefix)/share/bash-completion/completions
+zshdir      ?= $(prefix)/share/zsh/site-functions
 simdir      ?= $(prefix)/share/fence-broker-sim
 
 comma := ,
@@ -318,7 +319,7 @@ UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(pkglibexecdir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
 	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks) \
-	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir) $(DESTDIR)$(completionsdir)
+	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir) $(DESTDIR)$(completionsdir) $(DESTDIR)$(zshdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence-broker-admin $(DESTDIR)$(sbindir)/
 	install -m 0755 $(B)/fence_brokerd $(DESTDIR)$(pkglibexecdir)/
@@ -341,6 +342,8 @@ install: all
 	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
 	sed 's|/usr/sbin/|$(sbindir)/|g; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/fence-broker.catalog \
 	    > $(DESTDIR)$(catalogdir)/fence-broker.catalog && chmod 0644 $(DESTDIR)$(catalogdir)/fence-broker.catalog
+	sed 's|/usr/share/bash-completion/completions|$(completionsdir)|' packaging/completion/fence_broker.zsh > $(DESTDIR)$(zshdir)/_fence-broker && \
+	    chmod 0644 $(DESTDIR)$(zshdir)/_fence-broker
 	[ -e $(DESTDIR)$(sysconfdir)/fence-broker/fence-broker.conf ] || \
 	    install -m 0640 conf/fence-broker.conf $(DESTDIR)$(sysconfdir)/fence-broker/
 
@@ -403,7 +406,7 @@ endif
 	    $(addprefix $(DESTDIR)$(mandir)/man7/,$(MAN7)) $(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) \
 	    $(DESTDIR)$(sysusersdir)/fence-broker.conf $(DESTDIR)$(tmpfilesdir)/fence-broker.conf \
 	    $(DESTDIR)$(catalogdir)/fence-broker.catalog $(addprefix $(DESTDIR)$(completionsdir)/,fence_broker fence-broker-admin) \
-	    $(DESTDIR)$(bindir)/pvesim $(DESTDIR)$(mandir)/man1/pvesim.1
+	    $(DESTDIR)$(zshdir)/_fence-broker $(DESTDIR)$(bindir)/pvesim $(DESTDIR)$(mandir)/man1/pvesim.1
 	rm -rf $(DESTDIR)$(simdir)
 	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(pkglibexecdir)
 ifeq ($(DESTDIR),)

@@ -1,5 +1,5 @@
 # bash completion for fence_broker and fence-broker-admin. Commands and options are what the program's own --help says, and guests what the broker
-# says, within a second and without a word when it does not answer.
+# says, within a second and without a word when it does not answer. zsh takes it, too (_fence-broker): nothing here is bash's alone.
 # shellcheck shell=bash
 
 _fence_broker_commands() { "$1" --help 2>/dev/null | sed -nE 's/^ {2,4}([a-z]+)( +[A-Z[].*| {2,}.*)$/\1/p'; }
@@ -15,6 +15,8 @@ _fence_broker_guests() {
 _fence_broker() {
     local program=$1 word=$2 before=$3 command='' socket='' i words
     COMPREPLY=()
+    # zsh gives "--" for a word that is not begun
+    [[ -n ${COMP_WORDS[COMP_CWORD]} ]] || word=''
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -s | --socket) socket=${COMP_WORDS[i + 1]} ;;
@@ -23,7 +25,8 @@ _fence_broker() {
     done
     case $before in
     -s | --socket | -c | --config | --ca-file | --secret-file | --user-cfg | -D | --debug-file)
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        # shellcheck disable=SC2207
+        COMPREPLY=($(compgen -f -- "$word"))
         return
         ;;
     -m | --method) words='onoff cycle' ;;
@@ -44,6 +47,7 @@ _fence_broker() {
         fi
         ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+    # shellcheck disable=SC2207
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
 complete -F _fence_broker fence_broker fence-broker-admin

@@ -59,3 +59,29 @@ complete_words() {
     [ "$(complete_words fence_broker off --socket /run/other.sock n | tr '\n' ' ')" = "node1 node2 " ]
     [ "$(complete_words fence_broker --socket /run/other.sock -o off -n node2)" = node2 ]
 }
+
+# zsh_completes LINE: what a tabulator makes of it, in a zsh at a terminal
+zsh_completes() {
+    sed "s|/usr/share/bash-completion/completions/fence_broker|$PWD/packaging/completion/fence_broker.bash|" packaging/completion/fence_broker.zsh \
+        >"$D/_fence-broker"
+    # shellcheck disable=SC2016
+    PATH=$B:$PATH TERM=dumb timeout 30 zsh -f -c '
+        zmodload zsh/zpty
+        zpty Z zsh -f -i
+        zpty -w Z "PS1= RPS1=; stty -echo; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -d $1/dump; bindkey \"^I\" complete-word"
+        zpty -w Z "said() { print -r -- \"<<\$LBUFFER>>\"; }; zle -N said; bindkey \"^X\" said; print READ\"\"Y"
+        zpty -r Z out "*READY*"
+        zpty -n -w Z "$2"$'\''\t\x18'\''
+        zpty -r Z out "*<<*>>*"
+        zpty -d Z
+        out=${out##*<<}
+        print -r -- "${out%%>>*}"' - "$D" "$1"
+}
+
+@test "completion in zsh is the same" {
+    [ -n "$(type -P zsh)" ] || skip "zsh is not here"
+    [ "$(zsh_completes 'fence_broker reb')" = "fence_broker reboot " ]
+    [ "$(zsh_completes 'fence_broker reboot --method c')" = "fence_broker reboot --method cycle " ]
+    [ "$(zsh_completes 'fence-broker-admin prov')" = "fence-broker-admin provision " ]
+    [ "$(zsh_completes 'fence-broker-admin provision --secret')" = "fence-broker-admin provision --secret-file " ]
+}
