@@ -390,7 +390,7 @@ selinux:
 # what the programs are linked with, and its licences
 sbom: all
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 0)} \
-	    packaging/sbom $(VERSION) $(B)/fence_brokerd $(B)/fence_broker $(B)/fence-broker-admin > $(B)/fence-broker.spdx.json
+	    packaging/sbom $(VERSION) $(B)/fence_brokerd $(B)/fence_broker $(B)/fence-broker-admin $(B)/pvesim > $(B)/fence-broker.spdx.json
 	@echo $(B)/fence-broker.spdx.json
 
 # The configuration, the secret and the history are yours and stay. Nothing that was enabled is left behind or goes on to run; with DESTDIR
