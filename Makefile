@@ -311,6 +311,8 @@ MAN5 := fence-broker.conf.5
 MAN7 := fence-broker-metrics.7 fence-broker-screens.7 fence-broker-json.7
 PROMETHEUS := $(wildcard conf/prometheus/*)
 RUNBOOKS := $(wildcard doc/runbooks/*.md)
+# what README leads to, beside it
+TEXTS := README.md SECURITY.md $(addprefix doc/,second-level.md dead-hosts.md faults.md design.md proof.md benchmarks.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket \
          fence-broker@.service fence-broker@.socket fence-broker-root@.socket fence-broker-metrics@.socket \
          fence-broker-metrics-proxy.service fence-broker-metrics-proxy.socket \
@@ -327,7 +329,9 @@ install: all
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/
 	install -m 0644 $(addprefix man/,$(MAN7)) $(DESTDIR)$(mandir)/man7/
-	install -m 0644 README.md CHANGELOG LICENSE doc/second-level.md $(DESTDIR)$(docdir)/
+	install -m 0644 CHANGELOG LICENSE $(DESTDIR)$(docdir)/
+	for text in $(TEXTS); do \
+	    sed 's|](doc/|](|g; s|`doc/\([a-z-]*\.md\)`|`\1`|g' $$text > $(DESTDIR)$(docdir)/$${text##*/} && chmod 0644 $(DESTDIR)$(docdir)/$${text##*/} || exit 1; done
 	install -m 0644 $(PROMETHEUS) $(DESTDIR)$(docdir)/prometheus/
 	sed -i 's|file:///usr/share/doc/fence-broker/|file://$(docdir)/|' $(DESTDIR)$(docdir)/prometheus/fence-broker.rules.yml
 	install -m 0644 conf/grafana/fence-broker.json $(DESTDIR)$(docdir)/grafana/
@@ -338,12 +342,12 @@ install: all
 	        > $(DESTDIR)$(unitdir)/$$unit && chmod 0644 $(DESTDIR)$(unitdir)/$$unit || exit 1; done
 	install -m 0644 packaging/completion/fence_broker.bash $(DESTDIR)$(completionsdir)/fence_broker
 	ln -sf fence_broker $(DESTDIR)$(completionsdir)/fence-broker-admin
+	sed 's|/usr/share/bash-completion/completions|$(completionsdir)|' packaging/completion/fence_broker.zsh > $(DESTDIR)$(zshdir)/_fence-broker && \
+	    chmod 0644 $(DESTDIR)$(zshdir)/_fence-broker
 	install -m 0644 systemd/fence-broker.sysusers $(DESTDIR)$(sysusersdir)/fence-broker.conf
 	install -m 0644 systemd/fence-broker.tmpfiles $(DESTDIR)$(tmpfilesdir)/fence-broker.conf
 	sed 's|/usr/sbin/|$(sbindir)/|g; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' systemd/fence-broker.catalog \
 	    > $(DESTDIR)$(catalogdir)/fence-broker.catalog && chmod 0644 $(DESTDIR)$(catalogdir)/fence-broker.catalog
-	sed 's|/usr/share/bash-completion/completions|$(completionsdir)|' packaging/completion/fence_broker.zsh > $(DESTDIR)$(zshdir)/_fence-broker && \
-	    chmod 0644 $(DESTDIR)$(zshdir)/_fence-broker
 	[ -e $(DESTDIR)$(sysconfdir)/fence-broker/fence-broker.conf ] || \
 	    install -m 0640 conf/fence-broker.conf $(DESTDIR)$(sysconfdir)/fence-broker/
 
@@ -382,11 +386,13 @@ check-deb: deb
 	@for suite in $(SUITES); do $(SUDO) packaging/deb/try $(B)/deb $$suite || exit 1; done
 rpm: dist
 	$(call install-missing,rpm rpmlint selinux-policy-dev bzip2,rpm-build rpmlint)
-	@packaging/rpm/build $(B)/rpm $(B)/$(DIST).tar.gz
+	@packaging/rpm/build $(B)/rpm $(B)/$(DIST).tar.gz $(wildcard $(B)/deb/bookworm/*.deb)
+# compiled; then it is linked with the reference policy and looked over
 selinux:
 	$(call install-missing,selinux-policy-dev selinux-policy-default checkpolicy semodule-utils policycoreutils selinux-utils python3-setools,selinux-policy-devel)
 	@mkdir -p $(B)/selinux && cp packaging/selinux/* $(B)/selinux/
 	@$(MAKE) --no-print-directory -C $(B)/selinux -f /usr/share/selinux/devel/Makefile fence_broker.pp
+	@[ ! -e /usr/share/selinux/default/pacemaker.pp.bz2 ] || packaging/selinux-look $(B)/selinux/fence_broker.pp
 # what the programs are linked with, and its licences
 sbom: all
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 0)} \
@@ -395,7 +401,6 @@ sbom: all
 
 # The configuration, the secret and the history are yours and stay. Nothing that was enabled is left behind or goes on to run; with DESTDIR
 # nothing runs from there.
-	@[ ! -e /usr/share/selinux/default/pacemaker.pp.bz2 ] || packaging/selinux-look $(B)/selinux/fence_broker.pp
 uninstall:
 ifeq ($(DESTDIR),)
 	[ ! -d /run/systemd/system ] || { systemctl -q disable $(UNITS); \
