@@ -37,6 +37,7 @@ struct command {
     bool watched;   /* takes --watch */
     bool rehearsal; /* one request a guest, see rehearse.c */
     bool cut;       /* takes --limit and --since */
+    bool proven;    /* takes --evidence */
     bool alone;     /* asks nobody */
     const char *synopsis, *description;
 };
@@ -61,6 +62,7 @@ static const struct command commands[] = {
     {.name = "explain",
      .path = "/v1/operations%s",
      .operand = OPERAND_NEEDED,
+     .proven = true,
      .synopsis = "explain ID",
      .description = "one operation, step by step"},
     {.name = "doctor",
@@ -116,7 +118,7 @@ static const struct command commands[] = {
      .description = "the version of this program; status shows the broker's"},
 };
 
-enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_SINCE };
+enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_SINCE, OPTION_EVIDENCE };
 
 static const struct option options[] = {
     {"socket", required_argument, NULL, 's'},
@@ -127,6 +129,7 @@ static const struct option options[] = {
     {"watch", optional_argument, NULL, OPTION_WATCH},
     {"limit", required_argument, NULL, 'n'},
     {"since", required_argument, NULL, OPTION_SINCE},
+    {"evidence", no_argument, NULL, OPTION_EVIDENCE},
     {0},
 };
 
@@ -134,7 +137,7 @@ struct call {
     const char *socket;
     const char *method;
     const char *limit, *since;
-    bool json, dry_run, help;
+    bool json, dry_run, help, evidence;
     bool watch;
     int interval_ms; /* of watch */
 };
@@ -152,9 +155,9 @@ void commands_print_help(void)
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
     printf("  status and targets take --watch[=SECONDS] (repeat); history takes -n,\n"
-           "  --limit=NUMBER and --since=TIME; off, on and reboot take --dry-run (show what\n"
-           "  would be done); reboot takes --method onoff|cycle. The options of a command:\n"
-           "  fence_broker COMMAND --help\n\n"
+           "  --limit=NUMBER and --since=TIME; explain takes --evidence (what proved it off);\n"
+           "  off, on and reboot take --dry-run (show what would be done); reboot takes\n"
+           "  --method onoff|cycle. The options of a command: fence_broker COMMAND --help\n\n"
            "As a fence agent:\n"
            "  fence_broker OPTIONS, or key=value lines on standard input and no argument\n"
            "  actions: off on reboot status list list-status monitor metadata manpage\n"
@@ -176,6 +179,7 @@ static void print_command_help(const struct command *command)
     printf("usage: fence_broker %s [OPTION...]\n%s\n\n", command->synopsis, command->description);
     print_option(command->cut, "-n, --limit=NUMBER", "show at most NUMBER");
     print_option(command->cut, "--since=TIME", "only since TIME: an age (2h), a day, or RFC 3339");
+    print_option(command->proven, "--evidence", "as JSON, what proved it off: fence-broker-admin verify");
     print_option(command->watched, "--watch[=SECONDS]", "repeat, every 2 seconds by default");
     print_option(command->power, "--dry-run", "show what would be done, and do nothing");
     print_option(command->power, "--method=onoff|cycle", "for reboot: off and on (the default), or a reset");
@@ -188,7 +192,7 @@ static void print_command_help(const struct command *command)
 bool commands_wanted(int argc, char **argv)
 {
     static const char *const with_value[] = {"-s", "--socket", "-m", "--method"};
-    static const char *const alone[] = {"--json", "--dry-run", "--watch", "--help", "-h"};
+    static const char *const alone[] = {"--json", "--dry-run", "--watch", "--evidence", "--help", "-h"};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')
             return true;
@@ -238,6 +242,9 @@ static int read_options(struct call *call, int argc, char **argv, struct failure
             break;
         case OPTION_SINCE:
             call->since = optarg;
+            break;
+        case OPTION_EVIDENCE:
+            call->evidence = true;
             break;
         case OPTION_JSON:
             call->json = true;
@@ -295,6 +302,8 @@ static int check_call(const struct command *command, const struct call *call, in
     if ((call->limit || call->since) && !command->cut)
         return failure_set(failure, HELP_HINT, "--limit and --since work with history, not with '%s'",
                            command->name);
+    if (call->evidence && !command->proven)
+        return failure_set(failure, HELP_HINT, "--evidence works with explain, not with '%s'", command->name);
     if (!command->power && (call->dry_run || call->method))
         return failure_set(failure, HELP_HINT,
                            "--dry-run and --method work with off, on and reboot, not with '%s'",
@@ -328,6 +337,7 @@ static char *make_target(const struct command *command, const struct call *call,
     }
     bool good = (!cycle || add_query(&target, "method", "cycle")) &&
                 (!call->dry_run || add_query(&target, "dry-run", "1")) &&
+                (!call->evidence || add_query(&target, "view", "evidence")) &&
                 (!call->limit || add_query(&target, "limit", call->limit)) &&
                 (!call->since || add_query(&target, "since", call->since));
     return good ? TAKE(target) : NULL;
@@ -403,7 +413,7 @@ static int carry_out(const struct command *command, const struct call *call, cha
                               .request = {.socket = call->socket,
                                           .method = command->power ? "POST" : "GET",
                                           .target = target,
-                                          .json = call->json,
+                                          .json = call->json || call->evidence,
                                           .wait_s = command->power ? REQUEST_POWER_WAIT_S
                                                     : call->watch  ? REQUEST_WATCH_WAIT_S
                                                                    : REQUEST_READ_WAIT_S}};

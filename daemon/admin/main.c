@@ -12,6 +12,7 @@
 #include "admin/migrate.h"
 #include "admin/nodes.h"
 #include "admin/provision.h"
+#include "admin/verify.h"
 #include "system/cleanup.h"
 #include "system/secret.h"
 
@@ -31,6 +32,7 @@ static const struct {
     {"provision", "set up in Proxmox VE what fencing needs", provision_main},
     {"migrate", "from fence_pve to the broker: what to change, and the commands", migrate_main},
     {"acl", "Pacemaker's access rules as the broker's", acl_main},
+    {"verify", "the evidence of a fence, judged again", verify_main},
     {"nodes", "the nodes that monitor with strict=1 checks", nodes_main},
 };
 

@@ -8,6 +8,7 @@
 #include "fence/engine_private.h"
 
 #include "fence/host_watch.h"
+#include "fence/proven.h"
 #include "proxmox/blame.h"
 #include "proxmox/guest_list.h"
 #include "system/cleanup.h"
@@ -311,6 +312,18 @@ static void refresh(struct runner *runner, const struct step_effects *effects)
     }
 }
 
+/* Only a list of hosts has the last word. */
+static void keep_proof(struct runner *runner, const struct step_event *event,
+                       const struct step_effects *effects)
+{
+    struct operation *operation = runner->operation;
+    struct proven record;
+    if (operation->evidence)
+        return;
+    proven_take(&record, operation, &runner->step, effects, event->census.known, event->now_ms);
+    operation->evidence = proven_write(&record);
+}
+
 static void on_verified(struct runner *runner)
 {
     struct operation *operation = runner->operation;
@@ -375,6 +388,8 @@ static void feed(struct runner *runner, struct step_event *event)
     refresh(runner, &effects);
     for (unsigned i = 0; i < effects.note_count; i++)
         note(runner, effects.notes[i]);
+    if (effects.proven)
+        keep_proof(runner, event, &effects);
     if (effects.verified)
         on_verified(runner);
     if (effects.running)

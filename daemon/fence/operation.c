@@ -159,6 +159,7 @@ void operation_free(struct operation *operation)
     free(operation->plug);
     free(operation->guest);
     free(operation->node);
+    free(operation->evidence);
     free(operation);
 }
 

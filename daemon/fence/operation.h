@@ -93,6 +93,8 @@ struct operation {
     enum operation_power_on power_on;
     struct error power_on_error;
 
+    char *evidence; /* what proved it off, a line of JSON (proven.h); NULL: nothing did, or it is lost */
+
     struct operation_transition *transitions;
     size_t transition_count;
     size_t transitions_noted; /* of which so many are there, or were */

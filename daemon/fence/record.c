@@ -219,6 +219,10 @@ char *record_verified(const struct operation *operation)
 
     put_int(&object, "verified_offset_ms", verified);
     put_text(&object, "node", operation->node);
+    struct json_object *evidence =
+        operation->evidence ? json_parse(operation->evidence, strlen(operation->evidence)) : NULL;
+    if (evidence)
+        put(&object, "evidence", evidence);
     return finish(object);
 }
 
@@ -432,9 +436,12 @@ static bool apply_transition(struct json_object *document, struct operation *ope
 static void apply_verified(struct json_object *document, struct operation *operation)
 {
     int64_t offset_ms = 0;
+    struct json_object *evidence;
 
     if (json_get_int(document, "verified_offset_ms", 0, OFFSET_MAX, &offset_ms))
         operation->verified_ms = operation->requested_ms + offset_ms;
+    if (!operation->evidence && json_get_object(document, "evidence", &evidence))
+        operation->evidence = finish(json_object_get(evidence));
 }
 
 static bool apply_outcome(struct json_object *document, struct operation *operation)

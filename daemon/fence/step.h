@@ -222,8 +222,11 @@ struct step_effects {
     enum operation_state state;
     int64_t wake_ms; /* absolute; send STEP_EVENT_WAKE then */
     bool verified;   /* now: off is proven (off, reboot), or the guest runs (on, cycle): answer the askers */
-    bool running;    /* now: the guest runs; what follows is only watched */
-    bool left_off;   /* with `ended`: the power-on was left to somebody else; why: */
+    bool proven;     /* now: by these facts, with `hosts` in the place of facts.hosts */
+    struct proof_facts facts;
+    struct proof_hosts hosts;
+    bool running;                /* now: the guest runs; what follows is only watched */
+    bool left_off;               /* with `ended`: the power-on was left to somebody else; why: */
     struct error left_off_error; /* for those who asked for it */
     bool ended;
     enum operation_outcome outcome;

@@ -142,7 +142,7 @@ bool step_dead_host(struct step *step, struct step_effects *effects, const struc
         step_note(effects, "%s was fenced by Proxmox HA %lld s ago: its guests are off", step_host(step),
                   (long long)(event->now_ms - step->death.word.host.fenced_ms) / 1000);
         step->place.offline = step->ha.managed;
-        step_off_proven(step, effects, event->now_ms);
+        step_off_proven(step, effects, &facts, event->now_ms);
         return true;
     }
     if (step->ha.managed && step_dead_disarmed(step)) {

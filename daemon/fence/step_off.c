@@ -160,8 +160,13 @@ void step_off_status(struct step *step, struct step_effects *effects)
 }
 
 /* Off is proven: what is next? */
-void step_off_proven(struct step *step, struct step_effects *effects, int64_t now_ms)
+void step_off_proven(struct step *step, struct step_effects *effects, const struct proof_facts *facts,
+                     int64_t now_ms)
 {
+    effects->proven = true;
+    effects->facts = *facts;
+    effects->hosts = *facts->hosts;
+    effects->facts.hosts = NULL;
     int64_t start_ms = calls_until(&step->calls, STEP_SEND_START, CALLS_COMING, step_scope(step));
     step_verify(step, effects, now_ms);
     if (step->params.action == FENCE_REBOOT) {
@@ -250,7 +255,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         return;
     step_note(effects, "off is proven: %s is online, as are %u of %u hosts", step_host(step), census->online,
               census->known);
-    step_off_proven(step, effects, event->now_ms);
+    step_off_proven(step, effects, &facts, event->now_ms);
 }
 
 /* ---- sending stops ---- */

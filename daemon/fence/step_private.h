@@ -58,7 +58,8 @@ void step_power_located(struct step *step, int64_t now_ms);
 /* What the proof is about; without the hosts' word where `hosts` is NULL. */
 struct proof_facts step_off_facts(const struct step *step, const struct proof_hosts *hosts);
 /* Off is proven: the askers are answered, and what comes next begins. */
-void step_off_proven(struct step *step, struct step_effects *effects, int64_t now_ms);
+void step_off_proven(struct step *step, struct step_effects *effects, const struct proof_facts *facts,
+                     int64_t now_ms);
 void step_off_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
 void step_off_status(struct step *step, struct step_effects *effects);
 void step_off_hosts(struct step *step, struct step_effects *effects, const struct step_event *event);

@@ -313,13 +313,37 @@ void request_operations(struct exchange *exchange, const struct http_request *re
     answer_view(exchange, &body);
 }
 
+/* One that may be seen. JSON, whatever was asked for: it is for `fence-broker-admin verify`. */
+static void answer_evidence(struct exchange *exchange, const struct operation *operation)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct error error = {0};
+
+    if (operation->evidence) {
+        exchange->form = HTTP_JSON;
+        view_evidence(&body, operation);
+        answer_view(exchange, &body);
+        return;
+    }
+    bool proven = operation->action != FENCE_ON && operation->verified_ms != 0;
+    error_set(&error, ERROR_NOT_FOUND, "there is no evidence of operation '%s': %s", operation->id,
+              proven ? "nothing proved off (method=cycle), or it was not kept"
+                     : "it has not proven that the guest is off");
+    error_hint(&error, "what was done is in `/usr/sbin/fence_broker explain %s`", operation->id);
+    answer_error(exchange, &error);
+}
+
 void request_operation(struct exchange *exchange, const struct http_request *request)
 {
+    static const char *const views[] = {"evidence", NULL};
     const struct operation *operation = history_find(exchange->all->rooms->history, request->segments[2]);
     _cleanup_(text_clear) struct text body = {0};
     struct view_facts facts;
     struct error error;
+    int view;
 
+    if (!query_word(exchange, request, "view", views, &view))
+        return;
     exchange_facts(exchange, &facts);
     if (operation && !visibility_of_operation(facts.subject, facts.readiness.inventory, operation)) {
         const struct access_decision decision =
@@ -333,6 +357,10 @@ void request_operation(struct exchange *exchange, const struct http_request *req
         error_hint(&error, "`/usr/sbin/fence_broker history` lists them; the oldest are dropped after %d",
                    HISTORY_KEPT);
         answer_error(exchange, &error);
+        return;
+    }
+    if (view == 0) {
+        answer_evidence(exchange, operation);
         return;
     }
     view_operation(&body, exchange->form, &facts, operation);

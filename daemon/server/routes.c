@@ -36,7 +36,7 @@ static const struct route routes[] = {
     READ("v1/guests/*", ACCESS_WHAT_GUESTS, request_guest, .query = {"view"}),
     READ("v1/operations", ACCESS_WHAT_OPERATIONS, request_operations, .filtered = true,
          .query = {"limit", "since"}),
-    READ("v1/operations/*", ACCESS_WHAT_OPERATIONS, request_operation, .filtered = true),
+    READ("v1/operations/*", ACCESS_WHAT_OPERATIONS, request_operation, .filtered = true, .query = {"view"}),
     READ("v1/status", ACCESS_WHAT_STATUS, request_status, .query = {"view", "strict", "nodes"}),
     READ("v1/doctor", ACCESS_WHAT_DOCTOR, request_doctor, .query = {"view", "plugs"}),
     READ("v1/permissions", ACCESS_WHAT_PRIVILEGES, request_permissions, .query = {NULL}),

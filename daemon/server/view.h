@@ -80,6 +80,8 @@ void view_operations(struct text *out, enum http_form form, const struct view_fa
                      const struct view_choice *choice);
 void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,
                     const struct operation *operation);
+/* What proved it off: {"evidence": {…}}, in no other form. */
+void view_evidence(struct text *out, const struct operation *operation);
 /* What an asker reads when its operation is done: one line, or {"operation": {…}}. */
 void view_done(struct text *out, enum http_form form, const struct view_facts *facts,
                const struct operation *operation);

@@ -320,6 +320,13 @@ void view_operation(struct text *out, enum http_form form, const struct view_fac
     view_put_end(out);
 }
 
+void view_evidence(struct text *out, const struct operation *operation)
+{
+    json_put_open(out, NULL, '{');
+    json_put_raw(out, "evidence", operation->evidence);
+    view_put_end(out);
+}
+
 void view_done(struct text *out, enum http_form form, const struct view_facts *facts,
                const struct operation *operation)
 {

@@ -42,6 +42,7 @@ _fence_broker() {
             fence_broker:off | fence_broker:on | fence_broker:reboot | fence_broker:targets | fence_broker:rehearse)
                 words=$(_fence_broker_guests "$socket")
                 ;;
+            fence-broker-admin:verify) words=$(compgen -f -- "$word") ;;
             fence_broker:explain) words=$(timeout 1 fence_broker history ${socket:+--socket "$socket"} 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
             esac
         fi

@@ -205,6 +205,7 @@ rule = read guest:vm101'
     local id
     id=$(client history --json | perl -0ne 'print $1 if /"id":"(\w+)"[^{}]*"plug":"vm102"/')
     is "$(asked_as bob GET "/v1/operations/$id" | tail -n 1)" 404
+    is "$(asked_as bob GET "/v1/operations/$id?view=evidence" | tail -n 1)" 404
     run client_as dora history
     is "$status" 1
     refute grep -q vm102 <(client_as bob status)

@@ -40,6 +40,7 @@ reboot_is_over() { [[ $(operation power_on 101) == done ]]; }
     answer targets node1 | json evidence.status | documented "A PIECE OF EVIDENCE"
     answer history | documented HISTORY
     answer explain "$(operation id 101)" | documented "AN OPERATION"
+    answer explain "$(operation id 101)" --evidence | documented EVIDENCE
     answer off node1 --dry-run | documented "A DRY RUN"
     answer rehearse node1 | documented REHEARSE
     answer doctor | documented DOCTOR

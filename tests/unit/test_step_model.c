@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "fence/proven.h"
 #include "proofs/stubs/step_valid.h"
 #include "step_play.h"
 
@@ -18,6 +19,7 @@
 #define READ_RACE_MS                                                                                         \
     (ANSWER_TIMEOUT_MS + STEP_NEWS_MS + 500) /* between a state and our stop, which then travels */
 #define EVENTS_A_MS_MAX 60
+#define JUDGED_AGAIN    16 /* one proof of so many */
 
 static uint64_t tally[OPERATION_INTERRUPTED + 1], request_stats_verified, request_stats_dead,
     request_stats_late_stops, request_stats_ha_requests, request_stats_ha_verified;
@@ -209,6 +211,30 @@ static void check_verified(struct episode *episode, const struct step_event *eve
     }
 }
 
+/* What is taken down of a proof is all that it rested on, and is judged like it. */
+static void check_record(struct episode *episode, const struct step_event *event,
+                         const struct step_effects *effects)
+{
+    const struct operation operation = {.action = FENCE_OFF, .requested_ms = episode->params.requested_ms};
+    struct proven record, found;
+    const char *field = "";
+    proven_take(&record, &operation, &episode->step, effects, event->census.known, event->now_ms);
+    snprintf(record.operation, sizeof(record.operation), "a1");
+    char *line = proven_write(&record);
+    struct json_object *document = line ? json_parse(line, strlen(line)) : NULL;
+    CHECK(episode, document && proven_read(document, &found, &field) == PROVEN_READ,
+          "a record of a proof can be read");
+    CHECK(episode, proven_judge(&found) == PROOF_OFF, "a proof is judged again as it was");
+    CHECK(episode,
+          found.facts.running == record.facts.running && found.facts.shows_life == record.facts.shows_life &&
+              found.facts.hidden == record.facts.hidden && found.facts.ha_state == record.facts.ha_state &&
+              found.facts.listed_hidden == record.facts.listed_hidden &&
+              found.hosts.required == record.hosts.required,
+          "what answers mean is derived from them as it was");
+    json_object_put(document);
+    free(line);
+}
+
 /* What fails before the deadline was told so: by Proxmox, in words that no second question would change. */
 static bool is_hopeless(const struct episode *episode, enum error_code code, const struct step_event *event)
 {
@@ -303,6 +329,8 @@ static void feed(struct episode *episode, struct step_event *event)
     if (episode->world.now_ms > episode->last_ms)
         episode->events_now = 0;
     episode->last_ms = episode->world.now_ms;
+    if (effects.proven && request_stats_verified % JUDGED_AGAIN == 0)
+        check_record(episode, event, &effects);
     if (effects.verified)
         check_verified(episode, event);
     if (effects.ended) {
