@@ -42,6 +42,14 @@ static bool take_hosts(struct dead_hosts_sample *sample, struct json_object *nod
 
 /* ---- HA ---- */
 
+/* A word of what it does has always come with its timestamp (pve-ha-manager, since 2015). Without it a pause
+ * of this machine would not be seen. */
+static bool is_timed(const struct dead_hosts_agent *agent)
+{
+    return agent->timestamp_s > 0 || agent->lrm == DEAD_HOSTS_LRM_UNKNOWN;
+}
+
+/* False: no host. */
 static bool take_agent(struct dead_hosts_agent *agent, struct json_object *entry)
 {
     const char *status = NULL;
@@ -103,7 +111,9 @@ static bool take_ha(struct dead_hosts_sample *sample, struct json_object *ha)
         } else if (is(type, "fencing")) {
             read = take_fencing(sample, entry);
         } else if (is(type, "lrm")) {
-            sample->agent_count += take_agent(&agents[sample->agent_count], entry);
+            struct dead_hosts_agent *agent = &agents[sample->agent_count];
+            sample->agent_count += take_agent(agent, entry);
+            read = is_timed(agent);
         } else if (is(type, "service")) {
             sample->service_count += take_service(&services[sample->service_count], entry);
         }

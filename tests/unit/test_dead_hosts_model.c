@@ -499,7 +499,8 @@ static void follow_poll(void)
     check();
     if (has(BROKER_RESTARTS) && ha_chance(world, 1))
         restart_broker();
-    if (has(BROKER_PAUSES) && ha_chance(world, play.fenced[play.victim] ? 10 : 1))
+    /* without timestamps nobody could know of one: host_watch_sample takes such answers for unread */
+    if (has(BROKER_PAUSES) && !has(NO_TIMESTAMPS) && ha_chance(world, play.fenced[play.victim] ? 10 : 1))
         pause_broker();
 }
 

@@ -95,13 +95,20 @@ static void test_what_is_not_understood_of_ha_is_not_read(void **state)
                                         "[" FENCING("armed") "]",
                                         "[" QUORUM("\"maybe\"") "]",
                                         "[" QUORUM("1") ",{\"type\":\"fencing\"}]",
-                                        "[" QUORUM("1") ",7]"};
+                                        "[" QUORUM("1") ",7]",
+                                        "[" QUORUM("1") ",{\"type\":\"lrm\",\"node\":\"pve2\",\"status\":"
+                                                        "\"pve2 (active, watchdog active)\"}]"};
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_true(read_both(HOSTS, texts[i]));
         assert_false(sample.ha_read);
         end();
     }
+    assert_true(read_both(HOSTS,
+                          "[" QUORUM("1") ",{\"type\":\"lrm\",\"node\":\"pve2\",\"status\":\"pve2 (unable to "
+                                          "read lrm status)\"}]"));
+    assert_true(sample.ha_read);
+    end();
     assert_false(read_both("{}", NULL));
     end();
     assert_false(read_both("[{\"type\":\"node\"}]", NULL));
