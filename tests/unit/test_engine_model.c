@@ -389,6 +389,8 @@ static struct player *new_player(void)
 /* `only_think`: the dice fall, but it does not. */
 static void ask_something(bool only_think)
 {
+    if (stage.player_count == ASKERS_MAX) /* those who asked again have filled the stage */
+        return;
     struct player *player = new_player();
     int wanted = (int)between(0, 9);
     player->action = wanted < 4 ? FENCE_OFF : wanted < 8 ? FENCE_REBOOT : FENCE_ON;
