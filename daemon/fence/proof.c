@@ -6,10 +6,12 @@
  *  2. it shows no network devices (containers: no traffic);
  *  3. its lock is none of migrate, suspended, suspending, rollback;
  *  4. this operation has read running from that host before, or our stop's task ended OK before S was asked
- *     for; and no start that an earlier operation of ours left was still under way then;
- *  5. a list of the hosts asked for after S shows that host, and enough others, online;
- *  6. managed by Proxmox HA: our hastop's task ended OK, and the service is stopped or being stopped;
- *  7. the stop cannot have come to SIGKILL unless the guest showed its devices while it ran.
+ *     for (containers: or two replies that it does not run, 2 s apart); and no start that an earlier
+ * operation of ours left was still under way then;
+ *  5. a list of the hosts asked for after S came shows that host, and enough others, online;
+ *  6. managed by Proxmox HA, in place of 4: our hastop's task ended OK, and the service is being stopped, or
+ *     stopped and was seen in another state or 15 s have passed;
+ *  7. the stop cannot have come to SIGKILL unless the guest showed its devices while it ran, or since.
  *
  * A host that Proxmox HA has fenced gives no S: what ran there is dead. Then a list of guests L takes its
  * place, iff
