@@ -7,6 +7,7 @@
 #include "proxmox/poller_private.h"
 
 #include "fake_pve.h"
+#include "patience.h"
 #include "proxmox/transport.h"
 #include "system/clock.h"
 #include "system/log.h"
@@ -16,8 +17,6 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
-
-#define PATIENCE_S 8
 
 static _Atomic int64_t monotonic_ahead_ms;
 
@@ -187,11 +186,9 @@ static void end(struct world *world)
 
 static void await_rounds(struct world *world, unsigned count)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_S};
     world->wanted = count;
-    event_base_loopexit(world->base, &patience);
     if (world->rounds < count)
-        event_base_dispatch(world->base);
+        dispatch_with_patience(world->base);
     assert_int_equal(world->rounds, count);
 }
 

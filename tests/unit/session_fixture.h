@@ -7,6 +7,7 @@
 #include "proxmox/session.h"
 
 #include "fake_pve.h"
+#include "patience.h"
 #include "proxmox/login.h"
 #include "proxmox/transport.h"
 #include "system/clock.h"
@@ -20,7 +21,6 @@
 #include <time.h>
 
 #define HOSTS       3
-#define PATIENCE_S  8
 #define ANSWERS_MAX 64
 #define LONG_MS     60000
 #define HOUR_MS     INT64_C(3600000)
@@ -244,11 +244,9 @@ static inline uint64_t send_call(struct world *world, enum api_call call)
 
 static inline void await(struct world *world, unsigned count)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_S};
     world->wanted = count;
-    event_base_loopexit(world->base, &patience);
     if (world->answered < count)
-        event_base_dispatch(world->base);
+        dispatch_with_patience(world->base);
     assert_int_equal(world->answered, count);
 }
 

@@ -70,10 +70,8 @@ static bool send_probe(int64_t answer_timeout_ms)
 static enum probe_result rehearse(void)
 {
     unsigned before = here.answered;
-    struct timeval patience = {.tv_sec = PATIENCE_S};
     assert_true(send_probe(4000));
-    event_base_loopexit(here.world->base, &patience);
-    event_base_dispatch(here.world->base);
+    dispatch_with_patience(here.world->base);
     assert_int_equal(here.answered, before + 1);
     return here.result;
 }

@@ -7,6 +7,7 @@
 #include "proxmox/transport.h"
 
 #include "fake_pve.h"
+#include "patience.h"
 #include "system/clock.h"
 
 #include <curl/curl.h>
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#define PATIENCE_S  8
 #define ANSWERS_MAX 300
 #define SOON_MS     150
 
@@ -197,11 +197,9 @@ static inline uint64_t send_with(struct world *world, struct api_request request
 
 static inline void await(struct world *world, unsigned count)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_S};
     world->wanted = count;
-    event_base_loopexit(world->base, &patience);
     if (world->answered < count)
-        event_base_dispatch(world->base);
+        dispatch_with_patience(world->base);
     assert_int_equal(world->answered, count);
 }
 
