@@ -320,16 +320,58 @@ bool cib_is_enabled(const struct cib_device *device)
     return !role || strcasecmp(role, "Stopped") != 0;
 }
 
+#define VERSION(major, minor, patch) (((major)*1000 + (minor)) * 1000 + (patch))
+
+/* Pacemaker's that runs; 0: not known. */
+static int version_of(const struct cib *cib)
+{
+    const char *version = cib_property(cib, "dc-version");
+    int major = 0, minor = 0, patch = 0;
+    if (!version || sscanf(version, "%4d.%3d.%3d", &major, &minor, &patch) < 2)
+        return 0;
+    return VERSION(major, minor, patch);
+}
+
 const char *cib_argument(const struct cib *cib, const struct cib_device *device)
 {
     const char *own = cib_parameter(device, "pcmk_host_argument");
-    const char *version = cib_property(cib, "dc-version");
-    int major = 0, minor = 0, patch = 0;
-    if (own)
-        return own;
-    if (version)
-        (void)sscanf(version, "%d.%d.%d", &major, &minor, &patch);
-    return major > 3 || (major == 3 && (minor > 0 || patch > 0)) ? "plug" : "port";
+    return own ? own : version_of(cib) > VERSION(3, 0, 0) ? "plug" : "port";
+}
+
+static const struct {
+    const char *name, *former;
+} fencings[CIB_FENCINGS] = {
+    [CIB_FENCING_ENABLED] = {"fencing-enabled", "stonith-enabled"},
+    [CIB_FENCING_TIMEOUT] = {"fencing-timeout", "stonith-timeout"},
+    [CIB_FENCING_ACTION] = {"fencing-action", "stonith-action"},
+    [CIB_FENCING_REACTION] = {"fencing-reaction", "fence-reaction"},
+    [CIB_FENCING_WATCHDOG_TIMEOUT] = {"fencing-watchdog-timeout", "stonith-watchdog-timeout"},
+};
+
+static bool knows_new_names(int version)
+{
+    return version >= VERSION(3, 0, 2);
+}
+
+const char *cib_fencing(const struct cib *cib, enum cib_fencing which, const char **name)
+{
+    int version = version_of(cib);
+    const char *value = version && !knows_new_names(version) ? NULL : cib_property(cib, fencings[which].name);
+    if (name)
+        *name = value ? fencings[which].name : fencings[which].former;
+    return value ? value : cib_property(cib, fencings[which].former);
+}
+
+const char *cib_fencing_name(const struct cib *cib, enum cib_fencing which)
+{
+    return knows_new_names(version_of(cib)) ? fencings[which].name : fencings[which].former;
+}
+
+const char *cib_fencing_unknown(const struct cib *cib, enum cib_fencing which, const char **name)
+{
+    int version = version_of(cib);
+    *name = fencings[which].name;
+    return version && !knows_new_names(version) ? cib_property(cib, *name) : NULL;
 }
 
 const struct cib_node *cib_node(const struct cib *cib, const char *name)

@@ -106,6 +106,23 @@ int cib_text_read(struct text *text, const char *path, struct failure *failure)
 
 /* The value in force, NULL: not set, or only under a rule. */
 const char *cib_property(const struct cib *cib, const char *name);
+/* The properties of fencing: since 3.0.2 Pacemaker calls them fencing-…, and takes the former names for want
+ * of these. Before it knows the former ones alone. */
+enum cib_fencing {
+    CIB_FENCING_ENABLED,
+    CIB_FENCING_TIMEOUT,
+    CIB_FENCING_ACTION,
+    CIB_FENCING_REACTION,
+    CIB_FENCING_WATCHDOG_TIMEOUT,
+    CIB_FENCINGS
+};
+/* The one in force by the version that runs (not known: a new name counts); *name, if it is not NULL: how
+ * it is written there. */
+const char *cib_fencing(const struct cib *cib, enum cib_fencing which, const char **name);
+/* How that version wants it written. */
+const char *cib_fencing_name(const struct cib *cib, enum cib_fencing which);
+/* Set by a new name that the version does not know: the value; NULL: it is not so. */
+const char *cib_fencing_unknown(const struct cib *cib, enum cib_fencing which, const char **name);
 const char *cib_parameter(const struct cib_device *device, const char *name);
 const char *cib_meta(const struct cib_device *device, const char *name);
 bool cib_is_enabled(const struct cib_device *device); /* by its target-role */

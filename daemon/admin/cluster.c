@@ -65,18 +65,39 @@ void cluster_paste(struct cluster *cluster, const char *format, ...)
 
 static void judge_properties(struct cluster *cluster)
 {
-    /* the second one is what later versions call it */
-    static const char *const names[] = {"stonith-enabled", "fencing-enabled"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *value = cib_property(&cluster->cib, names[i]);
-        if (!value || cib_is_true(value))
-            continue;
-        cluster_say(cluster, DIAGNOSIS_FAILURE, "%s is %s: Pacemaker fences nobody", names[i], value);
-        cluster_hint(cluster, "on one node of the cluster:");
-        cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update true", names[i]);
+    const char *name, *value = cib_fencing(&cluster->cib, CIB_FENCING_ENABLED, &name);
+    if (!value || cib_is_true(value)) {
+        cluster_say(cluster, DIAGNOSIS_OK, "fencing is enabled");
         return;
     }
-    cluster_say(cluster, DIAGNOSIS_OK, "fencing is enabled");
+    cluster_say(cluster, DIAGNOSIS_FAILURE, "%s is %s: Pacemaker fences nobody", name, value);
+    cluster_hint(cluster, "on one node of the cluster:");
+    cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update true", name);
+}
+
+/* A new name that this version does not know, and a value that it does not know any more. */
+static void judge_names(struct cluster *cluster)
+{
+    const struct cib *cib = &cluster->cib;
+    const char *version = cib_property(cib, "dc-version"), *name, *value;
+    for (enum cib_fencing which = 0; which < CIB_FENCINGS; which++) {
+        value = cib_fencing_unknown(cib, which, &name);
+        if (!value)
+            continue;
+        cluster_say(cluster, DIAGNOSIS_WARNING, "%s is %s, but Pacemaker %s does not know that name", name,
+                    value, version);
+        _cleanup_(text_clear) struct text word = {0};
+        cluster_hint(cluster, "on one node of the cluster, by the name that it knows:");
+        cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update %s",
+                      cib_fencing_name(cib, which), text_word(&word, value));
+    }
+    value = cib_fencing(cib, CIB_FENCING_ACTION, &name);
+    if (!value || strcmp(value, "poweroff") != 0)
+        return;
+    cluster_say(cluster, DIAGNOSIS_WARNING,
+                "%s is poweroff, which Pacemaker 3 does not know any more: it reboots", name);
+    cluster_hint(cluster, "on one node of the cluster:");
+    cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update off", name);
 }
 
 /* ---- devices --------------------------------------------------------------------------------------------
@@ -122,7 +143,7 @@ static long long timeout_of(const struct cluster *cluster, const struct cib_devi
 {
     long long ms = cib_milliseconds(cib_parameter(device, name));
     if (ms < 0)
-        ms = cib_milliseconds(cib_property(&cluster->cib, "stonith-timeout"));
+        ms = cib_milliseconds(cib_fencing(&cluster->cib, CIB_FENCING_TIMEOUT, NULL));
     return ms < 0 ? DEFAULT_MS : ms;
 }
 
@@ -209,6 +230,7 @@ static void examine(struct cluster *cluster, const char *socket)
         return;
     }
     judge_properties(cluster);
+    judge_names(cluster);
     say_rules(cluster, "the cluster's properties", &cluster->cib.property_rules);
     ask_names(cluster, socket);
     for (size_t i = 0; i < cluster->device_count; i++) {

@@ -90,14 +90,19 @@ static void paste_ways(struct cluster *cluster, const struct cluster_target *tar
 {
     static const char parameters[] = "ip=ADDRESS username=USER password=PASSWORD lanplus=1 pcmk_host_list=";
     const char *node = target->node->name;
-    _cleanup_(text_clear) struct text id = {0}, pcs = {0}, crm = {0};
+    const char *property = cib_fencing_name(&cluster->cib, CIB_FENCING_WATCHDOG_TIMEOUT);
+    _cleanup_(text_clear) struct text id = {0}, pcs = {0}, crm = {0}, sbd_pcs = {0}, sbd_crm = {0};
     text_printf(&id, "bmc-%s", node);
     text_puts(&pcs, "pcs stonith create");
     put_word(&pcs, id.data ? id.data : "");
     text_printf(&pcs, " fence_ipmilan %s", parameters);
     text_put_word(&pcs, node);
     text_printf(&crm, "primitive bmc-%s stonith:fence_ipmilan params %s%s", node, parameters, node);
-    cluster->report->failed |= id.failed || pcs.failed || crm.failed;
+    text_printf(&sbd_pcs,
+                "pcs property set %s=10 && pcs stonith create " LEVELS_WATCHDOG " " LEVELS_WATCHDOG_AGENT,
+                property);
+    text_printf(&sbd_crm, "property %s=10", property);
+    cluster->report->failed |= id.failed || pcs.failed || crm.failed || sbd_pcs.failed || sbd_crm.failed;
     if (cluster->report->failed)
         return;
     paste_more(cluster, target, &(struct more){.device = id.data, .pcs = pcs.data, .crm = {crm.data}});
@@ -106,11 +111,8 @@ static void paste_ways(struct cluster *cluster, const struct cluster_target *tar
     paste_more(cluster, target,
                &(struct more){
                    .device = LEVELS_WATCHDOG,
-                   .pcs =
-                       "pcs property set stonith-watchdog-timeout=10 && pcs stonith create " LEVELS_WATCHDOG
-                       " " LEVELS_WATCHDOG_AGENT,
-                   .crm = {"property stonith-watchdog-timeout=10",
-                           "primitive " LEVELS_WATCHDOG " stonith:" LEVELS_WATCHDOG_AGENT}});
+                   .pcs = sbd_pcs.data,
+                   .crm = {sbd_crm.data, "primitive " LEVELS_WATCHDOG " stonith:" LEVELS_WATCHDOG_AGENT}});
     cluster_paste(cluster, "ha-manager add vm:WITNESS --state started");
 }
 

@@ -40,13 +40,9 @@ static const struct cib_device *device_of(const struct cib *cib, const char *id,
 /* Does Pacemaker count on SBD to reset the node? */
 static bool has_watchdog(const struct cib *cib, const char *node)
 {
-    static const char *const names[] = {"stonith-watchdog-timeout", "fencing-watchdog-timeout"};
     const struct cib_device *device = device_of(cib, LEVELS_WATCHDOG, strlen(LEVELS_WATCHDOG));
-    bool counted = false;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *value = cib_property(cib, names[i]);
-        counted |= value && (*value == '-' || cib_milliseconds(value) > 0); /* negative: twice SBD's */
-    }
+    const char *value = cib_fencing(cib, CIB_FENCING_WATCHDOG_TIMEOUT, NULL);
+    bool counted = value && (*value == '-' || cib_milliseconds(value) > 0); /* negative: twice SBD's */
     return counted && cib_is_true(cib_property(cib, "have-watchdog")) &&
            (!device || (cib_is_enabled(device) && may_fence(cib, device, node)));
 }

@@ -536,20 +536,16 @@ static void judge_levels(struct migrate *migrate)
 
 static void judge_properties(struct migrate *migrate)
 {
-    static const char *const enabled[] = {"stonith-enabled", "fencing-enabled"};
-    for (size_t i = 0; i < ARRAY_LEN(enabled); i++) {
-        const char *value = cib_property(&migrate->cib, enabled[i]);
-        if (value && !cib_is_true(value))
-            migrate_tell(migrate, "cluster", "%s=%s: nothing is fenced today; set it to true", enabled[i],
-                         value);
-    }
+    const char *name, *value = cib_fencing(&migrate->cib, CIB_FENCING_ENABLED, &name);
+    if (value && !cib_is_true(value))
+        migrate_tell(migrate, "cluster", "%s=%s: nothing is fenced today; set it to true", name, value);
     if (cib_property(&migrate->cib, "priority-fencing-delay"))
         migrate_note(migrate, "cluster", "priority-fencing-delay=%s is the cluster's own, and stays",
                      cib_property(&migrate->cib, "priority-fencing-delay"));
     for (size_t i = 0; i < migrate->cib.properties.count; i++)
         if (strncmp(migrate->cib.properties.list[i].name, "fencing-", 8) == 0)
             migrate_note(migrate, "cluster",
-                         "fencing-… are the new names of stonith-…, which Pacemaker 2.1 does not know");
+                         "fencing-… are the new names of stonith-…, which Pacemaker knows from 3.0.2 on");
 }
 
 void migrate_judge(struct migrate *migrate)

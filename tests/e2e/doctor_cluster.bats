@@ -124,6 +124,24 @@ follow() {
     finds "and 10 s for an off"
     crm_attribute -q --type crm_config --name stonith-timeout --update 2min
     silent "would kill the agent first"
+    # which Pacemaker 3.0.2 calls otherwise, and an older one does not know by that name
+    fencing_option fencing-timeout 10s
+    finds "and 10 s for an off"
+    fencing_option dc-version 2.1.5
+    silent "would kill the agent first"
+    finds "warning  fencing-timeout is 10s, but Pacemaker 2.1.5 does not know that name"
+    like "$out" "*paste: crm_attribute --type crm_config --name stonith-timeout --update 10s*"
+    fencing_option dc-version 3.0.2
+    silent "does not know that name"
+    fencing_option fencing-enabled false
+    finds "failure  fencing-enabled is false: Pacemaker fences nobody"
+    follow "fencing-enabled is false"
+    fencing_option stonith-action poweroff
+    finds "warning  stonith-action is poweroff, which Pacemaker 3 does not know any more"
+}
+# fencing_option NAME VALUE: whatever the tool of this machine knows
+fencing_option() {
+    cibadmin --modify --scope crm_config --xml-text "<crm_config><cluster_property_set id=\"cib-bootstrap-options\"><nvpair id=\"cib-bootstrap-options-$1\" name=\"$1\" value=\"$2\"/></cluster_property_set></crm_config>" --allow-create
 }
 
 @test "a device that is disabled, and one of another agent" {

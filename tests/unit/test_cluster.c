@@ -406,6 +406,48 @@ static void test_a_cib_of_too_many_nodes_is_refused(void **state)
     free(text);
 }
 
+/* ---- the names of the properties of fencing ---- */
+
+#define PROPERTY(name, value) "<nvpair name='" name "' value='" value "'/>"
+#define BOTH                  PROPERTY("stonith-timeout", "10s") PROPERTY("fencing-timeout", "20s")
+
+static void test_the_names_that_the_version_knows_count(void **state)
+{
+    static const struct {
+        const char *properties, *value, *name, *written, *unknown;
+    } cases[] = {
+        {"", NULL, "stonith-timeout", "stonith-timeout", NULL},
+        {BOTH, "20s", "fencing-timeout", "stonith-timeout", NULL},
+        {PROPERTY("fencing-timeout", "20s"), "20s", "fencing-timeout", "stonith-timeout", NULL},
+        {PROPERTY("dc-version", "2.1.5-a3f44794f94") BOTH, "10s", "stonith-timeout", "stonith-timeout",
+         "20s"},
+        {PROPERTY("dc-version", "3.0.1-1") PROPERTY("fencing-timeout", "20s"), NULL, "stonith-timeout",
+         "stonith-timeout", "20s"},
+        {PROPERTY("dc-version", "3.0.2-1") BOTH, "20s", "fencing-timeout", "fencing-timeout", NULL},
+        {PROPERTY("dc-version", "3.1.0") PROPERTY("stonith-timeout", "10s"), "10s", "stonith-timeout",
+         "fencing-timeout", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct cib cib = {.nodes = NULL};
+        const char *name;
+        char *text = NULL;
+        assert_true(asprintf(&text,
+                             "<cib><configuration><crm_config><cluster_property_set id='o'>%s"
+                             "</cluster_property_set></crm_config></configuration></cib>",
+                             cases[i].properties) > 0);
+        read_cib(&cib, text);
+        const char *value = cib_fencing(&cib, CIB_FENCING_TIMEOUT, &name);
+        assert_string_equal(value ? value : "none", cases[i].value ? cases[i].value : "none");
+        assert_string_equal(name, cases[i].name);
+        assert_string_equal(cib_fencing_name(&cib, CIB_FENCING_TIMEOUT), cases[i].written);
+        value = cib_fencing_unknown(&cib, CIB_FENCING_TIMEOUT, &name);
+        assert_string_equal(value ? value : "none", cases[i].unknown ? cases[i].unknown : "none");
+        cib_clear(&cib);
+        free(text);
+    }
+}
+
 /* ---- levels ---- */
 
 #define BROKER "<primitive id='b' class='stonith' type='fence_broker'/>"
@@ -549,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_the_plug_is_what_the_agent_gets_in_the_end),
         cmocka_unit_test(test_without_map_and_list_the_agent_is_asked),
         cmocka_unit_test(test_a_cib_of_too_many_nodes_is_refused),
+        cmocka_unit_test(test_the_names_that_the_version_knows_count),
         cmocka_unit_test(test_another_level_helps_if_it_asks_neither_proxmox_nor_the_node),
         cmocka_unit_test(test_a_program_is_read_whole_with_its_status),
         cmocka_unit_test(test_a_program_keeps_to_its_bounds),
