@@ -455,8 +455,16 @@ static const char *led_by(const struct inventory_builder *builder, int vmid)
     return name;
 }
 
+static bool is_offline(const struct inventory *inventory, const char *name)
+{
+    const struct node *node = name ? inventory_node(inventory, name) : NULL;
+
+    return node && !node->online;
+}
+
 /* A guest of a dead host comes without a name. Whoever has not seen it since the start remembers what led to
- * it. */
+ * it. Not of a host that is there: a guest that was just made has no name yet either, and the number may have
+ * been another's before (P2). */
 static bool name_nameless(struct inventory_builder *builder)
 {
     struct inventory *inventory = builder->inventory;
@@ -466,7 +474,7 @@ static bool name_nameless(struct inventory_builder *builder)
         struct guest *guest = &inventory->guests[i];
         bool seen = builder->previous && inventory_by_vmid(builder->previous, guest->vmid);
 
-        if (!seen && (!guest->name || !*guest->name))
+        if (!seen && (!guest->name || !*guest->name) && is_offline(inventory, guest->node))
             guest->name = copy_text(inventory, led_by(builder, guest->vmid), &ok);
     }
     return ok;
