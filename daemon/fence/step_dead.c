@@ -30,6 +30,11 @@ static bool is_worth_waiting(const struct step *step)
     return is_dead(step) || may_be_dead_in_time(step);
 }
 
+bool step_dead_is_waited_for(const struct step *step)
+{
+    return step->phase == STEP_POWERING_OFF && step->place.offline && is_worth_waiting(step);
+}
+
 bool step_dead_disarmed(const struct step *step)
 {
     return step->death.told_ms && step->death.word.trusted && step->death.word.disarmed && !is_dead(step);

@@ -106,13 +106,16 @@ void step_ha_host_offline(struct step *step, struct step_effects *effects, const
     step->seen.off = false;
 }
 
-/* A request would be lost, or ruin the service: true if the operation ended for it. */
+/* A request would be lost, or ruin the service: then none is sent, and the operation ends, if the guest can
+ * not turn out to be off with its host. */
 static bool is_hopeless(struct step *step, struct step_effects *effects, const char *state)
 {
     struct error error = {0};
     enum error_code code = ha_hopeless(state);
     if (code == ERROR_NONE)
         return false;
+    if (step_dead_is_waited_for(step))
+        return true;
     if (step->place.offline &&
         code == ERROR_HA_UNSERVED) /* by the list that names no state: nor is it HA's */
         error_set(&error, ERROR_NODE_OFFLINE,

@@ -74,6 +74,8 @@ bool step_dead_host(struct step *step, struct step_effects *effects, const struc
 bool step_dead_listed(struct step *step, const struct step_event *event);
 void step_dead_facts(const struct step *step, struct proof_facts *facts);
 void step_dead_decide(struct step *step, struct step_effects *effects, int64_t now_ms);
+/* The guest is off with its host, or that can still turn out within the deadline. */
+bool step_dead_is_waited_for(const struct step *step);
 /* Proxmox HA is disarmed by its own word (rule 5). */
 bool step_dead_disarmed(const struct step *step);
 /* The deadline has passed while it was waited for. */

@@ -405,6 +405,19 @@ static void test_ha_guest_that_moved_before_the_request_is_followed(void **state
     assert_false(verified);
 }
 
+/* No request is needed any more that could be lost, or ruin the service. */
+static void test_ha_guest_is_off_with_its_host_whatever_its_service_is_in(void **state) /* rule 5 */
+{
+    static const char *const states[] = {"error", "freeze", "stopped", "started", "fence", "recovery", NULL};
+    (void)state;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        lose_ha(FENCE_OFF, fenced(T0 - 200000, T0 - 94000));
+        stays_listed(5000, "pve1", states[i]);
+        if (!verified || effects.error.code != ERROR_NONE)
+            fail_msg("%s: %s", states[i] ? states[i] : "none", effects.error.message);
+    }
+}
+
 static void test_nothing_counts_while_ha_is_disarmed(void **state) /* rule 5 */
 {
     (void)state;
@@ -441,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_ha_guest_is_off_with_its_host),
         cmocka_unit_test(test_reboot_of_an_ha_guest_is_done_when_ha_has_started_it),
         cmocka_unit_test(test_ha_guest_that_moved_before_the_request_is_followed),
+        cmocka_unit_test(test_ha_guest_is_off_with_its_host_whatever_its_service_is_in),
         cmocka_unit_test(test_nothing_counts_while_ha_is_disarmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
