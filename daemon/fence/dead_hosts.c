@@ -362,7 +362,8 @@ static int64_t newest_timestamp(const struct dead_hosts_sample *sample)
 }
 
 /* Answers that are older than others, that no majority stands behind, or without HA's: they tell who is
- * online, and of a host that was fenced that it is still offline. */
+ * online, and nothing of a host that is offline. A claim lives by whole samples alone: no fence believes it
+ * by anything less. */
 static void take_part(struct dead_hosts *room, const struct dead_hosts_sample *sample)
 {
     for (size_t i = 0; i < sample->host_count; i++) {
@@ -375,8 +376,6 @@ static void take_part(struct dead_hosts *room, const struct dead_hosts_sample *s
         if (seen->online &&
             (host->state == DEAD_HOSTS_FENCED || (host->state == DEAD_HOSTS_OFFLINE && current)))
             end_evidence(host, DEAD_HOSTS_CAME_BACK);
-        else if (!seen->online && host->state == DEAD_HOSTS_FENCED && current)
-            host->seen_ms = sample->asked_ms;
     }
     if (sample->majority && sample->asked_ms >= room->hosts_ms)
         room->hosts_ms = sample->asked_ms;

@@ -19,7 +19,7 @@
 
 static struct {
     struct host_watch *watch;
-    bool offline, list_silent;
+    bool offline, list_silent, ha_silent;
     int64_t paused_s;  /* how long this machine's clocks stood still */
     int64_t written_s; /* by the LRM of pve1; 0: it writes */
 } pve;
@@ -89,7 +89,7 @@ static void on_dead_landing(evutil_socket_t fd, short what, void *context)
         result.data = list_all_hosts();
     else if (flight->call == API_RESOURCES && !pve.list_silent)
         result.data = list_resources();
-    else if (flight->call == API_HA_STATUS)
+    else if (flight->call == API_HA_STATUS && !pve.ha_silent)
         result.data = ha_status();
     else
         result = (struct api_result){.outcome = API_REFUSED,
@@ -208,6 +208,19 @@ static void test_a_fence_has_the_dead_host_looked_at_once(void **state)
     assert_in_range(rooms.made[API_HA_STATUS] - before, 1, 2);
 }
 
+/* It cannot be proven any more, and the next level is to have its turn (rule 8). */
+static void test_a_fence_does_not_wait_for_what_nobody_can_read(void **state)
+{
+    (void)state;
+    leave();
+    run_for(DEAD_MS);
+    pve.ha_silent = true;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(DEAD_HOSTS_GAP_MS + LOOK_MS);
+    assert_answered(off, ERROR_NODE_OFFLINE);
+    assert_int_equal(host_watch_ask(pve.watch, "pve1", 0).host.state, DEAD_HOSTS_UNKNOWN);
+}
+
 #define WATCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_watch, tear_down_watch)
 
 int main(void)
@@ -217,6 +230,7 @@ int main(void)
         WATCH_TEST(test_a_fence_does_not_believe_what_was_so_before_a_pause),
         WATCH_TEST(test_who_joins_after_a_pause_does_not_believe_it_either),
         WATCH_TEST(test_a_fence_has_the_dead_host_looked_at_once),
+        WATCH_TEST(test_a_fence_does_not_wait_for_what_nobody_can_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
