@@ -84,6 +84,18 @@ static reason_set ha_reasons(const char *state)
                                            : REASON_HA_MANAGED);
 }
 
+/* Its guests are off by the word of the others, whatever it said of them, and nobody asks it, or HA, to stop
+ * one (a dead host's proof). A lock that hides a guest does so for good: with its host its task has ended. */
+static reason_set on_fenced_host(reason_set reasons, const struct guest *guest)
+{
+    reasons &= ~(bit(REASON_HOST_SILENT) | bit(REASON_HOST_SLOW) | bit(REASON_REHEARSAL_FAILED) |
+                 bit(REASON_UNPROVEN) | bit(REASON_HA_ERROR) | bit(REASON_HA_FROZEN) |
+                 bit(REASON_HA_UNSERVED) | bit(REASON_LOCKED) | bit(REASON_MIGRATING));
+    if (guest->lock && step_lock_hides_the_truth(guest->lock) && !(reasons & bit(REASON_SUSPENDED)))
+        reasons |= bit(REASON_LOCKED);
+    return reasons;
+}
+
 /* Does the name of this node lead to the guest, and is this node another one? A container has its host's
  * firmware, and a guest without a UUID proves nothing. */
 static bool is_wrong_guest(const struct readiness_facts *facts, const struct guest *guest,
@@ -188,10 +200,8 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
         reasons |= bit(REASON_UNPROVEN);
     if (known)
         reasons |= evidence_reasons(known);
-    /* its guests are off by the word of the others, whatever it said of them (a dead host's proof) */
     if (reasons & bit(REASON_HOST_FENCED))
-        reasons &= ~(bit(REASON_HOST_SILENT) | bit(REASON_HOST_SLOW) | bit(REASON_REHEARSAL_FAILED) |
-                     bit(REASON_UNPROVEN));
+        reasons = on_fenced_host(reasons, guest);
     /* where it cannot be asked for, the cause is told already */
     if (!(reasons & (bit(REASON_NODE_OFFLINE) | bit(REASON_HOST_FENCED) | bit(REASON_NO_POWER_RIGHT) |
                      bit(REASON_HOST_SILENT) | bit(REASON_STALE) | bit(REASON_TEMPLATE))))

@@ -144,6 +144,42 @@ static void test_a_guest_of_a_fenced_host_can_be_fenced(void **state) /* P10 */
     dead_hosts_free(fenced.room);
 }
 
+/* What would keep a stop back, or HA's hand, keeps no dead host's proof back; but a lock that hides the guest
+ * does so for good. */
+static void test_what_a_fence_of_a_guest_of_a_fenced_host_meets(void **state) /* P10 */
+{
+    static const struct {
+        char *lock, *hastate;
+        reason_set reasons;
+    } cases[] = {
+        {"backup", NULL, 0},
+        {"snapshot", NULL, 0},
+        {"migrate", NULL, BIT(REASON_LOCKED)},
+        {"rollback", NULL, BIT(REASON_LOCKED)},
+        {"suspended", NULL, BIT(REASON_SUSPENDED)},
+        {"suspending", NULL, BIT(REASON_SUSPENDED)},
+        {NULL, "error", 0},
+        {NULL, "freeze", 0},
+        {NULL, "", 0},
+        {NULL, "recovery", BIT(REASON_HA_MANAGED)},
+    };
+    struct world fenced = world_fenced();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct guest guest =
+            FIXTURE_GUEST(102, "web2", "pve2", .lock = cases[i].lock, .hastate = cases[i].hastate);
+        _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(&guest, 1, 1, 2);
+        struct readiness_facts facts = good_facts(inventory);
+        facts.min_online_nodes = 1;
+        facts.dead_hosts = fenced.room;
+        facts.boottime_ms = fenced.now_ms;
+        assert_int_equal(readiness_guest(&facts, inventory_get(inventory, 0)),
+                         BIT(REASON_HOST_FENCED) | cases[i].reasons);
+    }
+    dead_hosts_free(fenced.room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_a_host_that_is_offline_has_a_reason_and_no_caveat),
         cmocka_unit_test(test_with_trust_ha_the_caveat_says_why_nobody_watches_the_host),
         cmocka_unit_test(test_a_guest_of_a_fenced_host_can_be_fenced),
+        cmocka_unit_test(test_what_a_fence_of_a_guest_of_a_fenced_host_meets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
