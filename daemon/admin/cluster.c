@@ -243,6 +243,7 @@ static void examine(struct cluster *cluster, const char *socket)
     if (cluster->plugs_known) {
         cluster_judge_nodes(cluster);
         cluster_judge_levels(cluster);
+        cluster_judge_history(cluster, socket);
     }
     if (cib_members(&cluster->cib) == 2)
         cluster_judge_two(cluster);

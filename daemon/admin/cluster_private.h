@@ -53,5 +53,7 @@ void cluster_judge_nodes(struct cluster *cluster);
 void cluster_judge_map(struct cluster *cluster, const struct hosts *device);
 /* cluster_levels.c: what fences a node whose Proxmox host died? */
 void cluster_judge_levels(struct cluster *cluster);
+/* cluster_history.c: has the broker at `socket` evidence of what Pacemaker has fenced? */
+void cluster_judge_history(struct cluster *cluster, const char *socket);
 /* cluster_two.c: a cluster of two nodes. */
 void cluster_judge_two(struct cluster *cluster);

@@ -47,6 +47,18 @@ static bool has_watchdog(const struct cib *cib, const char *node)
            (!device || (cib_is_enabled(device) && may_fence(cib, device, node)));
 }
 
+void levels_put_others(const struct cib *cib, const char *node, struct text *out)
+{
+    for (size_t i = 0; i < cib->device_count; i++) {
+        const struct cib_device *device = &cib->devices[i];
+        if (strcmp(device->agent, "fence_broker") != 0 && strcmp(device->agent, LEVELS_WATCHDOG_AGENT) != 0 &&
+            cib_is_enabled(device) && may_fence(cib, device, node))
+            text_printf(out, "%s%s", out->length ? ", " : "", device->id);
+    }
+    if (has_watchdog(cib, node))
+        text_printf(out, "%s" LEVELS_WATCHDOG, out->length ? ", " : "");
+}
+
 static bool devices_help(const struct cib *cib, const struct cib_level *level, const char *node)
 {
     bool any = false;

@@ -13,4 +13,6 @@ struct levels {
     long highest;      /* index, of those by name */
 };
 
+/* The devices of other agents than ours that may have fenced the node, with commas. */
+void levels_put_others(const struct cib *cib, const char *node, struct text *out);
 struct levels levels_of(const struct cib *cib, const char *node);

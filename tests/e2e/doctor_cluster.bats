@@ -144,6 +144,70 @@ fencing_option() {
     cibadmin --modify --scope crm_config --xml-text "<crm_config><cluster_property_set id=\"cib-bootstrap-options\"><nvpair id=\"cib-bootstrap-options-$1\" name=\"$1\" value=\"$2\"/></cluster_property_set></crm_config>" --allow-create
 }
 
+# pacemaker_says FENCE…: the tools of a cluster that runs here, as node1, with these in its history: TARGET DELEGATE [ACTION [STATUS]], all ended now
+pacemaker_says() {
+    local fence target by action state
+    mkdir -p "$T/tools"
+    printf '#!/bin/sh\nCIB_file=%s exec /usr/sbin/cibadmin "$@"\n' "$T/cib.xml" >"$T/tools/cibadmin"
+    printf '#!/bin/sh\necho node1\n' >"$T/tools/crm_node"
+    printf '#!/bin/sh\n[ "$*" = "--history=* --output-as=xml" ] && cat %s\n' "$T/fences.xml" >"$T/tools/stonith_admin"
+    chmod 755 "$T/tools"/*
+    {
+        echo '<pacemaker-result api-version="2.25" request="stonith_admin"><list name="fencing history" count="1">'
+        for fence in "$@"; do
+            read -r target by action state <<<"$fence"
+            echo "<fence_event action=\"${action:-reboot}\" target=\"$target\" client=\"c.1\" origin=\"node1\" status=\"${state:-success}\" delegate=\"$by\" completed=\"$(date -u -d "@$WHEN" '+%F %TZ')\"/>"
+        done
+        echo '</list><status code="0" message="OK"/></pacemaker-result>'
+    } >"$T/fences.xml"
+}
+# the doctor where that cluster runs
+doctor_there() { (
+    unset CIB_file
+    PATH=$T/tools:$PATH
+    doctor
+    printf '%s\n' "$out" "exit $status"
+); }
+
+@test "what Pacemaker believes to have fenced, and the broker has no evidence of, is a failure; what others fenced is theirs" {
+    world
+    device
+    client off vm101 >/dev/null
+    WHEN=$(date +%s)
+    # so near to the broker's start, what ended before may be forgotten
+    pacemaker_says "vm101 node1" "vm102 node1"
+    out=$(doctor_there)
+    unlike "$out" "*Pacemaker*believes*"
+    like "$out" "*exit 0"
+    # its history reaches back further
+    broker_stop
+    remember_an_hour
+    broker_spawn
+    await 20 client -o monitor -q
+    # Pacemaker does not say which device it was
+    pacemaker_says "vm101 node1" "vm102 node1"
+    out=$(doctor_there)
+    unlike "$out" "*believes*"
+    like "$out" "*evidence of 1; vm102 at 20*Z by another device (watchdog)*"
+    like "$out" "*exit 0"
+    crm_attribute -q --type crm_config --name have-watchdog --update false
+    pacemaker_says "vm101 node1" "vm102 NODE1 off" "vm103 node2" "vm103 node1 reboot failed" "vm103 node1 on" "vm103 human"
+    out=$(doctor_there)
+    like "$out" "*failure  Pacemaker believes vm102 was fenced (off) at 20*Z by fence_broker on node1; the broker here has no evidence of it*"
+    like "$out" "*paste: stonith_admin --cleanup --history=vm102*"
+    is "$(grep -c believes <<<"$out")" 1
+    like "$out" "*ok       of Pacemaker's fences that ran on this node since 20*Z the broker has evidence of 1"*
+    like "$out" "*exit 1"
+    cibadmin --create --scope resources --xml-text '<primitive id="bmc" class="stonith" type="fence_ipmilan"><instance_attributes id="bmc-p"><nvpair id="bmc-p-1" name="pcmk_host_list" value="vm102 bare"/></instance_attributes></primitive>'
+    pacemaker_says "vm101 node1" "vm102 node1" "bare node1"
+    out=$(doctor_there)
+    unlike "$out" "*believes*"
+    like "$out" "*evidence of 1; vm102 at 20*Z by another device (bmc); bare at 20*Z by another device (bmc)"*
+    rm "$T/fences.xml"
+    out=$(doctor_there)
+    like "$out" "*skipped  not compared, what Pacemaker has fenced and what the broker has evidence of: stonith_admin: *"
+}
+
 @test "a device that is disabled, and one of another agent" {
     world
     device

@@ -246,3 +246,16 @@ stop_was_sent() { (($(sim_calls stop) > 0)); }
     succeeds
     [[ -z $(grep -E '(warning|error): .*fence_broker|fence_broker.*(warning|error)' "$T/node/fenced.log" || true) ]]
 }
+
+@test "the doctor finds the broker's evidence of a fence in Pacemaker's own history" {
+    broker_stop
+    remember_an_hour # that far back it can tell what is missing
+    broker_start
+    in_node cibadmin --create --scope nodes --xml-text '<node id="2" uname="vm101"/>'
+    in_node cibadmin --create --scope resources --xml-text '<primitive id="broker" class="stonith" type="fence_broker"/>'
+    register broker
+    stonith --reboot vm101
+    succeeds
+    in_node "$BUILD/fence-broker-admin" doctor -s "$SOCKET" >"$T/doctor" 2>&1 || true
+    grep "ok       of Pacemaker's fences that ran on this node since 20.*Z the broker has evidence of 1$" "$T/doctor" || { cat "$T/doctor"; false; }
+}

@@ -255,6 +255,13 @@ broker_kill() {
     end_process "$pid" KILL || true
 }
 
+# remember_an_hour: an operation of an hour ago in the broker's history, which does not run
+remember_an_hour() {
+    perl -e 'my ($n, $id) = ((time - 3600) * 1000, ""); my $ms = $n;
+        while ($n) { $id = (0 .. 9, "a" .. "z")[$n % 36] . $id; $n = int($n / 36) }
+        print qq({"v":1,"kind":"outcome","id":"$id","ms":$ms,"requested_ms":$ms,"action":"on","plug":"vm101","vmid":101,"outcome":"done","ended_offset_ms":31}\n)' >>"$STATE/history.jsonl"
+}
+
 # client ARGUMENT…: the client against this broker
 client() { "$BUILD/fence_broker" "$@" --socket "$SOCKET" </dev/null; }
 

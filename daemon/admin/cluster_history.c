@@ -1,0 +1,283 @@
+/*
+ * What Pacemaker believes it has fenced, held against what the broker here has proven. Pacemaker's history
+ * does not say by which device, but on which node it ran: of those that ran here the broker here has
+ * evidence, or another device did it. Fences that ran on other nodes are for the brokers there.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "admin/cluster_private.h"
+#include "admin/levels.h"
+#include "admin/tool.h"
+#include "client/request.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json.h"
+
+#define TOOL    "stonith_admin"
+#define WAIT_MS 10000
+#define BYTES   (4 * 1024 * 1024)
+#define ASK_S   20
+#define BEFORE_MS                                                                                            \
+    INT64_C(900000) /* so long before its end a fence may have been proven: levels of several devices */
+#define AFTER_MS  INT64_C(10000) /* two clocks: whole seconds, and ours */
+#define SAID_MOST 8              /* one by one */
+#define KEPT      500 /* operations that the broker keeps in any case: with fewer, none was dropped */
+
+struct history {
+    struct cluster *cluster;
+    struct json_object *document, *operations; /* the broker's */
+    int64_t known_since_ms;                    /* what was before, it may have forgotten */
+    struct text here;                          /* this node's name */
+    struct text others;                        /* fences by other devices, in words */
+    unsigned proven, other, earlier, unproven;
+};
+
+/* ---- the broker's history ------------------------------------------------------------------------------
+ */
+
+static int64_t time_of(struct json_object *object, const char *key)
+{
+    const char *text = NULL;
+    return json_get_string(object, key, &text) ? clock_parse(text, clock_realtime_ms()) : -1;
+}
+
+static struct json_object *ask(const char *socket, const char *target, struct failure *failure)
+{
+    struct answer answer = {0};
+    const struct request request = {
+        .socket = socket, .method = "GET", .target = target, .json = true, .wait_s = ASK_S};
+    struct json_object *document = NULL;
+    int rc = request_perform(&request, &answer, failure);
+    if (rc == 0 && answer.status != 200)
+        rc = answer_failure(&answer, failure);
+    if (rc == 0)
+        document = json_parse(answer.body, answer.length);
+    if (rc == 0 && !document)
+        failure_set(failure, "client and daemon must have the same version",
+                    "the broker's answer cannot be read");
+    answer_clear(&answer);
+    return document;
+}
+
+/* What was asked for earlier than its oldest operation, and before it started, it may have forgotten. */
+static bool read_operations(struct history *history, const char *socket, struct failure *failure)
+{
+    _cleanup_(json_putp) struct json_object *status = ask(socket, "/v1/status", failure);
+    history->known_since_ms = status ? time_of(status, "started_at") : -1;
+    history->document = status ? ask(socket, "/v1/operations", failure) : NULL;
+    if (!history->document || !json_get_array(history->document, "operations", &history->operations))
+        return false;
+    size_t count = json_object_array_length(history->operations);
+    int64_t oldest_ms =
+        count ? time_of(json_object_array_get_idx(history->operations, count - 1), "requested_at") : -1;
+    if (oldest_ms >= 0 &&
+        (count >= KEPT || history->known_since_ms < 0 || oldest_ms < history->known_since_ms))
+        history->known_since_ms = oldest_ms;
+    return history->known_since_ms >= 0;
+}
+
+/* Was the guest proven off about then? */
+static bool has_evidence(const struct history *history, const char *vmid, int64_t completed_ms)
+{
+    for (size_t i = 0; i < json_object_array_length(history->operations); i++) {
+        struct json_object *operation = json_object_array_get_idx(history->operations, i);
+        const char *action = "on";
+        int64_t number = 0, after_ms = 0, requested_ms = time_of(operation, "requested_at");
+        if (requested_ms < 0 || !json_get_int(operation, "vmid", 1, INT32_MAX, &number) ||
+            number != strtol(vmid, NULL, 10) || !json_get_string(operation, "action", &action) ||
+            strcmp(action, "on") == 0 ||
+            !json_get_int(operation, "verified_after_ms", 0, INT64_MAX / 2, &after_ms))
+            continue;
+        int64_t verified_ms = requested_ms + after_ms;
+        if (verified_ms >= completed_ms - BEFORE_MS && verified_ms <= completed_ms + AFTER_MS)
+            return true;
+    }
+    return false;
+}
+
+/* ---- Pacemaker's history -------------------------------------------------------------------------------
+ */
+
+/* "2026-11-29 03:12:01.123456Z", "2026-11-29 03:12:01 +01:00": as RFC 3339 has it. -1: none of these. */
+static int64_t time_from(const char *text)
+{
+    char form[64];
+    size_t length = 0;
+    for (const char *at = text; *at && length + 1 < sizeof(form); at++) {
+        if (*at != ' ')
+            form[length++] = *at;
+        else if (at - text == 10)
+            form[length++] = 'T';
+    }
+    form[length] = '\0';
+    return length > 10 && form[10] == 'T' ? clock_parse(form, clock_realtime_ms()) : -1;
+}
+
+static int run(const char *tool, char *const arguments[], struct tool_output *output, struct failure *failure)
+{
+    char *words = NULL;
+    int rc = tool_run(tool, arguments, WAIT_MS, BYTES, output, &words, failure);
+    if (rc == 0 && output->status != 0) {
+        tool_output_clear(output);
+        rc = failure_set(failure, NULL, "%s: %s", tool, words ? words : "it failed");
+    }
+    free(words);
+    return rc;
+}
+
+/* Pacemaker's own word, or, where its controller does not answer, the machine's name, which it is by default.
+ */
+static void find_here(struct text *here)
+{
+    char tool[] = "crm_node", name[] = "--name";
+    char *arguments[] = {tool, name, NULL};
+    struct tool_output output = {0};
+    struct failure failure = {0};
+    struct utsname machine;
+    if (run(tool, arguments, &output, &failure) == 0)
+        text_append(here, output.text, strcspn(output.text, "\n"));
+    else if (uname(&machine) == 0)
+        text_puts(here, machine.nodename);
+    tool_output_clear(&output);
+    failure_clear(&failure);
+}
+
+static int read_fences(struct cib *fences, struct failure *failure)
+{
+    char tool[] = TOOL, history[] = "--history=*", form[] = "--output-as=xml";
+    char *arguments[] = {tool, history, form, NULL};
+    struct tool_output output = {0};
+    if (run(tool, arguments, &output, failure) < 0)
+        return -1;
+    int rc = cib_read(fences, output.text, output.length, failure);
+    tool_output_clear(&output);
+    return rc;
+}
+
+/* ---- one fence -------------------------------------------------------------------------------------------
+ */
+
+/* The guest that a device of ours powers for this node; NULL: none does. */
+static const char *guest_of(const struct cluster *cluster, const char *node)
+{
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        const struct cluster_target *target = &cluster->targets[i];
+        const struct plug *plug = cluster_plug(cluster, target);
+        if (strcasecmp(target->node->name, node) == 0 && plug && plug->vmid &&
+            cib_is_enabled(target->device->device) && cluster_serves(cluster, target->device, node))
+            return plug->vmid;
+    }
+    return NULL;
+}
+
+static void say_unproven(struct history *history, const char *target, const char *action, const char *time)
+{
+    struct cluster *cluster = history->cluster;
+    _cleanup_(text_clear) struct text word = {0};
+    if (history->unproven++ >= SAID_MOST)
+        return;
+    cluster_say(cluster, DIAGNOSIS_FAILURE,
+                "Pacemaker believes %s was fenced (%s) at %s by " CLUSTER_AGENT
+                " on %s; the broker here has no evidence of it",
+                target, action, time, history->here.data);
+    cluster_hint(
+        cluster,
+        "look whether %s ran on, and what its services did meanwhile; the journals of Pacemaker and of "
+        "the broker here have more. Once it is explained, let Pacemaker forget it:",
+        target);
+    cluster_paste(cluster, TOOL " --cleanup --history=%s", text_word(&word, target));
+}
+
+static void judge(struct history *history, const char *target, const char *action, int64_t completed_ms)
+{
+    const char *vmid = guest_of(history->cluster, target);
+    char time[CLOCK_RFC3339_LEN];
+    _cleanup_(text_clear) struct text devices = {0};
+    clock_rfc3339(completed_ms, time);
+    if (vmid && completed_ms < history->known_since_ms + BEFORE_MS) {
+        history->earlier++;
+        return;
+    }
+    if (vmid && has_evidence(history, vmid, completed_ms)) {
+        history->proven++;
+        return;
+    }
+    levels_put_others(&history->cluster->cib, target, &devices);
+    if (vmid && devices.length == 0) {
+        say_unproven(history, target, action, time);
+        return;
+    }
+    if (history->other++ < SAID_MOST)
+        text_printf(&history->others, "; %s at %s by another device (%s)", target, time,
+                    devices.data ? devices.data : "none of the configuration");
+}
+
+static void judge_each(struct history *history, const struct cib *fences)
+{
+    const struct _xmlNode *root = (const struct _xmlNode *)fences->document;
+    for (const struct _xmlNode *node = root; node; node = cib_next(root, node)) {
+        if (!cib_is(node, "fence_event"))
+            continue;
+        const char *status = cib_get(node, "status"), *action = cib_get(node, "action");
+        const char *target = cib_get(node, "target"), *by = cib_get(node, "delegate");
+        const char *completed = cib_get(node, "completed");
+        if (!status || strcmp(status, "success") != 0 || !action || strcmp(action, "on") == 0 || !target ||
+            !by || strcasecmp(by, history->here.data) != 0)
+            continue;
+        int64_t completed_ms = completed ? time_from(completed) : -1;
+        if (completed_ms < 0)
+            history->earlier++;
+        else
+            judge(history, target, action, completed_ms);
+    }
+}
+
+static void say_rest(struct history *history)
+{
+    char since[CLOCK_RFC3339_LEN];
+    if (history->unproven > SAID_MOST)
+        cluster_say(history->cluster, DIAGNOSIS_FAILURE, "and %u more fences of which there is no evidence",
+                    history->unproven - SAID_MOST);
+    if (history->proven + history->other == 0)
+        return;
+    cluster_say(history->cluster, DIAGNOSIS_OK,
+                "of Pacemaker's fences that ran on this node since %s the broker has evidence of %u%s%s",
+                clock_rfc3339(history->known_since_ms, since), history->proven,
+                history->others.data ? history->others.data : "",
+                history->other > SAID_MOST ? " and others" : "");
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------
+ */
+
+void cluster_judge_history(struct cluster *cluster, const char *socket)
+{
+    struct history history = {.cluster = cluster};
+    struct failure failure = {0};
+    struct cib fences = {.nodes = NULL};
+    /* a copy of a configuration has no history, and others than root may not see all of the broker's */
+    if (geteuid() != 0 || getenv("CIB_file") || getenv("CIB_shadow"))
+        return;
+    find_here(&history.here);
+    bool read = history.here.data && read_fences(&fences, &failure) == 0 &&
+                read_operations(&history, socket, &failure);
+    if (read) {
+        judge_each(&history, &fences);
+        say_rest(&history);
+    } else {
+        cluster_say(cluster, DIAGNOSIS_SKIPPED,
+                    "not compared, what Pacemaker has fenced and what the broker has evidence of: %s",
+                    failure.cause ? failure.cause : "out of memory");
+    }
+    cluster->report->failed |= history.here.failed || history.others.failed;
+    json_object_put(history.document);
+    text_clear(&history.here);
+    text_clear(&history.others);
+    cib_clear(&fences);
+    failure_clear(&failure);
+}
