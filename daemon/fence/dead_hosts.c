@@ -40,6 +40,8 @@ enum dead_hosts_lrm dead_hosts_lrm_of(const char *status)
         return DEAD_HOSTS_LRM_ACTIVE;
     if (length > 0 && strncmp(word, "old timestamp", strlen("old timestamp")) == 0)
         return DEAD_HOSTS_LRM_OLD;
+    if (length > 0 && strncmp(word, "detected time drift", strlen("detected time drift")) == 0)
+        return DEAD_HOSTS_LRM_DRIFT;
     if (length == 0 || strncmp(word, "unable", strlen("unable")) == 0)
         return DEAD_HOSTS_LRM_UNKNOWN;
     return DEAD_HOSTS_LRM_OTHER;
@@ -254,7 +256,8 @@ static bool gave_sign_of_life(struct dead_host *host, const char *hastate,
     bool timed = host->timestamp_s && agent->timestamp_s;
     bool written = timed && agent->timestamp_s != host->timestamp_s;
     bool young = !timed && host->lrm_old &&
-                 (agent->lrm == DEAD_HOSTS_LRM_ACTIVE || agent->lrm == DEAD_HOSTS_LRM_OTHER);
+                 (agent->lrm == DEAD_HOSTS_LRM_ACTIVE || agent->lrm == DEAD_HOSTS_LRM_DRIFT ||
+                  agent->lrm == DEAD_HOSTS_LRM_OTHER);
     bool trusted = host->doubted && hastate && !is_doubted(hastate);
 
     host->lrm_old |= agent->lrm == DEAD_HOSTS_LRM_OLD;
@@ -315,7 +318,8 @@ static bool continues_record(const struct dead_host *host, const struct dead_hos
                              const struct dead_hosts_agent *agent, int64_t newest_s)
 {
     return agent->timestamp_s == host->timestamp_s && sample->asked_ms >= host->seen_ms &&
-           sample->came_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS && newest_s - host->newest_s <= CLUSTER_GAP_S;
+           sample->came_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS && newest_s &&
+           newest_s - host->newest_s <= CLUSTER_GAP_S;
 }
 
 static void take_offline(struct dead_host *host, const struct dead_hosts_sample *sample, const char *hastate,
@@ -351,13 +355,22 @@ static void bridge_gap(struct dead_host *host)
         end_evidence(host, DEAD_HOSTS_UNSEEN);
 }
 
-/* The newest timestamp of an LRM: the cluster's own clock, within a round. */
+/* An LRM that runs, and whose host's clock goes as that of the host that answers. One that has stopped may
+ * have left a timestamp of the future, which would stand for the newest one until then. */
+static bool tells_time(const struct dead_hosts_agent *agent)
+{
+    return agent->lrm == DEAD_HOSTS_LRM_ACTIVE || agent->lrm == DEAD_HOSTS_LRM_OTHER;
+}
+
+/* The newest timestamp of an LRM: the cluster's own clock, within a round. 0: there is none. */
 static int64_t newest_timestamp(const struct dead_hosts_sample *sample)
 {
     int64_t newest_s = 0;
 
-    for (size_t i = 0; i < sample->agent_count; i++)
-        newest_s = sample->agents[i].timestamp_s > newest_s ? sample->agents[i].timestamp_s : newest_s;
+    for (size_t i = 0; i < sample->agent_count; i++) {
+        if (tells_time(&sample->agents[i]) && sample->agents[i].timestamp_s > newest_s)
+            newest_s = sample->agents[i].timestamp_s;
+    }
     return newest_s;
 }
 
@@ -407,14 +420,14 @@ void dead_hosts_take(struct dead_hosts *room, const struct dead_hosts_sample *sa
         take_part(room, sample);
         return;
     }
-    /* the cluster's clock tells of a pause in which ours stood still */
+    /* the cluster's clock tells of a pause in which ours stood still, and must not fall silent */
     bool gap = (room->asked_ms && sample->came_ms - room->asked_ms > DEAD_HOSTS_GAP_MS) ||
-               (room->newest_s && newest_s - room->newest_s > CLUSTER_GAP_S);
+               (room->newest_s && (!newest_s || newest_s - room->newest_s > CLUSTER_GAP_S));
     forget_unlisted(room, sample);
     for (size_t i = 0; i < sample->host_count; i++)
         take_host(room, sample, &sample->hosts[i], gap, newest_s);
     room->asked_ms = sample->asked_ms;
-    room->newest_s = newest_s ? newest_s : room->newest_s;
+    room->newest_s = newest_s;
     if (sample->asked_ms >= room->hosts_ms)
         room->hosts_ms = sample->asked_ms;
 }

@@ -50,6 +50,7 @@ enum dead_hosts_lrm {
     DEAD_HOSTS_LRM_UNKNOWN, /* no entry, or one that HA could not read */
     DEAD_HOSTS_LRM_ACTIVE,  /* state and mode active, timestamp at most 30 s old */
     DEAD_HOSTS_LRM_OLD,     /* "old timestamp - dead?" */
+    DEAD_HOSTS_LRM_DRIFT,   /* "detected time drift!": its timestamp is one of the future */
     DEAD_HOSTS_LRM_OTHER,   /* anything else */
 };
 /* Of its `status`: "pve2 (active, watchdog active, Sat Nov 28 22:43:26 2026)". */

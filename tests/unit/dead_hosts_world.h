@@ -28,6 +28,7 @@ struct world {
     const char *state, *host;     /* of vm:104; NULL: HA does not know it */
     const char *state2;           /* of vm:105 on pve2; NULL: there is none */
     bool unlisted;
+    const char *lrm4; /* of pve4, which has been off for long; its clock was far ahead. NULL: there is none */
 };
 
 static inline struct world world_new(void)
@@ -60,6 +61,7 @@ static inline void sample_at(struct world *world, int64_t asked_ms, int64_t came
     const struct dead_hosts_agent agents[] = {
         {.host = "pve1", .lrm = DEAD_HOSTS_LRM_OTHER, .timestamp_s = world->clock_s},
         {.host = "pve2", .lrm = dead_hosts_lrm_of(world->lrm), .timestamp_s = world->timestamp_s},
+        {.host = "pve4", .lrm = dead_hosts_lrm_of(world->lrm4), .timestamp_s = START_S + 3600},
     };
     struct dead_hosts_service services[2];
     size_t count = 0;
@@ -78,7 +80,7 @@ static inline void sample_at(struct world *world, int64_t asked_ms, int64_t came
         .ha_read = world->ha_read,
         .armed = world->armed,
         .agents = agents,
-        .agent_count = 2,
+        .agent_count = world->lrm4 ? 3 : 2,
         .services = services,
         .service_count = count,
     };

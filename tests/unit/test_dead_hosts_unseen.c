@@ -4,6 +4,8 @@
  */
 #include "dead_hosts_world.h"
 
+#define HERE "0b1f6b32-6a44-4f33-9d9c-0a3a4b1f0c11.0011223344556677"
+
 /* ---- life ---- */
 
 static void test_online_again_ends_the_claim(void **state)
@@ -180,6 +182,47 @@ static void test_pause_in_which_our_own_clock_stood_still(void **state)
     expect_never(&world, DEAD_HOSTS_UNSEEN);
 }
 
+/* The cluster's clock is what the LRMs write that run: the timestamp of one that has stopped stands still. */
+static void test_pause_is_seen_though_a_timestamp_of_the_future_stands_there(void **state) /* P1 */
+{
+    static const char *const words[] = {
+        "pve4 (detected time drift!, watchdog standby, Sat Nov 28 23:43:26 2026)",
+        "pve4 (old timestamp - dead?, watchdog standby, Sat Nov 28 23:43:26 2026)",
+    };
+    char record[DEAD_HOSTS_RECORD_MAX];
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct world world = world_new();
+        world.lrm4 = words[i];
+        see(&world);
+        poll(&world, 120000);
+        lose(&world);
+        poll(&world, 130000);
+        expect(&world, DEAD_HOSTS_FENCED, DEAD_HOSTS_NOTHING);
+        assert_true(dead_hosts_write(world.room, "pve2", HERE, record));
+        world.clock_s += 300;
+        pass(&world, ROUND_MS);
+        see(&world);
+        expect_never(&world, DEAD_HOSTS_UNSEEN);
+        world.room = dead_hosts_new();
+        assert_true(dead_hosts_read(world.room, HERE, record, strlen(record)));
+        world.online = false;
+        world.now_ms -= 260000;
+        see(&world);
+        expect_never(&world, DEAD_HOSTS_UNSEEN);
+    }
+}
+
+/* Nothing tells any more whether our own clock stood still. */
+static void test_cluster_s_clock_is_not_shown_any_more(void **state) /* P1 */
+{
+    (void)state;
+    struct world world = world_fenced();
+    world.clock_s = 0;
+    see(&world);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
 static void test_minority_is_as_good_as_no_answer(void **state)
 {
     (void)state;
@@ -295,7 +338,7 @@ static void test_words_of_an_lrm(void **state)
         {"pve2 (idle, watchdog standby, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_OTHER},
         {"pve2 (lost_agent_lock, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_OTHER},
         {"pve2 (disarm mode, watchdog released, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_OTHER},
-        {"pve2 (detected time drift!, watchdog standby, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_OTHER},
+        {"pve2 (detected time drift!, watchdog standby, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_DRIFT},
         {"pve2 (active mode, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_OTHER},
         {"pve2 (old timestamp - dead?, watchdog standby, Sat Nov 28 22:43:26 2026)", DEAD_HOSTS_LRM_OLD},
         {"pve2 (unable to read lrm status)", DEAD_HOSTS_LRM_UNKNOWN},
@@ -362,8 +405,6 @@ static void test_more_hosts_and_services_than_there_is_room_for(void **state)
 }
 
 /* ---- over a restart ---- */
-
-#define HERE "0b1f6b32-6a44-4f33-9d9c-0a3a4b1f0c11.0011223344556677"
 
 static bool write_record(const struct world *world, char record[static DEAD_HOSTS_RECORD_MAX])
 {
@@ -571,6 +612,8 @@ int main(void)
         cmocka_unit_test(test_host_left_in_a_gap),
         cmocka_unit_test(test_watch_begins_anew_after_a_gap),
         cmocka_unit_test(test_pause_in_which_our_own_clock_stood_still),
+        cmocka_unit_test(test_pause_is_seen_though_a_timestamp_of_the_future_stands_there),
+        cmocka_unit_test(test_cluster_s_clock_is_not_shown_any_more),
         cmocka_unit_test(test_minority_is_as_good_as_no_answer),
         cmocka_unit_test(test_minority_s_own_hosts_are_not_offline),
         cmocka_unit_test(test_without_ha_s_status_there_is_no_evidence),
