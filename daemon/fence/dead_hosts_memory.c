@@ -173,12 +173,14 @@ struct reading {
     const char *where;
 };
 
+/* What cannot be read (torn, of a newer version, another boot or cluster) may have ended what stands above.
+ */
 static void read_line(void *context, const char *line, size_t length)
 {
     const struct reading *reading = context;
 
-    if (line)
-        dead_hosts_read(reading->room, reading->where, line, length);
+    if (!line || !dead_hosts_read(reading->room, reading->where, line, length))
+        dead_hosts_forget(reading->room);
 }
 
 void dead_hosts_memory_recall(struct dead_hosts_memory *memory, struct dead_hosts *room, const char *cluster)

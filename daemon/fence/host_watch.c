@@ -31,6 +31,7 @@ struct host_watch {
     /* the sample under way */
     uint64_t call;             /* 0: none is */
     struct json_object *nodes; /* the first answer; NULL: it is waited for */
+    size_t endpoint;           /* which gave it */
     int64_t asked_ms;          /* the first question; CLOCK_BOOTTIME, as all times of dead_hosts */
     bool again;                /* another one at once */
 
@@ -134,17 +135,19 @@ static void on_hosts(struct host_watch *watch, const struct api_result *result)
         return;
     }
     watch->nodes = json_object_get(result->data);
+    watch->endpoint = result->endpoint;
     ask(watch, API_HA_STATUS);
 }
 
+/* A quorum of one endpoint's says nothing of the hosts that another one has listed. */
 static void on_ha(struct host_watch *watch, const struct api_result *result)
 {
-    bool read = result->outcome == API_OK;
+    bool read = result->outcome == API_OK && result->endpoint == watch->endpoint;
     bool whole = take(watch, watch->nodes, read ? result->data : NULL, watch->asked_ms,
                       result->received_ms + apart_ms());
     /* a privilege that is missing is not there in two seconds either */
     end_sample(watch, whole || result->http_status == 403);
-    watch->avoid = whole || result->http_status == 403 ? 0 : watch->avoid | UINT64_C(1) << result->endpoint;
+    watch->avoid = whole || result->http_status == 403 ? 0 : watch->avoid | UINT64_C(1) << watch->endpoint;
 }
 
 static void on_answer(void *context, uint64_t id, const struct api_result *result)

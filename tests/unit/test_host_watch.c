@@ -20,8 +20,9 @@
 static struct {
     struct host_watch *watch;
     bool offline, list_silent, ha_silent;
-    int64_t paused_s;  /* how long this machine's clocks stood still */
-    int64_t written_s; /* by the LRM of pve1; 0: it writes */
+    size_t ha_endpoint; /* which answers what is asked of HA; all else the first one does */
+    int64_t paused_s;   /* how long this machine's clocks stood still */
+    int64_t written_s;  /* by the LRM of pve1; 0: it writes */
 } pve;
 
 /* ---- Proxmox ---- */
@@ -90,7 +91,8 @@ static void on_dead_landing(evutil_socket_t fd, short what, void *context)
     else if (flight->call == API_RESOURCES && !pve.list_silent)
         result.data = list_resources();
     else if (flight->call == API_HA_STATUS && !pve.ha_silent)
-        result.data = ha_status();
+        result = (struct api_result){
+            .outcome = API_OK, .http_status = 200, .endpoint = pve.ha_endpoint, .data = ha_status()};
     else
         result = (struct api_result){.outcome = API_REFUSED,
                                      .http_status = 595,
@@ -193,6 +195,18 @@ static void test_who_joins_after_a_pause_does_not_believe_it_either(void **state
     assert_answered(second, ERROR_NODE_OFFLINE);
 }
 
+/* P1: the first endpoint may be one that was cut off, and shows who was online then. */
+static void test_the_quorum_of_another_endpoint_makes_no_sample_whole(void **state)
+{
+    (void)state;
+    leave();
+    run_for(DEAD_MS);
+    pve.ha_endpoint = 1;
+    struct asker_record *off = ask(FENCE_OFF, "101");
+    run_for(DEAD_HOSTS_GAP_MS + LOOK_MS);
+    assert_answered(off, ERROR_NODE_OFFLINE);
+}
+
 /* One sample more, asked for at once, is all that a fence costs. */
 static void test_a_fence_has_the_dead_host_looked_at_once(void **state)
 {
@@ -229,6 +243,7 @@ int main(void)
         WATCH_TEST(test_a_guest_of_a_host_that_was_fenced_is_off),
         WATCH_TEST(test_a_fence_does_not_believe_what_was_so_before_a_pause),
         WATCH_TEST(test_who_joins_after_a_pause_does_not_believe_it_either),
+        WATCH_TEST(test_the_quorum_of_another_endpoint_makes_no_sample_whole),
         WATCH_TEST(test_a_fence_has_the_dead_host_looked_at_once),
         WATCH_TEST(test_a_fence_does_not_wait_for_what_nobody_can_read),
     };
