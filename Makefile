@@ -325,6 +325,8 @@ install: all
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence-broker-admin $(DESTDIR)$(sbindir)/
 	install -m 0755 $(B)/fence_brokerd $(DESTDIR)$(pkglibexecdir)/
+	sed 's|/usr/libexec/fence-broker/|$(pkglibexecdir)/|; s|/usr/sbin/|$(sbindir)/|' packaging/pacemaker/alert_fence_broker \
+	    > $(DESTDIR)$(pkglibexecdir)/alert_fence_broker && chmod 0755 $(DESTDIR)$(pkglibexecdir)/alert_fence_broker
 	rm -f $(DESTDIR)$(sbindir)/fence_brokerd # where it was before
 	install -m 0644 $(addprefix man/,$(MAN8)) $(DESTDIR)$(mandir)/man8/
 	install -m 0644 $(addprefix man/,$(MAN5)) $(DESTDIR)$(mandir)/man5/

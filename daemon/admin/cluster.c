@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "admin/cluster_private.h"
+#include "admin/levels.h"
 #include "admin/tool.h"
 #include "system/cleanup.h"
 
@@ -249,6 +251,40 @@ static void examine(struct cluster *cluster, const char *socket)
         cluster_judge_two(cluster);
 }
 
+static void clear(struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->device_count; i++)
+        hosts_clear(&cluster->devices[i]);
+    free(cluster->devices);
+    cluster_clear_targets(cluster);
+    plugs_clear(&cluster->plugs);
+    cib_clear(&cluster->cib);
+}
+
+int cluster_only_ours(const char *socket, const char *node, const char *by, char **vmid,
+                      struct failure *failure)
+{
+    struct cluster cluster = {.report = NULL};
+    _cleanup_(text_clear) struct text here = {0}, others = {0};
+    *vmid = NULL;
+    cluster_find_here(&here);
+    if (!here.data || strcasecmp(here.data, by) != 0)
+        return here.failed ? failure_set(failure, NULL, "out of memory") : 0;
+    int rc = cib_query(&cluster.cib, CIB_WAIT_MS, failure);
+    if (rc == 0 && (!find_devices(&cluster) || !cluster_want_names(&cluster)))
+        rc = failure_set(failure, NULL, "out of memory");
+    if (rc == 0)
+        rc = plugs_ask(&cluster.plugs, socket, failure);
+    const char *guest = rc == 0 ? cluster_guest_of(&cluster, node) : NULL;
+    levels_put_others(&cluster.cib, node, &others);
+    if (guest && others.length == 0 && !others.failed)
+        *vmid = strdup(guest);
+    if (others.failed || (guest && others.length == 0 && !*vmid))
+        rc = failure_set(failure, NULL, "out of memory");
+    clear(&cluster);
+    return rc;
+}
+
 static bool has_access_rules(const struct cib *cib)
 {
     const struct _xmlNode *root = (const struct _xmlNode *)cib->document;
@@ -277,11 +313,6 @@ bool cluster_examine(struct diagnosis *report, const char *socket, int64_t deadl
         rules = has_access_rules(&cluster.cib);
     }
     failure_clear(&failure);
-    for (size_t i = 0; i < cluster.device_count; i++)
-        hosts_clear(&cluster.devices[i]);
-    free(cluster.devices);
-    cluster_clear_targets(&cluster);
-    plugs_clear(&cluster.plugs);
-    cib_clear(&cluster.cib);
+    clear(&cluster);
     return rules;
 }

@@ -132,7 +132,7 @@ static int run(const char *tool, char *const arguments[], struct tool_output *ou
 
 /* Pacemaker's own word, or, where its controller does not answer, the machine's name, which it is by default.
  */
-static void find_here(struct text *here)
+void cluster_find_here(struct text *here)
 {
     char tool[] = "crm_node", name[] = "--name";
     char *arguments[] = {tool, name, NULL};
@@ -162,8 +162,7 @@ static int read_fences(struct cib *fences, struct failure *failure)
 /* ---- one fence -------------------------------------------------------------------------------------------
  */
 
-/* The guest that a device of ours powers for this node; NULL: none does. */
-static const char *guest_of(const struct cluster *cluster, const char *node)
+const char *cluster_guest_of(const struct cluster *cluster, const char *node)
 {
     for (size_t i = 0; i < cluster->target_count; i++) {
         const struct cluster_target *target = &cluster->targets[i];
@@ -195,7 +194,7 @@ static void say_unproven(struct history *history, const char *target, const char
 
 static void judge(struct history *history, const char *target, const char *action, int64_t completed_ms)
 {
-    const char *vmid = guest_of(history->cluster, target);
+    const char *vmid = cluster_guest_of(history->cluster, target);
     char time[CLOCK_RFC3339_LEN];
     _cleanup_(text_clear) struct text devices = {0};
     clock_rfc3339(completed_ms, time);
@@ -263,7 +262,7 @@ void cluster_judge_history(struct cluster *cluster, const char *socket)
     /* a copy of a configuration has no history, and others than root may not see all of the broker's */
     if (geteuid() != 0 || getenv("CIB_file") || getenv("CIB_shadow"))
         return;
-    find_here(&history.here);
+    cluster_find_here(&history.here);
     bool read = history.here.data && read_fences(&fences, &failure) == 0 &&
                 read_operations(&history, socket, &failure);
     if (read) {

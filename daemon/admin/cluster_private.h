@@ -54,6 +54,10 @@ void cluster_judge_map(struct cluster *cluster, const struct hosts *device);
 /* cluster_levels.c: what fences a node whose Proxmox host died? */
 void cluster_judge_levels(struct cluster *cluster);
 /* cluster_history.c: has the broker at `socket` evidence of what Pacemaker has fenced? */
+/* The guest that a device of ours powers for this node; NULL: none does. */
+const char *cluster_guest_of(const struct cluster *cluster, const char *node);
+/* This node's name, as Pacemaker calls it. */
+void cluster_find_here(struct text *here);
 void cluster_judge_history(struct cluster *cluster, const char *socket);
 /* cluster_two.c: a cluster of two nodes. */
 void cluster_judge_two(struct cluster *cluster);

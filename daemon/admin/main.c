@@ -9,6 +9,7 @@
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "admin/doctor.h"
+#include "admin/fenced.h"
 #include "admin/migrate.h"
 #include "admin/nodes.h"
 #include "admin/provision.h"
@@ -33,6 +34,7 @@ static const struct {
     {"migrate", "from fence_pve to the broker: what to change, and the commands", migrate_main},
     {"acl", "Pacemaker's access rules as the broker's", acl_main},
     {"verify", "the evidence of a fence, judged again", verify_main},
+    {"fenced", "has the broker evidence of a fence (for Pacemaker's alerts)", fenced_main},
     {"nodes", "the nodes that monitor with strict=1 checks", nodes_main},
 };
 

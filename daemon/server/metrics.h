@@ -30,6 +30,7 @@ struct metrics_server {
     uint64_t connections_refused[SERVER_SOCKET_COUNT];
     unsigned connections[SERVER_SOCKET_COUNT];
     uint64_t log_lost;
+    uint64_t fences_unproven; /* Pacemaker believes in them, and there is no evidence */
     int64_t loop_stall_ms;
     struct process_facts process;
     int64_t start_realtime_ms;

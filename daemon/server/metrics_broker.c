@@ -84,6 +84,11 @@ void metrics_intents_not_awaited(struct metrics_sink *sink)
     put_alone(sink, engine ? engine->intents_not_awaited : 0);
 }
 
+void metrics_fences_unproven(struct metrics_sink *sink)
+{
+    put_alone(sink, sink->scrape->server->fences_unproven);
+}
+
 void metrics_denied(struct metrics_sink *sink)
 {
     for (enum access_verdict v = 0; v < ACCESS_VERDICT_COUNT; v++) {

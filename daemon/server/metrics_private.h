@@ -55,6 +55,7 @@ void metrics_request_duration(struct metrics_sink *sink);
 void metrics_joined(struct metrics_sink *sink);
 void metrics_power_on_failures(struct metrics_sink *sink);
 void metrics_intents_not_awaited(struct metrics_sink *sink);
+void metrics_fences_unproven(struct metrics_sink *sink);
 void metrics_denied(struct metrics_sink *sink);
 void metrics_connections(struct metrics_sink *sink);
 void metrics_connections_refused(struct metrics_sink *sink);

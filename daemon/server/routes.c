@@ -5,6 +5,7 @@
 
 #include "server/requests.h"
 #include "server/requests_access.h"
+#include "server/requests_fenced.h"
 #include "server/requests_rehearsal.h"
 #include "system/cleanup.h"
 
@@ -32,6 +33,12 @@ static const struct route routes[] = {
      .what = ACCESS_WHAT_GUESTS,
      .query = {NULL},
      .handler = request_rehearse},
+    {.method = HTTP_POST,
+     .path = "v1/guests/*/fenced",
+     .right = ACCESS_WRITE,
+     .what = ACCESS_WHAT_GUESTS,
+     .query = {NULL},
+     .handler = request_fenced},
     READ("v1/guests", ACCESS_WHAT_GUESTS, request_guests, .filtered = true, .query = {"view"}),
     READ("v1/guests/*", ACCESS_WHAT_GUESTS, request_guest, .query = {"view"}),
     READ("v1/operations", ACCESS_WHAT_OPERATIONS, request_operations, .filtered = true,
@@ -121,7 +128,7 @@ const struct route *route_find(const struct http_request *request, bool metrics_
                 ? "this socket serves GET /metrics only"
                 : "GET /v1/guests, /v1/guests/PLUG, /v1/operations, /v1/operations/ID, "
                   "/v1/status, /v1/doctor, /v1/permissions, /v1/whoami, /v1/can/ACTION/PLUG, /metrics; POST "
-                  "/v1/guests/PLUG/{off,on,reboot,rehearse}");
+                  "/v1/guests/PLUG/{off,on,reboot,rehearse,fenced}");
     }
     return NULL;
 }

@@ -67,6 +67,7 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_OPERATION_INTERRUPTED] = {"operation-interrupted", "79b7dd6d63324d4fbe151b8f7d96abbd", LOG_ERR},
     [KIND_POWER_ON_FAILED] = {"power-on-failed", "2f4bc31ba7cf44979b40de57a04a381b", LOG_ERR},
     [KIND_INTENT_LATE] = {"intent-late", "a443fb6d17ea45e4a435ec73f952a74c", LOG_WARNING},
+    [KIND_FENCE_UNPROVEN] = {"fence-unproven", "180b04516869469fa4612739f79417fe", LOG_ERR},
     /* history */
     [KIND_HISTORY_NOT_WRITTEN] = {"history-not-written", "2fc983e02c5a44ddb28374132f43395a", LOG_ERR},
     [KIND_HISTORY_WRITTEN_AGAIN] = {"history-written-again", "32580a085e9a4be0932fb0e48907d760", LOG_NOTICE},

@@ -204,7 +204,7 @@ without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
     options_of >"$T/code"
     heads "$DAEMON" OPTIONS | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
     same "$T/code" "$T/manual"
-    for command in check doctor audit provision migrate acl; do
+    for command in check doctor audit provision migrate acl fenced; do
         options_of "$command" >"$T/code"
         without_help "$T/code"
         heads "$ADMIN" "${command^^}" | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
@@ -218,7 +218,7 @@ without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
     [ -s "$T/doctor" ]
     # its long names do where both are there
     [ -z "$(grep -vxE -- "--(config|socket)" "$T/doctor" | comm -23 - "$T/synopsis")" ]
-    { options_of; options_of check; options_of audit; options_of provision; options_of doctor; options_of migrate; options_of acl; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
+    { options_of; options_of check; options_of audit; options_of provision; options_of doctor; options_of migrate; options_of acl; options_of fenced; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
     [ ! -s "$T/unknown" ] || { echo "only the manual knows these:"; cat "$T/unknown"; false; }
 }
 

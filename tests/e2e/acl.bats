@@ -206,6 +206,7 @@ rule = read guest:vm101'
     id=$(client history --json | perl -0ne 'print $1 if /"id":"(\w+)"[^{}]*"plug":"vm102"/')
     is "$(asked_as bob GET "/v1/operations/$id" | tail -n 1)" 404
     is "$(asked_as bob GET "/v1/operations/$id?view=evidence" | tail -n 1)" 404
+    is "$(asked_as bob POST /v1/guests/vm101/fenced | tail -n 1)" 403
     run client_as dora history
     is "$status" 1
     refute grep -q vm102 <(client_as bob status)

@@ -208,6 +208,49 @@ doctor_there() { (
     like "$out" "*skipped  not compared, what Pacemaker has fenced and what the broker has evidence of: stonith_admin: *"
 }
 
+# alerted NAME=VALUE…: Pacemaker runs the alert agent on this node, with that in its environment
+alerted() {
+    sed "s,/usr/sbin/fence-broker-admin,$BUILD/fence-broker-admin," "$ROOT/packaging/pacemaker/alert_fence_broker" >"$T/alert_fence_broker"
+    run env -u CIB_file PATH="$T/tools:$PATH" socket="$SOCKET" "$@" sh "$T/alert_fence_broker"
+}
+fencing() { alerted CRM_alert_kind=fencing CRM_alert_rc="${3:-0}" CRM_alert_node="$1" "CRM_alert_desc=Operation reboot of $1 by $2 for pacemaker-controld.1@node3: OK (ref=4a7c)"; }
+unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n 's/^fence_broker_fences_unproven_total //p'; }
+
+@test "the alert agent has a fence of this node compared with the evidence, and tells of the one without" {
+    world
+    crm_attribute -q --type crm_config --name have-watchdog --update false
+    device
+    WHEN=0 pacemaker_says
+    client off vm101 >/dev/null
+    fencing vm101 node1
+    is "$status $output" "0 $(operation id 101)"
+    # of others, failed, or no fence at all
+    fencing vm102 node2
+    is "$status $output" "0 "
+    fencing vm102 node1 1
+    is "$status $output" "0 "
+    alerted CRM_alert_kind=node CRM_alert_node=vm102 CRM_alert_desc=lost CRM_alert_rc=0
+    is "$status $output" "0 "
+    fencing bare node1
+    is "$status $output" "0 "
+    is "$(unproven)" 0
+    fencing vm102 node1
+    is "$status $output" "0 no evidence"
+    is "$(unproven)" 1
+    broker_said "Pacemaker believes vm102 (102) was fenced by fence_broker on this node; there is no evidence of it"
+    # another device may have been it
+    cibadmin --create --scope resources --xml-text '<primitive id="bmc" class="stonith" type="fence_ipmilan"><instance_attributes id="bmc-p"><nvpair id="bmc-p-1" name="pcmk_host_list" value="vm102"/></instance_attributes></primitive>'
+    fencing vm102 node1
+    is "$status $output" "0 "
+    is "$(unproven)" 1
+    # nobody to ask
+    broker_stop
+    fencing vm101 node1
+    is "$status" 1
+    like "$output" "fence-broker-admin: fenced vm101: *"
+    xmllint --noout <(sh "$T/alert_fence_broker" meta-data) 2>/dev/null || { sh "$T/alert_fence_broker" meta-data; false; }
+}
+
 @test "a device that is disabled, and one of another agent" {
     world
     device

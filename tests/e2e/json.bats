@@ -48,6 +48,7 @@ reboot_is_over() { [[ $(operation power_on 101) == done ]]; }
     answer permissions | json excess.0 | documented "A PRIVILEGE"
     answer whoami | documented WHOAMI
     answer can root off 101 | documented CAN
+    ask POST /v1/guests/101/fenced | documented FENCED
     ask GET "/v1/doctor?view=plugs&plugs=node1,none" | documented PLUGS
     ask GET "/v1/guests?view=list-status" | documented LISTS
 }

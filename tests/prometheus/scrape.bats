@@ -108,6 +108,7 @@ has_data_of_fences() { has_data "$1" || { client -o off -n vm101; return 1; }; }
     sim_ctl fault http call=start guest=120 status=403 reason=Permission check failed
     client -o reboot -n ct120
     not client -o off -n vm103
+    ask POST /v1/guests/102/fenced | grep -q null
     cp "$SIM/user.cfg" "$T/user.cfg"
     echo 'acl:1:/storage:fence@pve,fence@pve!broker:PVEAuditor:' >>"$SIM/user.cfg"
     kill -s HUP "$BROKER_PID"
@@ -116,6 +117,7 @@ has_data_of_fences() { has_data "$1" || { client -o off -n vm101; return 1; }; }
     comes FenceBrokerNodeFenced 'target="101"'
     comes FenceBrokerFenceLoop 'target="101"'
     comes FenceBrokerFenceFailed 'target="103",result="failed"'
+    comes FenceBrokerFenceUnproven
     comes FenceBrokerTargetBlocked 'target="102",reason="locked"'
     comes FenceBrokerEndpointDegraded
     comes FenceBrokerRehearsalFailing 'target="103"'
@@ -140,6 +142,7 @@ has_data_of_fences() { has_data "$1" || { client -o off -n vm101; return 1; }; }
     goes FenceBrokerNodeFenced
     goes FenceBrokerFenceLoop
     goes FenceBrokerFenceFailed
+    goes FenceBrokerFenceUnproven
     goes FenceBrokerTargetBlocked 'target="102",reason="locked"'
     goes FenceBrokerEndpointDegraded
     goes FenceBrokerRehearsalFailing

@@ -1,0 +1,111 @@
+/*
+ * One fence that Pacemaker has just told of (alert_fence_broker): if it ran on this node, and only our agent
+ * can have done it, the broker here is to say whether it has evidence of it. It logs and counts those
+ * without.
+ */
+#include "admin/fenced.h"
+
+#include "admin/cluster.h"
+#include "client/request.h"
+#include "client/say.h"
+#include "system/cleanup.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ADMIN "fence-broker-admin"
+
+static void usage(FILE *out)
+{
+    fputs("usage: " ADMIN " fenced [-s SOCKET] --node NAME --event TEXT\n"
+          "  -s, --socket PATH  the broker's socket (default " BROKER_SOCKET ")\n"
+          "      --node NAME    who was fenced: CRM_alert_node\n"
+          "      --event TEXT   Pacemaker's words about it: CRM_alert_desc\n"
+          "  -h, --help         print this\n"
+          "For the alert agent alert_fence_broker: has the broker here evidence of this fence?\n"
+          "It logs and counts those without. Exit status: 0 it was asked, or there is\n"
+          "nothing to ask; 1 it could not be asked.\n",
+          out);
+}
+
+/* "Operation reboot of node2 by node1 for pacemaker-controld.123@node3: OK (ref=…)" */
+static bool read_event(const char *event, char action[static 32], char by[static 256])
+{
+    const char *at = strstr(event, " by ");
+    return sscanf(event, "Operation %31s of ", action) == 1 && at && sscanf(at, " by %255s for ", by) == 1;
+}
+
+static int tell(const char *socket, const char *vmid, struct failure *failure)
+{
+    _cleanup_(freep) char *target = NULL;
+    struct answer answer = {0};
+    if (asprintf(&target, "/v1/guests/%s/fenced", vmid) < 0) {
+        target = NULL;
+        return failure_set(failure, NULL, "out of memory");
+    }
+    const struct request request = {
+        .socket = socket, .method = "POST", .target = target, .wait_s = REQUEST_READ_WAIT_S};
+    int rc = request_perform(&request, &answer, failure);
+    if (rc == 0 && answer.status != 200)
+        rc = answer_failure(&answer, failure);
+    if (rc == 0)
+        fwrite(answer.body, 1, answer.length, stdout);
+    answer_clear(&answer);
+    return rc == 0 ? say_finish(failure) : rc;
+}
+
+static int run(const char *socket, const char *node, const char *event)
+{
+    struct failure failure = {0};
+    char action[32], by[256];
+    _cleanup_(freep) char *vmid = NULL;
+    say_as(ADMIN);
+    if (!read_event(event, action, by) || strcmp(action, "on") == 0)
+        return 0;
+    int rc = cluster_only_ours(socket, node, by, &vmid, &failure);
+    if (rc == 0 && vmid)
+        rc = tell(socket, vmid, &failure);
+    if (rc < 0 && !failure.no_reader) {
+        failure_prefix(&failure, "fenced %s", node);
+        failure_print(&failure);
+    }
+    failure_clear(&failure);
+    return rc < 0;
+}
+
+int fenced_main(int argc, char **argv)
+{
+    enum { OPTION_NODE = 256, OPTION_EVENT };
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'},
+        {"node", required_argument, NULL, OPTION_NODE},
+        {"event", required_argument, NULL, OPTION_EVENT},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *socket = BROKER_SOCKET, *node = NULL, *event = NULL;
+    for (int option; (option = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 's':
+            socket = optarg;
+            break;
+        case OPTION_NODE:
+            node = optarg;
+            break;
+        case OPTION_EVENT:
+            event = optarg;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 1;
+        }
+    }
+    if (optind == argc && node && *node && event)
+        return run(socket, node, event);
+    usage(stderr);
+    return 1;
+}

@@ -1,0 +1,92 @@
+/*
+ * Pacemaker believes that a guest was fenced on this node, by us: is there evidence of it? Whoever asks has
+ * made sure that no other device can have done it. Nothing is powered, and nobody is answered by it.
+ */
+#include "server/requests_fenced.h"
+
+#include "server/connection.h"
+#include "server/view.h"
+#include "system/cleanup.h"
+#include "system/clock.h"
+#include "system/json_put.h"
+#include "system/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FENCED_WITHIN_MS                                                                                     \
+    INT64_C(900000) /* so long ago it may have been proven: levels of several devices                        \
+                     */
+
+static const struct operation *proof_within(const struct history *history, int vmid, int64_t now_ms)
+{
+    const struct operation *operation;
+
+    for (size_t i = 0; (operation = history_get(history, i)); i++) {
+        int64_t verified_ms =
+            operation->requested_realtime_ms + operation->verified_ms - operation->requested_ms;
+
+        if (operation->vmid == vmid && operation->action != FENCE_ON && operation->verified_ms &&
+            verified_ms >= now_ms - FENCED_WITHIN_MS)
+            return operation;
+    }
+    return NULL;
+}
+
+static void tell_missing(struct exchange *exchange, const struct guest *guest)
+{
+    const char *name = guest->name ? guest->name : exchange->plug;
+    char vmid[16];
+
+    exchange->all->counters.fences_unproven++;
+    snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
+    log_say(KIND_FENCE_UNPROVEN,
+            (const struct log_field[]){{"FENCE_TARGET", name}, {"PVE_VMID", vmid}, {NULL, NULL}},
+            "Pacemaker believes %s (%s) was fenced by fence_broker on this node; there is no evidence of it",
+            name, vmid);
+}
+
+static void judge(struct exchange *exchange)
+{
+    _cleanup_(text_clear) struct text body = {0};
+    struct error error = {0};
+    struct view_facts facts;
+
+    exchange_facts(exchange, &facts);
+    if (!exchange_await_inventory(exchange, &facts, judge))
+        return;
+    const struct guest *guest = inventory_find(facts.readiness.inventory, exchange->plug, &error);
+    if (!guest) {
+        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        return;
+    }
+    const struct operation *evidence = proof_within(facts.history, guest->vmid, facts.realtime_ms);
+    if (!evidence)
+        tell_missing(exchange, guest);
+    if (exchange->form == HTTP_TEXT) {
+        text_printf(&body, "%s\n", evidence ? evidence->id : "no evidence");
+    } else {
+        json_put_open(&body, NULL, '{');
+        json_put_string(&body, "evidence", evidence ? evidence->id : NULL);
+        view_put_end(&body);
+    }
+    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+}
+
+void request_fenced(struct exchange *exchange, const struct http_request *request)
+{
+    struct error error = {0};
+
+    if (exchange->verdict != ACCESS_PRIVILEGED) {
+        error_set(&error, ERROR_DENIED, "only root and hacluster can say what Pacemaker has fenced");
+        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        return;
+    }
+    exchange->plug = strdup(request->segments[2]);
+    if (exchange->plug) {
+        judge(exchange);
+        return;
+    }
+    error_set(&error, ERROR_INTERNAL, "out of memory");
+    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+}
