@@ -34,11 +34,10 @@ struct history {
     int64_t known_since_ms;                    /* what was before, it may have forgotten */
     struct text here;                          /* this node's name */
     struct text others;                        /* fences by other devices, in words */
-    unsigned proven, other, earlier, unproven;
+    unsigned proven, other, unproven;
 };
 
-/* ---- the broker's history ------------------------------------------------------------------------------
- */
+/* ---- the broker's history ---- */
 
 static int64_t time_of(struct json_object *object, const char *key)
 {
@@ -100,8 +99,7 @@ static bool has_evidence(const struct history *history, const char *vmid, int64_
     return false;
 }
 
-/* ---- Pacemaker's history -------------------------------------------------------------------------------
- */
+/* ---- Pacemaker's history ---- */
 
 /* "2026-11-29 03:12:01.123456Z", "2026-11-29 03:12:01 +01:00": as RFC 3339 has it. -1: none of these. */
 static int64_t time_from(const char *text)
@@ -159,8 +157,7 @@ static int read_fences(struct cib *fences, struct failure *failure)
     return rc;
 }
 
-/* ---- one fence -------------------------------------------------------------------------------------------
- */
+/* ---- one fence ---- */
 
 const char *cluster_guest_of(const struct cluster *cluster, const char *node)
 {
@@ -198,10 +195,8 @@ static void judge(struct history *history, const char *target, const char *actio
     char time[CLOCK_RFC3339_LEN];
     _cleanup_(text_clear) struct text devices = {0};
     clock_rfc3339(completed_ms, time);
-    if (vmid && completed_ms < history->known_since_ms + BEFORE_MS) {
-        history->earlier++;
+    if (vmid && completed_ms < history->known_since_ms + BEFORE_MS)
         return;
-    }
     if (vmid && has_evidence(history, vmid, completed_ms)) {
         history->proven++;
         return;
@@ -229,9 +224,7 @@ static void judge_each(struct history *history, const struct cib *fences)
             !by || strcasecmp(by, history->here.data) != 0)
             continue;
         int64_t completed_ms = completed ? time_from(completed) : -1;
-        if (completed_ms < 0)
-            history->earlier++;
-        else
+        if (completed_ms >= 0)
             judge(history, target, action, completed_ms);
     }
 }
@@ -251,8 +244,7 @@ static void say_rest(struct history *history)
                 history->other > SAID_MOST ? " and others" : "");
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 void cluster_judge_history(struct cluster *cluster, const char *socket)
 {

@@ -14,9 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FENCED_WITHIN_MS                                                                                     \
-    INT64_C(900000) /* so long ago it may have been proven: levels of several devices                        \
-                     */
+#define FENCED_WITHIN_MS INT64_C(900000) /* before it is told: several levels of devices take long */
 
 static const struct operation *proof_within(const struct history *history, int vmid, int64_t now_ms)
 {
