@@ -3,6 +3,7 @@
  * part of point 7): for every valid state and every answer to such a reading, up to where step_off_status()
  * takes it.
  */
+#include "step_stays.h"
 #include "step_valid.h"
 #include "step_world.h"
 
@@ -144,14 +145,10 @@ static void claim_calls(const struct step *before, const struct step *step, cons
 static void claim_rest(const struct step *before, const struct step *step, const struct step_event *event,
                        const struct step_effects *effects, const struct news *news)
 {
-    const struct step_course *was = &before->course, *course = &step->course;
     CLAIM(effects->send == STEP_SEND_NONE && !effects->verified, "what is read sends and answers nothing");
     CLAIM((step->phase == STEP_ENDED) == effects->ended && (effects->ended || step->phase == before->phase),
           "what ends is told, and nothing else begins");
-    CLAIM(course->floor_ms == was->floor_ms && course->verified_ms == was->verified_ms &&
-              course->may_send == was->may_send && course->no_asker == was->no_asker &&
-              course->repaired_ms == was->repaired_ms && course->watch_until_ms == was->watch_until_ms,
-          "P4, P5: requests and what was sent stay as old");
+    claim_course_stays(before, step);
     CLAIM(step->list.asked_ms == before->list.asked_ms, "nor is a list of tasks newer");
     CLAIM(news->lost ? is(step->place.lost_node, before->place.node)
                      : is(step->place.node, before->place.node),

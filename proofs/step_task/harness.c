@@ -3,6 +3,7 @@
  * 6, rule 6): for every valid state, and every answer to the reading of a task,
  * or every task as a list shows it, but one that has failed.
  */
+#include "step_stays.h"
 #include "step_valid.h"
 #include "step_world.h"
 
@@ -109,18 +110,11 @@ static void claim_stop(const struct step *before, const struct step *step, const
 
 static void claim_rest(const struct step *before, const struct step *step, const struct step_effects *effects)
 {
-    const struct step_course *was = &before->course, *course = &step->course;
     CLAIM(effects->send == STEP_SEND_NONE && !effects->verified, "P1: a task sends and proves nothing");
     CLAIM((step->phase == STEP_ENDED) == effects->ended && (effects->ended || step->phase == before->phase),
           "what ends is told, and nothing else begins");
-    CLAIM(course->floor_ms == was->floor_ms && course->verified_ms == was->verified_ms &&
-              course->may_send == was->may_send && course->no_asker == was->no_asker &&
-              course->repaired_ms == was->repaired_ms && course->watch_until_ms == was->watch_until_ms,
-          "P4, P5: requests and what was sent stay as old");
-    CLAIM(step->read.known == before->read.known && step->read.asked_ms == before->read.asked_ms &&
-              step->read.received_ms == before->read.received_ms &&
-              step->read.status.running == before->read.status.running,
-          "point 1: nothing is read of the guest");
+    claim_course_stays(before, step);
+    claim_nothing_read(before, step);
     CLAIM(step->list.asked_ms == before->list.asked_ms, "nor is a list of tasks newer");
     CLAIM(step->ha.managed == before->ha.managed, "rule 5: the guest is HA's as before");
     CLAIM(equal(step->place.node, before->place.node), "P2: and where it was");

@@ -3,6 +3,7 @@
  * where it shows that all have ended (rule 6): for every valid state and every such answer, up to where
  * step_power_listed() takes the end of the stop's own task from it.
  */
+#include "step_stays.h"
 #include "step_valid.h"
 #include "step_world.h"
 
@@ -128,19 +129,12 @@ static void claim_list(const struct step *before, const struct step *step, const
 
 static void claim_rest(const struct step *before, const struct step *step, const struct step_effects *effects)
 {
-    const struct step_course *was = &before->course, *course = &step->course;
     const struct step_seen *saw = &before->seen, *seen = &step->seen;
     CLAIM(effects->send == STEP_SEND_NONE && !effects->verified && !effects->ended &&
               step->phase == before->phase,
           "it sends, answers and ends nothing");
-    CLAIM(course->floor_ms == was->floor_ms && course->verified_ms == was->verified_ms &&
-              course->repaired_ms == was->repaired_ms && course->watch_until_ms == was->watch_until_ms &&
-              course->may_send == was->may_send && course->no_asker == was->no_asker,
-          "P4, P5: requests and what was sent stay as old");
-    CLAIM(step->read.known == before->read.known && step->read.asked_ms == before->read.asked_ms &&
-              step->read.received_ms == before->read.received_ms &&
-              step->read.status.running == before->read.status.running,
-          "point 1: nothing is read of the guest");
+    claim_course_stays(before, step);
+    claim_nothing_read(before, step);
     CLAIM(seen->running == saw->running && seen->idle == saw->idle && seen->idle_ms == saw->idle_ms &&
               seen->devices == saw->devices && seen->stopped_ms == saw->stopped_ms &&
               seen->stopped_read_ms == saw->stopped_read_ms && seen->off == saw->off,
