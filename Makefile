@@ -186,13 +186,13 @@ APT_BUILD := gcc libc6-dev make pkg-config libevent-dev libcurl4-openssl-dev lib
              uthash-dev libxml2-dev
 APT_DEMO  := util-linux procps
 APT_TEST  := libcmocka-dev perl bats curl libxml2-utils iproute2 procps util-linux openssl e2fsprogs \
-             corosync pacemaker pacemaker-cli-utils fence-agents valgrind man-db mandoc systemd systemd-container dbus crmsh prometheus
+             corosync pacemaker pacemaker-cli-utils fence-agents valgrind man-db mandoc systemd systemd-container dbus crmsh prometheus zsh
 # Fedora's names for the same; not tried by the tests.
 DNF_BUILD := gcc make pkgconf-pkg-config libevent-devel libcurl-devel json-c-devel systemd-devel openssl-devel liboath-devel uthash-devel libxml2-devel
 DNF_DEMO  := util-linux procps-ng
 DNF_TEST  := libcmocka-devel perl bats curl libxml2 iproute procps-ng util-linux openssl e2fsprogs \
              corosync pacemaker pacemaker-cli fence-agents-all valgrind man-db mandoc systemd systemd-container dbus crmsh corosync-daemon \
-             golang-github-prometheus
+             golang-github-prometheus zsh
 # what makes a root of Debian 13, and what is in it beside the above
 APT_TRIXIE := mmdebstrap debian-archive-keyring util-linux
 DNF_TRIXIE := mmdebstrap debian-keyring util-linux

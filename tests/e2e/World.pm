@@ -152,7 +152,7 @@ sub init {
 sub processes {
     my ($self, $vmid) = @_;
     my $init = $self->init($vmid) // return {};
-    my $space = readlink("/proc/$init/ns/pid") // '';
+    my $space = readlink("/proc/$init/ns/pid") // return {};    # it has just ended; others' cannot be read, either
     my $shared = $space eq readlink('/proc/self/ns/pid');
     my %found;
     for my $pid (map { m{(\d+)$} } glob('/proc/[0-9]*')) {
