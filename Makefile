@@ -90,7 +90,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$@')
 
 .PHONY: all deps deps-build deps-demo check check-fast check-san check-trixie check-mutations check-cluster prove demo bench fuzz install install-sim uninstall clean dist distcheck deb check-deb rpm selinux sbom \
-        help format check-format check-style check-layers check-citations \
+        help format check-format check-style check-layers check-citations book \
         unit
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -311,6 +311,8 @@ MAN5 := fence-broker.conf.5
 MAN7 := fence-broker-metrics.7 fence-broker-screens.7 fence-broker-json.7
 PROMETHEUS := $(wildcard conf/prometheus/*)
 RUNBOOKS := $(wildcard doc/runbooks/*.md)
+BOOK := $(wildcard doc/book/[0-9]*.md)
+SCREENS := $(wildcard doc/screens/*)
 # what README leads to, beside it
 TEXTS := README.md SECURITY.md $(addprefix doc/,second-level.md dead-hosts.md faults.md design.md proof.md benchmarks.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket \
@@ -320,7 +322,7 @@ UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence
 
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(pkglibexecdir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
-	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks) \
+	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks book screens) \
 	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir) $(DESTDIR)$(completionsdir) $(DESTDIR)$(zshdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence-broker-admin $(DESTDIR)$(sbindir)/
@@ -333,11 +335,13 @@ install: all
 	install -m 0644 $(addprefix man/,$(MAN7)) $(DESTDIR)$(mandir)/man7/
 	install -m 0644 CHANGELOG LICENSE $(DESTDIR)$(docdir)/
 	for text in $(TEXTS); do \
-	    sed 's|](doc/|](|g; s|`doc/\([a-z-]*\.md\)`|`\1`|g' $$text > $(DESTDIR)$(docdir)/$${text##*/} && chmod 0644 $(DESTDIR)$(docdir)/$${text##*/} || exit 1; done
+	    sed '/](CONTRIBUTING.md)/d; s|\[CHANGELOG\](CHANGELOG)|CHANGELOG|; s|](doc/|](|g; s|`doc/\([a-z-]*\.md\)`|`\1`|g' $$text > $(DESTDIR)$(docdir)/$${text##*/} && chmod 0644 $(DESTDIR)$(docdir)/$${text##*/} || exit 1; done
 	install -m 0644 $(PROMETHEUS) $(DESTDIR)$(docdir)/prometheus/
 	sed -i 's|file:///usr/share/doc/fence-broker/|file://$(docdir)/|' $(DESTDIR)$(docdir)/prometheus/fence-broker.rules.yml
 	install -m 0644 conf/grafana/fence-broker.json $(DESTDIR)$(docdir)/grafana/
 	install -m 0644 $(RUNBOOKS) $(DESTDIR)$(docdir)/runbooks/
+	install -m 0644 doc/book/README.md $(BOOK) $(DESTDIR)$(docdir)/book/
+	install -m 0644 $(SCREENS) $(DESTDIR)$(docdir)/screens/
 	for unit in $(UNITS); do \
 	    sed 's|/usr/libexec/fence-broker/|$(pkglibexecdir)/|; s|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' \
 	        systemd/$$unit \
@@ -431,6 +435,17 @@ doc/dead-hosts.md: tests/dead_hosts/intro.md tests/data/pve/ha-timelines.jsonl.g
 	$(call say,DOC)
 	$(Q)(cat tests/dead_hosts/intro.md && $(B)/tests/dead_hosts_table tests/data/pve/ha-timelines.jsonl.gz) > $@
 
+# the book as one page; its chapters lead to each other, and to what lies beside their folder
+book:
+	$(call install-missing,pandoc,pandoc)
+	@mkdir -p $(B)/book
+	$(Q)for chapter in $(BOOK); do \
+	    name=$${chapter##*/}; printf '<a id="%s"></a>\n\n' "$${name%.md}"; \
+	    sed -E 's/\]\(([0-9]{2}-[a-z-]+)\.md\)/](#\1)/g; s/\]\([0-9]{2}-[a-z-]+\.md#/](#/g' $$chapter; echo; done | \
+	    pandoc --from gfm --to html5 --standalone --self-contained --toc --toc-depth=2 --resource-path=doc/book \
+	        --metadata title='The fence-broker book' --metadata lang=en --output $(B)/book/fence-broker.html
+	@echo $(B)/book/fence-broker.html
+
 # what is seen of the service under systemd, from a machine that runs (as root); committed
 .PHONY: screens
 screens: all
@@ -466,5 +481,5 @@ help:
 	@echo 'make deb         packages for Debian 12 and 13   make check-deb   installs, fences, upgrades and purges them'
 	@echo 'make dist        the tarball (distcheck: tried)  make rpm, selinux, sbom'
 	@echo 'make man-screens the manual of the screens, anew'
-	@echo 'make pictures    doc/screens/*.svg, anew'
+	@echo 'make pictures    doc/screens/*.svg, anew    make book        doc/book as one page of HTML'
 	@echo 'make deps        install what is missing     make clean       remove build/'

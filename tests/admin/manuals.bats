@@ -5,29 +5,16 @@
 shopt -s extglob
 
 setup() {
-    cd "$BATS_TEST_DIRNAME/../.."
-    B=${BUILD:-build}
-    [[ $B == /* ]] || B=$PWD/$B
-    TABLES=$B/tables
-    MANUAL=tests/admin/manual
-    CLIENT=man/fence_broker.8 DAEMON=man/fence_brokerd.8 ADMIN=man/fence-broker-admin.8 CONF=man/fence-broker.conf.5
-    T=$(mktemp -d "${TMPDIR:-/tmp}/fence-broker-manuals.XXXXXX")
+    source "$BATS_TEST_DIRNAME/words.bash"
+    words_setup
 }
-
 teardown() { rm -rf "$T"; }
 
-# table NAME: its rows, without the name
-table() { "$TABLES" | sed -n "s/^$1 //p"; }
 # heads FILE SECTION: what its entries are about
 heads() { "$MANUAL" entries "$1" "$2" | cut -f1; }
 # paragraph FILE SECTION: its words, all in one line
 paragraph() { "$MANUAL" text "$1" "$2" | tr '\n' ' '; }
 
-# same CODE MANUAL: two files with a word a line, in any order; neither may be empty
-same() {
-    [ -s "$1" ] || { echo "the code has nothing to compare"; return 1; }
-    diff <(sort -u "$1") <(sort -u "$2") || { echo "< only the code knows it; > only the manual does"; return 1; }
-}
 # listed WORDS… : "what (a, b, c)" as lines
 in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E 's/^ *| *$//g' | grep .; }
 
@@ -147,7 +134,7 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
 # ---- fence_broker(8) ----
 
 @test "fence_broker(8): the commands of --help, and no others" {
-    "$B/fence_broker" --help | awk '/^As a fence agent/ { exit } /^    [a-z]/ { print $1 }' >"$T/code"
+    commands_of fence_broker >"$T/code"
     heads "$CLIENT" COMMANDS | sed 's/[ [].*//' >"$T/manual"
     same "$T/code" "$T/manual"
     # and each is in the synopsis
@@ -192,20 +179,14 @@ in_brackets() { sed -nE "s/.*[ (]$1 \(([^)]*)\).*/\1/p" | tr ',' '\n' | sed -E '
 
 # ---- fence_brokerd(8) ----
 
-# options_of WORD…: of a usage
-options_of() {
-    local program=fence-broker-admin
-    (($#)) || program=fence_brokerd
-    "$B/$program" "$@" --help 2>&1 | grep -E '^ +-' | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | grep -vE '^-[a-z]{2,}$'
-}
 without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
 
 @test "fence_brokerd(8) and fence-broker-admin(8): the options of the daemon and of the commands, and no others" {
-    options_of >"$T/code"
+    options_of fence_brokerd >"$T/code"
     heads "$DAEMON" OPTIONS | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
     same "$T/code" "$T/manual"
     for command in check doctor audit provision migrate acl fenced; do
-        options_of "$command" >"$T/code"
+        options_of fence-broker-admin "$command" >"$T/code"
         without_help "$T/code"
         heads "$ADMIN" "${command^^}" | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' >"$T/manual"
         same "$T/code" "$T/manual"
@@ -214,11 +195,11 @@ without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
 
 @test "fence_brokerd(8) and fence-broker-admin(8): the synopsis has the options of doctor, and none that nobody knows" {
     { "$MANUAL" text "$DAEMON" SYNOPSIS; "$MANUAL" text "$ADMIN" SYNOPSIS; } | grep -oE -- '(^|[][ (|])--?[a-zA-Z][a-z-]*' | tr -d '][ (|' | sort -u >"$T/synopsis"
-    options_of doctor | sort -u >"$T/doctor"
+    options_of fence-broker-admin doctor | sort -u >"$T/doctor"
     [ -s "$T/doctor" ]
     # its long names do where both are there
     [ -z "$(grep -vxE -- "--(config|socket)" "$T/doctor" | comm -23 - "$T/synopsis")" ]
-    { options_of; options_of check; options_of audit; options_of provision; options_of doctor; options_of migrate; options_of acl; options_of fenced; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
+    { options_of fence_brokerd; for command in $(commands_of fence-broker-admin); do options_of fence-broker-admin "$command"; done; } | sort -u | comm -13 - "$T/synopsis" >"$T/unknown"
     [ ! -s "$T/unknown" ] || { echo "only the manual knows these:"; cat "$T/unknown"; false; }
 }
 
@@ -288,13 +269,8 @@ without_help() { grep -vxE -- '-h|--help' "$1" >"$1.less"; mv "$1.less" "$1"; }
 # ---- all of them ----
 
 @test "the metrics and events that manuals name are there" {
-    local word
-    cat man/*.[0-9] | sed 's/\\-/-/g' | grep -oE '\bfence_broker_[a-z_]+\b' | sort -u >"$T/named"
-    for word in $(<"$T/named"); do
-        table metric | grep -qE "^${word%_@(bucket|sum|count)}(_total)? " || { echo "there is no metric $word"; false; }
-    done
-    cat man/*.[0-9] | sed 's/\\-/-/g' | grep -oE 'FENCE_EVENT=[a-z-]+' | cut -d= -f2 | sort -u >"$T/named"
-    for word in $(<"$T/named"); do
-        table event | grep -q "^$word " || { echo "there is no event $word"; false; }
-    done
+    run unknown_metrics man/*.[0-9]
+    [ -z "$output" ] || { echo "$output"; false; }
+    run unknown_events man/*.[0-9]
+    [ -z "$output" ] || { echo "$output"; false; }
 }
