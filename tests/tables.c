@@ -54,6 +54,11 @@ static void print_errors(void)
     for (unsigned code = ERROR_NONE + 1; code < ERROR_CODE_COUNT; code++)
         printf("error %s %d\n", error_code_name((enum error_code)code),
                error_code_http_status((enum error_code)code));
+    for (unsigned code = ERROR_NONE + 1; code < ERROR_CODE_COUNT; code++) {
+        struct error error;
+        error_set(&error, (enum error_code)code, "%s", "");
+        printf("way-out error\t%s\t\t%s\n", error_code_name((enum error_code)code), error.hint);
+    }
 }
 
 static void print_readiness(void)
@@ -63,6 +68,10 @@ static void print_readiness(void)
     for (unsigned reason = 0; reason < REASON_COUNT; reason++)
         printf("reason %s %s %s\n", reason_name((enum reason)reason),
                verdict_name(reason_severity((enum reason)reason)), reason_seen((enum reason)reason));
+    for (unsigned reason = 0; reason < REASON_COUNT; reason++)
+        printf("way-out %s\t%s\t%s\t%s\n", verdict_name(reason_severity((enum reason)reason)),
+               reason_name((enum reason)reason), reason_message((enum reason)reason),
+               reason_hint((enum reason)reason));
     for (unsigned step = 0; step < DIAGNOSIS_STEP_COUNT; step++)
         printf("step %s\n", diagnosis_step_name((enum diagnosis_step)step));
     for (unsigned level = DIAGNOSIS_OK; level <= DIAGNOSIS_FAILURE; level++)

@@ -156,6 +156,10 @@ config_errors() {
 
 # ---- names ----
 
+@test "each reason of a verdict and each error code has its cause and its way out in the book (make doc/book/13-words.md)" {
+    BUILD=$B tests/admin/book-words | diff -u doc/book/13-words.md -
+}
+
 @test "metrics, events and alerts that are named are there" {
     run unknown_metrics "${GUIDES[@]}"
     none metrics
