@@ -114,15 +114,15 @@ words_known() {
 
 # ---- the configuration ----
 
-# config_errors FILE…: what the reader of the configuration says about the blocks "```ini" in them
+# config_errors FILE…: what the reader of the configuration says about the blocks "```ini" (also "```ini run") in them
 config_errors() {
     local block key
     rm -rf "$T/ini" && mkdir -m 755 "$T/ini"
     chmod 755 "$T" # where there is a user fence-broker, it reads them
-    "$MARKDOWN" blocks ini "$T/ini" "$@"
+    "$MARKDOWN" blocks "$T/ini" "$@"
     echo 11111111-2222-3333-4444-555555555555 >"$T/secret"
     chmod 640 "$T/secret"
-    for block in "$T"/ini/*; do
+    for block in "$T"/ini/*.ini*; do
         grep -q '^\[proxmox\]' "$block" || printf '[proxmox]\n' >>"$block"
         grep -qE '^(token-id|user) = ' "$block" || sed -i '/^\[proxmox\]/a token-id = fence@pve!broker' "$block"
         for key in 'endpoint = pve1' 'pool = nfs_cluster' "secret-file = $T/secret"; do
@@ -138,7 +138,7 @@ config_errors() {
 @test "the daemon understands each piece of configuration that is shown" {
     run config_errors "${GUIDES[@]}"
     none 'not understood'
-    compgen -G "$T/ini/*" >/dev/null
+    compgen -G "$T/ini/*.ini" >/dev/null
 }
 
 @test "a piece of configuration that nothing understands is found" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The new user: from an empty configuration and a Proxmox VE that knows nothing of the broker to a working fence, by what doctor prints and
-# nothing else. Each of its lines is carried out here: lines for fence-broker.conf in the file, pveum's by a small pveum for pvesim, Pacemaker's
-# by Pacemaker's own tools on a CIB in a file.
+# nothing else, and by the first chapter of the book. Each line is carried out here: lines for fence-broker.conf in the file, pveum's by a small
+# pveum for pvesim, Pacemaker's by Pacemaker's own tools on a CIB in a file.
 # shellcheck disable=SC2034,SC2154
 
 setup() {
@@ -162,3 +162,76 @@ here() {
     printf '\n$ fence_broker history\n%s\n' "$(client history)" >>"$TRANSCRIPT"
 }
 is_fine() { client doctor; }
+
+# ---- the first chapter of the book ----
+
+# shown FILE: what is in it of the block of a chapter, or of what was printed: without times, pids and widths of columns, and of a fence's time line only
+# what every fence has
+shown() {
+    local id
+    id=$(client history -n 1 2>/dev/null | awk 'END { print $1 }')
+    sed -E "/^# /d; s/$pve1_address as/192.0.2.11 as/; s/$pve2_address as/192.0.2.12 as/; s,$T/,/etc/fence-broker/,g
+        /on pve3/s/at 192.*/at one of them/; s/\b${id:-none}\b/mx2ehlgg/g; s/\b[0-9.]+ (ms|s|min)\b/0 s/g; s/\bpid [0-9]+/pid 0/; s/ +/ /g
+        /^ \+0 s (seen|stop: task OK|running)/d" "$1"
+}
+
+# written BLOCK: its lines, for the places of this test
+written() {
+    sed -E "/^# /d; s,/etc/fence-broker/,$T/,g; s/192\.0\.2\.11 as/$pve1_address as/; s/192\.0\.2\.12 as/$pve2_address as/
+        s/mx2ehlgg/$(client history -n 1 2>/dev/null | awk 'END { print $1 }')/" "$1"
+}
+
+@test "getting started, as the book has it: its lines are carried out, and print what it shows" {
+    local block pve1_address pve2_address
+    printf '%s\n' 'version 9.2.11' 'node pve1' 'node pve2' 'node pve3' 'listen pve1 127.0.0.1:0' 'listen pve2 127.0.0.1:0' \
+        'guest 101 qemu pve1 node1 running=1' 'guest 102 qemu pve2 node2 running=1' 'guest 103 qemu pve3 node3 running=1' >"$SIM/cluster.conf"
+    echo 'user:root@pam:1:0::::::' >"$SIM/user.cfg"
+    : >"$SIM/secrets"
+    sim_start
+    pve1_address=$(sed -nE 's/^pve1 ([^ ]+).*/\1/p' "$SIM/endpoints") pve2_address=$(sed -nE 's/^pve2 ([^ ]+).*/\1/p' "$SIM/endpoints")
+
+    # what these are on the machines of the reader
+    sudo() { "$@"; }
+    pveum() { pveum_of_pvesim "pveum $(printf '%q ' "$@")" && sim_ctl reload >/dev/null; }
+    ssh() { is "$*" "root@pve1 cat /etc/pve/pve-root-ca.pem" && cat "$SIM/pve-root-ca.pem"; }
+    install() {
+        [[ $3 != -g ]] || { is "$4" fence-broker && set -- "${@:1:2}" "${@:5}"; }
+        command install "$@"
+    }
+    fence-broker-admin() { "$BUILD/fence-broker-admin" "$@" -c "$CONFIG"; }
+    fence_broker() { client "$@"; }
+    systemctl() {
+        is "$*" "enable --now fence-broker.socket fence-broker-metrics.socket fence-broker.service"
+        broker_spawn
+        await 60 all_are_ready
+    }
+    all_are_ready() { [[ $(client status) == *"3 ready, 0 degraded"* ]]; }
+    stonith_admin() {
+        is "$*" "--reboot node2"
+        agent action=reboot plug=node2 >/dev/null
+        await 20 client_has_power_on
+    }
+    client_has_power_on() { client history | grep -q ' reboot .* done '; }
+
+    mkdir "$T/blocks"
+    "$ROOT/tests/admin/markdown" blocks "$T/blocks" "$ROOT/doc/book/01-getting-started.md"
+    for block in "$T"/blocks/*; do
+        case $block in
+        *'.ini run')
+            written "$block" >"$CONFIG"
+            printf '[socket]\npath = %s\nmetrics-path = %s\ngroup = %s\n[state]\ndirectory = %s\n' "$SOCKET" "$METRICS" "$(id -gn)" "$STATE" >>"$CONFIG"
+            chmod 640 "$CONFIG"
+            ;;
+        *'.sh run')
+            written "$block" >"$T/lines"
+            : >"$T/printed"
+            # shellcheck disable=SC1091
+            . "$T/lines" >"$T/printed" 2>&1 <<<"$TOKEN_SECRET" || { cat "$T/lines" "$T/printed" >&2; return 1; }
+            ;;
+        *.text)
+            diff <(shown "$block") <(shown "$T/printed") || { cat "$block" "$T/printed" >&2; return 1; }
+            ;;
+        esac
+    done
+    is "$(client history | grep -c ' reboot .* done ')" 1
+}
