@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The new user: from an empty configuration and a Proxmox VE that knows nothing of the broker to a working fence, by what doctor prints and
-# nothing else, and by the first chapter of the book. Each line is carried out here: lines for fence-broker.conf in the file, pveum's by a small
+# nothing else, and by chapters of the book. Each line is carried out here: lines for fence-broker.conf in the file, pveum's by a small
 # pveum for pvesim, Pacemaker's by Pacemaker's own tools on a CIB in a file.
 # shellcheck disable=SC2034,SC2154
 
@@ -12,7 +12,10 @@ setup() {
     TRANSCRIPT=${NEWUSER_TRANSCRIPT:-$T/transcript}
     : >"$TRANSCRIPT"
 }
-teardown() { fence_teardown; }
+teardown() {
+    [[ -n ${BATS_TEST_COMPLETED:-} ]] || cat "$T/lines" "$T/printed" >&2 2>/dev/null || true
+    fence_teardown
+}
 
 # doctor: with the configuration while there is no daemon, then the running one's; sets status and out
 doctor() {
@@ -63,13 +66,18 @@ on_proxmox() {
     sim_ctl reload
 }
 
-# the five calls that doctor prints; anything else fails the test
+# the calls that doctor prints and the book has; anything else fails the test
 pveum_of_pvesim() {
     local words
     eval "words=($1)"
     case "${words[*]:0:3}" in
     "pveum user add") printf 'user:%s:1:0::::::\n' "${words[3]}" >>"$SIM/user.cfg" ;;
     "pveum user token")
+        [[ ${words[3]} != remove ]] || {
+            sed -i "/^token:${words[4]}!${words[5]}:/d" "$SIM/user.cfg"
+            sed -i "/^${words[4]}!${words[5]} /d" "$SIM/secrets"
+            return 0
+        }
         is "${words[*]:3:1} ${words[*]:6}" "add --privsep 1"
         printf 'token:%s!%s:0:1::\n' "${words[4]}" "${words[5]}" >>"$SIM/user.cfg"
         printf '%s!%s %s\n' "${words[4]}" "${words[5]}" "$TOKEN_SECRET" >>"$SIM/secrets"
@@ -81,8 +89,8 @@ pveum_of_pvesim() {
         ;;
     "pveum role add") printf 'role:%s:%s:\n' "${words[3]}" "${words[5]// /,}" >>"$SIM/user.cfg" ;;
     "pveum acl modify")
-        is "${words[4]} ${words[6]} ${words[8]}" "--roles --users --tokens"
-        printf 'acl:1:%s:%s,%s:%s:\n' "${words[3]}" "${words[7]}" "${words[9]}" "${words[5]}" >>"$SIM/user.cfg"
+        is "${words[4]} ${words[*]:6:1} ${words[*]:8:1}" "--roles --users --tokens" || is "${words[4]} ${words[*]:6:1} ${#words[@]}" "--roles --tokens 8"
+        printf 'acl:1:%s:%s:%s:\n' "${words[3]}" "${words[7]}${words[9]:+,${words[9]}}" "${words[5]}" >>"$SIM/user.cfg"
         ;;
     *) printf 'this pveum does not know: %s\n' "$1" >&2 && return 1 ;;
     esac
@@ -163,7 +171,7 @@ here() {
 }
 is_fine() { client doctor; }
 
-# ---- the first chapter of the book ----
+# ---- chapters of the book ----
 
 # shown FILE: what is in it of the block of a chapter, or of what was printed: without times, pids and widths of columns, and of a fence's time line only
 # what every fence has
@@ -181,8 +189,33 @@ written() {
         s/mx2ehlgg/$(client history -n 1 2>/dev/null | awk 'END { print $1 }')/" "$1"
 }
 
-@test "getting started, as the book has it: its lines are carried out, and print what it shows" {
-    local block pve1_address pve2_address
+# follow CHAPTER: its blocks "sh run" and "ini run", in their order; what is shown below such a block is what it printed
+follow() {
+    local block
+    rm -rf "$T/blocks" && mkdir "$T/blocks"
+    "$ROOT/tests/admin/markdown" blocks "$T/blocks" "$ROOT/doc/book/$1"
+    : >"$T/printed"
+    for block in "$T"/blocks/*; do
+        case $block in
+        *'.ini run')
+            written "$block" >"$CONFIG"
+            printf '[socket]\npath = %s\nmetrics-path = %s\ngroup = %s\n[state]\ndirectory = %s\n' "$SOCKET" "$METRICS" "$(id -gn)" "$STATE" >>"$CONFIG"
+            chmod 640 "$CONFIG"
+            ;;
+        *'.sh run')
+            written "$block" >"$T/lines"
+            # shellcheck disable=SC1091
+            . "$T/lines" >"$T/printed" 2>&1 <<<"$TOKEN_SECRET"
+            ;;
+        *.text)
+            diff <(shown "$block") <(shown "$T/printed") || { cat "$block" "$T/printed" >&2; return 1; }
+            ;;
+        esac
+    done
+}
+
+@test "getting started and rotating the token, as the book has it: its lines are carried out, and print what it shows" {
+    local pve1_address pve2_address
     printf '%s\n' 'version 9.2.11' 'node pve1' 'node pve2' 'node pve3' 'listen pve1 127.0.0.1:0' 'listen pve2 127.0.0.1:0' \
         'guest 101 qemu pve1 node1 running=1' 'guest 102 qemu pve2 node2 running=1' 'guest 103 qemu pve3 node3 running=1' >"$SIM/cluster.conf"
     echo 'user:root@pam:1:0::::::' >"$SIM/user.cfg"
@@ -201,10 +234,17 @@ written() {
     fence-broker-admin() { "$BUILD/fence-broker-admin" "$@" -c "$CONFIG"; }
     fence_broker() { client "$@"; }
     systemctl() {
-        is "$*" "enable --now fence-broker.socket fence-broker-metrics.socket fence-broker.service"
-        broker_spawn
+        if [[ $1 == reload ]]; then
+            is "$*" "reload fence-broker"
+            broker_reload
+            await 20 is_accepted "$(sed -n 's/^token-id = //p' "$CONFIG")"
+        else
+            is "$*" "enable --now fence-broker.socket fence-broker-metrics.socket fence-broker.service"
+            broker_spawn
+        fi
         await 60 all_are_ready
     }
+    is_accepted() { [[ $(client status) == *"$1 (token), accepted"* ]]; }
     all_are_ready() { [[ $(client status) == *"3 ready, 0 degraded"* ]]; }
     stonith_admin() {
         is "$*" "--reboot node2"
@@ -213,25 +253,12 @@ written() {
     }
     client_has_power_on() { client history | grep -q ' reboot .* done '; }
 
-    mkdir "$T/blocks"
-    "$ROOT/tests/admin/markdown" blocks "$T/blocks" "$ROOT/doc/book/01-getting-started.md"
-    for block in "$T"/blocks/*; do
-        case $block in
-        *'.ini run')
-            written "$block" >"$CONFIG"
-            printf '[socket]\npath = %s\nmetrics-path = %s\ngroup = %s\n[state]\ndirectory = %s\n' "$SOCKET" "$METRICS" "$(id -gn)" "$STATE" >>"$CONFIG"
-            chmod 640 "$CONFIG"
-            ;;
-        *'.sh run')
-            written "$block" >"$T/lines"
-            : >"$T/printed"
-            # shellcheck disable=SC1091
-            . "$T/lines" >"$T/printed" 2>&1 <<<"$TOKEN_SECRET" || { cat "$T/lines" "$T/printed" >&2; return 1; }
-            ;;
-        *.text)
-            diff <(shown "$block") <(shown "$T/printed") || { cat "$block" "$T/printed" >&2; return 1; }
-            ;;
-        esac
-    done
+    follow 01-getting-started.md
     is "$(client history | grep -c ' reboot .* done ')" 1
+
+    TOKEN_SECRET=66666666-7777-8888-9999-000000000000
+    follow 08-secrets.md
+    refute grep -q '^token:fence@pve!broker:' "$SIM/user.cfg"
+    fence 103 -o off -n node3
+    succeeded
 }
