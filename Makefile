@@ -314,7 +314,7 @@ RUNBOOKS := $(wildcard doc/runbooks/*.md)
 BOOK := $(wildcard doc/book/[0-9]*.md)
 SCREENS := $(wildcard doc/screens/*)
 # what README leads to, beside it
-TEXTS := README.md SECURITY.md $(addprefix doc/,second-level.md dead-hosts.md faults.md design.md proof.md benchmarks.md)
+TEXTS := README.md SECURITY.md $(addprefix doc/,dead-hosts.md faults.md design.md proof.md benchmarks.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket \
          fence-broker@.service fence-broker@.socket fence-broker-root@.socket fence-broker-metrics@.socket \
          fence-broker-metrics-proxy.service fence-broker-metrics-proxy.socket \

@@ -1,6 +1,6 @@
 /* Nodes whose Proxmox host may die: where nothing proves the guest off then (host-unwatched), somebody else
  * has to fence the node (levels.h), or its services stay down. The ways out, and what each can prove:
- * doc/second-level.md. */
+ * doc/book/30-levels.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +146,7 @@ static void say_alone(struct cluster *cluster, const struct nodes *nodes)
                 nodes->names.data);
     cluster_hint(
         cluster,
-        "one of three, and /usr/share/doc/fence-broker/second-level.md tells what each can prove: the "
+        "one of three, and /usr/share/doc/fence-broker/book/30-levels.md tells what each can prove: the "
         "BMC of the host as level 2, if the guest never moves; SBD and a watchdog of QEMU, its "
         "property once SBD runs; dead-host = trust-ha and a guest of Proxmox HA on each host. For %s, "
         "by pcs and by crm:",

@@ -73,7 +73,7 @@ under_load() {
     on getent group haclient
     refute on systemctl is-active -q fence-broker.socket
     like "$(on fence_broker status 2>&1)" '*fence-broker*'
-    on test -s /usr/share/doc/fence-broker/second-level.md
+    on test -s /usr/share/doc/fence-broker/book/30-levels.md
     on sh -c 'fence-broker-admin acl --help >/dev/null && man -w fence-broker-admin 2>/dev/null || test -s /usr/share/man/man8/fence-broker-admin.8.gz'
 }
 
