@@ -266,6 +266,38 @@ END
     like "$output" "*usage: fence-broker-admin check *"
 }
 
+# book_says: each screen of the chapter with a command of the client: "bob$ …" is run as bob, "$ …" as root; pids are others each time
+book_says() {
+    local line asker='' arguments shown=0
+    : >"$T/shown" >"$T/said"
+    while IFS= read -r line; do
+        if [[ $line =~ ^([a-z]*)\$\ fence_broker\ (.*) ]]; then
+            asker=${BASH_REMATCH[1]:-root} shown=$((shown + 1))
+            read -ra arguments <<<"${BASH_REMATCH[2]}"
+            in_users setpriv $([[ $asker == root ]] || echo --reuid=1001 --regid=1001 --groups=990) -- \
+                "$T/bin/fence_broker" "${arguments[@]}" --socket "$SOCKET" >>"$T/said" 2>&1 </dev/null || true
+        elif [[ $line == '```'* || $line == '$ '* ]]; then
+            asker=''
+        elif [[ -n $asker ]]; then
+            echo "$line" >>"$T/shown"
+        fi
+    done <"$BATS_TEST_DIRNAME/../../doc/book/60-access-rules.md"
+    at_least "$shown" 6
+    diff <(sed 's/pid [0-9]*/pid/' "$T/shown") <(sed 's/pid [0-9]*/pid/' "$T/said")
+}
+
+@test "the rules of the book do what it shows" {
+    group dbas 2001
+    group watchers 2002
+    user bob 1001 1001 haclient
+    user carol 1002 1002 haclient,dbas
+    user dave 1003 1003 haclient,watchers
+    sim_start
+    rules_start "$(sed -n '/^```ini/,/^```$/{/^```/!p}' "$BATS_TEST_DIRNAME/../../doc/book/60-access-rules.md")" nodes.node1=101 nodes.node2=102 nodes.node3=103
+    book_says
+    guest_alive 101
+}
+
 @test "members of very many groups are members, and whoami shows all of them" {
     local n many
     many=$(seq -s, 5000 5999)

@@ -142,6 +142,9 @@ broker_begin() {
     like "$output" "*not accepted, nothing is fenced*"
     like "$output" "*pveum acl modify /pool/nfs_cluster --roles FenceBroker --users fence@pve --tokens 'fence@pve!broker'; pveum acl delete /pool/nfs_cluster --roles PVEVMAdmin --tokens 'fence@pve!broker'*"
     like "$output" "*all of it: VM.Allocate, *VM.Snapshot.Rollback*"
+    # the book shows that
+    sed -n '/^```text/,/^```$/{/^```/!p}' "$BATS_TEST_DIRNAME/../../doc/book/40-least-privilege.md" >"$T/shown"
+    is "$(grep -cxFf "$T/shown" <<<"$output")" 2
     run client off vm101 --dry-run
     is "$status" 1
     like "$output" "*excess-privileges*"
