@@ -671,7 +671,7 @@ struct engine *engine_new(struct event_base *base, struct session *session, stru
         free(engine);
         return NULL;
     }
-    engine->legacies = history_take_legacies(history);
+    engine->unsettled = history_take_unsettled(history);
     return engine;
 }
 
@@ -681,7 +681,7 @@ void engine_free(struct engine *engine)
         return;
     interrupt_all(engine);
     engine_readings_free(engine);
-    legacies_free(&engine->legacies);
+    unsettled_free(&engine->unsettled);
     request_stats_clear(&engine->stats);
     event_free(engine->drain_timer);
     free(engine);

@@ -106,7 +106,7 @@ uint64_t engine_read_power(struct engine *engine, const char *plug, const struct
 
 /* What earlier operations left in doubt (point 7 of the off-proof). Valid as long as the engine, as of now.
  */
-struct unsettled_doubts engine_doubts(const struct engine *engine);
+struct unsettled_kill_doubts engine_kill_doubts(const struct engine *engine);
 /* Such a doubt is on record, and the guest's status was not read since. */
 bool engine_wants_status(const struct engine *engine, int vmid);
 /* It was read, asked for at `asked_ms`, by somebody else than its operations: what ends a doubt for a fence

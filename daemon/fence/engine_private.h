@@ -1,7 +1,7 @@
 /* What the files of the engine share: engine.c (requests, queues, askers), engine_run.c (one operation under
  * way), engine_read.c (live reads), engine_count.c (the counters),
- * engine_share.c (who may have how much), engine_log.c, engine_dry_run.c, engine_doubts.c (what is left in
- * doubt). */
+ * engine_share.c (who may have how much), engine_log.c, engine_dry_run.c, engine_kill_doubts.c (what is left
+ * in doubt). */
 #pragma once
 
 #include "fence/engine.h"
@@ -88,7 +88,7 @@ struct engine {
     struct guest_read *reads;       /* by vmid */
     struct read_share *read_shares; /* by uid */
     unsigned member_reads;          /* of these, under way for members alone */
-    struct unsettled *legacies;     /* by vmid; of running operations as they stand */
+    struct unsettled *unsettled;    /* by vmid; of running operations as they stand */
     uint64_t last_id;               /* of askers and readings */
     unsigned running;
     bool draining;
@@ -137,7 +137,8 @@ bool engine_has_room(const struct engine *engine, const struct guest_queue *queu
 /* A privileged request came for this guest: end what waits of the others. */
 void engine_overtake(struct engine *engine, struct guest_queue *queue);
 
-/* engine_doubts.c: seen running a while ago, it had devices that would show a process of it (point 7). */
+/* engine_kill_doubts.c: seen running a while ago, it had devices that would show a process of it (point 7).
+ */
 bool engine_saw_devices(const struct engine *engine, int vmid);
 
 /* engine_count.c */

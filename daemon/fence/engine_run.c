@@ -483,12 +483,12 @@ static void bequeath(struct runner *runner)
     struct engine *engine = runner->engine;
     int vmid = runner->operation->vmid;
     struct unsettled left;
-    const struct unsettled *former = legacies_find(&engine->legacies, vmid);
+    const struct unsettled *former = unsettled_find(&engine->unsettled, vmid);
     bool open = unsettled_derive(&left, &runner->step, clock_now_ms());
     if (open ? former && unsettled_equal(former, &left) : !former)
         return;
     history_write_open(engine->history, runner->operation, open ? &left : NULL);
-    legacies_put(&engine->legacies, vmid, open ? &left : NULL);
+    unsettled_put(&engine->unsettled, vmid, open ? &left : NULL);
 }
 
 static void note_age(struct runner *runner, int64_t age_ms)
@@ -533,7 +533,7 @@ static void begin(struct runner *runner)
     step_begin(&runner->step, &params);
     if (now_ms - operation->requested_ms > RUN_OLD_MS)
         note_age(runner, now_ms - operation->requested_ms);
-    const struct unsettled *unsettled = legacies_find(&engine->legacies, operation->vmid);
+    const struct unsettled *unsettled = unsettled_find(&engine->unsettled, operation->vmid);
     if (unsettled)
         unsettled_inherit(unsettled, &runner->step, now_ms);
     runner->intent = history_write_intent(engine->history, operation, on_intent, engine);

@@ -63,7 +63,7 @@ struct history {
     int lock;                   /* on the directory, shared with the recorder's child; -1: none */
     struct event *retry;
     struct waiter *waiters;
-    struct unsettled *legacies; /* of the former daemon */
+    struct unsettled *unsettled; /* of the former daemon */
     int write_error;
     size_t unreadable, newer; /* lines; and those of them that a newer version wrote */
 };
@@ -462,7 +462,7 @@ static void read_open(struct history *history, struct json_object *document, enu
 
     if (unsettled.vmid &&
         record_opens_is_last(&history->opens, unsettled.vmid, history->reading_others, document))
-        legacies_put(&history->legacies, unsettled.vmid, open ? &unsettled : NULL);
+        unsettled_put(&history->unsettled, unsettled.vmid, open ? &unsettled : NULL);
 }
 
 static void read_line(void *context, const char *line, size_t length)
@@ -649,9 +649,9 @@ void history_write_open(struct history *history, const struct operation *operati
               record_open(operation, unsettled, clock_realtime_ms()), on_written, history);
 }
 
-struct unsettled *history_take_legacies(struct history *history)
+struct unsettled *history_take_unsettled(struct history *history)
 {
-    return TAKE(history->legacies);
+    return TAKE(history->unsettled);
 }
 
 void history_retry(struct history *history)
@@ -695,7 +695,7 @@ void history_free(struct history *history, int64_t wait_ms)
         waiter_free(history->waiters);
     for (size_t i = 0; i < history->count; i++)
         operation_free(history->slots[i].operation);
-    legacies_free(&history->legacies);
+    unsettled_free(&history->unsettled);
     free(history->slots);
     history_files_free(&history->files);
     if (history->lock >= 0)

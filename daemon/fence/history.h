@@ -58,7 +58,7 @@ void history_write_outcome(struct history *history, const struct operation *oper
 void history_write_open(struct history *history, const struct operation *operation,
                         const struct unsettled *unsettled);
 /* What was open when the former daemon ended, by VMID: the caller's from now on. */
-struct unsettled *history_take_legacies(struct history *history);
+struct unsettled *history_take_unsettled(struct history *history);
 
 /* Write again what was not written: an empty record, to see whether the disk takes any, and outcomes that did
  * not get there. Done every HISTORY_RETRY_MS once attached. */

@@ -196,7 +196,7 @@ reason_set readiness_guest(const struct readiness_facts *facts, const struct gue
     reasons |= name_reasons(guest);
     if (is_wrong_guest(facts, guest, known))
         reasons |= bit(REASON_WRONG_GUEST);
-    if (!guest->template && unsettled_in_doubt(&facts->doubts, guest->vmid))
+    if (!guest->template && unsettled_kill_doubt(&facts->doubts, guest->vmid))
         reasons |= bit(REASON_UNPROVEN);
     if (known)
         reasons |= evidence_reasons(known);

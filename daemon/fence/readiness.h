@@ -86,7 +86,7 @@ struct readiness_facts {
     const struct evidence *evidence;     /* NULL: none is collected, and none is missed */
     const struct machine *self;          /* this node; NULL: not to be compared */
     int self_vmid;                       /* the guest that its name leads to; 0: none */
-    struct unsettled_doubts doubts;      /* what earlier operations left */
+    struct unsettled_kill_doubts doubts; /* what earlier operations left */
     bool dead_host_fails;                /* dead-host = fail */
     const struct dead_hosts *dead_hosts; /* NULL: nobody watches the hosts, or that is not known */
 };

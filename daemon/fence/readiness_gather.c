@@ -43,7 +43,7 @@ void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
         .evidence = rooms->evidence,
         .clock_wrong = endpoints_clock_wrong(rooms->endpoints),
         .self = rooms->machine,
-        .doubts = rooms->engine ? engine_doubts(rooms->engine) : (struct unsettled_doubts){0},
+        .doubts = rooms->engine ? engine_kill_doubts(rooms->engine) : (struct unsettled_kill_doubts){0},
         .dead_host_fails = rooms->config && !rooms->config->trust_ha,
         .dead_hosts = host_watch_hosts(rooms->host_watch),
         .self_vmid = inventory && rooms->machine ? vmid_of(inventory, rooms->machine->name) : 0,

@@ -284,8 +284,8 @@ static void on_located(struct step *step, struct step_effects *effects, const st
 /* Not of now: one that waited, or was repeated after a restart, is as old as it was (P4). */
 static void on_joined(struct step *step, const struct step_event *event)
 {
-    if (step->course.floor_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
-        step->course.floor_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
+    if (step->course.not_before_ms < step_after(event->asked_ms, step->asks[ASK_STATUS].busy))
+        step->course.not_before_ms = step_after(event->asked_ms, step->asks[ASK_STATUS].busy);
     step->params.deadline_ms = event->deadline_ms;
     step->course.no_asker = false;
 }
@@ -415,7 +415,7 @@ void step_begin(struct step *step, const struct step_params *params)
     step->calls.since_realtime_ms = params->begun_realtime_ms; /* its request may have waited its turn */
     step->ha.managed = params->ha_managed;
     step->place.suspect = params->node_offline && params->node;
-    step->course.floor_ms = params->newest_ms ? params->newest_ms : params->requested_ms;
+    step->course.not_before_ms = params->newest_ms ? params->newest_ms : params->requested_ms;
     step->read.since_ms = params->begun_ms ? params->begun_ms : params->requested_ms;
     step->asks[ASK_TASK].gap_ms = STEP_STATUS_FIRST_MS;
     if (params->action == FENCE_ON)

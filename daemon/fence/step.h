@@ -20,28 +20,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STEP_STATUS_FIRST_MS  2     /* between two reads of the status, growing soon … */
-#define STEP_STATUS_SOON_MS   20    /* … to this, by half of the time waited so far, and slowly … */
-#define STEP_STATUS_SHARE     150   /* … with that time, by this part of it, … */
-#define STEP_STATUS_LAST_MS   500   /* … up to this (rule 2) */
-#define STEP_SLOW_READ_MS     500   /* after a read that failed; and what is slow for the first one */
-#define STEP_NEWS_MS          50    /* so old may be what a late power call is decided on (P4) */
-#define STEP_RESEND_FIRST_MS  250   /* before a power call is sent again, doubled each time … */
-#define STEP_RESEND_LOST_MS   50    /* the same after the first lost stop: another endpoint takes it */
-#define STEP_RESEND_LAST_MS   5000  /* … up to this, or, if that is longer, to what is left for each call */
-#define STEP_CALLS_MAX        64    /* so many power calls of a kind one operation sends (P7) */
-#define STEP_MIGRATION_MS     1000  /* between two looks for a guest that is being migrated */
-#define STEP_LATE_MS          30000 /* a stop after so long is late (rule 7, P4) */
-#define STEP_WATCH_MS         1000  /* between two reads of a guest that is watched (rule 6) */
-#define STEP_FORMER_STARTS_MS 5000  /* between two lists that say which starts have come in vain (rule 6) */
-#define STEP_TASK_LISTS_MAX   3     /* so many unreadable task lists hold back a start (rule 6) */
-#define STEP_START_ROOM_MS    60000 /* a power-on may take so long beyond the operation's deadline */
-#define STEP_REFUSED_MS       10000 /* so long a login may be refused */
-#define STEP_DEATH_MS         1000  /* between two looks at a host that is being fenced */
-#define STEP_CLOCK_DRIFT      1000  /* two machines' clocks differ by at most this part of the time */
-#define STEP_REFUSALS_MAX     3     /* 401s in a row: then the credentials are refused, not the moment bad */
-#define STEP_NOTES_MAX        6
-#define STEP_NOTE_LEN         200
+#define STEP_STATUS_FIRST_MS 2     /* between two reads of the status, growing soon … */
+#define STEP_STATUS_SOON_MS  20    /* … to this, by half of the time waited so far, and slowly … */
+#define STEP_STATUS_SHARE    150   /* … with that time, by this part of it, … */
+#define STEP_STATUS_LAST_MS  500   /* … up to this (rule 2) */
+#define STEP_SLOW_READ_MS    500   /* after a read that failed; and what is slow for the first one */
+#define STEP_NEWS_MS         50    /* so old may be what a late power call is decided on (P4) */
+#define STEP_RESEND_FIRST_MS 250   /* before a power call is sent again, doubled each time … */
+#define STEP_RESEND_LOST_MS  50    /* the same after the first lost stop: another endpoint takes it */
+#define STEP_RESEND_LAST_MS  5000  /* … up to this, or, if that is longer, to what is left for each call */
+#define STEP_CALLS_MAX       64    /* so many power calls of a kind one operation sends (P7) */
+#define STEP_MIGRATION_MS    1000  /* between two looks for a guest that is being migrated */
+#define STEP_LATE_MS         30000 /* a stop after so long is late (rule 7, P4) */
+#define STEP_WATCH_MS        1000  /* between two reads of a guest that is watched (rule 6) */
+#define STEP_PRIOR_STARTS_MS 5000  /* between two lists that say which starts have failed (rule 6) */
+#define STEP_TASK_LISTS_MAX  3     /* so many unreadable task lists hold back a start (rule 6) */
+#define STEP_START_ROOM_MS   60000 /* a power-on may take so long beyond the operation's deadline */
+#define STEP_REFUSED_MS      10000 /* so long a login may be refused */
+#define STEP_DEATH_MS        1000  /* between two looks at a host that is being fenced */
+#define STEP_CLOCK_DRIFT     1000  /* two machines' clocks differ by at most this part of the time */
+#define STEP_REFUSALS_MAX    3     /* 401s in a row: then the credentials are refused, not the moment bad */
+#define STEP_NOTES_MAX       6
+#define STEP_NOTE_LEN        200
 
 /* For a hint: the rest of a grep that finds a QEMU that was killed and has not ended (in state D, or a zombie
  * with threads left). It has no arguments any more, so that nobody can tell whose it is. */
@@ -75,7 +75,8 @@ struct step_params {
 
 /* How far it is. */
 struct step_course {
-    int64_t floor_ms;    /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
+    int64_t
+        not_before_ms;   /* arrival of the newest request: reads asked before prove nothing to it (point 1) */
     bool may_send;       /* the intent is on disk, or has been waited for long enough (P5) */
     bool no_asker;       /* nobody waits any more (P4) */
     bool cycle_failed;   /* the reset did not work: power off and on instead */
@@ -123,9 +124,9 @@ struct step_list {
     unsigned failed;                            /* so many since could not be */
     bool wanted;                                /* the stop's task could not be read: it may tell its end */
     unsigned newer_stops, newer_starts;         /* of our identity, since our last task there … */
-    unsigned vain_stops, vain_starts;           /* … of these have failed … */
+    unsigned failed_stops, failed_starts;       /* … of these have failed … */
     bool newer_running;                         /* … or one of them has not ended */
-    unsigned former_starts, former_vain_starts; /* so many of them had ended before the guest read stopped */
+    unsigned prior_starts, prior_failed_starts; /* so many of them had ended before the guest read stopped */
 };
 
 /* The host of the guest is offline: is it dead? (step_dead.c) Forgotten when it is online, or not the guest's

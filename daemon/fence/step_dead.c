@@ -97,7 +97,7 @@ bool step_dead_listed(struct step *step, const struct step_event *event)
         return false;
     }
     return step->ha.managed && is_worth_waiting(step) && death->listed_ms &&
-           death->listed_ms >= step->course.floor_ms && death->listed_ms >= dead_from_ms(step);
+           death->listed_ms >= step->course.not_before_ms && death->listed_ms >= dead_from_ms(step);
 }
 
 /* ---- a list of hosts ---- */

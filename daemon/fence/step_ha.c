@@ -184,7 +184,8 @@ static bool is_stopping(const struct step *step, const char *state)
 static bool wants_stop(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
-    int64_t since_ms = stop->settled_ms > step->course.floor_ms ? stop->settled_ms : step->course.floor_ms;
+    int64_t since_ms =
+        stop->settled_ms > step->course.not_before_ms ? stop->settled_ms : step->course.not_before_ms;
     const char *state = service_state(step, since_ms);
     if (!state || step->seen.off || step->asks[ASK_POWER].busy || !may_ask(step, effects, state, now_ms))
         return false;
@@ -198,7 +199,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         return true;
     if (step->place.offline) /* nobody can say since when it runs */
         return false;
-    if (!step_ran_before(step, step->course.floor_ms)) {
+    if (!step_ran_before(step, step->course.not_before_ms)) {
         step_abandon(step, effects);
         return false;
     }
@@ -240,7 +241,7 @@ void step_ha_off_decide(struct step *step, struct step_effects *effects, int64_t
  */
 static bool wants_start(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.floor_ms;
+    int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.not_before_ms;
     const struct call *start = calls_last(&step->calls, STEP_SEND_START);
     if (start->settled_ms > since_ms)
         since_ms = start->settled_ms;

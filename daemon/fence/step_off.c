@@ -39,7 +39,7 @@ struct proof_facts step_off_facts(const struct step *step, const struct proof_ho
     const struct step_params *params = &step->params;
     const struct call *stop = calls_last(&step->calls, STEP_SEND_STOP);
     struct proof_facts facts = {
-        .request_ms = step->course.floor_ms,
+        .request_ms = step->course.not_before_ms,
         .read = step->read.known,
         .asked_ms = step->read.asked_ms,
         .received_ms = step->read.received_ms,
@@ -262,7 +262,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
 
 bool step_is_late(const struct step *step, int64_t now_ms)
 {
-    return step->course.no_asker || now_ms - step->course.floor_ms >= STEP_LATE_MS;
+    return step->course.no_asker || now_ms - step->course.not_before_ms >= STEP_LATE_MS;
 }
 
 /* It has certainly run since before that moment, and a moment ago. The host counts whole seconds, cut. */
@@ -280,7 +280,7 @@ bool step_is_news(const struct step *step, int64_t now_ms)
 
 static bool fresh_status(const struct step *step)
 {
-    return step->read.known && step->read.asked_ms >= step->course.floor_ms &&
+    return step->read.known && step->read.asked_ms >= step->course.not_before_ms &&
            step->read.asked_ms >= calls_last(&step->calls, STEP_SEND_STOP)->settled_ms;
 }
 
@@ -328,7 +328,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
         return true;
     if (!step_is_news(step, now_ms))
         return false;
-    if (!step_ran_before(step, step->course.floor_ms)) {
+    if (!step_ran_before(step, step->course.not_before_ms)) {
         step_abandon(step, effects);
         return false;
     }
@@ -339,7 +339,7 @@ static bool wants_stop(struct step *step, struct step_effects *effects, int64_t 
 static bool wants_task(const struct step *step)
 {
     return calls_last(&step->calls, STEP_SEND_STOP)->state == CALL_TASK && step->read.known &&
-           step->read.asked_ms >= step->course.floor_ms &&
+           step->read.asked_ms >= step->course.not_before_ms &&
            (step->read.status.running || !step->seen.running || shows_life(step));
 }
 
@@ -484,7 +484,7 @@ static void fall_back(struct step *step, struct step_effects *effects)
 
 void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    bool fresh = step->read.known && step->read.asked_ms >= step->course.floor_ms;
+    bool fresh = step->read.known && step->read.asked_ms >= step->course.not_before_ms;
     const struct call *reset = calls_last(&step->calls, STEP_SEND_RESET);
     if (step->ha.managed || (fresh && !step->read.status.running) || is_container(step)) {
         /* a guest that does not run is started instead, once it is proven off; the HA manager knows no reset
@@ -513,7 +513,7 @@ void step_cycle_decide(struct step *step, struct step_effects *effects, int64_t 
     step_read_hosts(step, effects, now_ms);
     if (reset->state == CALL_NONE && fresh && step->course.may_send && !step->asks[ASK_POWER].busy) {
         bool late = step_is_late(step, now_ms);
-        if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->course.floor_ms)) {
+        if (late && step_is_news(step, now_ms) && !step_ran_before(step, step->course.not_before_ms)) {
             step_abandon(step, effects);
             return;
         }

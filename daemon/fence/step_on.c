@@ -37,7 +37,7 @@ bool step_is_held_back(struct step *step, struct step_effects *effects, int64_t 
  * the request. */
 static bool fresh_status(const struct step *step)
 {
-    int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.floor_ms;
+    int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.not_before_ms;
     if (calls_last(&step->calls, STEP_SEND_START)->settled_ms > since_ms)
         since_ms = calls_last(&step->calls, STEP_SEND_START)->settled_ms;
     return step->read.known && step->read.asked_ms >= since_ms;
@@ -83,7 +83,7 @@ static bool would_resume(struct step *step, struct step_effects *effects)
 
 void step_on_decide(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
-    int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.floor_ms;
+    int64_t since_ms = step->course.verified_ms ? step->course.verified_ms : step->course.not_before_ms;
     if (step->read.known && step->read.asked_ms >= since_ms && step->read.status.running &&
         (!step->ha.managed || ha_state(step->read.status.ha_state) == PROOF_HA_OTHER)) {
         finish_running(step, effects, now_ms);

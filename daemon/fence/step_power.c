@@ -465,5 +465,5 @@ void step_power_located(struct step *step, int64_t now_ms)
     step->seen.idle_ms = 0;
     /* what lists said is of the other host */
     step->list.asked_ms = 0;
-    step->list.former_starts = step->list.former_vain_starts = 0;
+    step->list.prior_starts = step->list.prior_failed_starts = 0;
 }

@@ -53,10 +53,10 @@ void step_take_tasks(struct step *step, struct step_effects *effects, const stru
     if (!step->asks[ASK_POWER].busy) /* else it may show a task of ours whose UPID we are still to be told */
         step->list.asked_ms = event->result->asked_ms;
     step->list.newer_stops = event->tasks.newer;
-    step->list.vain_stops = event->tasks.newer_failed;
+    step->list.failed_stops = event->tasks.newer_failed;
     bool after = last_upid(step)[0] != '\0';
     step->list.newer_starts = after ? event->starts.newer : event->starts.begun;
-    step->list.vain_starts = after ? event->starts.newer_failed : event->starts.failed;
+    step->list.failed_starts = after ? event->starts.newer_failed : event->starts.failed;
     step->list.newer_running =
         event->tasks.newer_running + (after ? event->starts.newer_running : event->starts.running);
     if (shows_all_ended(step, event))
@@ -141,9 +141,9 @@ void step_yield(struct step *step, struct step_effects *effects)
 
 /* Calls of ours are the only ones of our identity in the list, and one of them did it. One that failed did
  * nothing: somebody else was there before it. */
-static bool is_ours(unsigned newer, unsigned vain, unsigned open)
+static bool is_ours(unsigned newer, unsigned failed, unsigned open)
 {
-    return newer > vain && newer <= open;
+    return newer > failed && newer <= open;
 }
 
 /* What the last read shows is to be explained by a task list that was asked for after it, and in which every
@@ -161,7 +161,7 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
     if (!step->read.known || step->read.status.running || step_lock_hides_the_truth(step->read.status.lock) ||
         !explained(step, effects, now_ms))
         return;
-    if (!is_ours(step->list.newer_stops, step->list.vain_stops, unnamed(step, STEP_SEND_STOP))) {
+    if (!is_ours(step->list.newer_stops, step->list.failed_stops, unnamed(step, STEP_SEND_STOP))) {
         end_watch(step, effects, "off again, and not by a call of ours: it stays off");
         return;
     }
@@ -177,14 +177,14 @@ static void watch_running(struct step *step, struct step_effects *effects, int64
  * by later. */
 static void pass_over_starts(struct step *step)
 {
-    step->list.former_starts = step->list.newer_starts;
-    step->list.former_vain_starts = step->list.vain_starts;
+    step->list.prior_starts = step->list.newer_starts;
+    step->list.prior_failed_starts = step->list.failed_starts;
 }
 
-static void remember_former_starts(struct step *step, struct step_effects *effects, int64_t now_ms)
+static void remember_prior_starts(struct step *step, struct step_effects *effects, int64_t now_ms)
 {
     if (step->list.asked_ms < step->course.verified_ms ||
-        step->read.received_ms - step->list.received_ms > STEP_FORMER_STARTS_MS) {
+        step->read.received_ms - step->list.received_ms > STEP_PRIOR_STARTS_MS) {
         (void)step_ask(step, effects, ASK_TASKS, now_ms);
     } else if (!step->list.newer_running && step->read.asked_ms > step->list.received_ms) {
         pass_over_starts(step);
@@ -193,13 +193,13 @@ static void remember_former_starts(struct step *step, struct step_effects *effec
 
 static bool started_by_us(const struct step *step)
 {
-    if (step->list.newer_starts < step->list.former_starts ||
-        step->list.vain_starts < step->list.former_vain_starts)
+    if (step->list.newer_starts < step->list.prior_starts ||
+        step->list.failed_starts < step->list.prior_failed_starts)
         return false; /* the list has forgotten some: nobody knows */
-    unsigned newer = step->list.newer_starts - step->list.former_vain_starts;
-    unsigned vain = step->list.vain_starts - step->list.former_vain_starts;
-    return is_ours(newer, vain, unnamed(step, STEP_SEND_START)) &&
-           step->list.newer_starts - step->list.former_starts > vain;
+    unsigned newer = step->list.newer_starts - step->list.prior_failed_starts;
+    unsigned failed = step->list.failed_starts - step->list.prior_failed_starts;
+    return is_ours(newer, failed, unnamed(step, STEP_SEND_START)) &&
+           step->list.newer_starts - step->list.prior_starts > failed;
 }
 
 /* What runs is what a start of ours brought. A stop for it that is sent again must still find that one: by
@@ -234,7 +234,7 @@ static void watch_off(struct step *step, struct step_effects *effects, int64_t n
         if (step->course.repaired_ms)
             end_watch(step, effects, "stopped again");
         else
-            remember_former_starts(step, effects, now_ms);
+            remember_prior_starts(step, effects, now_ms);
         return;
     }
     if (step->course.repaired_ms && step->read.asked_ms < stop->settled_ms)

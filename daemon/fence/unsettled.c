@@ -301,23 +301,23 @@ bool unsettled_assume(struct unsettled *unsettled, struct json_object *document,
 
 /* ---- by guest ---- */
 
-static struct unsettled *find(struct unsettled *legacies, int vmid)
+static struct unsettled *find(struct unsettled *list, int vmid)
 {
     struct unsettled *unsettled = NULL;
-    HASH_FIND_INT(legacies, &vmid, unsettled);
+    HASH_FIND_INT(list, &vmid, unsettled);
     return unsettled;
 }
 
-const struct unsettled *legacies_find(struct unsettled *const *legacies, int vmid)
+const struct unsettled *unsettled_find(struct unsettled *const *list, int vmid)
 {
-    return find(*legacies, vmid);
+    return find(*list, vmid);
 }
 
-void legacies_put(struct unsettled **legacies, int vmid, const struct unsettled *unsettled)
+void unsettled_put(struct unsettled **list, int vmid, const struct unsettled *unsettled)
 {
-    struct unsettled *kept = find(*legacies, vmid);
+    struct unsettled *kept = find(*list, vmid);
     if (kept) {
-        HASH_DEL(*legacies, kept);
+        HASH_DEL(*list, kept);
         free(kept);
     }
     kept = unsettled ? malloc(sizeof(*kept)) : NULL;
@@ -325,15 +325,15 @@ void legacies_put(struct unsettled **legacies, int vmid, const struct unsettled 
         return; /* then the next operation knows nothing of this one */
     *kept = *unsettled;
     kept->vmid = vmid;
-    HASH_ADD_INT(*legacies, vmid, kept);
+    HASH_ADD_INT(*list, vmid, kept);
     if (!kept->hh.tbl)
         free(kept);
 }
 
-bool legacies_see(struct unsettled *const *legacies, enum pve_guest_type type,
-                  const struct pve_status *status, int64_t asked_ms)
+bool unsettled_see(struct unsettled *const *list, enum pve_guest_type type, const struct pve_status *status,
+                   int64_t asked_ms)
 {
-    struct unsettled *unsettled = find(*legacies, status->vmid);
+    struct unsettled *unsettled = find(*list, status->vmid);
     int64_t since_ms = unsettled_killing_since(unsettled);
     if (!since_ms || asked_ms <= since_ms)
         return false;
@@ -348,9 +348,9 @@ bool legacies_see(struct unsettled *const *legacies, enum pve_guest_type type,
 }
 
 /* Nobody knows how long a guest that runs will take to stop. */
-bool unsettled_in_doubt(const struct unsettled_doubts *doubts, int vmid)
+bool unsettled_kill_doubt(const struct unsettled_kill_doubts *doubts, int vmid)
 {
-    const struct unsettled *unsettled = doubts->legacies ? find(*doubts->legacies, vmid) : NULL;
+    const struct unsettled *unsettled = doubts->list ? find(*doubts->list, vmid) : NULL;
     int64_t since_ms = unsettled_killing_since(unsettled);
     if (!since_ms || unsettled->reading == UNSETTLED_READ_HA_CALM)
         return false;
@@ -358,11 +358,11 @@ bool unsettled_in_doubt(const struct unsettled_doubts *doubts, int vmid)
            proof_may_have_killed(since_ms, doubts->now_ms, doubts->stop_timeout_ms);
 }
 
-void legacies_free(struct unsettled **legacies)
+void unsettled_free(struct unsettled **list)
 {
     struct unsettled *unsettled, *next;
-    HASH_ITER (hh, *legacies, unsettled, next) {
-        HASH_DEL(*legacies, unsettled);
+    HASH_ITER (hh, *list, unsettled, next) {
+        HASH_DEL(*list, unsettled);
         free(unsettled);
     }
 }

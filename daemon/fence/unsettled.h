@@ -51,19 +51,19 @@ bool unsettled_assume(struct unsettled *unsettled, struct json_object *document,
                       int64_t now_ms);
 
 /* By VMID: a head pointer that begins as NULL. */
-const struct unsettled *legacies_find(struct unsettled *const *legacies, int vmid); /* borrowed, NULL: none */
+const struct unsettled *unsettled_find(struct unsettled *const *list, int vmid); /* borrowed, NULL: none */
 /* Put in the place of what the guest had; NULL: it has none any more. Without memory nothing is kept. */
-void legacies_put(struct unsettled **legacies, int vmid, const struct unsettled *unsettled);
-void legacies_free(struct unsettled **legacies);
+void unsettled_put(struct unsettled **list, int vmid, const struct unsettled *unsettled);
+void unsettled_free(struct unsettled **list);
 /* A guest's status was read outside of its operations, asked for at `asked_ms`. True: it ends the doubt that
  * an earlier one left, by the rules of the state machine, and the unsettled does not have it any more. */
-bool legacies_see(struct unsettled *const *legacies, enum pve_guest_type type,
-                  const struct pve_status *status, int64_t asked_ms);
+bool unsettled_see(struct unsettled *const *list, enum pve_guest_type type, const struct pve_status *status,
+                   int64_t asked_ms);
 
 /* All doubts as they stand, for a verdict. Borrowed; all zero: there are none. */
-struct unsettled_doubts {
-    struct unsettled *const *legacies;
+struct unsettled_kill_doubts {
+    struct unsettled *const *list;
     int64_t now_ms, stop_timeout_ms;
 };
 /* A fence of this guest would end as unproven (point 7), unless it is found started since. */
-bool unsettled_in_doubt(const struct unsettled_doubts *doubts, int vmid);
+bool unsettled_kill_doubt(const struct unsettled_kill_doubts *doubts, int vmid);

@@ -15,7 +15,8 @@ static bool is(const char *one, const char *other)
 
 static bool point_1(const struct step *step)
 {
-    return step->read.known && step->read.asked_ms >= step->course.floor_ms && !step->read.status.running;
+    return step->read.known && step->read.asked_ms >= step->course.not_before_ms &&
+           !step->read.status.running;
 }
 
 static bool point_2(const struct step *step)
@@ -122,7 +123,7 @@ static bool died_with_host(const struct step *step, const struct step_event *eve
     int64_t since_ms = step->ha.managed ? host->left_ms : host->fenced_ms;
     const char *lock = step->death.lock;
     return event->word.trusted && host->state == DEAD_HOSTS_FENCED && step->death.listed_ms != 0 &&
-           step->death.listed_ms >= step->course.floor_ms && step->death.listed_ms >= since_ms &&
+           step->death.listed_ms >= step->course.not_before_ms && step->death.listed_ms >= since_ms &&
            !is(lock, "migrate") && !is(lock, "suspended") && !is(lock, "suspending") &&
            !is(lock, "rollback") && event->result->asked_ms >= step->death.listed_received_ms &&
            event->result->outcome == API_OK && event->decoded && event->node &&

@@ -27,10 +27,10 @@ void prove(void)
     bool reset = effects.send == STEP_SEND_RESET;
     CLAIM(reset || effects.send == STEP_SEND_NONE, "nothing but a reset is sent");
     CLAIM(!reset || !is_late(&before, now_ms) ||
-              has_run_since_before(&before, before.course.floor_ms, now_ms),
+              has_run_since_before(&before, before.course.not_before_ms, now_ms),
           "P4: a late one only to a guest that has run since before the newest request, by news");
     CLAIM(!reset || (before.read.known && before.read.status.running &&
-                     before.read.asked_ms >= before.course.floor_ms),
+                     before.read.asked_ms >= before.course.not_before_ms),
           "rule 10: only to a guest that was read running since the request");
     CLAIM(!reset || resets.last.state == CALL_NONE, "rule 7: it is never sent twice");
     CLAIM(!reset || before.course.may_send, "P5: nothing before the intent is recorded, or was waited for");
@@ -38,7 +38,7 @@ void prove(void)
     CLAIM(!reset || is(effects.send_to, before.place.node), "P2: it goes to the guest's host");
     CLAIM(!effects.verified ||
               (resets.last.state == CALL_OK && before.read.known && before.read.status.running &&
-               before.read.asked_ms >= before.course.floor_ms &&
+               before.read.asked_ms >= before.course.not_before_ms &&
                before.read.asked_ms >= resets.last.settled_ms && !before.read.status.lock[0]),
           "rule 10: done where its task ended OK, and the guest was read running since, and not locked");
     CLAIM(step_is_valid(&step), "the state stays valid");

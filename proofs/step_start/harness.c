@@ -95,7 +95,7 @@ void prove(void)
           "where one may have come late, the guest is watched");
     CLAIM(!effects.verified || before.course.verified_ms == 0, "what was answered is not answered again");
     CLAIM(!effects.verified || (before.read.known && before.read.status.running &&
-                                before.read.asked_ms >= before.course.floor_ms),
+                                before.read.asked_ms >= before.course.not_before_ms),
           "on is answered by a read since the request that shows it running");
     REACHED(start && before.ha.managed);
     REACHED(start && !before.ha.managed && before.course.verified_ms);

@@ -109,20 +109,20 @@ static void claim_list(const struct step *before, const struct step *step, const
           "rule 6: it is as new as it was asked for, unless a call was under way whose task it may show");
     CLAIM(list->received_ms == (read ? event->now_ms : was->received_ms), "and came now");
     CLAIM(list->newer_stops == (read ? event->tasks.newer : was->newer_stops) &&
-              list->vain_stops == (read ? event->tasks.newer_failed : was->vain_stops),
+              list->failed_stops == (read ? event->tasks.newer_failed : was->failed_stops),
           "rule 6: stops that are newer than our last task are as many as it shows");
     CLAIM(list->newer_starts == (!read      ? was->newer_starts
                                  : compared ? starts->newer
                                             : starts->begun) &&
-              list->vain_starts == (!read      ? was->vain_starts
-                                    : compared ? starts->newer_failed
-                                               : starts->failed),
+              list->failed_starts == (!read      ? was->failed_starts
+                                      : compared ? starts->newer_failed
+                                                 : starts->failed),
           "rule 6: and so are starts");
     CLAIM(!read ? !list->newer_running == !was->newer_running
                 : list->newer_running == (event->tasks.newer_running != 0 ||
                                           (compared ? starts->newer_running : starts->running) != 0),
           "rule 6: one of them runs where it shows one that does");
-    CLAIM(list->former_starts == was->former_starts && list->former_vain_starts == was->former_vain_starts &&
+    CLAIM(list->prior_starts == was->prior_starts && list->prior_failed_starts == was->prior_failed_starts &&
               !list->wanted == !was->wanted,
           "what was passed over before stays so");
 }

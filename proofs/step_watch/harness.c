@@ -28,7 +28,7 @@ void prove(void)
     CLAIM(!stop || again || before.list.asked_ms >= before.read.received_ms,
           "a first one only by a list of tasks from after the read that shows it running");
     CLAIM(!stop || again || !before.list.newer_running, "in which every task has ended");
-    CLAIM(!stop || again || before.list.newer_starts > before.list.former_starts,
+    CLAIM(!stop || again || before.list.newer_starts > before.list.prior_starts,
           "and a start has come since it read stopped");
     CLAIM(!stop || again ||
               before.read.status.uptime_s * SECOND >

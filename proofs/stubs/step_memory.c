@@ -142,13 +142,14 @@ static void claim_rest(const struct step *before, const struct step *step, const
 {
     CLAIM(effects->send == STEP_SEND_NONE, "what has come sends nothing by itself");
     CLAIM(!effects->verified, "P1: only a list of hosts makes off be answered");
-    CLAIM(step->course.floor_ms >= before->course.floor_ms, "point 1: a request does not get older");
-    CLAIM(event->kind != STEP_EVENT_JOINED || step->course.floor_ms >= event->asked_ms,
+    CLAIM(step->course.not_before_ms >= before->course.not_before_ms,
+          "point 1: a request does not get older");
+    CLAIM(event->kind != STEP_EVENT_JOINED || step->course.not_before_ms >= event->asked_ms,
           "point 1: reads count from the newest request on");
     CLAIM(event->kind != STEP_EVENT_JOINED || !before->asks[ASK_STATUS].busy ||
-              step->course.floor_ms > event->asked_ms,
+              step->course.not_before_ms > event->asked_ms,
           "point 1: a read that was under way then does not count");
-    CLAIM(event->kind == STEP_EVENT_JOINED || step->course.floor_ms == before->course.floor_ms,
+    CLAIM(event->kind == STEP_EVENT_JOINED || step->course.not_before_ms == before->course.not_before_ms,
           "P4: nothing but a request makes one newer");
     CLAIM(before->ha.managed == step->ha.managed
               ? before->ha.taken_ms != 0 || step->ha.taken_ms == 0 || was_answered(event, STEP_EVENT_TASK) ||

@@ -8,7 +8,7 @@
 static inline void claim_course_stays(const struct step *before, const struct step *step)
 {
     const struct step_course *was = &before->course, *course = &step->course;
-    CLAIM(course->floor_ms == was->floor_ms && course->verified_ms == was->verified_ms &&
+    CLAIM(course->not_before_ms == was->not_before_ms && course->verified_ms == was->verified_ms &&
               course->may_send == was->may_send && course->no_asker == was->no_asker &&
               course->repaired_ms == was->repaired_ms && course->watch_until_ms == was->watch_until_ms,
           "P4, P5: requests and what was sent stay as old");

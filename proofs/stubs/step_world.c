@@ -45,7 +45,7 @@ void any_step(struct step *step)
     NEAR(any.params.stop_timeout_ms);
     NEAR(any.params.newest_ms);
     NEAR(any.params.begun_ms);
-    NEAR(any.course.floor_ms);
+    NEAR(any.course.not_before_ms);
     NEAR(any.course.verified_ms);
     NEAR(any.course.watch_until_ms);
     NEAR(any.course.repaired_ms);

@@ -16,14 +16,14 @@ void prove_stop(bool of_ha, wants_stop_fn *wants)
     const struct own_calls stops = own_calls(&before, STEP_SEND_STOP);
 
     bool stop = wants(&step, &effects, now_ms), late = is_late(&before, now_ms);
-    CLAIM(!stop || !late || has_run_since_before(&before, before.course.floor_ms, now_ms),
+    CLAIM(!stop || !late || has_run_since_before(&before, before.course.not_before_ms, now_ms),
           "P4: a late one only to a guest that has run since before the newest request, by news");
     CLAIM(!stop || !before.asks[ASK_POWER].busy, "P6: nothing while another power call is being sent");
     CLAIM(!stop || stops.count < STEP_CALLS_MAX, "P7: no more than so many");
     CLAIM(!stop || stops.last.state != CALL_TASK, "rule 7: no stop while the task of the last one runs");
     CLAIM(!stop || stops.last.state == CALL_NONE || of_ha ||
               (before.read.known && before.read.asked_ms >= stops.last.settled_ms &&
-               before.read.asked_ms >= before.course.floor_ms),
+               before.read.asked_ms >= before.course.not_before_ms),
           "rule 7: it is sent again only after a read since the last one was settled");
     CLAIM(!stop || stops.last.state == CALL_NONE || now_ms >= before.asks[ASK_POWER].next_ms,
           "rule 7: and not before the pause is over");

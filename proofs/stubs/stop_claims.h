@@ -32,7 +32,7 @@ static inline struct own_calls own_calls(const struct step *step, enum step_powe
 /* Nobody waits, or the newest request is 30 s old (P4). */
 static inline bool is_late(const struct step *step, int64_t now_ms)
 {
-    return step->course.no_asker || now_ms - step->course.floor_ms >= 30 * SECOND;
+    return step->course.no_asker || now_ms - step->course.not_before_ms >= 30 * SECOND;
 }
 
 /* By a read of at most 50 ms ago the guest runs, and did so before that moment: the host counts whole

@@ -97,7 +97,7 @@ void history_write_open(struct history *history, const struct operation *operati
     (void)unsettled;
 }
 
-struct unsettled *history_take_legacies(struct history *history)
+struct unsettled *history_take_unsettled(struct history *history)
 {
     (void)history;
     return NULL;

@@ -326,10 +326,10 @@ void history_write_open(struct history *history, const struct operation *operati
     json_object_object_add(rooms.left, vmid, document);
 }
 
-struct unsettled *history_take_legacies(struct history *history)
+struct unsettled *history_take_unsettled(struct history *history)
 {
     (void)history;
-    struct unsettled *legacies = NULL;
+    struct unsettled *list = NULL;
     if (!rooms.left)
         return NULL;
     json_object_object_foreach(rooms.left, vmid, document)
@@ -337,9 +337,9 @@ struct unsettled *history_take_legacies(struct history *history)
         struct unsettled unsettled;
         (void)vmid;
         if (unsettled_read(&unsettled, document, clock_realtime_ms() - clock_now_ms(), clock_now_ms()))
-            legacies_put(&legacies, unsettled.vmid, &unsettled);
+            unsettled_put(&list, unsettled.vmid, &unsettled);
     }
-    return legacies;
+    return list;
 }
 
 size_t history_count(const struct history *history)

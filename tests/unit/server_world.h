@@ -189,10 +189,10 @@ unsigned engine_running(const struct engine *engine)
     return rooms.asker ? 1 : 0;
 }
 
-struct unsettled_doubts engine_doubts(const struct engine *engine)
+struct unsettled_kill_doubts engine_kill_doubts(const struct engine *engine)
 {
     (void)engine;
-    return (struct unsettled_doubts){.legacies = NULL};
+    return (struct unsettled_kill_doubts){.list = NULL};
 }
 
 const struct engine_counters *engine_counters(const struct engine *engine)

@@ -415,8 +415,8 @@ static void leave_in_doubt(void)
 
 static bool is_in_doubt(void)
 {
-    const struct unsettled_doubts doubts = engine_doubts(stage.engine);
-    return unsettled_in_doubt(&doubts, 101);
+    const struct unsettled_kill_doubts doubts = engine_kill_doubts(stage.engine);
+    return unsettled_kill_doubt(&doubts, 101);
 }
 
 static void is_seen(bool running, int64_t started_ms)

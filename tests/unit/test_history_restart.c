@@ -103,7 +103,7 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     history_free(history, WAIT_MS);
 
     history = open_history(fixture);
-    found = history_take_legacies(history);
+    found = history_take_unsettled(history);
     assert_non_null(found);
     assert_int_equal(found->vmid, 101);
     assert_int_equal(found->calls.since_realtime_ms, 4711);
@@ -115,8 +115,8 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     assert_int_equal(found->calls.list[1].state, CALL_TASK);
     assert_string_equal(found->calls.list[1].upid, start->upid);
     assert_in_range(unsettled_killing_since(found), now_ms - 600, now_ms - 400);
-    legacies_free(&found);
-    assert_null(history_take_legacies(history)); /* they are the caller's */
+    unsettled_free(&found);
+    assert_null(history_take_unsettled(history)); /* they are the caller's */
     operation = (struct operation *)(uintptr_t)history_get(history, 0);
     left = (struct unsettled){.vmid = 101, .until_ms = 1};
     *calls_add(&left.calls, STEP_SEND_RESET, "pve1", 0) =
@@ -125,7 +125,7 @@ static void test_open_calls_are_taken_up_until_they_are_too_old(void **state)
     history_free(history, WAIT_MS);
 
     history = open_history(fixture); /* the last one counts, and it is over */
-    assert_null(history_take_legacies(history));
+    assert_null(history_take_unsettled(history));
     history_free(history, WAIT_MS);
 }
 
@@ -141,14 +141,14 @@ static void test_what_no_operation_has_changed_counts_as_well(void **state)
     history_write_open(history, operation, &left);
     history_free(history, WAIT_MS);
     history = open_history(fixture);
-    found = history_take_legacies(history);
+    found = history_take_unsettled(history);
     assert_non_null(found);
-    legacies_free(&found);
+    unsettled_free(&found);
     left.calls.count = 0; /* a visit has found the guest started anew */
     history_write_open(history, NULL, &left);
     history_free(history, WAIT_MS);
     history = open_history(fixture);
-    assert_null(history_take_legacies(history));
+    assert_null(history_take_unsettled(history));
     assert_int_equal(history_unreadable(history), 0);
     history_free(history, WAIT_MS);
 }
@@ -169,7 +169,7 @@ static void test_the_last_of_both_files_counts(void **state)
     history_write_open(history, operation, NULL);
     history_free(history, WAIT_MS);
     history = open_history(fixture);
-    assert_null(history_take_legacies(history));
+    assert_null(history_take_unsettled(history));
     history_free(history, WAIT_MS);
 }
 
@@ -189,7 +189,7 @@ static void test_the_last_of_one_file_counts_whatever_the_clock_said(void **stat
     assert_true(fputs(closed, file) >= 0);
     assert_int_equal(fclose(file), 0);
     history = open_history(fixture);
-    assert_null(history_take_legacies(history));
+    assert_null(history_take_unsettled(history));
     assert_int_equal(history_unreadable(history), 0);
     history_free(history, WAIT_MS);
 }
@@ -221,22 +221,22 @@ static void test_a_newer_versions_doubt_is_assumed_and_its_lines_stay(void **sta
     for (unsigned restart = 0; restart < 2; restart++) {
         history = open_history(fixture);
         assert_int_equal(history_unreadable(history), 3);
-        found = history_take_legacies(history);
-        assert_int_not_equal(unsettled_killing_since(legacies_find(&found, 101)), 0);
-        assert_true(proof_may_have_killed(unsettled_killing_since(legacies_find(&found, 101)), clock_now_ms(),
-                                          60000));
-        assert_int_not_equal(unsettled_killing_since(legacies_find(&found, 103)),
-                             0);                 /* a word of a later one */
-        assert_null(legacies_find(&found, 102)); /* nothing is open */
-        legacies_free(&found);
+        found = history_take_unsettled(history);
+        assert_int_not_equal(unsettled_killing_since(unsettled_find(&found, 101)), 0);
+        assert_true(proof_may_have_killed(unsettled_killing_since(unsettled_find(&found, 101)),
+                                          clock_now_ms(), 60000));
+        assert_int_not_equal(unsettled_killing_since(unsettled_find(&found, 103)),
+                             0);                  /* a word of a later one */
+        assert_null(unsettled_find(&found, 102)); /* nothing is open */
+        unsettled_free(&found);
         history_free(history, WAIT_MS);
     }
     append(fixture,
            "{\"v\":1,\"kind\":\"open\",\"ms\":2000,\"vmid\":101}"); /* of the two the later line counts */
     history = open_history(fixture);
-    found = history_take_legacies(history);
-    assert_null(legacies_find(&found, 101));
-    legacies_free(&found);
+    found = history_take_unsettled(history);
+    assert_null(unsettled_find(&found, 101));
+    unsettled_free(&found);
     history_free(history, WAIT_MS);
 }
 

@@ -450,21 +450,21 @@ static void test_a_container_has_its_hosts_firmware_and_is_never_the_wrong_one(v
 static void test_a_guest_that_a_fence_has_left_in_doubt_is_blocked(void **state)
 {
     struct room *room = *state;
-    struct unsettled *legacies = NULL;
+    struct unsettled *list = NULL;
 
     room->facts.doubts =
-        (struct unsettled_doubts){.legacies = &legacies, .now_ms = 20000, .stop_timeout_ms = 3000};
+        (struct unsettled_kill_doubts){.list = &list, .now_ms = 20000, .stop_timeout_ms = 3000};
     assert_int_equal(reasons_in(room), 0);
-    legacies_put(&legacies, 102, &(struct unsettled){.calls = DOUBT(1000, 1000)}); /* another one */
+    unsettled_put(&list, 102, &(struct unsettled){.calls = DOUBT(1000, 1000)}); /* another one */
     assert_int_equal(reasons_in(room), 0);
-    legacies_put(&legacies, inventory_get(room->inventory, 0)->vmid,
-                 &(struct unsettled){.calls = DOUBT(1000, 1000)});
+    unsettled_put(&list, inventory_get(room->inventory, 0)->vmid,
+                  &(struct unsettled){.calls = DOUBT(1000, 1000)});
     assert_int_equal(reasons_in(room), BIT(REASON_UNPROVEN));
     assert_int_equal(readiness_verdict(reasons_in(room)), VERDICT_BLOCKED);
     assert_string_equal(reason_name(REASON_UNPROVEN), error_code_name(ERROR_UNPROVEN));
     room->facts.doubts.now_ms = 14000; /* the stop had no time to kill */
     assert_int_equal(reasons_in(room), 0);
-    legacies_free(&legacies);
+    unsettled_free(&list);
 }
 
 static void test_after_the_alarm_every_guest_is_degraded(void **state)

@@ -154,13 +154,12 @@ static bool leave(struct unsettled *left)
 
 static bool is_in_doubt(struct unsettled *left)
 {
-    struct unsettled *legacies = NULL;
-    legacies_put(&legacies, VMID, left);
-    bool in_doubt = unsettled_in_doubt(&(struct unsettled_doubts){.legacies = &legacies,
-                                                                  .now_ms = now_ms + LONG_MS,
-                                                                  .stop_timeout_ms = 3000},
-                                       VMID);
-    legacies_free(&legacies);
+    struct unsettled *list = NULL;
+    unsettled_put(&list, VMID, left);
+    bool in_doubt = unsettled_kill_doubt(
+        &(struct unsettled_kill_doubts){.list = &list, .now_ms = now_ms + LONG_MS, .stop_timeout_ms = 3000},
+        VMID);
+    unsettled_free(&list);
     return in_doubt;
 }
 

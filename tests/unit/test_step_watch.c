@@ -400,7 +400,7 @@ static struct call *start_of_before(void)
 }
 
 /* The list of tasks that is read for it has so many starts. */
-static void off_with_an_open_start_and(unsigned former_starts)
+static void off_with_an_open_start_and(unsigned prior_starts)
 {
     struct step_params wanted = params(FENCE_OFF);
     begin_with(wanted);
@@ -416,7 +416,7 @@ static void off_with_an_open_start_and(unsigned former_starts)
     assert_true(verified); /* the asker need not wait */
     assert_going_on();
     assert_int_equal(step.phase, STEP_WATCHING);
-    newer_tasks_are(1, 0, former_starts);
+    newer_tasks_are(1, 0, prior_starts);
 }
 
 static void off_with_an_open_start(void)
@@ -502,9 +502,9 @@ static void test_a_former_start_that_failed_is_not_the_open_one(void **state) /*
 {
     (void)state;
     off_with_an_open_start_and(0);
-    step.list.newer_starts = step.list.vain_starts = 1; /* as that list had it */
+    step.list.newer_starts = step.list.failed_starts = 1; /* as that list had it */
     watch_until(3000, false);
-    assert_int_equal(step.list.former_vain_starts, 1);
+    assert_int_equal(step.list.prior_failed_starts, 1);
     watch_until(4500, true);
     struct api_result result = result_of(SCRIPT_TASKS);
     handle(&(struct step_event){.kind = STEP_EVENT_TASKS,
@@ -523,7 +523,7 @@ static void test_which_starts_have_come_is_looked_at_again_in_the_watch(void **s
     (void)state;
     off_with_an_open_start();
     watch_until(20000, false);
-    assert_true(step.asks[ASK_TASKS].busy && now_ms - T0 > STEP_FORMER_STARTS_MS);
+    assert_true(step.asks[ASK_TASKS].busy && now_ms - T0 > STEP_PRIOR_STARTS_MS);
     newer_tasks_are(1, 0, 1);
     watch_until(now_ms - T0 + 3000, false);
     watch_until(now_ms - T0 + 4000, true);

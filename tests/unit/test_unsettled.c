@@ -165,38 +165,38 @@ static void test_what_a_former_version_has_left_is_taken_up(void **state)
 /* A guest whose last stop may have killed it unseen, from 60 s to 10 s ago. */
 static struct unsettled *one_in_doubt(void)
 {
-    struct unsettled *legacies = NULL;
+    struct unsettled *list = NULL;
     const struct unsettled doubt = {.calls = DOUBT(NOW_MS - 60000, NOW_MS - 10000)};
-    legacies_put(&legacies, 101, &doubt);
-    return legacies;
+    unsettled_put(&list, 101, &doubt);
+    return list;
 }
 
-static bool is_in_doubt(struct unsettled *const *legacies, int64_t now_ms)
+static bool is_in_doubt(struct unsettled *const *list, int64_t now_ms)
 {
-    const struct unsettled_doubts doubts = {
-        .legacies = legacies, .now_ms = now_ms, .stop_timeout_ms = KILL_MS - PROOF_KILL_AFTER_MS};
-    assert_false(unsettled_in_doubt(&doubts, 102));
-    return unsettled_in_doubt(&doubts, 101);
+    const struct unsettled_kill_doubts doubts = {
+        .list = list, .now_ms = now_ms, .stop_timeout_ms = KILL_MS - PROOF_KILL_AFTER_MS};
+    assert_false(unsettled_kill_doubt(&doubts, 102));
+    return unsettled_kill_doubt(&doubts, 101);
 }
 
 static void test_a_doubt_counts_from_when_the_stop_may_have_killed(void **state)
 {
     (void)state;
-    struct unsettled *legacies = one_in_doubt();
+    struct unsettled *list = one_in_doubt();
     int64_t kill_ms = NOW_MS - 60000 + KILL_MS;
-    assert_false(is_in_doubt(&legacies, kill_ms));
-    assert_true(is_in_doubt(&legacies, kill_ms + 1));
-    assert_false(unsettled_in_doubt(&(struct unsettled_doubts){0}, 101));
+    assert_false(is_in_doubt(&list, kill_ms));
+    assert_true(is_in_doubt(&list, kill_ms + 1));
+    assert_false(unsettled_kill_doubt(&(struct unsettled_kill_doubts){0}, 101));
     /* one that runs may take any time to stop */
     struct pve_status status = {.vmid = 101, .running = true, .uptime_s = 5000};
-    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
-    assert_true(is_in_doubt(&legacies, kill_ms));
+    assert_false(unsettled_see(&list, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&list, kill_ms));
     status.running = false;
-    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
-    assert_false(is_in_doubt(&legacies, kill_ms));
-    legacies_put(&legacies, 101, &(struct unsettled){.until_ms = NOW_MS + 1000}); /* open calls alone */
-    assert_false(is_in_doubt(&legacies, NOW_MS));
-    legacies_free(&legacies);
+    assert_false(unsettled_see(&list, PVE_QEMU, &status, NOW_MS));
+    assert_false(is_in_doubt(&list, kill_ms));
+    unsettled_put(&list, 101, &(struct unsettled){.until_ms = NOW_MS + 1000}); /* open calls alone */
+    assert_false(is_in_doubt(&list, NOW_MS));
+    unsettled_free(&list);
 }
 
 static void test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence(void **state)
@@ -217,19 +217,19 @@ static void test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct unsettled *legacies = one_in_doubt();
+        struct unsettled *list = one_in_doubt();
         struct pve_status status = cases[i].status;
         status.vmid = 101;
         /* it was asked for before the stop was sent */
-        assert_false(legacies_see(&legacies, cases[i].type, &status, NOW_MS - 60000));
-        assert_int_equal(legacies_find(&legacies, 101)->reading, UNSETTLED_NOT_READ);
-        assert_int_equal(legacies_see(&legacies, cases[i].type, &status, NOW_MS), cases[i].ends);
-        assert_int_not_equal(legacies_find(&legacies, 101)->reading, UNSETTLED_NOT_READ);
-        assert_int_equal(is_in_doubt(&legacies, NOW_MS), !cases[i].ends);
-        assert_int_equal(unsettled_killing_since(legacies_find(&legacies, 101)) == 0, cases[i].ends);
+        assert_false(unsettled_see(&list, cases[i].type, &status, NOW_MS - 60000));
+        assert_int_equal(unsettled_find(&list, 101)->reading, UNSETTLED_NOT_READ);
+        assert_int_equal(unsettled_see(&list, cases[i].type, &status, NOW_MS), cases[i].ends);
+        assert_int_not_equal(unsettled_find(&list, 101)->reading, UNSETTLED_NOT_READ);
+        assert_int_equal(is_in_doubt(&list, NOW_MS), !cases[i].ends);
+        assert_int_equal(unsettled_killing_since(unsettled_find(&list, 101)) == 0, cases[i].ends);
         status.vmid = 102;
-        assert_false(legacies_see(&legacies, cases[i].type, &status, NOW_MS));
-        legacies_free(&legacies);
+        assert_false(unsettled_see(&list, cases[i].type, &status, NOW_MS));
+        unsettled_free(&list);
     }
 }
 
@@ -237,22 +237,22 @@ static void test_a_doubt_ends_for_a_reading_as_it_does_for_a_fence(void **state)
 static void test_a_started_service_is_in_no_doubt_as_long_as_it_runs(void **state)
 {
     (void)state;
-    struct unsettled *legacies = one_in_doubt();
+    struct unsettled *list = one_in_doubt();
     struct pve_status status = {
         .vmid = 101, .running = true, .uptime_s = 5000, .ha_managed = true, .ha_state = "started"};
-    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
-    assert_true(is_in_doubt(&legacies, NOW_MS)); /* that stop was not HA's */
-    legacies->calls.list[0].ha = true;
-    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
-    assert_false(is_in_doubt(&legacies, NOW_MS));
+    assert_false(unsettled_see(&list, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&list, NOW_MS)); /* that stop was not HA's */
+    list->calls.list[0].ha = true;
+    assert_false(unsettled_see(&list, PVE_QEMU, &status, NOW_MS));
+    assert_false(is_in_doubt(&list, NOW_MS));
     snprintf(status.ha_state, sizeof(status.ha_state), "request_stop");
-    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
-    assert_true(is_in_doubt(&legacies, NOW_MS));
+    assert_false(unsettled_see(&list, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&list, NOW_MS));
     snprintf(status.ha_state, sizeof(status.ha_state), "started");
     status.running = false;
-    assert_false(legacies_see(&legacies, PVE_QEMU, &status, NOW_MS));
-    assert_true(is_in_doubt(&legacies, NOW_MS));
-    legacies_free(&legacies);
+    assert_false(unsettled_see(&list, PVE_QEMU, &status, NOW_MS));
+    assert_true(is_in_doubt(&list, NOW_MS));
+    unsettled_free(&list);
 }
 
 /* reboot, on, off: the start's task, which the on did not follow, is the off's to follow. */
@@ -339,13 +339,13 @@ static void test_a_doubt_from_before_the_boot_ends_as_any_other(void **state) /*
     struct pve_status status = {.vmid = 101, .running = true};
     (void)state;
     for (int i = 0; i < 2; i++) {
-        struct unsettled *legacies = NULL, read;
+        struct unsettled *list = NULL, read;
         assert_true(reread(&read, &doubt, now_ms, -ago_ms));
-        legacies_put(&legacies, 101, &read);
+        unsettled_put(&list, 101, &read);
         status.uptime_s =
             (ago_ms + 10000) / 1000 - (i == 0 ? 0 : 2); /* started before, after it can have begun */
-        assert_int_equal(legacies_see(&legacies, PVE_QEMU, &status, now_ms), i == 1);
-        legacies_free(&legacies);
+        assert_int_equal(unsettled_see(&list, PVE_QEMU, &status, now_ms), i == 1);
+        unsettled_free(&list);
     }
 }
 

@@ -7,11 +7,11 @@
 
 #include "system/clock.h"
 
-struct unsettled_doubts engine_doubts(const struct engine *engine)
+struct unsettled_kill_doubts engine_kill_doubts(const struct engine *engine)
 {
-    return (struct unsettled_doubts){.legacies = &engine->legacies,
-                                     .now_ms = clock_now_ms(),
-                                     .stop_timeout_ms = engine->settings.stop_timeout_ms};
+    return (struct unsettled_kill_doubts){.list = &engine->unsettled,
+                                          .now_ms = clock_now_ms(),
+                                          .stop_timeout_ms = engine->settings.stop_timeout_ms};
 }
 
 void engine_use_host_watch(struct engine *engine, struct host_watch *watch)
@@ -32,7 +32,7 @@ bool engine_saw_devices(const struct engine *engine, int vmid)
 
 bool engine_wants_status(const struct engine *engine, int vmid)
 {
-    const struct unsettled *unsettled = legacies_find(&engine->legacies, vmid);
+    const struct unsettled *unsettled = unsettled_find(&engine->unsettled, vmid);
     return unsettled_killing_since(unsettled) && unsettled->reading == UNSETTLED_NOT_READ;
 }
 
@@ -41,10 +41,10 @@ void engine_status_seen(struct engine *engine, enum pve_guest_type type, const s
 {
     if (engine_guest_busy(engine, status->vmid)) /* it reads for itself, and knows what it has sent */
         return;
-    if (!legacies_see(&engine->legacies, type, status, asked_ms))
+    if (!unsettled_see(&engine->unsettled, type, status, asked_ms))
         return;
-    const struct unsettled *unsettled = legacies_find(&engine->legacies, status->vmid);
+    const struct unsettled *unsettled = unsettled_find(&engine->unsettled, status->vmid);
     history_write_open(engine->history, NULL, unsettled);
     if (clock_now_ms() >= unsettled->until_ms)
-        legacies_put(&engine->legacies, status->vmid, NULL);
+        unsettled_put(&engine->unsettled, status->vmid, NULL);
 }
