@@ -8,6 +8,7 @@
 #include "fence/dead_hosts_memory.h"
 #include "fence/engine.h"
 #include "fence/evidence.h"
+#include "fence/guest_checks.h"
 #include "fence/history.h"
 #include "fence/host_watch.h"
 #include "fence/readiness_gather.h"
@@ -15,7 +16,6 @@
 #include "fence/rooms.h"
 #include "fence/status_line.h"
 #include "fence/verdict_log.h"
-#include "fence/visits.h"
 #include "options.h"
 #include "proxmox/endpoints.h"
 #include "proxmox/grants.h"
@@ -65,7 +65,7 @@ struct broker {
     struct leads *leads;
     struct dead_hosts_memory *dead_hosts_memory; /* NULL: dead-host = fail at the start */
     struct machine machine;
-    struct visits *visits;
+    struct guest_checks *checks;
     struct verdict_log *verdict_log;
     struct server *server;
     struct event *on_term, *on_int, *on_hup, *on_watchdog, *on_ready_wait, *on_flush, *on_names_wait,
@@ -151,7 +151,7 @@ static void on_round(void *context)
         return;
     if (poller_inventory(broker->rooms.poller))
         evidence_keep(broker->rooms.evidence, poller_inventory(broker->rooms.poller));
-    visits_round_ended(broker->visits);
+    guest_checks_round_ended(broker->checks);
     engine_round_ended(broker->rooms.engine);
     rehearsals_round_ended(broker->rooms.rehearsals);
     server_round_ended(broker->server);
@@ -256,7 +256,8 @@ static void forget_other_identity(struct broker *broker, const struct config *ol
 {
     if (same_word(old->token_id, new->token_id) && same_word(old->user, new->user))
         return;
-    visits_set_interval(broker->visits, 0, new->answer_timeout_ms); /* none under way ends as evidence */
+    guest_checks_set_interval(broker->checks, 0,
+                              new->answer_timeout_ms); /* none under way ends as evidence */
     rehearsals_forget(broker->rooms.rehearsals);
     evidence_forget(broker->rooms.evidence);
 }
@@ -279,8 +280,8 @@ static void apply(struct broker *broker, struct settings *settings)
     totp_free(credentials.totp);
     engine_set_settings(broker->rooms.engine, &engine_settings);
     forget_other_identity(broker, broker->settings->config, settings->config);
-    visits_set_interval(broker->visits, settings->config->visit_interval_ms,
-                        settings->config->answer_timeout_ms);
+    guest_checks_set_interval(broker->checks, settings->config->check_interval_ms,
+                              settings->config->answer_timeout_ms);
     rehearsals_set_config(broker->rooms.rehearsals, settings->config);
     settings_warn_of_restart(broker->settings->config, settings->config);
     struct settings *old = broker->settings;
@@ -430,7 +431,7 @@ static void tear_down(struct broker *broker)
 {
     server_free(broker->server);
     verdict_log_free(broker->verdict_log);
-    visits_free(broker->visits);
+    guest_checks_free(broker->checks);
     rehearsals_free(broker->rooms.rehearsals, RECORDER_WAIT_MS);
     engine_free(broker->rooms.engine);
     host_watch_free(broker->rooms.host_watch);
@@ -520,10 +521,10 @@ static bool make_rooms(struct broker *broker, struct error *error)
         host_watch_new(broker->base, &broker->rooms, broker->dead_hosts_memory, config);
     engine_use_evidence(broker->rooms.engine, broker->rooms.evidence);
     engine_use_host_watch(broker->rooms.engine, broker->rooms.host_watch);
-    broker->visits =
-        visits_new(broker->base, &broker->rooms, config->visit_interval_ms, config->answer_timeout_ms);
+    broker->checks =
+        guest_checks_new(broker->base, &broker->rooms, config->check_interval_ms, config->answer_timeout_ms);
     broker->verdict_log = verdict_log_new(NULL, NULL);
-    if (!broker->rooms.host_watch || !broker->visits || !broker->verdict_log)
+    if (!broker->rooms.host_watch || !broker->checks || !broker->verdict_log)
         return false;
     broker->server = server_new(broker->base, &broker->rooms, &settings->policy);
     return broker->server != NULL;

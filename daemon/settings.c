@@ -18,6 +18,7 @@
 
 #define CA_FILE_MAX (1024 * 1024)
 #define HACLUSTER   "hacluster" /* Pacemaker's user */
+#define RENAMED     "%s is called %s now; its former name is still taken"
 
 /* At least one certificate, and none that cannot be read: curl would take such a file for an empty one. */
 static bool is_pem(const char *text, size_t length)
@@ -245,6 +246,11 @@ static void log_note(void *context, size_t line, const char *text)
 
 void settings_warn(const struct settings *settings)
 {
+    for (size_t i = 0; i < settings->config->renamed_count; i++) {
+        const struct config_renamed *key = &settings->config->renamed[i];
+        log_say(KIND_KEY_RENAMED, NULL, "%s:%zu: " RENAMED, settings->config->path, key->line, key->former,
+                key->name);
+    }
     if (settings->group_missing)
         log_say(KIND_GROUP_MISSING, NULL,
                 "group %s does not exist on this machine: only root and hacluster may ask",
@@ -381,6 +387,10 @@ int settings_check(const char *config_path)
            settings->config->token_id ? settings->config->token_id : settings->config->user);
     check_password(settings);
     warn_of_two_names(settings->config);
+    for (size_t i = 0; i < settings->config->renamed_count; i++) {
+        const struct config_renamed *key = &settings->config->renamed[i];
+        printf("warning: line %zu: " RENAMED "\n", key->line, key->former, key->name);
+    }
     access_lint(&settings->policy, settings->config, print_note, NULL);
     return 0;
 }

@@ -5,8 +5,8 @@
  */
 #include "admin/doctor_private.h"
 
+#include "fence/guest_checks.h"
 #include "fence/readiness_gather.h"
-#include "fence/visits.h"
 #include "policy/access.h"
 #include "proxmox/poller.h"
 #include "proxmox/transport.h"
@@ -52,7 +52,7 @@ struct doctor {
     struct leads *leads;
     struct poller *poller;
     struct evidence *evidence;
-    struct visits *visits;
+    struct guest_checks *checks;
     struct machine machine;
     struct event *deadline, *look;
 };
@@ -122,7 +122,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 
     (void)fd;
     (void)what;
-    if (all_endpoints_known(doctor->endpoints) && visits_settled(doctor->visits))
+    if (all_endpoints_known(doctor->endpoints) && guest_checks_settled(doctor->checks))
         event_base_loopexit(doctor->base, NULL);
     else
         event_add(doctor->look, &soon);
@@ -132,7 +132,7 @@ static void on_round(void *context)
 {
     struct doctor *doctor = context;
 
-    visits_round_ended(doctor->visits);
+    guest_checks_round_ended(doctor->checks);
     event_active(doctor->look, EV_TIMEOUT, 0);
 }
 
@@ -184,13 +184,14 @@ static bool set_up(struct doctor *doctor, struct error *error)
     if (!doctor->poller || !doctor->evidence)
         return false;
     const struct rooms rooms = rooms_of(doctor);
-    doctor->visits = visits_new(doctor->base, &rooms, config->visit_interval_ms, config->answer_timeout_ms);
-    return doctor->visits != NULL;
+    doctor->checks =
+        guest_checks_new(doctor->base, &rooms, config->check_interval_ms, config->answer_timeout_ms);
+    return doctor->checks != NULL;
 }
 
 static void tear_down(struct doctor *doctor)
 {
-    visits_free(doctor->visits);
+    guest_checks_free(doctor->checks);
     poller_free(doctor->poller);
     evidence_free(doctor->evidence);
     session_free(doctor->session);

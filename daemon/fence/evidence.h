@@ -38,8 +38,8 @@ struct evidence_entry {
 struct evidence_guest {
     int vmid;
     struct evidence_entry entries[EVIDENCE_KIND_COUNT];
-    int64_t tried_ms;         /* the last visit, whatever came of it; 0: never */
-    int64_t remains_since_ms; /* since then each visit has read that it is stopped, and shown that a process
+    int64_t tried_ms;         /* the last check, whatever came of it; 0: never */
+    int64_t remains_since_ms; /* since then each check has read that it is stopped, and shown that a process
                                  of it is still there; 0: the last one did not */
     int64_t devices_ms; /* when it was last read as running, if it showed its network devices then; else 0 */
     /* of the last configuration that could be read (entries[EVIDENCE_CONFIG] tells when) */
@@ -58,7 +58,7 @@ void evidence_free(struct evidence *evidence);
 void evidence_freep(struct evidence **evidence);
 
 /*
- * How often each guest is visited for this kind, at the moment (stretched for many guests as it may be). What
+ * How often each guest is checked for this kind, at the moment (stretched for many guests as it may be). What
  * is older than EVIDENCE_STALE_PERIODS of them is old, and a guest without it is not ready. 0, as at the
  * start: nobody collects this kind, and nobody misses it.
  */
@@ -83,12 +83,12 @@ struct evidence_answer {
     const struct error *error;   /* may be NULL */
     int64_t at_ms, took_ms;
 };
-/* A visit begins. False: no memory, then better none. */
+/* A check begins. False: no memory, then better none. */
 bool evidence_tried(struct evidence *evidence, int vmid, int64_t at_ms);
 bool evidence_status(struct evidence *evidence, int vmid, const struct evidence_answer *answer);
 /* A status was read: it says stopped, and shows what goes with the guest's last process (point 2 of the
  * off-proof), or not. Returns since when all did, `at_ms` if this is the first; 0: it does not, or the guest
- * was not visited. */
+ * was not checked. */
 int64_t evidence_remains(struct evidence *evidence, int vmid, bool remains, int64_t at_ms);
 /* A status was read: it says running, and shows the guest's network devices, or not. */
 void evidence_devices(struct evidence *evidence, int vmid, bool shown, int64_t at_ms);

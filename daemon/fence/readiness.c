@@ -5,9 +5,9 @@
  */
 #include "fence/readiness.h"
 
+#include "fence/guest_checks.h"
 #include "fence/rehearsal_plan.h"
 #include "fence/step.h"
-#include "fence/visits.h"
 
 #include <string.h>
 
@@ -240,7 +240,7 @@ static int64_t rehearsals_take_ms(const struct readiness_facts *facts, int64_t m
 size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms)
 {
     size_t unchecked = 0;
-    int64_t unvisited = 0, unrehearsed = 0;
+    int64_t unread = 0, unrehearsed = 0;
 
     for (size_t i = 0; facts->inventory && i < inventory_count(facts->inventory); i++) {
         const struct guest *guest = inventory_get(facts->inventory, i);
@@ -248,10 +248,10 @@ size_t readiness_unchecked(const struct readiness_facts *facts, int64_t *left_ms
         if (!readiness_is_unchecked(facts, guest, readiness_guest(facts, guest)))
             continue;
         unchecked++;
-        unvisited += lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG);
+        unread += lacks(facts, guest, EVIDENCE_STATUS) || lacks(facts, guest, EVIDENCE_CONFIG);
         unrehearsed += lacks(facts, guest, EVIDENCE_REHEARSAL);
     }
-    *left_ms = unvisited * VISITS_GAP_MIN_MS;
+    *left_ms = unread * GUEST_CHECKS_GAP_MIN_MS;
     if (unrehearsed > 0 && rehearsals_take_ms(facts, unrehearsed) > *left_ms)
         *left_ms = rehearsals_take_ms(facts, unrehearsed);
     return unchecked;

@@ -129,7 +129,7 @@ const char *reason_hint(enum reason reason);
 enum verdict reason_severity(enum reason reason);
 /* The gravest reason of a set; REASON_COUNT if it has none but caveats. */
 enum reason readiness_worst(reason_set reasons);
-/* The longest time until it is told, as long as Proxmox answers: "2 polls", "2 visits", "10 min". */
+/* The longest time until it is told, as long as Proxmox answers: "2 polls", "2 checks", "10 min". */
 const char *reason_seen(enum reason reason);
 /* Where it is explained: "fence_broker(8), REASONS, stale". */
 #define REASON_DOCUMENTATION_LEN 64

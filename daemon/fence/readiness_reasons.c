@@ -49,7 +49,7 @@ static const struct reason_row {
                                "`/usr/sbin/fence_broker permissions` shows the lines that fix it; to use it "
                                "anyway: least-privilege = warn"},
     [REASON_WRONG_GUEST] =
-        {"wrong-guest", VERDICT_BLOCKED, "2 visits",
+        {"wrong-guest", VERDICT_BLOCKED, "2 checks",
          "the name of this node leads to it, and this node is another guest: a fence would hit the wrong one",
          "name the right one in fence-broker.conf, [nodes]: NODE = VMID (`cat "
          "/sys/class/dmi/id/product_uuid` here, smbios1 in `qm config VMID` there)"},
@@ -88,7 +88,7 @@ static const struct reason_row {
                             "no HA manager serves it: requests would be lost",
                             "on the Proxmox hosts: `systemctl status pve-ha-crm pve-ha-lrm`"},
     [REASON_UNPROVEN] =
-        {"unproven", VERDICT_BLOCKED, "2 visits",
+        {"unproven", VERDICT_BLOCKED, "2 checks",
          "a process of it may have survived a stop: its network devices still exist on its host, or a failed "
          "fence may have killed it and nothing shows whether one survived",
          "on its host, check that none is left (`ps -eo pid,stat,args | grep -e 'kvm -id VMID ' -e '[[]kvm]' "
@@ -97,13 +97,13 @@ static const struct reason_row {
     [REASON_REHEARSAL_FAILED] = {"rehearsal-failed", VERDICT_BLOCKED, "2 rehearsals",
                                  "a rehearsed stop would not have been carried out",
                                  "see the cause; to try it now: `/usr/sbin/fence_broker rehearse VMID`"},
-    [REASON_OLD_EVIDENCE] = {"stale", VERDICT_DEGRADED, "4 visits or rehearsals",
+    [REASON_OLD_EVIDENCE] = {"stale", VERDICT_DEGRADED, "4 checks or rehearsals",
                              "the last reading of it is too old to rely on",
                              "see `/usr/sbin/fence_broker status`, and `journalctl -u fence-broker`"},
     [REASON_NO_EVIDENCE] = {"no-evidence", VERDICT_DEGRADED, "1 poll",
                             "not everything that a fence needs has been tried since the daemon started (or "
                             "since the guest came to its host)",
-                            "wait for the next visit and the next rehearsal"},
+                            "wait for the next check and the next rehearsal"},
     [REASON_REHEARSAL_UNSAFE] =
         {"rehearsal-unsafe", VERDICT_DEGRADED, "at once",
          "Proxmox carried out a rehearsal as a real stop: there are no more rehearsals",
@@ -126,7 +126,7 @@ static const struct reason_row {
          "on that host: `systemctl restart pvestatd`; if it hangs again: `pvesm status` "
          "names the storage that does not answer"},
     [REASON_HOST_SLOW] =
-        {"host-slow", VERDICT_DEGRADED, "2 visits",
+        {"host-slow", VERDICT_DEGRADED, "2 checks",
          "reading its status took 2 s or more: a fence takes longer",
          "look at the load and the storage of its host; a hung QEMU (`qm monitor VMID`) answers after 3 s"},
     [REASON_PROXMOX_SLOW] =
@@ -136,10 +136,10 @@ static const struct reason_row {
          "look at the load of the endpoints, and there at `journalctl -u pveproxy -u pvedaemon -u "
          "pve-cluster`"},
     [REASON_HOOKSCRIPT] =
-        {"hookscript", VERDICT_DEGRADED, "6 visits",
+        {"hookscript", VERDICT_DEGRADED, "6 checks",
          "it has a hookscript, which runs while it is stopped and started, and can delay or fail both",
          "if it is not needed: `qm set VMID --delete hookscript` (`pct set` for containers)"},
-    [REASON_NO_NIC] = {"no-nic", VERDICT_DEGRADED, "6 visits",
+    [REASON_NO_NIC] = {"no-nic", VERDICT_DEGRADED, "6 checks",
                        "it has no network device of Proxmox: a stop that has to kill it cannot be proven",
                        "give it one (`qm set VMID --net0 virtio,bridge=vmbr0`); it need not be used"},
     [REASON_MIGRATING] =

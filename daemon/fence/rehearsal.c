@@ -336,7 +336,7 @@ void rehearsals_leave(struct rehearsals *rehearsals, uint64_t id)
 
 /* ---- turns ---- */
 
-/* So few that each turn waits for the end of a round, or comes up to half a poll before its time: visits
+/* So few that each turn waits for the end of a round, or comes up to half a poll before its time: checks
  * follow then, and leave out who has just been asked for. */
 static int64_t tied_to_rounds_ms(const struct rehearsals *rehearsals, int64_t left_ms)
 {

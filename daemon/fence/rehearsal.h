@@ -2,7 +2,7 @@
  * Rehearsals: asks Proxmox, guest by guest, whether it would accept a stop, and posts the answer as evidence.
  *
  * On its own turns (see rehearsal_plan.h), if these are seldom at the end of a round of polls, where they
- * stand for visits; and on demand; one at a time, never while an operation runs on the
+ * stand for checks; and on demand; one at a time, never while an operation runs on the
  * guest or waits for it. One that Proxmox carried out ends all of them for good, over restarts, until an
  * administrator takes that back (see rehearsal_memory.h). Holds a probe, which can send this one call.
  */

@@ -16,7 +16,7 @@
 #define PACE_WATCH_FOR_MS 15000           /* … and for so long it hurries */
 
 #define PACE_BACKOFF_MAX 4 /* rounds are so many times rarer at most */
-/* … and visits and rehearsals: what they show is believed for three periods, and would be old when the
+/* … and checks and rehearsals: what they show is believed for three periods, and would be old when the
  * backoff ends. */
 #define PACE_CHECKS_BACKOFF_MAX 2
 #define PACE_SLOW_MS            2000 /* an answer that takes so long is slow, … */

@@ -62,7 +62,7 @@ poller_inventory(const struct poller *poller); /* borrowed, NULL before the firs
 int64_t poller_interval_ms(const struct poller *poller);
 /* Because Proxmox suffers, polls are so many times rarer than configured (1: they are not; see pace.h), … */
 unsigned poller_backoff(const struct poller *poller);
-/* … and visits and rehearsals. */
+/* … and checks and rehearsals. */
 unsigned poller_checks_backoff(const struct poller *poller);
 /* Where the answers of the last round came late, checks wait so long after it, each broker's so long as suits
  * it: many that have something to look at in one moment, after an outage, say, spread. 0: they need not. */

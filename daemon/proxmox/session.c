@@ -230,7 +230,7 @@ static void note_endpoint(const struct call *call, const struct api_result *resu
         note_answer(call, result, blame);
     } else if (call->route.purpose == TRAFFIC_REHEARSAL ||
                (call->route.purpose == TRAFFIC_CHECK && result->outcome == API_LOST))
-        return; /* what only a rehearsal met, or a visit, must not change whom a fence asks first */
+        return; /* what only a rehearsal met, or a check, must not change whom a fence asks first */
     else if (!call->cut_short || result->received_ms < call->route.deadline_ms - SESSION_ATTEMPT_MIN_MS)
         endpoints_failed(endpoints, result->endpoint, &result->error, result->received_ms);
 }

@@ -37,7 +37,7 @@ enum traffic_code traffic_code_of(const struct api_result *result);
 /* What a request is for: said where the call is made, and carried to its connection. */
 enum traffic_purpose {
     TRAFFIC_POLL,  /* with the probes of endpoints */
-    TRAFFIC_CHECK, /* a visit */
+    TRAFFIC_CHECK, /* a guest read from its own host */
     TRAFFIC_REHEARSAL,
     TRAFFIC_LOGIN, /* whoever needs it */
     TRAFFIC_FENCE, /* or a status that somebody waits for */

@@ -99,7 +99,7 @@ struct generation *transport_generation_new(struct transport *transport, const s
 {
     static const long host_connections[TRANSPORT_LANE_COUNT] = {
         [TRANSPORT_FENCES] = 0, /* no limit: the engine has its own */
-        [TRANSPORT_POLLS] = 5,  /* visits to four hosts, and a poll */
+        [TRANSPORT_POLLS] = 5,  /* checks to four hosts, and a poll */
         [TRANSPORT_REHEARSALS] = 1,
     };
     struct generation *generation = calloc(1, sizeof(*generation));

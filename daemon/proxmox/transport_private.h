@@ -17,7 +17,7 @@
  * one of them is resumed on the others. */
 enum transport_lane {
     TRANSPORT_FENCES, /* as many connections as are asked for at the same time */
-    TRANSPORT_POLLS,  /* and visits: what is asked one after the other takes one handshake; a few connections
+    TRANSPORT_POLLS,  /* and checks: what is asked one after the other takes one handshake; a few connections
                          to an endpoint, so that a host that hangs does not keep a poll waiting */
     TRANSPORT_REHEARSALS, /* a connection for each, and no other call: neither may travel by the other's lane
                            */

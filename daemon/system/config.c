@@ -255,6 +255,22 @@ static int read_alias(struct parse *parse, const struct config_item *item)
 
 /* ---- keys -------------------------------------------------------------------------------------------- */
 
+static bool is_key(const struct config_key *key, const struct config_item *item)
+{
+    return slice_is(item->name, key->name) || (key->former && slice_is(item->name, key->former));
+}
+
+static int note_former_name(struct parse *parse, const struct config_key *key, const struct config_item *item)
+{
+    struct config *config = parse->config;
+    if (slice_is(item->name, key->name))
+        return 0;
+    if (config_grow((void **)&config->renamed, config->renamed_count, sizeof(*config->renamed)) < 0)
+        return out_of_memory(parse->error, config->path);
+    config->renamed[config->renamed_count++] = (struct config_renamed){key->former, key->name, item->line};
+    return 0;
+}
+
 static int read_key(struct parse *parse, const struct config_item *item)
 {
     if (parse->section < 0) {
@@ -271,13 +287,15 @@ static int read_key(struct parse *parse, const struct config_item *item)
 
     size_t k = 0;
     while (k < config_key_count &&
-           ((int)config_keys[k].section != parse->section || !slice_is(item->name, config_keys[k].name)))
+           ((int)config_keys[k].section != parse->section || !is_key(&config_keys[k], item)))
         k++;
     if (k == config_key_count)
         return unknown_word(parse, item);
     if (parse->keys_seen[k] && !config_keys[k].repeatable)
         return repeated(parse, item, parse->keys_seen[k]);
     parse->keys_seen[k] = item->line;
+    if (note_former_name(parse, &config_keys[k], item) < 0)
+        return -ENOMEM;
 
     struct config_problem problem = {0};
     _cleanup_(freep) char *value = strndup(item->value.bytes, item->value.length);
@@ -465,6 +483,7 @@ void config_free(struct config *config)
     free(config->fingerprints);
     free(config->pools);
     free(config->aliases);
+    free(config->renamed);
     config_access_free(config);
     free(config);
 }

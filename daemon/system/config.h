@@ -55,8 +55,16 @@ struct config_access_section {
 
 const char *config_access_kind_name(enum config_access_kind kind); /* "role" "group" "user" */
 
+/* A key that is written under its former name. */
+struct config_renamed {
+    const char *former, *name;
+    size_t line;
+};
+
 struct config {
     char *path; /* where it came from */
+    struct config_renamed *renamed;
+    size_t renamed_count;
     /* [proxmox] */
     struct config_endpoint *endpoints;
     size_t endpoint_count;
@@ -71,7 +79,7 @@ struct config {
     char **pools;
     size_t pool_count;
     int64_t poll_interval_ms;
-    int64_t visit_interval_ms;    /* 0: never */
+    int64_t check_interval_ms;    /* 0: never */
     int64_t rehearse_interval_ms; /* 0: never */
     int64_t answer_timeout_ms;
     int min_online_nodes;  /* 0: majority */

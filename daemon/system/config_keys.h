@@ -28,6 +28,7 @@ struct config_key {
     bool repeatable;
     size_t offset;        /* of the member of struct config, for types that several keys share */
     const char *fallback; /* the default, as it could be written; NULL: none */
+    const char *former;   /* what it was called in earlier versions; still taken. NULL: it never was */
     int64_t min, max, step;
 };
 

@@ -9,15 +9,15 @@
 
 /* What is set apart; each on its own. */
 enum jitter {
-    JITTER_POLLS,      /* when rounds come */
-    JITTER_TURNS,      /* what the first of them asks for */
-    JITTER_WHOLE,      /* when everything is read for the first time again */
-    JITTER_VISITS,     /* in which of two rounds hosts are visited */
-    JITTER_REHEARSALS, /* when the first turn comes */
-    JITTER_RENEWAL,    /* of a ticket */
-    JITTER_LOGIN,      /* after one that failed */
-    JITTER_FIRST,      /* when the first round of polls comes */
-    JITTER_CHECKS,     /* when visits and rehearsals follow a round that was answered late */
+    JITTER_POLLS,       /* when rounds come */
+    JITTER_TURNS,       /* what the first of them asks for */
+    JITTER_WHOLE,       /* when everything is read for the first time again */
+    JITTER_CHECK_ROUND, /* in which of two rounds hosts are checked */
+    JITTER_REHEARSALS,  /* when the first turn comes */
+    JITTER_RENEWAL,     /* of a ticket */
+    JITTER_LOGIN,       /* after one that failed */
+    JITTER_FIRST,       /* when the first round of polls comes */
+    JITTER_CHECKS,      /* when checks and rehearsals follow a round that was answered late */
 };
 
 /* Once, at the start: texts that no other broker has, all of them. Before it, and with none, there is no

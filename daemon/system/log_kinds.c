@@ -20,6 +20,7 @@ static const struct log_kind_row rows[KIND_COUNT] = {
     [KIND_RESTART_NEEDED] = {"restart-needed", "e72248e46ac547a69a45d6523da9a179", LOG_NOTICE},
     [KIND_GROUP_MISSING] = {"group-missing", "1cea2c3c5d434671a6ddd4cddd1d3231", LOG_WARNING},
     [KIND_NAME_SERVICE_SILENT] = {"name-service-silent", "5b9a3ac956df44a48e0b30a2740a91f6", LOG_WARNING},
+    [KIND_KEY_RENAMED] = {"key-renamed", "a8b751f5a074436c8f2fb957dce514ff", LOG_WARNING},
     [KIND_RULE_ODD] = {"rule-odd", "e72778c43edb4b81890f35dcd7ce1c03", LOG_WARNING},
     [KIND_MEMORY_NOT_LOCKED] = {"memory-not-locked", "1589bc47ec3f4f998b560ed383c6ee6e", LOG_WARNING},
     [KIND_LOG_LOST] = {"log-lost", "4b1bfbc1cc34465ca4fb737888c5eef5", LOG_WARNING},

@@ -24,6 +24,7 @@ enum log_kind {
     KIND_GROUP_MISSING,
     KIND_NAME_SERVICE_SILENT,
     KIND_RULE_ODD,
+    KIND_KEY_RENAMED,
     KIND_MEMORY_NOT_LOCKED,
     KIND_LOG_LOST,
     /* Proxmox */

@@ -8,12 +8,12 @@
 
 #include "fence/engine.h"
 #include "fence/evidence.h"
+#include "fence/guest_checks.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
 #include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
 #include "fence/rooms.h"
-#include "fence/visits.h"
 #include "proxmox/poller.h"
 #include "proxmox/probe.h"
 #include "proxmox/session.h"
@@ -145,7 +145,7 @@ struct broker {
     struct transport transport;
     struct history history;
     struct rooms rooms;
-    struct visits *visits;
+    struct guest_checks *checks;
     int64_t ready_us; /* since when all its guests are; 0: they are not */
     int64_t fence_us; /* how long the last one took; 0: none, -1: it failed */
     int64_t asked_us;
@@ -161,7 +161,7 @@ static void fleet_on_round(void *context)
     struct broker *broker = context;
     if (poller_inventory(broker->rooms.poller))
         evidence_keep(broker->rooms.evidence, poller_inventory(broker->rooms.poller));
-    visits_round_ended(broker->visits);
+    guest_checks_round_ended(broker->checks);
     engine_round_ended(broker->rooms.engine);
     rehearsals_round_ended(broker->rooms.rehearsals);
 }
@@ -183,7 +183,7 @@ static void fleet_configure(struct broker *broker)
         .pools = broker->pools,
         .pool_count = 1,
         .poll_interval_ms = 14000,
-        .visit_interval_ms = 120000,
+        .check_interval_ms = 120000,
         .rehearse_interval_ms = 120000,
         .answer_timeout_ms = 4000,
         .deadline_ms = 240000,
@@ -224,8 +224,8 @@ static void fleet_begin(struct broker *broker)
         !rehearsals_start(rooms->rehearsals, NULL, probe_new(rooms->session), rooms, config))
         abort();
     engine_use_evidence(rooms->engine, rooms->evidence);
-    broker->visits = visits_new(NULL, rooms, config->visit_interval_ms, config->answer_timeout_ms);
-    if (!broker->visits)
+    broker->checks = guest_checks_new(NULL, rooms, config->check_interval_ms, config->answer_timeout_ms);
+    if (!broker->checks)
         abort();
     fleet_be(0);
 }
@@ -233,7 +233,7 @@ static void fleet_begin(struct broker *broker)
 static void fleet_end(struct broker *broker)
 {
     struct transfer *transfer, *next;
-    visits_free(broker->visits);
+    guest_checks_free(broker->checks);
     rehearsals_free(broker->rooms.rehearsals, 0);
     engine_free(broker->rooms.engine);
     poller_free(broker->rooms.poller);

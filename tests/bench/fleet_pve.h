@@ -244,7 +244,7 @@ struct transfer {
 
 struct connection {
     unsigned host;
-    bool fences; /* the lane: polls and visits have one, fences and logins another; rehearsals keep none */
+    bool fences; /* the lane: polls and checks have one, fences and logins another; rehearsals keep none */
     int64_t until_us;
 };
 

@@ -25,7 +25,7 @@ idle_start() {
     sim_spawn
     sim_ctl idle-ms $((5000 / SCALE))
     BROKER_COMMAND=(env LD_PRELOAD="$BUILD/scaled_clock.so" SCALED_CLOCK=$SCALE "$BUILD/fence_brokerd")
-    broker_start proxmox.visit-interval= proxmox.rehearse-interval= proxmox.answer-timeout=40s "${IDLE_CONFIG[@]}"
+    broker_start proxmox.check-interval= proxmox.rehearse-interval= proxmox.answer-timeout=40s "${IDLE_CONFIG[@]}"
     await 20 all_are ready
     await 20 at_rest
 }

@@ -60,8 +60,8 @@ teardown() { fence_teardown; }
 @test "P10: a guest whose host lost its power can be fenced when the host is back, also after a restart of the broker" {
     local began
     both_start fence.stop-timeout=0s
-    was_visited() { client targets | grep vm103 | grep -qv no-evidence; }
-    await 20 was_visited
+    was_checked() { client targets | grep vm103 | grep -qv no-evidence; }
+    await 20 was_checked
     began=$(now_ms)
     sim_ctl node pve3 dead
     fence 103 -o off -n vm103

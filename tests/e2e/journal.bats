@@ -140,10 +140,10 @@ shifted_start() {
 all_are_ready() { ask GET /metrics | grep -q '^fence_broker_guests{verdict="ready"} 4$'; }
 has_calls() { (($(sim_calls status) >= $1 && $(sim_calls rehearse) >= $1)); }
 
-@test "visits and rehearsals that go well are not said" {
+@test "checks and rehearsals that go well are not said" {
     local before
     sim_start
-    broker_start proxmox.poll-interval=1s proxmox.visit-interval=1s proxmox.rehearse-interval=1s
+    broker_start proxmox.poll-interval=1s proxmox.check-interval=1s proxmox.rehearse-interval=1s
     await 30 all_are_ready
     # that it has become better is said after a few polls
     await 20 has_rounds $(($(rounds) + 8))

@@ -194,7 +194,7 @@ broker_configure() {
 proxmox.secret-file=$T/secret
 proxmox.ca-file=$SIM/pve-root-ca.pem
 proxmox.pool=nfs_cluster
-proxmox.visit-interval=0
+proxmox.check-interval=0
 socket.path=$SOCKET
 socket.metrics-path=$METRICS
 socket.group=$(id -gn)

@@ -54,7 +54,7 @@ world_broker() {
         while (defined $s->recv(my $m, 8192)) { $m =~ tr/\n/ /; print "$m\n" }' "$NOTIFY_SOCKET"
     await 10 test -S "$NOTIFY_SOCKET"
     BROKER_COMMAND=(env CREDENTIALS_DIRECTORY="$T/credentials" "$BUILD/fence_brokerd")
-    broker_configure proxmox.poll-interval=1s proxmox.visit-interval=1s proxmox.rehearse-interval=1s \
+    broker_configure proxmox.poll-interval=1s proxmox.check-interval=1s proxmox.rehearse-interval=1s \
         nodes."$NODE"=101 state.directory="$STATE" "$@"
     broker_spawn
     unset NOTIFY_SOCKET
@@ -141,14 +141,14 @@ until_all() {
     return 1
 }
 
-# in_time ROW: polls, visits or rehearsals since the change, by Proxmox's own count, against what is stated; a look takes time, and what was
+# in_time ROW: polls, checks or rehearsals since the change, by Proxmox's own count, against what is stated; a look takes time, and what was
 # under way does not count, hence three more; what fails is asked for at two endpoints
 in_time() {
     local count unit rest calls=0 target=${TARGETS[$1]}
     read -r count unit rest < <(sed -nE "s/^$target ${WORDS[$1]%/*} ${WORDS[$1]#*/} //p" "$T/now/reasons")
     case $unit in
     poll*) calls=$(grep -c 'resources?type=node' "$T/log" || true) ;;
-    visit*) calls=$(grep -cE "GET /nodes/[^ ]*/$target/status/current" "$T/log" || true) ;;
+    check*) calls=$(grep -cE "GET /nodes/[^ ]*/$target/status/current" "$T/log" || true) ;;
     rehearsal*) calls=$(grep -cE "POST /nodes/[^ ]*/$target/status/stop" "$T/log" || true) ;;
     at | once | min) return 0 ;;
     *) printf 'no time is stated for %s: %s\n' "${WORDS[$1]}" "$count $unit $rest" >&2; return 1 ;;
@@ -343,7 +343,7 @@ verdict_is() {
 
 @test "whether this node is the guest that its name leads to: told without a daemon, too, with the line that mends it" {
     world_start
-    broker_configure proxmox.visit-interval=1s nodes."$NODE"=101
+    broker_configure proxmox.check-interval=1s nodes."$NODE"=101
     alone() {
         out=$(CREDENTIALS_DIRECTORY=$T/credentials "$BUILD/fence-broker-admin" doctor -c "$CONFIG") || true
         printf '%s\n' "$out"
@@ -353,7 +353,7 @@ verdict_is() {
     like "$(alone)" *"failure  wrong-guest: the name $NODE of this node leads to vm101 (101), whose UUID is 99999999-2222-3333-4444-555555555555, but this node's is $OWN"*
     sim_ctl set 102 uuid="$OWN"
     like "$(alone)" *"that of vm102"*"nodes]: $NODE = 102"*
-    broker_configure proxmox.visit-interval=1s nodes."$NODE"=102
+    broker_configure proxmox.check-interval=1s nodes."$NODE"=102
     like "$(alone)" *"this node, $NODE, is vm102 (102) by its UUID"*
     # in the byte order of old firmware it is the same one
     sim_ctl set 102 uuid=44332211-6655-8877-4444-555555555555
@@ -365,8 +365,8 @@ verdict_is() {
     sim_ctl set 102 uuid=
     echo "$OWN" >"$T/credentials/product-uuid"
     like "$(alone)" *"cannot tell whether this node, $NODE, is really "*": its configuration has no UUID (smbios1)"*
-    broker_configure proxmox.visit-interval=1s nodes."$NODE"=120
+    broker_configure proxmox.check-interval=1s nodes."$NODE"=120
     like "$(alone)" *"cannot tell whether this node, $NODE, is really "*": a container has the UUID of its host"*
-    broker_configure proxmox.visit-interval=1s
+    broker_configure proxmox.check-interval=1s
     like "$(alone)" *"warning  the name $NODE of this node leads to no guest of the pool"*"nodes]: $NODE = VMID"*
 }

@@ -34,7 +34,7 @@ nothing_happened() {
 }
 
 @test "every guest has its turn; no task is made, no guest is touched, and each has a connection of its own" {
-    rehearsing proxmox.poll-interval=10min proxmox.visit-interval=0s
+    rehearsing proxmox.poll-interval=10min proxmox.check-interval=0s
     local before connections
     before=$(lives)
     await 10 rehearsed 4

@@ -165,7 +165,7 @@ has_data_of_fences() { has_data "$1" || { client -o off -n vm101; return 1; }; }
     broker_stop
     comes FenceBrokerDown 'instance="127.0.0.1:10806"'
     rm "$STATE/history.jsonl"
-    broker_start proxmox.poll-interval=10min proxmox.visit-interval=10min proxmox.rehearse-interval=10min
+    broker_start proxmox.poll-interval=10min proxmox.check-interval=10min proxmox.rehearse-interval=10min
     goes FenceBrokerDown
     goes FenceBrokerOverBudget
     await 40 looking nothing_fires

@@ -560,12 +560,16 @@ static void test_keys_that_were_published_are_still_taken(void **state)
     assert_string_equal(config->user, "fencing@pve");
     assert_true(config->enable_acl && config->trust_ha && config->excess_tolerated);
     assert_int_equal(config->access_count, 3);
+    assert_int_equal(config->renamed_count, 1); /* and told by its new name */
+    assert_string_equal(config->renamed[0].name, "check-interval");
+    assert_int_equal(config->check_interval_ms, 0);
     struct access_rules *rules = access_rules_new(config, &(struct error){0});
     assert_non_null(rules);
     access_rules_free(rules);
     config_free(config);
     for (size_t i = 0; i < config_key_count; i++)
-        assert_non_null(strstr(text, config_keys[i].name)); /* a new key has its line there */
+        assert_non_null(
+            strstr(text, config_keys[i].former ?: config_keys[i].name)); /* a new key has its line there */
     *strstr(text, "#token-id") = *strstr(text, "#fingerprint") = ' ';
     *strstr(text, "user =") = *strstr(text, "totp-file") = *strstr(text, "ca-file") = '#';
     config = accept(text);

@@ -144,7 +144,7 @@ static void test_what_no_operation_has_changed_counts_as_well(void **state)
     found = history_take_unsettled(history);
     assert_non_null(found);
     unsettled_free(&found);
-    left.calls.count = 0; /* a visit has found the guest started anew */
+    left.calls.count = 0; /* a check has found the guest started anew */
     history_write_open(history, NULL, &left);
     history_free(history, WAIT_MS);
     history = open_history(fixture);

@@ -216,7 +216,7 @@ static void cannot_reach_the_host(struct fake_exchange *exchange)
     fake_answer(exchange, 596, "Connection timed out", "");
 }
 
-static void test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached(void **state)
+static void test_a_check_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached(void **state)
 {
     (void)state;
     struct world *world = begin();
@@ -389,7 +389,7 @@ int main(void)
         cmocka_unit_test(test_a_power_call_that_was_not_sent_goes_on),
         cmocka_unit_test(test_an_attempt_that_the_deadline_cut_short_blames_no_endpoint),
         cmocka_unit_test(test_garbage_proves_neither_session_nor_endpoint),
-        cmocka_unit_test(test_a_visit_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached),
+        cmocka_unit_test(test_a_check_without_a_good_answer_is_lost_and_blames_only_who_was_not_reached),
         cmocka_unit_test(test_a_probe_asks_its_own_endpoint_and_no_other),
         cmocka_unit_test(test_an_endpoint_that_is_down_is_looked_up_anew),
         cmocka_unit_test(test_a_call_without_an_answer_tells_whom_it_waits_for),

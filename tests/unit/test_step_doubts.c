@@ -264,7 +264,7 @@ static void test_devices_seen_before_by_others_leave_no_doubt(void **state)
     assert_true(leave(&left));
 }
 
-/* They were seen by a visit, had been taken away when an operation looked, and that one left a doubt. */
+/* They were seen by a check, had been taken away when an operation looked, and that one left a doubt. */
 static void test_a_doubt_is_newer_than_the_devices_that_others_saw(void **state)
 {
     struct step_params wanted = params(FENCE_OFF);

@@ -335,8 +335,8 @@ static void hold_statuses(struct fake_exchange *exchange)
     fake_fitting(exchange);
 }
 
-/* Visits and polls go by the same connections. */
-static void test_visits_that_hang_keep_no_poll_waiting(void **state)
+/* Checks and polls go by the same connections. */
+static void test_checks_that_hang_keep_no_poll_waiting(void **state)
 {
     (void)state;
     struct world *world = begin_with(fake_new(ca, "DNS:pve1", hold_statuses), ca->pem, TRAFFIC_POLL);
@@ -430,7 +430,7 @@ int main(void)
         cmocka_unit_test(test_a_reset_is_written_once_on_a_connection_of_its_own),
         cmocka_unit_test(test_the_end_of_a_connection_after_a_hundred_requests_goes_unnoticed),
         cmocka_unit_test(test_fences_do_not_wait_for_each_other),
-        cmocka_unit_test(test_visits_that_hang_keep_no_poll_waiting),
+        cmocka_unit_test(test_checks_that_hang_keep_no_poll_waiting),
         cmocka_unit_test(test_what_is_forgotten_is_sent_but_not_answered),
         cmocka_unit_test(test_the_end_takes_transfers_of_all_ages_along),
         cmocka_unit_test(test_a_callback_may_do_everything_but_free),

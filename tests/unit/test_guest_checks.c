@@ -1,4 +1,4 @@
-/* Visits: whom they ask, whom they leave alone, and what they make of the answers. Session, poller and engine
+/* Checks: whom they ask, whom they leave alone, and what they make of the answers. Session, poller and engine
  * are played here. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "fence/engine.h"
-#include "fence/visits.h"
+#include "fence/guest_checks.h"
 #include "heap.h"
 #include "inventory_fixture.h"
 #include "proxmox/endpoints.h"
@@ -38,7 +38,7 @@ struct asked {
 static struct world {
     struct event_base *base;
     struct evidence *evidence;
-    struct visits *visits;
+    struct guest_checks *checks;
     struct inventory *inventory;
     struct asked asked[ASKED_MAX];
     size_t count;
@@ -185,7 +185,7 @@ static void use_guests(const struct guest *guests, size_t count)
 {
     inventory_unref(world.inventory);
     world.inventory = fixture_inventory(guests, count, 3, 1);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
 }
 
 static int make_world(void **state)
@@ -200,15 +200,15 @@ static int make_world(void **state)
     world.endpoints_up = 2;
     world.session_ready = true;
     world.poll_ms = 600000;
-    /* even visits come so seldom that the test sees the urgent ones alone */
-    world.visits = visits_new(world.base, &with_evidence, 600000, 4000);
-    return world.base && world.evidence && world.visits ? 0 : -1;
+    /* even checks come so seldom that the test sees the urgent ones alone */
+    world.checks = guest_checks_new(world.base, &with_evidence, 600000, 4000);
+    return world.base && world.evidence && world.checks ? 0 : -1;
 }
 
 static int leave_world(void **state)
 {
     (void)state;
-    visits_free(world.visits);
+    guest_checks_free(world.checks);
     evidence_free(world.evidence);
     inventory_unref(world.inventory);
     event_base_free(world.base);
@@ -226,13 +226,13 @@ static void run_for(int64_t ms)
 /* Until none of the urgent ones is asked for any more. */
 static void run(void)
 {
-    run_for(10 * VISITS_HURRY_MS);
+    run_for(10 * GUEST_CHECKS_HURRY_MS);
 }
 
 /* … and none of those that are due. */
 static void run_due(void)
 {
-    run_for(3 * VISITS_GAP_MIN_MS);
+    run_for(3 * GUEST_CHECKS_GAP_MIN_MS);
 }
 
 static struct asked *find(enum api_call call, int vmid)
@@ -324,11 +324,11 @@ static const struct evidence_entry *entry(int vmid, enum evidence_kind kind)
 
 /* ---- tests ---- */
 
-static void test_who_was_not_seen_yet_is_visited_at_once_status_first_then_configuration(void **state)
+static void test_who_was_not_seen_yet_is_checked_at_once_status_first_then_configuration(void **state)
 {
     (void)state;
     use_guests(four, 3);
-    assert_false(visits_settled(world.visits));
+    assert_false(guest_checks_settled(world.checks));
     run();
     assert_int_equal(world.count, 3);
     answer_status(101);
@@ -340,18 +340,18 @@ static void test_who_was_not_seen_yet_is_visited_at_once_status_first_then_confi
     assert_true(evidence_of(world.evidence, 101)->has_hookscript);
     assert_true(evidence_of(world.evidence, 101)->has_nic);
     assert_true(world.asked[0].apart && world.asked[0].timeout_ms < 4000);
-    assert_false(visits_settled(world.visits));
+    assert_false(guest_checks_settled(world.checks));
     for (int vmid = 102; vmid <= 103; vmid++) {
         answer_status(vmid);
         answer_document(API_CONFIG, vmid, "{}");
     }
-    assert_true(visits_settled(world.visits));
-    visits_round_ended(world.visits);
+    assert_true(guest_checks_settled(world.checks));
+    guest_checks_round_ended(world.checks);
     run();
     assert_int_equal(world.count, 6); /* they have been seen: nobody is in a hurry */
 }
 
-static void test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told(void **state)
+static void test_who_was_left_in_doubt_is_checked_soon_and_the_engine_told(void **state)
 {
     (void)state;
     use_guests(four, 2);
@@ -362,13 +362,13 @@ static void test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told(void 
     }
     world.doubted_vmid = 102;
     world.seen_vmid = 0;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     assert_int_equal(times(102), 3);
     answer_document(API_STATUS, 102, "{\"vmid\":101,\"status\":\"running\"}"); /* of another guest */
     assert_int_equal(world.seen_vmid, 0);
     answer_document(API_CONFIG, 102, "{}");
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     answer_status(102);
     assert_int_equal(world.seen_vmid, 102);
@@ -377,10 +377,10 @@ static void test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told(void 
 
 #define STOPPED_WITH_DEVICES "\"status\":\"stopped\",\"nics\":{\"tap102i0\":{\"netin\":1,\"netout\":2}}"
 
-/* What a visit of guest 102 that is told this makes of it. */
+/* What a check of guest 102 that is told this makes of it. */
 static const struct error *status_of_102(const char *more)
 {
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     answer_status_more(102, more);
     if (waits(API_CONFIG, 102))
@@ -395,7 +395,7 @@ static void test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_lo
     run();
     assert_null(status_of_102(STOPPED_WITH_DEVICES)); /* it may be about to end */
     assert_null(status_of_102(STOPPED_WITH_DEVICES));
-    assert_false(visits_settled(world.visits));
+    assert_false(guest_checks_settled(world.checks));
     evidence_remains(world.evidence, 102, false, 0);
     evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 1500);
     assert_null(status_of_102(STOPPED_WITH_DEVICES));
@@ -404,12 +404,12 @@ static void test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_lo
     const struct error *error = status_of_102(STOPPED_WITH_DEVICES);
     assert_non_null(error);
     assert_int_equal(error->code, ERROR_UNPROVEN);
-    assert_true(visits_settled(world.visits));
+    assert_true(guest_checks_settled(world.checks));
     assert_string_equal(error->message, "pve2 says that guest 102 is stopped, but its network devices are "
                                         "still there: so is a process of it");
     assert_null(status_of_102("\"status\":\"stopped\""));
     unsigned before = times(102);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     assert_int_equal(times(102), before); /* nobody is in a hurry any more */
 }
@@ -428,11 +428,11 @@ static void test_who_runs_with_its_devices_is_no_survivor(void **state)
     assert_int_equal(evidence_of(world.evidence, 102)->devices_ms, 0);
 }
 
-static void test_two_visits_in_a_row_must_have_seen_a_survivor(void **state)
+static void test_two_checks_in_a_row_must_have_seen_a_survivor(void **state)
 {
     (void)state;
     use_guests(four, 2);
-    world.doubted_vmid = 102; /* so that each round visits it */
+    world.doubted_vmid = 102; /* so that each round checks it */
     run();
     evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
     answer_document(API_STATUS, 102, "{\"vmid\":101,\"status\":\"stopped\"}"); /* another guest's */
@@ -440,7 +440,7 @@ static void test_two_visits_in_a_row_must_have_seen_a_survivor(void **state)
     assert_null(status_of_102(STOPPED_WITH_DEVICES));
     evidence_remains(world.evidence, 102, false, 0);
     evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     for (int tries = 0; tries < 2; tries++)
         answer_failure(API_STATUS, 102, API_REFUSED, 500, "internal");
@@ -473,7 +473,7 @@ static void test_who_cannot_or_must_not_be_asked_is_left_alone(void **state)
     run();
     assert_int_equal(world.count, 0);
     world.busy_vmid = 0;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     assert_int_equal(world.count, 1);
     assert_int_equal(world.asked[0].vmid, 101);
@@ -487,7 +487,7 @@ static void test_without_a_session_or_an_endpoint_nobody_is_asked(void **state)
     run();
     world.session_ready = true;
     world.endpoints_up = 0;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     assert_int_equal(world.count, 0);
 }
@@ -520,7 +520,7 @@ static void test_endpoints_that_are_not_reached_say_nothing_of_the_host_and_anot
     assert_int_equal(world.count, 2);
     assert_int_equal(entry(101, EVIDENCE_STATUS)->at_ms, 0);
     /* the next round asks again, and the other one knows */
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run();
     assert_int_equal(world.count, 3);
     answer_failure(API_STATUS, 101, API_UNSENT, 0, "");
@@ -554,7 +554,7 @@ static void test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all
     (void)state;
     use_guests(four, 1);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        visits_round_ended(world.visits);
+        guest_checks_round_ended(world.checks);
         run();
         assert_int_equal(world.count, i + 1);
         answer_failure(API_STATUS, 101, cases[i].outcome, cases[i].http_status, cases[i].reason);
@@ -579,7 +579,7 @@ static void test_an_answer_about_another_guest_or_without_sense_speaks_against_a
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         use_guests(four, 1);
         evidence_forget(world.evidence);
-        visits_round_ended(world.visits);
+        guest_checks_round_ended(world.checks);
         run();
         answer_document(API_STATUS, 101, cases[i].text);
         assert_int_equal(entry(101, EVIDENCE_STATUS)->error->code, cases[i].code);
@@ -588,63 +588,64 @@ static void test_an_answer_about_another_guest_or_without_sense_speaks_against_a
     }
 }
 
-static void test_while_proxmox_suffers_visits_are_rarer_and_none_is_missed_for_it(void **state)
+static void test_while_proxmox_suffers_checks_are_rarer_and_none_is_missed_for_it(void **state)
 {
     (void)state;
     use_guests(four, 2);
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 600000);
     world.backoff = 2;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 1200000);
-    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), VISITS_CONFIG_EVERY * 1200000);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG),
+                     GUEST_CHECKS_CONFIG_EVERY * 1200000);
     world.backoff = 1;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 600000);
 }
 
-static void test_no_interval_is_no_visit_and_nobody_misses_them(void **state)
+static void test_no_interval_is_no_check_and_nobody_misses_them(void **state)
 {
     (void)state;
-    visits_set_interval(world.visits, 0, 4000);
+    guest_checks_set_interval(world.checks, 0, 4000);
     use_guests(four, 4);
     run();
     assert_int_equal(world.count, 0);
-    assert_true(visits_settled(world.visits));
+    assert_true(guest_checks_settled(world.checks));
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 0);
-    visits_set_interval(world.visits, 20000, 4000);
+    guest_checks_set_interval(world.checks, 20000, 4000);
     assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_STATUS), 20000);
-    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), VISITS_CONFIG_EVERY * 20000);
+    assert_int_equal(evidence_period_ms(world.evidence, EVIDENCE_CONFIG), GUEST_CHECKS_CONFIG_EVERY * 20000);
 }
 
-/* Else a host that was silent when visits were switched off would keep its guests blocked for ever. */
-static void test_what_the_last_visits_have_shown_ends_with_them(void **state)
+/* Else a host that was silent when checks were switched off would keep its guests blocked for ever. */
+static void test_what_the_last_checks_have_shown_ends_with_them(void **state)
 {
     (void)state;
     use_guests(four, 4);
     run();
     answer_document(API_STATUS, 101, "{\"garbled\":1}");
     assert_non_null(entry(101, EVIDENCE_STATUS)->error);
-    visits_set_interval(world.visits, 0, 4000);
+    guest_checks_set_interval(world.checks, 0, 4000);
     assert_null(entry(101, EVIDENCE_STATUS)->error);
     assert_int_equal(entry(101, EVIDENCE_STATUS)->at_ms, 0);
     answer_document(API_CONFIG, 101, "{}"); /* nobody waits for it any more */
     assert_false(evidence_of(world.evidence, 101)->config_known);
-    visits_set_interval(world.visits, 20000, 4000);
-    assert_false(visits_settled(world.visits)); /* they begin anew */
+    guest_checks_set_interval(world.checks, 20000, 4000);
+    assert_false(guest_checks_settled(world.checks)); /* they begin anew */
 }
 
 static void test_many_guests_stretch_the_interval(void **state)
 {
     (void)state;
-    assert_int_equal(visits_period_ms(20000, 0), 20000);
-    assert_int_equal(visits_period_ms(20000, 200), 20000);
-    assert_int_equal(visits_period_ms(20000, 10000), 1000000);
-    assert_int_equal(visits_period_ms(0, 10000), 0);
+    assert_int_equal(guest_checks_period_ms(20000, 0), 20000);
+    assert_int_equal(guest_checks_period_ms(20000, 200), 20000);
+    assert_int_equal(guest_checks_period_ms(20000, 10000), 1000000);
+    assert_int_equal(guest_checks_period_ms(0, 10000), 0);
 }
 
 /* ---- what is due ---- */
 
-#define POLL_MS 2800 /* visits come 100 ms apart then */
+#define POLL_MS 2800 /* checks come 100 ms apart then */
 
 static void answer_all(void)
 {
@@ -682,21 +683,21 @@ static void begin_known(void)
     world.poll_ms = POLL_MS;
 }
 
-static void test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited(void **state)
+static void test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_checked(void **state)
 {
     (void)state;
     begin_known();
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     assert_int_equal(world.count, 8);
     make_older(101, POLL_MS - 100); /* they are younger at the next poll than two of them */
     make_older(104, POLL_MS - 50);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     assert_int_equal(world.count, 8);
     make_older(101, 2 * POLL_MS - 100);
     make_older(104, 2 * POLL_MS - 50);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     assert_int_equal(world.count, 9);
     assert_int_equal(world.asked[8].vmid, 104); /* it has waited longest */
@@ -705,7 +706,7 @@ static void test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited(
     assert_int_equal(world.count, 9); /* the configuration is known */
 }
 
-static void test_half_of_many_brokers_visit_a_round_sooner_once(void **state)
+static void test_half_of_many_brokers_check_a_round_sooner_once(void **state)
 {
     unsigned sooner = 0;
 
@@ -714,7 +715,7 @@ static void test_half_of_many_brokers_visit_a_round_sooner_once(void **state)
 
         snprintf(id, sizeof(id), "%u", broker);
         jitter_begin((const char *const[]){id}, 1);
-        bool soon = jitter_ms(JITTER_VISITS, 2) == 1;
+        bool soon = jitter_ms(JITTER_CHECK_ROUND, 2) == 1;
         sooner += soon;
         if (broker > 0) {
             assert_int_equal(leave_world(state), 0);
@@ -727,12 +728,12 @@ static void test_half_of_many_brokers_visit_a_round_sooner_once(void **state)
         begin_known();
         make_older(101, POLL_MS - 100);
         make_older(104, POLL_MS - 50);
-        visits_round_ended(world.visits);
+        guest_checks_round_ended(world.checks);
         answer_all();
         assert_int_equal(world.count, soon ? 9 : 8);
         make_older(101, POLL_MS - 100);
         make_older(104, POLL_MS - 50);
-        visits_round_ended(world.visits);
+        guest_checks_round_ended(world.checks);
         answer_all();
         assert_int_equal(world.count, soon ? 9 : 8);
     }
@@ -740,7 +741,7 @@ static void test_half_of_many_brokers_visit_a_round_sooner_once(void **state)
     assert_in_range(sooner, 1, 5);
 }
 
-static void test_a_rehearsal_stands_for_the_visit_of_a_host(void **state)
+static void test_a_rehearsal_stands_for_the_check_of_a_host(void **state)
 {
     const struct evidence_answer answer = {.node = "pve1", .at_ms = clock_boottime_ms()};
 
@@ -748,37 +749,37 @@ static void test_a_rehearsal_stands_for_the_visit_of_a_host(void **state)
     begin_known();
     make_older(101, 2 * POLL_MS - 100);
     make_older(104, 2 * POLL_MS - 50);
-    visits_round_ended(world.visits);
-    evidence_rehearsed(world.evidence, 101, &answer); /* in the moment that a visit leaves it */
+    guest_checks_round_ended(world.checks);
+    evidence_rehearsed(world.evidence, 101, &answer); /* in the moment that a check leaves it */
     run_due();
     assert_int_equal(world.count, 8);
 }
 
-static void test_a_guest_is_visited_when_its_interval_is_over_however_well_its_host_is_known(void **state)
+static void test_a_guest_is_checked_when_its_interval_is_over_however_well_its_host_is_known(void **state)
 {
     (void)state;
     begin_known();
     make_older(101, 600000 - POLL_MS); /* of 600 s */
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     assert_int_equal(world.count, 8);
     make_older(101, 600000 - POLL_MS / 4); /* with the next poll it would be late */
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     assert_int_equal(world.count, 9);
 }
 
-static void test_while_the_poller_hurries_all_are_visited_more_often(void **state)
+static void test_while_the_poller_hurries_all_are_checked_more_often(void **state)
 {
     (void)state;
     begin_known();
     world.hurries = true;
-    make_older(101, VISITS_HURRIED_MS);
-    make_older(104, VISITS_HURRIED_MS);
-    visits_round_ended(world.visits);
+    make_older(101, GUEST_CHECKS_HURRIED_MS);
+    make_older(104, GUEST_CHECKS_HURRIED_MS);
+    guest_checks_round_ended(world.checks);
     run_due();
     answer_all();
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     for (int i = 0; i < 4; i++)
         answer_all();
     assert_int_equal(world.count, 10);
@@ -796,7 +797,7 @@ static void test_the_configuration_is_read_when_the_guest_was_started_or_moved_o
     evidence_forget(world.evidence);
     answer.at_ms = clock_boottime_ms() - 60000;
     evidence_config(world.evidence, 101, &answer, NULL);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     answer_status_more(101, "\"status\":\"running\",\"uptime\":30"); /* started since */
     assert_true(waits(API_CONFIG, 101));
@@ -810,10 +811,10 @@ static void test_the_configuration_is_read_when_the_guest_was_started_or_moved_o
     answer_document(API_CONFIG, 101, "{}");
 
     answer.node = "pve2";
-    answer.at_ms = clock_boottime_ms() - INT64_C(600000) * VISITS_CONFIG_EVERY;
+    answer.at_ms = clock_boottime_ms() - INT64_C(600000) * GUEST_CHECKS_CONFIG_EVERY;
     evidence_config(world.evidence, 101, &answer, NULL);
     world.doubted_vmid = 101;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     answer_status_more(101, "\"status\":\"stopped\"");
     assert_true(waits(API_CONFIG, 101));
@@ -831,7 +832,7 @@ static void test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_gue
     begin_known();
     make_older(101, 2 * POLL_MS - 100);
     make_older(104, 2 * POLL_MS - 50);
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     run_due();
     fail_status(104);
     assert_int_equal(world.troubles, 1);
@@ -840,13 +841,13 @@ static void test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_gue
     fail_status(101); /* soon, and not when its interval is over */
     assert_int_equal(world.troubles, 2);
     size_t before = world.count;
-    visits_round_ended(world.visits); /* what does not answer is asked less than what does, … */
+    guest_checks_round_ended(world.checks); /* what does not answer is asked less than what does, … */
     run_due();
     assert_int_equal(world.count, before);
     world.poll_error.code = ERROR_NO_ENDPOINT;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     world.poll_error.code = ERROR_NONE;
-    visits_round_ended(world.visits); /* … until the trouble of polls has ended, too */
+    guest_checks_round_ended(world.checks); /* … until the trouble of polls has ended, too */
     run_due();
     assert_int_equal(world.count, before + 1);
     assert_true(waits(API_STATUS, 101) != waits(API_STATUS, 104));
@@ -856,7 +857,7 @@ static void test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_gue
     assert_null(entry(104, EVIDENCE_STATUS)->error);
 }
 
-static void test_a_visit_goes_where_the_poll_has_left_a_connection(void **state)
+static void test_a_check_goes_where_the_poll_has_left_a_connection(void **state)
 {
     (void)state;
     world.elsewhere = ~UINT64_C(2);
@@ -868,14 +869,14 @@ static void test_a_visit_goes_where_the_poll_has_left_a_connection(void **state)
 }
 
 /* A list that shows one guest, on a host that nobody has heard of before. */
-static void visit_invented_host(unsigned number)
+static void check_invented_host(unsigned number)
 {
     struct inventory_builder *builder = inventory_builder_new(NULL);
     char host[16];
     const struct guest guest = FIXTURE_GUEST(101, "a", host, .lock = NULL);
     int64_t last_ms = clock_boottime_ms();
 
-    while (clock_boottime_ms() == last_ms) /* the last visit was before this round */
+    while (clock_boottime_ms() == last_ms) /* the last check was before this round */
         ;
     snprintf(host, sizeof(host), "invented%04u", number);
     assert_true(inventory_builder_guest(builder, &guest));
@@ -883,7 +884,7 @@ static void visit_invented_host(unsigned number)
     inventory_unref(world.inventory);
     world.inventory = inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
     world.count = 0;
-    visits_round_ended(world.visits);
+    guest_checks_round_ended(world.checks);
     while (world.count == 0)
         event_base_loop(world.base, EVLOOP_ONCE);
     answer_status(101);
@@ -896,10 +897,10 @@ static void test_hosts_that_are_invented_with_each_list_are_forgotten_again(void
 
     (void)state;
     for (unsigned number = 0; number < 20; number++)
-        visit_invented_host(number);
+        check_invented_host(number);
     before = heap_in_use();
     for (unsigned number = 20; number < 100; number++)
-        visit_invented_host(number);
+        check_invented_host(number);
     assert_in_range(heap_in_use(), 0, before + 2048);
 }
 
@@ -907,11 +908,11 @@ int main(void)
 {
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, leave_world)
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_who_was_not_seen_yet_is_visited_at_once_status_first_then_configuration),
-        WORLD_TEST(test_who_was_left_in_doubt_is_visited_soon_and_the_engine_told),
+        WORLD_TEST(test_who_was_not_seen_yet_is_checked_at_once_status_first_then_configuration),
+        WORLD_TEST(test_who_was_left_in_doubt_is_checked_soon_and_the_engine_told),
         WORLD_TEST(test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_looked_at_soon),
         WORLD_TEST(test_who_runs_with_its_devices_is_no_survivor),
-        WORLD_TEST(test_two_visits_in_a_row_must_have_seen_a_survivor),
+        WORLD_TEST(test_two_checks_in_a_row_must_have_seen_a_survivor),
         WORLD_TEST(test_of_one_host_one_guest_at_a_time_is_asked_for),
         WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
         WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),
@@ -920,20 +921,20 @@ int main(void)
         WORLD_TEST(test_a_denial_makes_the_privileges_read_anew),
         WORLD_TEST(test_what_says_nothing_of_the_guest_is_no_evidence_and_not_asked_all_the_time),
         WORLD_TEST(test_an_answer_about_another_guest_or_without_sense_speaks_against_a_fence),
-        WORLD_TEST(test_while_proxmox_suffers_visits_are_rarer_and_none_is_missed_for_it),
-        WORLD_TEST(test_no_interval_is_no_visit_and_nobody_misses_them),
-        WORLD_TEST(test_what_the_last_visits_have_shown_ends_with_them),
+        WORLD_TEST(test_while_proxmox_suffers_checks_are_rarer_and_none_is_missed_for_it),
+        WORLD_TEST(test_no_interval_is_no_check_and_nobody_misses_them),
+        WORLD_TEST(test_what_the_last_checks_have_shown_ends_with_them),
         WORLD_TEST(test_many_guests_stretch_the_interval),
-        WORLD_TEST(test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_visited),
-        WORLD_TEST(test_half_of_many_brokers_visit_a_round_sooner_once),
-        WORLD_TEST(test_a_rehearsal_stands_for_the_visit_of_a_host),
-        WORLD_TEST(test_a_guest_is_visited_when_its_interval_is_over_however_well_its_host_is_known),
-        WORLD_TEST(test_while_the_poller_hurries_all_are_visited_more_often),
+        WORLD_TEST(test_of_a_host_that_nobody_asked_for_two_polls_one_guest_is_checked),
+        WORLD_TEST(test_half_of_many_brokers_check_a_round_sooner_once),
+        WORLD_TEST(test_a_rehearsal_stands_for_the_check_of_a_host),
+        WORLD_TEST(test_a_guest_is_checked_when_its_interval_is_over_however_well_its_host_is_known),
+        WORLD_TEST(test_while_the_poller_hurries_all_are_checked_more_often),
         WORLD_TEST(test_the_configuration_is_read_when_the_guest_was_started_or_moved_or_after_long),
         WORLD_TEST(test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_guests),
-        WORLD_TEST(test_a_visit_goes_where_the_poll_has_left_a_connection),
+        WORLD_TEST(test_a_check_goes_where_the_poll_has_left_a_connection),
         WORLD_TEST(test_hosts_that_are_invented_with_each_list_are_forgotten_again),
     };
 
-    return cmocka_run_group_tests_name("visits", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
 }
