@@ -192,28 +192,28 @@ const struct key_row key_rows[] = {
 };
 const size_t key_row_count = ARRAY_LEN(key_rows);
 
-void settings_clear(struct settings *settings)
+void parameters_clear(struct parameters *parameters)
 {
     for (size_t i = 0; i < KEY_COUNT; i++)
-        free(settings->text[i]);
-    free(settings->ignored);
-    *settings = (struct settings){0};
+        free(parameters->text[i]);
+    free(parameters->ignored);
+    *parameters = (struct parameters){0};
 }
 
-static int store(struct settings *settings, enum key key, const char *value, struct failure *failure)
+static int store(struct parameters *parameters, enum key key, const char *value, struct failure *failure)
 {
     char *copy = strdup(value);
     if (!copy)
         return failure_set(failure, NULL, "out of memory");
-    free(settings->text[key]);
-    settings->text[key] = copy;
+    free(parameters->text[key]);
+    parameters->text[key] = copy;
     return 0;
 }
 
 /* Remembers a name (never its value) for one warning about all of them. */
-static void note_ignored(struct settings *settings, const char *name)
+static void note_ignored(struct parameters *parameters, const char *name)
 {
-    const char *before = settings->ignored ? settings->ignored : "";
+    const char *before = parameters->ignored ? parameters->ignored : "";
     size_t length = strlen(before);
     char *names = NULL;
     if (length > IGNORED_MOST)
@@ -222,8 +222,8 @@ static void note_ignored(struct settings *settings, const char *name)
     if (asprintf(&names, "%s%s%.*s%s", before, length ? ", " : "", IGNORED_MOST, name, full ? " ..." : "") <
         0)
         return;
-    free(settings->ignored);
-    settings->ignored = names;
+    free(parameters->ignored);
+    parameters->ignored = names;
 }
 
 /* ---- standard input -------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ static const struct key_row *row_by_name(const char *name)
     return NULL;
 }
 
-static int read_line(struct settings *settings, char *line, unsigned long number, struct failure *failure)
+static int read_line(struct parameters *parameters, char *line, unsigned long number, struct failure *failure)
 {
     line = strip(line);
     if (!*line || *line == '#')
@@ -266,7 +266,7 @@ static int read_line(struct settings *settings, char *line, unsigned long number
     if (!value) {
         char where[64];
         snprintf(where, sizeof(where), "line %lu (it has no '=')", number);
-        note_ignored(settings, where);
+        note_ignored(parameters, where);
         return 0;
     }
     *value++ = '\0';
@@ -276,14 +276,14 @@ static int read_line(struct settings *settings, char *line, unsigned long number
             *p = '_';
     const struct key_row *row = row_by_name(name);
     if (row)
-        return store(settings, row->key, unquote(strip(value)), failure);
+        return store(parameters, row->key, unquote(strip(value)), failure);
     /* Pacemaker's own keys, should it ever pass them on */
     if (strncmp(name, "pcmk_", 5) != 0 && strncmp(name, "CRM_meta_", 9) != 0)
-        note_ignored(settings, name);
+        note_ignored(parameters, name);
     return 0;
 }
 
-int settings_read_lines(struct settings *settings, FILE *in, struct failure *failure)
+int parameters_read_lines(struct parameters *parameters, FILE *in, struct failure *failure)
 {
     _cleanup_(freep) char *line = NULL;
     size_t size = 0;
@@ -295,7 +295,7 @@ int settings_read_lines(struct settings *settings, FILE *in, struct failure *fai
         if (strlen(line) != (size_t)length)
             return failure_set(failure, "pass key=value lines of text",
                                "line %lu of standard input holds a NUL byte", number);
-        if (read_line(settings, line, number, failure) < 0)
+        if (read_line(parameters, line, number, failure) < 0)
             return -1;
     }
     if (!feof(in))
@@ -351,7 +351,7 @@ static int unknown_option(const char *word, const struct option *longs, struct f
     return guess_tell(&guess, "--", failure);
 }
 
-int settings_read_options(struct settings *settings, int argc, char **argv, struct failure *failure)
+int parameters_read_options(struct parameters *parameters, int argc, char **argv, struct failure *failure)
 {
     struct option longs[ARRAY_LEN(key_rows) + 1];
     char shorts[2 * ARRAY_LEN(key_rows) + 2];
@@ -368,7 +368,7 @@ int settings_read_options(struct settings *settings, int argc, char **argv, stru
                 return failure_set(failure, HELP_HINT, "unknown option -%c", optopt);
             return unknown_option(word, longs, failure);
         }
-        if (store(settings, key_rows[row].key, optarg ? optarg : "1", failure) < 0)
+        if (store(parameters, key_rows[row].key, optarg ? optarg : "1", failure) < 0)
             return -1;
     }
     if (optind < argc)
@@ -414,11 +414,11 @@ static int64_t guess_number(const char *value, int64_t otherwise)
     return n >= 0 ? n : otherwise;
 }
 
-static int check_number(struct settings *settings, const struct key_row *row, const char *value,
+static int check_number(struct parameters *parameters, const struct key_row *row, const char *value,
                         struct failure *failure)
 {
     int64_t n = value ? parse_number(value) : -1;
-    settings->number[row->key] = n;
+    parameters->number[row->key] = n;
     if (!value || n >= 0)
         return 0;
     char hint[96];
@@ -429,9 +429,9 @@ static int check_number(struct settings *settings, const struct key_row *row, co
     return failure_set(failure, hint, "%s=%s is not a number from 0 to %d", row->name, value, NUMBER_MAX);
 }
 
-static int check_row(struct settings *settings, const struct key_row *row, struct failure *failure)
+static int check_row(struct parameters *parameters, const struct key_row *row, struct failure *failure)
 {
-    const char *value = settings->text[row->key] ? settings->text[row->key] : row->default_value;
+    const char *value = parameters->text[row->key] ? parameters->text[row->key] : row->default_value;
     int truth = value ? parse_boolean(value) : 0;
     switch (row->kind) {
     case KIND_STRING:
@@ -442,15 +442,15 @@ static int check_row(struct settings *settings, const struct key_row *row, struc
         return 0;
     case KIND_SECOND:
     case KIND_INTEGER:
-        return check_number(settings, row, value, failure);
+        return check_number(parameters, row, value, failure);
     case KIND_BOOLEAN:
-        settings->flag[row->key] = truth == 1;
+        parameters->flag[row->key] = truth == 1;
         if (truth < 0)
             return failure_set(failure, "use 1, yes, on, true or 0, no, off, false",
                                "%s=%s is neither yes nor no", row->name, value);
         return 0;
     case KIND_FLAG:
-        settings->flag[row->key] = truth == 1;
+        parameters->flag[row->key] = truth == 1;
         if (truth < 0)
             say_warning("%s=%s is neither yes nor no and is ignored", row->name, value);
         return 0;
@@ -458,35 +458,35 @@ static int check_row(struct settings *settings, const struct key_row *row, struc
     return 0;
 }
 
-void settings_apply_speech(struct settings *settings)
+void parameters_apply_speech(struct parameters *parameters)
 {
     static const enum key speech[] = {KEY_QUIET, KEY_VERBOSE, KEY_HELP, KEY_VERSION};
     for (size_t i = 0; i < ARRAY_LEN(speech); i++) {
-        const char *value = settings->text[speech[i]];
-        settings->flag[speech[i]] = value && parse_boolean(value) == 1;
+        const char *value = parameters->text[speech[i]];
+        parameters->flag[speech[i]] = value && parse_boolean(value) == 1;
     }
-    const char *level = settings->text[KEY_VERBOSE_LEVEL];
+    const char *level = parameters->text[KEY_VERBOSE_LEVEL];
     int64_t n = level ? parse_number(level) : -1;
-    bool verbose = n >= 0 ? n > 0 : settings->flag[KEY_VERBOSE];
-    say_setup(settings->flag[KEY_QUIET], verbose, settings->text[KEY_DEBUG_FILE]);
-    if (settings->ignored)
-        say_warning("unknown parameters, ignored: %s", settings->ignored);
+    bool verbose = n >= 0 ? n > 0 : parameters->flag[KEY_VERBOSE];
+    say_setup(parameters->flag[KEY_QUIET], verbose, parameters->text[KEY_DEBUG_FILE]);
+    if (parameters->ignored)
+        say_warning("unknown parameters, ignored: %s", parameters->ignored);
 }
 
-int settings_check(struct settings *settings, struct failure *failure)
+int parameters_check(struct parameters *parameters, struct failure *failure)
 {
     for (size_t i = 0; i < key_row_count; i++)
-        if (check_row(settings, &key_rows[i], failure) < 0)
+        if (check_row(parameters, &key_rows[i], failure) < 0)
             return -1;
-    const char *path = settings->text[KEY_SOCKET];
+    const char *path = parameters->text[KEY_SOCKET];
     return path ? request_socket_check(path, failure) : 0;
 }
 
-const char *settings_plug(const struct settings *settings)
+const char *parameters_plug(const struct parameters *parameters)
 {
     static const enum key order[] = {KEY_PLUG, KEY_PORT, KEY_NODENAME};
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
-        if (settings->text[order[i]] && *settings->text[order[i]])
-            return settings->text[order[i]];
+        if (parameters->text[order[i]] && *parameters->text[order[i]])
+            return parameters->text[order[i]];
     return NULL;
 }

@@ -63,29 +63,30 @@ struct key_row {
 extern const struct key_row key_rows[];
 extern const size_t key_row_count;
 
-/* What was said. Only what settings_check() has passed may be read from number and flag. */
-struct settings {
+/* What was said. Only what parameters_check() has passed may be read from number and flag. */
+struct parameters {
     char *text[KEY_COUNT];     /* owned; NULL: not given */
     int64_t number[KEY_COUNT]; /* given or default; -1: neither */
     bool flag[KEY_COUNT];
     char *ignored; /* owned; names that mean nothing here */
 };
 
-void settings_clear(struct settings *settings);
+void parameters_clear(struct parameters *parameters);
 
 /* Reads `key=value` lines to the end of `in`. 0, or -1 and `failure` is set. */
-int settings_read_lines(struct settings *settings, FILE *in, struct failure *failure)
+int parameters_read_lines(struct parameters *parameters, FILE *in, struct failure *failure)
     __attribute__((warn_unused_result));
 
 /* Reads the options of a command line. 0, or -1 and `failure` is set. */
-int settings_read_options(struct settings *settings, int argc, char **argv, struct failure *failure)
+int parameters_read_options(struct parameters *parameters, int argc, char **argv, struct failure *failure)
     __attribute__((warn_unused_result));
 
 /* Reads -q, -v and the like alone, so that say_setup() can come first. */
-void settings_apply_speech(struct settings *settings);
+void parameters_apply_speech(struct parameters *parameters);
 
 /* Validates every value; a bad one is named. 0, or -1 and `failure` is set. */
-int settings_check(struct settings *settings, struct failure *failure) __attribute__((warn_unused_result));
+int parameters_check(struct parameters *parameters, struct failure *failure)
+    __attribute__((warn_unused_result));
 
 /* The plug: plug, port or nodename, in this order; NULL if none was given. */
-const char *settings_plug(const struct settings *settings);
+const char *parameters_plug(const struct parameters *parameters);

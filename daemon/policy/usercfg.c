@@ -122,7 +122,7 @@ static void add_pools(const struct usercfg *cfg, const char *id, bool is_token, 
 {
     int64_t vmid = vmid_of(path);
     if (vmid >= 0) {
-        struct guest *guest = NULL;
+        struct usercfg_guest *guest = NULL;
         HASH_FIND(hh, cfg->guests, &vmid, sizeof(vmid), guest);
         if (guest && !roles->no_access)
             add_pool(cfg, id, is_token, guest->pool, roles);
@@ -214,7 +214,7 @@ uint64_t usercfg_known_privileges(const struct usercfg *cfg)
 
 const char *usercfg_pool_of(const struct usercfg *cfg, int64_t vmid)
 {
-    struct guest *guest = NULL;
+    struct usercfg_guest *guest = NULL;
     HASH_FIND(hh, cfg->guests, &vmid, sizeof(vmid), guest);
     return guest ? guest->pool->name : NULL;
 }
@@ -387,7 +387,7 @@ static void free_acls(struct usercfg *cfg)
 static void free_pools(struct usercfg *cfg)
 {
     struct pool *pool = NULL, *next_pool = NULL;
-    struct guest *guest = NULL, *next_guest = NULL;
+    struct usercfg_guest *guest = NULL, *next_guest = NULL;
     HASH_ITER (hh, cfg->guests, guest, next_guest) {
         HASH_DEL(cfg->guests, guest);
         free(guest);

@@ -79,7 +79,7 @@ struct pool {
     UT_hash_handle hh;
 };
 
-struct guest {
+struct usercfg_guest {
     int64_t vmid;
     const struct pool *pool;
     UT_hash_handle hh;
@@ -94,7 +94,7 @@ struct usercfg {
     struct group *groups;
     struct acl *acls;
     struct pool *pools;
-    struct guest *guests;
+    struct usercfg_guest *guests;
     char **warnings;
     size_t warning_count, warning_room;
 };

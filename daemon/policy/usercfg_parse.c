@@ -322,7 +322,7 @@ static int parse_role(struct usercfg *cfg, char **field)
 static int pool_add_guest(struct usercfg *cfg, struct pool *pool, const char *word)
 {
     int64_t vmid = 0;
-    struct guest *guest = NULL;
+    struct usercfg_guest *guest = NULL;
     if (!parse_digits(word, &vmid))
         return warn(cfg, "ignored invalid guest '%s' in pool '%s'", word, pool->name);
     HASH_FIND(hh, cfg->guests, &vmid, sizeof(vmid), guest);

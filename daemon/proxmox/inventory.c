@@ -39,7 +39,7 @@ void inventory_unref(struct inventory *inventory)
     free(inventory->by_alias.entries);
     free(inventory->by_alias_short.entries);
     moved_clear(inventory);
-    free(inventory->strangers.list);
+    free(inventory->others.list);
     arena_clear(&inventory->texts);
     free(inventory);
 }
@@ -231,24 +231,23 @@ static const struct guest *same_first_label(const struct inventory *inventory, c
 }
 
 /* Our privileges show it, so no secret is told. */
-static void say_stranger(const struct stranger *stranger, const char *shown, struct error *error)
+static void say_other_guest(const struct other_guest *other, const char *shown, struct error *error)
 {
     char name[SHOWN_PLUG_MAX];
 
-    show_plug(stranger->name ? stranger->name : "without a name", name);
-    if (stranger->pool) { /* to put it into ours would take it out of that one */
+    show_plug(other->name ? other->name : "without a name", name);
+    if (other->pool) { /* to put it into ours would take it out of that one */
         error_set(
             error, ERROR_UNKNOWN_PLUG,
             "%s is guest %d (%s), which is in %.100s and not in a pool of the broker: it is never touched",
-            shown, stranger->vmid, name, stranger->pool);
+            shown, other->vmid, name, other->pool);
         error_hint(error, "to have it fenced, add `pool = %.100s` to [proxmox] of fence-broker.conf",
-                   stranger->pool);
+                   other->pool);
         return;
     }
     error_set(error, ERROR_UNKNOWN_PLUG, "%s is guest %d (%s), which is not in the pool: it is never touched",
-              shown, stranger->vmid, name);
-    error_hint(error, "to have it fenced, on a Proxmox host: `pveum pool modify POOL --vms %d`",
-               stranger->vmid);
+              shown, other->vmid, name);
+    error_hint(error, "to have it fenced, on a Proxmox host: `pveum pool modify POOL --vms %d`", other->vmid);
 }
 
 static void say_unknown(const struct inventory *inventory, const char *plug, struct error *error)
@@ -257,11 +256,11 @@ static void say_unknown(const struct inventory *inventory, const char *plug, str
     struct guest_list list = {.length = 0};
     const struct guest *similar = same_first_label(inventory, plug);
     const struct moved_name *moved = moved_find(inventory, plug);
-    const struct stranger *stranger = strangers_find(&inventory->strangers, plug);
+    const struct other_guest *other = other_guests_find(&inventory->others, plug);
 
     show_plug(plug, shown);
-    if (stranger) {
-        say_stranger(stranger, shown, error);
+    if (other) {
+        say_other_guest(other, shown, error);
         return;
     }
     if (inventory->guest_count == 0) {

@@ -115,7 +115,7 @@ bool inventory_builder_guest(struct inventory_builder *builder, const struct gue
 /* A guest that Proxmox shows and that may be of none of the pools: known by name only, for errors. Only VMID,
  * name and pool of `guest` count. */
 bool inventory_builder_stranger(struct inventory_builder *builder, const struct guest *guest);
-/* One of ours, given behind all strangers. */
+/* One of ours, given behind all others. */
 void inventory_builder_pool(struct inventory_builder *builder, const char *pool);
 bool inventory_builder_alias(struct inventory_builder *builder, const char *node, const char *target);
 /* This name led to that guest before. `name` is borrowed until the builder ends. */

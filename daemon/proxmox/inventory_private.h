@@ -42,14 +42,14 @@ struct node {
 };
 
 /* A guest that Proxmox shows us and that is in none of the pools. */
-struct stranger {
+struct other_guest {
     int vmid;
     const char *name; /* NULL: none */
     const char *pool; /* NULL: none, or not told */
 };
 
-struct strangers {
-    struct stranger *list;
+struct other_guests {
+    struct other_guest *list;
     size_t count, size;
 };
 
@@ -67,7 +67,7 @@ struct inventory {
     struct name_index by_name, by_short, by_alias, by_alias_short;
     struct moved_name *moved;
     size_t moved_count;
-    struct strangers strangers;
+    struct other_guests others;
     struct error below; /* of a pool below one of ours are some of them */
     struct arena texts; /* all strings that the others point to */
 };
@@ -96,8 +96,8 @@ const struct node *inventory_node(const struct inventory *inventory, const char 
 uint64_t name_hash(const char *name, size_t length);
 /* <0, 0, >0: by hash, and by the names themselves where that is equal. */
 int name_compare(const struct name_entry *a, const struct name_entry *b);
-/* inventory_strangers.c: who is called so, by VMID, name or short name; NULL: nobody. */
-const struct stranger *strangers_find(const struct strangers *strangers, const char *plug);
+/* inventory_others.c: who is called so, by VMID, name or short name; NULL: nobody. */
+const struct other_guest *other_guests_find(const struct other_guests *others, const char *plug);
 void strangers_forget_guests(struct inventory *inventory); /* those that turned out to be in a pool */
 struct inventory *inventory_builder_made(struct inventory_builder *builder); /* under construction */
 bool is_digits(const char *text); /* at least one, and nothing else */

@@ -159,7 +159,7 @@ static bool add_one(const struct poller *poller, const struct guest *guest)
     return true;
 }
 
-/* To the next pool, or to the first one of the next pass; strangers are sought once for all pools. */
+/* To the next pool, or to the first one of the next pass; other guests are sought once for all pools. */
 static void next_list(struct poller *poller)
 {
     struct poller_making *making = &poller->making;

@@ -4,7 +4,7 @@
 #include "server/exchange.h"
 
 #include "fence/readiness_gather.h"
-#include "server/audit.h"
+#include "server/audit_trail.h"
 #include "server/monitor.h"
 
 #include "system/cleanup.h"
@@ -136,8 +136,8 @@ void exchange_note_denial(struct exchange *exchange, const struct access_decisio
     char words[ACCESS_WORDS_MAX];
 
     exchange->all->counters.denied[decision->verdict]++;
-    audit_denied(exchange->all->audit, connection_peer(exchange->connection), decision->verdict,
-                 access_decision_words(decision, words), asked);
+    audit_trail_denied(exchange->all->audit, connection_peer(exchange->connection), decision->verdict,
+                       access_decision_words(decision, words), asked);
 }
 
 /* ---- answers for all ---- */
@@ -354,7 +354,7 @@ struct exchanges *exchanges_new(struct event_base *base, const struct rooms *roo
     *all = (struct exchanges){.base = base, .rooms = rooms, .started_ms = clock_now_ms()};
     all->counters.start_realtime_ms = clock_realtime_ms();
     all->hold_timer = event_new(base, -1, 0, on_hold_timer, all);
-    all->audit = audit_new(base, rooms);
+    all->audit = audit_trail_new(base, rooms);
     all->process = process_open();
     all->stall = stall_new(base);
     all->shares = shares_new(base);
@@ -373,7 +373,7 @@ void exchanges_free(struct exchanges *all)
         return;
     if (all->hold_timer)
         event_free(all->hold_timer);
-    audit_free(all->audit);
+    audit_trail_free(all->audit);
     process_close(all->process);
     stall_free(all->stall);
     shares_free(all->shares);

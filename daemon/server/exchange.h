@@ -22,7 +22,7 @@
 /* Answers held in memory for peers that read slowly; beyond it only the privileged get large ones. */
 #define SERVER_ANSWERS_BYTES_MAX (64 * 1024 * 1024)
 
-struct audit;
+struct audit_trail;
 struct route;
 
 enum exchange_wait {
@@ -83,7 +83,7 @@ struct exchanges {
     struct server *server; /* whose they are */
     const struct rooms *rooms;
     struct access_policy policy;
-    struct audit *audit;
+    struct audit_trail *audit;
     struct exchange *table; /* by id */
     uint64_t last_id;
     struct event *hold_timer;

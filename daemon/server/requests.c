@@ -4,7 +4,7 @@
  */
 #include "server/requests.h"
 
-#include "server/audit.h"
+#include "server/audit_trail.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "server/requests_rehearsal.h"
@@ -72,9 +72,9 @@ static void audit_power(struct exchange *exchange, const struct operation *opera
 
     if (!exchange->audited)
         return;
-    audit_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &peer);
-    audit_answered(exchange->all->audit, &peer, exchange->action, exchange->plug,
-                   operation ? operation->id : NULL, error);
+    audit_trail_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &peer);
+    audit_trail_answered(exchange->all->audit, &peer, exchange->action, exchange->plug,
+                         operation ? operation->id : NULL, error);
 }
 
 static void on_operation_answer(void *context, const struct operation *operation, const struct error *error)
@@ -164,7 +164,7 @@ void request_power(struct exchange *exchange, const struct http_request *request
         dry_run(exchange, &ask);
         return;
     }
-    audit_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &ask.peer);
+    audit_trail_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &ask.peer);
     exchange->action = fence_action_name(ask.action);
     exchange->plug = strdup(ask.plug);
     if (!exchange->plug) {
@@ -173,7 +173,7 @@ void request_power(struct exchange *exchange, const struct http_request *request
         return;
     }
     exchange->audited =
-        audit_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
+        audit_trail_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
     exchange->all->changes++;
     exchange->asker =
         engine_submit(exchange->all->rooms->engine, &ask, on_operation_answer, exchange, &error);

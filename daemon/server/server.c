@@ -5,7 +5,7 @@
  */
 #include "server/server.h"
 
-#include "server/audit.h"
+#include "server/audit_trail.h"
 #include "server/authorize.h"
 #include "server/exchange.h"
 #include "server/listener.h"

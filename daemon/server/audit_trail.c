@@ -2,7 +2,7 @@
  * Records of who was let do what. Power requests are few (each is an operation of Proxmox's) and all
  * recorded; denials cost an attacker nothing, so they are measured: a bucket for each uid and one for all.
  */
-#include "server/audit.h"
+#include "server/audit_trail.h"
 
 #include "fence/history.h"
 #include "system/cleanup.h"
@@ -30,7 +30,7 @@ struct measured {
     UT_hash_handle hh;
 };
 
-struct audit {
+struct audit_trail {
     const struct rooms *rooms;
     struct bucket all;
     struct measured strangers; /* the uids for which there is no place */
@@ -60,7 +60,7 @@ static bool take(struct bucket *bucket, unsigned burst, int64_t interval_ms, int
 }
 
 /* Whoever was silent for long enough has a full bucket again, which needs no entry. */
-static void forget_full(struct audit *audit, int64_t now)
+static void forget_full(struct audit_trail *audit, int64_t now)
 {
     struct measured *one, *next;
 
@@ -73,7 +73,7 @@ static void forget_full(struct audit *audit, int64_t now)
     }
 }
 
-static struct measured *measure_of(struct audit *audit, uid_t uid, int64_t now)
+static struct measured *measure_of(struct audit_trail *audit, uid_t uid, int64_t now)
 {
     struct measured *found;
 
@@ -95,7 +95,7 @@ static struct measured *measure_of(struct audit *audit, uid_t uid, int64_t now)
 }
 
 /* The uid's own measure first: one that has used it up takes nothing from the others. */
-static bool may_record(struct audit *audit, uid_t uid)
+static bool may_record(struct audit_trail *audit, uid_t uid)
 {
     int64_t now = clock_now_ms();
 
@@ -138,8 +138,8 @@ static void log_text(enum log_kind kind, const struct operation_peer *peer, cons
     log_peer(kind, peer, more, text->data && !text->failed ? text->data : "(no memory for the words)");
 }
 
-void audit_peer(const struct audit *audit, const struct access_peer *peer, const char *rule,
-                struct operation_peer *out)
+void audit_trail_peer(const struct audit_trail *audit, const struct access_peer *peer, const char *rule,
+                      struct operation_peer *out)
 {
     const char *user = names_of_uid(audit->rooms->names, peer->uid);
 
@@ -150,7 +150,7 @@ void audit_peer(const struct audit *audit, const struct access_peer *peer, const
 
 static void on_rest(evutil_socket_t fd, short what, void *context)
 {
-    struct audit *audit = context;
+    struct audit_trail *audit = context;
 
     (void)fd;
     (void)what;
@@ -163,7 +163,7 @@ static void on_rest(evutil_socket_t fd, short what, void *context)
     audit->unrecorded = 0;
 }
 
-static void leave_out(struct audit *audit, uid_t uid)
+static void leave_out(struct audit_trail *audit, uid_t uid)
 {
     const struct timeval rest = {.tv_sec = AUDIT_REST_MS / 1000};
 
@@ -173,8 +173,8 @@ static void leave_out(struct audit *audit, uid_t uid)
         event_add(audit->rest, &rest);
 }
 
-void audit_denied(struct audit *audit, const struct access_peer *peer, enum access_verdict verdict,
-                  const char *rule, const char *asked)
+void audit_trail_denied(struct audit_trail *audit, const struct access_peer *peer,
+                        enum access_verdict verdict, const char *rule, const char *asked)
 {
     _cleanup_(text_clear) struct text text = {0};
     const char *reason = access_verdict_name(verdict);
@@ -184,7 +184,7 @@ void audit_denied(struct audit *audit, const struct access_peer *peer, enum acce
         leave_out(audit, peer->uid);
         return;
     }
-    audit_peer(audit, peer, rule, &denial.peer);
+    audit_trail_peer(audit, peer, rule, &denial.peer);
     operation_bound_text(denial.reason, sizeof(denial.reason), reason);
     operation_bound_text(denial.request, sizeof(denial.request), asked);
     denial.unrecorded = audit->unrecorded;
@@ -203,8 +203,8 @@ void audit_denied(struct audit *audit, const struct access_peer *peer, enum acce
         history_add_denial(audit->rooms->history, &denial);
 }
 
-bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool privileged, const char *action,
-                 const char *plug)
+bool audit_trail_asked(struct audit_trail *audit, const struct operation_peer *peer, bool privileged,
+                       const char *action, const char *plug)
 {
     _cleanup_(text_clear) struct text text = {0};
     int64_t now = clock_now_ms();
@@ -223,8 +223,8 @@ bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool pr
     return true;
 }
 
-void audit_answered(struct audit *audit, const struct operation_peer *peer, const char *action,
-                    const char *plug, const char *operation, const struct error *error)
+void audit_trail_answered(struct audit_trail *audit, const struct operation_peer *peer, const char *action,
+                          const char *plug, const char *operation, const struct error *error)
 {
     _cleanup_(text_clear) struct text text = {0};
     const char *result = error ? error_code_name(error->code) : "done";
@@ -246,9 +246,9 @@ void audit_answered(struct audit *audit, const struct operation_peer *peer, cons
 
 /* ---- life ---- */
 
-struct audit *audit_new(struct event_base *base, const struct rooms *rooms)
+struct audit_trail *audit_trail_new(struct event_base *base, const struct rooms *rooms)
 {
-    struct audit *audit = calloc(1, sizeof(*audit));
+    struct audit_trail *audit = calloc(1, sizeof(*audit));
 
     if (!audit)
         return NULL;
@@ -261,7 +261,7 @@ struct audit *audit_new(struct event_base *base, const struct rooms *rooms)
     return audit;
 }
 
-void audit_free(struct audit *audit)
+void audit_trail_free(struct audit_trail *audit)
 {
     struct measured *one, *next;
 

@@ -11,7 +11,7 @@
 
 #include <event2/event.h>
 
-struct audit;
+struct audit_trail;
 struct history;
 struct names;
 
@@ -30,18 +30,18 @@ struct names;
 #define AUDIT_UIDS_MAX    256 /* remembered apart; beyond, uids share one measure */
 
 /* `rooms`, the history and the names, is borrowed. NULL: no memory. */
-struct audit *audit_new(struct event_base *base, const struct rooms *rooms);
-void audit_free(struct audit *audit);
+struct audit_trail *audit_trail_new(struct event_base *base, const struct rooms *rooms);
+void audit_trail_free(struct audit_trail *audit);
 
-void audit_denied(struct audit *audit, const struct access_peer *peer, enum access_verdict verdict,
-                  const char *rule, const char *asked);
+void audit_trail_denied(struct audit_trail *audit, const struct access_peer *peer,
+                        enum access_verdict verdict, const char *rule, const char *asked);
 /* A power request was let in. False if it is one of a flood, and was not recorded: then its answer is not,
  * either. */
-bool audit_asked(struct audit *audit, const struct operation_peer *peer, bool privileged, const char *action,
-                 const char *plug);
+bool audit_trail_asked(struct audit_trail *audit, const struct operation_peer *peer, bool privileged,
+                       const char *action, const char *plug);
 /* How it ended for its asker (error NULL: done; `operation` may be NULL). */
-void audit_answered(struct audit *audit, const struct operation_peer *peer, const char *action,
-                    const char *plug, const char *operation, const struct error *error);
+void audit_trail_answered(struct audit_trail *audit, const struct operation_peer *peer, const char *action,
+                          const char *plug, const char *operation, const struct error *error);
 /* A peer as the records have it, with its name as known since the configuration was loaded. */
-void audit_peer(const struct audit *audit, const struct access_peer *peer, const char *rule,
-                struct operation_peer *out);
+void audit_trail_peer(const struct audit_trail *audit, const struct access_peer *peer, const char *rule,
+                      struct operation_peer *out);

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "fence/history.h"
-#include "server/audit.h"
+#include "server/audit_trail.h"
 #include "system/clock.h"
 #include "system/log.h"
 
@@ -43,37 +43,37 @@ void log_say(enum log_kind kind, const struct log_field *fields, const char *for
     seen.lines++;
 }
 
-static struct audit *begin(struct event_base **base)
+static struct audit_trail *begin(struct event_base **base)
 {
     static char any;
     static const struct rooms rooms = {.history = (struct history *)(void *)&any};
-    struct audit *audit;
+    struct audit_trail *audit;
 
     memset(&seen, 0, sizeof(seen));
     seen.now_ms = 1000000;
     *base = event_base_new();
-    audit = audit_new(*base, &rooms);
+    audit = audit_trail_new(*base, &rooms);
     assert_non_null(audit);
     return audit;
 }
 
-static void end(struct audit *audit, struct event_base *base)
+static void end(struct audit_trail *audit, struct event_base *base)
 {
-    audit_free(audit);
+    audit_trail_free(audit);
     event_base_free(base);
 }
 
-static void deny(struct audit *audit, uid_t uid)
+static void deny(struct audit_trail *audit, uid_t uid)
 {
     const struct access_peer peer = {.uid = uid, .gid = 1, .pid = 2};
 
-    audit_denied(audit, &peer, ACCESS_NO_RULE, "no rule matches", "off web1");
+    audit_trail_denied(audit, &peer, ACCESS_NO_RULE, "no rule matches", "off web1");
 }
 
 static void test_a_denial_is_recorded_with_who_what_and_why(void **state)
 {
     struct event_base *base;
-    struct audit *audit = begin(&base);
+    struct audit_trail *audit = begin(&base);
 
     (void)state;
     deny(audit, 1001);
@@ -89,7 +89,7 @@ static void test_a_denial_is_recorded_with_who_what_and_why(void **state)
 static void test_a_flood_of_one_user_is_a_few_records_and_leaves_the_others_theirs(void **state)
 {
     struct event_base *base;
-    struct audit *audit = begin(&base);
+    struct audit_trail *audit = begin(&base);
 
     (void)state;
     for (int i = 0; i < 100000; i++)
@@ -109,7 +109,7 @@ static void test_a_flood_of_one_user_is_a_few_records_and_leaves_the_others_thei
 static void test_a_flood_of_all_users_is_bounded(void **state)
 {
     struct event_base *base;
-    struct audit *audit = begin(&base);
+    struct audit_trail *audit = begin(&base);
     const int64_t day_ms = 24 * 3600 * INT64_C(1000);
 
     (void)state;
@@ -125,7 +125,7 @@ static void test_a_flood_of_all_users_is_bounded(void **state)
 static void test_whoever_was_quiet_may_be_recorded_again_in_full(void **state)
 {
     struct event_base *base;
-    struct audit *audit = begin(&base);
+    struct audit_trail *audit = begin(&base);
 
     (void)state;
     for (int i = 0; i < 50; i++)
@@ -142,13 +142,13 @@ static void test_power_requests_of_root_are_never_left_out_and_a_members_flood_i
 {
     const struct operation_peer root = {.uid = 0}, member = {.uid = 1001};
     struct event_base *base;
-    struct audit *audit = begin(&base);
+    struct audit_trail *audit = begin(&base);
     unsigned recorded = 0;
 
     (void)state;
     for (int i = 0; i < 1000; i++) {
-        assert_true(audit_asked(audit, &root, true, "off", "web1"));
-        recorded += audit_asked(audit, &member, false, "off", "web1");
+        assert_true(audit_trail_asked(audit, &root, true, "off", "web1"));
+        recorded += audit_trail_asked(audit, &member, false, "off", "web1");
     }
     assert_int_equal(recorded, AUDIT_POWER_BURST);
     assert_int_equal(seen.lines, 1000 + AUDIT_POWER_BURST);
