@@ -291,7 +291,7 @@ check-style:
 	+@$(MAKE) --no-print-directory check-format
 	+@$(MAKE) --no-print-directory WERROR=1 all unit
 	+@$(MAKE) --no-print-directory B=$(B)/clang CC=clang WERROR=1 all unit
-# each deliberate bug of tests/mutations/list must make a test fail; make check tries a few of them
+# each deliberate bug of tests/mutations must make a test fail; make check tries a few of them
 check-mutations: deps
 	+@$(MAKE) --no-print-directory unit
 	@BUILD=$(B) prove tests/mutations/run
