@@ -115,8 +115,7 @@ static void propose_device(struct cluster *cluster)
     static const char id[] = CLUSTER_DEVICE_ID;
     long long s = proposed_s(cluster);
     cluster_say(cluster, DIAGNOSIS_FAILURE, "no stonith device runs " CLUSTER_AGENT "%s",
-                cluster->others ? "; there are devices of other agents, which the broker knows nothing about"
-                                : "");
+                cluster->others ? "; there are other devices, which the broker knows nothing about" : "");
     cluster_hint(cluster,
                  "on one node (pcs stonith create %s " CLUSTER_AGENT
                  " and crm configure primitive %s stonith:" CLUSTER_AGENT
@@ -192,16 +191,41 @@ static void judge_device(struct cluster *cluster, const struct cib_device *devic
 /* ---- the whole ------------------------------------------------------------------------------------------
  */
 
-static bool find_devices(struct cluster *cluster)
+static bool is_agent(const struct cib_device *device)
+{
+    return strcmp(device->agent, CLUSTER_AGENT) == 0;
+}
+
+/* Does the device ask at this socket (NULL: at the usual one), by its own word? */
+static bool asks_at(const struct cib_device *device, const char *socket)
+{
+    const char *own = cib_parameter(device, "socket");
+    return is_agent(device) && (own && socket ? strcmp(own, socket) == 0 : own == socket);
+}
+
+static bool any_asks_at(const struct cib *cib, const char *socket)
+{
+    for (size_t i = 0; i < cib->device_count; i++)
+        if (asks_at(&cib->devices[i], socket))
+            return true;
+    return false;
+}
+
+/* Those of this broker. With a second one, for a second Proxmox cluster, there are devices that name its
+ * socket: where none names this one, they are those that name none, and else all of the agent. */
+static bool find_devices(struct cluster *cluster, const char *socket)
 {
     const struct cib *cib = &cluster->cib;
+    const char *theirs = socket && any_asks_at(cib, socket) ? socket : NULL;
+    bool some = theirs || (socket && any_asks_at(cib, NULL));
     cluster->devices = calloc(cib->device_count ? cib->device_count : 1, sizeof(*cluster->devices));
     if (!cluster->devices)
         return false;
     for (size_t i = 0; i < cib->device_count; i++) {
-        if (strcmp(cib->devices[i].agent, CLUSTER_AGENT) != 0)
+        const struct cib_device *device = &cib->devices[i];
+        if (some ? !asks_at(device, theirs) : !is_agent(device))
             cluster->others++;
-        else if (hosts_read(&cluster->devices[cluster->device_count++], cib, &cib->devices[i]) < 0)
+        else if (hosts_read(&cluster->devices[cluster->device_count++], cib, device) < 0)
             return false;
     }
     return true;
@@ -227,7 +251,7 @@ static void ask_names(struct cluster *cluster, const char *socket)
 
 static void examine(struct cluster *cluster, const char *socket)
 {
-    if (!find_devices(cluster)) {
+    if (!find_devices(cluster, socket)) {
         cluster->report->failed = true;
         return;
     }
@@ -271,7 +295,7 @@ int cluster_only_ours(const char *socket, const char *node, const char *by, char
     if (!here.data || strcasecmp(here.data, by) != 0)
         return here.failed ? failure_set(failure, NULL, "out of memory") : 0;
     int rc = cib_query(&cluster.cib, CIB_WAIT_MS, failure);
-    if (rc == 0 && (!find_devices(&cluster) || !cluster_want_names(&cluster)))
+    if (rc == 0 && (!find_devices(&cluster, socket) || !cluster_want_names(&cluster)))
         rc = failure_set(failure, NULL, "out of memory");
     if (rc == 0)
         rc = plugs_ask(&cluster.plugs, socket, failure);

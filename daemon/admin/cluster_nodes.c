@@ -219,6 +219,5 @@ void cluster_judge_nodes(struct cluster *cluster)
     /* what is not fine was told node by node */
     if (good && cluster->device_count > 0 && (fenced == cib->node_count || (fenced > 0 && cluster->others)))
         cluster_say(cluster, DIAGNOSIS_OK, "%zu of the cluster's %zu nodes lead to a guest of the pool%s",
-                    fenced, cib->node_count,
-                    cluster->others ? "; devices of other agents may fence the rest" : "");
+                    fenced, cib->node_count, cluster->others ? "; other devices may fence the rest" : "");
 }

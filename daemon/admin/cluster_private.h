@@ -25,7 +25,7 @@ struct cluster {
     struct cib cib;
     struct hosts *devices; /* those of our agent; owned */
     size_t device_count;
-    size_t others;                  /* stonith devices of other agents */
+    size_t others;                  /* stonith devices of other agents, and of other brokers */
     struct cluster_target *targets; /* owned; by node, then by device */
     size_t target_count, target_size;
     struct plugs plugs; /* all names that matter, asked */

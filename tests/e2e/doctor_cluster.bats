@@ -251,9 +251,17 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     xmllint --noout <(sh "$T/alert_fence_broker" meta-data) 2>/dev/null || { sh "$T/alert_fence_broker" meta-data; false; }
 }
 
-@test "a device that is disabled, and one of another agent" {
-    world
+@test "a device of another broker, one that is disabled, and one of another agent" {
+    NODES="vm101 vm102 vm103 far201" world
     device
+    finds "failure  the node far201 cannot be fenced"
+    # it is a guest of the second Proxmox cluster, whose broker has a socket of its own
+    cibadmin --create --scope resources --xml-text '<primitive id="fencing-two" class="stonith" type="fence_broker">
+        <instance_attributes id="two"><nvpair id="two-socket" name="socket" value="/run/fence-broker/two/broker.sock"/></instance_attributes></primitive>'
+    finds "3 of the cluster's 4 nodes lead to a guest of the pool; other devices may fence the rest"
+    silent "far201"
+    silent "fencing-two"
+    cibadmin --delete --xml-text '<primitive id="fencing-two"/>'
     crm_resource -q --resource fencing --meta --set-parameter target-role --parameter-value Stopped >/dev/null
     finds "failure  the device fencing is disabled"
     ends 1
@@ -261,7 +269,7 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     silent "is disabled"
     cibadmin --delete --xml-text '<primitive id="fencing"/>'
     cibadmin --create --scope resources --xml-text '<primitive id="ipmi" class="stonith" type="fence_ipmilan"/>'
-    finds "no stonith device runs fence_broker; there are devices of other agents"
+    finds "no stonith device runs fence_broker; there are other devices"
 }
 
 @test "the host map: a guest that is not there, two nodes of one guest, a node that is two guests, a stranger" {

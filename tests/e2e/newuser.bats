@@ -179,7 +179,7 @@ shown() {
     local id
     id=$(client history -n 1 2>/dev/null | awk 'END { print $1 }')
     sed -E "/^# /d; s/$pve1_address as/192.0.2.11 as/; s/$pve2_address as/192.0.2.12 as/; s,$T/,/etc/fence-broker/,g
-        /on pve3/s/at 192.*/at one of them/; s/\b${id:-none}\b/mx2ehlgg/g; s/\b[0-9.]+ (ms|s|min)\b/0 s/g; s/\bpid [0-9]+/pid 0/; s/ +/ /g
+        s/ok for the user fence-broker;/ok;/; /on pve3/s/at 192.*/at one of them/; s/\b${id:-none}\b/mx2ehlgg/g; s/\b[0-9.]+ (ms|s|min)\b/0 s/g; s/\bpid [0-9]+/pid 0/; s/ +/ /g
         /^ \+0 s (seen|stop: task OK|running)/d" "$1"
 }
 
