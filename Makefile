@@ -436,7 +436,7 @@ doc/dead-hosts.md: tests/dead_hosts/intro.md tests/data/pve/ha-timelines.jsonl.g
 	$(Q)(cat tests/dead_hosts/intro.md && $(B)/tests/dead_hosts_table tests/data/pve/ha-timelines.jsonl.gz) > $@
 
 # the chapter of reasons and error codes; committed, and a test fails if it is stale
-doc/book/13-words.md: tests/admin/book-words man/fence_brokerd.8 $(B)/tables
+doc/book/90-words.md: tests/admin/book-words man/fence_brokerd.8 $(B)/tables
 	$(call say,DOC)
 	$(Q)BUILD=$(B) tests/admin/book-words > $@
 

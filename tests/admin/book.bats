@@ -156,8 +156,8 @@ config_errors() {
 
 # ---- names ----
 
-@test "each reason of a verdict and each error code has its cause and its way out in the book (make doc/book/13-words.md)" {
-    BUILD=$B tests/admin/book-words | diff -u doc/book/13-words.md -
+@test "each reason of a verdict and each error code has its cause and its way out in the book (make doc/book/90-words.md)" {
+    BUILD=$B tests/admin/book-words | diff -u doc/book/90-words.md -
 }
 
 @test "metrics, events and alerts that are named are there" {

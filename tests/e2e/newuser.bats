@@ -253,11 +253,11 @@ follow() {
     }
     client_has_power_on() { client history | grep -q ' reboot .* done '; }
 
-    follow 01-getting-started.md
+    follow 10-getting-started.md
     is "$(client history | grep -c ' reboot .* done ')" 1
 
     TOKEN_SECRET=66666666-7777-8888-9999-000000000000
-    follow 08-secrets.md
+    follow 70-secrets.md
     refute grep -q '^token:fence@pve!broker:' "$SIM/user.cfg"
     fence 103 -o off -n node3
     succeeded
