@@ -6,6 +6,10 @@
 
 #include "admin/corosync.h"
 
+#define DELAY_MS    5000
+#define HA_STOP_MS  95000  /* a fence by Proxmox HA, of a guest whose host is well */
+#define HA_DELAY_MS 100000 /* what is proposed then */
+
 /* Is this delay another one for one node than for the other? "5s" is the same for both, "a:5s;b:0s" is not.
  */
 static bool tells_apart(const char *base)
@@ -26,27 +30,68 @@ static bool device_delays(const struct cluster *cluster, const struct hosts *dev
     return nodes < 2 && cib_milliseconds(base) > 0;
 }
 
-static void judge_delay(struct cluster *cluster)
+/* The longest of "5s" or "a:5s;b:0s"; 0 if there is none. */
+static long long longest_base(const char *base)
+{
+    static const char between[] = "; \t";
+    long long longest = 0;
+    for (const char *item = base; item && *item;) {
+        char value[32];
+        size_t length = strcspn(item, between);
+        const char *colon = memchr(item, ':', length), *from = colon ? colon + 1 : item;
+        size_t size = (size_t)(item + length - from);
+        item += length;
+        item += strspn(item, between);
+        if (size >= sizeof value)
+            continue;
+        memcpy(value, from, size);
+        value[size] = '\0';
+        if (cib_milliseconds(value) > longest)
+            longest = cib_milliseconds(value);
+    }
+    return longest;
+}
+
+static void paste_delay(struct cluster *cluster, long long ms)
 {
     const struct cib *cib = &cluster->cib;
     const char *first = NULL, *second = NULL;
-    bool delayed = cib_milliseconds(cib_property(cib, "priority-fencing-delay")) > 0;
-    for (size_t i = 0; i < cluster->device_count; i++)
-        delayed |= device_delays(cluster, &cluster->devices[i]);
-    if (delayed) {
-        cluster_say(cluster, DIAGNOSIS_OK, "one of the two nodes waits before it fences the other");
-        return;
-    }
     for (size_t i = 0; i < cib->node_count; i++)
         if (!cib->nodes[i].remote)
             *(first ? &second : &first) = cib->nodes[i].name;
-    cluster_say(
-        cluster, DIAGNOSIS_WARNING,
-        "two nodes and no delay: when they lose contact, they can fence each other, and both end up off");
     cluster_hint(cluster, "this lets %s survive; on one node of the cluster:", first);
     cluster_paste(
-        cluster, "crm_resource --resource %s --set-parameter pcmk_delay_base --parameter-value '%s:5s;%s:0s'",
-        cluster->device_count ? cluster->devices[0].device->id : CLUSTER_DEVICE_ID, first, second);
+        cluster,
+        "crm_resource --resource %s --set-parameter pcmk_delay_base --parameter-value '%s:%llds;%s:0s'",
+        cluster->device_count ? cluster->devices[0].device->id : CLUSTER_DEVICE_ID, first, ms / 1000, second);
+}
+
+/* With a quorum device only one of them has quorum, and the delay decides nothing. */
+static void judge_delay(struct cluster *cluster, bool quorum_device)
+{
+    const char *ha = cluster_ha_guest(cluster);
+    long long priority_ms = cib_milliseconds(cib_property(&cluster->cib, "priority-fencing-delay"));
+    long long base_ms = 0;
+    bool delayed = priority_ms > 0;
+    for (size_t i = 0; i < cluster->device_count; i++) {
+        long long ms = longest_base(cib_parameter(cluster->devices[i].device, "pcmk_delay_base"));
+        delayed |= device_delays(cluster, &cluster->devices[i]);
+        base_ms = ms > base_ms ? ms : base_ms;
+    }
+    if (!delayed) {
+        cluster_say(cluster, DIAGNOSIS_WARNING,
+                    "two nodes and no delay: when they lose contact, they can fence each other, and both end "
+                    "up off");
+        paste_delay(cluster, ha ? HA_DELAY_MS : DELAY_MS);
+    } else if (ha && !quorum_device && base_ms + (priority_ms > 0 ? priority_ms : 0) < HA_STOP_MS) {
+        cluster_say(cluster, DIAGNOSIS_WARNING,
+                    "Proxmox HA manages %s, and a fence by it takes up to 95 s: with a shorter delay the two "
+                    "nodes can fence each other, and both end up off; better take them out of Proxmox HA",
+                    ha);
+        paste_delay(cluster, HA_DELAY_MS);
+    } else {
+        cluster_say(cluster, DIAGNOSIS_OK, "one of the two nodes waits before it fences the other");
+    }
 }
 
 static void judge_quorum(struct cluster *cluster, const struct corosync *corosync)
@@ -75,8 +120,9 @@ void cluster_judge_two(struct cluster *cluster)
 {
     struct failure failure = {0};
     struct corosync corosync;
-    judge_delay(cluster);
-    if (corosync_read(&corosync, &failure) == 0)
+    bool known = corosync_read(&corosync, &failure) == 0;
+    judge_delay(cluster, known && corosync.device);
+    if (known)
         judge_quorum(cluster, &corosync);
     else
         cluster_say(cluster, DIAGNOSIS_SKIPPED, "wait_for_all was not checked: %s",

@@ -97,6 +97,25 @@ follow() {
     finds "a quorum device decides"
 }
 
+@test "two nodes that Proxmox HA manages: a delay that is shorter than its fence decides nothing" {
+    sim_guests
+    sed -i '/^guest 102/s/$/ ha=started/' "$SIM/cluster.conf"
+    NODES="vm101 vm102" world
+    device pcmk_reboot_timeout=300s pcmk_off_timeout=300s 'pcmk_delay_base=vm101:5s;vm102:0s'
+    finds "warning  Proxmox HA manages vm102, and a fence by it takes up to 95 s"
+    crm_resource -q --resource fencing --set-parameter pcmk_delay_base --parameter-value 'vm101:90s vm102:1s' >/dev/null
+    crm_attribute -q --type crm_config --name priority-fencing-delay --update 4s
+    finds "warning  Proxmox HA manages vm102"
+    crm_attribute -q --type crm_config --name priority-fencing-delay --update 5s
+    silent "Proxmox HA manages"
+    crm_attribute -q --type crm_config --name priority-fencing-delay --update 0s
+    follow "Proxmox HA manages vm102"
+    finds "ok       one of the two nodes waits before it fences the other"
+    crm_resource -q --resource fencing --set-parameter pcmk_delay_base --parameter-value 'vm101:5s;vm102:0s' >/dev/null
+    echo 'quorum { device { model: net } }' | sed 's/[{}]/&\n/g' >"$COROSYNC_MAIN_CONFIG_FILE"
+    silent "Proxmox HA manages"
+}
+
 @test "without asking the daemon Pacemaker is looked at too, and the deadline is the configuration's" {
     world
     device
