@@ -89,7 +89,8 @@ pveum_of_pvesim() {
         ;;
     "pveum role add") printf 'role:%s:%s:\n' "${words[3]}" "${words[5]// /,}" >>"$SIM/user.cfg" ;;
     "pveum acl modify")
-        is "${words[4]} ${words[*]:6:1} ${words[*]:8:1}" "--roles --users --tokens" || is "${words[4]} ${words[*]:6:1} ${#words[@]}" "--roles --tokens 8"
+        # also for a token alone
+        [[ "${words[4]} ${words[6]} ${#words[@]}" == "--roles --tokens 8" ]] || is "${words[4]} ${words[6]} ${words[8]}" "--roles --users --tokens"
         printf 'acl:1:%s:%s:%s:\n' "${words[3]}" "${words[7]}${words[9]:+,${words[9]}}" "${words[5]}" >>"$SIM/user.cfg"
         ;;
     *) printf 'this pveum does not know: %s\n' "$1" >&2 && return 1 ;;
@@ -225,7 +226,10 @@ follow() {
 
     # what these are on the machines of the reader
     sudo() { "$@"; }
-    pveum() { pveum_of_pvesim "pveum $(printf '%q ' "$@")" && sim_ctl reload >/dev/null; }
+    pveum() {
+        pveum_of_pvesim "pveum $(printf '%q ' "$@")"
+        sim_ctl reload >/dev/null
+    }
     ssh() { is "$*" "root@pve1 cat /etc/pve/pve-root-ca.pem" && cat "$SIM/pve-root-ca.pem"; }
     install() {
         [[ $3 != -g ]] || { is "$4" fence-broker && set -- "${@:1:2}" "${@:5}"; }
