@@ -8,10 +8,10 @@
 #include "fence/dead_hosts_memory.h"
 #include "fence/engine.h"
 #include "fence/evidence.h"
+#include "fence/facts.h"
 #include "fence/guest_checks.h"
 #include "fence/history.h"
 #include "fence/host_watch.h"
-#include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
 #include "fence/rooms.h"
 #include "fence/status_line.h"
@@ -81,24 +81,14 @@ struct broker {
 static void tell_status(struct broker *broker)
 {
     const struct timeval soon = {.tv_sec = 1};
-    struct readiness_facts readiness;
+    struct facts facts;
     int64_t left_ms;
-    readiness_gather(&readiness, &broker->rooms);
-    const struct status_line_facts facts = {
-        .readiness = &readiness,
-        .endpoints = broker->rooms.endpoints,
-        .last_fence = status_line_fence(broker->rooms.history),
-        .excess = grants_excess(broker->rooms.grants),
-        .missing = grants_missing(broker->rooms.grants),
-        .poll_error = poller_error(broker->rooms.poller),
-        .now_ms = clock_now_ms(),
-        .realtime_ms = clock_realtime_ms(),
-    };
+    facts_gather(&facts, &broker->rooms);
     _cleanup_(text_clear) struct text line = {0};
     status_line(&line, &facts);
     if (line.data && !line.failed)
         notify_status("%s", line.data);
-    if (readiness_unchecked(&readiness, &left_ms) > 0)
+    if (readiness_unchecked(&facts.readiness, &left_ms) > 0)
         event_add(broker->on_checking, &soon);
 }
 
@@ -113,9 +103,9 @@ static void on_checking(evutil_socket_t fd, short what, void *context)
 
 static void tell_verdicts(struct broker *broker)
 {
-    struct readiness_facts readiness;
-    readiness_gather(&readiness, &broker->rooms);
-    verdict_log_observe(broker->verdict_log, &readiness);
+    struct facts facts;
+    facts_gather(&facts, &broker->rooms);
+    verdict_log_observe(broker->verdict_log, &facts.readiness);
 }
 
 /* ---- oddities of the rules ---- */

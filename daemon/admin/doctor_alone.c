@@ -5,8 +5,8 @@
  */
 #include "admin/doctor_private.h"
 
+#include "fence/facts.h"
 #include "fence/guest_checks.h"
-#include "fence/readiness_gather.h"
 #include "policy/access.h"
 #include "proxmox/poller.h"
 #include "proxmox/transport.h"
@@ -207,32 +207,12 @@ static void tear_down(struct doctor *doctor)
         event_base_free(doctor->base);
 }
 
-static void take_facts(const struct doctor *doctor, struct diagnosis_facts *facts)
-{
-    const struct rooms rooms = rooms_of(doctor);
-
-    session_describe(doctor->session, &facts->session);
-    facts->endpoints = doctor->endpoints;
-    facts->poll_error = poller_error(doctor->poller);
-    facts->times = poller_times(doctor->poller);
-    facts->grants = doctor->grants;
-    readiness_gather(&facts->readiness, &rooms);
-    facts->readiness.history_failing = facts->state_error->code != ERROR_NONE;
-}
-
 /* ---- the whole ---- */
 
 /* Proxmox takes a one-time code once, and the daemon keeps account of those that it has used. */
 static bool would_take_codes(const struct patient *patient, const struct diagnosis_facts *facts)
 {
     return patient->credentials.totp && !facts->nobody_listens;
-}
-
-static void take_clocks(struct diagnosis_facts *facts)
-{
-    facts->now_ms = clock_now_ms();
-    facts->boottime_ms = clock_boottime_ms();
-    facts->realtime_ms = clock_realtime_ms();
 }
 
 static bool examine(struct patient *patient, struct diagnosis_facts *facts, struct diagnosis *diagnosis)
@@ -246,8 +226,11 @@ static bool examine(struct patient *patient, struct diagnosis_facts *facts, stru
     if (good) {
         event_add(doctor.deadline, &wait);
         event_base_dispatch(doctor.base);
-        take_clocks(facts);
-        take_facts(&doctor, facts);
+        const struct rooms rooms = rooms_of(&doctor);
+        struct facts known;
+        facts_gather(&known, &rooms);
+        known.readiness.history_failing = facts->state_error->code != ERROR_NONE;
+        facts->known = &known;
         diagnosis_make(diagnosis, facts);
     } else {
         fprintf(stderr, "fence-broker-admin: %s\n", error.message[0] ? error.message : "out of memory");
@@ -259,8 +242,12 @@ static bool examine(struct patient *patient, struct diagnosis_facts *facts, stru
 static bool run(struct patient *patient, struct diagnosis *diagnosis)
 {
     struct error state_error = {0};
+    const struct facts known = {.now_ms = clock_now_ms(),
+                                .boottime_ms = clock_boottime_ms(),
+                                .realtime_ms = clock_realtime_ms(),
+                                .config = patient->config};
     struct diagnosis_facts facts = {
-        .config = patient->config,
+        .known = &known,
         .config_error = &patient->error,
         .config_user = patient->user,
         .rules = patient->rules,
@@ -271,7 +258,6 @@ static bool run(struct patient *patient, struct diagnosis *diagnosis)
     };
     int64_t began_ms = clock_now_ms();
 
-    take_clocks(&facts);
     if (patient->config) {
         facts.nobody_listens = !somebody_listens(patient->config->socket_path);
         const char *user = custody_enter();

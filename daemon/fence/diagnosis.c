@@ -158,7 +158,7 @@ static void add_note(void *context, size_t line, const char *text)
 
 static void add_configuration(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct config *config = facts->config;
+    const struct config *config = facts->known->config;
 
     if (facts->config_error && facts->config_error->code != ERROR_NONE) {
         diagnosis_add(diagnosis, DIAGNOSIS_CONFIGURATION, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE, "%s",
@@ -186,7 +186,7 @@ static void add_configuration(struct diagnosis *diagnosis, const struct diagnosi
 static void add_certificate(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
                             const struct endpoint *endpoint)
 {
-    int64_t left_ms = endpoint->certificate_expires_ms - facts->realtime_ms;
+    int64_t left_ms = endpoint->certificate_expires_ms - facts->known->realtime_ms;
     char age[CLOCK_AGE_LEN];
 
     if (!endpoint->certificate_expires_ms || left_ms >= ENDPOINTS_CERTIFICATE_SOON_MS)
@@ -205,14 +205,14 @@ static void add_certificate(struct diagnosis *diagnosis, const struct diagnosis_
 static void add_endpoint_up(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
                             const struct endpoint *endpoint)
 {
-    int64_t left_ms = endpoint->certificate_expires_ms - facts->realtime_ms;
+    int64_t left_ms = endpoint->certificate_expires_ms - facts->known->realtime_ms;
     char age[CLOCK_AGE_LEN];
     bool good = endpoint->certificate_expires_ms && left_ms > 0;
     _cleanup_(text_clear) struct text way = {0};
 
     diagnosis_put_timings(&way, &endpoint->timings);
     diagnosis->failed |= way.failed;
-    diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_OK, facts->now_ms - endpoint->last_ok_ms,
+    diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_OK, facts->known->now_ms - endpoint->last_ok_ms,
                   "%s answers%s%s%s%s", endpoint->text, good ? "; its certificate is valid for " : "",
                   good ? clock_age(left_ms, age) : "", way.data ? "; " : "", way.data ? way.data : "");
 }
@@ -220,7 +220,7 @@ static void add_endpoint_up(struct diagnosis *diagnosis, const struct diagnosis_
 static void add_endpoint(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
                          const struct endpoint *endpoint)
 {
-    bool others = endpoints_up(facts->endpoints) > 0;
+    bool others = endpoints_up(facts->known->endpoints) > 0;
     char age[CLOCK_AGE_LEN];
     enum diagnosis_level level = others ? DIAGNOSIS_WARNING : DIAGNOSIS_FAILURE;
 
@@ -233,7 +233,7 @@ static void add_endpoint(struct diagnosis *diagnosis, const struct diagnosis_fac
     } else {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, level, DIAGNOSIS_AGE_NONE, "%s %s for %s: %s",
                       endpoint->text, endpoint->failing ? "fails" : "is down",
-                      clock_age(facts->now_ms - endpoint->since_ms, age), endpoint->error.message);
+                      clock_age(facts->known->now_ms - endpoint->since_ms, age), endpoint->error.message);
         diagnosis_hint(diagnosis,
                        endpoint->error.hint[0] ? endpoint->error.hint : reason_hint(REASON_NO_ENDPOINT));
     }
@@ -242,16 +242,16 @@ static void add_endpoint(struct diagnosis *diagnosis, const struct diagnosis_fac
 
 static void add_endpoints(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
+    size_t count = facts->known->endpoints ? endpoints_count(facts->known->endpoints) : 0;
 
-    if (!facts->endpoints) {
+    if (!facts->known->endpoints) {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not asked%s%s",
                       facts->not_asked ? ": " : "", facts->not_asked ? facts->not_asked : "");
         return;
     }
     for (size_t i = 0; i < count; i++)
-        add_endpoint(diagnosis, facts, endpoints_get(facts->endpoints, i));
-    if (count == 1 && endpoints_up(facts->endpoints) == 1) {
+        add_endpoint(diagnosis, facts, endpoints_get(facts->known->endpoints, i));
+    if (count == 1 && endpoints_up(facts->known->endpoints) == 1) {
         diagnosis_add(diagnosis, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                       "only one endpoint is configured: if it fails, fencing fails");
         diagnosis_hint(diagnosis, "add another Proxmox host to [proxmox]: `endpoint = HOST`");
@@ -262,17 +262,17 @@ static void add_endpoints(struct diagnosis *diagnosis, const struct diagnosis_fa
 
 static void add_login(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct session_description *session = &facts->session;
+    const struct session_description *session = &facts->known->session;
     const char *how = session->is_token ? "token" : session->second_factor ? "password and TOTP" : "password";
     char age[CLOCK_AGE_LEN];
 
-    if (!facts->endpoints) {
+    if (!facts->known->endpoints) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOGIN, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not tried");
     } else if (session->ready) {
-        diagnosis_add(diagnosis, DIAGNOSIS_LOGIN, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE,
-                      "Proxmox accepts %s (%s)%s%s", session->identity, how,
-                      session->expires_ms ? "; the ticket expires in " : "",
-                      session->expires_ms ? clock_age(session->expires_ms - facts->boottime_ms, age) : "");
+        diagnosis_add(
+            diagnosis, DIAGNOSIS_LOGIN, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE, "Proxmox accepts %s (%s)%s%s",
+            session->identity, how, session->expires_ms ? "; the ticket expires in " : "",
+            session->expires_ms ? clock_age(session->expires_ms - facts->known->boottime_ms, age) : "");
         if (!facts->daemon && session->second_factor)
             diagnosis_hint(diagnosis, "this used a one-time code: a daemon that starts now logs in with the "
                                       "next one, up to 30 s later");
@@ -307,7 +307,7 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
 
     if (finding->kind == PRIVILEGES_EXCESS) {
         word = "too much";
-        if (facts->readiness.grants != GRANTS_REFUSED)
+        if (facts->known->readiness.grants != GRANTS_REFUSED)
             level = DIAGNOSIS_WARNING;
     } else if (finding->kind == PRIVILEGES_HINT) {
         word = "hint";
@@ -316,13 +316,15 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
         level = DIAGNOSIS_WARNING;
     }
     if (facts->sees && finding->names_guests) {
-        diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
+        diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level,
+                      facts->known->now_ms - grants_read_ms(facts->known->grants),
                       "%s: on guests, some of which you may not see", word);
         diagnosis_hint(diagnosis, "as root: `/usr/sbin/fence_broker permissions`");
         return;
     }
-    diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level, facts->now_ms - grants_read_ms(facts->grants),
-                  "%s: %s", word, finding->message);
+    diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, level,
+                  facts->known->now_ms - grants_read_ms(facts->known->grants), "%s: %s", word,
+                  finding->message);
     bool role_known = !strstr(finding->mend, "--roles " PRIVILEGES_ROLE) || strstr(finding->mend, "role add");
     text_printf(&hint, "on a Proxmox host%s: %s`%s`",
                 strstr(finding->mend, "ROLE ") ? " (for ROLE see pveum acl list)" : "",
@@ -336,10 +338,11 @@ static void add_privilege(struct diagnosis *diagnosis, const struct diagnosis_fa
 
 static void add_privileges(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
+    const struct privileges_report *report =
+        facts->known->grants ? grants_report(facts->known->grants) : NULL;
 
     if (!report) {
-        bool late = diagnosis_worst(diagnosis) != DIAGNOSIS_FAILURE && facts->readiness.inventory;
+        bool late = diagnosis_worst(diagnosis) != DIAGNOSIS_FAILURE && facts->known->readiness.inventory;
 
         diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, late ? DIAGNOSIS_WARNING : DIAGNOSIS_UNKNOWN,
                       DIAGNOSIS_AGE_NONE, "not read yet");
@@ -349,7 +352,8 @@ static void add_privileges(struct diagnosis *diagnosis, const struct diagnosis_f
     }
     if (!report->excess && !report->missing)
         diagnosis_add(diagnosis, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_OK,
-                      facts->now_ms - grants_read_ms(facts->grants), "what fencing needs, and no more");
+                      facts->known->now_ms - grants_read_ms(facts->known->grants),
+                      "what fencing needs, and no more");
     for (size_t i = 0; i < report->count; i++)
         add_privilege(diagnosis, facts, &report->findings[i]);
 }
@@ -358,26 +362,26 @@ static void add_privileges(struct diagnosis *diagnosis, const struct diagnosis_f
 
 static void add_history(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    int error = facts->history ? history_write_error(facts->history) : 0;
-    uint64_t lost = facts->history ? history_lost(facts->history) : 0;
+    int error = facts->known->history ? history_write_error(facts->known->history) : 0;
+    uint64_t lost = facts->known->history ? history_lost(facts->known->history) : 0;
     char *hint = NULL;
 
     if (facts->state_error && facts->state_error->code != ERROR_NONE) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE, "%s",
                       facts->state_error->message);
         diagnosis_hint(diagnosis, facts->state_error->hint);
-    } else if (facts->readiness.history_failing) {
+    } else if (facts->known->readiness.history_failing) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
                       "the history cannot be written to disk (%s): a restart would lose it",
                       error ? strerror(-error) : "cause unknown");
-        if (facts->config && asprintf(&hint, "see `df -h %s` and the owner of that directory",
-                                      facts->config->state_directory) < 0)
+        if (facts->known->config && asprintf(&hint, "see `df -h %s` and the owner of that directory",
+                                             facts->known->config->state_directory) < 0)
             hint = NULL;
         diagnosis_hint(diagnosis, hint ? hint : reason_hint(REASON_HISTORY_NOT_WRITTEN));
         free(hint);
     } else {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_OK, DIAGNOSIS_AGE_NONE, "%s",
-                      facts->history ? "the history is written" : "the state directory can be used");
+                      facts->known->history ? "the history is written" : "the state directory can be used");
     }
     if (lost) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, DIAGNOSIS_AGE_NONE,
@@ -388,7 +392,7 @@ static void add_history(struct diagnosis *diagnosis, const struct diagnosis_fact
 
 static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const char *path = facts->config->socket_path, *group = facts->config->socket_group;
+    const char *path = facts->known->config->socket_path, *group = facts->known->config->socket_group;
     char *hint = NULL;
 
     /* systemd makes no socket for a group that is not there, so this comes first */
@@ -420,11 +424,11 @@ static void add_socket(struct diagnosis *diagnosis, const struct diagnosis_facts
 
 static void add_local(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    if (!facts->config && !facts->history) {
+    if (!facts->known->config && !facts->known->history) {
         diagnosis_add(diagnosis, DIAGNOSIS_LOCAL, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not known");
         return;
     }
-    if (facts->config)
+    if (facts->known->config)
         add_socket(diagnosis, facts);
     add_history(diagnosis, facts);
     diagnosis_add_self(diagnosis, facts);

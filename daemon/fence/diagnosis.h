@@ -5,15 +5,7 @@
  */
 #pragma once
 
-#include "fence/history.h"
-#include "fence/readiness.h"
-#include "policy/access.h"
-#include "proxmox/endpoints.h"
-#include "proxmox/grants.h"
-#include "proxmox/poller.h"
-#include "proxmox/session.h"
-#include "system/config.h"
-#include "system/error.h"
+#include "fence/facts.h"
 #include "system/text.h"
 
 enum diagnosis_step {
@@ -57,21 +49,13 @@ struct diagnosis {
 
 /* All borrowed; what may be NULL or false is not known, or not there. */
 struct diagnosis_facts {
-    int64_t now_ms, boottime_ms, realtime_ms;
-    bool daemon;                       /* seen by the running daemon; else by a command that ends */
-    const struct config *config;       /* NULL: not usable */
-    const struct error *config_error;  /* why not; may be NULL */
-    const char *config_user;           /* with whose rights it was read; may be NULL */
-    const struct access_policy *rules; /* to be looked over; NULL: not */
-    struct readiness_facts readiness;
-    struct session_description session;
-    const struct endpoints *endpoints;  /* NULL: not asked, and why: */
-    const char *not_asked;              /* may be NULL */
-    const struct error *poll_error;     /* may be NULL */
-    const struct grants *grants;        /* may be NULL */
-    const struct history *history;      /* may be NULL */
+    const struct facts *known;          /* its config NULL: not usable; its endpoints NULL: not asked */
+    bool daemon;                        /* seen by the running daemon; else by a command that ends */
+    const struct error *config_error;   /* why it is not usable; may be NULL */
+    const char *config_user;            /* with whose rights it was read; may be NULL */
+    const struct access_policy *rules;  /* to be looked over; NULL: not */
+    const char *not_asked;              /* why the endpoints were not; may be NULL */
     const struct error *state_error;    /* of the state directory, where there is no history; may be NULL */
-    const struct poller_times *times;   /* of the poller's last round; may be NULL */
     int64_t configuration_ms, local_ms; /* how long this took just now; without `daemon` only */
     bool nobody_listens;                /* at the broker's socket */
     bool group_missing, names_unknown;  /* the socket's group; whom the name service knows */

@@ -30,7 +30,7 @@ static enum diagnosis_level level_of(enum reason reason)
 
 static const char *first_pool(const struct diagnosis_facts *facts)
 {
-    return facts->config && facts->config->pool_count ? facts->config->pools[0] : NULL;
+    return facts->known->config && facts->known->config->pool_count ? facts->known->config->pools[0] : NULL;
 }
 
 static bool has_guests(const struct inventory *inventory, const char *pool)
@@ -47,8 +47,9 @@ static bool has_guests(const struct inventory *inventory, const char *pool)
 static void add_poll_error(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
                            enum diagnosis_level level, int64_t age_ms, enum reason reason)
 {
-    const struct error *error =
-        facts->poll_error && facts->poll_error->code != ERROR_NONE ? facts->poll_error : NULL;
+    const struct error *error = facts->known->poll_error && facts->known->poll_error->code != ERROR_NONE
+                                    ? facts->known->poll_error
+                                    : NULL;
 
     diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, age_ms, "%s%s%s", reason_message(reason),
                   error ? ": " : "", error ? error->message : "");
@@ -57,11 +58,11 @@ static void add_poll_error(struct diagnosis *diagnosis, const struct diagnosis_f
 
 static void add_hosts(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, reason_set overall)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     bool minority = overall & bit(REASON_MINORITY);
 
     diagnosis_add(diagnosis, DIAGNOSIS_POOL, minority ? DIAGNOSIS_FAILURE : DIAGNOSIS_OK,
-                  facts->readiness.inventory_age_ms, "%u of %u Proxmox hosts are online%s",
+                  facts->known->readiness.inventory_age_ms, "%u of %u Proxmox hosts are online%s",
                   inventory_nodes_online(inventory), inventory_nodes_known(inventory),
                   minority ? ": too few to prove that a guest is off" : "");
     if (minority)
@@ -94,20 +95,21 @@ static void add_empty_pool(struct diagnosis *diagnosis, const struct diagnosis_f
 {
     struct error below;
 
-    if (!pool || facts->sees || !inventory_say_below(facts->readiness.inventory, pool, &below)) {
-        diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms, "%s", message);
+    if (!pool || facts->sees || !inventory_say_below(facts->known->readiness.inventory, pool, &below)) {
+        diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->known->readiness.inventory_age_ms, "%s",
+                      message);
         diagnosis_hint_for(diagnosis, reason_hint(REASON_EMPTY_POOL), NULL, pool);
         return;
     }
-    diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->readiness.inventory_age_ms, "%s: %s", message,
-                  below.message);
+    diagnosis_add(diagnosis, DIAGNOSIS_POOL, level, facts->known->readiness.inventory_age_ms, "%s: %s",
+                  message, below.message);
     diagnosis_hint(diagnosis, below.hint);
 }
 
 static void add_members(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, reason_set overall)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
-    int64_t age_ms = facts->readiness.inventory_age_ms;
+    const struct inventory *inventory = facts->known->readiness.inventory;
+    int64_t age_ms = facts->known->readiness.inventory_age_ms;
 
     if (overall & bit(REASON_EMPTY_POOL))
         add_empty_pool(diagnosis, facts, DIAGNOSIS_FAILURE, first_pool(facts),
@@ -115,8 +117,8 @@ static void add_members(struct diagnosis *diagnosis, const struct diagnosis_fact
     else
         diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_OK, age_ms, "%zu guests are in it",
                       inventory_count(inventory));
-    for (size_t i = 0; facts->config && i < facts->config->pool_count; i++) {
-        const char *pool = facts->config->pools[i];
+    for (size_t i = 0; facts->known->config && i < facts->known->config->pool_count; i++) {
+        const char *pool = facts->known->config->pools[i];
         char message[ERROR_MESSAGE_MAX];
 
         if ((overall & bit(REASON_EMPTY_POOL)) || has_guests(inventory, pool))
@@ -128,10 +130,10 @@ static void add_members(struct diagnosis *diagnosis, const struct diagnosis_fact
 
 void diagnosis_add_pool(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    reason_set overall = readiness_overall(&facts->readiness);
+    reason_set overall = readiness_overall(&facts->known->readiness);
 
-    if (!facts->readiness.inventory) {
-        if (diagnosis_failure_or_unknown(diagnosis) == DIAGNOSIS_FAILURE && facts->endpoints)
+    if (!facts->known->readiness.inventory) {
+        if (diagnosis_failure_or_unknown(diagnosis) == DIAGNOSIS_FAILURE && facts->known->endpoints)
             add_poll_error(diagnosis, facts, DIAGNOSIS_FAILURE, DIAGNOSIS_AGE_NONE, REASON_NO_INVENTORY);
         else
             diagnosis_add(diagnosis, DIAGNOSIS_POOL, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "%s",
@@ -139,9 +141,11 @@ void diagnosis_add_pool(struct diagnosis *diagnosis, const struct diagnosis_fact
         return;
     }
     if (overall & bit(REASON_STALE))
-        add_poll_error(diagnosis, facts, DIAGNOSIS_FAILURE, facts->readiness.inventory_age_ms, REASON_STALE);
-    else if (facts->poll_error && facts->poll_error->code != ERROR_NONE)
-        add_poll_error(diagnosis, facts, DIAGNOSIS_WARNING, facts->readiness.inventory_age_ms, REASON_STALE);
+        add_poll_error(diagnosis, facts, DIAGNOSIS_FAILURE, facts->known->readiness.inventory_age_ms,
+                       REASON_STALE);
+    else if (facts->known->poll_error && facts->known->poll_error->code != ERROR_NONE)
+        add_poll_error(diagnosis, facts, DIAGNOSIS_WARNING, facts->known->readiness.inventory_age_ms,
+                       REASON_STALE);
     add_members(diagnosis, facts, overall);
     add_hosts(diagnosis, facts, overall);
     add_untold(diagnosis, overall);
@@ -175,27 +179,27 @@ static reason_set of_names(void)
 
 static size_t add_names_that_fail(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     size_t found = 0;
     char vmid[16];
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
-        reason_set reasons = readiness_guest(&facts->readiness, guest) & of_names();
+        reason_set reasons = readiness_guest(&facts->known->readiness, guest) & of_names();
 
         if (!sees(facts, guest) || !reasons)
             continue;
         found++;
         snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
         for (enum reason r = 0; r < REASON_COUNT; r++) {
-            const struct error *cause = readiness_cause(&facts->readiness, guest, r);
+            const struct error *cause = readiness_cause(&facts->known->readiness, guest, r);
 
             if (!(reasons & bit(r)))
                 continue;
             if (cause && !sees(facts, guest->moved_with))
                 cause = NULL; /* it names the other one */
-            diagnosis_add(diagnosis, DIAGNOSIS_NAMES, level_of(r), facts->readiness.inventory_age_ms,
+            diagnosis_add(diagnosis, DIAGNOSIS_NAMES, level_of(r), facts->known->readiness.inventory_age_ms,
                           "%s (%d): %s%s%s%s", guest_label(guest), guest->vmid, reason_message(r),
                           cause ? " (" : "", cause ? cause->message : "", cause ? ")" : "");
             diagnosis_hint_for(diagnosis, cause ? cause->hint : reason_hint(r), vmid, guest->pool);
@@ -206,7 +210,7 @@ static size_t add_names_that_fail(struct diagnosis *diagnosis, const struct diag
 
 static size_t add_named_twice(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     size_t found = 0;
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
@@ -227,7 +231,7 @@ static size_t add_named_twice(struct diagnosis *diagnosis, const struct diagnosi
 
 void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
 
     if (!inventory) {
         diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE,
@@ -239,7 +243,7 @@ void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_fac
     found += add_names_that_fail(diagnosis, facts);
     found += add_named_twice(diagnosis, facts);
     if (!found)
-        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
+        diagnosis_add(diagnosis, DIAGNOSIS_NAMES, DIAGNOSIS_OK, facts->known->readiness.inventory_age_ms,
                       "every name leads to one guest");
 }
 
@@ -248,9 +252,11 @@ void diagnosis_add_names(struct diagnosis *diagnosis, const struct diagnosis_fac
 /* What only this guest has, and the links before have not told. */
 static reason_set own_reasons(const struct diagnosis_facts *facts, const struct guest *guest)
 {
-    const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
-    reason_set reasons = readiness_guest(&facts->readiness, guest) & ~readiness_overall(&facts->readiness) &
-                         ~of_names() & ~bit(REASON_WRONG_GUEST);
+    const struct privileges_report *report =
+        facts->known->grants ? grants_report(facts->known->grants) : NULL;
+    reason_set reasons = readiness_guest(&facts->known->readiness, guest) &
+                         ~readiness_overall(&facts->known->readiness) & ~of_names() &
+                         ~bit(REASON_WRONG_GUEST);
 
     reasons &= ~readiness_caveats(reasons);
     if (privileges_first(report, PRIVILEGES_MISSING))
@@ -261,9 +267,10 @@ static reason_set own_reasons(const struct diagnosis_facts *facts, const struct 
 /* Since the oldest of what the reason may rest on was seen. */
 static int64_t age_of(const struct diagnosis_facts *facts, const struct guest *guest)
 {
-    int64_t age_ms = readiness_evidence_age_ms(&facts->readiness, guest);
+    int64_t age_ms = readiness_evidence_age_ms(&facts->known->readiness, guest);
 
-    return age_ms > facts->readiness.inventory_age_ms ? age_ms : facts->readiness.inventory_age_ms;
+    return age_ms > facts->known->readiness.inventory_age_ms ? age_ms
+                                                             : facts->known->readiness.inventory_age_ms;
 }
 
 static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
@@ -273,7 +280,7 @@ static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts 
 
     snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
     for (enum reason r = 0; r < REASON_COUNT; r++) {
-        const struct error *cause = readiness_cause(&facts->readiness, guest, r);
+        const struct error *cause = readiness_cause(&facts->known->readiness, guest, r);
         const char *more = cause ? cause->message : r == REASON_LOCKED ? guest->lock : NULL;
 
         if (!(reasons & bit(r)))
@@ -293,14 +300,14 @@ static void add_guest(struct diagnosis *diagnosis, const struct diagnosis_facts 
 static void add_unwatched(struct diagnosis *diagnosis, const struct diagnosis_facts *facts, size_t first,
                           const struct error *cause)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     _cleanup_(text_clear) struct text names = {0};
     size_t named = 0, more = 0;
 
     for (size_t i = first; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
 
-        if (!sees(facts, guest) || readiness_unwatched(&facts->readiness, guest) != cause)
+        if (!sees(facts, guest) || readiness_unwatched(&facts->known->readiness, guest) != cause)
             continue;
         if (named < UNWATCHED_NAMED)
             text_printf(&names, "%s%s", named++ ? ", " : "", guest_label(guest));
@@ -310,7 +317,7 @@ static void add_unwatched(struct diagnosis *diagnosis, const struct diagnosis_fa
     if (more)
         text_printf(&names, " and %zu more", more);
     diagnosis->failed |= names.failed;
-    diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
+    diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->known->readiness.inventory_age_ms,
                   "%s: %s: %s (%s)", names.data ? names.data : "", reason_name(REASON_HOST_UNWATCHED),
                   reason_message(REASON_HOST_UNWATCHED), cause->message);
     diagnosis_hint(diagnosis, cause->hint[0] ? cause->hint : reason_hint(REASON_HOST_UNWATCHED));
@@ -319,13 +326,14 @@ static void add_unwatched(struct diagnosis *diagnosis, const struct diagnosis_fa
 /* A caveat, one line a cause: most clusters have no HA, and nothing is wrong. */
 static void add_dead_hosts(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     const struct error *told[DEAD_HOSTS_TIME + 1];
     size_t count = 0;
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
-        const struct error *cause = sees(facts, guest) ? readiness_unwatched(&facts->readiness, guest) : NULL;
+        const struct error *cause =
+            sees(facts, guest) ? readiness_unwatched(&facts->known->readiness, guest) : NULL;
         size_t at = 0;
 
         while (at < count && told[at] != cause)
@@ -339,7 +347,7 @@ static void add_dead_hosts(struct diagnosis *diagnosis, const struct diagnosis_f
 
 void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     size_t count = inventory ? inventory_count(inventory) : 0, seen = 0, free_of = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -356,7 +364,7 @@ void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_fa
     if (!inventory)
         diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_UNKNOWN, DIAGNOSIS_AGE_NONE, "not known");
     else if (free_of > 0 || seen == 0) /* else each guest was told already */
-        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->readiness.inventory_age_ms,
+        diagnosis_add(diagnosis, DIAGNOSIS_GUESTS, DIAGNOSIS_OK, facts->known->readiness.inventory_age_ms,
                       "%zu of %zu guests: no lock, HA state or host prevents a fence", free_of, seen);
     if (inventory)
         add_dead_hosts(diagnosis, facts);
@@ -366,11 +374,11 @@ void diagnosis_add_guests(struct diagnosis *diagnosis, const struct diagnosis_fa
 
 static const struct guest *guest_with_uuid(const struct diagnosis_facts *facts, const char *uuid)
 {
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct inventory *inventory = facts->known->readiness.inventory;
 
     for (size_t i = 0; i < inventory_count(inventory); i++) {
         const struct guest *guest = inventory_get(inventory, i);
-        const struct evidence_guest *known = evidence_of(facts->readiness.evidence, guest->vmid);
+        const struct evidence_guest *known = evidence_of(facts->known->readiness.evidence, guest->vmid);
 
         if (sees(facts, guest) && known && machine_same_uuid(known->uuid, uuid))
             return guest;
@@ -381,7 +389,7 @@ static const struct guest *guest_with_uuid(const struct diagnosis_facts *facts, 
 static void add_wrong_guest(struct diagnosis *diagnosis, const struct diagnosis_facts *facts,
                             const struct guest *guest, const char *uuid)
 {
-    const struct machine *self = facts->readiness.self;
+    const struct machine *self = facts->known->readiness.self;
     const struct guest *real = guest_with_uuid(facts, self->uuid);
     _cleanup_(text_clear) struct text hint = {0};
 
@@ -427,11 +435,12 @@ static void add_nobody(struct diagnosis *diagnosis, const struct machine *self)
 
 void diagnosis_add_self(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
-    const struct machine *self = facts->readiness.self;
-    const struct inventory *inventory = facts->readiness.inventory;
+    const struct machine *self = facts->known->readiness.self;
+    const struct inventory *inventory = facts->known->readiness.inventory;
     const struct guest *guest =
-        inventory && self ? inventory_by_vmid(inventory, facts->readiness.self_vmid) : NULL;
-    const struct evidence_guest *known = guest ? evidence_of(facts->readiness.evidence, guest->vmid) : NULL;
+        inventory && self ? inventory_by_vmid(inventory, facts->known->readiness.self_vmid) : NULL;
+    const struct evidence_guest *known =
+        guest ? evidence_of(facts->known->readiness.evidence, guest->vmid) : NULL;
     const char *why = guest ? why_unknown(self, guest, known) : NULL;
 
     if (!self || !inventory || (guest && !sees(facts, guest)))

@@ -31,12 +31,12 @@ static int64_t us_of(int64_t ms)
 void diagnosis_take_times(struct diagnosis *diagnosis, const struct diagnosis_facts *facts)
 {
     static const struct poller_times none = {-1, -1, -1};
-    const struct poller_times *times = facts->times ? facts->times : &none;
+    const struct poller_times *times = facts->known->times ? facts->known->times : &none;
     int64_t *took_us = diagnosis->took_us;
 
     took_us[DIAGNOSIS_CONFIGURATION] = us_of(facts->daemon ? -1 : facts->configuration_ms);
-    took_us[DIAGNOSIS_ENDPOINTS] = endpoints_us(facts->endpoints);
-    took_us[DIAGNOSIS_LOGIN] = facts->session.ready ? us_of(facts->session.login_ms) : -1;
+    took_us[DIAGNOSIS_ENDPOINTS] = endpoints_us(facts->known->endpoints);
+    took_us[DIAGNOSIS_LOGIN] = facts->known->session.ready ? us_of(facts->known->session.login_ms) : -1;
     took_us[DIAGNOSIS_PRIVILEGES] = us_of(times->privileges_ms);
     took_us[DIAGNOSIS_POOL] = us_of(times->pools_ms);
     took_us[DIAGNOSIS_NAMES] = -1; /* looked up in what the others have brought */

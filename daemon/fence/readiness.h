@@ -69,7 +69,7 @@ typedef uint64_t reason_set; /* bit REASON_x */
 
 _Static_assert(REASON_COUNT <= 64, "a bit each");
 
-/* Gathered by readiness_gather() and nobody else, but for tests. */
+/* Gathered by facts_gather() and nobody else, but for tests. */
 struct readiness_facts {
     int64_t boottime_ms; /* now, for the ages of evidence */
     bool session_ready;

@@ -12,7 +12,8 @@
 #define GUESTS_NAMED    3 /* of each verdict; the others are counted */
 #define ENDPOINTS_NAMED 4
 
-const struct operation *status_line_fence(const struct history *history)
+/* The newest off or reboot of all, whatever became of it; NULL: none is remembered. */
+static const struct operation *last_fence(const struct history *history)
 {
     const struct operation *operation;
     for (size_t i = 0; (operation = history_get(history, i)); i++) {
@@ -43,6 +44,11 @@ void status_line_checking(struct text *out, int64_t left_ms)
 static bool said(const struct error *error)
 {
     return error && error->code != ERROR_NONE;
+}
+
+static const struct error *excess_of(const struct facts *facts)
+{
+    return facts->grants ? grants_excess(facts->grants) : NULL;
 }
 
 /* The reasons of one gravity, "locked, ha-managed". */
@@ -105,12 +111,14 @@ static void put_guests(struct text *out, const struct readiness_facts *facts, re
         text_printf(out, ", %zu more %s", more, verdict_name(verdict));
 }
 
-static void put_targets(struct text *out, const struct status_line_facts *facts)
+static void put_targets(struct text *out, const struct facts *facts)
 {
-    const struct readiness_facts *readiness = facts->readiness;
+    const struct readiness_facts *readiness = &facts->readiness;
     size_t count = inventory_count(readiness->inventory), good = 0;
     int64_t left_ms;
     size_t unchecked = readiness_unchecked(readiness, &left_ms);
+    const struct error *excess = excess_of(facts),
+                       *missing = facts->grants ? grants_missing(facts->grants) : NULL;
     for (size_t i = 0; i < count; i++)
         good += readiness_verdict(readiness_guest(readiness, inventory_get(readiness->inventory, i))) !=
                 VERDICT_BLOCKED;
@@ -123,11 +131,11 @@ static void put_targets(struct text *out, const struct status_line_facts *facts)
     reason_set overall = readiness_overall(readiness);
     if (said(facts->poll_error)) {
         text_printf(out, "; %s", facts->poll_error->message);
-    } else if (readiness->grants == GRANTS_TOLERATED && said(facts->excess)) {
-        text_printf(out, "; %s: %s", reason_name(REASON_EXCESS_PRIVILEGES), facts->excess->message);
+    } else if (readiness->grants == GRANTS_TOLERATED && said(excess)) {
+        text_printf(out, "; %s: %s", reason_name(REASON_EXCESS_PRIVILEGES), excess->message);
         overall &= ~((reason_set)1 << REASON_EXCESS_PRIVILEGES);
-    } else if (said(facts->missing)) {
-        text_printf(out, "; %s: %s", reason_name(REASON_NO_POWER_RIGHT), facts->missing->message);
+    } else if (said(missing)) {
+        text_printf(out, "; %s: %s", reason_name(REASON_NO_POWER_RIGHT), missing->message);
     }
     put_overall(out, overall, VERDICT_BLOCKED);
     put_overall(out, overall, VERDICT_DEGRADED);
@@ -148,7 +156,7 @@ static void put_name(struct text *out, const struct endpoint *endpoint)
 }
 
 /* "; pve1, pve2 ok (2 s ago)": of those in one state, with the age of the oldest knowledge. */
-static void put_endpoints(struct text *out, const struct status_line_facts *facts, enum endpoint_state state,
+static void put_endpoints(struct text *out, const struct facts *facts, enum endpoint_state state,
                           const char *word)
 {
     size_t count = endpoints_count(facts->endpoints), named = 0, more = 0;
@@ -188,9 +196,9 @@ static void put_endpoints(struct text *out, const struct status_line_facts *fact
 
 /* ---- the last fence ---- */
 
-static void put_fence(struct text *out, const struct status_line_facts *facts)
+static void put_fence(struct text *out, const struct facts *facts)
 {
-    const struct operation *fence = facts->last_fence;
+    const struct operation *fence = facts->history ? last_fence(facts->history) : NULL;
     if (!fence) {
         text_puts(out, "; no fence yet");
         return;
@@ -210,12 +218,13 @@ static void put_fence(struct text *out, const struct status_line_facts *facts)
     put_ago(out, facts->realtime_ms - fence->requested_realtime_ms);
 }
 
-void status_line(struct text *out, const struct status_line_facts *facts)
+void status_line(struct text *out, const struct facts *facts)
 {
-    const struct readiness_facts *readiness = facts->readiness;
-    if (readiness->grants == GRANTS_REFUSED && said(facts->excess))
-        text_printf(out, "not ready: %s: %s; %s", reason_name(REASON_EXCESS_REFUSED), facts->excess->message,
-                    facts->excess->hint);
+    const struct readiness_facts *readiness = &facts->readiness;
+    const struct error *excess = excess_of(facts);
+    if (readiness->grants == GRANTS_REFUSED && said(excess))
+        text_printf(out, "not ready: %s: %s; %s", reason_name(REASON_EXCESS_REFUSED), excess->message,
+                    excess->hint);
     else if (!readiness->inventory)
         text_printf(out, "not ready: %s",
                     said(facts->poll_error) ? facts->poll_error->message

@@ -86,7 +86,7 @@ static void resume(struct exchange *exchange)
 static bool have_guests(struct exchange *exchange, const struct route *route,
                         const struct http_request *request)
 {
-    struct view_facts facts;
+    struct facts facts;
     struct error error;
 
     exchange_facts(exchange, &facts);

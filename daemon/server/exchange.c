@@ -3,7 +3,7 @@
  */
 #include "server/exchange.h"
 
-#include "fence/readiness_gather.h"
+#include "fence/facts.h"
 #include "server/audit_trail.h"
 #include "server/monitor.h"
 
@@ -26,33 +26,11 @@ int64_t exchanges_age_ms(const struct exchanges *all)
 
 /* ---- facts ---- */
 
-static void facts_for_all(const struct exchanges *all, struct view_facts *facts)
+static void facts_for_all(const struct exchanges *all, struct facts *facts)
 {
-    const struct rooms *rooms = all->rooms;
-
-    *facts = (struct view_facts){
-        .now_ms = clock_now_ms(),
-        .boottime_ms = clock_boottime_ms(),
-        .realtime_ms = clock_realtime_ms(),
-        .started_realtime_ms = all->counters.start_realtime_ms,
-        .endpoints = rooms->endpoints,
-        .poll_error = poller_error(rooms->poller),
-        .pve_version = poller_version(rooms->poller),
-        .times = poller_times(rooms->poller),
-        .grants = rooms->grants,
-        .history = rooms->history,
-        .engine = engine_counters(rooms->engine),
-        .rehearsals = rooms->rehearsals,
-        .stats = engine_request_stats(rooms->engine),
-        .operations_running = engine_running(rooms->engine),
-        .traffic = rooms->transport ? transport_traffic(rooms->transport) : NULL,
-        .config = rooms->config,
-        .policy = &all->policy,
-        .names_known = rooms->names != NULL,
-        .uid = ACCESS_NOBODY,
-    };
-    session_describe(rooms->session, &facts->session);
-    readiness_gather(&facts->readiness, rooms);
+    facts_gather(facts, all->rooms);
+    facts->started_realtime_ms = all->counters.start_realtime_ms;
+    facts->policy = &all->policy;
 }
 
 const struct access_subject *exchange_subject(struct exchange *exchange)
@@ -66,7 +44,7 @@ const struct access_subject *exchange_subject(struct exchange *exchange)
     return access_allows(subject->gate) && !access_subject_is_ruled(subject) ? NULL : subject;
 }
 
-void exchange_facts(struct exchange *exchange, struct view_facts *facts)
+void exchange_facts(struct exchange *exchange, struct facts *facts)
 {
     facts_for_all(exchange->all, facts);
     facts->subject = exchange_subject(exchange);
@@ -180,7 +158,7 @@ void exchange_answer_common(struct exchange *exchange, enum exchange_common comm
     bool fresh = kept->made_ms && clock_now_ms() - kept->made_ms < old_ms &&
                  (!privileged || kept->changes == all->changes);
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
 
     if (fresh && !exchange_subject(exchange)) {
         text_append(&body, kept->body.data, kept->body.length);
@@ -237,7 +215,7 @@ void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
         event_add(exchange->all->hold_timer, &check);
 }
 
-bool exchange_await_inventory(struct exchange *exchange, const struct view_facts *facts,
+bool exchange_await_inventory(struct exchange *exchange, const struct facts *facts,
                               void (*resume)(struct exchange *exchange))
 {
     struct error error;

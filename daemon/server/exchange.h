@@ -106,7 +106,7 @@ struct exchanges *exchanges_new(struct event_base *base, const struct rooms *roo
 void exchanges_free(struct exchanges *all); /* the table must be empty; NULL is fine */
 /* The facts of this moment for this exchange's answer, which shows what its peer may see. What they point to
  * is borrowed from the rooms. */
-void exchange_facts(struct exchange *exchange, struct view_facts *facts);
+void exchange_facts(struct exchange *exchange, struct facts *facts);
 /* The peer and the rules of this moment; NULL if it may see and do all. Valid until the next call. */
 const struct access_subject *exchange_subject(struct exchange *exchange);
 /* What only the server counts, as it is now. */
@@ -127,7 +127,7 @@ void exchange_free(struct exchange *exchange);
 void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body);
 void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
                            const struct error *error, const char *operation);
-typedef void exchange_view_fn(struct text *out, enum http_form form, const struct view_facts *facts);
+typedef void exchange_view_fn(struct text *out, enum http_form form, const struct facts *facts);
 /* Answer with a view that is written once for all who ask for it in the same moment and may see all. */
 void exchange_answer_common(struct exchange *exchange, enum exchange_common common, exchange_view_fn *view);
 /* Its peer was refused this ("off web1"): count and record it; the answer is the caller's. */
@@ -142,5 +142,5 @@ void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
                    void (*resume)(struct exchange *exchange));
 /* True if there is an inventory; else the exchange waits for the first one just after the daemon's start, or
  * has its error. */
-bool exchange_await_inventory(struct exchange *exchange, const struct view_facts *facts,
+bool exchange_await_inventory(struct exchange *exchange, const struct facts *facts,
                               void (*resume)(struct exchange *exchange));

@@ -115,7 +115,7 @@ const struct metrics_family *metrics_families(size_t *count)
 }
 
 void metrics_put_all(struct text *out, enum metrics_format format, const struct metrics_server *server,
-                     const struct view_facts *facts)
+                     const struct facts *facts)
 {
     struct metrics_scrape scrape = {.format = format, .server = server, .view = facts};
 

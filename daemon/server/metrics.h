@@ -37,7 +37,7 @@ struct metrics_server {
 };
 
 void metrics_put_all(struct text *out, enum metrics_format format, const struct metrics_server *server,
-                     const struct view_facts *facts);
+                     const struct facts *facts);
 
 /* The table, for whoever compares it with what is written about it. `labels` are separated by blanks.
  */

@@ -21,7 +21,7 @@ struct metrics_target {
 struct metrics_scrape {
     enum metrics_format format;
     const struct metrics_server *server;
-    const struct view_facts *view;
+    const struct facts *view;
     struct metrics_target *targets; /* in the order of the inventory */
     size_t target_count;
     bool full; /* with the samples of the guests that are 0 */

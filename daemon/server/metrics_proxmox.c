@@ -78,7 +78,7 @@ void metrics_session_login_failures(struct metrics_sink *sink)
 /* A token has none, and no sample: 0 would read as expired long ago. */
 void metrics_session_expiry(struct metrics_sink *sink)
 {
-    const struct view_facts *view = sink->scrape->view;
+    const struct facts *view = sink->scrape->view;
 
     if (view->session.expires_ms)
         metrics_put_seconds(sink, METRICS_NO_LABELS,

@@ -9,13 +9,13 @@
 
 #include <string.h>
 
-bool monitor_facts_old(const struct view_facts *facts)
+bool monitor_facts_old(const struct facts *facts)
 {
     return !facts->readiness.inventory ||
            facts->readiness.inventory_age_ms > MONITOR_FRESH_POLLS * facts->readiness.poll_interval_ms;
 }
 
-static void set_reason(struct error *error, const struct view_facts *facts, enum reason reason,
+static void set_reason(struct error *error, const struct facts *facts, enum reason reason,
                        const struct guest *guest)
 {
     bool hidden = guest && !visibility_of_guest(facts->subject, guest);
@@ -38,7 +38,7 @@ static void set_reason(struct error *error, const struct view_facts *facts, enum
  * that the asker may not see is led to by none, so that nobody learns by asking which names there are.
  * Without memory none, and then every guest counts. *lost is set if one is the name of guests here, and leads
  * to none of them: whoever asks for that node is refused. */
-static const struct guest **find_named(const struct view_facts *facts, const char *nodes, size_t *count,
+static const struct guest **find_named(const struct facts *facts, const char *nodes, size_t *count,
                                        struct error *lost)
 {
     _cleanup_(freep) char *names = strdup(nodes);
@@ -68,7 +68,7 @@ static bool is_among(const struct guest *const *named, size_t count, const struc
 }
 
 /* No node of the cluster is blocked; else *error says which one, and why. */
-static bool all_nodes_pass(const struct view_facts *facts, const char *nodes, struct error *error)
+static bool all_nodes_pass(const struct facts *facts, const char *nodes, struct error *error)
 {
     const struct inventory *inventory = facts->readiness.inventory;
     struct error lost = {.code = ERROR_NONE};
@@ -103,7 +103,7 @@ static bool any_may_be_powered(const struct inventory *inventory)
     return false;
 }
 
-bool monitor_passes(const struct view_facts *facts, bool strict, const char *nodes, struct error *error)
+bool monitor_passes(const struct facts *facts, bool strict, const char *nodes, struct error *error)
 {
     reason_set overall = readiness_overall(&facts->readiness);
     enum reason reason = readiness_worst(overall);

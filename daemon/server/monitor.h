@@ -11,9 +11,9 @@
 #define MONITOR_FRESH_POLLS 3     /* knowledge younger than so many polls needs no Proxmox call */
 
 /* Nothing was learnt yet, or too long ago. */
-bool monitor_facts_old(const struct view_facts *facts);
+bool monitor_facts_old(const struct facts *facts);
 /* True if a fence could be carried out; else *error has the worst reason. Without `strict` a single blocked
  * guest does not count (a backup's lock would take the whole device away); with it, it does if it is a node
  * of the cluster: it has a line in [nodes], or one of `nodes` (names, separated by commas) leads to it.
  * `nodes` NULL, or none of them leading anywhere: the asker knows no names, and every guest counts. */
-bool monitor_passes(const struct view_facts *facts, bool strict, const char *nodes, struct error *error);
+bool monitor_passes(const struct facts *facts, bool strict, const char *nodes, struct error *error);

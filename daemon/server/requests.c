@@ -81,7 +81,7 @@ static void on_operation_answer(void *context, const struct operation *operation
 {
     struct exchange *exchange = context;
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
 
     exchange->wait = WAIT_NONE;
     exchange->all->changes++;
@@ -189,7 +189,7 @@ void request_power(struct exchange *exchange, const struct http_request *request
 
 static void answer_list(struct exchange *exchange)
 {
-    struct view_facts facts;
+    struct facts facts;
 
     exchange_facts(exchange, &facts);
     if (!exchange_await_inventory(exchange, &facts, answer_list))
@@ -223,7 +223,7 @@ static void on_power_read(void *context, enum engine_power power, const struct p
 {
     struct exchange *exchange = context;
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
     struct error unknown = {0};
 
     exchange->wait = WAIT_NONE;
@@ -303,7 +303,7 @@ static bool query_choice(struct exchange *exchange, const struct http_request *r
 void request_operations(struct exchange *exchange, const struct http_request *request)
 {
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
     struct view_choice choice;
 
     exchange_facts(exchange, &facts);
@@ -338,7 +338,7 @@ void request_operation(struct exchange *exchange, const struct http_request *req
     static const char *const views[] = {"evidence", NULL};
     const struct operation *operation = history_find(exchange->all->rooms->history, request->segments[2]);
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
     struct error error;
     int view;
 
@@ -369,7 +369,7 @@ void request_operation(struct exchange *exchange, const struct http_request *req
 
 /* ---- status, monitor, metrics ---- */
 
-static void answer_monitor(struct exchange *exchange, const struct view_facts *facts)
+static void answer_monitor(struct exchange *exchange, const struct facts *facts)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct error error = {0};
@@ -385,7 +385,7 @@ static void answer_monitor(struct exchange *exchange, const struct view_facts *f
 /* The poll that the monitor asked for has ended, or it has waited long enough. */
 static void resume_monitor(struct exchange *exchange)
 {
-    struct view_facts facts;
+    struct facts facts;
 
     exchange_facts(exchange, &facts);
     if (!facts.readiness.inventory && facts.now_ms < exchange->hold_until_ms &&
@@ -398,7 +398,7 @@ static void resume_monitor(struct exchange *exchange)
 
 static void begin_monitor(struct exchange *exchange)
 {
-    struct view_facts facts;
+    struct facts facts;
     int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
 
     exchange_facts(exchange, &facts);
@@ -445,7 +445,7 @@ void request_status(struct exchange *exchange, const struct http_request *reques
 static void answer_plugs(struct exchange *exchange, const char *plugs)
 {
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
     struct error error;
 
     exchange_facts(exchange, &facts);
@@ -492,7 +492,7 @@ void request_metrics(struct exchange *exchange, const struct http_request *reque
     enum metrics_format format = request->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT;
     _cleanup_(text_clear) struct text body = {0};
     struct metrics_server counters;
-    struct view_facts facts;
+    struct facts facts;
 
     exchange_facts(exchange, &facts);
     exchanges_count(exchange->all, &counters);

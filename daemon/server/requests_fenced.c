@@ -48,7 +48,7 @@ static void judge(struct exchange *exchange)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct error error = {0};
-    struct view_facts facts;
+    struct facts facts;
 
     exchange_facts(exchange, &facts);
     if (!exchange_await_inventory(exchange, &facts, judge))

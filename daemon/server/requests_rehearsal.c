@@ -15,7 +15,7 @@ static void on_rehearsed(void *context, const struct rehearsal_report *report, c
 {
     struct exchange *exchange = context;
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
 
     exchange->wait = WAIT_NONE;
     if (!report) {
@@ -30,7 +30,7 @@ static void on_rehearsed(void *context, const struct rehearsal_report *report, c
 
 static void begin(struct exchange *exchange)
 {
-    struct view_facts facts;
+    struct facts facts;
     struct error error = {0};
 
     exchange_facts(exchange, &facts);
@@ -62,7 +62,7 @@ void request_rehearse(struct exchange *exchange, const struct http_request *requ
 void request_rehearsable(struct exchange *exchange)
 {
     _cleanup_(text_clear) struct text body = {0};
-    struct view_facts facts;
+    struct facts facts;
 
     exchange_facts(exchange, &facts);
     if (!exchange_await_inventory(exchange, &facts, request_rehearsable))

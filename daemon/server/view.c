@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const struct view_facts *facts)
+void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const struct facts *facts)
 {
     char name[64], stamp[CLOCK_RFC3339_LEN];
     size_t length = strnlen(key, sizeof(name) - sizeof("_age_s"));
@@ -24,7 +24,7 @@ void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const
 }
 
 /* What the first endpoint fails with; with this code, unless that is ERROR_NONE. */
-static const struct error *endpoint_error(const struct view_facts *facts, enum error_code code)
+static const struct error *endpoint_error(const struct facts *facts, enum error_code code)
 {
     for (size_t i = 0; facts->endpoints; i++) {
         const struct endpoint *endpoint = endpoints_get(facts->endpoints, i);
@@ -37,7 +37,7 @@ static const struct error *endpoint_error(const struct view_facts *facts, enum e
     return NULL;
 }
 
-static const struct error *cause_for_all(const struct view_facts *facts, enum reason reason)
+static const struct error *cause_for_all(const struct facts *facts, enum reason reason)
 {
     if (reason == REASON_NO_SESSION && facts->session.error.code != ERROR_NONE)
         return &facts->session.error;
@@ -60,15 +60,14 @@ static const struct error *cause_for_all(const struct view_facts *facts, enum re
 }
 
 /* The cause in Proxmox's or the network's own words, where there is one for this reason. */
-static const struct error *cause_of(const struct view_facts *facts, enum reason reason)
+static const struct error *cause_of(const struct facts *facts, enum reason reason)
 {
     const struct error *cause = cause_for_all(facts, reason);
 
     return cause && cause->names_guests && facts->subject ? NULL : cause;
 }
 
-const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
-                                     enum reason reason)
+const struct error *view_guest_cause(const struct facts *facts, const struct guest *guest, enum reason reason)
 {
     const struct error *cause = guest ? readiness_cause(&facts->readiness, guest, reason) : NULL;
 
@@ -82,7 +81,7 @@ static const char *hint_of(const struct error *cause, enum reason reason)
     return cause && cause->hint[0] ? cause->hint : reason_hint(reason);
 }
 
-static void put_reason_objects(struct text *out, const char *key, const struct view_facts *facts,
+static void put_reason_objects(struct text *out, const char *key, const struct facts *facts,
                                const struct guest *guest, reason_set reasons)
 {
     char place[REASON_DOCUMENTATION_LEN];
@@ -106,7 +105,7 @@ static void put_reason_objects(struct text *out, const char *key, const struct v
     json_put_close(out, ']');
 }
 
-void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
+void view_put_reason_objects(struct text *out, const struct facts *facts, const struct guest *guest,
                              reason_set reasons)
 {
     const reason_set caveats = readiness_caveats(reasons);
@@ -115,7 +114,7 @@ void view_put_reason_objects(struct text *out, const struct view_facts *facts, c
     put_reason_objects(out, "caveats", facts, guest, caveats);
 }
 
-void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons)
+void view_put_reason_lines(struct text *out, const struct facts *facts, reason_set reasons)
 {
     reasons &= ~readiness_caveats(reasons);
     for (enum reason r = 0; r < REASON_COUNT; r++) {

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "fence/engine.h"
+#include "fence/facts.h"
 #include "fence/history.h"
 #include "fence/operation.h"
 #include "fence/readiness.h"
@@ -26,47 +26,23 @@
 #include "system/json_put.h"
 #include "system/text.h"
 
-/* Everything a view may know. Pointers are borrowed and valid for the answer; what may be NULL says so. */
-struct view_facts {
-    int64_t now_ms, boottime_ms, realtime_ms;
-    int64_t started_realtime_ms;      /* of the daemon */
-    struct readiness_facts readiness; /* readiness.inventory may be NULL */
-    struct session_description session;
-    const struct endpoints *endpoints;    /* may be NULL */
-    const struct error *poll_error;       /* may be NULL */
-    const char *pve_version;              /* may be NULL */
-    const struct poller_times *times;     /* may be NULL */
-    const struct grants *grants;          /* may be NULL */
-    const struct history *history;        /* may be NULL */
-    const struct engine_counters *engine; /* may be NULL */
-    const struct request_stats *stats;    /* may be NULL */
-    const struct rehearsals *rehearsals;  /* may be NULL */
-    unsigned operations_running;
-    const struct traffic *traffic;        /* may be NULL */
-    const struct access_subject *subject; /* whose eyes these are; NULL: they see all … */
-    uid_t uid;                            /* … but the Request-Ids of others; ACCESS_NOBODY: of all */
-    const struct config *config;          /* may be NULL */
-    const struct access_policy *policy;   /* may be NULL */
-    bool names_known;                     /* the name service has answered */
-};
-
 /* ---- errors ---- */
 /* "CODE: MESSAGE\nhint: HINT\n", or {"error": {…}}. `operation` may be NULL: the id of the one that failed.
  */
 void view_error(struct text *out, enum http_form form, const struct error *error, const char *operation);
 
 /* ---- guests (view_guests.c) ---- */
-void view_guests(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_guests(struct text *out, enum http_form form, const struct facts *facts);
 /* For Pacemaker's list and list-status: VMID,NAME[,STATUS] a line, then the same with each alias. */
-void view_list(struct text *out, enum http_form form, const struct view_facts *facts);
-void view_list_status(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_list(struct text *out, enum http_form form, const struct facts *facts);
+void view_list_status(struct text *out, enum http_form form, const struct facts *facts);
 /* Those that may be rehearsed: VMID,NAME a line, each guest once. */
-void view_rehearsable(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_rehearsable(struct text *out, enum http_form form, const struct facts *facts);
 /* A rehearsal: its first word is its result; in JSON what `fence_broker rehearse` ends with comes first. */
-void view_rehearsal(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_rehearsal(struct text *out, enum http_form form, const struct facts *facts,
                     const struct rehearsal_report *report);
 /* A live read. `guest` is what the inventory knows of it, or NULL if it has just left the pool. */
-void view_guest_power(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_guest_power(struct text *out, enum http_form form, const struct facts *facts,
                       const struct guest *guest, enum engine_power power, const struct pve_status *status,
                       const char *node);
 
@@ -76,45 +52,45 @@ struct view_choice {
     size_t most;
     int64_t since_ms;
 };
-void view_operations(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_operations(struct text *out, enum http_form form, const struct facts *facts,
                      const struct view_choice *choice);
-void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_operation(struct text *out, enum http_form form, const struct facts *facts,
                     const struct operation *operation);
 /* What proved it off: {"evidence": {…}}, in no other form. */
 void view_evidence(struct text *out, const struct operation *operation);
 /* What an asker reads when its operation is done: one line, or {"operation": {…}}. */
-void view_done(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_done(struct text *out, enum http_form form, const struct facts *facts,
                const struct operation *operation);
 
 /* ---- status (view_status.c) ---- */
-void view_status(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_status(struct text *out, enum http_form form, const struct facts *facts);
 
 /* ---- the doctor's report (view_doctor.c) ---- */
-void view_doctor(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_doctor(struct text *out, enum http_form form, const struct facts *facts);
 
 /* ---- whom names lead to (view_plugs.c) ---- */
 /* `plugs`: names, separated by commas. readiness.inventory must be there. */
-void view_plugs(struct text *out, enum http_form form, const struct view_facts *facts, const char *plugs);
+void view_plugs(struct text *out, enum http_form form, const struct facts *facts, const char *plugs);
 
 /* ---- own privileges (view_permissions.c) ---- */
-void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts);
+void view_permissions(struct text *out, enum http_form form, const struct facts *facts);
 
 /* ---- shared by the views (view.c) ---- */
 /* JSON, beside what json_put.h has. "KEY_at": RFC 3339 and "KEY_age_s": seconds, both null for realtime 0. */
-void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const struct view_facts *facts);
+void view_put_time(struct text *out, const char *key, int64_t realtime_ms, const struct facts *facts);
 /* Null for NULL and for ERROR_NONE. */
 void view_put_error_object(struct text *out, const char *key, const struct error *error);
 /* "reasons". `guest` NULL: of the broker as a whole. */
-void view_put_reason_objects(struct text *out, const struct view_facts *facts, const struct guest *guest,
+void view_put_reason_objects(struct text *out, const struct facts *facts, const struct guest *guest,
                              reason_set reasons);
 void view_put_end(struct text *out); /* of the object that the document is */
 /* Those of all guests, each with its cause and the way out. */
-void view_put_reason_lines(struct text *out, const struct view_facts *facts, reason_set reasons);
+void view_put_reason_lines(struct text *out, const struct facts *facts, reason_set reasons);
 /* "ha-managed, locked"; "-" for none. */
 void view_put_reasons(struct text *out, reason_set reasons);
 /* What lies behind a reason of a guest (NULL: of all) in Proxmox's or the network's own words, or NULL: its
  * own evidence knows better than what concerns all. */
-const struct error *view_guest_cause(const struct view_facts *facts, const struct guest *guest,
+const struct error *view_guest_cause(const struct facts *facts, const struct guest *guest,
                                      enum reason reason);
 /* A cell of a table: no tab or newline can break out of it; "-" for NULL or "". */
 void view_put_cell(struct text *out, const char *value);

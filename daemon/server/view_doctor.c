@@ -12,25 +12,15 @@ static bool may_see(const void *context, const struct guest *guest)
     return visibility_of_guest(context, guest);
 }
 
-void view_doctor(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_doctor(struct text *out, enum http_form form, const struct facts *facts)
 {
     _cleanup_(diagnosis_clear) struct diagnosis diagnosis;
     const struct access_policy *policy = facts->policy;
     const struct diagnosis_facts seen = {
-        .now_ms = facts->now_ms,
-        .boottime_ms = facts->boottime_ms,
-        .realtime_ms = facts->realtime_ms,
+        .known = facts,
         .daemon = true,
-        .config = facts->config,
         /* the rules are no business of those whom they keep from the rest */
         .rules = facts->subject || !facts->names_known ? NULL : policy,
-        .readiness = facts->readiness,
-        .session = facts->session,
-        .endpoints = facts->endpoints,
-        .poll_error = facts->poll_error,
-        .grants = facts->grants,
-        .times = facts->times,
-        .history = facts->history,
         .group_missing = policy && policy->gate.group == ACCESS_NO_GID,
         .names_unknown = !facts->names_known,
         .sees = facts->subject ? may_see : NULL,

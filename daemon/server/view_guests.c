@@ -30,7 +30,7 @@ static void put_aliases(struct text *table, const struct guest *guest)
 }
 
 /* How old the oldest evidence is that the verdict rests on. */
-static void put_evidence(struct text *table, const struct view_facts *facts, const struct guest *guest)
+static void put_evidence(struct text *table, const struct facts *facts, const struct guest *guest)
 {
     int64_t age_ms = readiness_evidence_age_ms(&facts->readiness, guest);
     char age[CLOCK_AGE_LEN];
@@ -40,7 +40,7 @@ static void put_evidence(struct text *table, const struct view_facts *facts, con
                                                       : clock_age(age_ms, age));
 }
 
-static void put_row(struct text *table, const struct view_facts *facts, const struct guest *guest)
+static void put_row(struct text *table, const struct facts *facts, const struct guest *guest)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
 
@@ -60,7 +60,7 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
     text_puts(table, "\n");
 }
 
-static void guests_screen(struct text *out, const struct view_facts *facts)
+static void guests_screen(struct text *out, const struct facts *facts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
     _cleanup_(text_clear) struct text table = {0};
@@ -90,7 +90,7 @@ static void guests_screen(struct text *out, const struct view_facts *facts)
 
 /* ---- JSON ---- */
 
-static void put_entry(struct text *out, const struct view_facts *facts, const struct guest *guest,
+static void put_entry(struct text *out, const struct facts *facts, const struct guest *guest,
                       enum evidence_kind kind)
 {
     static const char *const states[] = {
@@ -127,7 +127,7 @@ static void put_live(struct text *out, const struct pve_status *live)
 
 /* The members of the object; `node` and `live`, unless they are NULL, are newer than what the inventory has.
  */
-static void put_guest(struct text *out, const struct view_facts *facts, const struct guest *guest,
+static void put_guest(struct text *out, const struct facts *facts, const struct guest *guest,
                       const char *node, const struct pve_status *live)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
@@ -158,7 +158,7 @@ static void put_guest(struct text *out, const struct view_facts *facts, const st
     json_put_close(out, '}');
 }
 
-static void guests_json(struct text *out, const struct view_facts *facts)
+static void guests_json(struct text *out, const struct facts *facts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
 
@@ -181,7 +181,7 @@ static void guests_json(struct text *out, const struct view_facts *facts)
     view_put_end(out);
 }
 
-void view_guests(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_guests(struct text *out, enum http_form form, const struct facts *facts)
 {
     if (form == HTTP_TEXT)
         guests_screen(out, facts);
@@ -256,7 +256,7 @@ static void put_lines(struct text *out, enum http_form form, const struct guest 
     }
 }
 
-static void put_list(struct text *out, enum http_form form, const struct view_facts *facts,
+static void put_list(struct text *out, enum http_form form, const struct facts *facts,
                      const struct list_form *list)
 {
     const struct inventory *inventory = facts->readiness.inventory;
@@ -277,19 +277,19 @@ static void put_list(struct text *out, enum http_form form, const struct view_fa
     }
 }
 
-void view_list(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_list(struct text *out, enum http_form form, const struct facts *facts)
 {
     put_list(out, form, facts, &(const struct list_form){.has = visibility_of_guest, .with_aliases = true});
 }
 
-void view_list_status(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_list_status(struct text *out, enum http_form form, const struct facts *facts)
 {
     put_list(
         out, form, facts,
         &(const struct list_form){.has = visibility_of_guest, .with_aliases = true, .with_status = true});
 }
 
-void view_rehearsable(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_rehearsable(struct text *out, enum http_form form, const struct facts *facts)
 {
     put_list(out, form, facts, &(const struct list_form){.has = may_rehearse});
 }
@@ -331,7 +331,7 @@ static void put_stranger(struct text *out, const char *node, const struct pve_st
         put_live(out, live);
 }
 
-void view_guest_power(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_guest_power(struct text *out, enum http_form form, const struct facts *facts,
                       const struct guest *guest, enum engine_power power, const struct pve_status *status,
                       const char *node)
 {

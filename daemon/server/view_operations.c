@@ -60,7 +60,7 @@ static void put_reason(struct text *out, const struct operation *operation)
 
 /* ---- the screen ---- */
 
-static void put_row(struct text *table, const struct view_facts *facts, const struct operation *operation)
+static void put_row(struct text *table, const struct facts *facts, const struct operation *operation)
 {
     char age[CLOCK_AGE_LEN];
 
@@ -80,8 +80,8 @@ static void put_row(struct text *table, const struct view_facts *facts, const st
 
 /* The next operation of the choice that the asker may see, from *index on, which moves behind it; `shown`
  * were before it. NULL: there is none. */
-static const struct operation *next_operation(const struct view_facts *facts,
-                                              const struct view_choice *choice, size_t *index, size_t shown)
+static const struct operation *next_operation(const struct facts *facts, const struct view_choice *choice,
+                                              size_t *index, size_t shown)
 {
     size_t count = facts->history ? history_count(facts->history) : 0;
 
@@ -96,7 +96,7 @@ static const struct operation *next_operation(const struct view_facts *facts,
 }
 
 /* What was denied is for those who may see all. */
-static const struct denial *get_denial(const struct view_facts *facts, const struct view_choice *choice,
+static const struct denial *get_denial(const struct facts *facts, const struct view_choice *choice,
                                        size_t index)
 {
     const struct denial *denial = NULL;
@@ -107,7 +107,7 @@ static const struct denial *get_denial(const struct view_facts *facts, const str
 }
 
 /* Who was refused what; without a head of its own where there is none. */
-static void put_denials(struct text *out, const struct view_facts *facts, const struct view_choice *choice)
+static void put_denials(struct text *out, const struct facts *facts, const struct view_choice *choice)
 {
     _cleanup_(text_clear) struct text table = {0};
     const struct denial *denial;
@@ -131,8 +131,7 @@ static void put_denials(struct text *out, const struct view_facts *facts, const 
     out->failed |= table.failed;
 }
 
-static void operations_screen(struct text *out, const struct view_facts *facts,
-                              const struct view_choice *choice)
+static void operations_screen(struct text *out, const struct facts *facts, const struct view_choice *choice)
 {
     _cleanup_(text_clear) struct text table = {0};
     const struct operation *operation;
@@ -157,8 +156,7 @@ static void put_error_lines(struct text *out, const char *what, const struct err
         text_printf(out, "hint: %s\n", error->hint);
 }
 
-static void operation_screen(struct text *out, const struct view_facts *facts,
-                             const struct operation *operation)
+static void operation_screen(struct text *out, const struct facts *facts, const struct operation *operation)
 {
     _cleanup_(text_clear) struct text table = {0};
     char age[CLOCK_AGE_LEN];
@@ -216,7 +214,7 @@ static void put_peer_object(struct text *out, const struct operation_peer *peer)
 }
 
 /* The members of the object. */
-static void put_operation(struct text *out, const struct view_facts *facts, const struct operation *operation)
+static void put_operation(struct text *out, const struct facts *facts, const struct operation *operation)
 {
     json_put_string(out, "id", operation->id);
     json_put_string(out, "action", fence_action_name(operation->action));
@@ -248,8 +246,7 @@ static void put_operation(struct text *out, const struct view_facts *facts, cons
     view_put_error_object(out, "power_on_error", &operation->power_on_error);
 }
 
-static void put_transitions(struct text *out, const struct view_facts *facts,
-                            const struct operation *operation)
+static void put_transitions(struct text *out, const struct facts *facts, const struct operation *operation)
 {
     json_put_open(out, "transitions", '[');
     for (size_t i = 0; i < operation->transition_count; i++) {
@@ -264,7 +261,7 @@ static void put_transitions(struct text *out, const struct view_facts *facts,
     json_put_close(out, ']');
 }
 
-static void put_denial_object(struct text *out, const struct view_facts *facts, const struct denial *denial)
+static void put_denial_object(struct text *out, const struct facts *facts, const struct denial *denial)
 {
     json_put_open(out, NULL, '{');
     view_put_time(out, "denied", denial->realtime_ms, facts);
@@ -275,8 +272,7 @@ static void put_denial_object(struct text *out, const struct view_facts *facts, 
     json_put_close(out, '}');
 }
 
-static void operations_json(struct text *out, const struct view_facts *facts,
-                            const struct view_choice *choice)
+static void operations_json(struct text *out, const struct facts *facts, const struct view_choice *choice)
 {
     const struct operation *operation;
     const struct denial *denial;
@@ -298,7 +294,7 @@ static void operations_json(struct text *out, const struct view_facts *facts,
 
 /* ---- */
 
-void view_operations(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_operations(struct text *out, enum http_form form, const struct facts *facts,
                      const struct view_choice *choice)
 {
     if (form == HTTP_TEXT)
@@ -307,7 +303,7 @@ void view_operations(struct text *out, enum http_form form, const struct view_fa
         operations_json(out, facts, choice);
 }
 
-void view_operation(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_operation(struct text *out, enum http_form form, const struct facts *facts,
                     const struct operation *operation)
 {
     if (form == HTTP_TEXT) {
@@ -327,7 +323,7 @@ void view_evidence(struct text *out, const struct operation *operation)
     view_put_end(out);
 }
 
-void view_done(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_done(struct text *out, enum http_form form, const struct facts *facts,
                const struct operation *operation)
 {
     if (form == HTTP_TEXT) {

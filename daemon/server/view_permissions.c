@@ -34,7 +34,7 @@ static const char *judgement(const struct grants *grants)
     return "unknown";
 }
 
-static void put_head(struct text *out, const struct view_facts *facts)
+static void put_head(struct text *out, const struct facts *facts)
 {
     const struct privileges_report *report = grants_report(facts->grants);
     _cleanup_(text_clear) struct text table = {0};
@@ -66,13 +66,12 @@ static void put_finding(struct text *out, const struct privileges_finding *findi
 }
 
 /* For whom rules keep from guests only how many there are: one finding may be about a hundred guests. */
-static bool is_hidden(const struct view_facts *facts, const struct privileges_finding *finding)
+static bool is_hidden(const struct facts *facts, const struct privileges_finding *finding)
 {
     return facts->subject && finding->names_guests;
 }
 
-static void put_findings(struct text *out, const struct view_facts *facts,
-                         const struct privileges_report *report)
+static void put_findings(struct text *out, const struct facts *facts, const struct privileges_report *report)
 {
     size_t hidden = 0;
 
@@ -157,7 +156,7 @@ static bool join_line(struct line *groups, const char *path, const char *privile
     return true;
 }
 
-static struct line *collect_lines(const struct view_facts *facts, struct json_object *listing, size_t *count)
+static struct line *collect_lines(const struct facts *facts, struct json_object *listing, size_t *count)
 {
     size_t length = (size_t)json_object_object_length(listing);
     struct line *lines = calloc(length ? length : 1, sizeof(*lines)), *groups = NULL;
@@ -188,7 +187,7 @@ static struct line *collect_lines(const struct view_facts *facts, struct json_ob
     return lines;
 }
 
-static void put_listing(struct text *out, const struct view_facts *facts, struct json_object *listing)
+static void put_listing(struct text *out, const struct facts *facts, struct json_object *listing)
 {
     _cleanup_(text_clear) struct text table = {0};
     size_t count = 0;
@@ -208,7 +207,7 @@ static void put_listing(struct text *out, const struct view_facts *facts, struct
         free(lines[i].privileges);
 }
 
-static void permissions_screen(struct text *out, const struct view_facts *facts)
+static void permissions_screen(struct text *out, const struct facts *facts)
 {
     put_head(out, facts);
     if (!grants_report(facts->grants))
@@ -220,7 +219,7 @@ static void permissions_screen(struct text *out, const struct view_facts *facts)
 
 /* ---- JSON ---- */
 
-static void put_finding_objects(struct text *out, const char *key, const struct view_facts *facts,
+static void put_finding_objects(struct text *out, const char *key, const struct facts *facts,
                                 enum privileges_kind kind)
 {
     const struct privileges_report *report = grants_report(facts->grants);
@@ -245,7 +244,7 @@ static void put_finding_objects(struct text *out, const char *key, const struct 
 }
 
 /* What may be seen of them. */
-static void put_paths(struct text *out, const struct view_facts *facts)
+static void put_paths(struct text *out, const struct facts *facts)
 {
     struct json_object *listing = grants_listing(facts->grants);
 
@@ -264,7 +263,7 @@ static void put_paths(struct text *out, const struct view_facts *facts)
     json_put_close(out, '}');
 }
 
-static void permissions_json(struct text *out, const struct view_facts *facts)
+static void permissions_json(struct text *out, const struct facts *facts)
 {
     const struct grants *grants = facts->grants;
     const struct privileges_report *report = grants_report(grants);
@@ -284,7 +283,7 @@ static void permissions_json(struct text *out, const struct view_facts *facts)
     view_put_end(out);
 }
 
-void view_permissions(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_permissions(struct text *out, enum http_form form, const struct facts *facts)
 {
     if (form == HTTP_TEXT)
         permissions_screen(out, facts);

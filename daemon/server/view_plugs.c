@@ -26,7 +26,7 @@ static bool is_listed(const struct guest *guest, const char *plug)
     return listed;
 }
 
-static void put_guest(struct text *out, const struct view_facts *facts, const struct guest *guest,
+static void put_guest(struct text *out, const struct facts *facts, const struct guest *guest,
                       const char *plug)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
@@ -38,7 +38,7 @@ static void put_guest(struct text *out, const struct view_facts *facts, const st
                 is_unwatched(reasons) ? reason_name(REASON_HOST_UNWATCHED) : "-");
 }
 
-static void put_guest_members(struct text *out, const struct view_facts *facts, const struct guest *guest,
+static void put_guest_members(struct text *out, const struct facts *facts, const struct guest *guest,
                               const char *plug)
 {
     reason_set reasons = readiness_guest(&facts->readiness, guest);
@@ -61,7 +61,7 @@ static void put_error(struct text *out, const struct error *error)
 }
 
 /* One plug: a line, or an element of an array. */
-static void put_plug(struct text *out, enum http_form form, const struct view_facts *facts, const char *plug)
+static void put_plug(struct text *out, enum http_form form, const struct facts *facts, const char *plug)
 {
     struct access_decision decision;
     struct error error = {0};
@@ -85,7 +85,7 @@ static void put_plug(struct text *out, enum http_form form, const struct view_fa
     json_put_close(out, '}');
 }
 
-void view_plugs(struct text *out, enum http_form form, const struct view_facts *facts, const char *plugs)
+void view_plugs(struct text *out, enum http_form form, const struct facts *facts, const char *plugs)
 {
     int64_t deadline_s = facts->config ? facts->config->deadline_ms / 1000 : 0;
     _cleanup_(freep) char *names = strdup(plugs);

@@ -23,7 +23,7 @@ static void rehearsal_line(struct text *out, const struct rehearsal_report *repo
     }
 }
 
-void view_rehearsal(struct text *out, enum http_form form, const struct view_facts *facts,
+void view_rehearsal(struct text *out, enum http_form form, const struct facts *facts,
                     const struct rehearsal_report *report)
 {
     const struct inventory *inventory = facts->readiness.inventory;

@@ -13,7 +13,7 @@ struct counts {
     reason_set reasons; /* of all guests together, and the overall ones */
 };
 
-static struct counts count_guests(const struct view_facts *facts)
+static struct counts count_guests(const struct facts *facts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
     struct counts counts = {.reasons = readiness_overall(&facts->readiness)};
@@ -28,7 +28,7 @@ static struct counts count_guests(const struct view_facts *facts)
 }
 
 /* Of the broker as a whole: blocked when no guest could be fenced, degraded when not all could. */
-static enum verdict overall_verdict(const struct view_facts *facts, const struct counts *counts)
+static enum verdict overall_verdict(const struct facts *facts, const struct counts *counts)
 {
     size_t guests = counts->by_verdict[VERDICT_READY] + counts->by_verdict[VERDICT_DEGRADED] +
                     counts->by_verdict[VERDICT_BLOCKED];
@@ -57,7 +57,7 @@ static const char *endpoint_state_name(enum endpoint_state state)
 
 /* ---- the screen ---- */
 
-static void put_privileges(struct text *table, const struct view_facts *facts)
+static void put_privileges(struct text *table, const struct facts *facts)
 {
     const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
 
@@ -78,7 +78,7 @@ static const char *how_logged_in(const struct session_description *session)
     return session->second_factor ? "password and TOTP" : "password";
 }
 
-static void put_session(struct text *table, const struct view_facts *facts)
+static void put_session(struct text *table, const struct facts *facts)
 {
     const struct session_description *session = &facts->session;
     char age[CLOCK_AGE_LEN];
@@ -96,8 +96,7 @@ static void put_session(struct text *table, const struct view_facts *facts)
     text_puts(table, "\n");
 }
 
-static void put_certificate(struct text *table, const struct view_facts *facts,
-                            const struct endpoint *endpoint)
+static void put_certificate(struct text *table, const struct facts *facts, const struct endpoint *endpoint)
 {
     int64_t left_ms = endpoint->certificate_expires_ms - facts->realtime_ms;
     char age[CLOCK_AGE_LEN];
@@ -110,7 +109,7 @@ static void put_certificate(struct text *table, const struct view_facts *facts,
         text_puts(table, clock_age(left_ms, age));
 }
 
-static void put_endpoint(struct text *table, const struct view_facts *facts, const struct endpoint *endpoint)
+static void put_endpoint(struct text *table, const struct facts *facts, const struct endpoint *endpoint)
 {
     char age[CLOCK_AGE_LEN];
 
@@ -127,7 +126,7 @@ static void put_endpoint(struct text *table, const struct view_facts *facts, con
     text_puts(table, "\n");
 }
 
-static void put_endpoints(struct text *out, const struct view_facts *facts)
+static void put_endpoints(struct text *out, const struct facts *facts)
 {
     _cleanup_(text_clear) struct text table = {0};
     size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
@@ -146,7 +145,7 @@ static void put_endpoints(struct text *out, const struct view_facts *facts)
     }
 }
 
-static void put_inventory(struct text *table, const struct view_facts *facts, const struct counts *counts)
+static void put_inventory(struct text *table, const struct facts *facts, const struct counts *counts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
     char age[CLOCK_AGE_LEN];
@@ -163,14 +162,14 @@ static void put_inventory(struct text *table, const struct view_facts *facts, co
 }
 
 /* NULL also if it was of a guest that the asker may not see. */
-static const struct operation *last_fence(const struct view_facts *facts)
+static const struct operation *last_fence(const struct facts *facts)
 {
     const struct operation *last = facts->history ? history_last_fence(facts->history) : NULL;
 
     return last && visibility_of_operation(facts->subject, facts->readiness.inventory, last) ? last : NULL;
 }
 
-static void put_history(struct text *table, const struct view_facts *facts)
+static void put_history(struct text *table, const struct facts *facts)
 {
     const struct operation *last = last_fence(facts);
     char age[CLOCK_AGE_LEN];
@@ -198,7 +197,7 @@ static void put_history(struct text *table, const struct view_facts *facts)
 
 /* A line of [nodes] that leads to no guest is a node that cannot be fenced, and no guest's verdict shows it.
  */
-static void put_unresolved_aliases(struct text *out, const struct view_facts *facts)
+static void put_unresolved_aliases(struct text *out, const struct facts *facts)
 {
     const struct inventory *inventory = facts->subject ? NULL : facts->readiness.inventory;
     size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
@@ -218,7 +217,7 @@ static void put_unresolved_aliases(struct text *out, const struct view_facts *fa
 }
 
 /* In the first moments there is nothing wrong but that not everything was tried yet. */
-static void put_verdict(struct text *out, const struct view_facts *facts, const struct counts *counts)
+static void put_verdict(struct text *out, const struct facts *facts, const struct counts *counts)
 {
     enum verdict verdict = overall_verdict(facts, counts);
     reason_set others = counts->reasons & ~((reason_set)1 << REASON_NO_EVIDENCE);
@@ -231,7 +230,7 @@ static void put_verdict(struct text *out, const struct view_facts *facts, const 
         text_puts(out, verdict_name(verdict));
 }
 
-static void status_screen(struct text *out, const struct view_facts *facts)
+static void status_screen(struct text *out, const struct facts *facts)
 {
     struct counts counts = count_guests(facts);
     _cleanup_(text_clear) struct text table = {0};
@@ -256,7 +255,7 @@ static void status_screen(struct text *out, const struct view_facts *facts)
 
 /* ---- JSON ---- */
 
-static void put_unresolved_alias_objects(struct text *out, const struct view_facts *facts)
+static void put_unresolved_alias_objects(struct text *out, const struct facts *facts)
 {
     const struct inventory *inventory = facts->subject ? NULL : facts->readiness.inventory;
     size_t count = inventory ? inventory_unresolved_alias_count(inventory) : 0;
@@ -274,7 +273,7 @@ static void put_unresolved_alias_objects(struct text *out, const struct view_fac
     json_put_close(out, ']');
 }
 
-static void put_session_object(struct text *out, const struct view_facts *facts)
+static void put_session_object(struct text *out, const struct facts *facts)
 {
     const struct session_description *session = &facts->session;
     int64_t left_ms = session->expires_ms - facts->boottime_ms;
@@ -292,7 +291,7 @@ static void put_session_object(struct text *out, const struct view_facts *facts)
     json_put_close(out, '}');
 }
 
-static void put_privileges_object(struct text *out, const struct view_facts *facts)
+static void put_privileges_object(struct text *out, const struct facts *facts)
 {
     const struct privileges_report *report = facts->grants ? grants_report(facts->grants) : NULL;
 
@@ -308,12 +307,12 @@ static void put_privileges_object(struct text *out, const struct view_facts *fac
     json_put_close(out, '}');
 }
 
-static int64_t monotonic_to_realtime(const struct view_facts *facts, int64_t monotonic_ms)
+static int64_t monotonic_to_realtime(const struct facts *facts, int64_t monotonic_ms)
 {
     return monotonic_ms ? facts->realtime_ms - (facts->now_ms - monotonic_ms) : 0;
 }
 
-static void put_endpoint_objects(struct text *out, const struct view_facts *facts)
+static void put_endpoint_objects(struct text *out, const struct facts *facts)
 {
     size_t count = facts->endpoints ? endpoints_count(facts->endpoints) : 0;
 
@@ -335,8 +334,7 @@ static void put_endpoint_objects(struct text *out, const struct view_facts *fact
     json_put_close(out, ']');
 }
 
-static void put_inventory_objects(struct text *out, const struct view_facts *facts,
-                                  const struct counts *counts)
+static void put_inventory_objects(struct text *out, const struct facts *facts, const struct counts *counts)
 {
     const struct inventory *inventory = facts->readiness.inventory;
 
@@ -353,7 +351,7 @@ static void put_inventory_objects(struct text *out, const struct view_facts *fac
     view_put_error_object(out, "poll_error", facts->poll_error);
 }
 
-static void put_history_object(struct text *out, const struct view_facts *facts)
+static void put_history_object(struct text *out, const struct facts *facts)
 {
     const struct operation *last = last_fence(facts);
 
@@ -366,7 +364,7 @@ static void put_history_object(struct text *out, const struct view_facts *facts)
     json_put_close(out, '}');
 }
 
-static void status_json(struct text *out, const struct view_facts *facts)
+static void status_json(struct text *out, const struct facts *facts)
 {
     struct counts counts = count_guests(facts);
 
@@ -386,7 +384,7 @@ static void status_json(struct text *out, const struct view_facts *facts)
     view_put_end(out);
 }
 
-void view_status(struct text *out, enum http_form form, const struct view_facts *facts)
+void view_status(struct text *out, enum http_form form, const struct facts *facts)
 {
     if (form == HTTP_TEXT)
         status_screen(out, facts);

@@ -8,10 +8,10 @@
 
 #include "fence/engine.h"
 #include "fence/evidence.h"
+#include "fence/facts.h"
 #include "fence/guest_checks.h"
 #include "fence/history.h"
 #include "fence/readiness.h"
-#include "fence/readiness_gather.h"
 #include "fence/rehearsal.h"
 #include "fence/rooms.h"
 #include "proxmox/poller.h"
@@ -294,8 +294,9 @@ static inline void fleet_stop(void)
 
 static reason_set fleet_reasons(const struct broker *broker, unsigned guest)
 {
-    struct readiness_facts facts;
-    readiness_gather(&facts, &broker->rooms);
+    struct facts known;
+    facts_gather(&known, &broker->rooms);
+    const struct readiness_facts facts = known.readiness;
     const struct guest *one =
         facts.inventory ? inventory_by_vmid(facts.inventory, pve.pools[broker->number].guests[guest].vmid)
                         : NULL;
@@ -304,8 +305,9 @@ static reason_set fleet_reasons(const struct broker *broker, unsigned guest)
 
 static bool fleet_is_ready(const struct broker *broker)
 {
-    struct readiness_facts facts;
-    readiness_gather(&facts, &broker->rooms);
+    struct facts known;
+    facts_gather(&known, &broker->rooms);
+    const struct readiness_facts facts = known.readiness;
     bool ready = facts.inventory && inventory_count(facts.inventory) == fleet.guests;
     for (unsigned i = 0; ready && i < fleet.guests; i++)
         ready =

@@ -489,6 +489,12 @@ uint64_t transport_send(struct transport *transport, enum traffic_purpose purpos
     return transfer->id;
 }
 
+const struct traffic *transport_traffic(const struct transport *transport)
+{
+    (void)transport;
+    return NULL;
+}
+
 void transport_forget(struct transport *transport, uint64_t id)
 {
     struct transfer *transfer;

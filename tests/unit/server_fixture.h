@@ -109,10 +109,9 @@ static inline struct endpoints *fixture_endpoints(void)
     return endpoints;
 }
 
-static inline struct view_facts fixture_facts(const struct inventory *inventory,
-                                              const struct endpoints *endpoints)
+static inline struct facts fixture_facts(const struct inventory *inventory, const struct endpoints *endpoints)
 {
-    return (struct view_facts){
+    return (struct facts){
         .now_ms = FIXTURE_NOW_MS,
         .boottime_ms = FIXTURE_NOW_MS,
         .realtime_ms = FIXTURE_REALTIME_MS,

@@ -20,6 +20,7 @@ struct room {
     struct endpoints *endpoints;
     struct grants *grants;
     struct config *config;
+    struct facts known;
     struct diagnosis_facts facts;
     struct diagnosis diagnosis;
 };
@@ -42,7 +43,7 @@ static void grant(struct room *room, const char *vm, const char *pool)
     _cleanup_(json_putp) struct json_object *listing = json_parse(text.data, text.length);
     assert_non_null(listing);
     assert_true(grants_take(room->grants, listing, &scope, FIXTURE_NOW_MS - 30000));
-    room->facts.readiness.grants = grants_state(room->grants);
+    room->known.readiness.grants = grants_state(room->grants);
 }
 
 #define VM_RIGHTS   "\"VM.PowerMgmt\": 0, \"VM.Audit\": 0"
@@ -53,7 +54,7 @@ static void use_guests(struct room *room, const struct guest *guests, size_t cou
 {
     inventory_unref(room->inventory);
     room->inventory = fixture_inventory(guests, count, online, offline);
-    room->facts.readiness.inventory = room->inventory;
+    room->known.readiness.inventory = room->inventory;
 }
 
 static int set_up(void **state)
@@ -68,18 +69,12 @@ static int set_up(void **state)
     assert_non_null(room.config);
     assert_true(grants_set_policy(room.grants, "fence@pve!broker", true));
     endpoints_answered(room.endpoints, 1, "192.0.2.12", FIXTURE_NOW_MS - 1000);
-    const struct view_facts healthy = fixture_facts(NULL, room.endpoints);
-
     fixture_write_error = 0;
-    room.facts = (struct diagnosis_facts){.now_ms = FIXTURE_NOW_MS,
-                                          .boottime_ms = FIXTURE_NOW_MS,
-                                          .realtime_ms = FIXTURE_REALTIME_MS,
-                                          .daemon = true,
-                                          .config = room.config,
-                                          .readiness = healthy.readiness,
-                                          .session = healthy.session,
-                                          .endpoints = room.endpoints,
-                                          .grants = room.grants};
+    room.known = fixture_facts(NULL, room.endpoints);
+    room.known.config = room.config;
+    room.known.grants = room.grants;
+    room.known.history = NULL;
+    room.facts = (struct diagnosis_facts){.known = &room.known, .daemon = true};
     use_guests(&room, fine, 2, 3, 0);
     grant(&room, VM_RIGHTS, POOL_RIGHTS);
     *state = &room;
@@ -164,12 +159,12 @@ static void test_a_whole_chain_is_fine_and_each_link_says_so_in_order(void **sta
 
 static void test_nothing_known_is_never_fine(void **state)
 {
-    const struct diagnosis_facts nothing = {.now_ms = 1};
     struct diagnosis empty = {0};
     struct room *room = *state;
 
     assert_int_equal(diagnosis_exit_status(&empty), 2);
-    room->facts = nothing;
+    room->known = (struct facts){.now_ms = 1};
+    room->facts = (struct diagnosis_facts){.known = &room->known};
     diagnose(room);
     assert_int_not_equal(diagnosis_exit_status(&room->diagnosis), 0);
 }
@@ -181,7 +176,8 @@ static void test_a_bad_file_is_the_failure_and_the_rest_is_unknown(void **state)
 
     error_set(&error, ERROR_BAD_REQUEST, "f.conf:3: unknown key");
     error_hint(&error, "allowed: endpoint");
-    room->facts = (struct diagnosis_facts){.config_error = &error};
+    room->known = (struct facts){0};
+    room->facts = (struct diagnosis_facts){.known = &room->known, .config_error = &error};
     expect(room, DIAGNOSIS_CONFIGURATION, DIAGNOSIS_FAILURE, "f.conf:3: unknown key", "allowed: endpoint");
     for (enum diagnosis_step step = DIAGNOSIS_ENDPOINTS; step < DIAGNOSIS_STEP_COUNT; step++)
         assert_int_equal(find(room, step)->level, DIAGNOSIS_UNKNOWN);
@@ -195,11 +191,11 @@ static void test_endpoints_one_down_is_a_warning_and_all_down_a_failure(void **s
     error_set(&error, ERROR_NO_ENDPOINT, "connection refused");
     error_hint(&error, "start pveproxy");
     endpoints_failed(room->endpoints, 1, &error, FIXTURE_NOW_MS - 60000);
-    room->facts.readiness.endpoints_up = 1;
+    room->known.readiness.endpoints_up = 1;
     expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING,
            "192.0.2.12 as pve2 is down for 60 s: connection refused", "start pveproxy");
     endpoints_failed(room->endpoints, 0, &error, FIXTURE_NOW_MS - 5000);
-    room->facts.readiness.endpoints_up = 0;
+    room->known.readiness.endpoints_up = 0;
     expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_FAILURE, "pve1 is down", "start pveproxy");
 }
 
@@ -210,7 +206,7 @@ static void test_the_only_endpoint_is_a_warning(void **state)
     struct room *room = *state;
 
     assert_int_equal(endpoints_reconfigure(room->endpoints, &one, 1), 0);
-    room->facts.readiness.endpoints_up = 1;
+    room->known.readiness.endpoints_up = 1;
     expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, "only one endpoint", "endpoint = HOST");
 }
 
@@ -219,7 +215,7 @@ static void test_a_certificate_near_its_end_is_a_warning(void **state)
     const int64_t day = INT64_C(24) * 3600 * 1000;
     struct room *room = *state;
 
-    room->facts.readiness.certificate_expires = true;
+    room->known.readiness.certificate_expires = true;
     endpoints_certificate(room->endpoints, 0, FIXTURE_REALTIME_MS + 29 * day, FIXTURE_REALTIME_MS);
     expect(room, DIAGNOSIS_ENDPOINTS, DIAGNOSIS_WARNING, "the certificate of pve1 expires in 29 d",
            "pvecm updatecerts --force");
@@ -233,14 +229,14 @@ static void test_a_refused_login_is_a_failure_and_later_links_do_not_repeat_it(v
 {
     struct room *room = *state;
 
-    room->facts.readiness.session_ready = room->facts.session.ready = false;
-    room->facts.readiness.inventory = NULL;
-    error_set(&room->facts.session.error, ERROR_NO_SESSION, "401 no such token");
-    error_hint(&room->facts.session.error, "check token-id");
+    room->known.readiness.session_ready = room->known.session.ready = false;
+    room->known.readiness.inventory = NULL;
+    error_set(&room->known.session.error, ERROR_NO_SESSION, "401 no such token");
+    error_hint(&room->known.session.error, "check token-id");
     expect(room, DIAGNOSIS_LOGIN, DIAGNOSIS_FAILURE, "fence@pve!broker (token): 401 no such token",
            "check token-id");
     assert_int_equal(find(room, DIAGNOSIS_POOL)->level, DIAGNOSIS_UNKNOWN);
-    room->facts.session.error = (struct error){0};
+    room->known.session.error = (struct error){0};
     expect(room, DIAGNOSIS_LOGIN, DIAGNOSIS_FAILURE, "has not accepted fence@pve!broker", "secret file");
 }
 
@@ -248,8 +244,8 @@ static void test_a_login_takes_a_one_time_code_only_without_a_daemon(void **stat
 {
     struct room *room = *state;
 
-    room->facts.session.second_factor = true;
-    room->facts.session.is_token = false;
+    room->known.session.second_factor = true;
+    room->known.session.is_token = false;
     diagnose(room);
     assert_null(find(room, DIAGNOSIS_LOGIN)->hint);
     room->facts.daemon = false;
@@ -286,8 +282,8 @@ static void test_privileges_not_read_yet_are_a_warning(void **state)
 {
     struct room *room = *state;
 
-    room->facts.grants = NULL;
-    room->facts.readiness.grants = GRANTS_UNKNOWN;
+    room->known.grants = NULL;
+    room->known.readiness.grants = GRANTS_UNKNOWN;
     expect(room, DIAGNOSIS_PRIVILEGES, DIAGNOSIS_WARNING, "not read yet", "wait");
 }
 
@@ -298,15 +294,15 @@ static void test_the_pool_unread_empty_stale_or_without_a_majority_is_a_failure(
 
     error_set(&error, ERROR_PROTOCOL, "garbled answer");
     error_hint(&error, "try again");
-    room->facts.poll_error = &error;
+    room->known.poll_error = &error;
     expect(room, DIAGNOSIS_POOL, DIAGNOSIS_WARNING, "garbled answer", "try again");
-    room->facts.readiness.inventory_age_ms = 30001;
+    room->known.readiness.inventory_age_ms = 30001;
     expect(room, DIAGNOSIS_POOL, DIAGNOSIS_FAILURE, "garbled answer", "try again");
-    room->facts.readiness.inventory = NULL;
+    room->known.readiness.inventory = NULL;
     expect(room, DIAGNOSIS_POOL, DIAGNOSIS_FAILURE, "garbled answer", "try again");
-    room->facts.poll_error = NULL;
+    room->known.poll_error = NULL;
     expect(room, DIAGNOSIS_POOL, DIAGNOSIS_FAILURE, "not known yet", "wait");
-    room->facts.readiness.inventory_age_ms = 4000;
+    room->known.readiness.inventory_age_ms = 4000;
     use_guests(room, fine, 2, 1, 2);
     diagnose(room);
     assert_non_null(strstr(find(room, DIAGNOSIS_POOL)->message, "1 of 3 Proxmox hosts are online: too few"));
@@ -327,7 +323,7 @@ static void test_a_second_pool_without_guests_is_a_warning(void **state)
 
     config.pools = pools;
     config.pool_count = 2;
-    room->facts.config = &config;
+    room->known.config = &config;
     expect(room, DIAGNOSIS_POOL, DIAGNOSIS_WARNING, "the pool q has no guest", "pveum pool modify q ");
 }
 
@@ -366,7 +362,7 @@ static void use_built(struct room *room, struct inventory_builder *builder)
     inventory_unref(room->inventory);
     room->inventory = inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
     assert_non_null(room->inventory);
-    room->facts.readiness.inventory = room->inventory;
+    room->known.readiness.inventory = room->inventory;
 }
 
 static bool sees_103(const void *context, const struct guest *guest)
@@ -464,7 +460,7 @@ static void test_what_a_dead_host_would_mean_is_told_and_is_no_trouble(void **st
     struct room *room = *state;
     size_t found = 0;
 
-    room->facts.readiness.dead_host_fails = true;
+    room->known.readiness.dead_host_fails = true;
     diagnose(room);
     assert_int_equal(diagnosis_exit_status(&room->diagnosis), 0);
     for (size_t i = 0; i < room->diagnosis.count; i++) {
@@ -486,8 +482,8 @@ static void test_a_node_whose_name_leads_to_no_guest_is_a_warning(void **state)
     static const struct machine self = {.name = "nowhere"};
     struct room *room = *state;
 
-    room->facts.readiness.self = &self;
-    room->facts.readiness.self_vmid = 0;
+    room->known.readiness.self = &self;
+    room->known.readiness.self_vmid = 0;
     expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "the name nowhere of this node leads to no guest",
            "[nodes]: nowhere = VMID");
 }
@@ -525,12 +521,12 @@ static void test_this_node_history_group_names_and_daemon(void **state)
     room->facts.names_unknown = true;
     expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "name service", "getent");
     room->facts.group_missing = room->facts.names_unknown = false;
-    room->facts.history = fixture_history();
+    room->known.history = fixture_history();
     expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "3 records of the history were lost", "journalctl");
-    room->facts.readiness.history_failing = true;
+    room->known.readiness.history_failing = true;
     fixture_write_error = -ENOSPC;
     expect(room, DIAGNOSIS_LOCAL, DIAGNOSIS_WARNING, "No space left", "df -h /var/lib/fence-broker");
-    room->facts.history = NULL;
+    room->known.history = NULL;
     error_set(&error, ERROR_INTERNAL, "uid 1 cannot write");
     error_hint(&error, "install -d");
     room->facts.state_error = &error;
@@ -546,9 +542,9 @@ static void test_whatever_readiness_finds_the_report_finds_at_least_as_grave(voi
     struct room *room = *state;
 
     for (unsigned bits = 0; bits < 64; bits++) {
-        struct readiness_facts *facts = &room->facts.readiness;
+        struct readiness_facts *facts = &room->known.readiness;
 
-        facts->session_ready = room->facts.session.ready = !(bits & 1);
+        facts->session_ready = room->known.session.ready = !(bits & 1);
         facts->inventory = bits & 2 ? NULL : room->inventory;
         facts->inventory_age_ms = bits & 4 ? 40000 : 4000;
         facts->min_online_nodes = bits & 8 ? 4 : 0;
@@ -578,7 +574,7 @@ static void test_both_forms_say_the_same_and_begin_with_the_verdict(void **state
         struct json_object *findings;
         int64_t said;
 
-        room->facts.readiness.min_online_nodes = status == 1 ? 4 : 0;
+        room->known.readiness.min_online_nodes = status == 1 ? 4 : 0;
         room->facts.group_missing = status == 2;
         diagnose(room);
         diagnosis_put_text(&text, &room->diagnosis, true);
@@ -632,8 +628,8 @@ static void test_each_step_tells_how_long_it_took_if_that_is_known(void **state)
     _cleanup_(text_clear) struct text out = {0}, json = {0};
     struct room *room = *state;
 
-    room->facts.times = &times;
-    room->facts.session.login_ms = -1;
+    room->known.times = &times;
+    room->known.session.login_ms = -1;
     endpoints_timings(room->endpoints, 0, &timings);
     endpoints_timings(room->endpoints, 0, &known); /* needed no name: how long that took before stays */
     endpoints_timings(room->endpoints, 0, &TIMINGS_NONE);

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-static struct text expose_as(enum metrics_format format, const struct view_facts *facts)
+static struct text expose_as(enum metrics_format format, const struct facts *facts)
 {
     const struct metrics_server server = {.denied = {[ACCESS_NOT_MEMBER] = 2},
                                           .process = {.resident_bytes = 4096,
@@ -30,7 +30,7 @@ static struct text expose_as(enum metrics_format format, const struct view_facts
     return out;
 }
 
-static struct text expose(const struct view_facts *facts)
+static struct text expose(const struct facts *facts)
 {
     return expose_as(METRICS_TEXT, facts);
 }
@@ -130,7 +130,7 @@ static void assert_well_formed(const struct text *out, bool openmetrics)
     free(copy);
 }
 
-static struct view_facts busy_facts(struct inventory **inventory, struct endpoints **endpoints)
+static struct facts busy_facts(struct inventory **inventory, struct endpoints **endpoints)
 {
     const struct guest guests[] = {FIXTURE_GUEST(101, "web1", "pve1", .lock = NULL),
                                    FIXTURE_GUEST(102, "web2", "pve1", .lock = (char *)"backup")};
@@ -144,7 +144,7 @@ static void test_every_family_is_well_formed_in_both_formats(void **state)
 {
     _cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
     struct endpoints *endpoints = NULL;
-    struct view_facts facts[] = {fixture_facts(NULL, NULL), busy_facts(&inventory, &endpoints)};
+    struct facts facts[] = {fixture_facts(NULL, NULL), busy_facts(&inventory, &endpoints)};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
@@ -182,7 +182,7 @@ static void test_both_formats_have_the_same_samples(void **state)
 {
     _cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
     struct endpoints *endpoints = NULL;
-    struct view_facts facts = busy_facts(&inventory, &endpoints);
+    struct facts facts = busy_facts(&inventory, &endpoints);
     _cleanup_(text_clear) struct text plain = expose_as(METRICS_TEXT, &facts);
     _cleanup_(text_clear) struct text open = expose_as(METRICS_OPENMETRICS, &facts);
     char *one = plain.data, *other = open.data;
@@ -207,7 +207,7 @@ static void test_privileges_are_counted_once_they_were_read(void **state)
     static const char text[] = "{\"/\":{\"Sys.Audit\":1,\"Sys.Modify\":1}}";
     const struct privileges_scope scope = {.pools = pools, .pool_count = 1, .release = 902};
     _cleanup_(json_putp) struct json_object *permissions = json_parse(text, strlen(text));
-    struct view_facts facts = fixture_facts(NULL, NULL);
+    struct facts facts = fixture_facts(NULL, NULL);
     struct error error = {0};
     struct grants *grants = grants_new(NULL, &error);
 
@@ -230,7 +230,7 @@ static void test_no_series_is_there_twice(void **state)
                                    FIXTURE_GUEST(102, "web2", "pve1", .lock = NULL)};
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, 2, 2, 1);
     struct endpoints *endpoints = fixture_endpoints();
-    struct view_facts facts = fixture_facts(inventory, endpoints);
+    struct facts facts = fixture_facts(inventory, endpoints);
     _cleanup_(text_clear) struct text out = expose(&facts);
 
     (void)state;
@@ -272,7 +272,7 @@ static void test_every_counter_is_there_at_zero(void **state)
     };
     _cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
     struct endpoints *endpoints = NULL;
-    struct view_facts facts = busy_facts(&inventory, &endpoints);
+    struct facts facts = busy_facts(&inventory, &endpoints);
     _cleanup_(text_clear) struct text out = expose(&facts);
 
     (void)state;
@@ -284,7 +284,7 @@ static void test_every_counter_is_there_at_zero(void **state)
 
 static void test_before_the_first_inventory_its_age_is_endless(void **state)
 {
-    struct view_facts facts = fixture_facts(NULL, NULL);
+    struct facts facts = fixture_facts(NULL, NULL);
     _cleanup_(text_clear) struct text out = expose(&facts);
 
     (void)state;
@@ -295,7 +295,7 @@ static void test_before_the_first_inventory_its_age_is_endless(void **state)
 
 static void test_the_process_has_the_names_of_all_client_libraries(void **state)
 {
-    struct view_facts facts = fixture_facts(NULL, NULL);
+    struct facts facts = fixture_facts(NULL, NULL);
     _cleanup_(text_clear) struct text out = expose(&facts);
 
     (void)state;
@@ -315,7 +315,7 @@ static void test_requests_are_counted_by_guest_also_when_it_left_the_pool(void *
 {
     _cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
     struct endpoints *endpoints = NULL;
-    struct view_facts facts = busy_facts(&inventory, &endpoints);
+    struct facts facts = busy_facts(&inventory, &endpoints);
     struct request_stats stats = {0};
 
     (void)state;
@@ -367,7 +367,7 @@ static void test_each_guest_has_the_time_of_its_last_fence(void **state)
     const struct operation *const operations[] = {&newest, &on, &proven, &former, &stranger};
     _cleanup_(inventory_unrefp) struct inventory *inventory = NULL;
     struct endpoints *endpoints = NULL;
-    struct view_facts facts = busy_facts(&inventory, &endpoints);
+    struct facts facts = busy_facts(&inventory, &endpoints);
 
     (void)state;
     fixture_operations = operations;
@@ -394,7 +394,7 @@ static void test_a_large_pool_has_no_samples_that_are_zero(void **state)
                                                 .lock = i == 3 ? (char *)"backup" : NULL,
                                                 .hastate = i == 0 ? (char *)"started" : NULL);
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, count, 2, 1);
-    struct view_facts facts = fixture_facts(inventory, NULL);
+    struct facts facts = fixture_facts(inventory, NULL);
     request_stats_add(&stats, 1005, FENCE_OFF, REQUEST_STATS_DONE, 5);
     facts.stats = &stats;
     _cleanup_(text_clear) struct text out = expose(&facts);
@@ -419,7 +419,7 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
                                    FIXTURE_GUEST(102, "web2", "pve1", .lock = (char *)"backup")};
     _cleanup_(inventory_unrefp) struct inventory *inventory = fixture_inventory(guests, 2, 2, 1);
     struct endpoints *endpoints = fixture_endpoints();
-    struct view_facts facts = fixture_facts(inventory, endpoints);
+    struct facts facts = fixture_facts(inventory, endpoints);
     struct engine_counters engine = {.joined = 4};
     struct traffic traffic = {.endpoints = NULL};
 
@@ -468,7 +468,7 @@ static void test_guests_and_endpoints_have_their_samples(void **state)
 
 static void test_a_ticket_has_its_expiry_on_the_wall_clock(void **state)
 {
-    struct view_facts facts = fixture_facts(NULL, NULL);
+    struct facts facts = fixture_facts(NULL, NULL);
 
     (void)state;
     facts.session.expires_ms = FIXTURE_NOW_MS + 3600000;
@@ -481,7 +481,7 @@ static void test_label_values_are_escaped(void **state)
     struct config_endpoint configured = {
         .address = (char *)"a", .name = (char *)"a", .port = 8006, .text = (char *)"a\"b\\c\nd"};
     struct endpoints *endpoints = endpoints_new(&configured, 1);
-    struct view_facts facts = fixture_facts(NULL, endpoints);
+    struct facts facts = fixture_facts(NULL, endpoints);
     _cleanup_(text_clear) struct text out = expose(&facts);
 
     (void)state;

@@ -93,7 +93,7 @@ static void test_a_strict_monitor_names_no_guest_that_its_asker_may_not_read(voi
 static void test_the_monitor_fails_with_the_worst_reason(void **state)
 {
     struct room *room = *state;
-    const struct view_facts good = room->facts;
+    const struct facts good = room->facts;
     const struct guest powerless = {.vmid = 101, .node = (char *)"pve1", .may_audit = true};
     _cleanup_(inventory_unrefp) struct inventory *bare = fixture_inventory(&powerless, 1, 3, 0);
     _cleanup_(inventory_unrefp) struct inventory *empty = fixture_inventory(NULL, 0, 3, 0);

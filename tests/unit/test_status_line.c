@@ -26,10 +26,32 @@ static const struct guest three[] = {
 struct world {
     struct inventory *inventory;
     struct endpoints *endpoints;
-    struct readiness_facts readiness;
-    struct operation fence;
-    struct status_line_facts facts;
+    struct facts facts;
 };
+
+/* The rooms whose words the line repeats. */
+static struct operation fence;
+static bool fenced;
+static void *any_room = &fenced; /* never looked into */
+static struct error excess, missing;
+
+const struct operation *history_get(const struct history *history, size_t index)
+{
+    (void)history;
+    return fenced && index == 0 ? &fence : NULL;
+}
+
+const struct error *grants_excess(const struct grants *grants)
+{
+    (void)grants;
+    return &excess;
+}
+
+const struct error *grants_missing(const struct grants *grants)
+{
+    (void)grants;
+    return &missing;
+}
 
 static void world_begin(struct world *world, const struct guest *guests, size_t count)
 {
@@ -50,7 +72,7 @@ static void world_begin(struct world *world, const struct guest *guests, size_t 
     assert_non_null(world->endpoints);
     endpoints_answered(world->endpoints, 0, NULL, NOW_MS - 2000);
     endpoints_answered(world->endpoints, 1, NULL, NOW_MS - 1000);
-    world->readiness = (struct readiness_facts){
+    world->facts.readiness = (struct readiness_facts){
         .session_ready = true,
         .endpoints_up = 2,
         .endpoints_total = 2,
@@ -59,7 +81,7 @@ static void world_begin(struct world *world, const struct guest *guests, size_t 
         .poll_interval_ms = 10000,
         .grants = GRANTS_ACCEPTED,
     };
-    world->fence = (struct operation){
+    fence = (struct operation){
         .action = FENCE_OFF,
         .plug = (char *)"102",
         .guest = (char *)"n2",
@@ -68,13 +90,13 @@ static void world_begin(struct world *world, const struct guest *guests, size_t 
         .verified_ms = 2,
         .outcome = OPERATION_DONE,
     };
-    world->facts = (struct status_line_facts){
-        .readiness = &world->readiness,
-        .endpoints = world->endpoints,
-        .last_fence = &world->fence,
-        .now_ms = NOW_MS,
-        .realtime_ms = REALTIME_MS,
-    };
+    fenced = true;
+    excess = missing = (struct error){0};
+    world->facts.endpoints = world->endpoints;
+    world->facts.history = any_room;
+    world->facts.grants = any_room;
+    world->facts.now_ms = NOW_MS;
+    world->facts.realtime_ms = REALTIME_MS;
 }
 
 static void world_end(struct world *world)
@@ -106,7 +128,7 @@ static void test_knowledge_of_this_second_is_just_now_and_no_fence_is_no_fence_y
     (void)state;
     struct world world;
     world_begin(&world, three, 3);
-    world.facts.last_fence = NULL;
+    fenced = false;
     endpoints_answered(world.endpoints, 0, NULL, NOW_MS - 3);
     endpoints_answered(world.endpoints, 1, NULL, NOW_MS);
     assert_says(&world, "3/3 targets ready; pve1, pve2 ok (just now); no fence yet");
@@ -125,8 +147,8 @@ static void test_guests_that_are_being_checked_are_not_ready_yet_and_nothing_is_
     assert_non_null(evidence);
     for (enum evidence_kind kind = 0; kind < EVIDENCE_KIND_COUNT; kind++)
         evidence_expect(evidence, kind, 60000);
-    world.readiness.evidence = evidence;
-    world.readiness.boottime_ms = 2000;
+    world.facts.readiness.evidence = evidence;
+    world.facts.readiness.boottime_ms = 2000;
     assert_says(
         &world,
         "0/3 targets ready; checking, 1 s to go; pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
@@ -149,24 +171,24 @@ static void test_a_fence_that_was_not_proven_says_what_became_of_it(void **state
     (void)state;
     struct world world;
     world_begin(&world, three, 3);
-    world.fence.requested_realtime_ms = REALTIME_MS - 4000;
-    world.fence.verified_ms = 0;
-    world.fence.outcome = OPERATION_RUNNING;
+    fence.requested_realtime_ms = REALTIME_MS - 4000;
+    fence.verified_ms = 0;
+    fence.outcome = OPERATION_RUNNING;
     assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 off under way");
-    world.fence.outcome = OPERATION_FAILED;
-    world.fence.error.code = ERROR_LOCKED;
+    fence.outcome = OPERATION_FAILED;
+    fence.error.code = ERROR_LOCKED;
     assert_says(&world,
                 "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 off failed (locked) 4 s ago");
-    world.fence.outcome = OPERATION_INTERRUPTED;
-    world.fence.error.code = ERROR_NONE;
-    world.fence.action = FENCE_REBOOT;
+    fence.outcome = OPERATION_INTERRUPTED;
+    fence.error.code = ERROR_NONE;
+    fence.action = FENCE_REBOOT;
     assert_says(&world,
                 "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 reboot interrupted 4 s ago");
     /* the power-on of a reboot goes on; the fence is proven */
-    world.fence.outcome = OPERATION_RUNNING;
-    world.fence.verified_ms = 2;
+    fence.outcome = OPERATION_RUNNING;
+    fence.verified_ms = 2;
     assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence n2 reboot 4 s ago");
-    world.fence.guest = NULL;
+    fence.guest = NULL;
     assert_says(&world, "3/3 targets ready; pve1, pve2 ok (2 s ago); last fence 102 reboot 4 s ago");
     world_end(&world);
 }
@@ -210,13 +232,13 @@ static void test_what_concerns_all_guests_is_said_once(void **state)
     const struct error refused = {.code = ERROR_NO_ENDPOINT, .message = "connection refused"};
     world_begin(&world, three, 3);
     endpoints_failed(world.endpoints, 1, &refused, NOW_MS - 65000);
-    world.readiness.endpoints_up = 1;
+    world.facts.readiness.endpoints_up = 1;
     assert_says(
         &world,
         "3/3 targets ready; all degraded (one-endpoint); pve1 ok (2 s ago); pve2 down (for 65 s); last "
         "fence n2 off 14 d ago");
     endpoints_failed(world.endpoints, 0, &refused, NOW_MS - 65000);
-    world.readiness.endpoints_up = 0;
+    world.facts.readiness.endpoints_up = 0;
     world.facts.poll_error = &refused;
     assert_says(
         &world,
@@ -234,9 +256,9 @@ static void test_before_anything_is_known_it_is_not_ready(void **state)
     const struct error refused = {.code = ERROR_NO_ENDPOINT, .message = "no endpoint answers"};
     world_begin(&world, three, 3);
     assert_int_equal(endpoints_reconfigure(world.endpoints, &configured, 1), 0);
-    world.readiness.inventory = NULL;
-    world.readiness.session_ready = false;
-    world.facts.last_fence = NULL;
+    world.facts.readiness.inventory = NULL;
+    world.facts.readiness.session_ready = false;
+    fenced = false;
     assert_says(&world,
                 "not ready: the guests of the pool are not known yet; pve9 not asked yet; no fence yet");
     world.facts.poll_error = &refused;
@@ -248,21 +270,18 @@ static void test_privileges_are_told_with_what_mends_them(void **state)
 {
     (void)state;
     struct world world;
-    const struct error excess = {.code = ERROR_EXCESS_PRIVILEGES,
-                                 .message = "more than fencing needs on /",
-                                 .hint = "pveum acl delete /"};
-    const struct error missing = {.code = ERROR_NO_POWER_RIGHT, .message = "VM.Audit is missing on /pool/p"};
     world_begin(&world, three, 3);
-    world.facts.excess = &excess;
-    world.readiness.grants = GRANTS_TOLERATED;
+    error_set(&excess, ERROR_EXCESS_PRIVILEGES, "more than fencing needs on /");
+    error_hint(&excess, "pveum acl delete /");
+    world.facts.readiness.grants = GRANTS_TOLERATED;
     assert_says(&world, "3/3 targets ready; excess-privileges: more than fencing needs on /; pve1, pve2 ok "
                         "(2 s ago); last fence n2 off 14 d ago");
-    world.readiness.grants = GRANTS_REFUSED;
+    world.facts.readiness.grants = GRANTS_REFUSED;
     assert_says(&world, "not ready: excess-privileges: more than fencing needs on /; pveum acl delete /; "
                         "pve1, pve2 ok (2 s ago); last fence n2 off 14 d ago");
-    world.readiness.grants = GRANTS_ACCEPTED;
-    world.facts.excess = NULL;
-    world.facts.missing = &missing;
+    world.facts.readiness.grants = GRANTS_ACCEPTED;
+    excess = (struct error){0};
+    error_set(&missing, ERROR_NO_POWER_RIGHT, "VM.Audit is missing on /pool/p");
     assert_says(&world, "3/3 targets ready; no-power-right: VM.Audit is missing on /pool/p; pve1, pve2 ok (2 "
                         "s ago); last fence n2 off "
                         "14 d ago");

@@ -39,7 +39,7 @@ static const struct operation *const both[] = {&done_off, &failed_reboot};
 struct room {
     struct inventory *inventory;
     struct endpoints *endpoints;
-    struct view_facts facts;
+    struct facts facts;
     struct text out;
 };
 

@@ -1,7 +1,7 @@
 /*
  * From rooms to facts. Judges nothing and keeps nothing.
  */
-#include "fence/readiness_gather.h"
+#include "fence/facts.h"
 
 #include "fence/engine.h"
 #include "fence/history.h"
@@ -21,15 +21,13 @@ static int vmid_of(const struct inventory *inventory, const char *name)
     return guest ? guest->vmid : 0;
 }
 
-void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
+static struct readiness_facts readiness_of(const struct rooms *rooms, bool session_ready)
 {
     const struct inventory *inventory = poller_inventory(rooms->poller);
-    struct session_description session;
 
-    session_describe(rooms->session, &session);
-    *facts = (struct readiness_facts){
+    return (struct readiness_facts){
         .boottime_ms = clock_boottime_ms(),
-        .session_ready = session.ready,
+        .session_ready = session_ready,
         .endpoints_up = endpoints_up(rooms->endpoints),
         .endpoints_total = (unsigned)endpoints_count(rooms->endpoints),
         .inventory = inventory,
@@ -48,4 +46,29 @@ void readiness_gather(struct readiness_facts *facts, const struct rooms *rooms)
         .dead_hosts = host_watch_hosts(rooms->host_watch),
         .self_vmid = inventory && rooms->machine ? vmid_of(inventory, rooms->machine->name) : 0,
     };
+}
+
+void facts_gather(struct facts *facts, const struct rooms *rooms)
+{
+    *facts = (struct facts){
+        .now_ms = clock_now_ms(),
+        .boottime_ms = clock_boottime_ms(),
+        .realtime_ms = clock_realtime_ms(),
+        .endpoints = rooms->endpoints,
+        .poll_error = poller_error(rooms->poller),
+        .pve_version = poller_version(rooms->poller),
+        .times = poller_times(rooms->poller),
+        .grants = rooms->grants,
+        .history = rooms->history,
+        .engine = rooms->engine ? engine_counters(rooms->engine) : NULL,
+        .rehearsals = rooms->rehearsals,
+        .stats = rooms->engine ? engine_request_stats(rooms->engine) : NULL,
+        .operations_running = rooms->engine ? engine_running(rooms->engine) : 0,
+        .traffic = rooms->transport ? transport_traffic(rooms->transport) : NULL,
+        .config = rooms->config,
+        .names_known = rooms->names != NULL,
+        .uid = ACCESS_NOBODY,
+    };
+    session_describe(rooms->session, &facts->session);
+    facts->readiness = readiness_of(rooms, facts->session.ready);
 }
