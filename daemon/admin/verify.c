@@ -48,14 +48,16 @@ static const char *after(record_t *record, int64_t moment_ms, char text[static 3
 static void say_status(struct text *out, record_t *record)
 {
     const struct proof_facts *facts = &record->facts;
-    char asked[32], received[32], request[32];
+    char asked[32], received[32], request[32], dead[32];
 
     if (facts->dead)
         text_printf(out,
-                    "Proxmox HA has fenced %s; a list of guests asked for at %s, after that and after the "
-                    "newest request (%s), names guest %d there",
-                    record->node, after(record, facts->listed_ms, asked),
-                    after(record, facts->request_ms, request), record->vmid);
+                    "the broker had seen that Proxmox HA fenced %s (what ran there is dead since %s); a list "
+                    "of guests asked for at %s, after that and after the newest request (%s), names guest %d "
+                    "there",
+                    record->node, after(record, facts->dead_from_ms, dead),
+                    after(record, facts->listed_ms, asked), after(record, facts->request_ms, request),
+                    record->vmid);
     else
         text_printf(out,
                     "the status read from %s, asked for at %s (answer at %s), after the newest request (%s): "
@@ -114,7 +116,10 @@ static void say_kill(struct text *out, record_t *record)
 {
     const struct proof_facts *facts = &record->facts;
     int64_t until_ms = facts->stopped_ms ? facts->stopped_ms : facts->received_ms;
+    int64_t since_ms = facts->killing_since_ms;
 
+    if (facts->ha_calm_ms && since_ms < facts->ha_calm_ms) /* as the proof counts */
+        since_ms = facts->ha_calm_ms;
     if (facts->devices)
         text_puts(out, "its network devices were seen before, and would show a process that survived");
     else if (!facts->killing_since_ms)
@@ -122,7 +127,7 @@ static void say_kill(struct text *out, record_t *record)
     else
         text_printf(out,
                     "it read stopped %lld ms after the first stop that can have worked: too soon for a kill",
-                    (long long)(until_ms - facts->killing_since_ms));
+                    (long long)(until_ms - since_ms));
 }
 
 static void say_hosts(struct text *out, record_t *record)
@@ -213,6 +218,10 @@ static const char *contradiction(record_t *record)
 {
     const struct proof_facts *facts = &record->facts;
 
+    if (facts->request_ms < record->requested_ms)
+        return "the newest request came before the first one";
+    if (facts->listed && facts->listed_received_ms < facts->listed_ms)
+        return "the list of guests came before it was asked for";
     if (facts->read && record->status.vmid != record->vmid)
         return "the status is another guest's";
     if (facts->read && (facts->received_ms < facts->asked_ms || facts->received_ms > record->proven_ms))

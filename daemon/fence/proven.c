@@ -25,7 +25,8 @@
 enum form {
     FORM_FLAG,
     FORM_SPAN,   /* of time */
-    FORM_MOMENT, /* after the request; null: 0, which is none */
+    FORM_TIME,   /* after the request */
+    FORM_MOMENT, /* the same; null: 0, which is none */
 };
 
 #define FACT(form, key, member)                                                                              \
@@ -37,7 +38,7 @@ static const struct {
     const char *key;
     size_t at;
 } facts_of_ours[] = {
-    FACT(MOMENT, "newest_request_after_ms", request_ms),
+    FACT(TIME, "newest_request_after_ms", request_ms),
     FACT(FLAG, "seen_running", seen_running),
     FACT(FLAG, "stop_ended_ok", stopped_ok),
     FACT(FLAG, "stop_found_it_not_running", idle),
@@ -284,9 +285,16 @@ static void get_text(struct reader *reader, const char *key, char *out, size_t s
     snprintf(out, size, "%s", value);
 }
 
+/* What the proof compares with; a missing one, as the 0 that it is to proof_of(), would be before everything.
+ */
+static int64_t get_time(struct reader *reader, const char *key)
+{
+    return ZERO_MS + get_int(reader, key, -OFFSET_MAX, OFFSET_MAX);
+}
+
 static int64_t get_moment(struct reader *reader, const char *key)
 {
-    return is_null(reader, key) ? 0 : ZERO_MS + get_int(reader, key, -OFFSET_MAX, OFFSET_MAX);
+    return is_null(reader, key) ? 0 : get_time(reader, key);
 }
 
 static struct reader part(struct reader *reader, const char *key)
@@ -308,8 +316,8 @@ static void read_status(struct reader *reader, struct proven *record)
     if (!facts->read)
         return;
     struct reader in = part(reader, "status");
-    facts->asked_ms = get_moment(&in, "asked_after_ms");
-    facts->received_ms = get_moment(&in, "received_after_ms");
+    facts->asked_ms = get_time(&in, "asked_after_ms");
+    facts->received_ms = get_time(&in, "received_after_ms");
     status->vmid = (int)get_int(&in, "vmid", 1, INT32_MAX);
     get_text(&in, "status", word, sizeof(word));
     status->running = strcmp(word, "stopped") != 0;
@@ -329,13 +337,33 @@ static void read_hosts(struct reader *reader, struct proven *record)
 {
     struct reader in = part(reader, "hosts");
 
-    record->hosts.asked_ms = get_moment(&in, "asked_after_ms");
+    record->hosts.asked_ms = get_time(&in, "asked_after_ms");
     record->hosts.online = (unsigned)get_int(&in, "online", 0, INT32_MAX);
     record->hosts_known = (unsigned)get_int(&in, "known", 1, INT32_MAX);
     record->min_online_nodes = (int)get_int(&in, "min_online_nodes", 0, INT32_MAX);
     record->hosts.host_online = get_flag(&in, "host_online");
     record->hosts.required = nodes_required(record->min_online_nodes, record->hosts_known);
     reader->missing = in.missing;
+}
+
+static int64_t get_ms(struct reader *reader, enum form form, const char *key)
+{
+    if (form == FORM_SPAN)
+        return get_int(reader, key, 0, OFFSET_MAX);
+    return form == FORM_TIME ? get_time(reader, key) : get_moment(reader, key);
+}
+
+/* What happened has its moment. */
+static void match_moments(struct reader *reader, const struct proof_facts *facts)
+{
+    if ((facts->stopped_ok || facts->idle) && !facts->ended_ms)
+        miss(reader, "stop_ended_after_ms");
+    if (facts->dead && !facts->dead_from_ms)
+        miss(reader, "host_dead_after_ms");
+    if (facts->listed && !facts->listed_ms)
+        miss(reader, "list_asked_after_ms");
+    if (facts->listed && !facts->listed_received_ms)
+        miss(reader, "list_received_after_ms");
 }
 
 static void read_facts(struct reader *reader, struct proven *record)
@@ -350,11 +378,11 @@ static void read_facts(struct reader *reader, struct proven *record)
             bool flag = get_flag(&in, key);
             memcpy(to, &flag, sizeof(flag));
         } else {
-            int64_t ms = facts_of_ours[i].form == FORM_MOMENT ? get_moment(&in, key)
-                                                              : get_int(&in, key, 0, OFFSET_MAX);
+            int64_t ms = get_ms(&in, facts_of_ours[i].form, key);
             memcpy(to, &ms, sizeof(ms));
         }
     }
+    match_moments(&in, &record->facts);
     reader->missing = in.missing;
 }
 
@@ -376,7 +404,7 @@ static void read_head(struct reader *reader, struct proven *record)
         miss(reader, "node");
     record->requested_realtime_ms = get_int(reader, "requested_ms", 0, REALTIME_MAX);
     record->requested_ms = ZERO_MS;
-    record->proven_ms = get_moment(reader, "proven_after_ms");
+    record->proven_ms = get_time(reader, "proven_after_ms");
 }
 
 enum proven_reading proven_read(struct json_object *document, struct proven *record, const char **field)

@@ -103,8 +103,17 @@ off_by_the_clock() { env LD_PRELOAD="$BUILD/scaled_clock.so" SCALED_CLOCK=$SCALE
 dies_and_is_fenced() {
     await 20 unwatched_are 0
     sim_ctl node pve3 dead
-    off_by_the_clock 103
+    off_by_the_clock 103 >"$T/done"
     grep -q '"host":"pve3","reason":' "$STATE/dead-hosts.jsonl"
+}
+# evidence_of_a_death: what proved it off is judged again, from the file alone
+evidence_of_a_death() {
+    client explain "$(sed -n 's/.*, operation //p' "$T/done")" --evidence >"$T/e"
+    run "$BUILD/fence-broker-admin" verify "$T/e"
+    printf '%s\n' "$output"
+    [[ $status == 0 ]]
+    [[ $output == *"  point 1  holds    the broker had seen that Proxmox HA fenced pve3 "*" names guest 103 there"$'\n'* ]]
+    [[ $output == *"  point 5  holds    a list of the hosts "*": pve3 is offline, 2 of 3 are online, 2 are needed"$'\n'"off is proven" ]]
 }
 is_back() {
     sim_ctl node pve3 online
@@ -117,6 +126,7 @@ is_back() {
     # it must look again within 20 s, of which a busy machine has two
     for try in 1 2 3; do
         dies_and_is_fenced
+        evidence_of_a_death
         broker_kill
         broker_spawn
         ! { off_by_the_clock 103 && await 5 has_reason 103 host-fenced; } || break

@@ -70,7 +70,21 @@ evidence() { client explain "$(operation id "$1")" --evidence >"$2"; }
     verify "$T/changed"
     is "$status" 2
     like "$output" "*THE FILE CONTRADICTS ITSELF: the status is another guest's*"
+    sed 's/"newest_request_after_ms":[0-9]*/"newest_request_after_ms":-1/' "$T/e" >"$T/changed"
+    verify "$T/changed"
+    is "$status" 2
+    like "$output" "*THE FILE CONTRADICTS ITSELF: the newest request came before the first one*"
+    # as proof_of() counts: from when the stops of HA may have begun, if that is later
+    sed -E 's/"devices_seen":true/"devices_seen":false/; s/("stop_may_have_begun_after_ms":)[0-9]+/\1-600000/
+        s/"ha_stops_began_after_ms":null/"ha_stops_began_after_ms":0/' "$T/e" >"$T/changed"
+    verify "$T/changed"
+    like "$output" "*  point 7  holds    it read stopped [0-9]* ms after the first stop that can have worked: too soon for a kill*"
+    unlike "$output" "*stopped 60[0-9][0-9][0-9][0-9] ms*"
 
+    sed 's/"newest_request_after_ms":[0-9]*/"newest_request_after_ms":null/' "$T/e" >"$T/incomplete"
+    verify "$T/incomplete"
+    is "$status" 1
+    like "$output" "*is incomplete: 'newest_request_after_ms' is missing, *"
     sed 's/"host_online":true/"host":true/' "$T/e" >"$T/incomplete"
     verify "$T/incomplete"
     is "$status" 1

@@ -74,7 +74,7 @@ static void test_other_answers_are_judged_otherwise(void **state)
         {"facts", "ha", "true", PROOF_NOT_TAKEN},
         {"facts", "seen_running", "false", PROOF_NOT_OURS},
         {"facts", "earlier_start_may_come_until_ms", "60000", PROOF_START_MAY_COME},
-        {"hosts", "asked_after_ms", "null", PROOF_HOSTS},
+        {"hosts", "asked_after_ms", "39", PROOF_HOSTS},
         {"hosts", "known", "4", PROOF_MINORITY},
         {"hosts", "min_online_nodes", "3", PROOF_MINORITY},
         {"hosts", "host_online", "false", PROOF_HOST_OFFLINE},
@@ -140,6 +140,43 @@ static void test_no_field_can_be_left_out_or_be_of_another_kind(void **state)
     assert_int_equal(proven_judge(&found), PROOF_OFF);
 }
 
+/* A moment that is not told is 0 to proof_of(), and before all others. */
+static void test_what_happened_has_its_moment(void **state)
+{
+    static const struct {
+        const char *part, *moment, *flag; /* of the facts: it happened */
+    } moments[] = {
+        {NULL, "proven_after_ms", NULL},
+        {"status", "asked_after_ms", NULL},
+        {"status", "received_after_ms", NULL},
+        {"hosts", "asked_after_ms", NULL},
+        {"facts", "newest_request_after_ms", NULL},
+        {"facts", "stop_ended_after_ms", "stop_ended_ok"},
+        {"facts", "stop_ended_after_ms", "stop_found_it_not_running"},
+        {"facts", "host_dead_after_ms", "host_dead"},
+        {"facts", "list_asked_after_ms", "listed_there"},
+        {"facts", "list_received_after_ms", "listed_there"},
+    };
+    struct proven found;
+
+    (void)state;
+    prove();
+    for (size_t i = 0; i < ARRAY_LEN(moments); i++) {
+        _cleanup_(json_putp) struct json_object *document = written();
+        struct json_object *part = document;
+        const char *field;
+
+        if (moments[i].part)
+            assert_true(json_get_object(document, moments[i].part, &part));
+        if (moments[i].flag)
+            json_object_object_add(part, moments[i].flag, json_object_new_boolean(true));
+        json_object_object_add(part, moments[i].moment, NULL);
+        assert_int_equal(proven_read(document, &found, &field), PROVEN_INCOMPLETE);
+        if (strncmp(moments[i].moment, "list_", strlen("list_")) != 0)
+            assert_string_equal(field, moments[i].moment);
+    }
+}
+
 static void test_a_changed_word_is_told(void **state)
 {
     struct proven found;
@@ -182,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_what_was_judged_is_judged_again),
         cmocka_unit_test(test_other_answers_are_judged_otherwise),
         cmocka_unit_test(test_no_field_can_be_left_out_or_be_of_another_kind),
+        cmocka_unit_test(test_what_happened_has_its_moment),
         cmocka_unit_test(test_a_changed_word_is_told),
         cmocka_unit_test(test_a_newer_form_is_not_judged),
         cmocka_unit_test(test_nothing_is_taken_down_before_off_is_proven),
