@@ -11,6 +11,7 @@
 #include "system/cleanup.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,15 +26,26 @@ static void usage(FILE *out)
           "  -h, --help         print this\n"
           "For the alert agent alert_fence_broker: has the broker here evidence of this fence?\n"
           "It logs and counts those without. Exit status: 0 it was asked, or there is\n"
-          "nothing to ask; 1 it could not be asked.\n",
+          "nothing to ask; 1 it could not be asked, or TEXT cannot be read.\n",
           out);
 }
 
-/* "Operation reboot of node2 by node1 for pacemaker-controld.123@node3: OK (ref=…)" */
-static bool read_event(const char *event, char action[static 32], char by[static 256])
+/* "Operation reboot of node2 by node1 for pacemaker-controld.123@node3: OK (ref=…)"; one that somebody has
+ * confirmed is "by a human". Whose fence it was stands between two names that are known, or it is not read:
+ * the rest is of whoever asked for it. */
+static bool read_event(const char *event, const char *node, char action[static 32], char by[static 256])
 {
-    const char *at = strstr(event, " by ");
-    return sscanf(event, "Operation %31s of ", action) == 1 && at && sscanf(at, " by %255s for ", by) == 1;
+    _cleanup_(freep) char *begin = NULL;
+    if (sscanf(event, "Operation %31s of ", action) != 1 ||
+        asprintf(&begin, "Operation %s of %s by ", action, node) < 0) {
+        begin = NULL;
+        return false;
+    }
+    size_t length = strlen(begin);
+    if (strncmp(event, begin, length) != 0)
+        return false;
+    const char *end = strstr(event + length, " for ");
+    return end && snprintf(by, 256, "%.*s", (int)(end - event - (ptrdiff_t)length), event + length) < 256;
 }
 
 static int tell(const char *socket, const char *vmid, struct failure *failure)
@@ -61,9 +73,12 @@ static int run(const char *socket, const char *node, const char *event)
     char action[32], by[256];
     _cleanup_(freep) char *vmid = NULL;
     say_as(ADMIN);
-    if (!read_event(event, action, by) || strcmp(action, "on") == 0)
-        return 0;
-    int rc = cluster_only_ours(socket, node, by, &vmid, &failure);
+    int rc = 0;
+    if (!read_event(event, node, action, by))
+        rc = failure_set(&failure, "compare what it has fenced with: /usr/sbin/fence_broker doctor",
+                         "Pacemaker's words about it cannot be read: %.200s", event);
+    else if (strcmp(action, "on") != 0)
+        rc = cluster_only_ours(socket, node, by, &vmid, &failure);
     if (rc == 0 && vmid)
         rc = tell(socket, vmid, &failure);
     if (rc < 0 && !failure.no_reader) {

@@ -31,17 +31,33 @@ static const struct operation *proof_within(const struct history *history, int v
     return NULL;
 }
 
-static void tell_missing(struct exchange *exchange, const struct guest *guest)
+/* Since when an off that was proven would be known here: one of before may have been lost. */
+static int64_t known_since(const struct facts *facts)
+{
+    const struct operation *operation;
+    int64_t since_ms = facts->started_realtime_ms;
+
+    for (size_t i = 0; (operation = history_get(facts->history, i)); i++) {
+        if (operation->requested_realtime_ms < since_ms)
+            since_ms = operation->requested_realtime_ms;
+    }
+    return since_ms;
+}
+
+static void tell_missing(struct exchange *exchange, const struct guest *guest, const struct facts *facts)
 {
     const char *name = guest->name ? guest->name : exchange->plug;
-    char vmid[16];
+    char vmid[16], time[CLOCK_RFC3339_LEN];
+    int64_t since_ms = known_since(facts);
+    bool whole = since_ms <= facts->realtime_ms - FENCED_WITHIN_MS;
 
     exchange->all->counters.fences_unproven++;
     snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
-    log_say(KIND_FENCE_UNPROVEN,
-            (const struct log_field[]){{"FENCE_TARGET", name}, {"PVE_VMID", vmid}, {NULL, NULL}},
-            "Pacemaker believes %s (%s) was fenced by fence_broker on this node; there is no evidence of it",
-            name, vmid);
+    log_say(
+        KIND_FENCE_UNPROVEN,
+        (const struct log_field[]){{"FENCE_TARGET", name}, {"PVE_VMID", vmid}, {NULL, NULL}},
+        "Pacemaker believes %s (%s) was fenced by fence_broker on this node; there is no evidence of it%s%s",
+        name, vmid, whole ? "" : ", and of nothing before ", whole ? "" : clock_rfc3339(since_ms, time));
 }
 
 static void judge(struct exchange *exchange)
@@ -60,7 +76,7 @@ static void judge(struct exchange *exchange)
     }
     const struct operation *evidence = proof_within(facts.history, guest->vmid, facts.realtime_ms);
     if (!evidence)
-        tell_missing(exchange, guest);
+        tell_missing(exchange, guest, &facts);
     if (exchange->form == HTTP_TEXT) {
         text_printf(&body, "%s\n", evidence ? evidence->id : "no evidence");
     } else {

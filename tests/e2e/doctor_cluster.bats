@@ -252,16 +252,39 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     is "$status $output" "0 "
     fencing bare node1
     is "$status $output" "0 "
+    # confirmed by a human: no node of that name was it; nor one that whoever asked has named
+    printf '#!/bin/sh\necho a\n' >"$T/tools/crm_node"
+    fencing vm102 "a human"
+    is "$status $output" "0 "
+    printf '#!/bin/sh\necho node1\n' >"$T/tools/crm_node"
+    fencing vm102 "node2 for x by node1"
+    is "$status $output" "0 "
+    # words that are not Pacemaker's
+    alerted CRM_alert_kind=fencing CRM_alert_rc=0 CRM_alert_node=vm102 CRM_alert_desc="vm102 was fenced by node1 for x"
+    is "$status" 1
+    like "$output" "fence-broker-admin: fenced vm102: Pacemaker's words about it cannot be read: vm102 was fenced by node1 for x; compare *"
+    alerted CRM_alert_kind=fencing CRM_alert_rc=0 CRM_alert_node=vm102 CRM_alert_desc=
+    is "$status" 1
     is "$(unproven)" 0
     fencing vm102 node1
     is "$status $output" "0 no evidence"
     is "$(unproven)" 1
-    broker_said "Pacemaker believes vm102 (102) was fenced by fence_broker on this node; there is no evidence of it"
+    # what its history does not reach back to, it may have forgotten
+    broker_said "Pacemaker believes vm102 (102) was fenced by fence_broker on this node; there is no evidence of it, and of nothing before 20"
     # another device may have been it
     cibadmin --create --scope resources --xml-text '<primitive id="bmc" class="stonith" type="fence_ipmilan"><instance_attributes id="bmc-p"><nvpair id="bmc-p-1" name="pcmk_host_list" value="vm102"/></instance_attributes></primitive>'
     fencing vm102 node1
     is "$status $output" "0 "
     is "$(unproven)" 1
+    # a history that reaches back far enough has nothing to excuse
+    broker_stop
+    remember_an_hour
+    broker_spawn
+    await 20 client -o monitor -q
+    cibadmin --delete --scope resources --xml-text '<primitive id="bmc"/>'
+    fencing vm102 node1
+    is "$status $output" "0 no evidence"
+    broker_said "fenced by fence_broker on this node; there is no evidence of it FENCE_EVENT=fence-unproven"
     # nobody to ask
     broker_stop
     fencing vm101 node1
