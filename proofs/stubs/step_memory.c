@@ -162,6 +162,11 @@ static void claim_rest(const struct step *before, const struct step *step, const
     CLAIM(is(step->place.node, before->place.node) || step->place.node[0] == '\0' ||
               (event->kind == STEP_EVENT_LOCATED && event->node && is(step->place.node, event->node)),
           "P2: its host is where a list of guests names it");
+    CLAIM(!step->ha.fenced || before->ha.fenced ||
+              (event->kind == STEP_EVENT_LOCATED && event->ha_state &&
+               (is(event->ha_state, "fence") || is(event->ha_state, "recovery")) && step->ha.managed &&
+               before->place.offline && is(step->place.node, before->place.node)),
+          "point 7: HA fences its host where a list says so of it while that host is offline");
     CLAIM((step->phase == STEP_ENDED) == effects->ended, "what ends is told");
 }
 
