@@ -313,6 +313,7 @@ PROMETHEUS := $(wildcard conf/prometheus/*)
 RUNBOOKS := $(wildcard doc/runbooks/*.md)
 BOOK := $(wildcard doc/book/[0-9]*.md)
 SCREENS := $(wildcard doc/screens/*)
+EXAMPLES := $(wildcard doc/examples/*)
 # what README leads to, beside it
 TEXTS := README.md SECURITY.md $(addprefix doc/,dead-hosts.md faults.md design.md proof.md benchmarks.md)
 UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence-broker-metrics.socket \
@@ -322,7 +323,7 @@ UNITS := fence-broker.service fence-broker.socket fence-broker-root.socket fence
 
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(pkglibexecdir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man7 \
-	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks book screens) \
+	    $(addprefix $(DESTDIR)$(docdir)/,prometheus grafana runbooks book screens examples) \
 	    $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DESTDIR)$(catalogdir) $(DESTDIR)$(completionsdir) $(DESTDIR)$(zshdir)
 	install -d -m 0755 $(DESTDIR)$(sysconfdir)/fence-broker
 	install -m 0755 $(B)/fence_broker $(B)/fence-broker-admin $(DESTDIR)$(sbindir)/
@@ -342,6 +343,7 @@ install: all
 	install -m 0644 $(RUNBOOKS) $(DESTDIR)$(docdir)/runbooks/
 	install -m 0644 doc/book/README.md $(BOOK) $(DESTDIR)$(docdir)/book/
 	install -m 0644 $(SCREENS) $(DESTDIR)$(docdir)/screens/
+	install -m 0644 $(EXAMPLES) $(DESTDIR)$(docdir)/examples/
 	for unit in $(UNITS); do \
 	    sed 's|/usr/libexec/fence-broker/|$(pkglibexecdir)/|; s|/usr/sbin/|$(sbindir)/|; s|/etc/fence-broker|$(sysconfdir)/fence-broker|g' \
 	        systemd/$$unit \
