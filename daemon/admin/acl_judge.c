@@ -147,18 +147,44 @@ static void hide(struct acl *acl, const bool *seen, struct acl_table *table)
     }
 }
 
+/* A whole document is copied and searched for it: once for all who hold the same. NULL: no memory. */
+static const bool *seen_by(struct acl *acl, const struct hold *hold)
+{
+    for (const struct acl_answer *answer = acl->answers; answer; answer = answer->next) {
+        bool same = answer->count == hold->count;
+        for (size_t i = 0; same && i < hold->count; i++)
+            same = answer->held[i].number == hold->list[i].number;
+        if (same)
+            return answer->seen;
+    }
+    struct acl_answer *answer = calloc(1, sizeof(*answer) + hold->count * sizeof(answer->held[0]));
+    if (!answer)
+        return NULL;
+    *answer = (struct acl_answer){.next = acl->answers,
+                                  .seen = calloc(acl->chain_count + 1, sizeof(*answer->seen)),
+                                  .count = hold->count};
+    memcpy(answer->held, hold->list, hold->count * sizeof(answer->held[0]));
+    if (!answer->seen || !acl_filter(acl, hold->list, hold->count, answer->seen)) {
+        free(answer->seen);
+        free(answer);
+        return NULL;
+    }
+    acl->answers = answer;
+    return answer->seen;
+}
+
 bool acl_judge_query(struct acl *acl, const char *user, const struct acl_holder *group,
                      struct acl_table *table)
 {
     struct hold hold = {0};
-    _cleanup_(freep) bool *seen = calloc(acl->chain_count + 1, sizeof(*seen));
     bool denies = false;
     *table = (struct acl_table){.nodes = NULL};
-    bool good = seen && collect(acl, user, group, SIZE_MAX, &hold) && judge(acl, &hold, table);
+    bool good = collect(acl, user, group, SIZE_MAX, &hold) && judge(acl, &hold, table);
     for (size_t i = 0; good && i < hold.count; i++)
         denies |= acl->permissions[hold.list[i].number].kind == ACL_DENY;
     if (good && denies && !acl_table_is_empty(acl, table)) {
-        good = acl_filter(acl, hold.list, hold.count, seen);
+        const bool *seen = seen_by(acl, &hold);
+        good = seen != NULL;
         if (good)
             hide(acl, seen, table);
     }

@@ -103,12 +103,21 @@ struct acl_group {
     size_t primary_count, primary_size;
 };
 
+/* What a query shows to whoever holds just these. */
+struct acl_answer {
+    struct acl_answer *next;
+    bool *seen; /* owned; for each chain */
+    size_t count;
+    struct acl_held held[];
+};
+
 struct acl {
     struct cib cib;
     struct arena arena;
     bool failed;          /* no memory */
     bool users_listed;    /* by a file: those whose primary group a group is are all known */
     bool on, sets_differ; /* enable-acl; its property sets say different things */
+    bool older;           /* the rules are of the form that Pacemaker 3 knows no more */
     bool upgraded;        /* some permission has a second form */
     struct acl_permission *permissions;
     size_t permission_count, permission_size;
@@ -121,7 +130,8 @@ struct acl {
     size_t chain_count, chain_size;
     struct acl_group *groups;
     size_t group_count, group_size;
-    struct text told; /* lines: what is not taken over */
+    struct acl_answer *answers; /* owned */
+    struct text told;           /* lines: what is not taken over */
 };
 
 /* ---- acl_read: the document ---- */

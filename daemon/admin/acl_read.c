@@ -261,7 +261,7 @@ static bool read_holders(struct acl *acl, const xmlNode *acls)
 }
 
 /* Pacemaker loads the older form under pacemaker-1.2 and 1.3 only, and today's from 2.0 on. */
-static int check_form(const xmlNode *root, const xmlNode *acls, struct failure *failure)
+static int check_form(struct acl *acl, const xmlNode *root, const xmlNode *acls, struct failure *failure)
 {
     const char *schema = cib_get(root, "validate-with");
     bool older = false, newer = false;
@@ -270,6 +270,7 @@ static int check_form(const xmlNode *root, const xmlNode *acls, struct failure *
                  cib_is(node, "write") || cib_is(node, "deny");
         newer |= cib_is(node, "acl_target") || cib_is(node, "acl_group") || cib_is(node, "acl_permission");
     }
+    acl->older = older;
     if (!schema || strncmp(schema, "pacemaker-", 10) != 0 || (schema[10] < '0' || schema[10] > '9'))
         return 0;
     bool old_schema = strcmp(schema, "pacemaker-1.2") == 0 || strcmp(schema, "pacemaker-1.3") == 0;
@@ -340,7 +341,7 @@ int acl_read(struct acl *acl, struct failure *failure)
         return 0;
     if (found > 1)
         return failure_set(failure, "keep one of them", "the CIB has more than one <acls>");
-    if (acls && check_form(root, acls, failure) < 0)
+    if (acls && check_form(acl, root, acls, failure) < 0)
         return -1;
     if ((acls && !read_holders(acl, acls)) || !read_nodes(acl) || acl->failed)
         return failure_set(
@@ -360,6 +361,11 @@ void acl_clear(struct acl *acl)
     for (size_t i = 0; i < acl->group_count; i++) {
         free(acl->groups[i].members);
         free(acl->groups[i].primary);
+    }
+    for (struct acl_answer *answer = acl->answers, *next; answer; answer = next) {
+        next = answer->next;
+        free(answer->seen);
+        free(answer);
     }
     free(acl->permissions);
     free(acl->holders);

@@ -341,6 +341,10 @@ static void tell(struct sheet *sheet)
     struct acl *acl = sheet->acl;
     if (acl->sets_differ)
         acl_tell(acl, "enable-acl differs among the sets of properties; the rules are taken to be in force");
+    if (acl->older)
+        acl_tell(acl,
+                 "the rules are of the older form (acl_user), by which Pacemaker 3 allows nobody anything "
+                 "until `cibadmin --upgrade`");
     for (size_t i = 0; i < sheet->group_count && !acl->users_listed; i++)
         if (sheet->groups[i].printed && !acl_is_everybody(sheet->groups[i].name))
             acl_tell(

@@ -16,8 +16,8 @@ node_prepare() {
     hostname fenced-test
 }
 
-# node_start DIRECTORY: sets FENCER, its process; logs and output of all three are in DIRECTORY
-node_start() {
+# node_corosync DIRECTORY [NAME [ID]]: Corosync; its log and output are in DIRECTORY
+node_corosync() {
     cat >/etc/corosync/corosync.conf <<-END
 	totem {
 	    version: 2
@@ -35,14 +35,19 @@ node_start() {
 	}
 	nodelist {
 	    node {
-	        name: fenced-test
-	        nodeid: 1
+	        name: ${2:-fenced-test}
+	        nodeid: ${3:-1}
 	        ring0_addr: 127.0.0.1
 	    }
 	}
 	END
     corosync -f >"$1/corosync.out" 2>&1 &
     node_await corosync-cfgtool -s
+}
+
+# node_start DIRECTORY: sets FENCER, its process; logs and output of all three are in DIRECTORY
+node_start() {
+    node_corosync "$1"
     PCMK_logfile="$1/based.log" /usr/lib/pacemaker/pacemaker-based >"$1/based.out" 2>&1 &
     node_await cibadmin --query # the fencer asks for it once a second
     /usr/lib/pacemaker/pacemaker-fenced --logfile "$1/fenced.log" >"$1/fenced.out" 2>&1 &

@@ -439,6 +439,37 @@ static int compare_files(char *const *paths)
     return wrong > 0;
 }
 
+/* It does not enforce that form: asked of Pacemaker 3.0, all cases of it. */
+static void test_that_pacemaker_3_gives_nothing_by_the_older_form_is_told(void **state)
+{
+    static const char older[] = "of the older form (acl_user), by which Pacemaker 3 allows nobody anything";
+    (void)state;
+    check("<cib validate-with='pacemaker-1.2'><configuration><crm_config><cluster_property_set id='o'>"
+          "<nvpair id='e' name='enable-acl' value='true'/></cluster_property_set></crm_config><nodes>"
+          "<node id='1' uname='node1'/></nodes><resources/><constraints/><acls>"
+          "<acl_user id='bob'><write id='w' xpath='/cib'/></acl_user></acls></configuration><status/></cib>",
+          HAS("[user bob]", "rule = write guest:node1", older), LACKS("enable-acl differs"));
+    check(CIB("", "", ROLE("w", MAY("w1", "write", "/cib")) TARGET("bob", "w")), HAS("[user bob]"),
+          LACKS(older));
+}
+
+/* The answer to a query is remembered for whoever holds the same, in the same order, and for nobody else. */
+static void test_whoever_holds_the_same_sees_the_same_and_others_do_not(void **state)
+{
+    (void)state;
+    check(
+        CIB("", "<node id='2' uname='node2'/>",
+            ROLE("w", MAY("w1", "write", "/cib")) ROLE("d1", MAY("x1", "deny", "//node[@id='2']/@uname/.."))
+                ROLE("d2",
+                     MAY("x2", "deny",
+                         "//node[@id='1']")) "<acl_target id='a'><role id='w'/><role id='d1'/></acl_target>"
+                                             "<acl_target id='b'><role id='w'/><role id='d1'/></acl_target>"
+                                             "<acl_target id='c'><role id='w'/><role id='d2'/></acl_target>"),
+        HAS("[user a]\nrole = cib-1\n", "[user b]\nrole = cib-1\n", "[user c]\nrole = cib-2\n",
+            "[role cib-1]\nrule = write guest:node1\n", "[role cib-2]\nrule = write guest:node2\n"),
+        LACKS("cib-3"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -452,6 +483,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_names_that_a_rule_cannot_say_or_would_say_of_others_are_told),
         cmocka_unit_test(test_secrets_in_an_expression_are_not_printed),
         cmocka_unit_test(test_what_denies_before_standby_is_made_denies_after_it_too),
+        cmocka_unit_test(test_that_pacemaker_3_gives_nothing_by_the_older_form_is_told),
+        cmocka_unit_test(test_whoever_holds_the_same_sees_the_same_and_others_do_not),
         cmocka_unit_test(test_roles_in_circles_and_broken_documents_are_refused),
     };
     return cmocka_run_group_tests_name("acl", tests, NULL, NULL);
