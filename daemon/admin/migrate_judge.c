@@ -239,11 +239,12 @@ static void judge_plug(struct migrate *migrate, const struct migrate_device *dev
                      "port=%s and plug=%s are one option: which of them counts depends on their order", port,
                      plug);
     else if (plug && !port && strcmp(argument, "port") == 0)
-        migrate_tell(migrate, device->id,
-                     "static plug=: Pacemaker up to 3.0.0 also sends port=<%s>, which wins on the agent's "
-                     "stdin%s",
-                     map ? "what the map says" : "node name",
-                     map ? "" : ", so that the request goes to /qemu/<node name>; it probably never fenced");
+        migrate_tell(
+            migrate, device->id,
+            "static plug=: Pacemaker up to 3.0.0 also sends port=<%s>, and which of them counts "
+            "depends on their order on the agent's stdin%s",
+            map ? "what the map says" : "node name",
+            map ? "" : "; where it is port, the request goes to /qemu/<node name>, and nothing was fenced");
     bool beaten = device->target_count > 1;
     for (size_t i = 0; i < device->target_count; i++)
         beaten |= device->targets[i].likely != 0;
