@@ -93,6 +93,11 @@ static void claim_call(const struct step *before, const struct step *step, const
     CLAIM(was->effect_ms == 0 || call->effect_ms != 0 || event->kind != STEP_EVENT_POWER ||
               was->state == CALL_SENDING || was->inherited,
           "point 7: an answer ends the doubt of its own call, or by a boot one from before");
+    CLAIM(was->effect_ms == 0 || call->effect_ms != 0 || was->state != CALL_SENDING ||
+              event->kind != STEP_EVENT_POWER || event->result->outcome == API_UNSENT ||
+              (event->result->outcome == API_REFUSED &&
+               (event->result->http_status < 500 || event->result->http_status == 595 || outside_words_told)),
+          "point 7: an answer ends that doubt where nobody was reached, or the words say why it was refused");
     CLAIM(was->effect_ms == 0 || call->effect_ms != 0 ||
               (event->kind != STEP_EVENT_TASK && event->kind != STEP_EVENT_TASKS) ||
               (tells_end(event, was) && !event->task.ok),

@@ -7,3 +7,6 @@
 #include "step_world.h"
 
 void prove_memory(enum step_event_kind kind);
+
+/* step_outside.c: in Proxmox's words somebody has read more than that there was an error. */
+extern bool outside_words_told;

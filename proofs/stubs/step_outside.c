@@ -55,6 +55,8 @@ int vsnprintf(char *text, size_t size, const char *format, va_list arguments)
     return 0;
 }
 
+bool outside_words_told;
+
 /* Proxmox's words mean anything. */
 enum pve_refusal api_classify(const char *text, char lock[static PVE_LOCK_MAX])
 {
@@ -64,6 +66,7 @@ enum pve_refusal api_classify(const char *text, char lock[static PVE_LOCK_MAX])
     ASSUME(any >= PVE_REFUSAL_OTHER && any <= PVE_REFUSAL_PERMISSION);
     any_lock[PVE_LOCK_MAX - 1] = '\0';
     memcpy(lock, any_lock, PVE_LOCK_MAX);
+    outside_words_told |= any != PVE_REFUSAL_OTHER;
     return any;
 }
 
