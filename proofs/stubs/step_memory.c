@@ -172,6 +172,12 @@ static void claim_rest(const struct step *before, const struct step *step, const
                (is(event->ha_state, "fence") || is(event->ha_state, "recovery")) && step->ha.managed &&
                before->place.offline && is(step->place.node, before->place.node)),
           "point 7: HA fences its host where a list says so of it while that host is offline");
+    CLAIM(step->death.listed_ms == before->death.listed_ms || step->death.listed_ms == 0 ||
+              (event->kind == STEP_EVENT_LOCATED && event->with_hosts &&
+               is(event->node, before->place.node) && step->death.listed_ms == event->result->asked_ms &&
+               !event->census.host_online &&
+               event->census.online >= nodes_required(before->params.min_online_nodes, event->census.known)),
+          "point 5: a list of guests counts for a dead host where a majority of the hosts has it");
     CLAIM((step->phase == STEP_ENDED) == effects->ended, "what ends is told");
 }
 

@@ -257,9 +257,10 @@ static void test_a_guest_without_a_name_is_called_what_led_to_it_last(void **sta
     assert_int_equal(find(inventory, "node2"), -ERROR_AMBIGUOUS_NAME); /* another guest has taken it */
 
     struct inventory_builder *builder = inventory_builder_new(inventory);
-    struct guest other = {.vmid = 101, .type = PVE_LXC}; /* seen as another guest since the start */
+    struct guest other = {.vmid = 101, .type = PVE_LXC, .node = (char *)"pve1"}; /* seen since the start */
 
     inventory_unref(inventory);
+    assert_true(inventory_builder_node(builder, "pve1", false));
     assert_true(inventory_builder_guest(builder, &other));
     assert_true(inventory_builder_lead(builder, "node1", 101));
     inventory = inventory_builder_finish(builder, 4712);
