@@ -30,24 +30,17 @@ static bool device_delays(const struct cluster *cluster, const struct hosts *dev
     return nodes < 2 && cib_milliseconds(base) > 0;
 }
 
-/* The longest of "5s" or "a:5s;b:0s"; 0 if there is none. */
-static long long longest_base(const char *base)
+/* The longest time that one of the nodes has to itself; 0: none has any. */
+static long long longest_base(struct cluster *cluster)
 {
-    static const char between[] = "; \t";
-    long long longest = 0;
-    for (const char *item = base; item && *item;) {
-        char value[32];
-        size_t length = strcspn(item, between);
-        const char *colon = memchr(item, ':', length), *from = colon ? colon + 1 : item;
-        size_t size = (size_t)(item + length - from);
-        item += length;
-        item += strspn(item, between);
-        if (size >= sizeof value)
-            continue;
-        memcpy(value, from, size);
-        value[size] = '\0';
-        if (cib_milliseconds(value) > longest)
-            longest = cib_milliseconds(value);
+    long long longest = 0, ms;
+    for (size_t i = 0; i < cluster->device_count; i++) {
+        const char *base = cib_parameter(cluster->devices[i].device, "pcmk_delay_base");
+        for (size_t n = 0; n < cluster->cib.node_count; n++) {
+            cluster->report->failed |=
+                !hosts_delay_base(&cluster->cib, base, cluster->cib.nodes[n].name, &ms);
+            longest = ms > longest ? ms : longest;
+        }
     }
     return longest;
 }
@@ -71,19 +64,16 @@ static void judge_delay(struct cluster *cluster, bool quorum_device)
 {
     const char *ha = cluster_ha_guest(cluster);
     long long priority_ms = cib_milliseconds(cib_property(&cluster->cib, "priority-fencing-delay"));
-    long long base_ms = 0;
     bool delayed = priority_ms > 0;
-    for (size_t i = 0; i < cluster->device_count; i++) {
-        long long ms = longest_base(cib_parameter(cluster->devices[i].device, "pcmk_delay_base"));
+    for (size_t i = 0; i < cluster->device_count; i++)
         delayed |= device_delays(cluster, &cluster->devices[i]);
-        base_ms = ms > base_ms ? ms : base_ms;
-    }
     if (!delayed) {
         cluster_say(cluster, DIAGNOSIS_WARNING,
                     "two nodes and no delay: when they lose contact, they can fence each other, and both end "
                     "up off");
         paste_delay(cluster, ha ? HA_DELAY_MS : DELAY_MS);
-    } else if (ha && !quorum_device && base_ms + (priority_ms > 0 ? priority_ms : 0) < HA_STOP_MS) {
+    } else if (ha && !quorum_device &&
+               longest_base(cluster) + (priority_ms > 0 ? priority_ms : 0) < HA_STOP_MS) {
         cluster_say(cluster, DIAGNOSIS_WARNING,
                     "Proxmox HA manages %s, and a fence by it takes up to 95 s: with a shorter delay the two "
                     "nodes can fence each other, and both end up off; better take them out of Proxmox HA",

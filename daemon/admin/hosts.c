@@ -191,6 +191,21 @@ const char *hosts_plug(const struct hosts *hosts, const char *node, const char *
     return node; /* Pacemaker's nodename */
 }
 
+bool hosts_delay_base(const struct cib *cib, const char *value, const char *node, long long *ms)
+{
+    struct cib_pair pair = {"pcmk_host_map", value}; /* whose form it has */
+    struct cib_device map = {.parameters = {.list = &pair, .count = 1}};
+    struct hosts hosts;
+    *ms = cib_milliseconds(value);
+    if (!value || !strpbrk(value, ":="))
+        return true;
+    bool good = hosts_read(&hosts, cib, &map) == 0;
+    const char *own = hosts_alias(&hosts, node);
+    *ms = own == node ? -1 : cib_milliseconds(own);
+    hosts_clear(&hosts);
+    return good;
+}
+
 const char *hosts_separator(const struct hosts *hosts)
 {
     const char *separator = cib_parameter(hosts->device, "plug_separator");

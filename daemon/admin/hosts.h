@@ -40,5 +40,9 @@ const char *hosts_alias(const struct hosts *hosts, const char *node);
  * parameter of the device that it comes from; NULL: it is the node's own name. */
 const char *hosts_plug(const struct hosts *hosts, const char *node, const char **source);
 const char *hosts_separator(const struct hosts *hosts);
+/* What a pcmk_delay_base is for the node: one value for all, or one a node. In milliseconds; -1: it has none.
+ * False: no memory. */
+bool hosts_delay_base(const struct cib *cib, const char *value, const char *node, long long *ms)
+    __attribute__((warn_unused_result));
 /* Does the agent read what Pacemaker puts the plug into? */
 bool hosts_argument_known(const struct hosts *hosts);

@@ -18,19 +18,11 @@ long long migrate_seconds(long long ms)
 /* ---- delays ---------------------------------------------------------------------------------------------
  */
 
-/* pcmk_delay_base is one value, or one a node. */
 long long migrate_delay_base(struct migrate *migrate, const struct migrate_device *device, const char *node)
 {
-    const char *value = migrate_parameter(device, "pcmk_delay_base");
-    if (!value || !strpbrk(value, ":="))
-        return cib_milliseconds(value);
-    struct cib_pair pair = {"pcmk_host_map", value};
-    struct cib_device map = {.parameters = {.list = &pair, .count = 1}};
-    struct hosts hosts;
-    migrate->failed |= hosts_read(&hosts, &migrate->cib, &map) < 0;
-    const char *own = hosts_alias(&hosts, node);
-    long long ms = own == node ? -1 : cib_milliseconds(own);
-    hosts_clear(&hosts);
+    long long ms;
+    migrate->failed |=
+        !hosts_delay_base(&migrate->cib, migrate_parameter(device, "pcmk_delay_base"), node, &ms);
     return ms;
 }
 
