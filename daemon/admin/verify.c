@@ -115,11 +115,7 @@ static void say_stop(struct text *out, record_t *record)
 static void say_kill(struct text *out, record_t *record)
 {
     const struct proof_facts *facts = &record->facts;
-    int64_t until_ms = facts->stopped_ms ? facts->stopped_ms : facts->received_ms;
-    int64_t since_ms = facts->killing_since_ms;
 
-    if (facts->ha_calm_ms && since_ms < facts->ha_calm_ms) /* as the proof counts */
-        since_ms = facts->ha_calm_ms;
     if (facts->devices)
         text_puts(out, "its network devices were seen before, and would show a process that survived");
     else if (!facts->killing_since_ms)
@@ -127,7 +123,7 @@ static void say_kill(struct text *out, record_t *record)
     else
         text_printf(out,
                     "it read stopped %lld ms after the first stop that can have worked: too soon for a kill",
-                    (long long)(until_ms - since_ms));
+                    (long long)proof_killing_ms(facts));
 }
 
 static void say_hosts(struct text *out, record_t *record)

@@ -48,15 +48,20 @@ static bool ha_has_stopped_it(const struct proof_facts *facts)
            (facts->ha_moved || facts->asked_ms >= facts->ha_taken_ms + PROOF_HA_ROUND_MS);
 }
 
-static bool may_be_undead(const struct proof_facts *facts)
+int64_t proof_killing_ms(const struct proof_facts *facts)
 {
     int64_t since_ms = facts->killing_since_ms;
-    if (facts->devices || since_ms == 0)
-        return false;
     if (facts->ha_calm_ms && since_ms < facts->ha_calm_ms) /* a doubt can be older than this machine's boot */
         since_ms = facts->ha_calm_ms;
     int64_t stopped_ms = facts->stopped_ms ? facts->stopped_ms : facts->received_ms;
-    return proof_may_have_killed(since_ms, stopped_ms, facts->stop_timeout_ms);
+    return stopped_ms - since_ms;
+}
+
+static bool may_be_undead(const struct proof_facts *facts)
+{
+    if (facts->devices || facts->killing_since_ms == 0)
+        return false;
+    return proof_may_have_killed(0, proof_killing_ms(facts), facts->stop_timeout_ms);
 }
 
 enum proof_point proof_of_hosts(const struct proof_hosts *hosts)

@@ -96,6 +96,9 @@ enum proof_point proof_of_hosts(const struct proof_hosts *hosts);
 /* Point 7: a stop that began then may have come to SIGKILL by that time. */
 bool proof_may_have_killed(int64_t since_ms, int64_t until_ms, int64_t stop_timeout_ms);
 
+/* So long had the first stop that may have killed it, until it read stopped. Only where there is one. */
+int64_t proof_killing_ms(const struct proof_facts *facts);
+
 /* What may have stopped the guest between two reads that both show it stopped. */
 struct proof_between {
     int64_t asked_ms;    /* the earlier read was asked for */
