@@ -60,15 +60,17 @@ void facts_gather(struct facts *facts, const struct rooms *rooms)
         .times = poller_times(rooms->poller),
         .grants = rooms->grants,
         .history = rooms->history,
-        .engine = rooms->engine ? engine_counters(rooms->engine) : NULL,
         .rehearsals = rooms->rehearsals,
-        .stats = rooms->engine ? engine_request_stats(rooms->engine) : NULL,
-        .operations_running = rooms->engine ? engine_running(rooms->engine) : 0,
         .traffic = rooms->transport ? transport_traffic(rooms->transport) : NULL,
         .config = rooms->config,
         .names_known = rooms->names != NULL,
         .uid = ACCESS_NOBODY,
     };
+    if (rooms->engine) {
+        facts->engine = engine_counters(rooms->engine);
+        facts->stats = engine_request_stats(rooms->engine);
+        facts->operations_running = engine_running(rooms->engine);
+    }
     session_describe(rooms->session, &facts->session);
     facts->readiness = readiness_of(rooms, facts->session.ready);
 }

@@ -56,7 +56,7 @@ const struct unsettled *unsettled_find(struct unsettled *const *list, int vmid);
 void unsettled_put(struct unsettled **list, int vmid, const struct unsettled *unsettled);
 void unsettled_free(struct unsettled **list);
 /* A guest's status was read outside of its operations, asked for at `asked_ms`. True: it ends the doubt that
- * an earlier one left, by the rules of the state machine, and the unsettled does not have it any more. */
+ * an earlier one left, by the rules of the state machine, which is not kept any more. */
 bool unsettled_see(struct unsettled *const *list, enum pve_guest_type type, const struct pve_status *status,
                    int64_t asked_ms);
 
