@@ -292,7 +292,7 @@ int cluster_only_ours(const char *socket, const char *node, const char *by, char
     _cleanup_(text_clear) struct text here = {0}, others = {0};
     *vmid = NULL;
     cluster_find_here(&here);
-    if (!here.data || strcasecmp(here.data, by) != 0)
+    if (!here.data || strcasecmp(here.data, by) != 0 || strcasecmp(node, by) == 0)
         return here.failed ? failure_set(failure, NULL, "out of memory") : 0;
     int rc = cib_query(&cluster.cib, CIB_WAIT_MS, failure);
     if (rc == 0 && (!find_devices(&cluster, socket) || !cluster_want_names(&cluster)))

@@ -14,6 +14,7 @@
 #include "admin/levels.h"
 #include "admin/tool.h"
 #include "client/request.h"
+#include "fence/history.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json.h"
@@ -28,10 +29,17 @@
 #define SAID_MOST 8              /* one by one */
 #define KEPT      500 /* operations that the broker keeps in any case: with fewer, none was dropped */
 
-struct history {
+/* One of Pacemaker's successes, on this node. */
+struct fence {
+    const char *target, *action;
+    int64_t completed_ms;
+};
+
+struct comparison {
     struct cluster *cluster;
     struct json_object *document, *operations; /* the broker's */
     int64_t known_since_ms;                    /* what was before, it may have forgotten */
+    int64_t *believed_ms;                      /* of each operation: the fence that it proves; 0: none yet */
     struct text here;                          /* this node's name */
     struct text others;                        /* fences by other devices, in words */
     unsigned proven, other, unproven;
@@ -64,7 +72,7 @@ static struct json_object *ask(const char *socket, const char *target, struct fa
 }
 
 /* What was asked for earlier than its oldest operation, and before it started, it may have forgotten. */
-static bool read_operations(struct history *history, const char *socket, struct failure *failure)
+static bool read_operations(struct comparison *history, const char *socket, struct failure *failure)
 {
     _cleanup_(json_putp) struct json_object *status = ask(socket, "/v1/status", failure);
     history->known_since_ms = status ? time_of(status, "started_at") : -1;
@@ -72,28 +80,40 @@ static bool read_operations(struct history *history, const char *socket, struct 
     if (!history->document || !json_get_array(history->document, "operations", &history->operations))
         return false;
     size_t count = json_object_array_length(history->operations);
+    history->believed_ms = calloc(count + 1, sizeof(*history->believed_ms));
     int64_t oldest_ms =
         count ? time_of(json_object_array_get_idx(history->operations, count - 1), "requested_at") : -1;
     if (oldest_ms >= 0 &&
         (count >= KEPT || history->known_since_ms < 0 || oldest_ms < history->known_since_ms))
         history->known_since_ms = oldest_ms;
-    return history->known_since_ms >= 0;
+    return history->believed_ms && history->known_since_ms >= 0;
 }
 
-/* Was the guest proven off about then? */
-static bool has_evidence(const struct history *history, const char *vmid, int64_t completed_ms)
+/* When it proved this guest off; -1: it did not. */
+static int64_t proven_at(struct json_object *operation, const char *vmid)
 {
-    for (size_t i = 0; i < json_object_array_length(history->operations); i++) {
+    const char *action = "on";
+    int64_t number = 0, after_ms = 0, requested_ms = time_of(operation, "requested_at");
+    if (requested_ms < 0 || !json_get_int(operation, "vmid", 1, INT32_MAX, &number) ||
+        number != strtol(vmid, NULL, 10) || !json_get_string(operation, "action", &action) ||
+        strcmp(action, "on") == 0 ||
+        !json_get_int(operation, "verified_after_ms", 0, INT64_MAX / 2, &after_ms))
+        return -1;
+    return requested_ms + after_ms;
+}
+
+/* Was the guest proven off about then, for this fence? The oldest proof that is not used up: fences come in
+ * the order in which they ended, and each of another moment is another one. */
+static bool has_evidence(struct comparison *history, const char *vmid, int64_t completed_ms)
+{
+    for (size_t i = json_object_array_length(history->operations); i-- > 0;) {
         struct json_object *operation = json_object_array_get_idx(history->operations, i);
-        const char *action = "on";
-        int64_t number = 0, after_ms = 0, requested_ms = time_of(operation, "requested_at");
-        if (requested_ms < 0 || !json_get_int(operation, "vmid", 1, INT32_MAX, &number) ||
-            number != strtol(vmid, NULL, 10) || !json_get_string(operation, "action", &action) ||
-            strcmp(action, "on") == 0 ||
-            !json_get_int(operation, "verified_after_ms", 0, INT64_MAX / 2, &after_ms))
+        int64_t proven_ms = proven_at(operation, vmid);
+        if (proven_ms < completed_ms - BEFORE_MS || proven_ms > completed_ms + AFTER_MS)
             continue;
-        int64_t verified_ms = requested_ms + after_ms;
-        if (verified_ms >= completed_ms - BEFORE_MS && verified_ms <= completed_ms + AFTER_MS)
+        if (!history->believed_ms[i])
+            history->believed_ms[i] = completed_ms;
+        if (completed_ms - history->believed_ms[i] <= HISTORY_SAME_FENCE_MS)
             return true;
     }
     return false;
@@ -171,7 +191,7 @@ const char *cluster_guest_of(const struct cluster *cluster, const char *node)
     return NULL;
 }
 
-static void say_unproven(struct history *history, const char *target, const char *action, const char *time)
+static void say_unproven(struct comparison *history, const struct fence *fence, const char *time)
 {
     struct cluster *cluster = history->cluster;
     _cleanup_(text_clear) struct text word = {0};
@@ -180,56 +200,79 @@ static void say_unproven(struct history *history, const char *target, const char
     cluster_say(cluster, DIAGNOSIS_FAILURE,
                 "Pacemaker believes %s was fenced (%s) at %s by " CLUSTER_AGENT
                 " on %s; the broker here has no evidence of it",
-                target, action, time, history->here.data);
+                fence->target, fence->action, time, history->here.data);
     cluster_hint(
         cluster,
         "look whether %s ran on, and what its services did meanwhile; the journals of Pacemaker and of "
         "the broker here have more. Once it is explained, let Pacemaker forget it:",
-        target);
-    cluster_paste(cluster, TOOL " --cleanup --history=%s", text_word(&word, target));
+        fence->target);
+    cluster_paste(cluster, TOOL " --cleanup --history=%s", text_word(&word, fence->target));
 }
 
-static void judge(struct history *history, const char *target, const char *action, int64_t completed_ms)
+static void judge(struct comparison *history, const struct fence *fence)
 {
-    const char *vmid = cluster_guest_of(history->cluster, target);
+    const char *vmid = cluster_guest_of(history->cluster, fence->target);
+    bool itself = strcasecmp(fence->target, history->here.data) == 0; /* nobody here had to prove it off */
     char time[CLOCK_RFC3339_LEN];
     _cleanup_(text_clear) struct text devices = {0};
-    clock_rfc3339(completed_ms, time);
-    if (vmid && completed_ms < history->known_since_ms + BEFORE_MS)
-        return;
-    if (vmid && has_evidence(history, vmid, completed_ms)) {
+    clock_rfc3339(fence->completed_ms, time);
+    if (vmid && has_evidence(history, vmid, fence->completed_ms)) {
         history->proven++;
         return;
     }
-    levels_put_others(&history->cluster->cib, target, &devices);
-    if (vmid && devices.length == 0) {
-        say_unproven(history, target, action, time);
+    if (vmid && fence->completed_ms < history->known_since_ms + BEFORE_MS)
+        return;
+    levels_put_others(&history->cluster->cib, fence->target, &devices);
+    if (vmid && devices.length == 0 && !itself) {
+        say_unproven(history, fence, time);
         return;
     }
-    if (history->other++ < SAID_MOST)
-        text_printf(&history->others, "; %s at %s by another device (%s)", target, time,
+    if (history->other++ >= SAID_MOST)
+        return;
+    text_printf(&history->others, "; %s at %s by ", fence->target, time);
+    if (itself)
+        text_puts(&history->others, "itself");
+    else
+        text_printf(&history->others, "another device (%s)",
                     devices.data ? devices.data : "none of the configuration");
 }
 
-static void judge_each(struct history *history, const struct cib *fences)
+/* A success that this node had, and that is told with its time. */
+static bool is_ours(const struct comparison *history, const struct _xmlNode *event, struct fence *fence)
 {
-    const struct _xmlNode *root = (const struct _xmlNode *)fences->document;
-    for (const struct _xmlNode *node = root; node; node = cib_next(root, node)) {
-        if (!cib_is(node, "fence_event"))
-            continue;
-        const char *status = cib_get(node, "status"), *action = cib_get(node, "action");
-        const char *target = cib_get(node, "target"), *by = cib_get(node, "delegate");
-        const char *completed = cib_get(node, "completed");
-        if (!status || strcmp(status, "success") != 0 || !action || strcmp(action, "on") == 0 || !target ||
-            !by || strcasecmp(by, history->here.data) != 0)
-            continue;
-        int64_t completed_ms = completed ? time_from(completed) : -1;
-        if (completed_ms >= 0)
-            judge(history, target, action, completed_ms);
-    }
+    const char *status = cib_get(event, "status"), *by = cib_get(event, "delegate");
+    const char *completed = cib_get(event, "completed");
+    *fence = (struct fence){cib_get(event, "target"), cib_get(event, "action"),
+                            completed ? time_from(completed) : -1};
+    return status && strcmp(status, "success") == 0 && fence->action && strcmp(fence->action, "on") != 0 &&
+           fence->target && by && strcasecmp(by, history->here.data) == 0 && fence->completed_ms >= 0;
 }
 
-static void say_rest(struct history *history)
+static int by_time(const void *one, const void *other)
+{
+    const struct fence *a = one, *b = other;
+    return (a->completed_ms > b->completed_ms) - (a->completed_ms < b->completed_ms);
+}
+
+static bool judge_each(struct comparison *history, const struct cib *fences)
+{
+    const struct _xmlNode *root = (const struct _xmlNode *)fences->document;
+    _cleanup_(freep) struct fence *list = NULL;
+    size_t count = 0, room = 0;
+    for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
+        room += cib_is(node, "fence_event");
+    list = calloc(room + 1, sizeof(*list));
+    if (!list)
+        return false;
+    for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
+        count += cib_is(node, "fence_event") && is_ours(history, node, &list[count]);
+    qsort(list, count, sizeof(*list), by_time);
+    for (size_t i = 0; i < count; i++)
+        judge(history, &list[i]);
+    return true;
+}
+
+static void say_rest(struct comparison *history)
 {
     char since[CLOCK_RFC3339_LEN];
     if (history->unproven > SAID_MOST)
@@ -248,7 +291,7 @@ static void say_rest(struct history *history)
 
 void cluster_judge_history(struct cluster *cluster, const char *socket)
 {
-    struct history history = {.cluster = cluster};
+    struct comparison history = {.cluster = cluster};
     struct failure failure = {0};
     struct cib fences = {.nodes = NULL};
     /* a copy of a configuration has no history, and others than root may not see all of the broker's */
@@ -258,7 +301,7 @@ void cluster_judge_history(struct cluster *cluster, const char *socket)
     bool read = history.here.data && read_fences(&fences, &failure) == 0 &&
                 read_operations(&history, socket, &failure);
     if (read) {
-        judge_each(&history, &fences);
+        cluster->report->failed |= !judge_each(&history, &fences);
         say_rest(&history);
     } else {
         cluster_say(cluster, DIAGNOSIS_SKIPPED,
@@ -266,6 +309,7 @@ void cluster_judge_history(struct cluster *cluster, const char *socket)
                     failure.cause ? failure.cause : "out of memory");
     }
     cluster->report->failed |= history.here.failed || history.others.failed;
+    free(history.believed_ms);
     json_object_put(history.document);
     text_clear(&history.here);
     text_clear(&history.others);

@@ -48,11 +48,11 @@ static bool read_event(const char *event, const char *node, char action[static 3
     return end && snprintf(by, 256, "%.*s", (int)(end - event - (ptrdiff_t)length), event + length) < 256;
 }
 
-static int tell(const char *socket, const char *vmid, struct failure *failure)
+static int tell(const char *socket, const char *node, const char *vmid, struct failure *failure)
 {
-    _cleanup_(freep) char *target = NULL;
+    _cleanup_(freep) char *target = NULL, *name = request_encode(node);
     struct answer answer = {0};
-    if (asprintf(&target, "/v1/guests/%s/fenced", vmid) < 0) {
+    if (!name || asprintf(&target, "/v1/guests/%s/fenced?node=%s", vmid, name) < 0) {
         target = NULL;
         return failure_set(failure, NULL, "out of memory");
     }
@@ -80,7 +80,7 @@ static int run(const char *socket, const char *node, const char *event)
     else if (strcmp(action, "on") != 0)
         rc = cluster_only_ours(socket, node, by, &vmid, &failure);
     if (rc == 0 && vmid)
-        rc = tell(socket, vmid, &failure);
+        rc = tell(socket, node, vmid, &failure);
     if (rc < 0 && !failure.no_reader) {
         failure_prefix(&failure, "fenced %s", node);
         failure_print(&failure);

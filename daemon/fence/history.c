@@ -31,9 +31,10 @@
 #define LOADED_MAX       (2 * HISTORY_KEPT) /* operations held while reading */
 
 struct slot {
-    uint64_t number; /* of the id */
-    uint64_t ended;  /* grows from one that ends to the next: when reading, the number; 0: under way */
-    bool unwritten;  /* its outcome did not reach the disk: tried again */
+    uint64_t number;     /* of the id */
+    uint64_t ended;      /* grows from one that ends to the next: when reading, the number; 0: under way */
+    int64_t believed_ms; /* Pacemaker told of a fence that it proves; 0: of none yet */
+    bool unwritten;      /* its outcome did not reach the disk: tried again */
     struct operation *operation;
 };
 
@@ -228,6 +229,15 @@ const struct operation *history_last_fence(const struct history *history)
         if (is_proven_fence(history->slots[i].operation))
             return history->slots[i].operation;
     return NULL;
+}
+
+bool history_believe(struct history *history, size_t index, int64_t now_ms)
+{
+    struct slot *slot = &history->slots[history->count - 1 - index];
+
+    if (!slot->believed_ms)
+        slot->believed_ms = now_ms;
+    return now_ms - slot->believed_ms <= HISTORY_SAME_FENCE_MS;
 }
 
 /* ---- to the disk ---- */

@@ -320,6 +320,7 @@ void exchange_free(struct exchange *exchange)
     access_subject_clear(&exchange->subject);
     connection_free(exchange->connection);
     free(exchange->plug);
+    free(exchange->fenced_node);
     free(exchange);
 }
 

@@ -45,6 +45,7 @@ struct exchange {
     uint64_t asker;
     char *plug;         /* of a live read or a power request; a strict monitor's nodes, */
     const char *action; /* of a power request */
+    char *fenced_node;  /* that Pacemaker believes fenced */
     bool audited;       /* that it was asked */
     bool bare; /* a live read's answer is the word alone; a list has the state; a monitor is strict */
     int64_t hold_until_ms;

@@ -16,16 +16,30 @@
 
 #define FENCED_WITHIN_MS INT64_C(900000) /* before it is told: several levels of devices take long */
 
-static const struct operation *proof_within(const struct history *history, int vmid, int64_t now_ms)
+/* How long ago it was proven off; -1: it was not. The wall clock may have been set since: it counts only for
+ * operations of before this daemon, whose other clock is gone. */
+static int64_t proven_age_ms(const struct operation *operation, const struct facts *facts, int64_t started_ms)
 {
-    const struct operation *operation;
+    if (operation->action == FENCE_ON || !operation->verified_ms)
+        return -1;
+    if (operation->requested_ms >= started_ms)
+        return facts->now_ms - operation->verified_ms;
+    return facts->realtime_ms - operation->requested_realtime_ms -
+           (operation->verified_ms - operation->requested_ms);
+}
 
-    for (size_t i = 0; (operation = history_get(history, i)); i++) {
-        int64_t verified_ms =
-            operation->requested_realtime_ms + operation->verified_ms - operation->requested_ms;
+/* The oldest that is not used up: a proof is evidence of one fence, and of what is told in the same moment.
+ */
+static const struct operation *proof_of_fence(struct exchange *exchange, const struct facts *facts, int vmid)
+{
+    struct history *history = exchange->all->rooms->history;
 
-        if (operation->vmid == vmid && operation->action != FENCE_ON && operation->verified_ms &&
-            verified_ms >= now_ms - FENCED_WITHIN_MS)
+    for (size_t i = history_count(history); i-- > 0;) {
+        const struct operation *operation = history_get(history, i);
+        int64_t age_ms = proven_age_ms(operation, facts, exchange->all->started_ms);
+
+        if (operation->vmid == vmid && age_ms >= 0 && age_ms <= FENCED_WITHIN_MS &&
+            history_believe(history, i, facts->now_ms))
             return operation;
     }
     return NULL;
@@ -46,7 +60,6 @@ static int64_t known_since(const struct facts *facts)
 
 static void tell_missing(struct exchange *exchange, const struct guest *guest, const struct facts *facts)
 {
-    const char *name = guest->name ? guest->name : exchange->plug;
     char vmid[16], time[CLOCK_RFC3339_LEN];
     int64_t since_ms = known_since(facts);
     bool whole = since_ms <= facts->realtime_ms - FENCED_WITHIN_MS;
@@ -55,9 +68,11 @@ static void tell_missing(struct exchange *exchange, const struct guest *guest, c
     snprintf(vmid, sizeof(vmid), "%d", guest->vmid);
     log_say(
         KIND_FENCE_UNPROVEN,
-        (const struct log_field[]){{"FENCE_TARGET", name}, {"PVE_VMID", vmid}, {NULL, NULL}},
-        "Pacemaker believes %s (%s) was fenced by fence_broker on this node; there is no evidence of it%s%s",
-        name, vmid, whole ? "" : ", and of nothing before ", whole ? "" : clock_rfc3339(since_ms, time));
+        (const struct log_field[]){{"FENCE_TARGET", exchange->fenced_node}, {"PVE_VMID", vmid}, {NULL, NULL}},
+        "Pacemaker believes %s (guest %s) was fenced by fence_broker on this node; there is no evidence of "
+        "it%s%s",
+        exchange->fenced_node, vmid, whole ? "" : ", and of nothing before ",
+        whole ? "" : clock_rfc3339(since_ms, time));
 }
 
 static void judge(struct exchange *exchange)
@@ -74,7 +89,7 @@ static void judge(struct exchange *exchange)
         exchange_answer_error(exchange, 0, NULL, &error, NULL);
         return;
     }
-    const struct operation *evidence = proof_within(facts.history, guest->vmid, facts.realtime_ms);
+    const struct operation *evidence = proof_of_fence(exchange, &facts, guest->vmid);
     if (!evidence)
         tell_missing(exchange, guest, &facts);
     if (exchange->form == HTTP_TEXT) {
@@ -96,8 +111,10 @@ void request_fenced(struct exchange *exchange, const struct http_request *reques
         exchange_answer_error(exchange, 0, NULL, &error, NULL);
         return;
     }
+    const char *node = http_query(request, "node");
     exchange->plug = strdup(request->segments[2]);
-    if (exchange->plug) {
+    exchange->fenced_node = strdup(node ? node : request->segments[2]);
+    if (exchange->plug && exchange->fenced_node) {
         judge(exchange);
         return;
     }

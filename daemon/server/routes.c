@@ -37,7 +37,7 @@ static const struct route routes[] = {
      .path = "v1/guests/*/fenced",
      .right = ACCESS_WRITE,
      .what = ACCESS_WHAT_GUESTS,
-     .query = {NULL},
+     .query = {"node"},
      .handler = request_fenced},
     READ("v1/guests", ACCESS_WHAT_GUESTS, request_guests, .filtered = true, .query = {"view"}),
     READ("v1/guests/*", ACCESS_WHAT_GUESTS, request_guest, .query = {"view"}),

@@ -163,9 +163,10 @@ fencing_option() {
     cibadmin --modify --scope crm_config --xml-text "<crm_config><cluster_property_set id=\"cib-bootstrap-options\"><nvpair id=\"cib-bootstrap-options-$1\" name=\"$1\" value=\"$2\"/></cluster_property_set></crm_config>" --allow-create
 }
 
-# pacemaker_says FENCE…: the tools of a cluster that runs here, as node1, with these in its history: TARGET DELEGATE [ACTION [STATUS]], all ended now
+# pacemaker_says FENCE…: the tools of a cluster that runs here, as node1, with these in its history: TARGET DELEGATE [ACTION [STATUS [SECONDS]]], which
+# ended at $WHEN, or so long after it
 pacemaker_says() {
-    local fence target by action state
+    local fence target by action state later
     mkdir -p "$T/tools"
     printf '#!/bin/sh\nCIB_file=%s exec /usr/sbin/cibadmin "$@"\n' "$T/cib.xml" >"$T/tools/cibadmin"
     printf '#!/bin/sh\necho node1\n' >"$T/tools/crm_node"
@@ -174,8 +175,8 @@ pacemaker_says() {
     {
         echo '<pacemaker-result api-version="2.25" request="stonith_admin"><list name="fencing history" count="1">'
         for fence in "$@"; do
-            read -r target by action state <<<"$fence"
-            echo "<fence_event action=\"${action:-reboot}\" target=\"$target\" client=\"c.1\" origin=\"node1\" status=\"${state:-success}\" delegate=\"$by\" completed=\"$(date -u -d "@$WHEN" '+%F %TZ')\"/>"
+            read -r target by action state later <<<"$fence"
+            echo "<fence_event action=\"${action:-reboot}\" target=\"$target\" client=\"c.1\" origin=\"node1\" status=\"${state:-success}\" delegate=\"$by\" completed=\"$(date -u -d "@$((WHEN + ${later:-0}))" '+%F %TZ')\"/>"
         done
         echo '</list><status code="0" message="OK"/></pacemaker-result>'
     } >"$T/fences.xml"
@@ -217,6 +218,21 @@ doctor_there() { (
     is "$(grep -c believes <<<"$out")" 1
     like "$out" "*ok       of Pacemaker's fences that ran on this node since 20*Z the broker has evidence of 1"*
     like "$out" "*exit 1"
+    # what is told twice in a moment is one fence (Pacemaker's duplicates); later it is another one, of which the first proof says nothing
+    pacemaker_says "vm101 node1 off success 5" "vm101 node1" "vm101 node1 reboot success 9"
+    out=$(doctor_there)
+    unlike "$out" "*believes*"
+    like "$out" "*evidence of 3"*
+    pacemaker_says "vm101 node1 off success 600" "vm101 node1"
+    out=$(doctor_there)
+    is "$(grep -c believes <<<"$out")" 1
+    like "$out" "*failure  Pacemaker believes vm101 was fenced (off) at 20*"
+    # a node that fenced itself has no proof of it
+    pacemaker_says "vm103 vm103"
+    printf '#!/bin/sh\necho vm103\n' >"$T/tools/crm_node"
+    out=$(doctor_there)
+    unlike "$out" "*believes*"
+    like "$out" "*evidence of 0; vm103 at 20*Z by itself"*
     cibadmin --create --scope resources --xml-text '<primitive id="bmc" class="stonith" type="fence_ipmilan"><instance_attributes id="bmc-p"><nvpair id="bmc-p-1" name="pcmk_host_list" value="vm102 bare"/></instance_attributes></primitive>'
     pacemaker_says "vm101 node1" "vm102 node1" "bare node1"
     out=$(doctor_there)
@@ -243,6 +259,9 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     client off vm101 >/dev/null
     fencing vm101 node1
     is "$status $output" "0 $(operation id 101)"
+    # Pacemaker's duplicates of the same moment
+    fencing vm101 node1
+    is "$status $output" "0 $(operation id 101)"
     # of others, failed, or no fence at all
     fencing vm102 node2
     is "$status $output" "0 "
@@ -259,6 +278,10 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     printf '#!/bin/sh\necho node1\n' >"$T/tools/crm_node"
     fencing vm102 "node2 for x by node1"
     is "$status $output" "0 "
+    printf '#!/bin/sh\necho vm102\n' >"$T/tools/crm_node"
+    fencing vm102 vm102
+    is "$status $output" "0 "
+    printf '#!/bin/sh\necho node1\n' >"$T/tools/crm_node"
     # words that are not Pacemaker's
     alerted CRM_alert_kind=fencing CRM_alert_rc=0 CRM_alert_node=vm102 CRM_alert_desc="vm102 was fenced by node1 for x"
     is "$status" 1
@@ -270,7 +293,7 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     is "$status $output" "0 no evidence"
     is "$(unproven)" 1
     # what its history does not reach back to, it may have forgotten
-    broker_said "Pacemaker believes vm102 (102) was fenced by fence_broker on this node; there is no evidence of it, and of nothing before 20"
+    broker_said "Pacemaker believes vm102 (guest 102) was fenced by fence_broker on this node; there is no evidence of it, and of nothing before 20"
     # another device may have been it
     cibadmin --create --scope resources --xml-text '<primitive id="bmc" class="stonith" type="fence_ipmilan"><instance_attributes id="bmc-p"><nvpair id="bmc-p-1" name="pcmk_host_list" value="vm102"/></instance_attributes></primitive>'
     fencing vm102 node1

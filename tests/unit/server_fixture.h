@@ -24,7 +24,7 @@ size_t history_count(const struct history *history)
 const struct operation *history_get(const struct history *history, size_t index)
 {
     (void)history;
-    return fixture_operations[index];
+    return index < fixture_operation_count ? fixture_operations[index] : NULL;
 }
 
 const struct operation *history_find(const struct history *history, const char *id)
@@ -40,6 +40,12 @@ const struct operation *history_find(const struct history *history, const char *
 const struct operation *history_last_fence(const struct history *history)
 {
     return history_count(history) ? history_get(history, 0) : NULL;
+}
+
+bool history_believe(struct history *history, size_t index, int64_t now_ms)
+{
+    (void)history;
+    return index == 0 && now_ms > 0;
 }
 
 static struct denial fixture_denied;

@@ -9,6 +9,45 @@
 
 #include "server_world.h"
 
+/* ---- what Pacemaker believes ---- */
+
+static void expect_evidence(const struct operation *operation, const char *evidence)
+{
+    fixture_operations = &operation;
+    fixture_operation_count = 1;
+    expect(ask(TEXT_REQUEST("POST /v1/guests/101/fenced?node=node1")), "HTTP/1.1 200 OK\r\n", evidence);
+    fixture_operation_count = 0;
+}
+
+static void test_a_clock_that_was_set_makes_no_proof_older_than_it_is(void **state)
+{
+    int64_t hour_ms = 3600000, now_ms = clock_now_ms(), realtime_ms = clock_realtime_ms();
+    struct operation off = {.id = "proof",
+                            .action = FENCE_OFF,
+                            .vmid = 101,
+                            .requested_ms = now_ms,
+                            .verified_ms = now_ms,
+                            .requested_realtime_ms = realtime_ms - hour_ms};
+
+    (void)state;
+    expect_evidence(&off, "\r\n\r\nproof\n");
+    /* of before this daemon only the wall clock tells */
+    off.requested_ms = 1;
+    off.verified_ms = 1 + hour_ms - 60000;
+    expect_evidence(&off, "\r\n\r\nproof\n");
+    off.verified_ms = 1;
+    expect_evidence(&off, "\r\n\r\nno evidence\n");
+    off.requested_realtime_ms = realtime_ms;
+    off.verified_ms = 0;
+    expect_evidence(&off, "\r\n\r\nno evidence\n");
+    off.verified_ms = 1;
+    off.action = FENCE_ON;
+    expect_evidence(&off, "\r\n\r\nno evidence\n");
+    off.action = FENCE_REBOOT;
+    off.vmid = 102;
+    expect_evidence(&off, "\r\n\r\nno evidence\n");
+}
+
 /* ---- answers at once ---- */
 
 static void test_a_question_is_answered_in_text_and_json(void **state)
@@ -408,6 +447,7 @@ int main(void)
 #define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         SERVER_TEST(test_a_question_is_answered_in_text_and_json),
+        SERVER_TEST(test_a_clock_that_was_set_makes_no_proof_older_than_it_is),
         SERVER_TEST(test_what_cannot_be_asked_is_refused_with_its_code),
         SERVER_TEST(test_a_head_that_is_too_long_is_answered_although_more_comes),
         SERVER_TEST(test_a_head_may_come_byte_by_byte),
