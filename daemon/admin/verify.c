@@ -45,19 +45,31 @@ static const char *after(record_t *record, int64_t moment_ms, char text[static 3
     return text;
 }
 
+static void say_death(struct text *out, record_t *record)
+{
+    const struct proof_facts *facts = &record->facts;
+    const struct dead_hosts_answer *death = &record->death;
+    char left[32], fenced[32], seen[32], dead[32], asked[32], request[32];
+
+    text_printf(out,
+                "%s was offline from %s on; Proxmox HA had fenced it by %s (%s), and so it still was at %s: "
+                "what ran there is dead since %s; a list of guests asked for at %s, after that and after the "
+                "newest request (%s), names guest %d there",
+                record->node, after(record, death->left_ms, left), after(record, death->fenced_ms, fenced),
+                death->reason == DEAD_HOSTS_RECOVERED ? "it recovered its services"
+                                                      : "the lock of its LRM had expired",
+                after(record, death->seen_ms, seen), after(record, facts->dead_from_ms, dead),
+                after(record, facts->listed_ms, asked), after(record, facts->request_ms, request),
+                record->vmid);
+}
+
 static void say_status(struct text *out, record_t *record)
 {
     const struct proof_facts *facts = &record->facts;
-    char asked[32], received[32], request[32], dead[32];
+    char asked[32], received[32], request[32];
 
     if (facts->dead)
-        text_printf(out,
-                    "the broker had seen that Proxmox HA fenced %s (what ran there is dead since %s); a list "
-                    "of guests asked for at %s, after that and after the newest request (%s), names guest %d "
-                    "there",
-                    record->node, after(record, facts->dead_from_ms, dead),
-                    after(record, facts->listed_ms, asked), after(record, facts->request_ms, request),
-                    record->vmid);
+        say_death(out, record);
     else
         text_printf(out,
                     "the status read from %s, asked for at %s (answer at %s), after the newest request (%s): "
@@ -210,6 +222,21 @@ static const char *contradiction_of_task(record_t *record)
     return NULL;
 }
 
+/* HA takes so long at least to recover services, or until a lock has expired (fence/dead_hosts.h). */
+static const char *contradiction_of_death(record_t *record)
+{
+    const struct dead_hosts_answer *death = &record->death;
+    int64_t least_ms = death->reason == DEAD_HOSTS_RECOVERED ? DEAD_HOSTS_RECOVERED_MS : DEAD_HOSTS_LOCK_MS;
+
+    if (death->fenced_ms - death->left_ms < least_ms)
+        return "Proxmox HA cannot have fenced the host so soon after it was offline";
+    if (death->seen_ms < death->fenced_ms || death->seen_ms > record->proven_ms)
+        return "the host was seen dead before it was fenced, or after the verdict";
+    if (record->facts.dead_from_ms < death->left_ms)
+        return "the host is dead since before it was offline";
+    return NULL;
+}
+
 static const char *contradiction(record_t *record)
 {
     const struct proof_facts *facts = &record->facts;
@@ -226,6 +253,8 @@ static const char *contradiction(record_t *record)
         return "the hosts were asked after the verdict";
     if (record->hosts.online > record->hosts_known)
         return "more hosts are online than there are";
+    if (facts->dead && contradiction_of_death(record))
+        return contradiction_of_death(record);
     return contradiction_of_task(record);
 }
 

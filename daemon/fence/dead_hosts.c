@@ -479,6 +479,7 @@ struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const cha
         return answer;
     }
     answer.left_ms = host->left_ms;
+    answer.lrm_s = host->timestamp_s;
     answer.watched = host->missing == DEAD_HOSTS_TIME;
     if (answer.watched)
         answer.due_ms = host->left_ms + DEAD_HOSTS_LOCK_MS;

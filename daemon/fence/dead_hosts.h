@@ -132,6 +132,7 @@ struct dead_hosts_answer {
     int64_t seen_ms;               /* that it is so was true then, or later; 0: never */
     int64_t left_ms, fenced_ms;    /* first seen offline; fenced by then. 0: not known */
     int64_t due_ms;                /* when it is called fenced at the latest */
+    int64_t lrm_s; /* offline: the last time that its LRM wrote, by its own clock, since 1970; 0: none told */
 };
 
 /* What a fence is told of a host (host_watch). Its times are those of the clock that the fence uses, and may
@@ -156,6 +157,9 @@ struct dead_hosts_answer dead_hosts_ask(const struct dead_hosts *room, const cha
  * list of hosts alone does not tell. Else as a host that will turn out to be fenced, or not. */
 struct dead_hosts_answer dead_hosts_ask_since(const struct dead_hosts *room, const char *host,
                                               int64_t since_ms, int64_t now_ms);
+
+const char *dead_hosts_reason_name(enum dead_hosts_reason reason); /* "recovered", "lock-expired" */
+bool dead_hosts_reason_from_name(const char *name, enum dead_hosts_reason *reason);
 
 /* ---- over a restart ---- */
 

@@ -67,14 +67,15 @@ bool dead_hosts_write_end(const char *name, const char *where, char record[stati
     return put(record, where, name, "\"ended\":true");
 }
 
-static bool read_reason(struct json_object *record, enum dead_hosts_reason *reason)
+const char *dead_hosts_reason_name(enum dead_hosts_reason reason)
 {
-    const char *word = NULL;
+    return reason_words[reason];
+}
 
-    if (!json_get_string(record, "reason", &word))
-        return false;
+bool dead_hosts_reason_from_name(const char *name, enum dead_hosts_reason *reason)
+{
     for (size_t i = 0; i < sizeof(reason_words) / sizeof(reason_words[0]); i++) {
-        if (strcmp(word, reason_words[i]) == 0) {
+        if (strcmp(name, reason_words[i]) == 0) {
             *reason = (enum dead_hosts_reason)i;
             return true;
         }
@@ -105,7 +106,7 @@ bool dead_hosts_read(struct dead_hosts *room, const char *where, const char *tex
 {
     _cleanup_(json_putp) struct json_object *record = json_parse(text, length);
     struct dead_host host = {.state = DEAD_HOSTS_FENCED, .recalled = true};
-    const char *name = NULL, *its_where = NULL;
+    const char *name = NULL, *its_where = NULL, *reason = NULL;
     int64_t version = 0;
     bool ended = false;
 
@@ -115,7 +116,8 @@ bool dead_hosts_read(struct dead_hosts *room, const char *where, const char *tex
         return false;
     if (json_get_flag(record, "ended", &ended) && ended)
         return read_end(room, name);
-    if (!read_reason(record, &host.reason) || !read_times(record, &host))
+    if (!json_get_string(record, "reason", &reason) || !dead_hosts_reason_from_name(reason, &host.reason) ||
+        !read_times(record, &host))
         return false;
     struct dead_host *place = dead_hosts_find(room, name);
     if (!place)

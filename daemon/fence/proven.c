@@ -79,6 +79,8 @@ void proven_take(struct proven *record, const struct operation *operation, const
         .hosts_known = known,
         .min_online_nodes = step->params.min_online_nodes,
     };
+    if (effects->facts.dead)
+        record->death = step->death.word.host;
     memcpy(record->operation, operation->id, sizeof(record->operation));
     memcpy(record->node, step->place.node, sizeof(record->node));
     memcpy(record->upid, calls_last(&step->calls, STEP_SEND_STOP)->upid, sizeof(record->upid));
@@ -162,6 +164,19 @@ static struct json_object *hosts_object(const struct proven *record)
     return object;
 }
 
+static struct json_object *death_object(const struct proven *record)
+{
+    const struct dead_hosts_answer *death = &record->death;
+    struct json_object *object = json_object_new_object();
+
+    put_text(&object, "reason", record->facts.dead ? dead_hosts_reason_name(death->reason) : "");
+    put_moment(&object, "offline_from_after_ms", record, death->left_ms);
+    put_moment(&object, "fenced_from_after_ms", record, death->fenced_ms);
+    put_moment(&object, "still_so_after_ms", record, death->seen_ms);
+    put_int(&object, "lrm_timestamp_s", death->lrm_s);
+    return object;
+}
+
 static const char *member(const struct proof_facts *facts, size_t at)
 {
     return (const char *)facts + at;
@@ -227,6 +242,7 @@ char *proven_write(const struct proven *record)
     put_text(&object, "stop_task", record->upid);
     put_text(&object, "listed_lock", record->listed_lock);
     put_made(&object, "hosts", hosts_object(record));
+    put_made(&object, "host_death", death_object(record));
     put_made(&object, "facts", facts_object(record));
     if (!object || !make_digest(object, digest))
         return NULL;
@@ -353,6 +369,23 @@ static int64_t get_ms(struct reader *reader, enum form form, const char *key)
     return form == FORM_TIME ? get_time(reader, key) : get_moment(reader, key);
 }
 
+static void read_death(struct reader *reader, struct proven *record)
+{
+    struct reader in = part(reader, "host_death");
+    struct dead_hosts_answer *death = &record->death;
+    bool dead = record->facts.dead;
+    char word[16] = "";
+
+    get_text(&in, "reason", word, sizeof(word));
+    if (dead != dead_hosts_reason_from_name(word, &death->reason))
+        miss(&in, "reason");
+    death->left_ms = get_ms(&in, dead ? FORM_TIME : FORM_MOMENT, "offline_from_after_ms");
+    death->fenced_ms = get_ms(&in, dead ? FORM_TIME : FORM_MOMENT, "fenced_from_after_ms");
+    death->seen_ms = get_ms(&in, dead ? FORM_TIME : FORM_MOMENT, "still_so_after_ms");
+    death->lrm_s = get_int(&in, "lrm_timestamp_s", 0, INT64_MAX);
+    reader->missing = in.missing;
+}
+
 /* What happened has its moment. */
 static void match_moments(struct reader *reader, const struct proof_facts *facts)
 {
@@ -422,6 +455,7 @@ enum proven_reading proven_read(struct json_object *document, struct proven *rec
     get_text(&reader, "listed_lock", record->listed_lock, sizeof(record->listed_lock));
     read_hosts(&reader, record);
     read_facts(&reader, record);
+    read_death(&reader, record);
     record->facts.listed_hidden = step_lock_hides_the_truth(record->listed_lock);
     get_text(&reader, "digest", told, sizeof(told));
     *field = reader.missing;

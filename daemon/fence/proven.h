@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "fence/dead_hosts.h"
 #include "fence/operation.h"
 #include "fence/proof.h"
 #include "fence/step.h"
@@ -35,6 +36,7 @@ struct proven {
     struct proof_hosts hosts;
     unsigned hosts_known;
     int min_online_nodes;
+    struct dead_hosts_answer death; /* with facts.dead: how HA fenced the host (reason, its moments, lrm_s) */
 };
 
 /* In the moment of the verdict: effects->proven. `known`: so many hosts, by the list that was the last word.

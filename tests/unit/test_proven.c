@@ -111,7 +111,7 @@ static void without(struct json_object *document, struct json_object *in, const 
 
 static void test_no_field_can_be_left_out_or_be_of_another_kind(void **state)
 {
-    static const char *const parts[] = {"status", "hosts", "facts"};
+    static const char *const parts[] = {"status", "hosts", "host_death", "facts"};
     struct proven found;
     unsigned fields = 0;
 
@@ -177,6 +177,56 @@ static void test_what_happened_has_its_moment(void **state)
     }
 }
 
+/* As if Proxmox HA had fenced the guest's host. */
+static void prove_by_death(void)
+{
+    prove();
+    record.facts.read = false;
+    record.facts.dead = record.facts.listed = true;
+    record.facts.dead_from_ms = T0 - 58;
+    record.facts.listed_ms = T0 + 20;
+    record.facts.listed_received_ms = T0 + 25;
+    record.hosts.host_online = false;
+    record.death = (struct dead_hosts_answer){.reason = DEAD_HOSTS_LOCK_EXPIRED,
+                                              .left_ms = T0 - 131060,
+                                              .fenced_ms = T0 - 60,
+                                              .seen_ms = T0 + 10,
+                                              .lrm_s = 1795348666};
+}
+
+static void test_how_a_host_died_is_told(void **state)
+{
+    static const char *const keys[] = {"reason", "offline_from_after_ms", "fenced_from_after_ms",
+                                       "still_so_after_ms", "lrm_timestamp_s"};
+    struct json_object *death;
+    struct proven found;
+
+    (void)state;
+    prove_by_death();
+    _cleanup_(json_putp) struct json_object *document = written(), *changed = written();
+    assert_int_equal(read_back(document, &found), PROVEN_READ);
+    assert_int_equal(proven_judge(&found), PROOF_OFF);
+    assert_int_equal(found.death.reason, DEAD_HOSTS_LOCK_EXPIRED);
+    assert_int_equal(found.death.left_ms - found.requested_ms, -131060);
+    assert_int_equal(found.death.fenced_ms - found.requested_ms, -60);
+    assert_int_equal(found.death.seen_ms - found.requested_ms, 10);
+    assert_int_equal(found.death.lrm_s, 1795348666);
+    assert_true(json_get_object(changed, "host_death", &death));
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        without(changed, death, keys[i]);
+    for (size_t i = 0; i + 1 < ARRAY_LEN(keys); i++) {
+        struct json_object *kept = json_object_get(json_object_object_get(death, keys[i]));
+        json_object_object_add(death, keys[i], NULL);
+        assert_int_equal(read_back(changed, &found), PROVEN_INCOMPLETE);
+        json_object_object_add(death, keys[i], kept);
+    }
+    /* nor is a host dead for a reason, and not dead */
+    prove();
+    _cleanup_(json_putp) struct json_object *alive = written();
+    json_object_object_add(alive, "host_death", json_object_get(death));
+    assert_int_equal(read_back(alive, &found), PROVEN_INCOMPLETE);
+}
+
 static void test_a_changed_word_is_told(void **state)
 {
     struct proven found;
@@ -220,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_other_answers_are_judged_otherwise),
         cmocka_unit_test(test_no_field_can_be_left_out_or_be_of_another_kind),
         cmocka_unit_test(test_what_happened_has_its_moment),
+        cmocka_unit_test(test_how_a_host_died_is_told),
         cmocka_unit_test(test_a_changed_word_is_told),
         cmocka_unit_test(test_a_newer_form_is_not_judged),
         cmocka_unit_test(test_nothing_is_taken_down_before_off_is_proven),
