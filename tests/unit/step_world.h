@@ -580,7 +580,9 @@ __attribute__((unused)) static struct dead_hosts_word world_death(const struct w
     }
     *answer = (struct dead_hosts_answer){.state = DEAD_HOSTS_FENCED,
                                          .left_ms = answer->left_ms,
-                                         .fenced_ms = recovered ? world->now_ms : answer->due_ms};
+                                         .reason = recovered ? DEAD_HOSTS_RECOVERED : DEAD_HOSTS_LOCK_EXPIRED,
+                                         .fenced_ms = recovered ? world->now_ms : answer->due_ms,
+                                         .seen_ms = world->now_ms};
     return word;
 }
 
