@@ -246,7 +246,8 @@ check-san: deps
 	+@$(MAKE) --no-print-directory SAN=address,undefined all unit
 	@BUILD=build/san-address-undefined tests/run $(or $(WHAT),all)
 
-# the same on Debian 13, in a root made for it, after a build with its gcc and its clang, warnings as errors; WHAT=fast: the quick ones
+# the same on Debian 13, in a root made for it, after a build with its gcc and its clang, warnings as errors; WHAT=fast: the quick ones;
+# WHAT='cluster NAME…': check-cluster there
 TRIXIE ?= build/trixie
 check-trixie:
 	$(call install-missing,$(APT_TRIXIE),$(DNF_TRIXIE))
