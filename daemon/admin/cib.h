@@ -71,6 +71,7 @@ struct cib_level {
 struct cib_levels {
     struct cib_level *list;
     size_t count, size;
+    bool section; /* it is there, be it empty: crmsh has it to delete before it makes another one */
 };
 
 struct cib {

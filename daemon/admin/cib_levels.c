@@ -25,6 +25,7 @@ bool cib_levels_add(struct cib_levels *levels, struct cib_level level)
     if (!list)
         return false;
     levels->list = list;
+    levels->section = true;
     list[levels->count++] = level;
     return true;
 }
@@ -53,6 +54,7 @@ bool cib_read_levels(struct cib *cib, const xmlNode *root)
         const char *devices = cib_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
         const char *index = devices ? cib_get(node, "index") : NULL;
         struct cib_level level = {.kind = CIB_KEY_NODE, .devices = devices};
+        cib->levels.section |= cib_is(node, "fencing-topology");
         if (!index)
             continue;
         level.index = strtol(index, NULL, 10);

@@ -74,7 +74,7 @@ static void paste_more(struct cluster *cluster, const struct cluster_target *tar
     text_puts(&crm, "printf '%s\\n'");
     for (size_t i = 0; i < ARRAY_LEN(more->crm) && more->crm[i]; i++)
         put_word(&crm, more->crm[i]);
-    if (cluster->cib.levels.count)
+    if (cluster->cib.levels.section)
         put_word(&crm, "delete fencing_topology");
     put_word(&crm, topology.data ? topology.data : "");
     text_puts(&crm, " commit | crm configure");

@@ -196,11 +196,15 @@ static void explain(const struct https *https, CURLcode code, struct error *erro
                        code == CURLE_SSL_ISSUER_ERROR;
     if (certificate && https->seen.fingerprint[0]) {
         error_set(error, ERROR_CERTIFICATE, "the certificate of %s is not trusted: %s", where, words);
-        error_hint(
-            error,
-            "give --ca-file with a copy of /etc/pve/pve-root-ca.pem; or, if the host's `pvenode cert info` "
-            "shows this one: --fingerprint %s",
-            https->seen.fingerprint);
+        if (strstr(words, "subject name") && https->seen.name[0])
+            error_hint(error, "it is for %s; if that is the host: --apply '%.*s as %s'", https->seen.names,
+                       (int)strcspn(where, " "), where, https->seen.name);
+        else
+            error_hint(error,
+                       "give --ca-file with a copy of /etc/pve/pve-root-ca.pem; or, if the host's `pvenode "
+                       "cert info` "
+                       "shows this one: --fingerprint %s",
+                       https->seen.fingerprint);
     } else if (certificate) {
         error_set(error, ERROR_CERTIFICATE, "cannot set up certificate verification: %s", words);
         error_hint(error, "give --ca-file with a copy of /etc/pve/pve-root-ca.pem");

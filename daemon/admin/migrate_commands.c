@@ -208,7 +208,7 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
 /* The whole of it: crmsh knows no part. */
 static void put_crm_levels(struct text *out, const struct cib_levels *from, const struct cib_levels *to)
 {
-    if (from->count)
+    if (from->section)
         text_puts(out, "delete fencing_topology\n");
     if (!to->count)
         return;

@@ -221,8 +221,10 @@ static void put_endpoints(const struct migrate *migrate, struct text *out)
 static void put_config(const struct migrate *migrate, struct text *out)
 {
     bool head = false;
-    text_printf(out, "\n4. The broker's configuration, /etc/fence-broker/fence-broker.conf on each node\n\n"
-                     "[proxmox]\n");
+    text_printf(
+        out,
+        "\n4. The broker's configuration: the whole of /etc/fence-broker/fence-broker.conf, on each node\n\n"
+        "[proxmox]\n");
     put_endpoints(migrate, out);
     text_printf(out,
                 "token-id = %s!broker\n"
@@ -254,6 +256,19 @@ static void put_config(const struct migrate *migrate, struct text *out)
     }
 }
 
+/* The first line of it: whom to trust. ssh takes no port there, and no brackets. */
+static void put_ca(struct text *out, const char *endpoint)
+{
+    const char *port = strrchr(endpoint, ':');
+    size_t brackets = endpoint[0] == '[', length = port ? (size_t)(port - endpoint) : strlen(endpoint);
+    _cleanup_(text_clear) struct text login = {0};
+    text_printf(&login, "root@%.*s", (int)(length - 2 * brackets), endpoint + brackets);
+    text_puts(out, "\n5. In Proxmox VE, once: pool, role, user, token\n\nssh ");
+    text_put_word(out, login.data ? login.data : "HOST");
+    out->failed |= login.failed;
+    text_puts(out, " cat /etc/pve/pve-root-ca.pem >pve-root-ca.pem\n");
+}
+
 static void put_provision(const struct migrate *migrate, struct text *out)
 {
     const char *endpoint[ENDPOINTS_LISTED], *gap = "";
@@ -270,15 +285,19 @@ static void put_provision(const struct migrate *migrate, struct text *out)
             gap = ",";
         }
     }
+    put_ca(out, count ? endpoint[0] : "HOST");
     text_printf(out,
-                "\n5. In Proxmox VE, once: pool, role, user, token\n\n"
                 "fence-broker-admin provision --pool %s --guests %s --user %s --token broker \\\n"
                 "    --secret-file ./secret --apply %s --as ADMIN@pam --ca-file pve-root-ca.pem\n",
                 pool_name(migrate), guests.data ? guests.data : "VMID,VMID", migrate_new_user(migrate),
                 count ? text_word(&word, endpoint[0]) : "HOST");
     if (missing)
         text_puts(out, "# and the VMIDs of 2 that have to be confirmed, in --guests\n");
-    text_puts(out, "# then on each node: install -m 0640 -g fence-broker secret /etc/fence-broker/secret\n");
+    text_puts(out, "# no administrator but root? without the second line it prints a script for a root "
+                   "shell of a host\n"
+                   "# then, with these two files, on each node\n"
+                   "install -m 0640 -g fence-broker secret /etc/fence-broker/secret\n"
+                   "install -m 0644 pve-root-ca.pem /etc/fence-broker/\n");
     out->failed |= guests.failed || word.failed;
     text_clear(&guests);
     text_clear(&word);

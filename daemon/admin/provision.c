@@ -314,6 +314,10 @@ static int check_way(struct provision_options *options)
                         "--as mgrsys@pam; see --print-admin");
     if (way->ca_file && way->fingerprint_count)
         return complain("--ca-file and --fingerprint are two ways to trust a host", "give one of them");
+    if (strcmp(way->as, "root@pam") == 0)
+        return complain("--as root@pam is refused",
+                        "leave out --apply and its options: that prints a script for a root shell of a "
+                        "host; or make an administrator: --print-admin");
     if (check_value("--as", way->as, config_value_user))
         return 2;
     if (config_value_endpoint(options->apply, &way->endpoint, &problem) < 0)

@@ -302,8 +302,9 @@ static int refuse_root(struct config_problem *problem)
 {
     way_out(problem, "create a user for it: `fence-broker-admin provision --pool POOL --guests VMID,VMID "
                      "--user fence@pve --token broker` prints the script; then token-id = fence@pve!broker");
-    return bad(problem,
-               "is refused: root@pam may do everything in Proxmox, a fence needs two privileges on one pool");
+    return bad(
+        problem,
+        "is refused: root@pam may do everything in Proxmox, a fence needs three privileges on one pool");
 }
 
 int config_value_user(const char *value, struct config_problem *problem)

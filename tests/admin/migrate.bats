@@ -220,6 +220,9 @@ pacemaker_2_1() { crm_resource --version 2>/dev/null | grep -q '^Pacemaker 2\.1'
         [ "$status" = 0 ]
         [[ $output == *"pveum user token add"* ]]
     done
+    # ssh knows neither port nor brackets
+    "$ADMIN" migrate --cib tests/data/cib/41-*.xml >"$T/out"
+    has 'ssh root@2001:db8::10 cat /etc/pve/pve-root-ca.pem >pve-root-ca.pem'
 }
 
 @test "delays and time-outs are carried over: the agent's own in Pacemaker's, and never less than the broker may take" {
@@ -251,6 +254,15 @@ pacemaker_2_1() { crm_resource --version 2>/dev/null | grep -q '^Pacemaker 2\.1'
     migrate
     has "pcs -f new.xml stonith level add 2 'regexp%n[0-9]' p"
     has_not 'level add 1 n1'
+}
+
+@test "crm deletes the levels before it makes others, an empty section too: pcs leaves one" {
+    cib "$(device p pcmk_host_map='n1:101;n2:102')"
+    migrate
+    [ "$(grep -cx 'delete fencing_topology' "$T/out")" = 2 ] # to switch, and to go back
+    cib "$(device p pcmk_host_map='n1:101;n2:102')" ' '
+    migrate
+    [ "$(grep -cx 'delete fencing_topology' "$T/out")" = 3 ]
 }
 
 @test "pcs is forced to take a device in a group or a clone, or of a template, for a level" {

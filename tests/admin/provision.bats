@@ -171,7 +171,7 @@ refused() {
     refused "named twice" --pool p --guests 101 --user fence@pve --token broker --token broker
     refused "belong to --apply" "${WISH[@]}" --yes
     refused "--as is missing" "${WISH[@]}" --apply pve1
-    refused "root@pam" "${WISH[@]}" --apply pve1 --as root@pam
+    refused "prints a script for a root shell" "${WISH[@]}" --apply pve1 --as root@pam
     refused "is a URL" "${WISH[@]}" --apply https://pve1:8006 --as mgrsys@pam
     refused "SHA-256 fingerprint" "${WISH[@]}" --apply pve1 --as mgrsys@pam --fingerprint AB:CD
     refused "two ways to trust" "${WISH[@]}" --apply pve1 --as mgrsys@pam --ca-file x --fingerprint "$(printf 'AB:%.0s' {1..31})AB"

@@ -247,6 +247,10 @@ with_second_factor() { echo "totp mgrsys@pam $TOTP_SECRET" >>"$SIM/secrets"; }
         --apply "$(endpoint)" --as mgrsys@pam --yes --fingerprint "$wrong" --password-fd 7 7<<<"$ADMIN_PASSWORD"
     is "$status" 1
     says "is not trusted"
+    run "$BUILD/fence-broker-admin" provision --pool nfs_cluster --guests 101 --user fence@pve --token broker \
+        --apply "$(endpoint) as elsewhere" --as mgrsys@pam --ca-file "$SIM/pve-root-ca.pem" --yes --password-fd 7 7<<<"$ADMIN_PASSWORD"
+    is "$status" 1
+    says "if that is the host: --apply '$(endpoint) as pve1'"
 }
 
 # echo_is_off: at the terminal that provision asks
