@@ -16,6 +16,13 @@ our @ACTIONS = qw(off reboot on status);
 
 sub now_ms { return int(1000 * clock_gettime(CLOCK_MONOTONIC)) }
 
+# how long somebody on this machine has waited for a CPU or a disk; 0 where the kernel does not tell
+sub stalled_ms {
+    my $us = 0;
+    $us += slurp("/proc/pressure/$_") =~ /^some .*total=(\d+)/ ? $1 : 0 for qw(cpu io);
+    return int($us / 1000);
+}
+
 sub spit {
     my ($path, @lines) = @_;
     open(my $out, '>', $path) or die "$path: $!\n";

@@ -90,7 +90,7 @@ told() {
         done
         for vmid in 101 102 103; do
             fence_end $vmid || { told $vmid; return 1; }
-            at_most "$took" 6500 || { told $vmid; return 1; }
+            within 6500 || { told $vmid; return 1; }
             [[ $status == [01] ]] || { told $vmid; return 1; }
             [[ $status != 0 ]] || done=$((done + 1))
         done

@@ -33,12 +33,12 @@ fence_begin() {
     printf '%s\n' "$SPAWNED" "$*" >"$T/$name.fence"
 }
 
-# fence_end NAME: waits for its end; sets status, took (ms), out, err. Fails if it said "done" about a guest that lived.
+# fence_end NAME: waits for its end; sets status, took and stalled (ms, see within), out, err. Fails if it said "done" about a guest that lived.
 fence_end() {
     local pid words alive
     { read -r pid; read -r words; } <"$T/$1.fence"
     wait "$pid" || true
-    { read -r status; read -r took; read -r alive; } <"$T/$1.report"
+    { read -r status; read -r took stalled; read -r alive; } <"$T/$1.report"
     out=$(<"$T/$1.out") err=$(<"$T/$1.out.err")
     if [[ $status == 0 && $words == *@(off|reboot)* && $words != *dry-run* && -n $alive ]]; then
         printf 'P1 VIOLATED: "%s" ended with 0 while the guest still had the processes %s\n' "$words" "$alive" >&2
@@ -102,7 +102,7 @@ keeper_start() {
     spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- \
         setpriv --pdeathsig KILL -- bash -c 'exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err"
     KEEPER_PID=$SPAWNED
-    await 20 client -o monitor -q
+    await 60 client -o monitor -q
 }
 # kept_kill SIGNAL: to the broker that runs
 kept_kill() { kill -s "$1" "$(<"$T/pid")"; }
@@ -185,6 +185,6 @@ broker_reload() {
     before=$(grep -cF 'notice reloaded' "$T/broker.log.err" || true)
     (($# == 0)) || broker_configure "$@"
     kill -s HUP "$BROKER_PID"
-    await 5 broker_reloaded "$before"
+    await 30 broker_reloaded "$before"
 }
 broker_reloaded() { (($(grep -cF 'notice reloaded' "$T/broker.log.err") > $1)); }

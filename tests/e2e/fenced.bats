@@ -207,15 +207,17 @@ processes_gone() {
 
 @test "an agent killed by the fencer's time-out: the fence goes on to its end and is recorded" {
     register broker pcmk_off_timeout=2s pcmk_off_retries=1
-    sim_ctl set 101 stop-ms=5000
+    sim_hold stop 101
     guest_alive 101
     stonith --fence vm101 --timeout 20
     fails
     [[ -z $(agents_in_node) ]]
     [[ -n $(guest_processes 101) ]]
-    await 20 guest_is_gone 101
+    sim_held 101
+    sim_release 101
+    await 30 guest_is_gone 101
     guest_dead 101
-    await 10 last_operation_is 'done'
+    await 30 last_operation_is 'done'
     [[ $(sim_calls stop) == 1 ]]
 }
 guest_is_gone() { [[ -z $(guest_processes "$1") ]]; }
@@ -224,20 +226,19 @@ last_operation_is() { [[ $(ask GET /v1/operations | sed -nE '0,/"outcome"/s/.*"o
 @test "a broker that is killed during a fence and started again: the agent asks again, and the fencer gets its success" {
     local fence code=0
     register broker pcmk_off_retries=1
-    sim_ctl set 101 stop-ms=2000
+    sim_hold stop 101
     guest_alive 101
     in_node stonith_admin --fence vm101 --timeout 30 >"$T/fence" 2>&1 3>&- &
     fence=$!
-    await 10 stop_was_sent
+    sim_held 101
     broker_kill
     [[ -n $(guest_processes 101) ]]
     broker_spawn
+    sim_release 101
     wait "$fence" || code=$?
     [[ $code == 0 ]]
     guest_dead 101
 }
-stop_was_sent() { (($(sim_calls stop) > 0)); }
-
 @test "the fencer finds nothing to warn about in the agent" {
     register broker
     stonith --fence vm101 --timeout 20

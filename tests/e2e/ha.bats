@@ -23,11 +23,14 @@ targets_say() { client targets | grep -q "$1"; }
 ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: off succeeds when the manager has stopped the guest, not when its task says OK" {
-    ha_start '' 'ha=started ha-ms=60000 running=1'
+    ha_start
+    sim_hold stop 104                              # the manager's own
     fence_begin off 104 -o off -n havm
-    await 5 operation_says "stop: task OK" 104
+    await 30 operation_says "stop: task OK" 104
+    sim_held 104
     guest_alive 104
-    fence_goes_on
+    fence_goes_on off
+    sim_release 104
     fence_end off
     succeeded
     guest_dead 104
@@ -82,7 +85,7 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
         for action in off reboot; do
             fence 104 -o $action -n havm
             failed $code
-            at_most "$took" 2000
+            within 2000
         done
     done
     is "$(sent stop 104)" 0
@@ -105,10 +108,11 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: a stop that fails puts the service into error, and the fence says so" {
     ha_start
-    sim_ctl set 104 ha-ms=30000
+    sim_hold hastop 104
     fence_begin off 104 -o off -n havm
-    await 5 operation_says "stop: task OK" 104
+    sim_held 104
     sim_ctl set 104 lock=backup
+    sim_release 104
     fence_end off
     failed ha-error
     guest_alive 104
@@ -116,12 +120,13 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: a request that was dropped is sent again" {
     ha_start
-    sim_ctl set 104 ha-ms=40000
+    sim_hold hastop 104
     fence_begin off 104 -o off -n havm
-    await 5 operation_says "stop: task OK" 104     # taken, and not acted on for a while
+    sim_held 104
     sim_ctl set 104 ha=migrate
-    await 5 operation_says "waiting for the HA manager" 104
-    sim_ctl set 104 ha=started ha-ms=5000
+    sim_release 104
+    await 30 operation_says "waiting for the HA manager" 104
+    sim_ctl set 104 ha=started
     fence_end off
     succeeded
     guest_dead 104
@@ -138,9 +143,11 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
 
 @test "HA: a guest whose host dies is followed to where HA brings it up, and stopped there" {
     ha_start
+    sim_hold hastop 104
     fence_begin off 104 -o off -n havm
-    await 5 stop_was_sent 104
+    sim_held 104
     sim_ctl node pve1 dead
+    sim_release 104
     fence_end off
     succeeded
     guest_dead 104

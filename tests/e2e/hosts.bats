@@ -53,7 +53,7 @@ teardown() { fence_teardown; }
     sim_ctl node pve3 dead
     fence 103 -o off -n vm103
     failed node-offline "pve3"
-    at_most "$took" 3000
+    within 3000
     operation_is error.code node-offline 103
 }
 
@@ -238,7 +238,7 @@ each_action_fails() {
     for name in off reboot cycle; do
         fence_end $name
         succeeded
-        at_most "$took" 2000
+        within 2000
     done
     guest_dead 101
     await 5 operation_ended 102
@@ -274,6 +274,6 @@ each_action_fails() {
     both_start
     sim_ctl set 101 hung=1
     fence 101 -o off -n vm101
-    at_most "$took" 7000
+    within 7000
     [[ $status == 1 ]] || guest_dead 101
 }

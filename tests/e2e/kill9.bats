@@ -107,7 +107,7 @@ one_round() {
     for vmid in "${WAITING[@]}"; do
         fence_end "$vmid"
         succeeded || { printf 'round %d, killed after %d ms: %s\n' "$round" "$ms" "$vmid" >&2; cat "$T/listing" >&2; return 1; }
-        at_most "$took" 15000
+        within 15000
     done
     for vmid in "${RAW_PIDS[@]}"; do wait "$vmid" || true; done
     # who did not repeat does so now, and is answered; then the next request works

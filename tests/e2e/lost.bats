@@ -18,7 +18,7 @@ teardown() { fence_teardown; }
     for name in off reboot cycle; do
         fence_end $name
         succeeded
-        at_most "$took" 3000
+        within 3000
     done
     guest_dead 101
     is "$(sent reset 103)" 1
@@ -34,7 +34,7 @@ teardown() { fence_teardown; }
     for name in off reboot cycle; do
         fence_end $name
         succeeded
-        at_most "$took" 4000
+        within 4000
     done
     guest_dead 101
 }

@@ -14,7 +14,7 @@ teardown() { e2e_teardown; }
 api() {
     local method=$1 path=$2
     shift 2
-    curl -sS --max-time 20 --cacert "$SIM/pve-root-ca.pem" -H "$AUTH" -X "$method" -w '\n%{http_code}' "$@" \
+    curl -sS --max-time 60 --cacert "$SIM/pve-root-ca.pem" -H "$AUTH" -X "$method" -w '\n%{http_code}' "$@" \
         "https://$(sed -n "s/^$ASK_AT //p" "$SIM/endpoints")/api2/json$path" >"$T/answer" || return
     printf '%s %s\n' "$(tail -n 1 "$T/answer")" "$(sed '$d' "$T/answer")"
 }
@@ -25,14 +25,14 @@ power() { api POST "/nodes/$1/$2/$3/status/$4" "${@:5}"; }
 task_end() {
     [[ $1 =~ (UPID:([^:]*):[^\"]*) ]] || { printf 'no task: %s\n' "$1" >&2; return 1; }
     local upid=${BASH_REMATCH[1]} node=${BASH_REMATCH[2]}
-    await 30 task_ended "$node" "$upid"
+    await 60 task_ended "$node" "$upid"
     sed -E 's/.*"exitstatus":"([^"]*)".*/\1/' "$T/answer" | head -n 1
 }
 task_ended() { api GET "/nodes/$1/tasks/$2/status" | grep -q '"status":"stopped"'; }
 
 has() { [[ $1 == *"$2"* ]] || { printf 'no %s in: %s\n' "$2" "$1" >&2; return 1; }; }
 has_not() { [[ $1 != *"$2"* ]] || { printf '%s in: %s\n' "$2" "$1" >&2; return 1; }; }
-writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
+writes() { await 60 disk_has_grown "$1" "$(disk_size "$1")"; }
 
 # ---- guests ----
 
@@ -58,7 +58,7 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
 @test "a guest that dies by itself reads stopped at once" {
     sim_start
     kill -KILL "$(guest_init 101)"
-    sim_ctl wait 101 stopped 20000
+    sim_ctl wait 101 stopped 60000
     has "$(status pve1 qemu 101)" '"status":"stopped"'
     guest_dead 101
 }
@@ -68,7 +68,7 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     life=$(guest_life 101)
     payload=$(sim_ctl guests | sed -nE 's/^101 .*payload=([0-9]+).*/\1/p')
     [ "$(task_end "$(power pve1 qemu 101 reset)")" = OK ]
-    await 20 has_ended "$payload"
+    await 60 has_ended "$payload"
     writes 101
     [ "$(guest_life 101)" = "$life" ]
     [ "$(task_end "$(power pve1 qemu 101 stop)")" = OK ]
@@ -81,9 +81,9 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     sim_start 'guest 102000 qemu pve1 own cmd=echo "$GUEST_VMID $GUEST_NAME" >>"$GUEST_DISK"; read -r never <"$GUEST_DISK.end"'
     mkfifo "$SIM/disk/102000.end"
     sim_ctl start 102000
-    await 20 grep -qx '102000 own' "$SIM/disk/102000"
+    await 60 grep -qx '102000 own' "$SIM/disk/102000"
     echo >"$SIM/disk/102000.end"
-    sim_ctl wait 102000 stopped 20000
+    sim_ctl wait 102000 stopped 60000
 }
 
 @test "guests die with pvesim, even if it is killed" {
@@ -92,7 +92,7 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     [ -n "$processes" ]
     kill -KILL "$SIM_PID"
     for process in $processes; do
-        await 20 has_ended "$process"
+        await 60 has_ended "$process"
     done
 }
 
@@ -105,7 +105,7 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     install -m 755 "$BUILD/pvesim" "$T/" # the checkout may lie where others cannot reach
     spawn "$T/pvesim.log" setpriv --reuid 65534 --regid 65534 --clear-groups "$T/pvesim" --dir "$SIM"
     SIM_PID=$SPAWNED
-    await 10 grep -qs '^pvesim: ready' "$T/pvesim.log"
+    await 60 grep -qs '^pvesim: ready' "$T/pvesim.log"
     grep -q 'process groups' "$T/pvesim.log" || missing "here everybody may make namespaces"
     guest_note 101
     guest_alive 101
@@ -145,11 +145,13 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
 
 @test "a foreign shutdown holds the lock until the stop gives up; our own is overruled" {
     sim_start
-    sim_ctl fault shutdown-pending guest=101
+    sim_ctl set 101 shutdown-ms=-1
+    sim_ctl shutdown 101
     answer=$(power pve1 qemu 101 stop -d overrule-shutdown=1)
     [ "$(task_end "$answer")" = "can't lock file '/var/lock/qemu-server/lock-101.conf' - got timeout" ]
     guest_alive 101
-    sim_ctl fault shutdown-pending guest=102 as=fence@pve!broker
+    sim_ctl set 102 shutdown-ms=-1
+    power pve2 qemu 102 shutdown
     [ "$(task_end "$(power pve2 qemu 102 stop -d overrule-shutdown=1)")" = OK ]
     guest_dead 102
 }
@@ -162,9 +164,12 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     sim_ctl kill 101
     [ "$(task_end "$pending")" = OK ]
     # this one gets the lock when there is no guest left to shut down
-    sim_ctl set 102 stop-ms=5000
+    sim_hold stop 102
     power pve2 qemu 102 stop
-    [ "$(task_end "$(power pve2 qemu 102 shutdown)")" = OK ]
+    sim_held 102
+    answer=$(power pve2 qemu 102 shutdown)
+    sim_release 102
+    [ "$(task_end "$answer")" = OK ]
     [ "$(task_end "$(power pve2 qemu 102 start)")" = OK ]
     guest_alive 102
 }
@@ -174,10 +179,12 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     sim_start
     sim_ctl kill 101
     sim_ctl wait 101 stopped
-    sim_ctl set 101 start-ms=3000
+    sim_hold start 101
     sim_ctl start 101
-    answer=$(power pve1 qemu 101 stop)
+    sim_held 101
     has "$(status pve1 qemu 101)" '"status":"stopped"'
+    answer=$(power pve1 qemu 101 stop)
+    sim_release 101
     [ "$(task_end "$answer")" = OK ]
     guest_dead 101
 }
@@ -189,10 +196,10 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     answer=$(power pve2 qemu 105 stop)
     has "$answer" ':hastop:'
     [ "$(task_end "$answer")" = OK ]
-    sim_ctl wait 105 stopped 20000
-    await 20 eval 'has "$(status pve1 qemu 105)" "\"ha\":{\"managed\":1,\"state\":\"stopped\"}"'
+    sim_ctl wait 105 stopped 60000
+    await 60 eval 'has "$(status pve1 qemu 105)" "\"ha\":{\"managed\":1,\"state\":\"stopped\"}"'
     power pve1 qemu 106 stop
-    await 20 eval 'has "$(status pve1 qemu 106)" "\"state\":\"error\""'
+    await 60 eval 'has "$(status pve1 qemu 106)" "\"state\":\"error\""'
     guest_alive 106
 }
 
@@ -201,7 +208,7 @@ writes() { await 20 disk_has_grown "$1" "$(disk_size "$1")"; }
     local life
     life=$(guest_life 105)
     sim_ctl kill 105
-    await 20 lives_again 105 "$life"
+    await 60 lives_again 105 "$life"
 }
 # lives_again VMID LIFE: another life than that one
 lives_again() { [[ $(guest_life "$1") != "$2" && $(guest_life "$1") != dead ]]; }
@@ -319,6 +326,62 @@ lives_again() { [[ $(guest_life "$1") != "$2" && $(guest_life "$1") != dead ]]; 
 
 # ---- faults ----
 
+@test "held: a stop, start, shutdown or reset stands still before its deed until it is let go" {
+    sim_start
+    sim_ctl fault held guest=101
+    answer=$(power pve1 qemu 101 stop)
+    sim_ctl wait 101 held
+    guest_alive 101
+    run -1 sim_ctl wait 102 held 50
+    has "$output" 'not held yet'
+    sim_ctl clear held guest=102 # not this one
+    run -1 sim_ctl wait 101 stopped 50
+    sim_ctl clear held guest=101
+    [ "$(task_end "$answer")" = OK ]
+    guest_dead 101
+    # one of them, each time
+    sim_ctl fault held call=start guest=101 count=1
+    answer=$(power pve1 qemu 101 start)
+    sim_ctl wait 101 held
+    guest_dead 101
+    sim_ctl clear silent
+    run -1 sim_ctl wait 101 running 50
+    sim_ctl clear
+    [ "$(task_end "$answer")" = OK ]
+    payload=$(sim_ctl guests | sed -nE 's/^101 .*payload=([0-9]+).*/\1/p')
+    sim_ctl fault held call=reset
+    answer=$(power pve1 qemu 101 reset)
+    sim_ctl wait 101 held
+    not has_ended "$payload"
+    sim_ctl clear held
+    [ "$(task_end "$answer")" = OK ]
+    has_ended "$payload"
+    # a guest that dies meanwhile ends its shutdown
+    sim_ctl fault held call=shutdown
+    answer=$(power pve1 qemu 101 shutdown)
+    sim_ctl wait 101 held
+    sim_ctl kill 101
+    [ "$(task_end "$answer")" = OK ]
+    run -1 sim_ctl wait 101 held 50
+}
+
+@test "held: what goes to the HA manager stands still before it has it, and what the manager does by itself" {
+    sim_start 'guest 105 qemu pve1 havm ha=started ha-ms=1000 running=1'
+    sed -i 's/101,102/101,102,105/' "$SIM/user.cfg"
+    sim_ctl fault held call=hastop
+    sim_ctl fault held call=stop
+    answer=$(power pve1 qemu 105 stop)
+    sim_ctl wait 105 held
+    has "$(status pve1 qemu 105)" '"state":"started"'
+    sim_ctl clear held call=hastop
+    [ "$(task_end "$answer")" = OK ]
+    sim_ctl wait 105 held
+    has "$(status pve1 qemu 105)" '"state":"request_stop"'
+    guest_alive 105
+    sim_ctl clear held
+    sim_ctl wait 105 stopped
+}
+
 @test "undead: the task is OK and the status stopped, but nics stay and the guest writes on, until it dies" {
     sim_start
     sim_ctl fault undead guest=101
@@ -335,7 +398,7 @@ lives_again() { [[ $(guest_life "$1") != "$2" && $(guest_life "$1") != dead ]]; 
     # and by itself, with a time
     sim_ctl fault undead guest=102 ms=1000
     [ "$(task_end "$(power pve2 qemu 102 stop)")" = OK ]
-    sim_ctl wait 102 stopped 20000
+    sim_ctl wait 102 stopped 60000
     guest_dead 102
 }
 
@@ -363,18 +426,24 @@ lives_again() { [[ $(guest_life "$1") != "$2" && $(guest_life "$1") != dead ]]; 
 
 @test "a call is carried out late and never answered, or answered late" {
     sim_start
-    sim_ctl fault carried-out-late call=stop ms=6000 count=1
+    sim_hold stop 101
+    sim_ctl fault carried-out-late call=stop ms=100 count=1
     run -28 power pve1 qemu 101 stop --max-time 3
+    sim_held 101
     guest_alive 101
-    sim_ctl wait 101 stopped 20000
+    sim_release 101
+    sim_ctl wait 101 stopped 60000
     sim_ctl fault reply-late call=stop ms=500 count=1
     before=$(now_ms)
     has "$(power pve2 qemu 102 stop)" UPID
     [ $(($(now_ms) - before)) -ge 500 ]
-    sim_ctl fault carried-out-late call=stop guest=103 ms=6000 status=596 answer-ms=50 reason=Connection timed out
+    sim_ctl fault carried-out-late call=stop guest=103 ms=100 status=596 answer-ms=50 reason=Connection timed out
+    sim_hold stop 103
     [ "$(power pve3 qemu 103 stop)" = "596 " ]
+    sim_held 103
     guest_alive 103
-    sim_ctl wait 103 stopped 20000
+    sim_release 103
+    sim_ctl wait 103 stopped 60000
 }
 
 @test "a body that is lost on the way leaves what the query says" {
@@ -478,7 +547,7 @@ lives_again() { [[ $(guest_life "$1") != "$2" && $(guest_life "$1") != dead ]]; 
     sim_ctl wait 101 stopped
     sim_ctl start 101
     sim_ctl wait 101 running
-    await 20 eval 'has "$(api GET "/nodes/pve1/tasks?vmid=101")" qmstop'
+    await 60 eval 'has "$(api GET "/nodes/pve1/tasks?vmid=101")" qmstop'
     has_not "$(api GET '/nodes/pve1/tasks?vmid=101')" qmstart
     has "$(api GET '/nodes/pve1/tasks?vmid=102')" '{"data":[]}'
 }
@@ -491,5 +560,5 @@ lives_again() { [[ $(guest_life "$1") != "$2" && $(guest_life "$1") != dead ]]; 
     run -1 sim_ctl kill 999
     run -1 sim_ctl nosuch
     run -1 sim_ctl wait 101 stopped 50
-    has "$output" 'still running'
+    has "$output" 'not stopped yet'
 }

@@ -45,7 +45,7 @@ broker_spawn() {
         'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"' - "$T" "$BUILD/fence_brokerd" -c "$CONFIG"
     BROKER_PID=$SPAWNED
     ln -sf broker.log.err "$T/broker.err"
-    await 10 broker_listens || { cat "$T/broker.log" "$T/broker.log.err" >&2; return 1; }
+    await 60 broker_listens || { cat "$T/broker.log" "$T/broker.log.err" >&2; return 1; }
 }
 
 # rules_start RULES [SECTION.KEY=VALUE…]: broker_start with these sections at the top of its configuration, so that lines are theirs

@@ -31,8 +31,9 @@ struct peer {
     struct sim *sim;
     struct bufferevent *bev;
     struct event *timer; /* of a wait */
-    struct guest *waits_for;
-    bool wants_running, done;
+    const struct guest *waits_for;
+    const struct wanted *wanted;
+    bool done;
     struct peer *next, **at;
 };
 
@@ -67,6 +68,14 @@ static struct guest *take_guest(struct peer *peer, char **rest)
 {
     const char *word = strsep(rest, " ");
     return cluster_guest(peer->sim->cluster, word ? strtoll(word, NULL, 10) : 0);
+}
+
+static bool take_number(const char *text, int64_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    *out = text ? strtoll(text, &end, 10) : 0;
+    return text && *text && !*end && !errno;
 }
 
 static const char *do_guests(struct peer *peer, char *rest)
@@ -113,13 +122,14 @@ static const char *power(struct peer *peer, char *rest,
 {
     struct guest *guest = take_guest(peer, &rest);
     _cleanup_(freep) char *error = NULL;
-    if (!guest)
-        return "no such guest";
+    int64_t timeout_ms = -1;
+    if (!guest || (rest && !take_number(rest, &timeout_ms)))
+        return "usage: start|stop|shutdown VMID [TIMEOUT_MS], of a guest that is there";
     struct power_call call = {.node = guest->config.node,
                               .vmid = guest->vmid,
                               .is_lxc = guest->is_lxc,
                               .user = "root@pam",
-                              .timeout_ms = -1};
+                              .timeout_ms = timeout_ms};
     const struct task *task = begin(peer->sim, &call, &error);
     if (!task) {
         evbuffer_add_printf(output(peer), "error: %s\n", error ? error : "out of memory");
@@ -215,20 +225,6 @@ static const char *do_certificate(struct peer *peer, char *rest)
 
 /* ---- faults ------------------------------------------------------------------------------------------- */
 
-/* a shutdown that goes on and holds the guest's lock until its time-out */
-static const char *pending_shutdown(struct sim *sim, struct guest *guest, const char *as, int64_t ms)
-{
-    _cleanup_(freep) char *error = NULL;
-    struct power_call call = {.node = guest->config.node,
-                              .vmid = guest->vmid,
-                              .is_lxc = guest->is_lxc,
-                              .user = as,
-                              .timeout_ms = ms,
-                              .by_ha = true};
-    guest->shutdown_ms = -1;
-    return power_shutdown(sim, &call, &error) ? NULL : "that guest does not run";
-}
-
 static const char *do_fault(struct peer *peer, char *rest)
 {
     struct sim *sim = peer->sim;
@@ -239,31 +235,24 @@ static const char *do_fault(struct peer *peer, char *rest)
         return wrong;
     if (strcmp(rest, "tickets-expire") == 0) {
         auth_expire_tickets(sim);
-        fault_clear(sim, rest);
+        fault_clear(sim, rest, NULL, NULL);
     } else if (strcmp(rest, "list-age") == 0) {
         cluster_freeze_lists(sim->cluster, true);
-    } else if (strcmp(rest, "shutdown-pending") == 0) {
-        const struct fault *fault = fault_fires(sim, rest, &(struct fault_at){0});
-        struct guest *guest = NULL;
-        for (guest = sim->cluster->guests; guest; guest = guest->hh.next) {
-            fault = fault_fires(sim, rest, &(struct fault_at){.vmid = guest->vmid});
-            if (fault)
-                break;
-        }
-        wrong = fault ? pending_shutdown(sim, guest, fault_text(fault, "as", "root@pam"),
-                                         fault_int(fault, "ms", -1))
-                      : "shutdown-pending needs guest=VMID";
-        fault_clear(sim, rest);
     }
     server_update(sim);
-    return wrong ? wrong : ok(peer);
+    return ok(peer);
 }
 
 static const char *do_clear(struct peer *peer, char *rest)
 {
-    fault_clear(peer->sim, rest && *rest ? rest : NULL);
-    if (!rest || !*rest || strcmp(rest, "list-age") == 0)
+    const char *name = strsep(&rest, " "), *key = strsep(&rest, "=");
+    bool all = !name || !*name;
+    if (key && !rest)
+        return "usage: clear [NAME [KEY=VALUE]]";
+    fault_clear(peer->sim, all ? NULL : name, key, rest);
+    if (all || strcmp(name, "list-age") == 0)
         cluster_freeze_lists(peer->sim->cluster, false);
+    tasks_release(peer->sim);
     server_update(peer->sim);
     return ok(peer);
 }
@@ -286,14 +275,6 @@ static const char *do_scale(struct peer *peer, char *rest)
         return "usage: scale FACTOR";
     peer->sim->scale = scale;
     return ok(peer);
-}
-
-static bool take_number(const char *text, int64_t *out)
-{
-    char *end = NULL;
-    errno = 0;
-    *out = text ? strtoll(text, &end, 10) : 0;
-    return text && *text && !*end && !errno;
 }
 
 static const char *do_denied_delay(struct peer *peer, char *rest)
@@ -367,26 +348,43 @@ static const char *do_reload(struct peer *peer, char *rest)
 
 /* ---- waiting ------------------------------------------------------------------------------------------ */
 
+static bool is_running(const struct guest *guest)
+{
+    return guest->tree != NULL;
+}
+
+static bool is_stopped(const struct guest *guest)
+{
+    return guest->tree == NULL;
+}
+
+static const struct wanted {
+    const char *state;
+    bool (*is)(const struct guest *guest);
+} wanted[] = {{"running", is_running}, {"stopped", is_stopped}, {"held", task_is_held}};
+
 static void wait_timeout(evutil_socket_t fd, short what, void *context)
 {
     struct peer *peer = context;
     (void)fd, (void)what;
-    evbuffer_add_printf(output(peer), "error: guest %d is still %s\n", peer->waits_for->vmid,
-                        peer->wants_running ? "stopped" : "running");
+    evbuffer_add_printf(output(peer), "error: guest %d is not %s yet\n", peer->waits_for->vmid,
+                        peer->wanted->state);
     peer->waits_for = NULL;
     peer->done = true;
 }
 
 static const char *do_wait(struct peer *peer, char *rest)
 {
-    struct guest *guest = take_guest(peer, &rest);
+    const struct guest *guest = take_guest(peer, &rest);
     const char *state = strsep(&rest, " ");
     int64_t ms = WAIT_DEFAULT_MS;
-    if (!guest || !state || (strcmp(state, "running") != 0 && strcmp(state, "stopped") != 0) ||
-        (rest && !take_number(rest, &ms)))
-        return "usage: wait VMID running|stopped [TIMEOUT_MS]";
-    peer->wants_running = *state == 'r';
-    if ((guest->tree != NULL) == peer->wants_running)
+    for (size_t i = 0; state && i < ARRAY_LEN(wanted); i++) {
+        if (strcmp(wanted[i].state, state) == 0)
+            peer->wanted = &wanted[i];
+    }
+    if (!guest || !peer->wanted || (rest && !take_number(rest, &ms)))
+        return "usage: wait VMID running|stopped|held [TIMEOUT_MS]";
+    if (peer->wanted->is(guest))
         return ok(peer);
     struct timeval delay = sim_timeval(ms);
     peer->timer = event_new(peer->sim->base, -1, 0, wait_timeout, peer);
@@ -400,7 +398,7 @@ void control_guest_changed(struct guest *guest)
 {
     for (struct peer *peer = guest->sim->control ? guest->sim->control->peers : NULL; peer;
          peer = peer->next) {
-        if (peer->waits_for != guest || (guest->tree != NULL) != peer->wants_running)
+        if (peer->waits_for != guest || !peer->wanted->is(guest))
             continue;
         peer->waits_for = NULL;
         peer->done = true;

@@ -29,7 +29,8 @@ static const struct {
     const char *name, *keys;
 } known[] = {
     {"task-ok-but-running", ""},
-    {"undead", "ms task-ms"},
+    {"held", ""},
+    {"undead", "ms"},
     {"stop-403", ""},
     {"reply-lost-after", ""},
     {"reply-lost-before", ""},
@@ -49,7 +50,6 @@ static const struct {
     {"task-error", "text"},
     {"list-age", ""},
     {"got-timeout", ""},
-    {"shutdown-pending", "as ms"},
     {"no-upid-500", "reason"},
     {"wrong-guest", "with"},
     {"tickets-expire", ""},
@@ -79,11 +79,16 @@ static void fault_freep(struct fault **fault)
         fault_free(*fault);
 }
 
-void fault_clear(struct sim *sim, const char *name)
+static bool is_set(const struct fault *fault, const char *key, const char *value)
+{
+    return strcmp(fault_text(fault, key, ""), value) == 0;
+}
+
+void fault_clear(struct sim *sim, const char *name, const char *key, const char *value)
 {
     for (struct fault **at = &sim->faults->first; *at;) {
         struct fault *fault = *at;
-        if (name && strcmp(name, fault->name) != 0) {
+        if ((name && strcmp(name, fault->name) != 0) || (key && !is_set(fault, key, value))) {
             at = &fault->next;
             continue;
         }
@@ -96,7 +101,7 @@ void faults_free(struct faults *faults)
 {
     struct sim sim = {.faults = faults};
     if (faults)
-        fault_clear(&sim, NULL);
+        fault_clear(&sim, NULL, NULL, NULL);
     free(faults);
 }
 
@@ -205,6 +210,14 @@ static bool matches(const struct fault *fault, const char *name, const struct fa
     int64_t guest = fault_int(fault, "guest", 0);
     return fault->left != 0 && strcmp(fault->name, name) == 0 && text_matches(fault, "call", at->call) &&
            text_matches(fault, "endpoint", at->endpoint) && (!guest || guest == at->vmid);
+}
+
+bool fault_is_armed(const struct sim *sim, const struct fault *fault)
+{
+    const struct fault *armed = sim->faults->first;
+    while (armed && armed != fault)
+        armed = armed->next;
+    return armed != NULL;
 }
 
 const struct fault *fault_holds(const struct sim *sim, const char *name, const struct fault_at *at)

@@ -23,8 +23,9 @@ void faults_free(struct faults *faults);
 
 /* Arm "NAME KEY=VALUE… [count=N]". NULL, or what is wrong with it (static or valid until the next call). */
 const char *fault_arm(struct sim *sim, char *words);
-/* Disarm the one named, or all for NULL. */
-void fault_clear(struct sim *sim, const char *name);
+/* Disarm those of that name (NULL: any) that were armed with KEY=VALUE (NULL: all). */
+void fault_clear(struct sim *sim, const char *name, const char *key, const char *value);
+bool fault_is_armed(const struct sim *sim, const struct fault *fault);
 /* One line a fault. */
 struct evbuffer;
 void fault_list(const struct sim *sim, struct evbuffer *to);

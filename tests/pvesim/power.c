@@ -105,7 +105,7 @@ static void ha_task_done(struct task *task)
 static void ha_task_step(struct task *task)
 {
     if (!task_error_fault(task, strcmp(task->type, "hastop") == 0 ? "stop" : "start"))
-        task_after(task, sim_scaled(task->sim, HA_TASK_MS), ha_task_done);
+        task_act_after(task, sim_scaled(task->sim, HA_TASK_MS), ha_task_done);
 }
 
 /* The user's calls for an HA service go to the HA manager, and any host takes them. The manager's own go
@@ -179,7 +179,6 @@ static void stop_locked(struct task *task)
 {
     struct guest *guest = guest_of(task);
     struct fault_at at = {.call = "stop", .vmid = task->vmid, .endpoint = task->node->name};
-    const struct fault *undead = fault_holds(task->sim, "undead", &at);
     if (task_error_fault(task, "stop"))
         return;
     if (!guest_reads_running(guest, task->node)) {
@@ -189,11 +188,10 @@ static void stop_locked(struct task *task)
     if (config_locked(task, guest))
         return;
     if (fault_fires(task->sim, "task-ok-but-running", &at)) {
-        task_after(task, stop_delay_ms(task, guest), task_ok);
+        task_act_after(task, stop_delay_ms(task, guest), task_ok);
         return;
     }
-    task_after(task, stop_delay_ms(task, guest) + (undead ? fault_int(undead, "task-ms", 0) : 0),
-               stop_terminate);
+    task_act_after(task, stop_delay_ms(task, guest), stop_terminate);
 }
 
 static void stop_step(struct task *task)
@@ -262,7 +260,7 @@ static void start_locked(struct task *task)
     else if (guest->tree)
         task_end(task, "%s %d already running", kind(guest->is_lxc), guest->vmid);
     else
-        task_after(task, guest->start_ms, guest->nostart ? start_fails : start_now);
+        task_act_after(task, guest->start_ms, guest->nostart ? start_fails : start_now);
 }
 
 static void start_step(struct task *task)
@@ -305,6 +303,15 @@ static void reset_done(struct task *task)
         task_ok(task);
 }
 
+static void reset_acts(struct task *task)
+{
+    const struct guest *guest = guest_of(task);
+    task->old_payload = guest && guest->tree ? tree_payload_pid(guest->tree) : 0;
+    if (guest && guest->tree)
+        tree_reset(guest->tree);
+    task_after(task, RESET_POLL_MS, reset_done);
+}
+
 static void reset_locked(struct task *task)
 {
     struct guest *guest = guest_of(task);
@@ -315,9 +322,7 @@ static void reset_locked(struct task *task)
     } else if (guest->hung) {
         task_after(task, sim_scaled(task->sim, HUNG_RESET_MS), reset_hung);
     } else {
-        task->old_payload = tree_payload_pid(guest->tree);
-        tree_reset(guest->tree);
-        task_after(task, RESET_POLL_MS, reset_done);
+        task_act_after(task, 0, reset_acts);
     }
 }
 
@@ -374,7 +379,7 @@ static void shutdown_locked(struct task *task)
         return;
     task->waits_for_end = true;
     if (guest->shutdown_ms >= 0 && guest->shutdown_ms < limit)
-        task_after(task, guest->shutdown_ms, shutdown_acts);
+        task_act_after(task, guest->shutdown_ms, shutdown_acts);
     else
         task_after(task, limit, shutdown_expires);
 }

@@ -1,6 +1,7 @@
 /* See task.h. */
 #include "task.h"
 #include "cluster.h"
+#include "control.h"
 #include "fault.h"
 #include "system/cleanup.h"
 
@@ -117,6 +118,48 @@ struct task *task_new(struct sim *sim, struct node *node, const char *type, int 
     return task;
 }
 
+/* ---- holds -------------------------------------------------------------------------------------------- */
+
+/* by its power call's name; what goes to the HA manager is a hastop or hastart */
+static const char *call_of(const struct task *task)
+{
+    return strncmp(task->type, "ha", 2) == 0 ? task->type : task->type + strlen("qm");
+}
+
+static void act_or_be_held(struct task *task)
+{
+    struct fault_at at = {.call = call_of(task), .vmid = task->vmid, .endpoint = task->node->name};
+    task->held_by = fault_fires(task->sim, "held", &at);
+    if (task->held_by)
+        control_guest_changed(cluster_guest(task->sim->cluster, task->vmid));
+    else
+        task->act(task);
+}
+
+void task_act_after(struct task *task, int64_t ms, void (*step)(struct task *task))
+{
+    task->act = step;
+    task_after(task, ms, act_or_be_held);
+}
+
+bool task_is_held(const struct guest *guest)
+{
+    const struct task *task = task_newest(guest->sim);
+    while (task && !(task->held_by && task->vmid == guest->vmid))
+        task = task->older;
+    return task != NULL;
+}
+
+void tasks_release(struct sim *sim)
+{
+    for (struct task *task = task_newest(sim); task; task = task->older) {
+        if (!task->held_by || fault_is_armed(sim, task->held_by))
+            continue;
+        task->held_by = NULL;
+        task_after(task, 0, task->act);
+    }
+}
+
 /* ---- the lock ----------------------------------------------------------------------------------------- */
 
 static void lock_timeout(struct task *task)
@@ -130,7 +173,7 @@ static void lock_timeout(struct task *task)
 
 void task_lock(struct task *task, struct guest *guest, void (*step)(struct task *task))
 {
-    struct fault_at at = {.call = task->type + strlen("qm"), .vmid = task->vmid};
+    struct fault_at at = {.call = call_of(task), .vmid = task->vmid};
     bool stolen = fault_fires(task->sim, "got-timeout", &at);
     if (!guest->lock_holder && !stolen) {
         guest->lock_holder = task;
@@ -183,6 +226,7 @@ void task_end(struct task *task, const char *format, ...)
         abort(); /* without memory for two letters no simulation goes on */
     task->end_s = sim_wall_s(task->sim);
     event_del(task->timer);
+    task->held_by = NULL;
     unlock(task);
     if (task->ended)
         task->ended(task);

@@ -14,6 +14,7 @@
 
 #define TASKS_KEPT_MAX 20000 /* finished ones; older ones are forgotten */
 
+struct fault;
 struct guest;
 struct node;
 
@@ -32,6 +33,8 @@ struct task {
     struct event *timer;
     void (*step)(struct task *task);
     void (*locked)(struct task *task); /* what waits for the lock */
+    void (*act)(struct task *task);    /* what may be held */
+    const struct fault *held_by;       /* NULL: goes on */
     void (*ended)(struct task *task);  /* NULL, or called once at the end */
     struct task *next_waiter;          /* for the guest's lock */
     int64_t timeout_ms;                /* what the call asked for; -1: default */
@@ -51,6 +54,10 @@ struct task *task_new(struct sim *sim, struct node *node, const char *type, int 
                       void (*first)(struct task *task));
 /* Call `step` after so many milliseconds (not scaled). */
 void task_after(struct task *task, int64_t ms, void (*step)(struct task *task));
+/* Likewise, for the deed itself: the fault "held" keeps the task before it until it is cleared. */
+void task_act_after(struct task *task, int64_t ms, void (*step)(struct task *task));
+bool task_is_held(const struct guest *guest);
+void tasks_release(struct sim *sim); /* those whose fault is gone */
 /* Take the guest's lock, then call `step`; ends the task with "got timeout" if it cannot be had. */
 void task_lock(struct task *task, struct guest *guest, void (*step)(struct task *task));
 /* The end, with its exit status: releases the lock. A task that has ended stays as it ended. */

@@ -297,20 +297,19 @@ polled() { (($(sim_ctl stats | awk '$1 == "call" && $2 == "resources" { print $3
     # as a disk that hangs would stop it
     writer=$(on pgrep -x -P "$(broker_pid)" fence-history)
     on kill -STOP "$writer"
-    sim_ctl set 101 stop-ms=3000
-    sim_ctl stats reset
+    sim_hold stop 101
     on_begin fence fence_broker -o off -n node1
-    await 10 stop_was_sent 101
+    sim_held 101
     refute on grep -q node1 /var/lib/fence-broker/history.jsonl
     on kill -KILL "$(broker_pid)"
     # TimeoutStopSec would be 15 s
     takes_at_most 12000 await 12 restarted_since "$before"
     on kill -CONT "$writer"
     await 10 on grep -q node1 /var/lib/fence-broker/history.jsonl
+    sim_release 101
     on_end fence
     is "$status" 0
     sim_ctl wait 101 stopped
-    sim_ctl set 101 stop-ms=100
     on systemctl restart fence-broker.service
     on fence_broker -o on -n node1
 }
@@ -352,29 +351,28 @@ restarted_since_and_failing() { (($(restarts) >= $1)); }
 newest() { on fence_broker history "$@" | awk 'NR == 2 { print $1 }'; }
 
 @test "restart during a fence that ends within 5 s: it is finished, and answered" {
-    sim_ctl set 101 stop-ms=1500
-    sim_ctl stats reset
+    sim_hold stop 101
     on_begin fence fence_broker -o off -n node1
-    await 10 stop_was_sent 101
-    on systemctl restart fence-broker.service
+    sim_held 101
+    on systemctl --no-block restart fence-broker.service
+    await 30 broker_is ActiveState deactivating
+    sim_release 101
     on_end fence
     is "$status" 0
     like "$(on fence_broker explain "$(newest)")" '*off is proven*'
-    sim_ctl set 101 stop-ms=100
     on fence_broker -o on -n node1
 }
 
 @test "restart during a longer fence: recorded as interrupted, and answered by the next daemon" {
-    sim_ctl set 101 stop-ms=8000
-    sim_ctl stats reset
+    sim_hold stop 101
     on_begin fence fence_broker -o off -n node1
-    await 10 stop_was_sent 101
+    sim_held 101
     on systemctl restart fence-broker.service
+    sim_release 101
     on_end fence
     is "$status" 0
     sim_ctl wait 101 stopped
     like "$(on fence_broker history)" *interrupted*
-    sim_ctl set 101 stop-ms=100
     on fence_broker -o on -n node1
 }
 

@@ -185,7 +185,6 @@ machine_proxmox() {
 sim_ctl() { on pvesim ctl /srv/pvesim "$@"; }
 guest_in() { sim_ctl guests | sed -nE "s/^$1 .* running pid=([0-9]+) .*/\\1/p"; }
 guest_is_another() { [[ -n $(guest_in "$1") && $(guest_in "$1") != "$2" ]]; }
-stop_was_sent() { sim_ctl log | grep -q "POST /nodes/[^ ]*/$1/status/stop"; }
 
 # ---- what a test asks ----
 

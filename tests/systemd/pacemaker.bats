@@ -85,11 +85,12 @@ entered() { on systemctl show --value -p "$2" "$1"; }
 }
 
 @test "stonith_admin --fence while the broker restarts: done" {
-    sim_ctl set 103 stop-ms=2000
-    sim_ctl stats reset
+    sim_hold stop 103
     on_begin fence stonith_admin --fence node3
-    await 20 stop_was_sent 103
-    on systemctl restart fence-broker.service
+    sim_held 103
+    on systemctl --no-block restart fence-broker.service
+    await 30 broker_is ActiveState deactivating
+    sim_release 103
     on_end fence
     is "$status" 0
     sim_ctl wait 103 stopped
