@@ -20,7 +20,7 @@
 
 static double seconds_since(int64_t us)
 {
-    return (double)(fleet_loop.now_us - us) / 1e6;
+    return (double)(loop.now_us - us) / 1e6;
 }
 
 static int by_size(const void *a, const void *b)
@@ -72,7 +72,7 @@ static void show_costs(void)
 
 static void run_s(int64_t seconds)
 {
-    fleet_run_until(fleet_loop.now_us + seconds * SECOND_US);
+    fleet_run_until(loop.now_us + seconds * SECOND_US);
 }
 
 static double ready_after(size_t place, int64_t began_us)
@@ -103,7 +103,7 @@ static void say_why_not(void)
 /* So long from its beginning on, for the rates; they may be ready sooner. */
 static void see_ready(int64_t seconds)
 {
-    int64_t began_us = fleet_loop.now_us;
+    int64_t began_us = loop.now_us;
     fleet_forget_ready();
     if (getenv("FLEET_WHY") && !fleet_await_ready(30))
         say_why_not();
@@ -178,7 +178,7 @@ static int show_fleet(unsigned count, unsigned guests)
     show_outage("the API is silent", PVE_SILENT);
     show_outage("the API answers 500", PVE_FAILS);
     show_fences();
-    uint64_t callbacks = fleet_loop.callbacks;
+    uint64_t callbacks = loop.callbacks;
     fleet_stop();
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
     printf("\n(%.1f s of CPU, %" PRIu64 " callbacks)\n",

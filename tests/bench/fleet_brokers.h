@@ -58,7 +58,7 @@ uint64_t history_write_intent(struct history *history, const struct operation *o
     (void)operation;
     history->done = done;
     history->context = context;
-    fleet_after_us(history->disk, FLEET_DISK_US);
+    loop_after_us(history->disk, FLEET_DISK_US);
     return ++history->last_record;
 }
 
@@ -267,7 +267,7 @@ static inline void fleet_start(unsigned count, unsigned guests)
                                                  .host = (i + j) % PVE_HOSTS,
                                                  .pool = i,
                                                  .running = true,
-                                                 .started_us = fleet_loop.now_us - 3600 * SECOND_US};
+                                                 .started_us = loop.now_us - 3600 * SECOND_US};
     }
     pve_count();
     for (unsigned i = 0; i < count; i++) {
@@ -285,9 +285,7 @@ static inline void fleet_stop(void)
         free(pve.pools[i].guests);
     }
     free(fleet.brokers);
-    free(fleet_loop.heap);
-    fleet_loop.heap = NULL;
-    fleet_loop.pending = fleet_loop.room = 0;
+    loop_forget();
 }
 
 /* ---- verdicts ---- */
@@ -322,7 +320,7 @@ static inline unsigned fleet_look(void)
     for (unsigned i = 0; i < fleet.count; i++) {
         struct broker *broker = &fleet.brokers[i];
         if (!broker->ready_us && fleet_is_ready(broker))
-            broker->ready_us = fleet_loop.now_us;
+            broker->ready_us = loop.now_us;
         ready += broker->ready_us != 0;
     }
     return ready;
@@ -343,11 +341,11 @@ static inline unsigned fleet_ready_now(void)
 /* Until each of them has been ready since fleet_forget_ready(), by looks that are 0.1 s apart, or so long. */
 static inline bool fleet_await_ready(int64_t limit_s)
 {
-    int64_t until_us = fleet_loop.now_us + limit_s * SECOND_US;
+    int64_t until_us = loop.now_us + limit_s * SECOND_US;
     while (fleet_look() < fleet.count) {
-        if (fleet_loop.now_us >= until_us)
+        if (loop.now_us >= until_us)
             return false;
-        fleet_run_until(fleet_loop.now_us + SECOND_US / 10);
+        fleet_run_until(loop.now_us + SECOND_US / 10);
     }
     return true;
 }
@@ -358,7 +356,7 @@ static void fleet_on_answer(void *context, const struct operation *operation, co
 {
     struct broker *broker = context;
     (void)operation;
-    broker->fence_us = error ? -1 : fleet_loop.now_us - broker->asked_us;
+    broker->fence_us = error ? -1 : loop.now_us - broker->asked_us;
 }
 
 static inline void fleet_fence(struct broker *broker)
@@ -368,7 +366,7 @@ static inline void fleet_fence(struct broker *broker)
     snprintf(plug, sizeof(plug), "%d", pve.pools[broker->number].guests[0].vmid);
     struct engine_request request = {.action = FENCE_REBOOT, .plug = plug, .privileged = true};
     broker->fence_us = 0;
-    broker->asked_us = fleet_loop.now_us;
+    broker->asked_us = loop.now_us;
     fleet_be(broker->number + 1);
     if (!engine_submit(broker->rooms.engine, &request, fleet_on_answer, broker, &error))
         broker->fence_us = -1;

@@ -84,7 +84,7 @@ static inline void pve_count(void)
     memset(pve.requests, 0, sizeof(pve.requests));
     memset(pve.handshakes, 0, sizeof(pve.handshakes));
     memset(pve.calls, 0, sizeof(pve.calls));
-    pve.since_us = fleet_loop.now_us;
+    pve.since_us = loop.now_us;
     pve.cpu_us = 0;
 }
 
@@ -196,7 +196,7 @@ static inline void pve_changed(unsigned number)
 
 static void pve_goes_on(struct pve_guest *guest)
 {
-    if (!guest->turns_us || fleet_loop.now_us < guest->turns_us)
+    if (!guest->turns_us || loop.now_us < guest->turns_us)
         return;
     if (guest->turns_on && !guest->running)
         guest->started_us = guest->turns_us;
@@ -210,7 +210,7 @@ static struct json_object *pve_status(struct pve_guest *guest)
     pve_goes_on(guest);
     return pve_json("{\"vmid\":%d,\"status\":\"%s\",\"uptime\":%lld%s}", guest->vmid,
                     guest->running ? "running" : "stopped",
-                    guest->running ? (long long)((fleet_loop.now_us - guest->started_us) / SECOND_US) : 0,
+                    guest->running ? (long long)((loop.now_us - guest->started_us) / SECOND_US) : 0,
                     guest->running || guest->undead ? ",\"nics\":{\"tap100i0\":{}}" : "");
 }
 
@@ -218,7 +218,7 @@ static struct json_object *pve_power(struct pve_guest *guest, bool on)
 {
     char upid[PVE_UPID_MAX];
     guest->turns_on = on;
-    guest->turns_us = fleet_loop.now_us + (on ? PVE_START_US : PVE_STOP_US);
+    guest->turns_us = loop.now_us + (on ? PVE_START_US : PVE_STOP_US);
     snprintf(upid, sizeof(upid), "UPID:%s:%08X:10000000:%08X:%s:%d:fence@pve!t:", pve_names[guest->host],
              ++pve.tasks, (unsigned)(clock_realtime_ms() / 1000), on ? "qmstart" : "qmstop", guest->vmid);
     return json_object_new_string(upid);
@@ -289,7 +289,7 @@ static void pve_keep(const struct transfer *transfer)
     }
     *place = (struct connection){.host = transfer->host,
                                  .fences = transfer->purpose >= TRAFFIC_LOGIN,
-                                 .until_us = fleet_loop.now_us + PVE_KEEPS_US};
+                                 .until_us = loop.now_us + PVE_KEEPS_US};
 }
 
 static void pve_refuse(struct transfer *transfer, int status, const char *reason, struct json_object *errors)
@@ -421,7 +421,7 @@ static bool pve_take_connection(struct transfer *transfer)
 {
     for (unsigned i = 0; i < PVE_IDLE_MAX && transfer->purpose != TRAFFIC_REHEARSAL; i++) {
         struct connection *connection = &transfer->transport->idle[i];
-        if (connection->until_us <= fleet_loop.now_us || connection->host != transfer->host ||
+        if (connection->until_us <= loop.now_us || connection->host != transfer->host ||
             connection->fences != (transfer->purpose >= TRAFFIC_LOGIN))
             continue;
         connection->until_us = 0;
@@ -436,7 +436,7 @@ static int64_t pve_ends_us(struct transfer *transfer, bool kept)
     struct pve_host *host = &pve.hosts[transfer->host];
     enum api_call call = transfer->request.call;
     const struct pve_guest *guest = pve_is_of_guest(call) ? pve_guest_of(transfer->request.vmid) : NULL;
-    int64_t now_us = fleet_loop.now_us, cost_us = pve_cost_us[call], own_us = kept ? 0 : PVE_HANDSHAKE_US;
+    int64_t now_us = loop.now_us, cost_us = pve_cost_us[call], own_us = kept ? 0 : PVE_HANDSHAKE_US;
     size_t second = (size_t)((now_us - pve.since_us) / SECOND_US);
     if (second < PVE_SECONDS)
         host->requests[second]++;
@@ -466,7 +466,7 @@ uint64_t transport_send(struct transport *transport, enum traffic_purpose purpos
                                   .request = *request,
                                   .endpoint = endpoint_index,
                                   .host = pve_host_of(endpoint->text),
-                                  .asked_us = fleet_loop.now_us,
+                                  .asked_us = loop.now_us,
                                   .done = done,
                                   .context = context};
     snprintf(transfer->endpoint_text, sizeof(transfer->endpoint_text), "%s", endpoint->text);
@@ -482,10 +482,10 @@ uint64_t transport_send(struct transport *transport, enum traffic_purpose purpos
     pve.requests[purpose]++;
     pve.calls[request->call]++;
     if (mode != PVE_SILENT)
-        fleet_after_us(transfer->landing,
-                       mode == PVE_REFUSES ? 1000 : pve_ends_us(transfer, kept) - fleet_loop.now_us);
+        loop_after_us(transfer->landing,
+                      mode == PVE_REFUSES ? 1000 : pve_ends_us(transfer, kept) - loop.now_us);
     pve.handshakes[purpose] += transfer->connections;
-    fleet_after_us(transfer->timeout, 1000 * (timeout_ms > 0 ? timeout_ms : 1));
+    loop_after_us(transfer->timeout, 1000 * (timeout_ms > 0 ? timeout_ms : 1));
     return transfer->id;
 }
 

@@ -226,17 +226,17 @@ static double told_once(const struct told *trouble, unsigned try)
     if (!fleet_await_ready(600))
         abort();
     /* at rest, and everything has been read once since; then evenly over the longest period there is */
-    fleet_run_until(fleet_loop.now_us + 300 * SECOND_US + (int64_t)try * 127 * SECOND_US / TOLD_TRIES * 5);
+    fleet_run_until(loop.now_us + 300 * SECOND_US + (int64_t)try * 127 * SECOND_US / TOLD_TRIES * 5);
     if (fleet_ready_now() != 1)
         abort();
-    int64_t began_us = fleet_loop.now_us;
+    int64_t began_us = loop.now_us;
     trouble->bring(&pve.pools[0].guests[0]);
     pve_changed(0);
     double took = -1;
-    while (took < 0 && fleet_loop.now_us < began_us + TOLD_LIMIT_S * SECOND_US) {
-        fleet_run_until(fleet_loop.now_us + SECOND_US / 10);
+    while (took < 0 && loop.now_us < began_us + TOLD_LIMIT_S * SECOND_US) {
+        fleet_run_until(loop.now_us + SECOND_US / 10);
         if (fleet_reasons(broker, 0) & ((reason_set)1 << trouble->reason))
-            took = (double)(fleet_loop.now_us - began_us) / 1e6;
+            took = (double)(loop.now_us - began_us) / 1e6;
     }
     fleet_stop();
     return took;

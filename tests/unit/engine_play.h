@@ -8,10 +8,7 @@
 #include "property.h"
 #include "step_world.h"
 
-#define PLAY_GUESTS_MAX   5
-#define PLAY_CALLS_MAX    1024
-#define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
-#define ANSWER_TIMEOUT_MS 4000
+#define PLAY_GUESTS_MAX 5
 
 enum trouble {
     LOSSES = 1,
@@ -24,20 +21,8 @@ enum trouble {
     TROUBLES_END = 128
 };
 
-/* A power call of ours, as it truly is. */
-struct own_call {
-    enum api_call call;
-    int host;
-    unsigned task; /* 0: no task yet */
-    int64_t sent_ms, due_ms;
-    bool pending; /* written, and to be carried out at due_ms */
-    bool hidden;  /* nobody told us its task */
-};
-
 struct played_guest {
     struct world world;
-    struct own_call own[PLAY_CALLS_MAX];
-    unsigned own_count;
     int64_t last_running_ms;
 };
 
@@ -69,43 +54,25 @@ static struct played_guest *played(int vmid)
     return &play.guests[vmid - WORLD_VMID];
 }
 
-static struct world_task *task_numbered(struct world *world, unsigned number)
-{
-    for (unsigned i = 0; i < world->task_count; i++) {
-        if (world->tasks[i].number == number)
-            return &world->tasks[i];
-    }
-    return NULL;
-}
-
 static void name_world_task(char upid[static PVE_UPID_MAX], struct world *world, unsigned number,
                             const struct flight *flight)
 {
     static const char *const types[2][3] = {{"qmstop", "qmstart", "qmreset"},
                                             {"vzstop", "vzstart", "vzreset"}};
-    const struct world_task *task = task_numbered(world, number);
+    const struct world_task *task = world_task_numbered(world, number);
     int kind = task->kind == WORLD_STOP ? 0 : task->kind == WORLD_START ? 1 : 2;
     name_task(upid, flight->node, number, task->begun_ms, types[world->container][kind], flight->vmid);
 }
 
 /* ---- the guests' time ---- */
 
-static void carry_out(struct played_guest *guest, struct own_call *own)
+static struct world_call *next_pending(struct world *world)
 {
-    enum world_task_kind kind = own->call == API_STOP    ? WORLD_STOP
-                                : own->call == API_START ? WORLD_START
-                                                         : WORLD_RESET;
-    own->pending = false;
-    own->task = world_begin_task(&guest->world, kind, own->host, true)->number;
-}
-
-static struct own_call *next_pending(struct played_guest *guest)
-{
-    struct own_call *next = NULL;
-    for (unsigned i = 0; i < guest->own_count; i++) {
-        struct own_call *own = &guest->own[i];
-        if (own->pending && (!next || own->due_ms < next->due_ms))
-            next = own;
+    struct world_call *next = NULL;
+    for (unsigned i = 0; i < world->call_count; i++) {
+        struct world_call *call = &world->calls[i];
+        if (call->pending && (!next || call->due_ms < next->due_ms))
+            next = call;
     }
     return next;
 }
@@ -123,19 +90,19 @@ static void step_to(struct played_guest *guest, int64_t now_ms)
 static void catch_up(struct played_guest *guest)
 {
     for (;;) {
-        struct own_call *own = next_pending(guest);
+        struct world_call *call = next_pending(&guest->world);
         int64_t next_ms = world_next(&guest->world);
-        if (own && own->due_ms < next_ms)
-            next_ms = own->due_ms;
-        if (next_ms > loop.now_ms)
+        if (call && call->due_ms < next_ms)
+            next_ms = call->due_ms;
+        if (next_ms > clock_now_ms())
             break;
         if (next_ms > guest->world.now_ms)
             step_to(guest, next_ms);
-        if (own && own->due_ms <= next_ms)
-            carry_out(guest, own);
+        if (call && call->due_ms <= next_ms)
+            world_carry_out(&guest->world, call);
         step_to(guest, guest->world.now_ms);
     }
-    step_to(guest, loop.now_ms);
+    step_to(guest, clock_now_ms());
 }
 
 /* ---- answers ---- */
@@ -148,49 +115,27 @@ static void refuse(struct plan *plan, int status, enum error_code code, const ch
     error_set(&plan->result.error, code, "%s", reason);
 }
 
-static bool refuse_power_at_once(struct world *world, const struct flight *flight, struct plan *plan,
-                                 int host)
-{
-    bool here = world_finds(world, host), running = world_reads_running(world, host);
-    if (flight->call == API_RESET && !here)
-        refuse(plan, 500, ERROR_TASK_FAILED,
-               "Configuration file 'nodes/x/qemu-server/100.conf' does not exist");
-    else if (flight->call == API_RESET && !running)
-        refuse(plan, 500, ERROR_TASK_FAILED, "VM 100 not running");
-    else if (flight->call == API_STOP && world->container && !running)
-        refuse(plan, 500, ERROR_TASK_FAILED, "CT 100 not running");
-    else
-        return false;
-    return true;
-}
-
 static void serve_power(struct flight *flight, struct plan *plan)
 {
-    struct played_guest *guest = played(flight->vmid);
+    struct world *world = &played(flight->vmid)->world;
     char upid[PVE_UPID_MAX];
     int host = world_host_number(flight->node);
-    if (refuse_power_at_once(&guest->world, flight, plan, host))
+    enum world_task_kind kind = flight->call == API_STOP    ? WORLD_STOP
+                                : flight->call == API_START ? WORLD_START
+                                                            : WORLD_RESET;
+    const char *refusal = world_refuses(world, kind, host);
+    if (refusal) {
+        refuse(plan, 500, ERROR_TASK_FAILED, refusal);
         return;
-    bool hidden = plan->lost || has(ERRORS_5XX, 15);
-    assert_true(guest->own_count < PLAY_CALLS_MAX);
-    struct own_call *own = &guest->own[guest->own_count++];
-    *own = (struct own_call){.call = flight->call,
-                             .host = host,
-                             .sent_ms = flight->asked_ms,
-                             .due_ms = loop.now_ms,
-                             .hidden = hidden};
-    if (hidden && world_chance(&play.dice, 30)) { /* never carried out */
-        guest->own_count--;
-    } else if (hidden && (play.troubles & LATE) && world_chance(&play.dice, 40)) {
-        own->pending = true;
-        own->due_ms += world_between(&play.dice, 1, LATE_CALL_MS - ANSWER_TIMEOUT_MS);
-    } else {
-        carry_out(guest, own);
     }
+    bool hidden = plan->lost || has(ERRORS_5XX, 15);
+    const struct world_call *call = world_call(
+        world, &play.dice, play.troubles & LATE,
+        &(struct world_call){.kind = kind, .host = host, .sent_ms = flight->asked_ms, .hidden = hidden});
     if (hidden && !plan->lost) {
         refuse(plan, world_chance(&play.dice, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     } else if (!hidden) {
-        name_world_task(upid, &guest->world, own->task, flight);
+        name_world_task(upid, world, call->task, flight);
         plan->result.data = json_word(upid);
     }
 }
@@ -213,7 +158,7 @@ static void serve_task(struct flight *flight, struct plan *plan)
 {
     unsigned number = 0;
     sscanf(flight->upid, "UPID:%*4s:%8X", &number);
-    struct world_task *task = task_numbered(&played(flight->vmid)->world, number);
+    struct world_task *task = world_task_numbered(&played(flight->vmid)->world, number);
     if (!task)
         refuse(plan, 400, ERROR_PROTOCOL, "Parameter verification failed.");
     else
@@ -319,7 +264,7 @@ static void serve(struct flight *flight, struct plan *plan)
 
 static void wait_until(struct event *event, int64_t at_ms)
 {
-    int64_t left_ms = at_ms > loop.now_ms ? at_ms - loop.now_ms : 0;
+    int64_t left_ms = at_ms > clock_now_ms() ? at_ms - clock_now_ms() : 0;
     struct timeval after = {.tv_sec = left_ms / 1000, .tv_usec = (left_ms % 1000) * 1000};
     event_add(event, &after);
 }
@@ -357,7 +302,7 @@ static void plan_call(struct flight *flight)
     struct plan *plan = calloc(1, sizeof(*plan));
     assert_non_null(plan);
     int64_t longest_ms = has(SLOW, 20) ? 3000 : 30;
-    int64_t served_ms = loop.now_ms + world_between(&play.dice, 1, longest_ms / 2);
+    int64_t served_ms = clock_now_ms() + world_between(&play.dice, 1, longest_ms / 2);
     plan->due_ms = served_ms + world_between(&play.dice, 1, longest_ms / 2);
     plan->endpoint = (int)world_between(&play.dice, 0, WORLD_HOSTS - 1);
     plan->lost = has(LOSSES, 20);
@@ -395,5 +340,5 @@ static void play_init(const struct property_case *one)
     play.troubles &= ~(unsigned)one->without[PROPERTY_TROUBLES];
     if ((unsigned)play.guest_count > one->at_most[PROPERTY_GUESTS])
         play.guest_count = one->at_most[PROPERTY_GUESTS] > 0 ? (int)one->at_most[PROPERTY_GUESTS] : 1;
-    loop.now_ms = play.guests[0].world.now_ms;
+    loop.now_us = 1000 * play.guests[0].world.now_ms;
 }

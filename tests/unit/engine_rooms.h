@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "engine_loop.h"
+#include "simulated_time.h"
 
 #include "fence/history.h"
 #include "proxmox/guest_list.h"
@@ -106,7 +106,7 @@ static void flight_land(struct flight *flight, struct api_result *result)
     void *context = flight->context;
     uint64_t id = flight->id;
     result->asked_ms = flight->asked_ms;
-    result->received_ms = loop.now_ms;
+    result->received_ms = clock_now_ms();
     if (!result->reason)
         result->reason = "";
     if (!result->endpoint_text)
@@ -137,7 +137,7 @@ uint64_t session_call(struct session *session, const struct api_request *request
     flight->route = *route;
     flight->done = done;
     flight->context = context;
-    flight->asked_ms = loop.now_ms;
+    flight->asked_ms = clock_now_ms();
     DL_APPEND(rooms.flights, flight);
     rooms.made[request->call]++;
     rooms.on_call(flight);
@@ -150,7 +150,7 @@ uint64_t session_kept_waiting_by(const struct session *session, uint64_t id, int
     struct flight *flight;
     DL_FOREACH (rooms.flights, flight) {
         if (flight->id == id)
-            return loop.now_ms - flight->asked_ms >= patience_ms ? rooms.endpoint : 0;
+            return clock_now_ms() - flight->asked_ms >= patience_ms ? rooms.endpoint : 0;
     }
     return 0;
 }
@@ -252,7 +252,7 @@ uint64_t history_write_intent(struct history *history, const struct operation *o
         abort();
     *intent = (struct intent){.id = ++rooms.last_record,
                               .operation = operation,
-                              .written_ms = loop.now_ms,
+                              .written_ms = clock_now_ms(),
                               .done = done,
                               .context = context};
     DL_APPEND(rooms.intents, intent);

@@ -77,7 +77,7 @@ static inline const char *host_of(int vmid)
 
 static inline void guest_goes_on(struct staged_guest *guest)
 {
-    if (!guest->turns_ms || loop.now_ms < guest->turns_ms)
+    if (!guest->turns_ms || clock_now_ms() < guest->turns_ms)
         return;
     if (guest->turns_on && !guest->running)
         guest->started_ms = guest->turns_ms;
@@ -97,8 +97,9 @@ static struct json_object *begin_task(const struct flight *flight, int64_t takes
 {
     assert_true(stage.tasks < STAGE_TASKS_MAX);
     struct staged_task *task = &stage.task[stage.tasks];
-    *task = (struct staged_task){.vmid = flight->vmid, .type = task_type(flight), .begins_ms = loop.now_ms};
-    task->ends_ms = loop.now_ms + takes_ms;
+    *task =
+        (struct staged_task){.vmid = flight->vmid, .type = task_type(flight), .begins_ms = clock_now_ms()};
+    task->ends_ms = clock_now_ms() + takes_ms;
     snprintf(task->host, sizeof(task->host), "%s", flight->node);
     name_task(task->upid, flight->node, stage.tasks, task->begins_ms, task->type, flight->vmid);
     stage.tasks++;
@@ -112,7 +113,7 @@ static struct json_object *carry_out(const struct flight *flight)
     if (flight->call == API_RESET) {
         guest->resets++;
     } else {
-        guest->turns_ms = loop.now_ms + takes_ms;
+        guest->turns_ms = clock_now_ms() + takes_ms;
         guest->turns_on = flight->call == API_START;
     }
     if (guest->ha && flight->call == API_STOP)
@@ -126,7 +127,7 @@ static struct json_object *read_status(const struct flight *flight)
     guest_goes_on(guest);
     struct pve_status status = {.vmid = flight->vmid, .running = guest->running};
     status.nics = (guest->running || guest->undead) && !guest->no_nics;
-    status.uptime_s = guest->running ? (loop.now_ms - guest->started_ms) / 1000 : 0;
+    status.uptime_s = guest->running ? (clock_now_ms() - guest->started_ms) / 1000 : 0;
     memcpy(status.lock, guest->lock, sizeof(status.lock));
     status.ha_managed = guest->ha;
     snprintf(status.ha_state, sizeof(status.ha_state), "%s", guest->ha ? guest->ha : "");
@@ -147,8 +148,8 @@ static struct json_object *list_tasks(const struct flight *flight)
     for (unsigned i = 0; i < stage.tasks; i++) {
         const struct staged_task *task = &stage.task[i];
         if (task->vmid == flight->vmid && strcmp(task->host, flight->node) == 0)
-            json_object_array_add(
-                list, listed_task(task->upid, task->begins_ms, loop.now_ms >= task->ends_ms ? "OK" : NULL));
+            json_object_array_add(list, listed_task(task->upid, task->begins_ms,
+                                                    clock_now_ms() >= task->ends_ms ? "OK" : NULL));
     }
     return list;
 }
@@ -165,7 +166,7 @@ static struct json_object *answer_of(const struct flight *flight)
         return read_status(flight);
     case API_TASK:
         sscanf(flight->upid, "UPID:%*4s:%8X", &number);
-        return task_document(loop.now_ms >= stage.task[number].ends_ms, "OK");
+        return task_document(clock_now_ms() >= stage.task[number].ends_ms, "OK");
     case API_NODES:
         return list_hosts();
     case API_TASKS:
@@ -274,7 +275,7 @@ static inline void fail_held(enum api_call call, enum error_code code)
 
 static inline void run_for(int64_t ms)
 {
-    int64_t until_ms = loop.now_ms + ms;
+    int64_t until_ms = clock_now_ms() + ms;
     while (loop_turn(until_ms))
         ;
 }
@@ -282,14 +283,14 @@ static inline void run_for(int64_t ms)
 /* Until it has an answer, or so much time is over. */
 static inline void run_until_answered(const struct asker_record *asker, int64_t ms)
 {
-    int64_t until_ms = loop.now_ms + ms;
+    int64_t until_ms = clock_now_ms() + ms;
     while (!asker->answers && loop_turn(until_ms))
         ;
 }
 
 static inline void run_until_made(enum api_call call, unsigned count)
 {
-    int64_t until_ms = loop.now_ms + DEADLINE_MS;
+    int64_t until_ms = clock_now_ms() + DEADLINE_MS;
     while (rooms.made[call] < count && loop_turn(until_ms))
         ;
     assert_int_equal(rooms.made[call], count);
@@ -304,7 +305,7 @@ static inline void on_answer(void *context, const struct operation *operation, c
     asker->answers++;
     asker->code = error ? error->code : ERROR_NONE;
     asker->error = error ? *error : (struct error){0};
-    asker->at_ms = loop.now_ms;
+    asker->at_ms = clock_now_ms();
     snprintf(asker->operation, sizeof(asker->operation), "%s", operation ? operation->id : "");
     if (asker->asks_again) {
         struct engine_request request = {.action = FENCE_OFF, .plug = "101"};
@@ -353,7 +354,7 @@ static inline struct asker_record *ask_as(enum fence_action action, const char *
 static inline struct asker_record *ask_since_ms(enum fence_action action, const char *plug, int64_t age_ms)
 {
     return submit(&(struct engine_request){
-        .action = action, .plug = plug, .privileged = true, .asked_ms = loop.now_ms - age_ms});
+        .action = action, .plug = plug, .privileged = true, .asked_ms = clock_now_ms() - age_ms});
 }
 
 /* Root's, of whom it can be asked whether it is there. */
@@ -434,7 +435,7 @@ static inline void learn_guests(void)
     }
     for (char name[] = "pve1"; name[3] <= '3'; name[3]++)
         assert_true(inventory_builder_node(builder, name, true));
-    rooms.inventory = inventory_builder_finish(builder, loop.now_ms);
+    rooms.inventory = inventory_builder_finish(builder, clock_now_ms());
     assert_non_null(rooms.inventory);
 }
 
@@ -461,7 +462,7 @@ static inline int set_up(void **state)
     rooms.session_ready = true;
     stage.stop_takes_ms = stage.start_takes_ms = 300;
     for (size_t i = 0; i < sizeof(stage.guests) / sizeof(stage.guests[0]); i++)
-        stage.guests[i] = (struct staged_guest){.running = true, .started_ms = loop.now_ms - 500000};
+        stage.guests[i] = (struct staged_guest){.running = true, .started_ms = clock_now_ms() - 500000};
     guest_of(105)->ha = "error";
     guest_of(108)->ha = "started";
     learn_guests();

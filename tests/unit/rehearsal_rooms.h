@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "engine_loop.h"
 #include "inventory_fixture.h"
+#include "simulated_time.h"
 
 #include "fence/engine.h"
 #include "fence/rehearsal.h"
@@ -196,7 +196,7 @@ static void finish(struct probe *probe, struct probe_answer *answer)
     answer->endpoint_text = answer->sent ? "pve1" : "";
     answer->elsewhere = answer->sent && answer->result == PROBE_UNANSWERED;
     answer->asked_ms = probe->asked_ms;
-    answer->received_ms = loop.now_ms;
+    answer->received_ms = clock_now_ms();
     probe->done(probe->context, answer);
 }
 
@@ -206,16 +206,16 @@ static void note_sent(const struct probe *probe)
     assert_int_equal(guest->busy, 0); /* never while an operation is under way */
     assert_false(rooms.remembered);   /* nor after one was carried out */
     assert_string_equal(probe->node, guest->host);
-    if (guest->sent > 0 && loop.now_ms - guest->last_ms > guest->longest_ms)
-        guest->longest_ms = loop.now_ms - guest->last_ms;
-    if (guest->sent > 0 && (guest->shortest_ms == 0 || loop.now_ms - guest->last_ms < guest->shortest_ms))
-        guest->shortest_ms = loop.now_ms - guest->last_ms;
+    if (guest->sent > 0 && clock_now_ms() - guest->last_ms > guest->longest_ms)
+        guest->longest_ms = clock_now_ms() - guest->last_ms;
+    if (guest->sent > 0 && (guest->shortest_ms == 0 || clock_now_ms() - guest->last_ms < guest->shortest_ms))
+        guest->shortest_ms = clock_now_ms() - guest->last_ms;
     guest->sent++;
-    guest->last_ms = loop.now_ms;
+    guest->last_ms = clock_now_ms();
     if (probe->avoid == 0 && rooms.last_sent_ms != 0 &&
-        loop.now_ms - rooms.last_sent_ms < rooms.shortest_gap_ms)
-        rooms.shortest_gap_ms = loop.now_ms - rooms.last_sent_ms;
-    rooms.last_sent_ms = loop.now_ms;
+        clock_now_ms() - rooms.last_sent_ms < rooms.shortest_gap_ms)
+        rooms.shortest_gap_ms = clock_now_ms() - rooms.last_sent_ms;
+    rooms.last_sent_ms = clock_now_ms();
     rooms.last_avoid = probe->avoid;
     rooms.sent++;
 }
@@ -273,7 +273,7 @@ bool probe_send(struct probe *probe, const struct probe_target *target, uint64_t
                             .target = *target,
                             .avoid = avoid,
                             .under_way = true,
-                            .asked_ms = loop.now_ms,
+                            .asked_ms = clock_now_ms(),
                             .deadline_ms = deadline_ms,
                             .may_go = may_go,
                             .done = done,
@@ -333,7 +333,7 @@ static void show_guests(unsigned count, const char *offline)
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
         assert_true(inventory_builder_node(builder, hosts[i], !offline || strcmp(offline, hosts[i]) != 0));
     inventory_unref(rooms.inventory);
-    rooms.inventory = inventory_builder_finish(builder, loop.now_ms);
+    rooms.inventory = inventory_builder_finish(builder, clock_now_ms());
     assert_non_null(rooms.inventory);
     evidence_keep(here.evidence, rooms.inventory);
     if (here.rehearsals)
@@ -346,7 +346,7 @@ static void start(unsigned guests, int64_t interval_ms)
     struct inventory *none = NULL;
     memset(&rooms, 0, sizeof(rooms));
     memset(&here, 0, sizeof(here));
-    loop.now_ms = 1000000;
+    loop.now_us = LOOP_FIRST_US;
     rooms.inventory = none;
     rooms.login = true;
     rooms.endpoints = 2;
@@ -373,7 +373,7 @@ static void stop(void)
 
 static void pass(int64_t ms)
 {
-    int64_t until_ms = loop.now_ms + ms;
+    int64_t until_ms = clock_now_ms() + ms;
     while (loop_turn(until_ms))
         ;
 }

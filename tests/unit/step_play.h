@@ -9,9 +9,6 @@
 #include "property.h"
 #include "step_world.h"
 
-#define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
-#define ANSWER_TIMEOUT_MS 4000
-
 enum kind { POWER, STATUS, TASK, TASKS, HOSTS, LOCATE, KINDS };
 
 /* A call under way: it takes effect at `served_ms`, its answer comes at `due_ms`. */
@@ -27,17 +24,6 @@ struct flight {
     struct api_result result;
     char reason[96], lock[PVE_LOCK_MAX];
 };
-
-/* Our own power calls, as they truly are. */
-struct own_call {
-    enum step_power power;
-    int host;
-    unsigned task; /* 0: no task yet */
-    int64_t sent_ms, carried_out_ms;
-    bool pending; /* written, and to be carried out at carried_out_ms */
-    bool hidden;  /* nobody told us its task */
-};
-#define OWN_CALLS_MAX 512
 
 enum trouble {
     LOSSES = 1,
@@ -56,8 +42,7 @@ struct episode {
     struct step step;
     struct step_params params;
     struct flight flights[KINDS];
-    struct own_call own[OWN_CALLS_MAX];
-    unsigned own_count, resets, troubles, events_now;
+    unsigned resets, troubles, events_now;
     int64_t wake_ms, intent_ms, desert_ms, join_ms, last_ms;
     int64_t verified_ms, newest_ms, hosts_asked_ms; /* newest_ms: of the newest request */
     bool ended, old_proxmox, deserted;
@@ -89,49 +74,10 @@ static void refuse(struct flight *flight, int status, enum error_code code, cons
     error_set(&flight->result.error, code, "%s", reason);
 }
 
-static void carry_out(struct episode *episode, struct own_call *own)
+static void serve_power(struct episode *episode, struct flight *flight)
 {
     static const enum world_task_kind kinds[] = {
         [STEP_SEND_STOP] = WORLD_STOP, [STEP_SEND_START] = WORLD_START, [STEP_SEND_RESET] = WORLD_RESET};
-    enum world_task_kind kind = kinds[own->power];
-    own->pending = false;
-    if (episode->world.ha.managed && kind != WORLD_RESET)
-        kind = kind == WORLD_STOP ? WORLD_HASTOP : WORLD_HASTART;
-    struct world_task *task = world_begin_task(&episode->world, kind, own->host, true);
-    own->task = task->number;
-}
-
-static struct world_task *find_task(struct world *world, unsigned number)
-{
-    for (unsigned i = 0; i < world->task_count; i++) {
-        if (world->tasks[i].number == number)
-            return &world->tasks[i];
-    }
-    return NULL;
-}
-
-/* A power call has no task on the host where a container does not run, nor a reset of a stopped guest. */
-static bool refuse_at_once(struct episode *episode, struct flight *flight, int host)
-{
-    struct world *world = &episode->world;
-    bool here = world_finds(world, host), running = world_reads_running(world, host);
-    char text[96];
-    if (flight->power == STEP_SEND_RESET && !here) {
-        snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
-                 flight->node);
-        refuse(flight, 500, ERROR_TASK_FAILED, text);
-    } else if (flight->power == STEP_SEND_RESET && !running) {
-        refuse(flight, 500, ERROR_TASK_FAILED, "VM 100 not running");
-    } else if (flight->power == STEP_SEND_STOP && world->container && !running && !world->ha.managed) {
-        refuse(flight, 500, ERROR_TASK_FAILED, "CT 100 not running");
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static void serve_power(struct episode *episode, struct flight *flight)
-{
     struct world *world = &episode->world;
     int host = world_host_number(flight->node);
     if (flight->overrule && (episode->old_proxmox || world->ha.managed)) {
@@ -147,29 +93,21 @@ static void serve_power(struct episode *episode, struct flight *flight)
         flight->result.errors = errors[ha];
         return;
     }
-    if (refuse_at_once(episode, flight, host))
+    const char *refusal = world_refuses(world, kinds[flight->power], host);
+    if (refusal) {
+        refuse(flight, 500, ERROR_TASK_FAILED, refusal);
         return;
-    bool hidden = flight->lost || has(episode, ERRORS_5XX, 15);
-    assert_true(episode->own_count < OWN_CALLS_MAX);
-    struct own_call *own = &episode->own[episode->own_count++];
-    *own = (struct own_call){.power = flight->power,
-                             .host = host,
-                             .sent_ms = flight->asked_ms,
-                             .carried_out_ms = world->now_ms,
-                             .hidden = hidden};
-    if (hidden && world_chance(world, 30)) { /* never carried out */
-        episode->own_count--;
-    } else if (hidden && (episode->troubles & LATE) && world_chance(world, 40)) {
-        own->pending = true;
-        own->carried_out_ms += world_between(world, 1, LATE_CALL_MS - ANSWER_TIMEOUT_MS);
-    } else {
-        carry_out(episode, own);
     }
+    bool hidden = flight->lost || has(episode, ERRORS_5XX, 15);
+    const struct world_call *call = world_call(
+        world, world, episode->troubles & LATE,
+        &(struct world_call){
+            .kind = kinds[flight->power], .host = host, .sent_ms = flight->asked_ms, .hidden = hidden});
     if (hidden && !flight->lost)
         refuse(flight, world_chance(world, 50) ? 500 : 596, ERROR_TASK_FAILED, "Broken pipe");
     else if (!hidden)
         snprintf(flight->event.upid, PVE_UPID_MAX, "UPID:%s:%08X:0:0:%s:100:fence@pve!t:", flight->node,
-                 own->task, world->ha.managed ? "hastop" : "qmstop");
+                 call->task, world->ha.managed ? "hastop" : "qmstop");
 }
 
 static void serve_status(struct episode *episode, struct flight *flight)
@@ -201,7 +139,7 @@ static void serve_task(struct episode *episode, struct flight *flight)
     unsigned number = 0;
     memcpy(flight->event.upid, flight->upid, PVE_UPID_MAX);
     sscanf(flight->upid + 10, "%8X", &number);
-    struct world_task *task = find_task(&episode->world, number);
+    struct world_task *task = world_task_numbered(&episode->world, number);
     if (!task) {
         refuse(flight, 400, ERROR_PROTOCOL, "Parameter verification failed.");
         return;
@@ -243,7 +181,7 @@ static void serve_lists(struct episode *episode, struct flight *flight, enum kin
         const struct step_task_list wanted = step_task_list(&episode->step);
         if (wanted.stop_upid[0])
             sscanf(wanted.stop_upid + 10, "%8X", &stop);
-        const struct world_task *listed = stop ? find_task(world, stop) : NULL;
+        const struct world_task *listed = stop ? world_task_numbered(world, stop) : NULL;
         if (listed && listed->host == world_host_number(flight->node)) {
             snprintf(flight->event.upid, PVE_UPID_MAX, "%s", wanted.stop_upid);
             flight->event.task = task_of(listed);

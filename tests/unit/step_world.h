@@ -1,7 +1,8 @@
 /*
  * A small Proxmox cluster for test_step_model.c: three hosts, one guest, its processes, tasks, locks, and
- * people who interfere. It knows the truth (which process lives, since when), which the API may hide, and it
- * answers calls as the real one does, bugs included. It knows nothing of the state machine.
+ * people who interfere, and our power calls as they truly are. It knows the truth (which process lives, since
+ * when), which the API may hide, and it answers calls as the real one does, bugs included. It knows nothing
+ * of the state machine.
  */
 #pragma once
 
@@ -10,12 +11,17 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WORLD_HOSTS    3
 #define WORLD_VMID     100
 #define WORLD_TASKS    256 /* of one episode; the oldest ended ones are forgotten (400 "no such task") */
+#define WORLD_CALLS    1024
 #define WORLD_FLOCK_MS 10000
+
+#define LATE_CALL_MS      45000 /* the longest that a lost call was seen to be carried out later */
+#define ANSWER_TIMEOUT_MS 4000
 
 enum world_fault {
     WORLD_FOREIGN_STARTS = 1 << 0,
@@ -47,6 +53,16 @@ struct world_task {
     unsigned number;
     int64_t begun_ms, run_ms, end_ms;
     char exit[96];
+};
+
+/* A power call of ours. */
+struct world_call {
+    enum world_task_kind kind; /* as it was asked for: of a guest of HA it becomes a hastop or hastart */
+    int host;
+    unsigned task; /* 0: no task yet */
+    int64_t sent_ms, due_ms;
+    bool pending; /* written, and to be carried out at due_ms */
+    bool hidden;  /* nobody told us its task */
 };
 
 /* The states of an HA service that matter; a request is dropped in all behind `stopped`. */
@@ -108,6 +124,8 @@ struct world {
     struct world_process process[WORLD_HOSTS];
     struct world_task tasks[WORLD_TASKS];
     unsigned task_count, task_number;
+    struct world_call calls[WORLD_CALLS];
+    unsigned call_count;
     int64_t now_ms, next_whim_ms;
     struct world_ha ha;
     int64_t cut_ms;
@@ -343,6 +361,82 @@ static void world_advance_task(struct world *world, struct world_task *task)
         world_run_task(world, task);
     else if (world->now_ms - task->begun_ms >= WORLD_FLOCK_MS)
         world_end_task(world, task, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout");
+}
+
+/* ---- calls of ours ---- */
+
+static struct world_task *world_task_numbered(struct world *world, unsigned number)
+{
+    for (unsigned i = 0; i < world->task_count; i++) {
+        if (world->tasks[i].number == number)
+            return &world->tasks[i];
+    }
+    return NULL;
+}
+
+static void world_carry_out(struct world *world, struct world_call *call)
+{
+    enum world_task_kind kind = call->kind;
+    if (world->ha.managed && kind != WORLD_RESET)
+        kind = kind == WORLD_STOP ? WORLD_HASTOP : WORLD_HASTART;
+    call->pending = false;
+    call->task = world_begin_task(world, kind, call->host, true)->number;
+}
+
+/* A call has arrived. One whose answer is hidden may never be carried out (NULL), or later, as the dice fall.
+ */
+static struct world_call *world_call(struct world *world, struct world *dice, bool may_be_late,
+                                     const struct world_call *asked)
+{
+    if (world->call_count == WORLD_CALLS)
+        abort();
+    struct world_call *call = &world->calls[world->call_count];
+    *call = *asked;
+    call->due_ms = world->now_ms;
+    if (call->hidden && world_chance(dice, 30))
+        return NULL;
+    world->call_count++;
+    if (call->hidden && may_be_late && world_chance(dice, 40)) {
+        call->pending = true;
+        call->due_ms += world_between(dice, 1, LATE_CALL_MS - ANSWER_TIMEOUT_MS);
+    } else {
+        world_carry_out(world, call);
+    }
+    return call;
+}
+
+/* Why a call has no task at all: a reset of a stopped guest, or a stop on the host where a container does not
+ * run. NULL: it has one. */
+static const char *world_refuses(const struct world *world, enum world_task_kind kind, int host)
+{
+    static char text[96];
+    bool running = world_reads_running(world, host);
+    if (kind == WORLD_RESET && !world_finds(world, host)) {
+        snprintf(text, sizeof(text), "Configuration file 'nodes/%s/qemu-server/100.conf' does not exist",
+                 world_host_name(host));
+        return text;
+    }
+    if (kind == WORLD_RESET && !running)
+        return "VM 100 not running";
+    return kind == WORLD_STOP && world->container && !running && !world->ha.managed ? "CT 100 not running"
+                                                                                    : NULL;
+}
+
+/* A stop or reset of ours, sent less than so long ago, may still hit what is started there now. */
+static bool world_stop_is_open(struct world *world, int host, int64_t open_ms)
+{
+    for (unsigned i = 0; i < world->call_count; i++) {
+        const struct world_call *call = &world->calls[i];
+        const struct world_task *task = call->task ? world_task_numbered(world, call->task) : NULL;
+        bool under_way = call->pending || (task && task->state != WORLD_ENDED);
+        /* which of two stops in the list was the lost one, and which another broker's, nobody can tell */
+        if ((world->faults & WORLD_TWINS) && call->hidden)
+            continue;
+        if (call->kind != WORLD_START && (call->host == host || world->ha.managed) && under_way &&
+            world->now_ms - call->sent_ms <= open_ms)
+            return true;
+    }
+    return false;
 }
 
 /* ---- people ---- */

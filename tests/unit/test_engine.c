@@ -63,7 +63,7 @@ static void test_a_guest_started_between_two_requests_is_stopped_for_the_joiner(
     hold(HELD(API_NODES));
     run_until_made(API_NODES, 1);
     guest_of(101)->running = true; /* by somebody else */
-    guest_of(101)->started_ms = loop.now_ms;
+    guest_of(101)->started_ms = clock_now_ms();
     struct asker_record *second = ask(FENCE_OFF, "101");
     release();
     run_for(5000);
@@ -277,7 +277,7 @@ static void test_no_start_while_a_stop_of_an_earlier_operation_may_still_come(vo
     int64_t sent_ms = off->at_ms;
     struct asker_record *on = ask(FENCE_ON, "101");
     run_until_made(API_START, 1);
-    assert_true(loop.now_ms - sent_ms > 50000 && loop.now_ms - sent_ms <= 61000);
+    assert_true(clock_now_ms() - sent_ms > 50000 && clock_now_ms() - sent_ms <= 61000);
     run_for(3000);
     assert_answered(on, ERROR_NONE);
 }
@@ -295,7 +295,7 @@ static void test_what_may_have_been_killed_unseen_stays_unproven_when_asked_agai
     run_for(20000);
     assert_answered(second, ERROR_UNPROVEN);
     guest_of(101)->running = true; /* started anew: whatever was before is over */
-    guest_of(101)->started_ms = loop.now_ms;
+    guest_of(101)->started_ms = clock_now_ms();
     run_for(5000);
     struct asker_record *third = ask(FENCE_OFF, "101");
     run_for(20000);
@@ -364,7 +364,7 @@ static void test_open_calls_outlive_the_daemon(void **state) /* rule 6 */
     restart_daemon();
     struct asker_record *on = ask(FENCE_ON, "101");
     run_until_made(API_START, 1);
-    assert_true(loop.now_ms - sent_ms > 50000 && loop.now_ms - sent_ms <= 61000);
+    assert_true(clock_now_ms() - sent_ms > 50000 && clock_now_ms() - sent_ms <= 61000);
     run_for(3000);
     assert_answered(on, ERROR_NONE);
 }
@@ -422,8 +422,8 @@ static bool is_in_doubt(void)
 static void is_seen(bool running, int64_t started_ms)
 {
     const struct pve_status status = {
-        .vmid = 101, .running = running, .uptime_s = running ? (loop.now_ms - started_ms) / 1000 : 0};
-    engine_status_seen(stage.engine, PVE_QEMU, &status, loop.now_ms);
+        .vmid = 101, .running = running, .uptime_s = running ? (clock_now_ms() - started_ms) / 1000 : 0};
+    engine_status_seen(stage.engine, PVE_QEMU, &status, clock_now_ms());
 }
 
 static void test_a_doubt_is_told_until_the_guest_is_seen_started_anew(void **state) /* point 7, P10 */
@@ -442,10 +442,10 @@ static void test_a_doubt_is_told_until_the_guest_is_seen_started_anew(void **sta
     run_until_answered(off, 20000);
     assert_answered(off, ERROR_UNPROVEN); /* as was said */
     run_for(3000);
-    is_seen(true, loop.now_ms - 100000); /* it never was off */
+    is_seen(true, clock_now_ms() - 100000); /* it never was off */
     assert_true(is_in_doubt());
     run_for(3000);
-    is_seen(true, loop.now_ms - 2000);
+    is_seen(true, clock_now_ms() - 2000);
     assert_false(is_in_doubt());
     restart_daemon();
     assert_false(is_in_doubt());
@@ -459,12 +459,12 @@ static void test_a_reading_of_others_ends_no_doubt_of_an_operation_under_way(voi
     (void)state;
     leave_in_doubt();
     guest_of(101)->running = true;
-    guest_of(101)->started_ms = loop.now_ms - 100000;
+    guest_of(101)->started_ms = clock_now_ms() - 100000;
     stage.stop_takes_ms = 60000;
     ask(FENCE_OFF, "101");
     run_for(5000);
     const struct pve_status status = {.vmid = 101, .running = true, .nics = true, .uptime_s = 5000};
-    engine_status_seen(stage.engine, PVE_QEMU, &status, loop.now_ms);
+    engine_status_seen(stage.engine, PVE_QEMU, &status, clock_now_ms());
     assert_true(is_in_doubt());
 }
 
@@ -478,7 +478,7 @@ static void test_what_is_open_outlives_the_end_of_a_doubt(void **state) /* rule 
     assert_answered(off, ERROR_DEADLINE);
     assert_true(is_in_doubt());
     const struct pve_status status = {.vmid = 101, .running = true, .nics = true, .uptime_s = 5000};
-    engine_status_seen(stage.engine, PVE_QEMU, &status, loop.now_ms);
+    engine_status_seen(stage.engine, PVE_QEMU, &status, clock_now_ms());
     assert_false(is_in_doubt());
     guest_of(101)->running = false;
     stage.lose_stops = false;
@@ -498,9 +498,9 @@ static void test_what_the_last_of_several_stops_may_have_killed_stays_unproven(v
     struct asker_record *first = ask(FENCE_OFF, "101");
     run_for(5000);
     guest->started_ms =
-        loop.now_ms; /* somebody has started it anew; then it hangs, and a second stop comes to it */
+        clock_now_ms(); /* somebody has started it anew; then it hangs, and a second stop comes to it */
     run_for(1000);
-    stage.task[0].ends_ms = loop.now_ms;
+    stage.task[0].ends_ms = clock_now_ms();
     run_for(DEADLINE_MS);
     assert_answered(first, ERROR_DEADLINE);
     assert_true(rooms.made[API_STOP] > 1);
@@ -531,10 +531,10 @@ static void test_a_stop_under_way_at_the_deadline_holds_back_the_next_start(void
 static void no_power_before(enum disk disk, int64_t earliest_ms, int64_t latest_ms)
 {
     rooms.disk = disk;
-    int64_t asked_ms = loop.now_ms;
+    int64_t asked_ms = clock_now_ms();
     struct asker_record *asker = ask(FENCE_OFF, "101");
     run_until_made(API_STOP, 1);
-    assert_in_range(loop.now_ms - asked_ms, earliest_ms, latest_ms);
+    assert_in_range(clock_now_ms() - asked_ms, earliest_ms, latest_ms);
     run_for(3000);
     assert_answered(asker, ERROR_NONE);
     assert_int_equal(rooms.made[API_STOP], 1);

@@ -88,7 +88,7 @@ static void test_what_ha_may_still_stop_for_an_earlier_operation_is_not_forgotte
     guest->ha = "error";
     run_for(500);
     assert_answered(first, ERROR_HA_ERROR);
-    guest->started_ms = loop.now_ms; /* started anew, while the request to stop it still stands */
+    guest->started_ms = clock_now_ms(); /* started anew, while the request to stop it still stands */
     guest->ha = "request_stop";
     run_for(8000);
     stage.stop_takes_ms = 5000;

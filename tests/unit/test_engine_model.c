@@ -63,13 +63,13 @@ static struct {
 #define CHECK(condition, promise)                                                                            \
     do {                                                                                                     \
         if (!(condition))                                                                                    \
-            property_break(promise, "%s: not %s, at %" PRId64, promise, #condition, loop.now_ms);            \
+            property_break(promise, "%s: not %s, at %" PRId64, promise, #condition, clock_now_ms());         \
     } while (0)
 
 #define TELL(...)                                                                                            \
     do {                                                                                                     \
         if (property.trace) {                                                                                \
-            fprintf(stderr, "%10" PRId64 " ", loop.now_ms);                                                  \
+            fprintf(stderr, "%10" PRId64 " ", clock_now_ms());                                               \
             fprintf(stderr, __VA_ARGS__);                                                                    \
             fputc('\n', stderr);                                                                             \
         }                                                                                                    \
@@ -116,7 +116,7 @@ static void check_intent(const struct operation *operation)
 {
     const struct intent *intent = intent_of(operation);
     CHECK(intent, "P5: the intent is written before the first power call");
-    CHECK(intent->settled || loop.now_ms - intent->written_ms >= ENGINE_INTENT_WAIT_MS,
+    CHECK(intent->settled || clock_now_ms() - intent->written_ms >= ENGINE_INTENT_WAIT_MS,
           "P5: the first power call waits for the intent, or 250 ms");
 }
 
@@ -132,9 +132,9 @@ static void check_not_too_late(const struct flight *flight, const struct operati
             continue;
         if (player->first_ms > newest_ms)
             newest_ms = player->first_ms;
-        waits |= player->state == WAITS && loop.now_ms < player->leaves_ms;
+        waits |= player->state == WAITS && clock_now_ms() < player->leaves_ms;
     }
-    if (waits && loop.now_ms - newest_ms <= STEP_LATE_MS)
+    if (waits && clock_now_ms() - newest_ms <= STEP_LATE_MS)
         return;
     int host = world_host_number(flight->node);
     struct played_guest *guest = played(flight->vmid);
@@ -142,7 +142,7 @@ static void check_not_too_late(const struct flight *flight, const struct operati
     tally.late_stops++;
     const struct world_process *process = &guest->world.process[host];
     CHECK(!world_reads_running(&guest->world, host) || process->started_ms <= newest_ms ||
-              process->started_ms > loop.now_ms - READ_RACE_MS,
+              process->started_ms > clock_now_ms() - READ_RACE_MS,
           "P4: no late stop to a guest started after the request");
 }
 
@@ -151,17 +151,8 @@ static void check_no_stop_is_open(const struct flight *flight)
 {
     struct played_guest *guest = played(flight->vmid);
     catch_up(guest);
-    for (unsigned i = 0; i < guest->own_count; i++) {
-        const struct own_call *own = &guest->own[i];
-        const struct world_task *task = own->task ? task_numbered(&guest->world, own->task) : NULL;
-        bool under_way = own->pending || (task && task->state != WORLD_ENDED);
-        /* which of two stops in the list was the lost one, and which another broker's, nobody can tell */
-        if ((guest->world.faults & WORLD_TWINS) && own->hidden)
-            continue;
-        CHECK(own->call == API_START || own->host != world_host_number(flight->node) || !under_way ||
-                  loop.now_ms - own->sent_ms > CALLS_OPEN_MS,
-              "rule 6: no start while a stop or reset of ours may still come");
-    }
+    CHECK(!world_stop_is_open(&guest->world, world_host_number(flight->node), CALLS_OPEN_MS),
+          "rule 6: no start while a stop or reset of ours may still come");
 }
 
 /* After a proven off only what a call of ours has started is stopped again. */
@@ -171,11 +162,11 @@ static void check_is_repair(const struct flight *flight)
     int host = world_host_number(flight->node);
     const struct world_process *process = &guest->world.process[host];
     catch_up(guest);
-    bool ours = !process->alive || process->started_ms > loop.now_ms - READ_RACE_MS;
-    for (unsigned i = 0; i < guest->own_count; i++) {
-        const struct own_call *own = &guest->own[i];
-        const struct world_task *task = own->task ? task_numbered(&guest->world, own->task) : NULL;
-        ours |= task && own->call == API_START && task->begun_ms <= process->started_ms &&
+    bool ours = !process->alive || process->started_ms > clock_now_ms() - READ_RACE_MS;
+    for (unsigned i = 0; i < guest->world.call_count; i++) {
+        const struct world_call *call = &guest->world.calls[i];
+        const struct world_task *task = call->task ? world_task_numbered(&guest->world, call->task) : NULL;
+        ours |= task && call->kind == WORLD_START && task->begun_ms <= process->started_ms &&
                 (task->state != WORLD_ENDED || process->started_ms <= task->end_ms);
     }
     /* another broker's start, while one of ours is lost: in the list it is ours */
@@ -242,16 +233,16 @@ static void on_outcome(const struct operation *operation)
     CHECK(operation->outcome == OPERATION_DONE || operation->error.code, "what is not done says why");
     /* a repair of what was done has a time of its own (rule 6) */
     bool repaired = operation->verified_ms && operation->action == FENCE_ON &&
-                    loop.now_ms >= operation->verified_ms + STEP_START_ROOM_MS;
+                    clock_now_ms() >= operation->verified_ms + STEP_START_ROOM_MS;
     CHECK(operation->outcome != OPERATION_FAILED || is_hopeless(operation->error.code) || repaired ||
-              loop.now_ms >= operation->requested_ms + stage.settings.deadline_ms,
+              clock_now_ms() >= operation->requested_ms + stage.settings.deadline_ms,
           "P3: nothing fails while the truth can still be read");
     int64_t newest_ms = stage.newest_ms[operation->vmid - WORLD_VMID];
     if (newest_ms < operation->requested_ms)
         newest_ms = operation->requested_ms;
     /* one that was answered may be watched, and repaired once (rule 6) */
     int64_t watched_ms = operation->verified_ms ? CALLS_OPEN_MS + STEP_START_ROOM_MS : 0;
-    CHECK(loop.now_ms <= newest_ms + stage.settings.deadline_ms + STEP_START_ROOM_MS + watched_ms + 1,
+    CHECK(clock_now_ms() <= newest_ms + stage.settings.deadline_ms + STEP_START_ROOM_MS + watched_ms + 1,
           "P7: every operation ends by its deadline");
     assert_true(stage.ended_count < ENDED_MAX);
     stage.ended[stage.ended_count++] = operation;
@@ -309,7 +300,7 @@ static void on_answer(void *context, const struct operation *operation, const st
     struct player *player = context;
     CHECK(!stage.submitting, "no callback from inside submit");
     CHECK(player->state == WAITS, "one answer each, and none to those who left");
-    CHECK(loop.now_ms <= player->deadline_ms + ASKER_GRACE_MS,
+    CHECK(clock_now_ms() <= player->deadline_ms + ASKER_GRACE_MS,
           "P7: an answer comes within the asker's deadline");
     CHECK(error || (operation && operation->vmid == WORLD_VMID + player->guest),
           "a success names its operation");
@@ -330,9 +321,9 @@ static void on_answer(void *context, const struct operation *operation, const st
         CHECK(player->code == ERROR_TOO_MANY || player->code == ERROR_UNKNOWN_PLUG ||
                   (player->code == ERROR_ABANDONED &&
                    (player->action == FENCE_ON || player->first_ms < player->asked_ms ||
-                    loop.now_ms - player->first_ms >= STEP_LATE_MS)) ||
+                    clock_now_ms() - player->first_ms >= STEP_LATE_MS)) ||
                   stage.settings.deadline_ms < 200000 ||
-                  loop.now_ms - player->first_ms >=
+                  clock_now_ms() - player->first_ms >=
                       stage.settings.deadline_ms, /* it was asked for too long ago */
               "without faults everything is done");
 }
@@ -343,7 +334,7 @@ static void on_answer(void *context, const struct operation *operation, const st
 static bool is_there(void *context)
 {
     const struct player *player = context;
-    return loop.now_ms < player->leaves_ms;
+    return clock_now_ms() < player->leaves_ms;
 }
 
 static void submit(struct player *player)
@@ -360,12 +351,12 @@ static void submit(struct player *player)
                                      .request_id = player->request_id[0] ? player->request_id : NULL,
                                      .asked_ms = player->says_ms,
                                      .is_there = is_there};
-    player->asked_ms = loop.now_ms;
-    player->deadline_ms = (player->says_ms ? player->says_ms : loop.now_ms) + stage.settings.deadline_ms;
-    if (player->deadline_ms < loop.now_ms)
-        player->deadline_ms = loop.now_ms;
+    player->asked_ms = clock_now_ms();
+    player->deadline_ms = (player->says_ms ? player->says_ms : clock_now_ms()) + stage.settings.deadline_ms;
+    if (player->deadline_ms < clock_now_ms())
+        player->deadline_ms = clock_now_ms();
     if (player->guest >= 0)
-        stage.newest_ms[player->guest] = loop.now_ms;
+        stage.newest_ms[player->guest] = clock_now_ms();
     TELL("  asker %td: %s of guest %s (%s), Request-Id \"%s\"", player - stage.players,
          fence_action_name(player->action), plug, fence_method_name(player->method), player->request_id);
     stage.submitting = true;
@@ -382,7 +373,7 @@ static struct player *new_player(void)
 {
     assert_true(stage.player_count < ASKERS_MAX);
     struct player *player = &stage.players[stage.player_count++];
-    *player = (struct player){.first_ms = loop.now_ms, .leaves_ms = INT64_MAX};
+    *player = (struct player){.first_ms = clock_now_ms(), .leaves_ms = INT64_MAX};
     return player;
 }
 
@@ -399,10 +390,10 @@ static void ask_something(bool only_think)
     if (chance(60))
         snprintf(player->request_id, sizeof(player->request_id), "r%u", stage.player_count);
     if (chance(25))
-        player->leaves_ms = loop.now_ms + between(0, chance(50) ? 2000 : 60000);
+        player->leaves_ms = clock_now_ms() + between(0, chance(50) ? 2000 : 60000);
     player->spelled = chance(50);
     if (chance(20)) /* it waited for the daemon */
-        player->says_ms = player->first_ms = loop.now_ms - between(1, chance(50) ? 10000 : 60000);
+        player->says_ms = player->first_ms = clock_now_ms() - between(1, chance(50) ? 10000 : 60000);
     if (only_think)
         player->state = ANSWERED;
     else
@@ -433,7 +424,7 @@ static void ask_again(struct player *old)
     /* one that left before its guest could even be looked up is not remembered */
     const struct operation *operation = operation_of(old);
     if (operation &&
-        loop.now_ms - operation->requested_ms <= stage.settings.deadline_ms + ENGINE_REPEAT_ROOM_MS)
+        clock_now_ms() - operation->requested_ms <= stage.settings.deadline_ms + ENGINE_REPEAT_ROOM_MS)
         player->first_ms = operation->requested_ms;
     tally.repeated++;
     submit(player);
@@ -459,7 +450,7 @@ static void leave_in_time(void)
 {
     for (unsigned i = 0; i < stage.player_count; i++) {
         struct player *player = &stage.players[i];
-        if (player->state != WAITS || loop.now_ms < player->leaves_ms)
+        if (player->state != WAITS || clock_now_ms() < player->leaves_ms)
             continue;
         engine_leave(stage.engine, player->id);
         player->state = LEFT;
@@ -491,9 +482,9 @@ static void learn_guests(void)
     for (int host = 0; host < WORLD_HOSTS; host++)
         assert_true(inventory_builder_node(builder, world_host_name(host), true));
     inventory_unref(rooms.inventory);
-    rooms.inventory = inventory_builder_finish(builder, loop.now_ms);
+    rooms.inventory = inventory_builder_finish(builder, clock_now_ms());
     assert_non_null(rooms.inventory);
-    stage.inventory_ms = loop.now_ms + 10000;
+    stage.inventory_ms = clock_now_ms() + 10000;
     TELL("  the guests are listed");
     match_twins();
     stage.submitting = true;
@@ -524,13 +515,13 @@ static void restart(void)
 {
     end_daemon();
     begin_daemon();
-    stage.restarted_ms = loop.now_ms;
+    stage.restarted_ms = clock_now_ms();
     TELL("  the daemon was restarted");
     tally.restarts++;
     if (chance(50)) { /* the new one knows nothing yet */
         inventory_unref(rooms.inventory);
         rooms.inventory = NULL;
-        stage.inventory_ms = loop.now_ms + between(0, 20000);
+        stage.inventory_ms = clock_now_ms() + between(0, 20000);
     }
     unsigned count = stage.player_count;
     for (unsigned i = 0; i < count; i++) {
@@ -552,7 +543,7 @@ static void something_happens(void)
     if (chance(10))
         rooms.disk = (enum disk)between(DISK_FINE, DISK_LOST);
     rooms.no_memory = has(NO_MEMORY, 10);
-    if (loop.now_ms >= stage.inventory_ms)
+    if (clock_now_ms() >= stage.inventory_ms)
         learn_guests();
     leave_in_time();
     if (chance(1) && !stage.calm)
@@ -565,11 +556,11 @@ static void something_happens(void)
 
 static void run_until(int64_t until_ms)
 {
-    int64_t moment_ms = loop.now_ms;
+    int64_t moment_ms = clock_now_ms();
     unsigned turns = 0;
     while (loop_turn(until_ms)) {
-        turns = loop.now_ms == moment_ms ? turns + 1 : 0;
-        moment_ms = loop.now_ms;
+        turns = clock_now_ms() == moment_ms ? turns + 1 : 0;
+        moment_ms = clock_now_ms();
         CHECK(turns < TURNS_A_MS_MAX, "P7: no loop without time");
     }
     check_counts();
@@ -589,19 +580,19 @@ static void finish(void)
         stage.draining = true;
         engine_drain(stage.engine, 5000, on_drained, NULL);
         ask_something(false);
-        run_until(loop.now_ms + 5000);
+        run_until(clock_now_ms() + 5000);
         CHECK(stage.drained, "draining ends in time");
         CHECK(stage.added == stage.ended_count, "P5: what was under way is recorded");
         return;
     }
-    int64_t until_ms = loop.now_ms + 2 * (stage.settings.deadline_ms + STEP_START_ROOM_MS);
-    while (loop.now_ms < until_ms && (engine_running(stage.engine) || stage.calm)) {
+    int64_t until_ms = clock_now_ms() + 2 * (stage.settings.deadline_ms + STEP_START_ROOM_MS);
+    while (clock_now_ms() < until_ms && (engine_running(stage.engine) || stage.calm)) {
         rooms.no_memory = false;
-        if (loop.now_ms >= stage.inventory_ms)
+        if (clock_now_ms() >= stage.inventory_ms)
             learn_guests();
-        run_until(loop.now_ms + 5000);
+        run_until(clock_now_ms() + 5000);
     }
-    run_until(loop.now_ms + stage.settings.deadline_ms + 1000);
+    run_until(clock_now_ms() + stage.settings.deadline_ms + 1000);
     check_everybody_has_an_answer();
 }
 
@@ -624,8 +615,7 @@ static void take_stock(void)
 static void forget(void)
 {
     take_stock();
-    loop.events = NULL;
-    loop.alive = 0;
+    loop_forget();
     memset(&rooms, 0, sizeof(rooms));
 }
 
@@ -657,8 +647,8 @@ static void play_case(struct property_case *one, uint64_t *events)
     stage.events = events;
     stage.callbacks_before = loop.callbacks;
     begin_daemon();
-    stage.inventory_ms = loop.now_ms + (chance(70) ? 0 : between(1, 100000));
-    if (stage.inventory_ms == loop.now_ms)
+    stage.inventory_ms = clock_now_ms() + (chance(70) ? 0 : between(1, 100000));
+    if (stage.inventory_ms == clock_now_ms())
         learn_guests();
     int64_t requests = between(1, REQUESTS_MAX), gap_ms = chance(30) ? 100 : chance(50) ? 3000 : 15000;
     for (int64_t i = 0; i < requests; i++) {
@@ -666,12 +656,12 @@ static void play_case(struct property_case *one, uint64_t *events)
         one->parts[PROPERTY_REQUESTS] |= bit & ~one->without[PROPERTY_REQUESTS];
         ask_something(one->without[PROPERTY_REQUESTS] & bit);
         do {
-            run_until(loop.now_ms + between(0, gap_ms));
+            run_until(clock_now_ms() + between(0, gap_ms));
             something_happens();
         } while (chance(50));
     }
     while (!rooms.inventory || chance(80)) {
-        run_until(loop.now_ms + between(0, 10000));
+        run_until(clock_now_ms() + between(0, 10000));
         something_happens();
     }
     finish();

@@ -14,13 +14,13 @@
 
 static void run_s(int64_t seconds)
 {
-    fleet_run_until(fleet_loop.now_us + seconds * SECOND_US);
+    fleet_run_until(loop.now_us + seconds * SECOND_US);
 }
 
 /* A broker and minute, since pve_count(). */
 static double a_minute(const uint64_t *counts)
 {
-    double minutes = (double)(fleet_loop.now_us - pve.since_us) / 60e6 * fleet.count;
+    double minutes = (double)(loop.now_us - pve.since_us) / 60e6 * fleet.count;
     uint64_t sum = 0;
     for (enum traffic_purpose purpose = 0; purpose < TRAFFIC_PURPOSE_COUNT; purpose++)
         sum += counts[purpose];

@@ -29,7 +29,7 @@ static struct {
 
 static int64_t cluster_s(void)
 {
-    return loop.now_ms / 1000 + pve.paused_s;
+    return clock_now_ms() / 1000 + pve.paused_s;
 }
 
 static struct json_object *host_named(const char *name)

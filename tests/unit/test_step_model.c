@@ -39,23 +39,12 @@ static void check_is_not_late(struct episode *episode)
           "P4: no late stop or reset of a guest started after the request");
 }
 
-/* A stop of ours that may still hit what is started now. After 60 s the design gives up waiting for it. */
+/* After 60 s the design gives up waiting for it. */
 static void check_no_stop_is_open(struct episode *episode)
 {
-    struct world *world = &episode->world;
     int host = world_host_number(episode->step.place.node);
-    for (unsigned i = 0; i < episode->own_count; i++) {
-        const struct own_call *own = &episode->own[i];
-        const struct world_task *task = own->task ? find_task(world, own->task) : NULL;
-        bool running = own->pending || (task && task->state != WORLD_ENDED);
-        /* which of two stops in the list was the lost one, and which another broker's, nobody can tell */
-        if ((world->faults & WORLD_TWINS) && own->hidden)
-            continue;
-        CHECK(episode,
-              own->power == STEP_SEND_START || (own->host != host && !world->ha.managed) || !running ||
-                  world->now_ms - own->sent_ms > CALLS_OPEN_MS,
-              "rule 6: no start while a stop or reset of ours may still come");
-    }
+    CHECK(episode, !world_stop_is_open(&episode->world, host, CALLS_OPEN_MS),
+          "rule 6: no start while a stop or reset of ours may still come");
 }
 
 /* What the real manager would drop, or break for, is known to the reads since a moment ago. */
@@ -386,9 +375,9 @@ static int64_t next_moment(const struct episode *episode)
         if (flight->under_way)
             earlier(&next_ms, flight->served ? flight->due_ms : flight->served_ms);
     }
-    for (unsigned i = 0; i < episode->own_count; i++) {
-        if (episode->own[i].pending)
-            earlier(&next_ms, episode->own[i].carried_out_ms);
+    for (unsigned i = 0; i < episode->world.call_count; i++) {
+        if (episode->world.calls[i].pending)
+            earlier(&next_ms, episode->world.calls[i].due_ms);
     }
     return next_ms < episode->world.now_ms ? episode->world.now_ms : next_ms;
 }
@@ -423,9 +412,9 @@ static void ask(struct episode *episode, int64_t now_ms)
 static void go_on(struct episode *episode, int64_t now_ms)
 {
     world_advance(&episode->world, now_ms);
-    for (unsigned i = 0; i < episode->own_count; i++) {
-        if (episode->own[i].pending && now_ms >= episode->own[i].carried_out_ms)
-            carry_out(episode, &episode->own[i]);
+    for (unsigned i = 0; i < episode->world.call_count; i++) {
+        if (episode->world.calls[i].pending && now_ms >= episode->world.calls[i].due_ms)
+            world_carry_out(&episode->world, &episode->world.calls[i]);
     }
     world_advance(&episode->world, now_ms);
     for (enum kind kind = 0; kind < KINDS && !episode->ended; kind++) {
