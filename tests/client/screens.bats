@@ -73,7 +73,7 @@ SCREEN='Verdict: degraded\n  locked (blocked): Proxmox refuses power calls while
     "$CLIENT" status --watch=0.1 --socket "$SOCKET" >"$T/watched" 2>&1 </dev/null 3>&- &
     WATCHED=$!
     until_there 20 "$T/watched" $'Verdict: ready'
-    for _ in $(seq 200); do (($(grep -c '^Verdict: ready$' "$T/watched") < 3)) || break; sleep 0.05; done
+    for _ in $(seq 600); do (($(grep -c '^Verdict: ready$' "$T/watched") < 3)) || break; sleep 0.05; done
     kill -s TERM "$WATCHED"
     wait "$WATCHED" || true
     WATCHED=

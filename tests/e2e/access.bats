@@ -120,7 +120,7 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
     as 12345 12345 "" "$T/socket-abuse" "$METRICS" idle 10 <"$T/hold" >"$T/idle" 3>&- &
     local held=$! hold
     exec {hold}>"$T/hold"
-    await 5 grep -q 'ready 10' "$T/idle"
+    await 30 grep -q 'ready 10' "$T/idle"
     curl -fsS --max-time 2 --unix-socket "$METRICS" -o "$T/metrics" http://localhost/metrics
     grep -q 'fence_broker_connections{socket="metrics"} 3' "$T/metrics"
     exec {hold}>&-
@@ -156,7 +156,7 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
     sed -i 's/101,102,103,120/102,103,120/' "$SIM/user.cfg"
     sim_ctl reload
     gone() { ! client -o list | grep -q 101; }
-    await 5 gone
+    await 30 gone
     run client -o off -n vm101
     is "$status" 1
     like "$output" "*unknown-plug*"
@@ -169,7 +169,7 @@ denied() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | awk '/^f
     sim_ctl reload
     broker_configure proxmox.pool=nosuch proxmox.poll-interval=1s
     broker_spawn
-    await 10 grep -q 'pool nosuch does not exist' "$T/broker.log.err"
+    await 30 grep -q 'pool nosuch does not exist' "$T/broker.log.err"
     run client -o off -n vm101
     is "$status" 1
     like "$output" "*empty-pool*pool nosuch does not exist*pveum pool list*"
@@ -214,7 +214,7 @@ look_for_secrets() {
     broker_configure fence.deadline=5s socket.group=$GROUP
     spawn "$T/broker.log" "$BUILD/fence_brokerd" -v -c "$CONFIG"
     BROKER_PID=$SPAWNED
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     fence 101 -o off -n vm101
     sim_ctl fault garbage call=status count=2
     sim_ctl fault http call=stop status=401 count=4 "reason=no ticket"
@@ -232,7 +232,7 @@ look_for_nothing_in_state() { no_secret_in "$STATE"/* "$T/broker.log.err"; }
     broker_configure fence.deadline=5s socket.group=$GROUP proxmox.token-id= proxmox.user=operator@pve
     spawn "$T/broker.log" "$BUILD/fence_brokerd" -v -c "$CONFIG"
     BROKER_PID=$SPAWNED
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     fence 101 -o off -n vm101
     sim_ctl fault tickets-expire
     fence 102 -o off -n vm102

@@ -152,7 +152,7 @@ rule = read guest:vm101'
     fence 101 -o reboot -n vm101
     sim_ctl set 102 lock=backup
     sim_ctl set 103 lock=backup
-    await 20 strict_names root vm102 '&nodes=vm102'
+    await 30 strict_names root vm102 '&nodes=vm102'
     id=$(client history --json | perl -0ne 'print $1 if /"id":"(\w+)"[^{}]*"plug":"vm102"/')
     for form in text/plain application/json; do
         for target in status doctor permissions operations guests 'guests?view=list-status' 'guests?view=rehearse' metrics \
@@ -359,7 +359,7 @@ book_says() {
     client_as bob metrics >/dev/null
     { echo "${RULES_BOB/read what:status/red what:status}"; cat "$T/conf.rest"; } >"$CONFIG"
     kill -HUP "$BROKER_PID"
-    await 5 grep -q 'not reloaded, the old configuration stays in force: .*:7: rule: begins with "red"' "$T/broker.log.err"
+    await 30 grep -q 'not reloaded, the old configuration stays in force: .*:7: rule: begins with "red"' "$T/broker.log.err"
     client_as bob metrics >/dev/null
     rules_change $'[access]\nenable-acl = no'
     client_as bob off vm103
@@ -383,7 +383,7 @@ book_says() {
     takes_at_most 2000 client_as bob status
     in_users umount --lazy /etc/passwd
     kill -HUP "$BROKER_PID"
-    await 10 grep -q reloaded "$T/broker.log.err"
+    await 30 grep -q reloaded "$T/broker.log.err"
     client_as bob metrics >/dev/null
     run client_as bob status
     is "$status" 1
@@ -400,8 +400,8 @@ book_says() {
     spawn "$T/broker.log" unshare --mount bash -c \
         'mount --bind "$1/hangs" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"' - "$T" "$BUILD/fence_brokerd" -c "$CONFIG"
     BROKER_PID=$SPAWNED
-    await 20 broker_listens
-    await 20 client -o monitor -q
+    await 30 broker_listens
+    await 30 client -o monitor -q
     broker_said "the name service does not answer: only root may ask"
     fence 101 -o off -n vm101
     succeeded
@@ -412,7 +412,7 @@ book_says() {
     in_users umount --lazy /etc/passwd
     in_users mount --bind "$T/passwd" /etc/passwd
     kill -HUP "$BROKER_PID"
-    await 10 grep -q reloaded "$T/broker.log.err"
+    await 30 grep -q reloaded "$T/broker.log.err"
     is "$(stat -c %g "$SOCKET")" 990
     client_as bob status >/dev/null
 }
@@ -423,7 +423,7 @@ book_says() {
     broker_said "there is no user ghost on this machine"
     broker_said "nobody has the role idle"
     broker_said '"write guest:101" can never match in [user bob]: line 6'
-    await 10 grep -q 'no guest of the pool has a tag gold' "$T/broker.log.err"
+    await 30 grep -q 'no guest of the pool has a tag gold' "$T/broker.log.err"
     in_users "$BUILD/fence-broker-admin" check -c "$CONFIG" | grep -q '^warning: line 3: there is no user ghost on this machine'
 }
 
@@ -456,7 +456,7 @@ book_says() {
     grep -q 'a flood of requests: 5[0-9] more, the last of them of uid 1001, were not recorded one by one' "$T/broker.log.err"
     # they are there after a restart, for those who may see all
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     client history | grep -q 'bob.*read vm103'
     refute grep -q vm103 <(client_as bob history)
 }

@@ -140,11 +140,11 @@ hold() {
     chmod 755 "$T/run"
     broker_start fence.deadline=5s socket.group=daemon
     hold root "$ABUSE" "$SOCKET" idle 100
-    await 5 grep -q 'ready 100' "$T/root"
+    await 30 grep -q 'ready 100' "$T/root"
     local root=$HELD root_hold=$HOLD
     install -m 755 "$ABUSE" "$T/" # the checkout may lie where others cannot reach
     hold member setpriv --reuid 1 --regid "$(getent group daemon | cut -d: -f3)" --clear-groups -- "$T/socket-abuse" "$SOCKET" idle 100
-    await 5 grep -q 'ready 100' "$T/member"
+    await 30 grep -q 'ready 100' "$T/member"
     fence 101 -o off -n vm101
     succeeded
     within 2000
@@ -160,7 +160,7 @@ hold() {
     bad_start
     hold deaf "$ABUSE" "$SOCKET" deaf 60
     printf 'GET /v1/operations HTTP/1.1\r\nHost: localhost\r\n\r\n' >&"$HOLD"
-    await 5 grep -q 'ready 60' "$T/deaf"
+    await 30 grep -q 'ready 60' "$T/deaf"
     # a half-closed connection still gets its answer: its peer reads
     printf 'GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n' | "$ABUSE" "$SOCKET" half | head -n 1 | grep -q '^HTTP/1.1 200'
     fence 101 -o off -n vm101

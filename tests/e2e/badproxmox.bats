@@ -24,9 +24,9 @@ repeat() { head -c "$2" /dev/zero | tr '\0' "$1"; }
     [[ $status == 1 ]]
     like "$err" "fence_broker: off vm101: *"
     guest_processes 101 >/dev/null
-    await 10 monitor_fails
+    await 30 monitor_fails
     sim_ctl clear
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }
 
@@ -44,16 +44,16 @@ monitor_fails() { ! client -o monitor >"$T/monitor" 2>&1; }
         sim_ctl stats reset
         sim_ctl fault garbage "text=$text"
         broker_reload       # polls at once
-        await 10 polled
+        await 30 polled
         timeout 1 "$BUILD/fence_broker" -o status -n vm101 --socket "$SOCKET" >"$T/status" 2>&1 || true   # asks again and again
         client -o monitor >"$T/status" 2>&1 || true
     done
     sim_ctl clear
     sim_ctl fault truncated
     sim_ctl stats reset
-    await 10 polled
+    await 30 polled
     sim_ctl clear
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     guest_alive 101
     next_fence_works 103
 }
@@ -64,7 +64,7 @@ polled() { (($(sim_stat requests) > 0)); }
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/other.key" -out "$T/other.pem" -subj /CN=other -days 2 2>/dev/null
     broker_configure fence.deadline=5s "proxmox.ca-file=$T/other.pem"
     broker_spawn
-    await 10 broker_said certificate
+    await 30 broker_said certificate
     is "$(sim_stat requests)" 0
     run client -o monitor
     is "$status" 1
@@ -73,7 +73,7 @@ polled() { (($(sim_stat requests) > 0)); }
     failed certificate
     guest_alive 101
     broker_reload fence.deadline=5s
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }
 
@@ -82,13 +82,13 @@ polled() { (($(sim_stat requests) > 0)); }
     broker_configure fence.deadline=5s
     sed -i -E 's/^endpoint = (.*)/endpoint = \1 as wrong.example.com/' "$CONFIG"
     broker_spawn
-    await 10 broker_said wrong.example.com
+    await 30 broker_said wrong.example.com
     is "$(sim_stat requests)" 0
     fence 101 -o off -n vm101
     failed certificate
     guest_alive 101
     broker_reload fence.deadline=5s
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }
 
@@ -98,7 +98,7 @@ polled() { (($(sim_stat requests) > 0)); }
     (umask 077; echo 99999999-0000-0000-0000-000000000000 >"$T/secret")
     broker_configure fence.deadline=5s
     broker_spawn
-    await 10 broker_said "does not accept the token fence@pve!broker"
+    await 30 broker_said "does not accept the token fence@pve!broker"
     run client -o monitor
     is "$status" 1
     like "$output" "*no-session*"
@@ -107,7 +107,7 @@ polled() { (($(sim_stat requests) > 0)); }
     guest_alive 101
     echo "$TOKEN_SECRET" >"$T/secret"
     broker_reload
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
     refute grep -rq 99999999-0000 "$T/broker.log.err" "$STATE"
 }
@@ -123,6 +123,6 @@ polled() { (($(sim_stat requests) > 0)); }
         [[ $status == 1 ]]
         sim_ctl clear
     done
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }

@@ -45,7 +45,7 @@ trouble() {
 # a healthy, running guest again, whatever was done to it; a task of the last round may hold its lock for a while
 heal() {
     sim_ctl set "$1" lock= stop-ms=0 hung=0 deaf=0 nostart=0 nic=1
-    await 20 stops "$1"
+    await 30 stops "$1"
     await 200 starts "$1" # the stop of a hung QEMU takes Proxmox 71 s and holds the lock, and a second one may be waiting for it
 }
 # A reboot is answered when off is proven: its start, tried again until it works, may come between these two.

@@ -45,7 +45,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
 @test "a healthy chain: exit 0, every link is named in order, in both forms" {
     sim_start
     broker_start "${POLLS[@]}"
-    await 20 doctor_exits 0
+    await 30 doctor_exits 0
     like "$out" "Verdict: fine"$'\n'*
     is "$(grep -xE "${CHAIN//,/|}|cluster" <<<"$out" | paste -sd,)" "$CHAIN,cluster"
     refute grep -E '^  (unknown|warning|failure)' <<<"$out"
@@ -62,7 +62,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
 @test "one endpoint of two is down: exit 2, and it is named with its error" {
     sim_start
     broker_start "${POLLS[@]}" proxmox.endpoint="$(endpoint pve1)"$'\n'"proxmox.endpoint=127.0.0.1:1"
-    await 20 endpoint_is 1 down
+    await 30 endpoint_is 1 down
     doctor
     ends 2
     like "$out" "Verdict: a fence would work, but something needs attention"$'\n'*
@@ -78,7 +78,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
     sim_start
     broker_configure "${POLLS[@]}"
     broker_spawn
-    await 20 doctor_says "^  failure  missing: .*VM.PowerMgmt"
+    await 30 doctor_says "^  failure  missing: .*VM.PowerMgmt"
     ends 1
     is "$err" ""
     like "$out" "Verdict: a fence would fail"$'\n'*"hint: on a Proxmox host:"$'\n'"           paste: pveum "*
@@ -92,7 +92,7 @@ CHAIN="configuration,endpoints,login,privileges,pool,names,guests,this node" # a
     sed -i 's/^role:FenceBroker:.*/role:FenceBroker:VM.PowerMgmt,VM.Audit,Pool.Audit:/' "$SIM/user.cfg"
     sim_ctl reload
     broker_spawn
-    await 20 doctor_exits 0
+    await 30 doctor_exits 0
 }
 doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
 
@@ -101,7 +101,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     sed -i 's/101,102,103,120/101,102,103,104,120/' "$SIM/user.cfg"
     sim_ctl reload
     broker_start "${POLLS[@]}" nodes.node9=vm999
-    await 20 doctor_exits 1
+    await 30 doctor_exits 1
     like "$out" "*names"$'\n'"  failure  \[nodes\] node9 = vm999: no such guest in the pool*"
     like "$out" "*guests"$'\n'"  failure  vm104 (104): locked: *(backup)*hint: *qm unlock 104*"
 }
@@ -120,7 +120,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     is "$(ls -A "$STATE")" ""
     is "$(sim_calls stop)" 0
     broker_spawn
-    await 20 doctor_exits 0
+    await 30 doctor_exits 0
     alone
     ends 0
     like "$out" "Verdict: fine*Seen without a daemon*a daemon listens on $SOCKET; *fence_broker doctor*"
@@ -129,7 +129,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
 @test "the command gives the running daemon's report, whoever starts it, and asks no daemon with a configuration of its own" {
     sim_start
     broker_start "${POLLS[@]}"
-    await 20 doctor_exits 0
+    await 30 doctor_exits 0
     doctor
     sed 's/ ([0-9]* m*s ago)//; s/^  time .*//' <<<"$out" >"$T/by-client"
     heard "$BUILD/fence-broker-admin" doctor -s "$SOCKET"
@@ -161,7 +161,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     like "$(findings unknown)" "*login: *privileges: *pool: *names: *guests: *"
     sed -i "/^\[proxmox\]/a fingerprint = $(fingerprint_of pve1)" "$CONFIG"
     broker_spawn
-    await 20 doctor_exits 2
+    await 30 doctor_exits 2
     doctor --json
     like "$(findings warning)" "endpoints: only one endpoint is configured*; *endpoint = HOST\`"
 }
@@ -192,7 +192,7 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     # a daemon that is there, whatever it has used
     spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- setpriv --pdeathsig KILL -- sleep 60
     KEEPER_PID=$SPAWNED
-    await 10 test -S "$SOCKET"
+    await 30 test -S "$SOCKET"
     alone
     ends 2
     like "$out" "Verdict: a fence would work*unknown  not asked: a daemon is running*fence_broker doctor*"
@@ -223,9 +223,9 @@ doctor_says() { doctor; grep -qE -- "$1" <<<"$out"; }
     sim_ctl reload
     rules_start $'[access]\nenable-acl = yes\n[user mona]\nrule = read what:doctor\nrule = read guest:vm101\n[user dave]\nrule = read guest:*' \
         "${POLLS[@]:1}" nodes.secretnode=vm999
-    await 20 doctor_exits 1
+    await 30 doctor_exits 1
     like "$out" "*secretnode = vm999*secretive (104): locked*"
-    await 20 mona_sees_all_well
+    await 30 mona_sees_all_well
     unlike "$out" "*secret*"
     like "$out" "*guests"$'\n'"  ok       1 of 1 guests*"
     heard client_as dave doctor

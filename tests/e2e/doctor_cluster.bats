@@ -203,7 +203,7 @@ doctor_there() { (
     broker_stop
     remember_an_hour
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     # Pacemaker does not say which device it was
     pacemaker_says "vm101 node1" "vm102 node1"
     out=$(doctor_there)
@@ -303,7 +303,7 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     broker_stop
     remember_an_hour
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     cibadmin --delete --scope resources --xml-text '<primitive id="bmc"/>'
     fencing vm102 node1
     is "$status $output" "0 no evidence"
@@ -439,7 +439,7 @@ set_parameter() { crm_resource -q --resource "$1" --set-parameter "$2" --paramet
     like "$out" "*paste: *sed -i '/^\\\\\[nodes\\\\\]/a vm102 = 102' /etc/fence-broker/fence-broker.conf*"
     sed -i '/^\[nodes\]/a vm102 = 102\nnobody = 103' "$CONFIG"
     broker_reload
-    await 10 fine
+    await 30 fine
     crm_resource -q --resource fencing --set-parameter pcmk_host_list --parameter-value "vm101,nobody" >/dev/null
     finds "failure  Pacemaker finds no device for the node vm102: it is not in the list of fencing"
     follow "not in the list of fencing"
@@ -499,7 +499,7 @@ levels=0
     PATH=$T/bin:$PATH finds "skipped  not checked: cibadmin did not end within 10 s"
     ends 0
     is "$(wc -l <"$T/pids")" 2
-    while read -r pid; do await 5 has_ended "$pid"; done <"$T/pids"
+    while read -r pid; do await 30 has_ended "$pid"; done <"$T/pids"
 }
 
 @test "strict=1: a monitor fails for a blocked node of the cluster, and not for another guest of the pool" {

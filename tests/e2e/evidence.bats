@@ -44,7 +44,7 @@ evidence() { client explain "$(operation id "$1")" --evidence >"$2"; }
 
     broker_stop
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     for vmid in 101 120; do
         evidence "$vmid" "$T/again"
         cmp "$T/$vmid.json" "$T/again"

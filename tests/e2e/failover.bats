@@ -33,14 +33,14 @@ put_back() {
     sim_ctl clear
     sim_ctl start 101
     sim_ctl wait 101 running
-    await 20 endpoint_is 1 1
+    await 30 endpoint_is 1 1
 }
 
 endpoints_start() {
     sim_start
     broker_start "proxmox.answer-timeout=$((ANSWER_TIMEOUT / 1000))s" fence.deadline=20s "$@"
-    await 20 endpoint_is 1 1
-    await 20 endpoint_is 2 1
+    await 30 endpoint_is 1 1
+    await 30 endpoint_is 2 1
 }
 
 @test "an endpoint that refuses or resets costs a fence no time, over open connections and over new ones" {
@@ -63,7 +63,7 @@ endpoints_start() {
 @test "an endpoint that is known to be silent costs a fence nothing" {
     endpoints_start proxmox.poll-interval=1s
     sim_ctl fault silent endpoint=pve1
-    await 20 endpoint_is 1 0
+    await 30 endpoint_is 1 0
     off 101
     within "$AT_ONCE"
     # a guest of another host likewise
@@ -103,7 +103,7 @@ is_told_bad() {
         [[ $fault == *reason=* ]] || reason="access control list"
         sim_ctl fault $fault
         off 102                        # it may not be known yet
-        await 20 endpoint_is 1 0
+        await 30 endpoint_is 1 0
         endpoint_is 2 1
         is_told_bad "${reason//[\[\]]/.}"
         client doctor >"$T/doctor" || true
@@ -113,10 +113,10 @@ is_told_bad() {
         off 103
         within "$AT_ONCE" "$fault"
         sim_ctl stats reset
-        await 10 polled_again
+        await 30 polled_again
         client -o monitor              # the inventory is not stale
         sim_ctl clear
-        await 20 endpoint_is 1 1
+        await 30 endpoint_is 1 1
         for vmid in 102 103; do
             sim_ctl start "$vmid"
             sim_ctl wait "$vmid" running
@@ -130,10 +130,10 @@ polled_again() { (($(sim_calls resources) >= 2)); }
     sim_start
     sim_ctl fault http endpoint=pve1 call=resources status=500 "reason=ipcc_send_rec[1] failed: Connection refused"
     broker_start proxmox.poll-interval=1s fence.deadline=20s
-    await 20 endpoint_is 1 0
-    await 20 endpoint_is 2 1
+    await 30 endpoint_is 1 0
+    await 30 endpoint_is 2 1
     sim_ctl stats reset
-    await 10 polled_again
+    await 30 polled_again
     endpoint_is 1 0                    # it answers for its version, and is bad all the same
     off 101
     within "$AT_ONCE"
@@ -163,7 +163,7 @@ own_resolver() {
     local address=127.$((RANDOM % 250 + 2)).$((RANDOM % 250 + 2)).$((RANDOM % 250 + 2))
     spawn "$T/resolver.log" "$BATS_TEST_DIRNAME/silent-resolver" "$address" "$T/asked"
     RESOLVER_PID=$SPAWNED
-    await 5 test -e "$T/asked"
+    await 30 test -e "$T/asked"
     printf 'hosts: files dns\n' >"$T/nsswitch.conf"
     printf 'nameserver %s\n' "$address" >"$T/resolv.conf"
     printf '127.0.0.1 localhost pve1 pve2\n' >"$T/hosts"
@@ -178,7 +178,7 @@ with_own_resolver() {
         spawn "$T/broker.log" unshare --mount sh -ec "$WITH_OWN_FILES" "$T" "$BUILD/fence_brokerd" -c "$CONFIG"
         BROKER_PID=$SPAWNED
         ln -sf broker.log.err "$T/broker.err"
-        await 10 broker_listens
+        await 30 broker_listens
     }
 }
 
@@ -195,11 +195,11 @@ resolver_dies() { printf '127.0.0.1 localhost\n' >"$T/hosts"; }
     sim_ctl idle-ms 20                 # every request makes a connection
     broker_start proxmox.answer-timeout=3s fence.deadline=20s proxmox.poll-interval=1s "proxmox.endpoint=$(by_name pve1)" \
         "proxmox.endpoint=$(by_name pve2)"
-    await 20 endpoint_is 1 1
-    await 20 endpoint_is 2 1
+    await 30 endpoint_is 1 1
+    await 30 endpoint_is 2 1
     resolver_dies
     sim_ctl stats reset
-    await 10 three_rounds
+    await 30 three_rounds
     off 101
     within "$AT_ONCE"
     broker_reload                      # the same endpoints keep what they learnt
@@ -208,8 +208,8 @@ resolver_dies() { printf '127.0.0.1 localhost\n' >"$T/hosts"; }
     is "$(cat "$T/asked")" ""
     # one that is down is looked up anew now and then, by polls: never in a fence's way
     sim_ctl fault silent endpoint=pve1
-    await 20 endpoint_is 1 0
-    await 20 grep -q pve1 "$T/asked"
+    await 30 endpoint_is 1 0
+    await 30 grep -q pve1 "$T/asked"
     off 103
     within "$AT_ONCE"
 }
@@ -227,7 +227,7 @@ three_rounds() { (($(sim_calls resources) >= 3)); }
     hint="do without the name service: write \`endpoint = ADDRESS:$port as pve1\`, or put pve1 into /etc/hosts"
     broker_configure fence.deadline=5s proxmox.poll-interval=1s "proxmox.endpoint=pve1:$port"
     broker_spawn
-    await 20 endpoint_is 1 0
+    await 30 endpoint_is 1 0
     fence 101 -o off -n vm101
     failed "no-" "*resolve host: pve1*$hint"
     client -o monitor 2>"$T/monitor" || true
@@ -238,14 +238,14 @@ three_rounds() { (($(sim_calls resources) >= 3)); }
         grep -F "$hint" "$T/$screen" || { echo "$screen:"; cat "$T/$screen"; return 1; }
     done
     printf '127.0.0.1 localhost pve1\n' >"$T/hosts"
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     resolver_dies
     broker_reload fence.deadline=5s "proxmox.endpoint=127.0.0.1:$port as pve1"
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     off 101
     # a name for the certificate stays
     broker_reload fence.deadline=5s "proxmox.endpoint=gone:$port as pve1"
-    await 20 status_says "write \`endpoint = ADDRESS:$port as pve1\`, or put gone into /etc/hosts"
+    await 30 status_says "write \`endpoint = ADDRESS:$port as pve1\`, or put gone into /etc/hosts"
 }
 status_says() { client status | grep -F "$1"; }
 

@@ -106,7 +106,7 @@ teardown() { fence_teardown; }
     both_start fence.lock-wait=4s
     sim_ctl set 101 lock=snapshot
     fence_begin off 101 -o off -n vm101
-    await 3 operation_says "locked (snapshot)"
+    await 30 operation_says "locked (snapshot)"
     sim_ctl set 101 lock=
     fence_end off
     succeeded
@@ -117,7 +117,7 @@ teardown() { fence_teardown; }
     both_start fence.lock-wait=0s
     sim_ctl set 101 lock=migrate
     fence_begin off 101 -o off -n vm101
-    await 3 operation_says "migrate"
+    await 30 operation_says "migrate"
     sim_ctl set 101 node=pve2 lock=
     fence_end off
     succeeded

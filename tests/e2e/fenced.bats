@@ -81,7 +81,7 @@ teardown() {
     succeeds
     not fencer_said "Operation 'monitor'"
     sim_stop
-    await 20 monitor_fails
+    await 30 monitor_fails
     # its exit status is that of a list, which it asks for when monitor has failed; the fencer's word is in the log
     stonith --query broker
     fencer_said "stderr: [ fence_broker: monitor: no-endpoint"

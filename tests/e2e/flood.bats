@@ -49,19 +49,19 @@ flood_end() {
     rules_start $'[access]\nenable-acl = no'
     # what a daemon needs for good once it has served so many at a time
     flood 300 40
-    await 20 all_say done
+    await 30 all_say done
     "$T/bin/socket-flood" "$SOCKET" ask 200 '/v1/guests?view=list' >/dev/null
     flood_end
-    await 20 connections_are 0
+    await 30 connections_are 0
     fence 103 -o reboot -n vm103
     fence 102 -o reboot -n vm102
     files=$(open_files) memory=$(anonymous_kib)
 
     flood 2000 40 # each over its 32
-    await 20 all_say full
+    await 30 all_say full
     read -r good _ <<<"$("$T/bin/socket-flood" "$SOCKET" ask 100 '/v1/guests?view=list')"
     is "$good" 100
-    await 10 slots_full
+    await 30 slots_full
     fence 101 -o off -n vm101
     succeeded
     read -r good _ <<<"$("$T/bin/socket-flood" "$SOCKET" ask 100 '/v1/status?view=monitor')"
@@ -71,8 +71,8 @@ flood_end() {
     succeeded
     flood_end
 
-    await 20 connections_are 0
-    await 20 files_are_at_most "$files"
+    await 30 connections_are 0
+    await 30 files_are_at_most "$files"
     echo "# RssAnon $memory KiB before, $(anonymous_kib) KiB after" >&3
     at_most "$(anonymous_kib)" $((memory + 1024)) "KiB, from $memory"
     next_fence_works 103
@@ -91,7 +91,7 @@ flood_end() {
     is "$(client -o status -n vm101)" "Status: ON"
     fence 101 -o off -n vm101
     succeeded
-    await 20 connections_are 0
+    await 30 connections_are 0
 }
 
 # rush TARGET [HOW]: a member asks and hangs up, again and again; HOLD keeps it going
@@ -124,7 +124,7 @@ rush_end() {
         reads=$(sim_stat requests)
         echo "# $target asked $ASKED times: $reads requests at Proxmox" >&3
         ((ASKED >= 1000 && reads < ASKED / 2))
-        await 20 connections_are 0
+        await 30 connections_are 0
     done
     next_fence_works 103
 }
@@ -143,7 +143,7 @@ rush_end() {
     kill -CONT "$BROKER_PID"
     wait "$n"
     guest_dead 101
-    await 20 connections_are 0
+    await 30 connections_are 0
     guest_alive 103
     refute broker_said "off of vm103"
     next_fence_works 103
@@ -163,14 +163,14 @@ root_is_in_line() { (($(in_line "$SOCKET.root") == 1)); }
     await 30 grep -q full "$T/rush"
     client -o off -n vm101 >"$T/root" 2>&1 3>&- &
     n=$!
-    await 20 root_is_in_line
+    await 30 root_is_in_line
     kill -CONT "$BROKER_PID"
     wait "$n"
     guest_dead 101
     fence 102 -o reboot -n vm102
     succeeded
     rush_end
-    await 20 connections_are 0
+    await 30 connections_are 0
     is "$(stat -c '%a %u' "$SOCKET.root")" "600 0"
     next_fence_works 103
 }
@@ -190,7 +190,7 @@ made_by() {
     as "$1" setpriv --pdeathsig KILL -- perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, pack_sockaddr_un($ARGV[0])) or die;
         listen($s, 5); chmod 0666, $ARGV[0]; sleep' "$2" </dev/null >/dev/null 2>&1 3>&- &
     ALIEN=$!
-    await 20 test -S "$2"
+    await 30 test -S "$2"
 }
 
 @test "P7: a member who listens where root's own door would be keeps no fence out" {
@@ -211,8 +211,8 @@ spawn_limited() {
     spawn "$T/broker.log" bash -c 'ulimit $1 && exec "$2" -c "$3"' - "$1" "$BUILD/fence_brokerd" "$CONFIG"
     BROKER_PID=$SPAWNED
     ln -sf broker.log.err "$T/broker.err"
-    await 10 broker_listens
-    await 20 client -o monitor -q
+    await 30 broker_listens
+    await 30 client -o monitor -q
 }
 
 @test "P7: with too few descriptors the broker does not start and says what it needs; with few it serves fewer, and root" {
@@ -235,7 +235,7 @@ spawn_limited() {
     FLOODERS=("$!")
     await 60 grep -q '^done' "$T/flood.1"
     flood_end
-    await 20 connections_are 0
+    await 30 connections_are 0
     fence 101 -o off -n vm101
     succeeded
     next_fence_works 103
@@ -251,7 +251,7 @@ spawn_limited() {
     sim_start
     rules_start $'[access]\nenable-acl = no'
     flood 100 40 # each over its 32
-    await 20 all_say done
+    await 30 all_say done
     as other "$T/bin/socket-flood" "$SOCKET" ask 20 '/v1/guests?view=list' >"$T/other"
     read -r good _ <"$T/other"
     is "$good" 20

@@ -44,7 +44,7 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
     succeeded
     guest_dead 104
     sim_ctl wait 104 stopped 3000
-    await 5 ha_state_is stopped
+    await 30 ha_state_is stopped
     guest_dead 104
 }
 
@@ -52,11 +52,11 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
     ha_start
     fence 104 -o reboot -n havm
     succeeded
-    await 15 operation_ended 104
+    await 30 operation_ended 104
     guest_alive 104
     operation_is power_on done 104
     is "$(sent start 104)" 1
-    await 5 ha_state_is started
+    await 30 ha_state_is started
 }
 
 @test "HA: cycle powers off and on, no reset is sent" {
@@ -159,7 +159,7 @@ ha_state_is() { [[ $(ha_state) == "$1" ]]; }
     ha_start proxmox.poll-interval=1s
     targets_say "degraded .*ha-managed"
     sim_ctl set 104 ha=error
-    await 15 targets_say "blocked .*ha-error"
+    await 30 targets_say "blocked .*ha-error"
     fence 104 off havm --dry-run
     failed ha-error
     is "$(sent stop 104)" 0

@@ -61,7 +61,7 @@ teardown() { fence_teardown; }
     local began
     both_start fence.stop-timeout=0s
     was_checked() { client targets | grep vm103 | grep -qv no-evidence; }
-    await 20 was_checked
+    await 30 was_checked
     began=$(now_ms)
     sim_ctl node pve3 dead
     fence 103 -o off -n vm103
@@ -74,10 +74,10 @@ teardown() { fence_teardown; }
     succeeded
     broker_kill
     broker_spawn
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     fence 103 -o reboot -n vm103
     succeeded
-    await 10 operation_ended 103
+    await 30 operation_ended 103
     guest_alive 103
 }
 
@@ -85,7 +85,7 @@ teardown() { fence_teardown; }
     sim_start
     broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve1 //p' "$SIM/endpoints")"
     broker_spawn
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     sim_ctl node pve1 cut
     fence 101 -o off -n vm101
     failed minority
@@ -93,7 +93,7 @@ teardown() { fence_teardown; }
     # another endpoint knows better
     broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve2 //p' "$SIM/endpoints")"
     kill -HUP "$BROKER_PID"
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     fence 102 -o off -n vm102
     succeeded
     guest_dead 102
@@ -104,13 +104,13 @@ teardown() { fence_teardown; }
     sim_start
     broker_configure fence.deadline=5s "proxmox.endpoint=$(sed -n 's/^pve1 //p' "$SIM/endpoints")"
     broker_spawn
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     sim_ctl node pve1 corosync-died
     sim_ctl set 101 node=pve2
     fence 101 -o off -n vm101
     failed minority
     guest_alive 101
-    await 15 broker_said "vm101: ready -> blocked: minority"
+    await 30 broker_said "vm101: ready -> blocked: minority"
     # another host's pvestatd hangs: two of three have statistics, and so the third counts
     sim_ctl node pve1 online
     sim_ctl node pve3 pvestatd=hangs
@@ -129,7 +129,7 @@ teardown() { fence_teardown; }
     failed minority
     broker_configure fence.deadline=5s proxmox.min-online-nodes=1
     kill -HUP "$BROKER_PID"
-    await 5 broker_said "reloaded"
+    await 30 broker_said "reloaded"
     fence 102 -o off -n vm102
     succeeded
     guest_dead 102
@@ -196,7 +196,7 @@ each_action_fails() {
     reached_none 103
     # connections are taken, and nothing comes on them: no TLS, no request
     sim_ctl clear
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     sim_ctl fault silent
     fence_begin off 101 -o off -n vm101
     fence_begin reboot 102 -o reboot -n vm102
@@ -223,11 +223,11 @@ each_action_fails() {
     guest_alive 120
     fence 120 -o reboot -n ct120
     succeeded
-    await 5 operation_ended 120
+    await 30 operation_ended 120
     guest_alive 120
     fence 120 -o reboot -n ct120 -m cycle
     succeeded
-    await 5 operation_ended 120
+    await 30 operation_ended 120
     guest_alive 120
 }
 
@@ -241,8 +241,8 @@ each_action_fails() {
         within 2000
     done
     guest_dead 101
-    await 5 operation_ended 102
-    await 5 operation_ended 103
+    await 30 operation_ended 102
+    await 30 operation_ended 103
     guest_alive 102 && guest_alive 103
 }
 
@@ -262,11 +262,11 @@ each_action_fails() {
     fence 101 -o reboot -n vm101
     succeeded
     guest_dead 101
-    await 10 operation_says "start failed"
+    await 30 operation_says "start failed"
     is "$(operation power_on)" pending
     sim_ctl set 101 nostart=0
     sim_ctl wait 101 running
-    await 10 operation_is power_on done
+    await 30 operation_is power_on done
     guest_alive 101
 }
 

@@ -34,7 +34,7 @@ journal_start() {
         journalctl --update-catalog
         exec /lib/systemd/systemd-journald' - "$T/catalog"
     JOURNAL_PID=$SPAWNED
-    await 20 journal_listens || { cat "$T/journald.err" >&2; return 1; }
+    await 30 journal_listens || { cat "$T/journald.err" >&2; return 1; }
     # shellcheck disable=SC2016
     BROKER_COMMAND=(nsenter --mount="/proc/$JOURNAL_PID/ns/mnt" bash -c
         'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2); export JOURNAL_STREAM; exec "$@"' - "$BUILD/fence_brokerd")
@@ -54,29 +54,29 @@ journal_has() { [[ -n $(journal -o cat "$@") ]]; }
     id=$("$BUILD/tables" | awk '$2 == "operation-done" { print $3 }')
     fence 101 -o off -n vm101
     succeeded
-    await 10 journal_has "MESSAGE_ID=$id" FENCE_EVENT=operation-done FENCE_TARGET=vm101 FENCE_ACTION=off FENCE_RESULT=done \
+    await 30 journal_has "MESSAGE_ID=$id" FENCE_EVENT=operation-done FENCE_TARGET=vm101 FENCE_ACTION=off FENCE_RESULT=done \
         "FENCE_OPERATION=$(operation id)" PVE_VMID=101 PVE_NODE=pve1 PEER_UID=0 PEER_USER=root PRIORITY=5 "SYSLOG_PID=$BROKER_PID"
     journal_has FENCE_EVENT=request-allowed FENCE_TARGET=vm101 FENCE_ACTION=off PRIORITY=6
 
     sim_ctl set 102 lock=backup
     fence 102 -o off -n vm102
     failed locked
-    await 10 journal_has FENCE_EVENT=operation-failed FENCE_TARGET=vm102 FENCE_RESULT=failed ERROR_CODE=locked PRIORITY=3
+    await 30 journal_has FENCE_EVENT=operation-failed FENCE_TARGET=vm102 FENCE_RESULT=failed ERROR_CODE=locked PRIORITY=3
     like "$(journal -o verbose FENCE_EVENT=operation-failed)" "*ERROR_HINT=?*"
 
     fence 999 -o off -n nobody
-    await 10 journal_has FENCE_EVENT=request-not-begun FENCE_TARGET=nobody ERROR_CODE=unknown-plug PRIORITY=4
+    await 30 journal_has FENCE_EVENT=request-not-begun FENCE_TARGET=nobody ERROR_CODE=unknown-plug PRIORITY=4
 
     chmod 0666 "$SOCKET"
     setpriv --reuid 12345 --regid 12345 --clear-groups -- curl -s --unix-socket "$SOCKET" -o /dev/null http://localhost/v1/status
-    await 10 journal_has FENCE_EVENT=request-denied PEER_UID=12345 PEER_GID=12345 PRIORITY=4
+    await 30 journal_has FENCE_EVENT=request-denied PEER_UID=12345 PEER_GID=12345 PRIORITY=4
     like "$(journal -o verbose FENCE_EVENT=request-denied)" "*FENCE_RULE=?*"
 
     echo 'nonsense = 1' >>"$CONFIG"
     kill -s HUP "$BROKER_PID"
-    await 10 journal_has FENCE_EVENT=reload-refused PRIORITY=3
+    await 30 journal_has FENCE_EVENT=reload-refused PRIORITY=3
     broker_stop
-    await 10 journal_has FENCE_EVENT=ended
+    await 30 journal_has FENCE_EVENT=ended
 
     # each line that is worth a notice has a kind; each kind's words come with nothing left to be put in
     is "$(journal -o json --output-fields=MESSAGE_ID,MESSAGE -p notice | grep -cv '"MESSAGE_ID"')" 0
@@ -96,7 +96,7 @@ journal_has() { [[ -n $(journal -o cat "$@") ]]; }
     sim_start
     broker_configure proxmox.pool=
     spawn "$T/broker.log" "${BROKER_COMMAND[@]}" -c "$CONFIG"
-    await 20 journal_has FENCE_EVENT=not-started PRIORITY=3
+    await 30 journal_has FENCE_EVENT=not-started PRIORITY=3
     like "$(journal -o cat FENCE_EVENT=not-started)" "*pool*"
 }
 
@@ -112,7 +112,7 @@ hours() {
         SHIFT=$((SHIFT + 3600))
         printf '%-20s' "$SHIFT" | dd of="$T/shift" conv=notrunc status=none
         seen=$(rounds)
-        await 20 has_rounds $((seen + 4))
+        await 30 has_rounds $((seen + 4))
     done
 }
 shifted_start() {
@@ -129,7 +129,7 @@ shifted_start() {
     local before seen
     shifted_start
     seen=$(rounds)
-    await 20 has_rounds $((seen + 2))
+    await 30 has_rounds $((seen + 2))
     before=$(<"$T/broker.log.err")
     hours 4
     is "$(<"$T/broker.log.err")" "$before"
@@ -146,7 +146,7 @@ has_calls() { (($(sim_calls status) >= $1 && $(sim_calls rehearse) >= $1)); }
     broker_start proxmox.poll-interval=1s proxmox.check-interval=1s proxmox.rehearse-interval=1s
     await 30 all_are_ready
     # that it has become better is said after a few polls
-    await 20 has_rounds $(($(rounds) + 8))
+    await 30 has_rounds $(($(rounds) + 8))
     before=$(<"$T/broker.log.err")
     sim_ctl stats reset
     await 30 has_calls 8
@@ -162,8 +162,8 @@ has_calls() { (($(sim_calls status) >= $1 && $(sim_calls rehearse) >= $1)); }
     await 30 has_rounds $((seen + 6))
     is "$(grep -c FENCE_EVENT=polling-failed "$T/broker.log.err")" 1
     sim_ctl clear
-    await 20 broker_said FENCE_EVENT=polling-resumed
+    await 30 broker_said FENCE_EVENT=polling-resumed
     seen=$(rounds)
-    await 20 has_rounds $((seen + 4))
+    await 30 has_rounds $((seen + 4))
     is "$(grep -c FENCE_EVENT=polling- "$T/broker.log.err")" 2
 }

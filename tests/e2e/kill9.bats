@@ -46,7 +46,7 @@ kill_it() {
     victim=$(<"$T/pid")
     ((RANDOM % 2)) || mapfile -t children < <(pgrep -P "$victim")
     kill -KILL "$victim" "${children[@]}"
-    await 10 another_daemon "$victim"
+    await 30 another_daemon "$victim"
 }
 another_daemon() { [[ $(<"$T/pid") != "$1" ]] && ask GET /v1/status >/dev/null; }
 
@@ -91,7 +91,7 @@ one_round() {
         sim_ctl start "$vmid" >/dev/null || true
     done
     for vmid in "${WAITING[@]}" "${RAW[@]}"; do
-        await 20 starts "$vmid"
+        await 30 starts "$vmid"
         guest_note "$vmid"
         SENT[$vmid]=$(sent stop "$vmid")
         sim_ctl set "$vmid" stop-ms="$((100 + RANDOM % 900))" start-ms="$((RANDOM % 300))"

@@ -34,10 +34,10 @@ recorded() { [[ $(ask GET /v1/operations | json operations) == *"$1"* ]]; }
     restarted 101
     life=$(guest_life 101)
     kill -CONT "$BROKER_PID"
-    await 10 operation_is outcome abandoned
+    await 30 operation_is outcome abandoned
     is "$(operation error.code)" abandoned
     operation_says 'not begun'
-    await 10 none_is_under_way
+    await 30 none_is_under_way
     is "$(sent stop 101)" 0
     is "$(guest_life 101)" "$life"
     next_fence_works
@@ -50,14 +50,14 @@ recorded() { [[ $(ask GET /v1/operations | json operations) == *"$1"* ]]; }
     spawn "$T/keeper" "$BATS_TEST_DIRNAME/socket-keeper" "$SOCKET" "$METRICS" "$T/pid" -- \
         setpriv --pdeathsig KILL -- bash -c 'read -r _ <"$4"; exec "$1" -c "$2" 2>>"$3"' - "$BUILD/fence_brokerd" "$CONFIG" "$T/broker.log.err" "$T/go"
     KEEPER_PID=$SPAWNED
-    await 20 test -S "$SOCKET"
+    await 30 test -S "$SOCKET"
     asked_and_gone 101
     restarted 101
     echo go >"$T/go"
-    await 20 client -o monitor -q
-    await 10 recorded '"plug":"101"'
+    await 30 client -o monitor -q
+    await 30 recorded '"plug":"101"'
     is "$(ask GET /v1/operations | json operations.0.outcome)" abandoned
-    await 10 none_is_under_way
+    await 30 none_is_under_way
     is "$(sent stop 101)" 0
     guest_alive 101
     keeper_stop

@@ -40,7 +40,7 @@ letters_start() {
         grep -qF -- "$NAME" "$T/screen"
         client metrics >"$T/screen"         # a guest is its VMID there
         grep -qE '^fence_broker_target_ready\{target="102"' "$T/screen"
-        [[ $start == second ]] || { broker_stop; broker_spawn; await 20 client -o monitor -q; }
+        [[ $start == second ]] || { broker_stop; broker_spawn; await 30 client -o monitor -q; }
     done
     refute grep -F unreadable "$T/broker.log.err"
     next_fence_works 103
@@ -52,9 +52,9 @@ letters_start() {
     # one answer to two questions: the hosts', and the guests'
     text='{"data":[{"type":"node","node":"pve1","status":"online"},{"vmid":101,"name":"gr\u00fcn-\ud83d\udd0c","type":"qemu","node":"pve1","status":"running","pool":"nfs_cluster"'
     sim_ctl fault garbage call=resources "text=$text"',"tags":"\ud83d","diskwrite":99999999999999999999}]}'
-    await 20 name_is 101 'grün-🔌'
+    await 30 name_is 101 'grün-🔌'
     sim_ctl clear
-    await 20 name_is 101 vm101
+    await 30 name_is 101 vm101
     next_fence_works 103
 }
 name_is() { [[ $(ask GET "/v1/guests/$1" | json name) == "$2" ]]; }

@@ -347,7 +347,7 @@ disk_has_grown() { (($(disk_size "$1") > $2)); }
 # guest_alive VMID: it has processes, and they write to its disk
 guest_alive() {
     [[ -n $(guest_processes "$1") ]] || { printf 'guest %s has no process\n' "$1" >&2; return 1; }
-    await 20 disk_has_grown "$1" "$(disk_size "$1")"
+    await 30 disk_has_grown "$1" "$(disk_size "$1")"
 }
 
 # guest_dead VMID: not one process is left of it, and nothing writes to its disk any more (a living guest writes every 20 ms)

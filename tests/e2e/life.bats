@@ -386,7 +386,7 @@ thaw() {
     await 30 history_not_written
     broker_stop                        # the writer cannot be killed; the daemon ends all the same
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     fence 102 -o off -n vm102
     succeeded
     guest_dead 102

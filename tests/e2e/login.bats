@@ -52,7 +52,7 @@ pass() {
         pass 3600
         # a live read: at half its life the ticket is renewed with itself, by whoever asks
         is "$(ask GET /v1/guests/vm101 | json power)" on
-        await 10 renewed $((hour + 2))
+        await 30 renewed $((hour + 2))
     done
     is "$(sim_stat codes)" 1
     is "$(ask GET /v1/status | json session.login_failures)" 0
@@ -106,12 +106,12 @@ with_kept_memory() {
     is "$(sim_stat codes)" 1
     broker_kill
     broker_spawn
-    await 10 broker_said "the current TOTP code was already used"
+    await 30 broker_said "the current TOTP code was already used"
     is "$(sim_stat codes)" 1
     broker_kill
     pass 30
     broker_spawn
-    await 20 monitor_passes
+    await 30 monitor_passes
     is "$(sim_stat codes)" 2
     is "$(ask GET /v1/status | json session.login_failures)" 0
 }
@@ -135,7 +135,7 @@ with_kept_memory() {
     sim_ctl 401-delay 20
     broker_configure "${WITH_TOTP[@]}" proxmox.poll-interval=1s
     broker_spawn
-    await 10 broker_said "refused the TOTP code"
+    await 30 broker_said "refused the TOTP code"
     fence 101 -o off -n vm101
     failed no-session "timedatectl"
     guest_alive 101
@@ -143,7 +143,7 @@ with_kept_memory() {
     secret_file totp "$TOTP_SECRET"
     pass 60
     broker_reload
-    await 10 monitor_passes
+    await 30 monitor_passes
     next_fence_works 103
 }
 
@@ -196,7 +196,7 @@ with_kept_memory() {
     guest_dead 101
     for user in fence@office fence@pam; do
         broker_reload fence.deadline=5s proxmox.token-id= proxmox.user="$user"
-        await 10 logged_in_as "$user"
+        await 30 logged_in_as "$user"
     done
     next_fence_works 103
 }
@@ -211,11 +211,11 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     sim_ctl 401-delay 20
     broker_configure fence.deadline=5s proxmox.token-id= proxmox.user=fence@sso
     broker_spawn
-    await 10 broker_said "OpenID Connect"
+    await 30 broker_said "OpenID Connect"
     fence 101 -o off -n vm101
     failed no-session "pveum user token add fence@sso broker"
     broker_reload fence.deadline=5s proxmox.token-id= proxmox.user=fence@nowhere
-    await 10 broker_said "no realm nowhere"
+    await 30 broker_said "no realm nowhere"
     like "$(session_error message)" "*it has: pam, pve, sso"
     like "$(session_error hint)" "fix user =*"
     guest_alive 101
@@ -232,18 +232,18 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     secret_file secret "$OPERATOR_PASSWORD"
     broker_configure fence.deadline=5s "${AS_USER[@]}" proxmox.poll-interval=1s
     broker_spawn
-    await 10 broker_said "authentication failure"
+    await 30 broker_said "authentication failure"
     like "$(session_error hint)" "*expired user: check \`pveum user list\` for operator@pve*"
     secret_file secret "$TOKEN_SECRET"
     broker_reload fence.deadline=5s proxmox.poll-interval=1s
-    await 10 broker_said "does not accept the token"
+    await 30 broker_said "does not accept the token"
     like "$(session_error hint)" "*expired token*pveum user token list fence@pve*"
     fence 101 -o off -n vm101
     failed no-session
     guest_alive 101
     sed -i 's/^token:fence@pve!broker:1000000000/token:fence@pve!broker:0/' "$SIM/user.cfg"
     sim_ctl reload
-    await 10 monitor_passes
+    await 30 monitor_passes
     next_fence_works 103
 }
 
@@ -253,7 +253,7 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     broker_start fence.deadline=5s proxmox.poll-interval=1s
     sed -i '/^token:/d; s/,fence@pve!broker:/:/' "$SIM/user.cfg"
     sim_ctl reload
-    await 10 monitor_says "unknown or expired token"
+    await 30 monitor_says "unknown or expired token"
     fence 101 -o off -n vm101
     failed no-session
     guest_alive 101
@@ -263,6 +263,6 @@ logged_in_as() { [[ $(ask GET /v1/status | json session.identity) == "$1" ]] && 
     sim_ctl reload
     secret_file secret 99999999-8888-7777-6666-555555555555
     broker_reload
-    await 10 monitor_passes
+    await 30 monitor_passes
     next_fence_works 103
 }

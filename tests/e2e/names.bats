@@ -60,7 +60,7 @@ nobody() {
     # somebody lets the broker see all
     printf '%s\n' 'role:Watcher:VM.Audit:' 'acl:1:/vms:fence@pve,fence@pve!broker:Watcher:' >>"$SIM/user.cfg"
     sim_ctl reload
-    await 10 is_shown
+    await 30 is_shown
     nobody Accounting "*unknown-plug*Accounting is guest 200 (accounting), which is not in the pool: it is never touched*pveum pool modify POOL --vms 200*"
     nobody 200 "*unknown-plug*not in the pool*"
     is "$(sent stop 200)" 0
@@ -90,10 +90,10 @@ nobody_died() {
     broker_start proxmox.poll-interval=1s
     means vm102 102
     sim_ctl set 102 name=web7
-    await 20 means web7 102
+    await 30 means web7 102
     nobody vm102 '*unknown-plug*it was guest 102, which is called web7 now: if that one is meant, put "vm102 = 102" into \[nodes\]*'
     sim_ctl set 103 name=VM102
-    await 20 told 103 'blocked*name-moved'
+    await 30 told 103 'blocked*name-moved'
     told 102 'blocked*name-moved'
     told 101 'ready'
     fence 102 -o off -n vm102
@@ -110,11 +110,11 @@ nobody_died() {
     # after a restart it is known still
     broker_stop
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     nobody vm102 "*name-moved*"
     # the administrator's word
     broker_reload proxmox.poll-interval=1s nodes.vm102=102
-    await 20 means vm102 102
+    await 30 means vm102 102
     told 103 ready
     fence 102 -o off -n vm102
     succeeded
@@ -125,12 +125,12 @@ nobody_died() {
 @test "a rename while no broker ran is noticed, and a guest that left the pool sets its name free" {
     sim_start
     broker_start proxmox.poll-interval=1s
-    await 20 grep -q vm103 "$STATE/names.jsonl"
+    await 30 grep -q vm103 "$STATE/names.jsonl"
     broker_stop
     sim_ctl set 102 name=vm103
     sim_ctl set 103 name=vm102
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     nobody vm102 "*name-moved*guest 102*guest 103*"
     nobody vm103 "*name-moved*guest 103*guest 102*"
     fence 103 -o off -n 103
@@ -138,13 +138,13 @@ nobody_died() {
     guest_dead 103
     guest_alive 102
     pool_of 101,102,120
-    await 20 means vm103 102
+    await 30 means vm103 102
     # nothing to read: begun anew, and said
     broker_stop
     rm "$STATE/names.jsonl"
     mkdir "$STATE/names.jsonl"
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     broker_said "names-not-kept"
     means vm101 101
 }
@@ -154,7 +154,7 @@ nobody_died() {
     broker_start proxmox.poll-interval=1s
     agent action=monitor strict=1
     sim_ctl set 103 name=vm102
-    await 20 told 102 'blocked*ambiguous-name'
+    await 30 told 102 'blocked*ambiguous-name'
     told 103 'blocked*ambiguous-name'
     not agent action=monitor strict=1 2>/dev/null
     like "$(ask GET '/v1/status?view=monitor&strict=1&nodes=vm101,vm102')" "*ambiguous-name*"
@@ -163,7 +163,7 @@ nobody_died() {
     failed ambiguous-name
     nobody_died
     broker_reload proxmox.poll-interval=1s nodes.vm102=102
-    await 20 told 102 'degraded*ambiguous-name'
+    await 30 told 102 'degraded*ambiguous-name'
     agent action=monitor strict=1
     fence 102 -o off -n vm102
     succeeded
@@ -198,7 +198,7 @@ nobody_died() {
     sim_ctl reload
     broker_spawn
     said() { client doctor >"$T/doctor" 2>&1 || true; grep -qF "guest 200 is in nfs_cluster/sub" "$T/doctor"; }
-    await 20 said
+    await 30 said
     grep -qxE ' *paste: pool = nfs_cluster/sub' "$T/doctor"
 }
 
@@ -238,8 +238,8 @@ names_pool_below() {
     sim_start
     broker_configure proxmox.pool=prod proxmox.least-privilege=warn
     broker_spawn
-    await 20 broker_said "0 guests in the pool"
-    await 20 broker_said "all guests: ready -> blocked: empty-pool: the pool has no guest that the broker can see (guest 101 is in prod/nfs, and prod does not include that); in [proxmox] of fence-broker.conf: \`pool = prod/nfs\`"
+    await 30 broker_said "0 guests in the pool"
+    await 30 broker_said "all guests: ready -> blocked: empty-pool: the pool has no guest that the broker can see (guest 101 is in prod/nfs, and prod does not include that); in [proxmox] of fence-broker.conf: \`pool = prod/nfs\`"
     names_pool_below client status
     names_pool_below client targets
     names_pool_below client doctor
@@ -254,7 +254,7 @@ names_pool_below() {
     guest_alive 101
     # the line is followed
     broker_reload proxmox.pool=prod/nfs proxmox.least-privilege=warn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     fence 101 -o off -n vm101
     succeeded
     guest_dead 101

@@ -156,7 +156,7 @@ here() {
     like "$(line 'systemctl enable --now *')" "*fence-broker.service"
     types "systemctl enable --now fence-broker.socket fence-broker-metrics.socket fence-broker.service"
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     doctor
     here "$(line 'crm_attribute *')"
     here "$(line 'cibadmin *')"
@@ -241,7 +241,7 @@ follow() {
         if [[ $1 == reload ]]; then
             is "$*" "reload fence-broker"
             broker_reload
-            await 20 is_accepted "$(sed -n 's/^token-id = //p' "$CONFIG")"
+            await 30 is_accepted "$(sed -n 's/^token-id = //p' "$CONFIG")"
         else
             is "$*" "enable --now fence-broker.socket fence-broker-metrics.socket fence-broker.service"
             broker_spawn
@@ -253,7 +253,7 @@ follow() {
     stonith_admin() {
         is "$*" "--reboot node2"
         agent action=reboot plug=node2 >/dev/null
-        await 20 client_has_power_on
+        await 30 client_has_power_on
     }
     client_has_power_on() { client history | grep -q ' reboot .* done '; }
 

@@ -72,7 +72,7 @@ pveum() {
 
 # refused PATTERN: nothing is fenced, everything says why, with the line
 refused() {
-    await 10 judged refused
+    await 30 judged refused
     fence 101 -o off -n vm101
     failed excess-privileges "$1"
     guest_alive 101
@@ -161,7 +161,7 @@ broker_begin() {
     is "$(grep -cF 'is not accepted: nothing is fenced' "$T/broker.log.err")" 1
     # what the line does, and the grant that is right
     grants "$MINIMAL"
-    await 10 judged accepted
+    await 30 judged accepted
     broker_said "fence@pve!broker holds what fencing needs, and no more"
     next_fence_works 102
 }
@@ -177,7 +177,7 @@ broker_begin() {
     broker_begin proxmox.poll-interval=1s
     refused "/pool/other, a pool that is not configured: *pveum acl delete /pool/other --roles ROLE --tokens 'fence@pve!broker'"
     grants "$MINIMAL" "$(grant /vms/200 PVEVMUser)"
-    await 10 broker_said "/vms/200, a guest of no configured pool: VM.Audit, VM.Backup"
+    await 30 broker_said "/vms/200, a guest of no configured pool: VM.Audit, VM.Backup"
     refused "pveum acl delete /vms/200 --roles PVEVMUser --tokens 'fence@pve!broker'"
 }
 
@@ -187,7 +187,7 @@ broker_begin() {
         version $pve
         grants 'acl:1:/pool/nfs_cluster:fence@pve:Fence:'
         broker_begin proxmox.poll-interval=1s
-        await 10 judged accepted
+        await 30 judged accepted
         is "$(permissions missing.0.privileges)" '["VM.Audit","VM.PowerMgmt"]'
         is "$(permissions missing.0.mend)" "$line"
         like "$(permissions missing.0.message)" "*a token with privilege separation has only what is granted to itself and to its user"
@@ -197,7 +197,7 @@ broker_begin() {
         like "$(ask GET /v1/status | json poll_error.hint)$([[ $pve == 7* ]] || client -o monitor 2>&1)" "*$line*"
         # what the line does
         grants "$MINIMAL"
-        await 20 client -o monitor -q
+        await 30 client -o monitor -q
         is "$(permissions missing)" "[]"
         broker_stop
         sim_stop
@@ -210,11 +210,11 @@ broker_begin() {
 @test "granting an accepted identity more does not disarm it, also after kill -9 and a restart" {
     grants "$MINIMAL"
     broker_begin
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     is "$(permissions accepted_before)" true
     grants "$MINIMAL" "$(grant / Administrator)"
     reread
-    await 10 judged tolerated
+    await 30 judged tolerated
     broker_said "still fences because it was accepted before"
     like "$(reasons)" "*excess-privileges:degraded*"
     like "$(client targets)" "*degraded*excess-privileges*"
@@ -225,7 +225,7 @@ broker_begin() {
     guest_dead 101
     broker_kill
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     judged tolerated
     fence 102 -o off -n vm102
     succeeded
@@ -234,7 +234,7 @@ broker_begin() {
     grants "$MINIMAL" "$(grant / Administrator)" 'acl:1:/:operator@pve:Administrator:'
     (umask 077; printf '%s\n' "$OPERATOR_PASSWORD" >"$T/secret")
     reread fence.deadline=5s proxmox.token-id= proxmox.user=operator@pve
-    await 10 judged refused
+    await 30 judged refused
     fence 103 -o off -n vm103
     failed excess-privileges "pveum acl delete / --roles Administrator --users operator@pve"
     guest_alive 103
@@ -252,12 +252,12 @@ broker_begin() {
         reread
         found() { [[ $(permissions "$kind.0") != null ]]; }
         mended() { [[ $(permissions excess) == "[]" && $(permissions missing) == "[]" && $(permissions judgement) == accepted ]]; }
-        await 10 found || { printf 'nothing found: %s\n' "$lines" >&2; return 1; }
+        await 30 found || { printf 'nothing found: %s\n' "$lines" >&2; return 1; }
         mend=$(permissions "$kind.0.mend")
         # as a shell does it: what fails does not keep the rest from being done
         eval "${mend//ROLE/$role}" || true
         reread
-        await 10 mended || { printf 'not mended: %s by: %s: %s\n' "$lines" "$mend" "$(ask GET /v1/permissions)" >&2; return 1; }
+        await 30 mended || { printf 'not mended: %s by: %s: %s\n' "$lines" "$mend" "$(ask GET /v1/permissions)" >&2; return 1; }
     done <<-END
 	$(grant /pool/nfs_cluster PVEVMAdmin)|excess|
 	$(grant / Administrator);$MINIMAL|excess|
@@ -275,7 +275,7 @@ broker_begin() {
 @test "least-privilege = warn uses it from the start and says so; enforce refuses it again" {
     grants "$(grant /pool/nfs_cluster PVEVMUser)"
     broker_begin proxmox.least-privilege=warn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     is "$(permissions judgement) $(permissions least_privilege) $(permissions accepted_before)" "tolerated warn false"
     like "$(reasons)" "*excess-privileges:degraded*"
     fence 102 -o off -n vm102
@@ -291,20 +291,20 @@ broker_begin() {
     spawn "$T/notified" perl -MIO::Socket::UNIX -e '$| = 1; my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => shift) or die $!;
         while (defined $s->recv(my $m, 4096)) { $m =~ tr/\n/ /; print "$m\n" }' "$NOTIFY_SOCKET"
     NOTIFIED_PID=$SPAWNED
-    await 10 test -S "$NOTIFY_SOCKET"
+    await 30 test -S "$NOTIFY_SOCKET"
     grants "$(grant / Administrator)"
     broker_begin proxmox.poll-interval=1s
-    await 10 grep -qF "STATUS=not ready: excess-privileges: fence@pve!broker: more than fencing needs on /, " "$T/notified"
+    await 30 grep -qF "STATUS=not ready: excess-privileges: fence@pve!broker: more than fencing needs on /, " "$T/notified"
     grep -qF "pveum acl delete / --roles Administrator --tokens 'fence@pve!broker'" "$T/notified"
     refute grep -q '^READY=1' "$T/notified"
     grants "$MINIMAL"
-    await 10 grep -q '^READY=1' "$T/notified"
-    await 10 grep -q '^STATUS=4/4 targets ready' "$T/notified"
+    await 30 grep -q '^READY=1' "$T/notified"
+    await 30 grep -q '^STATUS=4/4 targets ready' "$T/notified"
     grants "$MINIMAL" "$(grant /pool/other Fence)"
     reread
-    await 10 grep -qF "STATUS=4/4 targets ready; excess-privileges: " "$T/notified"
+    await 30 grep -qF "STATUS=4/4 targets ready; excess-privileges: " "$T/notified"
     grants 'acl:1:/pool/nfs_cluster:fence@pve:Fence:'
     reread
-    await 10 grep -qF "no-power-right: VM.Audit, VM.PowerMgmt are missing on /pool/nfs_cluster" "$T/notified"
+    await 30 grep -qF "no-power-right: VM.Audit, VM.PowerMgmt are missing on /pool/nfs_cluster" "$T/notified"
     unset NOTIFY_SOCKET
 }

@@ -272,11 +272,11 @@ typed() { printf '%s\n' "$1" >&"$keyboard"; }
     script -qefc "$BUILD/fence-broker-admin provision --pool nfs_cluster --guests 101 --user fence@pve --token broker --secret-file $T/made \
         --apply $(endpoint) --as mgrsys@pam --ca-file $SIM/pve-root-ca.pem" "$T/terminal" <"$T/keyboard" >/dev/null 2>&1 3>&- {keyboard}>&- &
     script=$!
-    await 20 terminal_shows 'password of mgrsys@pam: '
+    await 30 terminal_shows 'password of mgrsys@pam: '
     # the echo goes off just behind the question
-    await 20 echo_is_off
+    await 30 echo_is_off
     typed "$ADMIN_PASSWORD"
-    await 20 terminal_shows 'do this? [y/N]'
+    await 30 terminal_shows 'do this? [y/N]'
     typed n
     wait "$script" || code=$?
     exec {keyboard}>&-

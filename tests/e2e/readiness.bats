@@ -52,7 +52,7 @@ world_broker() {
     spawn "$T/notified" perl -MIO::Socket::UNIX -e '
         my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die; $| = 1;
         while (defined $s->recv(my $m, 8192)) { $m =~ tr/\n/ /; print "$m\n" }' "$NOTIFY_SOCKET"
-    await 10 test -S "$NOTIFY_SOCKET"
+    await 30 test -S "$NOTIFY_SOCKET"
     BROKER_COMMAND=(env CREDENTIALS_DIRECTORY="$T/credentials" "$BUILD/fence_brokerd")
     broker_configure proxmox.poll-interval=1s proxmox.check-interval=1s proxmox.rehearse-interval=1s \
         nodes."$NODE"=101 state.directory="$STATE" "$@"
@@ -320,23 +320,23 @@ verdict_is() {
 @test "P10: who may have been killed unseen is no target, as the next fence says too, until it was seen started" {
     world_start
     world_broker fence.stop-timeout=0s
-    await 20 verdict_is 105 ready
+    await 30 verdict_is 105 ready
     left_in_doubt 105
     verdict_is 105 blocked unproven
     broker_kill
     broker_spawn
-    await 20 verdict_is 105 blocked unproven
+    await 30 verdict_is 105 blocked unproven
     fence 105 -o off -n vm105
     failed unproven 'no network device'
     verdict_is 105 blocked unproven
     like "$(client doctor || true)" *"vm105 (105): unproven: "*"qm start 105"*
     sim_ctl start 105
-    await 20 verdict_is 105 ready
+    await 30 verdict_is 105 ready
     # and off again: the doubt does not come back, with a restart neither
     sim_ctl kill 105
     broker_kill
     broker_spawn
-    await 20 verdict_is 105 ready
+    await 30 verdict_is 105 ready
     fence 105 -o off -n vm105
     succeeded
 }

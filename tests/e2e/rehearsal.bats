@@ -37,10 +37,10 @@ nothing_happened() {
     rehearsing proxmox.poll-interval=10min proxmox.check-interval=0s
     local before connections
     before=$(lives)
-    await 10 rehearsed 4
+    await 30 rehearsed 4
     sim_ctl stats reset
-    await 20 rehearsed 12
-    for guest in 101 102 103 120; do await 10 rehearsed_guest "$guest" 4; done
+    await 30 rehearsed 12
+    for guest in 101 102 103 120; do await 30 rehearsed_guest "$guest" 4; done
     nothing_happened "$before"
     # nothing else was asked: as many connections as rehearsals, but for one under way
     connections=$(sim_stat connections)
@@ -57,49 +57,49 @@ nothing_happened() {
     broker_start proxmox.rehearse-interval=1s
     local before
     before=$(lives)
-    await 20 rehearsed 8
+    await 30 rehearsed 8
     nothing_happened "$before"
 }
 
 @test "what Proxmox says to one guest is that guest's reason, and goes when it is mended" {
     rehearsing
-    await 10 counted 103 accepted 1
+    await 30 counted 103 accepted 1
     sim_ctl fault stop-403 guest=103 call=rehearse
-    await 10 has_reason 103 no-power-right
+    await 30 has_reason 103 no-power-right
     is "$(reason_of 101)" ""
     sim_ctl clear
-    await 10 lacks_reason 103 no-power-right
+    await 30 lacks_reason 103 no-power-right
     sim_ctl fault param-error guest=120 call=rehearse name=node text='not here'
-    await 10 has_reason 120 rehearsal-failed
+    await 30 has_reason 120 rehearsal-failed
     is "$(reason_of 102)" ""
     client doctor >"$T/doctor" || true
     grep -q 'rehearsal-failed.*node.*not here' "$T/doctor"
     sim_ctl clear
-    await 10 lacks_reason 120 rehearsal-failed
+    await 30 lacks_reason 120 rehearsal-failed
     sim_ctl fault reply-lost-before guest=101 call=rehearse
-    await 10 has_reason 101 rehearsal-failed
-    await 10 counted 101 unanswered 1
+    await 30 has_reason 101 rehearsal-failed
+    await 30 counted 101 unanswered 1
     sim_ctl clear
-    await 10 lacks_reason 101 rehearsal-failed
+    await 30 lacks_reason 101 rehearsal-failed
     is "$(sim_ctl tasks)" ""
 }
 
 @test "a privilege that is taken away from one guest is seen" {
     rehearsing
-    await 10 counted 102 accepted 1
+    await 30 counted 102 accepted 1
     is "$(reason_of 102)" ""
     echo 'acl:1:/vms/102:fence@pve,fence@pve!broker:NoAccess:' >>"$SIM/user.cfg"
     sim_ctl reload
-    await 10 counted 102 refused 1
+    await 30 counted 102 refused 1
     # by the rehearsal, or by the list of guests that has it no more
     not client rehearse 102
 }
 
 @test "one that is carried out ends all of them, says so everywhere, and is remembered until it is taken back" {
     rehearsing
-    await 10 rehearsed 4
+    await 30 rehearsed 4
     sim_ctl fault param-lost guest=102 call=rehearse count=1
-    await 10 broker_said FENCE_EVENT=rehearsals-ended
+    await 30 broker_said FENCE_EVENT=rehearsals-ended
     local count
     count=$(sim_calls rehearse)
     is "$(grep -c 'critical .*guest 102: .*real stop' "$T/broker.log.err")" 1
@@ -114,15 +114,15 @@ nothing_happened() {
     # a fence works as ever
     next_fence_works 103
     broker_reload
-    await 10 test -s "$STATE/rehearsals-ended.json"
+    await 30 test -s "$STATE/rehearsals-ended.json"
     broker_stop
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     has_reason 101 rehearsal-unsafe
     is "$(sim_calls rehearse)" "$count"
     rm "$STATE/rehearsals-ended.json"
     broker_reload
-    await 10 rehearsed $((count + 4))
+    await 30 rehearsed $((count + 4))
     broker_said FENCE_EVENT=rehearsals-resumed
     lacks_reason 101 rehearsal-unsafe
 }
@@ -132,7 +132,7 @@ nothing_happened() {
     sim_start
     sim_hold stop 101
     broker_start proxmox.rehearse-interval=1s
-    await 10 rehearsed_guest 101 1
+    await 30 rehearsed_guest 101 1
     fence_begin off 101 -o off -n vm101
     sim_held 101
     not client rehearse 101 2>"$T/err"
@@ -143,7 +143,7 @@ nothing_happened() {
     sim_release 101
     fence_end off
     succeeded
-    await 10 rehearsed_guest 101 $((before + 1)) # afterwards it has its turns again
+    await 30 rehearsed_guest 101 $((before + 1)) # afterwards it has its turns again
     guest_dead 101
 }
 
@@ -175,7 +175,7 @@ nothing_happened() {
     printf '%s\n' '[user bin]' 'rule = write guest:102 action:rehearse' 'rule = read guest:*' >>"$CONFIG"
     chmod 755 "$T/run"
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     as_bin() { setpriv --reuid bin --regid daemon --clear-groups "$BUILD/fence_broker" "$@" --socket "$SOCKET" </dev/null; }
     as_bin rehearse >"$T/out"
     is "$(sed 's/ in .*//' "$T/out")" "accepted: vm102 (102) on pve2"
@@ -185,11 +185,11 @@ nothing_happened() {
 
 @test "a silent host costs the others little, and a day of rehearsals as they are sent leaves no task" {
     rehearsing proxmox.answer-timeout=500ms
-    await 10 rehearsed 4
+    await 30 rehearsed 4
     sim_ctl fault silent guest=103 call=rehearse
-    await 10 has_reason 103 rehearsal-failed
+    await 30 has_reason 103 rehearsal-failed
     sim_ctl stats reset
-    await 10 rehearsed_guest 101 4
+    await 30 rehearsed_guest 101 4
     (($(rehearsals_of 103) <= 8))
     sim_ctl clear
     broker_stop

@@ -80,20 +80,20 @@ look_everywhere() {
     sim_ctl fault garbage call=ticket count=1
     sim_ctl fault tickets-expire
     fence 102 -o off -n vm102
-    await 10 broker_said "refused the TOTP code"
+    await 30 broker_said "refused the TOTP code"
     look_everywhere
     # a wrong password, a broken TOTP secret, a file that others may read
     secret_file secret "$WRONG_SECRET"
     broker_reload
-    await 10 broker_said "authentication failure"
+    await 30 broker_said "authentication failure"
     fence 103 -o off -n vm103
     [[ $status == 1 ]]
     secret_file totp "$WRONG_SECRET"
     kill -s HUP "$BROKER_PID"
-    await 5 broker_said "is not a secret in base32"
+    await 30 broker_said "is not a secret in base32"
     chmod 644 "$T/secret"
     kill -s HUP "$BROKER_PID"
-    await 5 broker_said "is world-readable"
+    await 30 broker_said "is world-readable"
     look_everywhere
     dies_without_a_core
 }
@@ -110,11 +110,11 @@ look_everywhere() {
     # a secret in the wrong place is not repeated
     sed -i "s/^token-id = .*/token-id = fence@pve!broker=$TOKEN_SECRET/" "$CONFIG"
     kill -s HUP "$BROKER_PID"
-    await 5 broker_said "the token's secret does not belong here"
+    await 30 broker_said "the token's secret does not belong here"
     sed -i "s/^token-id = .*/token-id = fence@pve!broker/" "$CONFIG"
     sed -i 's/^fence@pve!broker .*/fence@pve!broker another/' "$SIM/secrets"
     sim_ctl reload
-    await 10 broker_said "does not accept the token"
+    await 30 broker_said "does not accept the token"
     look_everywhere
     dies_without_a_core
 }
@@ -146,9 +146,9 @@ recorders() { pgrep -P "$BROKER_PID" | sort; }
     # shellcheck disable=SC2046
     kill -KILL $(recorders)
     # what is recorded from now on starts them anew, at most once a second
-    await 20 are_back
+    await 30 are_back
     for pid in $(recorders | comm -13 "$T/before" -); do
-        await 10 is_the_program_anew "$pid"
+        await 30 is_the_program_anew "$pid"
         is "$(readlink "/proc/$pid/exe")" "$(readlink "/proc/$BROKER_PID/exe")"
         refute memory_has "$pid" "$TOKEN_SECRET"
         refute grep -qF "$TOKEN_SECRET" "/proc/$pid/environ" "/proc/$pid/cmdline"
@@ -156,8 +156,8 @@ recorders() { pgrep -P "$BROKER_PID" | sort; }
     # and they record
     fence 103 -o off -n vm103
     succeeded
-    await 10 grep -q '"vm103"' "$STATE/history.jsonl"
-    await 10 broker_said "off of vm103"
+    await 30 grep -q '"vm103"' "$STATE/history.jsonl"
+    await 30 broker_said "off of vm103"
     dies_without_a_core
 }
 # until then it is a copy of the daemon that is about to execute it

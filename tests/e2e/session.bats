@@ -67,17 +67,17 @@ endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
     as_user not-the-password
     broker_configure fence.deadline=5s "${AS_USER[@]}"
     broker_spawn
-    await 10 broker_said "login as operator@pve failed"
+    await 30 broker_said "login as operator@pve failed"
     fence 101 -o off -n vm101
     failed no-session "pveum user list"
     like "$err" "*operator@pve*"
     unlike "$err" "*not-the-password*"
     guest_alive 101
-    await 16 monitor_says "authentication failure"
+    await 30 monitor_says "authentication failure"
     at_most "$(sim_calls ticket)" 6 logins
     (umask 077; printf '%s\n' "$OPERATOR_PASSWORD" >"$T/secret")
     broker_reload
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }
 
@@ -87,7 +87,7 @@ endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
     as_user
     broker_configure fence.deadline=5s "${AS_USER[@]}"
     broker_spawn
-    await 10 broker_said "second factor"
+    await 30 broker_said "second factor"
     fence 101 -o off -n vm101
     failed no-session "use an API token"
     guest_alive 101
@@ -99,13 +99,13 @@ endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
     as_user
     broker_configure fence.deadline=5s "${AS_USER[@]}"
     broker_spawn
-    await 10 broker_said "login as operator@pve failed"
+    await 30 broker_said "login as operator@pve failed"
     fence 101 -o off -n vm101
     failed no-session "disabled"
     sed -i 's/^user:operator@pve:0/user:operator@pve:1/' "$SIM/user.cfg"
     sim_ctl reload
     broker_reload
-    await 10 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }
 
@@ -115,13 +115,13 @@ endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
     broker_start fence.deadline=5s proxmox.poll-interval=1s
     sed -i 's/^user:fence@pve:1/user:fence@pve:0/' "$SIM/user.cfg"
     sim_ctl reload
-    await 10 monitor_says no-session
+    await 30 monitor_says no-session
     fence 101 -o off -n vm101
     failed no-session
     guest_alive 101
     sed -i 's/^user:fence@pve:0/user:fence@pve:1/' "$SIM/user.cfg"
     sim_ctl reload
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
     next_fence_works 103
 }
 
@@ -187,7 +187,7 @@ endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
     [[ $status == 1 ]]
     within 7000
     guest_alive 101
-    await 20 monitor_says "no-endpoint"
+    await 30 monitor_says "no-endpoint"
     sim_ctl clear
     await 40 client -o monitor -q
     next_fence_works 103
@@ -199,7 +199,7 @@ endpoint() { sed -n "s/^$1 //p" "$SIM/endpoints"; }
     broker_configure fence.deadline=20s
     broker_spawn
     fence_begin one 101 -o off -n vm101
-    await 10 broker_said "Failed to connect"
+    await 30 broker_said "Failed to connect"
     fence_goes_on one
     sim_ctl clear
     fence_end one

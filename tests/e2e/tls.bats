@@ -31,9 +31,9 @@ with_fingerprints() {
     sim_start
     with_fingerprints "fingerprint = $(fingerprint_of pve1)" "fingerprint = $(fingerprint_of pve2)"
     broker_spawn
-    await 20 monitor_passes
+    await 30 monitor_passes
     endpoint_is 0 up
-    await 10 endpoint_is 1 up
+    await 30 endpoint_is 1 up
     fence 101 -o off -n vm101
     succeeded
     guest_dead 101
@@ -43,9 +43,9 @@ with_fingerprints() {
     sim_start
     with_fingerprints "fingerprint = $(fingerprint_of pve1)" "fingerprint = $(fingerprint_of pve2)"
     broker_spawn
-    await 20 monitor_passes
+    await 30 monitor_passes
     sim_ctl certificate pve1
-    await 10 endpoint_is 0 down
+    await 30 endpoint_is 0 down
     like "$(endpoint_message 0)" "*its fingerprint is $(fingerprint_of pve1)"
     like "$(endpoint_hint 0)" "*pvenode cert info*fingerprint = $(fingerprint_of pve1)"
     broker_said "fingerprint = $(fingerprint_of pve1)"
@@ -55,7 +55,7 @@ with_fingerprints() {
     guest_dead 101
     sed -i "/^\[proxmox\]/a $(endpoint_hint 0 | grep -o 'fingerprint = .*')" "$CONFIG"
     broker_reload
-    await 20 endpoint_is 0 up
+    await 30 endpoint_is 0 up
     next_fence_works 103
 }
 
@@ -74,7 +74,7 @@ with_fingerprints() {
     sim_start
     broker_configure "${POLLS[@]}" proxmox.ca-file= "proxmox.endpoint=$(endpoint pve1)"
     broker_spawn
-    await 10 endpoint_is 0 down
+    await 30 endpoint_is 0 down
     like "$(endpoint_message 0)" "*certificate*not trusted*"
     like "$(endpoint_hint 0)" "*pve-root-ca.pem*ca-file = *fingerprint = *"
     fence 101 -o off -n vm101
@@ -83,7 +83,7 @@ with_fingerprints() {
     is "$(sim_calls stop)" 0
     sed -i "/^\[proxmox\]/a $(endpoint_hint 0 | grep -o 'fingerprint = [0-9A-F:]*')" "$CONFIG"
     broker_reload
-    await 20 monitor_passes
+    await 30 monitor_passes
     next_fence_works 103
 }
 
@@ -92,10 +92,10 @@ with_fingerprints() {
     sim_ctl certificate pve1 name=pve1.example.com
     broker_configure "${POLLS[@]}" "proxmox.endpoint=$(endpoint pve1)"
     broker_spawn
-    await 10 endpoint_is 0 down
+    await 30 endpoint_is 0 down
     like "$(endpoint_hint 0)" "*endpoint = $(endpoint pve1) as pve1.example.com"
     broker_reload "${POLLS[@]}" "proxmox.endpoint=$(endpoint_hint 0 | sed 's/.*endpoint = //')"
-    await 20 monitor_passes
+    await 30 monitor_passes
     next_fence_works 103
 }
 
@@ -103,7 +103,7 @@ with_fingerprints() {
     sim_start
     broker_start "${POLLS[@]}"
     sim_ctl certificate pve1 days=-1
-    await 10 endpoint_is 0 down
+    await 30 endpoint_is 0 down
     like "$(endpoint_message 0)" "*certificate has expired*"
     like "$(endpoint_hint 0)" "*pvecm updatecerts*"
     status_says '^  certificate-expires \(degraded\)'
@@ -114,7 +114,7 @@ with_fingerprints() {
     guest_dead 101
     sim_ctl certificate pve1
     await 40 endpoint_is 0 up
-    await 10 refuted status_says certificate-expires
+    await 30 refuted status_says certificate-expires
 }
 refuted() { ! "$@"; }
 
@@ -122,9 +122,9 @@ refuted() { ! "$@"; }
     sim_start
     sim_ctl certificate pve2 days=29
     broker_start "${POLLS[@]}"
-    await 10 status_says '^  certificate-expires \(degraded\)'
+    await 30 status_says '^  certificate-expires \(degraded\)'
     status_says ' up .* (28|29) d '
-    await 10 broker_said "the certificate of $(endpoint pve2) expires at"
+    await 30 broker_said "the certificate of $(endpoint pve2) expires at"
     is "$(date -u -d "@$(metric_of "$(endpoint pve2)")" +%F)" "$(openssl x509 -noout -enddate -in "$SIM/pve2.pem" | sed 's/.*=//' | date -u -f - +%F)"
     # the other one is good for two years
     (($(metric_of "$(endpoint pve1)") > $(date +%s) + 700 * 86400))
@@ -145,7 +145,7 @@ metric_of() { ask GET /metrics | sed -n "s/^fence_broker_certificate_expiry_time
     guest_alive 101
     is "$(sim_calls stop)" 0
     broker_reload "${POLLS[@]}"
-    await 20 monitor_passes
+    await 30 monitor_passes
     next_fence_works 103
 }
 

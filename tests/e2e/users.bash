@@ -54,7 +54,7 @@ rules_start() {
     broker_configure socket.group=haclient fence.deadline=5s "${@:2}"
     rules_write
     broker_spawn
-    await 20 client -o monitor -q
+    await 30 client -o monitor -q
 }
 rules_write() {
     cp "$CONFIG" "$T/conf.rest"
@@ -68,6 +68,6 @@ rules_change() {
     { printf '%s\n' "$1"; cat "$T/conf.rest"; } >"$T/conf.new"
     cat "$T/conf.new" >"$CONFIG"
     kill -HUP "$BROKER_PID"
-    await 10 reloaded_since "${before:-0}"
+    await 30 reloaded_since "${before:-0}"
 }
 reloaded_since() { (($(grep -c "reloaded" "$T/broker.log.err") > $1)); }

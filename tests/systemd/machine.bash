@@ -96,7 +96,7 @@ machine_stop() {
         nspawn=$(<"$MACHINE/nspawn")
         # "halt", to PID 1; what does not end is ended
         [[ ! -s $MACHINE/init ]] || kill -s RTMIN+3 "$(<"$MACHINE/init")" 2>/dev/null || true
-        await 20 has_ended "$nspawn" || kill -s KILL "$nspawn" 2>/dev/null || true
+        await 30 has_ended "$nspawn" || kill -s KILL "$nspawn" 2>/dev/null || true
         wait "$nspawn" 2>/dev/null || true
         # shellcheck disable=SC2016
         unshare -m -- bash -c 'mount --make-rprivate / && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&

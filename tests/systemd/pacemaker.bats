@@ -79,7 +79,7 @@ entered() { on systemctl show --value -p "$2" "$1"; }
     local before
     before=$(guest_in 102)
     on stonith_admin --reboot node2
-    await 20 guest_is_another 102 "$before"
+    await 30 guest_is_another 102 "$before"
     like "$(on fence_broker history)" *node2*reboot*done*
     like "$(on stonith_admin --history node2)" '*reboot of node2 successful*'
 }

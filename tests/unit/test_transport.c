@@ -227,7 +227,9 @@ static void test_an_answer_that_is_cut_off_is_lost(void **state)
 static void test_silence_is_lost_after_the_time_for_an_answer(void **state)
 {
     (void)state;
-    struct world *world = begin(hold);
+    struct world *world = begin(NULL);
+    assert_int_equal(ask(world, version())->outcome, API_OK); /* on a busy machine a handshake is not soon */
+    fake_set_script(world->fake, hold);
     assert_says(ask_within(world, power(API_STOP), SOON_MS), API_LOST, ERROR_PROTOCOL,
                 "did not answer within 150 ms");
     end(world);
