@@ -381,7 +381,7 @@ int settings_check(const char *config_path)
         settings_print_error(&error);
         return 1;
     }
-    printf("%s: ok%s%s; %zu endpoints, %zu pools, %zu names, as %s\n", config_path,
+    printf("%s: ok%s%s; %zu endpoints, %zu pools, %zu names, as %s\n", settings->config->path,
            user ? " for the user " : "", user ? user : "", settings->config->endpoint_count,
            settings->config->pool_count, settings->config->alias_count,
            settings->config->token_id ? settings->config->token_id : settings->config->user);

@@ -18,7 +18,8 @@ static void usage(FILE *out)
 {
     fputs("usage: " ADMIN " check [-c FILE]\n"
           "           [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]\n"
-          "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ")\n"
+          "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ");\n"
+          "                     - is standard input: one that is not in its place yet\n"
           "      --can          may USER do ACTION (off, on, reboot, rehearse, read) to\n"
           "                     PLUG by the rules of the file? pool=NAME, tag=NAME,\n"
           "                     name=NAME, vmid=NUMBER tell what the file does not know\n"

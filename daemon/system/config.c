@@ -447,16 +447,19 @@ static int read_file(int fd, const char *path, struct text *text, struct error *
 
 struct config *config_load(const char *path, struct error *error)
 {
+    bool standard = strcmp(path, "-") == 0;
+    const char *name = standard ? "standard input" : path;
     /* O_NONBLOCK: a FIFO in this place must be refused, not waited for */
-    _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    _cleanup_(closep) int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                        : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
-        cannot_read(error, path, errno);
+        cannot_read(error, name, errno);
         return NULL;
     }
     struct text text = {0};
     struct config *config = NULL;
-    if (check_file(fd, path, error) == 0 && read_file(fd, path, &text, error) == 0)
-        config = config_parse(text.data ? text.data : "", text.length, path, error);
+    if ((standard || check_file(fd, path, error) == 0) && read_file(fd, name, &text, error) == 0)
+        config = config_parse(text.data ? text.data : "", text.length, name, error);
     text_clear(&text);
     return config;
 }

@@ -104,7 +104,8 @@ struct config {
     size_t access_count;
 };
 
-/* Read, parse and validate. On failure returns NULL and fills *error (ERROR_BAD_REQUEST) with "FILE:LINE: …".
+/* Read, parse and validate; "-" is standard input. On failure returns NULL and fills *error
+ * (ERROR_BAD_REQUEST) with "FILE:LINE: …".
  */
 struct config *config_load(const char *path, struct error *error);
 /* The same from memory; `path` is only for messages. Pure: used by tests and the fuzzer. */

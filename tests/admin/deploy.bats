@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The examples for Ansible and Terraform (doc/examples), as far as they can be tried without either: what they write is what the programs read and
-# print.
+# print. The playbook itself is run by tests/packages/deb.bats.
 
 setup() {
     cd "$BATS_TEST_DIRNAME/../.."

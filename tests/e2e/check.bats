@@ -67,6 +67,22 @@ accepted() {
     refused "$CONFIG: cannot be read: Permission denied (checked as the user fence-broker)"
 }
 
+@test "a configuration that is not in its place yet comes from standard input, and is judged like the one that will be there" {
+    local draft=$T/draft
+    mv "$CONFIG" "$draft" && chmod 600 "$draft"
+    run here "$BUILD/fence-broker-admin" check -c - <"$draft"
+    is "$status" 0
+    like "$output" "standard input: ok for the user fence-broker; 1 endpoints, *"
+    printf 'surprise = 1\n' >>"$draft"
+    run here "$BUILD/fence-broker-admin" check -c - <"$draft"
+    is "$status" 1
+    like "$output" "fence-broker-admin: standard input:$(wc -l <"$draft"): *"
+    chmod 600 "$T/etc/secret"
+    run here "$BUILD/fence-broker-admin" check -c - < <(head -n -1 "$draft")
+    is "$status" 1
+    like "$output" "*secret file $T/etc/secret cannot be opened: Permission denied (checked as the user fence-broker)*"
+}
+
 @test "doctor as root judges for the service's user, too" {
     mkdir -p "$T/state"
     run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"

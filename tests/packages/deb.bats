@@ -26,6 +26,7 @@ machine_install() {
     mkdir "$1/srv/source" "$1/srv/next"
     cp "$DEBS"/*.deb "$1/srv/"
     cp -r "$ROOT/debian" "$1/srv/source/"
+    cp -r "$ROOT/doc/examples" "$1/srv/examples"
     echo 'APT::Install-Recommends "0";' >"$1/etc/apt/apt.conf.d/90no-recommends"
     # asks without a pause, and says what was refused, how often it asked, and what took longest
     cat >"$1/srv/ask" <<-'END'
@@ -159,4 +160,31 @@ under_load() {
         -e '^/var/log/' "$MACHINE/told" || true)" ''
     on getent passwd fence-broker
     is "$(on systemctl list-units --all --plain --no-legend 'fence-broker*' | awk '$2 != "not-found"')" ''
+}
+
+play() { on sh -c 'cd /srv/examples && exec ansible-playbook -i inventory -e @vars.json ansible.yml'; }
+
+@test "the Ansible playbook of doc/examples, from nothing to a monitor that succeeds; again, it changes nothing" {
+    local deb
+    deb=$(on sh -c 'cd /srv && echo fence-broker_*.deb')
+    on env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install ansible-core python3-apt
+    on sh -c 'dpkg -x /srv/fence-broker-sim_*.deb /srv/sim && cp -r /srv/sim/usr/share/fence-broker-sim /srv/pvesim && chmod 600 /srv/pvesim/secrets'
+    on systemd-run -q --unit=pvesim /srv/sim/usr/bin/pvesim --dir /srv/pvesim
+    await 20 on /srv/sim/usr/bin/pvesim ctl /srv/pvesim guests
+    # what its head asks for: the two files, the secret, the nodes
+    on sh -c 'mkdir /srv/examples/files && cp /srv/fence-broker_*.deb /srv/pvesim/pve-root-ca.pem /srv/examples/files/'
+    on sh -c 'printf "[cluster]\nlocalhost ansible_connection=local ansible_become=false\n" >/srv/examples/inventory'
+    on python3 -c 'import json, sys; json.dump({"fence_broker_package": sys.argv[1], "fence_broker_configuration": open("/srv/pvesim/fence-broker.conf").read(),
+        "fence_broker_secret": open("/srv/pvesim/secrets").read().split()[-1]}, open("/srv/examples/vars.json", "w"))' "$deb"
+    run play
+    echo "$output" >&2
+    is "$status" 0
+    like "$output" '*ok=*changed=*unreachable=0*failed=0*'
+    like "$(on fence_broker -o monitor)" ''
+    on fence_broker off node2
+    is "$(on stat -c '%U:%G %a' /etc/fence-broker/secret)" 'root:fence-broker 640'
+    run play
+    is "$status" 0
+    like "$output" '*changed=0 *unreachable=0*failed=0*'
+    on systemctl is-enabled -q fence-broker.service fence-broker.socket fence-broker-metrics.socket
 }
