@@ -1,3 +1,4 @@
+/* See asks.h. */
 #include "fence/asks.h"
 
 bool ask_begin(struct ask *ask, int64_t now_ms)

@@ -1,3 +1,4 @@
+/* See calls.h. */
 #include "fence/calls.h"
 
 #include <stdio.h>

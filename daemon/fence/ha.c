@@ -1,3 +1,4 @@
+/* See ha.h. */
 #include "fence/ha.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* See record_opens.h. */
 #include "fence/record_opens.h"
 
 #include "system/json.h"

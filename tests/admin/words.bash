@@ -17,7 +17,7 @@ table() { "$B/tables" | sed -n "s/^$1 //p"; }
 # same CODE TEXT: two files with a word a line, in any order; neither may be empty
 same() {
     [ -s "$1" ] || { echo "the code has nothing to compare"; return 1; }
-    diff <(sort -u "$1") <(sort -u "$2") || { echo "< only the code knows it; > only the text does"; return 1; }
+    diff <(sort -u "$1") <(sort -u "$2") || { echo "< only the code knows it, as it was last built (make all unit); > only the text does"; return 1; }
 }
 
 # commands_of PROGRAM: by its --help
@@ -31,12 +31,12 @@ options_of() {
 unknown_metrics() {
     local word
     cat "$@" | sed 's/\\-/-/g' | grep -oE '\bfence_broker_[a-z_]+\b' | sort -u | while read -r word; do
-        table metric | grep -qE "^${word%_@(bucket|sum|count)}(_total)? " || echo "there is no metric $word"
+        table metric | grep -qE "^${word%_@(bucket|sum|count)}(_total)? " || echo "there is no metric $word in the code, as it was last built (make all unit)"
     done
 }
 unknown_events() {
     local word
     cat "$@" | sed 's/\\-/-/g' | grep -oE 'FENCE_EVENT=[a-z-]+' | cut -d= -f2 | sort -u | while read -r word; do
-        table event | grep -q "^$word " || echo "there is no event $word"
+        table event | grep -q "^$word " || echo "there is no event $word in the code, as it was last built (make all unit)"
     done
 }

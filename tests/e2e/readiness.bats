@@ -221,7 +221,10 @@ no_reason_is_left_out() {
     look
     sed -nE 's/^fence_broker_reasons\{reason="([^"]*)",verdict="([^"]*)"\} .*/\1\/\2/p' "$T/now/metrics" | sort >"$T/table"
     (($(wc -l <"$T/table") > 30))
-    diff <(grep -vx host-fenced/degraded "$T/table") <(sort -u "$T/scenarios")
+    diff <(grep -vx host-fenced/degraded "$T/table") <(sort -u "$T/scenarios") || {
+        echo '< a reason that no "row" of this file brings about; > a row whose reason the daemon does not have' >&2
+        return 1
+    }
 }
 
 @test "each reason of the table is seen everywhere within its time, and is gone after the mend" {
