@@ -1,16 +1,17 @@
 /*
- * Brokers of a fleet: each has the daemon's own rooms, wired as main.c does, over the Proxmox of fleet_pve.h;
- * of the history there is only that an intent reaches the disk.
+ * Brokers of a fleet: each has the daemon's own rooms, wired as main.c does, over the Proxmox of fleet_pve.h,
+ * with a history in memory.
  */
 #pragma once
 
 #include "fleet_pve.h"
 
+#include "tests/unit/memory_history.h"
+
 #include "fence/engine.h"
 #include "fence/evidence.h"
 #include "fence/facts.h"
 #include "fence/guest_checks.h"
-#include "fence/history.h"
 #include "fence/readiness.h"
 #include "fence/rehearsal.h"
 #include "fence/rooms.h"
@@ -19,115 +20,7 @@
 #include "proxmox/session.h"
 #include "system/config.h"
 
-#define FLEET_DISK_US    2000
-#define FLEET_ENDPOINTS  2
-#define FLEET_OPERATIONS 8
-
-/* ---- a history ---- */
-
-struct history {
-    struct operation *operations[FLEET_OPERATIONS];
-    size_t count;
-    uint64_t last_record;
-    struct event *disk;
-    recorder_done_fn *done;
-    void *context;
-};
-
-static void fleet_on_disk(evutil_socket_t fd, short what, void *context)
-{
-    struct history *history = context;
-    (void)fd;
-    (void)what;
-    history->done(history->context, history->last_record, 0);
-}
-
-void history_add(struct history *history, struct operation *operation)
-{
-    static unsigned number;
-    if (history->count == FLEET_OPERATIONS)
-        abort();
-    snprintf(operation->id, sizeof(operation->id), "o%u", ++number);
-    history->operations[history->count++] = operation;
-}
-
-/* One at a time. */
-uint64_t history_write_intent(struct history *history, const struct operation *operation,
-                              recorder_done_fn *done, void *context)
-{
-    (void)operation;
-    history->done = done;
-    history->context = context;
-    loop_after_us(history->disk, FLEET_DISK_US);
-    return ++history->last_record;
-}
-
-void history_write_transition(struct history *history, const struct operation *operation,
-                              const struct operation_transition *transition)
-{
-    (void)history;
-    (void)operation;
-    (void)transition;
-}
-
-void history_write_join(struct history *history, const struct operation *operation, const char *request_id)
-{
-    (void)history;
-    (void)operation;
-    (void)request_id;
-}
-
-void history_write_verified(struct history *history, const struct operation *operation)
-{
-    (void)history;
-    (void)operation;
-}
-
-void history_write_outcome(struct history *history, const struct operation *operation)
-{
-    (void)history;
-    (void)operation;
-}
-
-void history_write_open(struct history *history, const struct operation *operation,
-                        const struct unsettled *unsettled)
-{
-    (void)history;
-    (void)operation;
-    (void)unsettled;
-}
-
-struct unsettled *history_take_unsettled(struct history *history)
-{
-    (void)history;
-    return NULL;
-}
-
-size_t history_count(const struct history *history)
-{
-    return history->count;
-}
-
-const struct operation *history_get(const struct history *history, size_t index)
-{
-    return index < history->count ? history->operations[history->count - 1 - index] : NULL;
-}
-
-const struct operation *history_find(const struct history *history, const char *id)
-{
-    for (size_t i = 0; i < history->count; i++) {
-        if (strcmp(history->operations[i]->id, id) == 0)
-            return history->operations[i];
-    }
-    return NULL;
-}
-
-const struct operation *history_find_request(const struct history *history, const char *request_id)
-{
-    (void)history;
-    (void)request_id;
-    return NULL;
-}
+#define FLEET_ENDPOINTS 2
 
 int history_write_error(const struct history *history)
 {
@@ -208,7 +101,6 @@ static void fleet_begin(struct broker *broker)
                                              .stop_timeout_ms = config->stop_timeout_ms,
                                              .answer_timeout_ms = config->answer_timeout_ms};
     broker->transport.number = broker->number;
-    broker->history.disk = event_new(NULL, -1, 0, fleet_on_disk, &broker->history);
     rooms->config = config;
     rooms->transport = &broker->transport;
     rooms->history = &broker->history;
@@ -241,9 +133,7 @@ static void fleet_end(struct broker *broker)
     session_free(broker->rooms.session);
     endpoints_free(broker->rooms.endpoints);
     grants_free(broker->rooms.grants, 0);
-    event_free(broker->history.disk);
-    for (size_t i = 0; i < broker->history.count; i++)
-        operation_free(broker->history.operations[i]);
+    history_forget(&broker->history);
     DL_FOREACH_SAFE (broker->transport.transfers, transfer, next) {
         event_free(transfer->landing);
         event_free(transfer->timeout);

@@ -1,20 +1,18 @@
 /*
  * The rooms around the engine, replaced: a session whose calls the test answers, a poller that holds an
- * inventory, and a history in memory whose disk can be slow, broken or absent. All their public symbols are
- * defined here, so that the real ones are not linked.
+ * inventory, and a history in memory. All their public symbols are defined here, so that the real ones are
+ * not linked.
  */
 #pragma once
 
+#include "memory_history.h"
 #include "simulated_time.h"
 
-#include "fence/history.h"
 #include "proxmox/guest_list.h"
 #include "proxmox/poller.h"
 #include "proxmox/session.h"
 
 #include <string.h>
-
-#define ROOMS_OPERATIONS_MAX 4096
 
 /* ---- session ---- */
 
@@ -35,21 +33,6 @@ struct flight {
     struct flight *prev, *next;
 };
 
-/* A record of an intent on its way to the disk. */
-struct intent {
-    uint64_t id;
-    const struct operation *operation;
-    int64_t written_ms;
-    bool settled;
-    int result;
-    recorder_done_fn *done;
-    void *context;
-    struct event *event;
-    struct intent *prev, *next;
-};
-
-enum disk { DISK_FINE, DISK_SLOW, DISK_FAILS, DISK_SILENT, DISK_LOST };
-
 static struct {
     struct flight *flights;
     uint64_t last_call;
@@ -65,15 +48,7 @@ static struct {
     struct error poll_error, refusal;
     unsigned privileges_reread;
 
-    struct operation *operations[ROOMS_OPERATIONS_MAX];
-    size_t operation_count;
-    struct intent *intents;
-    uint64_t last_record;
-    enum disk disk;
-    unsigned joins, verified, outcomes;
-    void (*on_outcome)(const struct operation *operation);
-    void (*on_added)(const struct operation *operation);
-    struct json_object *left; /* by VMID: what is open of its calls, as the file has it */
+    struct history history;
 } rooms;
 
 static void flight_free(struct flight *flight)
@@ -212,198 +187,16 @@ void poller_reread_privileges(struct poller *poller)
     rooms.privileges_reread++;
 }
 
-/* ---- history ---- */
-
-void history_add(struct history *history, struct operation *operation)
-{
-    static uint64_t number;
-    (void)history;
-    if (rooms.operation_count == ROOMS_OPERATIONS_MAX)
-        abort();
-    snprintf(operation->id, sizeof(operation->id), "o%" PRIu64, ++number);
-    rooms.operations[rooms.operation_count++] = operation;
-    if (rooms.on_added)
-        rooms.on_added(operation);
-}
-
-static void intent_free(struct intent *intent)
-{
-    DL_DELETE(rooms.intents, intent);
-    if (intent->event)
-        event_free(intent->event);
-    free(intent);
-}
-
-static void on_disk(evutil_socket_t fd, short what, void *context)
-{
-    struct intent *intent = context;
-    (void)fd;
-    (void)what;
-    intent->settled = true;
-    intent->done(intent->context, intent->id, intent->result);
-}
-
-uint64_t history_write_intent(struct history *history, const struct operation *operation,
-                              recorder_done_fn *done, void *context)
-{
-    (void)history;
-    struct intent *intent = calloc(1, sizeof(*intent));
-    if (!intent)
-        abort();
-    *intent = (struct intent){.id = ++rooms.last_record,
-                              .operation = operation,
-                              .written_ms = clock_now_ms(),
-                              .done = done,
-                              .context = context};
-    DL_APPEND(rooms.intents, intent);
-    if (rooms.disk == DISK_LOST) {
-        intent->settled = true;
-        return 0;
-    }
-    if (rooms.disk == DISK_SILENT)
-        return intent->id;
-    struct timeval after = {.tv_usec = (rooms.disk == DISK_SLOW ? 700 : 2) * 1000};
-    intent->result = rooms.disk == DISK_FAILS ? -28 : 0;
-    intent->event = event_new(NULL, -1, 0, on_disk, intent);
-    event_add(intent->event, &after);
-    return intent->id;
-}
-
-static inline const struct intent *intent_of(const struct operation *operation)
-{
-    struct intent *intent, *found = NULL;
-    DL_FOREACH (rooms.intents, intent) {
-        if (intent->operation == operation)
-            found = intent;
-    }
-    return found;
-}
-
-void history_write_transition(struct history *history, const struct operation *operation,
-                              const struct operation_transition *transition)
-{
-    (void)history;
-    (void)operation;
-    (void)transition;
-}
-
-void history_write_join(struct history *history, const struct operation *operation, const char *request_id)
-{
-    (void)history;
-    (void)operation;
-    (void)request_id;
-    rooms.joins++;
-}
-
-void history_write_verified(struct history *history, const struct operation *operation)
-{
-    (void)history;
-    (void)operation;
-    rooms.verified++;
-}
-
-void history_write_outcome(struct history *history, const struct operation *operation)
-{
-    (void)history;
-    rooms.outcomes++;
-    if (rooms.on_outcome)
-        rooms.on_outcome(operation);
-}
-
-void history_write_open(struct history *history, const struct operation *operation,
-                        const struct unsettled *unsettled)
-{
-    (void)history;
-    struct json_object *document = json_object_new_object();
-    char vmid[16];
-    if (!rooms.left)
-        rooms.left = json_object_new_object();
-    int guest = operation ? operation->vmid : unsettled->vmid;
-    snprintf(vmid, sizeof(vmid), "%d", guest);
-    json_object_object_add(document, "vmid", json_object_new_int(guest));
-    if (unsettled)
-        assert_true(unsettled_write(unsettled, clock_realtime_ms() - clock_now_ms(), document));
-    json_object_object_add(rooms.left, vmid, document);
-}
-
-struct unsettled *history_take_unsettled(struct history *history)
-{
-    (void)history;
-    struct unsettled *list = NULL;
-    if (!rooms.left)
-        return NULL;
-    json_object_object_foreach(rooms.left, vmid, document)
-    {
-        struct unsettled unsettled;
-        (void)vmid;
-        if (unsettled_read(&unsettled, document, clock_realtime_ms() - clock_now_ms(), clock_now_ms()))
-            unsettled_put(&list, unsettled.vmid, &unsettled);
-    }
-    return list;
-}
-
-size_t history_count(const struct history *history)
-{
-    (void)history;
-    return rooms.operation_count;
-}
-
-const struct operation *history_get(const struct history *history, size_t index)
-{
-    (void)history;
-    return index < rooms.operation_count ? rooms.operations[rooms.operation_count - 1 - index] : NULL;
-}
-
-const struct operation *history_find(const struct history *history, const char *id)
-{
-    (void)history;
-    for (size_t i = rooms.operation_count; i-- > 0;) {
-        if (strcmp(rooms.operations[i]->id, id) == 0)
-            return rooms.operations[i];
-    }
-    return NULL;
-}
-
-const struct operation *history_find_request(const struct history *history, const char *request_id)
-{
-    (void)history;
-    for (size_t i = rooms.operation_count; i-- > 0;) {
-        if (operation_has_request_id(rooms.operations[i], request_id))
-            return rooms.operations[i];
-    }
-    return NULL;
-}
-
-/* What the next daemon reads of an operation that had not ended well: see end_loaded() in history.c. */
-static inline void history_restart(void)
-{
-    struct intent *intent, *next;
-    DL_FOREACH_SAFE (rooms.intents, intent, next) {
-        intent_free(intent);
-    }
-    for (size_t i = 0; i < rooms.operation_count; i++) {
-        struct operation *operation = rooms.operations[i];
-        if (operation->power_on == POWER_ON_PENDING) {
-            operation->power_on = POWER_ON_FAILED;
-            error_set(&operation->power_on_error, ERROR_INTERRUPTED,
-                      "the daemon stopped before the power-on");
-        }
-    }
-}
-
 /* ---- all of them ---- */
 
 static void rooms_free(void)
 {
     struct flight *flight, *next_flight;
-    history_restart();
     DL_FOREACH_SAFE (rooms.flights, flight, next_flight) {
         flight_free(flight);
     }
-    for (size_t i = 0; i < rooms.operation_count; i++)
-        operation_free(rooms.operations[i]);
+    history_forget(&rooms.history);
     inventory_unref(rooms.inventory);
-    json_object_put(rooms.left);
     memset(&rooms, 0, sizeof(rooms));
 }
 

@@ -372,8 +372,8 @@ static inline void assert_answered(const struct asker_record *asker, enum error_
 
 static inline const struct operation *operation_at(size_t index)
 {
-    assert_true(index < rooms.operation_count);
-    return rooms.operations[index];
+    assert_true(index < rooms.history.operation_count);
+    return rooms.history.operations[index];
 }
 
 /* ---- live reads ---- */
@@ -441,7 +441,7 @@ static inline void learn_guests(void)
 
 static inline void begin_daemon(void)
 {
-    stage.engine = engine_new(NULL, NULL, NULL, NULL, &stage_settings);
+    stage.engine = engine_new(NULL, NULL, NULL, &rooms.history, &stage_settings);
     assert_non_null(stage.engine);
 }
 
@@ -449,7 +449,7 @@ static inline void begin_daemon(void)
 static inline void restart_daemon(void)
 {
     engine_free(stage.engine);
-    history_restart();
+    history_restart(&rooms.history);
     begin_daemon();
 }
 

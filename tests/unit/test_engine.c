@@ -24,7 +24,7 @@ static void test_an_equal_request_joins_and_gets_its_own_answer(void **state)
     run_for(3000);
     assert_answered(first, ERROR_NONE);
     assert_answered(second, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
     assert_int_equal(rooms.made[API_STOP], 1);
     assert_int_equal(engine_counters(stage.engine)->joined, 1);
     assert_int_equal(engine_counters(stage.engine)->answered[FENCE_OFF][ENGINE_RESULT_DONE], 2);
@@ -83,7 +83,7 @@ static void test_what_is_verified_is_not_joined(void **state)
     struct asker_record *second = ask(FENCE_REBOOT, "101");
     run_for(2000);
     assert_int_equal(second->answers, 0);
-    assert_int_equal(rooms.operation_count, 2);
+    assert_int_equal(rooms.history.operation_count, 2);
     assert_int_equal(rooms.made[API_STOP], 1);
     release();
     run_for(5000);
@@ -103,7 +103,7 @@ static void test_another_action_or_method_waits_its_turn(void **state)
     assert_answered(off, ERROR_NONE);
     assert_answered(reboot, ERROR_NONE);
     assert_answered(cycle, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 3);
+    assert_int_equal(rooms.history.operation_count, 3);
     assert_true(off->at_ms < reboot->at_ms && reboot->at_ms < cycle->at_ms);
 }
 
@@ -128,7 +128,7 @@ static void test_cycle_is_joined_only_before_its_reset(void **state)
     assert_answered(first, ERROR_NONE);
     assert_answered(second, ERROR_NONE);
     assert_answered(third, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 2);
+    assert_int_equal(rooms.history.operation_count, 2);
     assert_int_equal(guest_of(101)->resets, 2);
 }
 
@@ -243,7 +243,7 @@ static void test_on_joins_a_reboots_power_on_and_is_answered_when_it_runs(void *
     release();
     run_for(3000);
     assert_answered(on, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
     assert_int_equal(rooms.made[API_START], 1);
     assert_true(guest_of(101)->running);
 }
@@ -352,7 +352,7 @@ static void test_an_on_that_is_asked_for_again_while_it_is_watched_is_done(void 
     run_for(10);
     assert_answered(again, ERROR_NONE);
     assert_int_equal(operation_at(1)->state, OPERATION_WATCHING);
-    assert_int_equal(rooms.operation_count, 2);
+    assert_int_equal(rooms.history.operation_count, 2);
 }
 
 /* What an operation left is in the history, and a daemon that was killed has left no less. */
@@ -530,7 +530,7 @@ static void test_a_stop_under_way_at_the_deadline_holds_back_the_next_start(void
 
 static void no_power_before(enum disk disk, int64_t earliest_ms, int64_t latest_ms)
 {
-    rooms.disk = disk;
+    rooms.history.disk = disk;
     int64_t asked_ms = clock_now_ms();
     struct asker_record *asker = ask(FENCE_OFF, "101");
     run_until_made(API_STOP, 1);
@@ -608,7 +608,7 @@ static void test_draining_records_what_did_not_finish_and_answers_nobody(void **
     assert_true(stage.drained);
     run_for(DEADLINE_MS * 2);
     assert_int_equal(off->answers + reboot->answers, 0);
-    assert_int_equal(rooms.outcomes, 2);
+    assert_int_equal(rooms.history.outcomes, 2);
     assert_int_equal(operation_at(0)->outcome, OPERATION_INTERRUPTED);
     assert_int_equal(operation_at(1)->outcome, OPERATION_INTERRUPTED);
     assert_int_equal(engine_running(stage.engine), 0);

@@ -61,7 +61,7 @@ static void test_what_was_sent_goes_on_when_its_asker_has_left(void **state)
     assert_int_equal(operation_at(0)->outcome, OPERATION_DONE);
     assert_int_equal(operation_at(0)->power_on, POWER_ON_DONE);
     assert_true(guest_of(101)->running);
-    assert_int_equal(rooms.outcomes, 1);
+    assert_int_equal(rooms.history.outcomes, 1);
 }
 
 static void test_a_guest_started_since_is_not_stopped_when_nobody_waits_any_more(void **state)
@@ -90,7 +90,7 @@ static void test_who_comes_back_with_its_request_id_counts_as_an_asker(void **st
     stage.lose_stops = false;
     run_for(20000);
     assert_answered(again, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
 }
 
 /* ---- what came late to the daemon (P4) ---- */
@@ -130,7 +130,7 @@ static void test_one_that_waits_for_the_same_has_it_begun(void **state)
 static void test_an_asker_that_hangs_up_while_the_intent_is_written_is_not_there(void **state)
 {
     (void)state;
-    rooms.disk = DISK_SILENT;
+    rooms.history.disk = DISK_SILENT;
     struct asker_record *asker = ask_and_look(FENCE_OFF, "101");
     run_for(ENGINE_INTENT_WAIT_MS / 2);
     asker->gone = true;
@@ -243,7 +243,7 @@ static void test_root_that_left_before_the_guests_were_known_is_recorded(void **
     run_for(10);
     engine_leave(stage.engine, root->id);
     engine_leave(stage.engine, member->id);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
     assert_abandoned_unbegun(operation_at(0));
     assert_string_equal(operation_at(0)->plug, "101");
     learn_guests();
@@ -336,7 +336,7 @@ static void test_others_who_join_leave_an_operation_its_time_line(void **state)
     }
     root = root_asks_as("r1");
     const struct operation *operation = operation_at(0);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
     assert_true(operation->transition_count < OPERATION_TRANSITIONS_MAX / 2);
     assert_true(count_notes(operation, "joined by another request, of uid 0") > 0);
     assert_true(operation_has_request_id(operation, "0:r1"));
@@ -379,7 +379,7 @@ static void test_a_guests_queue_has_a_limit(void **state)
     hold(~0u);
     for (unsigned i = 0; i < ENGINE_QUEUE_MAX; i++)
         ask(i % 2 ? FENCE_OFF : FENCE_REBOOT, "101");
-    assert_int_equal(rooms.operation_count, ENGINE_QUEUE_MAX);
+    assert_int_equal(rooms.history.operation_count, ENGINE_QUEUE_MAX);
     struct asker_record *last = ask(FENCE_ON, "101"), *other = ask(FENCE_OFF, "102");
     run_for(10);
     assert_answered(last, ERROR_TOO_MANY);

@@ -22,7 +22,7 @@ static void test_a_request_id_joins_its_running_operation(void **state)
     run_for(3000);
     assert_answered(first, ERROR_NONE);
     assert_answered(again, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
 }
 
 static void test_what_is_done_is_answered_from_history(void **state)
@@ -62,7 +62,7 @@ static void test_what_was_interrupted_unproven_is_done_anew(void **state)
     run_for(5000);
     assert_int_equal(first->answers, 0);
     assert_answered(again, ERROR_NONE);
-    assert_int_equal(rooms.operation_count, 2);
+    assert_int_equal(rooms.history.operation_count, 2);
     assert_false(guest_of(101)->running);
 }
 
@@ -163,7 +163,7 @@ static void test_a_failure_is_answered_from_history_as_well(void **state)
     struct asker_record *again = ask_as(FENCE_OFF, "105", "r1");
     run_for(100);
     assert_answered(again, ERROR_HA_ERROR);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
 }
 
 /* ---- plugs and the first inventory ---- */
@@ -190,7 +190,7 @@ static void test_requests_wait_for_the_first_inventory(void **state)
     assert_answered(off, ERROR_NONE);
     assert_answered(same, ERROR_NONE);
     assert_answered(unknown, ERROR_UNKNOWN_PLUG);
-    assert_int_equal(rooms.operation_count, 1);
+    assert_int_equal(rooms.history.operation_count, 1);
     assert_int_equal(operation_at(0)->ended_ms - operation_at(0)->requested_ms,
                      off->at_ms - (clock_now_ms() - 13000));
 }
@@ -264,7 +264,7 @@ static void test_a_dry_run_says_what_would_be_and_does_nothing(void **state)
     assert_false(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
     assert_int_equal(error.code, ERROR_NO_INVENTORY);
     run_for(1000);
-    assert_int_equal(rooms.last_call + rooms.operation_count, 0);
+    assert_int_equal(rooms.last_call + rooms.history.operation_count, 0);
 }
 
 /* ---- an identity that is not accepted (P8) ---- */
@@ -283,7 +283,7 @@ static void test_a_refused_identity_powers_nothing(void **state)
     assert_answered(off, ERROR_EXCESS_PRIVILEGES);
     assert_answered(on, ERROR_EXCESS_PRIVILEGES);
     assert_answered(reboot, ERROR_EXCESS_PRIVILEGES);
-    assert_int_equal(rooms.last_call + rooms.operation_count, 0);
+    assert_int_equal(rooms.last_call + rooms.history.operation_count, 0);
     assert_false(engine_dry_run(stage.engine, &request, message, sizeof(message), &error));
     assert_int_equal(error.code, ERROR_EXCESS_PRIVILEGES);
     assert_string_equal(error.hint, "pveum acl delete /");

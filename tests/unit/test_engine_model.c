@@ -22,7 +22,7 @@
 #define READ_RACE_MS                                                                                         \
     (ANSWER_TIMEOUT_MS + STEP_NEWS_MS + 500) /* between a state and our stop, which then travels */
 #define TURNS_A_MS_MAX 1000
-#define ENDED_MAX      ROOMS_OPERATIONS_MAX
+#define ENDED_MAX      HISTORY_OPERATIONS_MAX
 
 enum asker_state { WAITS, ANSWERED, LEFT, DROPPED };
 
@@ -99,10 +99,10 @@ static bool has_ended(const struct operation *operation)
 static void check_turn(const struct flight *flight, const struct operation *operation)
 {
     const struct flight *other;
-    for (size_t i = 0; i < rooms.operation_count; i++) {
-        if (rooms.operations[i]->vmid != flight->vmid || has_ended(rooms.operations[i]))
+    for (size_t i = 0; i < rooms.history.operation_count; i++) {
+        if (rooms.history.operations[i]->vmid != flight->vmid || has_ended(rooms.history.operations[i]))
             continue;
-        CHECK(rooms.operations[i] == operation, "P6: only the first operation of a guest powers it");
+        CHECK(rooms.history.operations[i] == operation, "P6: only the first operation of a guest powers it");
         break;
     }
     DL_FOREACH (rooms.flights, other) {
@@ -114,7 +114,7 @@ static void check_turn(const struct flight *flight, const struct operation *oper
 
 static void check_intent(const struct operation *operation)
 {
-    const struct intent *intent = intent_of(operation);
+    const struct intent *intent = intent_of(&rooms.history, operation);
     CHECK(intent, "P5: the intent is written before the first power call");
     CHECK(intent->settled || clock_now_ms() - intent->written_ms >= ENGINE_INTENT_WAIT_MS,
           "P5: the first power call waits for the intent, or 250 ms");
@@ -253,8 +253,9 @@ static void check_counts(void)
     CHECK(engine_running(stage.engine) == stage.added - stage.ended_count, "what runs is counted");
     for (int i = 0; i < play.guest_count; i++) {
         bool busy = false;
-        for (size_t k = 0; k < rooms.operation_count; k++)
-            busy |= rooms.operations[k]->vmid == WORLD_VMID + i && !has_ended(rooms.operations[k]);
+        for (size_t k = 0; k < rooms.history.operation_count; k++)
+            busy |= rooms.history.operations[k]->vmid == WORLD_VMID + i &&
+                    !has_ended(rooms.history.operations[k]);
         CHECK(engine_guest_busy(stage.engine, WORLD_VMID + i) == busy,
               "a guest is busy while an operation of it is");
     }
@@ -404,7 +405,7 @@ static const struct operation *operation_of(const struct player *player)
 {
     char key[REQUEST_KEY_LEN + 1];
     operation_request_key(key, 0, player->request_id);
-    return history_find_request(NULL, key);
+    return history_find_request(&rooms.history, key);
 }
 
 /* Its connection ended without an answer: it asks once more. */
@@ -502,12 +503,12 @@ static void end_daemon(void)
             stage.players[i].state = DROPPED;
     }
     memset(stage.answers, 0, sizeof(stage.answers));
-    history_restart();
+    history_restart(&rooms.history);
 }
 
 static void begin_daemon(void)
 {
-    stage.engine = engine_new(NULL, NULL, NULL, NULL, &stage.settings);
+    stage.engine = engine_new(NULL, NULL, NULL, &rooms.history, &stage.settings);
     assert_non_null(stage.engine);
 }
 
@@ -541,7 +542,7 @@ static void on_drained(void *context)
 static void something_happens(void)
 {
     if (chance(10))
-        rooms.disk = (enum disk)between(DISK_FINE, DISK_LOST);
+        rooms.history.disk = (enum disk)between(DISK_FINE, DISK_LOST);
     rooms.no_memory = has(NO_MEMORY, 10);
     if (clock_now_ms() >= stage.inventory_ms)
         learn_guests();
@@ -635,9 +636,9 @@ static void begin_play(struct property_case *one)
                                               .answer_timeout_ms = ANSWER_TIMEOUT_MS};
     rooms.on_call = on_call;
     rooms.free_plan = free_plan;
-    rooms.on_added = on_added;
-    rooms.on_outcome = on_outcome;
-    rooms.disk = chance(70) ? DISK_FINE : (enum disk)between(DISK_SLOW, DISK_LOST);
+    rooms.history.on_added = on_added;
+    rooms.history.on_outcome = on_outcome;
+    rooms.history.disk = chance(70) ? DISK_FINE : (enum disk)between(DISK_SLOW, DISK_LOST);
     loop.tell = property.trace;
 }
 
