@@ -314,13 +314,14 @@ scenario_broker_killed() {
     local vmid fencer
     VICTIM=$(owner)
     vmid=$(vmid_of "$VICTIM")
-    sim_ctl set "$vmid" stop-ms=3000
+    sim_hold stop "$vmid"
     strike "$VICTIM" freeze_node
     await "$LATEST" fence_is_under_way
+    sim_held "$vmid"
     fencer=$(fencing_node)
     in_node "$fencer" pkill -KILL -o -x fence_brokerd
     [[ $(life_of "$VICTIM") == "$VICTIM_LIFE" ]]
-    sim_ctl set "$vmid" "stop-ms=$STOP_MS"
+    sim_release "$vmid"
     service_recovers
     whole_again
 }
