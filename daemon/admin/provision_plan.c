@@ -120,7 +120,8 @@ struct json_object *provision_find(struct json_object *list, const char *key, co
     return NULL;
 }
 
-bool provision_list_has(const char *list, const char *word)
+/* Has the comma-separated list the word? */
+static bool list_has(const char *list, const char *word)
 {
     size_t length = strlen(word);
     for (const char *at = list; *at; at += strspn(at, ",; ")) {
@@ -170,7 +171,7 @@ static bool same_words(const char *a, const char *b)
     for (int i = 0; i < 2; i++) {
         _cleanup_(freep) char *copy = strdup(lists[i]);
         for (char *rest = copy, *word; rest && (word = strsep(&rest, ",; "));) {
-            if (*word && !provision_list_has(lists[!i], word))
+            if (*word && !list_has(lists[!i], word))
                 return false;
         }
     }

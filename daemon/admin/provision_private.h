@@ -114,8 +114,6 @@ const char *provision_plan_string(struct provision_plan *plan, const char *forma
     __attribute__((format(printf, 2, 3)));
 /* the element of a list whose member `key` is `value`, or NULL; borrowed */
 struct json_object *provision_find(struct json_object *list, const char *key, const char *value);
-/* Has the comma-separated list the word? */
-bool provision_list_has(const char *list, const char *word);
 struct provision_subject {
     const char *kind; /* "users", "groups", "tokens": the parameter */
     const char *type; /* "user", "group", "token": in lists */

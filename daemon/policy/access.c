@@ -17,7 +17,7 @@ void access_peer_clear(struct access_peer *peer)
     peer->group_count = 0;
 }
 
-bool access_peer_in_group(const struct access_peer *peer, gid_t group)
+static bool is_in_group(const struct access_peer *peer, gid_t group)
 {
     if (group == ACCESS_NO_GID)
         return false;
@@ -47,7 +47,7 @@ enum access_verdict access_gate(const struct access_peer *peer, const struct acc
         return decide(rule, ACCESS_OVERFLOW_UID, "the overflow uid stands for anybody and is refused");
     if (gate->hacluster != ACCESS_NOBODY && peer->uid == gate->hacluster)
         return decide(rule, ACCESS_PRIVILEGED, "hacluster may do all");
-    if (access_peer_in_group(peer, gate->group))
+    if (is_in_group(peer, gate->group))
         return decide(rule, ACCESS_MEMBER, "a member of the socket's group");
     return decide(rule, ACCESS_NOT_MEMBER, "not a member of the socket's group");
 }
@@ -87,7 +87,7 @@ bool access_section_is_about(const struct access_section *section, const struct 
     if (section->state != ACCESS_NAME_KNOWN)
         return false;
     return section->config->kind == CONFIG_ACCESS_USER ? peer->uid == (uid_t)section->id
-                                                       : access_peer_in_group(peer, (gid_t)section->id);
+                                                       : is_in_group(peer, (gid_t)section->id);
 }
 
 static void add_rules(struct access_subject *subject, const struct access_section *sections, size_t count,

@@ -51,7 +51,6 @@ enum access_verdict {
 enum access_verdict access_gate(const struct access_peer *peer, const struct access_gate *gate,
                                 const char **rule);
 bool access_allows(enum access_verdict verdict);
-bool access_peer_in_group(const struct access_peer *peer, gid_t group);
 
 /* "privileged" "member" "rule" "not-member" "overflow-uid" "by-rule" "no-rule" "names-pending" */
 const char *access_verdict_name(enum access_verdict verdict);
