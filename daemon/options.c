@@ -83,5 +83,10 @@ int options_main(int argc, char **argv, int (*run)(const char *config_path))
         usage(stderr);
         return 2;
     }
+    if (!check_only && strcmp(config_path, "-") == 0) {
+        fputs("fence_brokerd: the daemon reads its configuration again at each reload: name a file\n",
+              stderr);
+        return 2;
+    }
     return check_only ? settings_check(config_path) : run(config_path);
 }

@@ -12,6 +12,7 @@
 #include "admin/cluster_private.h"
 #include "admin/levels.h"
 #include "admin/tool.h"
+#include "client/request.h"
 #include "system/cleanup.h"
 
 #define TOOL       "cibadmin"
@@ -196,11 +197,11 @@ static bool is_agent(const struct cib_device *device)
     return strcmp(device->agent, CLUSTER_AGENT) == 0;
 }
 
-/* Does the device ask at this socket (NULL: at the usual one), by its own word? */
+/* Does the device ask at this socket? NULL: does it name none? */
 static bool asks_at(const struct cib_device *device, const char *socket)
 {
     const char *own = cib_parameter(device, "socket");
-    return is_agent(device) && (own && socket ? strcmp(own, socket) == 0 : own == socket);
+    return is_agent(device) && (socket ? strcmp(own ? own : BROKER_SOCKET, socket) == 0 : !own);
 }
 
 static bool any_asks_at(const struct cib *cib, const char *socket)
@@ -212,7 +213,7 @@ static bool any_asks_at(const struct cib *cib, const char *socket)
 }
 
 /* Those of this broker. With a second one, for a second Proxmox cluster, there are devices that name its
- * socket: where none names this one, they are those that name none, and else all of the agent. */
+ * socket: where none asks at this one, they are those that name none, and else all of the agent. */
 static bool find_devices(struct cluster *cluster, const char *socket)
 {
     const struct cib *cib = &cluster->cib;
@@ -300,7 +301,7 @@ int cluster_only_ours(const char *socket, const char *node, const char *by, char
     if (rc == 0)
         rc = plugs_ask(&cluster.plugs, socket, failure);
     const char *guest = rc == 0 ? cluster_guest_of(&cluster, node) : NULL;
-    levels_put_others(&cluster.cib, node, &others);
+    levels_put_others(&cluster.cib, node, cluster.devices, cluster.device_count, &others);
     if (guest && others.length == 0 && !others.failed)
         *vmid = strdup(guest);
     if (others.failed || (guest && others.length == 0 && !*vmid))

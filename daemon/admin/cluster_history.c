@@ -25,7 +25,8 @@
 #define ASK_S   20
 #define BEFORE_MS                                                                                            \
     INT64_C(900000) /* so long before its end a fence may have been proven: levels of several devices */
-#define AFTER_MS  INT64_C(10000) /* two clocks: whole seconds, and ours */
+#define SECOND_MS INT64_C(1000)  /* Pacemaker may tell whole seconds … */
+#define AFTER_MS  INT64_C(10000) /* … of another node's clock */
 #define SAID_MOST 8              /* one by one */
 #define KEPT      500 /* operations that the broker keeps in any case: with fewer, none was dropped */
 
@@ -102,21 +103,41 @@ static int64_t proven_at(struct json_object *operation, const char *vmid)
     return requested_ms + after_ms;
 }
 
-/* Was the guest proven off about then, for this fence? The oldest proof that is not used up: fences come in
- * the order in which they ended, and each of another moment is another one. */
-static bool has_evidence(struct comparison *history, const char *vmid, int64_t completed_ms)
+/* The oldest proof of about then that is free; -1: there is none. `until_ms`: none that came later. */
+static int64_t free_proof(const struct comparison *comparison, const struct fence *fence, const char *vmid,
+                          int64_t until_ms)
 {
-    for (size_t i = json_object_array_length(history->operations); i-- > 0;) {
-        struct json_object *operation = json_object_array_get_idx(history->operations, i);
-        int64_t proven_ms = proven_at(operation, vmid);
-        if (proven_ms < completed_ms - BEFORE_MS || proven_ms > completed_ms + AFTER_MS)
-            continue;
-        if (!history->believed_ms[i])
-            history->believed_ms[i] = completed_ms;
-        if (completed_ms - history->believed_ms[i] <= HISTORY_SAME_FENCE_MS)
-            return true;
+    for (size_t i = json_object_array_length(comparison->operations); i-- > 0;) {
+        int64_t proven_ms = proven_at(json_object_array_get_idx(comparison->operations, i), vmid);
+        if (!comparison->believed_ms[i] && proven_ms >= fence->completed_ms - BEFORE_MS &&
+            proven_ms <= until_ms)
+            return (int64_t)i;
     }
+    return -1;
+}
+
+/* Is it of the same moment as one that has its proof? */
+static bool is_duplicate(const struct comparison *comparison, const struct fence *fence, const char *vmid)
+{
+    for (size_t i = 0; i < json_object_array_length(comparison->operations); i++)
+        if (comparison->believed_ms[i] &&
+            fence->completed_ms - comparison->believed_ms[i] <= HISTORY_SAME_FENCE_MS &&
+            proven_at(json_object_array_get_idx(comparison->operations, i), vmid) >= 0)
+            return true;
     return false;
+}
+
+/* Fences come in the order in which they ended, and each takes a proof of its own. */
+static bool has_evidence(struct comparison *comparison, const struct fence *fence, const char *vmid)
+{
+    int64_t proof = free_proof(comparison, fence, vmid, fence->completed_ms + SECOND_MS);
+    if (proof < 0 && is_duplicate(comparison, fence, vmid))
+        return true;
+    if (proof < 0)
+        proof = free_proof(comparison, fence, vmid, fence->completed_ms + AFTER_MS);
+    if (proof >= 0)
+        comparison->believed_ms[proof] = fence->completed_ms;
+    return proof >= 0;
 }
 
 /* ---- Pacemaker's history ---- */
@@ -216,13 +237,14 @@ static void judge(struct comparison *history, const struct fence *fence)
     char time[CLOCK_RFC3339_LEN];
     _cleanup_(text_clear) struct text devices = {0};
     clock_rfc3339(fence->completed_ms, time);
-    if (vmid && has_evidence(history, vmid, fence->completed_ms)) {
+    if (vmid && has_evidence(history, fence, vmid)) {
         history->proven++;
         return;
     }
     if (vmid && fence->completed_ms < history->known_since_ms + BEFORE_MS)
         return;
-    levels_put_others(&history->cluster->cib, fence->target, &devices);
+    levels_put_others(&history->cluster->cib, fence->target, history->cluster->devices,
+                      history->cluster->device_count, &devices);
     if (vmid && devices.length == 0 && !itself) {
         say_unproven(history, fence, time);
         return;

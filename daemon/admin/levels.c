@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/hosts.h"
 #include "system/cleanup.h"
 
 /* They ask the Proxmox API as we do, or wait for a word of the very node. */
@@ -47,11 +46,20 @@ static bool has_watchdog(const struct cib *cib, const char *node)
            (!device || (cib_is_enabled(device) && may_fence(cib, device, node)));
 }
 
-void levels_put_others(const struct cib *cib, const char *node, struct text *out)
+static bool is_one_of(const struct hosts *devices, size_t count, const struct cib_device *device)
+{
+    for (size_t i = 0; i < count; i++)
+        if (devices[i].device == device)
+            return true;
+    return false;
+}
+
+void levels_put_others(const struct cib *cib, const char *node, const struct hosts *ours, size_t count,
+                       struct text *out)
 {
     for (size_t i = 0; i < cib->device_count; i++) {
         const struct cib_device *device = &cib->devices[i];
-        if (strcmp(device->agent, "fence_broker") != 0 && strcmp(device->agent, LEVELS_WATCHDOG_AGENT) != 0 &&
+        if (!is_one_of(ours, count, device) && strcmp(device->agent, LEVELS_WATCHDOG_AGENT) != 0 &&
             cib_is_enabled(device) && may_fence(cib, device, node))
             text_printf(out, "%s%s", out->length ? ", " : "", device->id);
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "admin/cib.h"
+#include "admin/hosts.h"
 
 #define LEVELS_WATCHDOG       "watchdog" /* Pacemaker's own device, whatever else is configured */
 #define LEVELS_WATCHDOG_AGENT "fence_watchdog"
@@ -13,6 +14,7 @@ struct levels {
     long highest;      /* index, of those by name */
 };
 
-/* The devices of other agents than ours that may have fenced the node, with commas. */
-void levels_put_others(const struct cib *cib, const char *node, struct text *out);
+/* The devices but ours that may have fenced the node, with commas: of other agents, and of another broker. */
+void levels_put_others(const struct cib *cib, const char *node, const struct hosts *ours, size_t count,
+                       struct text *out);
 struct levels levels_of(const struct cib *cib, const char *node);

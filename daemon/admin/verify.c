@@ -19,6 +19,7 @@
 
 #define ADMIN      "fence-broker-admin"
 #define BYTES_MOST 65536
+#define CLOCKS_MS  2 /* two clocks were read for what is told of a dead host, in whole milliseconds */
 #define HINT       "make it with: fence_broker explain ID --evidence >FILE"
 
 enum { VERIFY_PROVEN = 0, VERIFY_NO_JUDGEMENT = 1, VERIFY_NOT_PROVEN = 2 };
@@ -226,14 +227,24 @@ static const char *contradiction_of_task(record_t *record)
 static const char *contradiction_of_death(record_t *record)
 {
     const struct dead_hosts_answer *death = &record->death;
+    const struct proof_facts *facts = &record->facts;
     int64_t least_ms = death->reason == DEAD_HOSTS_RECOVERED ? DEAD_HOSTS_RECOVERED_MS : DEAD_HOSTS_LOCK_MS;
 
     if (death->fenced_ms - death->left_ms < least_ms)
         return "Proxmox HA cannot have fenced the host so soon after it was offline";
     if (death->seen_ms < death->fenced_ms || death->seen_ms > record->proven_ms)
         return "the host was seen dead before it was fenced, or after the verdict";
-    if (record->facts.dead_from_ms < death->left_ms)
-        return "the host is dead since before it was offline";
+    if (death->seen_ms + CLOCKS_MS < facts->request_ms)
+        return "the host was not seen dead since the newest request";
+    if (record->proven_ms - death->seen_ms > DEAD_HOSTS_GAP_MS + CLOCKS_MS)
+        return "the host was not seen dead for too long before the verdict";
+    /* of a guest of HA's the list may be as old as that */
+    if (facts->dead_from_ms < (facts->ha ? death->left_ms : death->fenced_ms))
+        return "what ran on the host is dead since before Proxmox HA had fenced it";
+    if (!record->hosts.host_online && record->hosts.online >= record->hosts_known)
+        return "the host is offline, and all hosts are online";
+    if (facts->read && facts->running && facts->asked_ms > death->fenced_ms)
+        return "the host told that the guest runs, after Proxmox HA had fenced it";
     return NULL;
 }
 

@@ -231,13 +231,14 @@ const struct operation *history_last_fence(const struct history *history)
     return NULL;
 }
 
-bool history_believe(struct history *history, size_t index, int64_t now_ms)
+int64_t history_believed(const struct history *history, size_t index)
 {
-    struct slot *slot = &history->slots[history->count - 1 - index];
+    return history->slots[history->count - 1 - index].believed_ms;
+}
 
-    if (!slot->believed_ms)
-        slot->believed_ms = now_ms;
-    return now_ms - slot->believed_ms <= HISTORY_SAME_FENCE_MS;
+void history_believe(struct history *history, size_t index, int64_t now_ms)
+{
+    history->slots[history->count - 1 - index].believed_ms = now_ms;
 }
 
 /* ---- to the disk ---- */

@@ -72,10 +72,11 @@ const struct operation *history_find_request(const struct history *history, cons
 /* The newest off/reboot that ended done (or interrupted, but proven before), or NULL. */
 const struct operation *history_last_fence(const struct history *history);
 
-/* Pacemaker believes in a fence that this operation may have proven: is it the first one, or of the same
- * moment as the first (requests that joined, and Pacemaker's own duplicates)? Not kept over a restart. */
-#define HISTORY_SAME_FENCE_MS INT64_C(10000)
-bool history_believe(struct history *history, size_t index, int64_t now_ms);
+/* When Pacemaker first told of a fence that this operation has proven; 0: of none yet. Not kept over a
+ * restart. */
+int64_t history_believed(const struct history *history, size_t index);
+void history_believe(struct history *history, size_t index, int64_t now_ms);
+#define HISTORY_SAME_FENCE_MS INT64_C(10000) /* what it tells so soon after it may be the same fence */
 
 /* What was refused to whom: copied, written, and the last DENIALS_KEPT kept; newest first. */
 void history_add_denial(struct history *history, const struct denial *denial);

@@ -188,28 +188,29 @@ void host_watch_hosts_read(struct host_watch *watch, const struct api_result *re
     watch->hurries |= hurried; /* the next whole sample tells better */
 }
 
-static int64_t ours(int64_t boottime_ms)
+static int64_t ours(int64_t boottime_ms, int64_t apart)
 {
-    return boottime_ms ? boottime_ms - apart_ms() : 0;
+    return boottime_ms ? boottime_ms - apart : 0;
 }
 
 struct dead_hosts_word host_watch_ask(struct host_watch *watch, const char *host, int64_t since_ms)
 {
     struct dead_hosts_word word = {.trusted = watch && watch->hosts};
-    int64_t now_ms = clock_boottime_ms();
+    int64_t now_ms = clock_boottime_ms(),
+            apart = apart_ms(); /* read once: its moments keep their distances */
 
     if (!word.trusted)
         return word;
-    since_ms += apart_ms();
+    since_ms += apart;
     word.host = dead_hosts_ask_since(watch->hosts, host, since_ms, now_ms);
     if (word.host.state != DEAD_HOSTS_FENCED && watch->asked_ms <= since_ms &&
         dead_hosts_ask(watch->hosts, host, now_ms).state == DEAD_HOSTS_FENCED)
         sample_now(watch);
     word.disarmed = watch->not_armed || word.host.missing == DEAD_HOSTS_DISARMED;
-    word.host.seen_ms = ours(word.host.seen_ms);
-    word.host.left_ms = ours(word.host.left_ms);
-    word.host.fenced_ms = ours(word.host.fenced_ms);
-    word.host.due_ms = ours(word.host.due_ms);
+    word.host.seen_ms = ours(word.host.seen_ms, apart);
+    word.host.left_ms = ours(word.host.left_ms, apart);
+    word.host.fenced_ms = ours(word.host.fenced_ms, apart);
+    word.host.due_ms = ours(word.host.due_ms, apart);
     return word;
 }
 

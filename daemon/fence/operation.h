@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define OPERATION_RESTORED_MS 1 /* the requested_ms of those that history has read back */
+
 enum fence_action { FENCE_OFF, FENCE_ON, FENCE_REBOOT };
 enum fence_method { FENCE_ONOFF, FENCE_CYCLE };
 

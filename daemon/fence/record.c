@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define BASE             36
-#define REQUESTED_MS     1                        /* the zero of an operation that was read back */
 #define REALTIME_MAX     INT64_C(253402300799999) /* the end of the year 9999 */
 #define OFFSET_MAX       INT64_C(315360000000)    /* ten years */
 #define VMID_MAX         INT32_MAX
@@ -347,7 +346,7 @@ struct operation *record_begin(const struct record *record)
     if (!operation)
         return NULL;
     record_id(record->number, operation->id);
-    operation->requested_ms = REQUESTED_MS;
+    operation->requested_ms = OPERATION_RESTORED_MS;
     operation->state = OPERATION_QUEUED;
     get_int(document, "requested_ms", REALTIME_MAX, &operation->requested_realtime_ms);
     get_int(document, "vmid", VMID_MAX, &vmid);

@@ -12,37 +12,45 @@
 #include "system/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FENCED_WITHIN_MS INT64_C(900000) /* before it is told: several levels of devices take long */
 
-/* How long ago it was proven off; -1: it was not. The wall clock may have been set since: it counts only for
- * operations of before this daemon, whose other clock is gone. */
-static int64_t proven_age_ms(const struct operation *operation, const struct facts *facts, int64_t started_ms)
+/* The wall clock may have been set since: it counts only for operations of before this daemon, whose other
+ * clock is gone. */
+static bool is_recent_proof(const struct operation *operation, const struct facts *facts, int vmid)
 {
-    if (operation->action == FENCE_ON || !operation->verified_ms)
-        return -1;
-    if (operation->requested_ms >= started_ms)
-        return facts->now_ms - operation->verified_ms;
-    return facts->realtime_ms - operation->requested_realtime_ms -
-           (operation->verified_ms - operation->requested_ms);
+    if (operation->vmid != vmid || operation->action == FENCE_ON || !operation->verified_ms)
+        return false;
+    if (operation->requested_ms != OPERATION_RESTORED_MS)
+        return facts->now_ms - operation->verified_ms <= FENCED_WITHIN_MS;
+    int64_t age_ms = facts->realtime_ms - operation->requested_realtime_ms -
+                     (operation->verified_ms - operation->requested_ms);
+    return llabs(age_ms) <= FENCED_WITHIN_MS;
 }
 
-/* The oldest that is not used up: a proof is evidence of one fence, and of what is told in the same moment.
- */
+/* A proof is evidence of one fence, the oldest of those that are free. What is told in the same moment as
+ * another fence may be the same one: requests that joined, and Pacemaker's own duplicates. */
 static const struct operation *proof_of_fence(struct exchange *exchange, const struct facts *facts, int vmid)
 {
     struct history *history = exchange->all->rooms->history;
+    const struct operation *same = NULL;
 
     for (size_t i = history_count(history); i-- > 0;) {
         const struct operation *operation = history_get(history, i);
-        int64_t age_ms = proven_age_ms(operation, facts, exchange->all->started_ms);
+        int64_t believed_ms = history_believed(history, i);
 
-        if (operation->vmid == vmid && age_ms >= 0 && age_ms <= FENCED_WITHIN_MS &&
-            history_believe(history, i, facts->now_ms))
+        if (!is_recent_proof(operation, facts, vmid))
+            continue;
+        if (!believed_ms) {
+            history_believe(history, i, facts->now_ms);
             return operation;
+        }
+        if (facts->now_ms - believed_ms <= HISTORY_SAME_FENCE_MS)
+            same = operation;
     }
-    return NULL;
+    return same;
 }
 
 /* Since when an off that was proven would be known here: one of before may have been lost. */
@@ -113,7 +121,7 @@ void request_fenced(struct exchange *exchange, const struct http_request *reques
     }
     const char *node = http_query(request, "node");
     exchange->plug = strdup(request->segments[2]);
-    exchange->fenced_node = strdup(node ? node : request->segments[2]);
+    exchange->fenced_node = strdup(node && *node ? node : request->segments[2]);
     if (exchange->plug && exchange->fenced_node) {
         judge(exchange);
         return;

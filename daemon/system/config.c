@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
@@ -398,10 +399,14 @@ struct config *config_parse(const char *text, size_t length, const char *path, s
 
 /* ---- the file ---------------------------------------------------------------------------------------- */
 
+#define STANDARD_INPUT "standard input"
+
 static int cannot_read(struct error *error, const char *path, int problem)
 {
     error_set(error, ERROR_BAD_REQUEST, "%s: cannot be read: %s", path, strerror(problem));
-    if (problem == ENOENT)
+    if (strcmp(path, STANDARD_INPUT) == 0)
+        error_hint(error, "give it the file: -c - <FILE");
+    else if (problem == ENOENT)
         error_hint(error,
                    "copy the annotated fence-broker.conf there, and fill in endpoint, token-id and pool");
     else
@@ -431,6 +436,8 @@ static int read_file(int fd, const char *path, struct text *text, struct error *
         ssize_t count = read(fd, buffer, sizeof(buffer));
         if (count < 0 && errno == EINTR)
             continue;
+        if (count < 0 && errno == EAGAIN && poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) >= 0)
+            continue;
         if (count < 0)
             return cannot_read(error, path, errno);
         if (count == 0)
@@ -448,7 +455,7 @@ static int read_file(int fd, const char *path, struct text *text, struct error *
 struct config *config_load(const char *path, struct error *error)
 {
     bool standard = strcmp(path, "-") == 0;
-    const char *name = standard ? "standard input" : path;
+    const char *name = standard ? STANDARD_INPUT : path;
     /* O_NONBLOCK: a FIFO in this place must be refused, not waited for */
     _cleanup_(closep) int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                                         : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

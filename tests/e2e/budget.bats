@@ -115,10 +115,18 @@ evidence_of_a_death() {
     [[ $output == *"  point 1  holds    pve3 was offline from "*"; Proxmox HA had fenced it by "*" ("*"), and so it still was at "*" names guest 103 there"$'\n'* ]]
     [[ $output == *"  point 5  holds    a list of the hosts "*": pve3 is offline, 2 of 3 are online, 2 are needed"$'\n'"off is proven" ]]
     # not by moments that do not fit
-    local left=$(sed -n 's/.*"fenced_from_after_ms":\([-0-9]*\).*/\1/p' "$T/e")
-    sed "s/\"offline_from_after_ms\":[-0-9]*/\"offline_from_after_ms\":$((left - 89999))/" "$T/e" >"$T/changed"
+    contradicts 'offline_from_after_ms' "$(($(of_evidence fenced_from_after_ms) - 89999))" "Proxmox HA cannot have fenced the host so soon after it was offline"
+    contradicts 'newest_request_after_ms' "$(($(of_evidence still_so_after_ms) + 3))" "the host was not seen dead since the newest request"
+    contradicts 'proven_after_ms' "$(($(of_evidence still_so_after_ms) + 20003))" "the host was not seen dead for too long before the verdict"
+    contradicts 'host_dead_after_ms' "$(($(of_evidence fenced_from_after_ms) - 1))" "what ran on the host is dead since before Proxmox HA had fenced it"
+    contradicts 'online' 3 "the host is offline, and all hosts are online"
+}
+of_evidence() { sed -n "s/.*\"$1\":\([-0-9]*\).*/\1/p" "$T/e"; }
+# contradicts KEY VALUE WORDS
+contradicts() {
+    sed "s/\"$1\":[-0-9]*/\"$1\":$2/" "$T/e" >"$T/changed"
     run "$BUILD/fence-broker-admin" verify "$T/changed"
-    [[ $status == 2 && $output == *"THE FILE CONTRADICTS ITSELF: Proxmox HA cannot have fenced the host so soon after it was offline"* ]]
+    [[ $status == 2 && $output == *"THE FILE CONTRADICTS ITSELF: $3"* ]] || { echo "$output"; false; }
 }
 is_back() {
     sim_ctl node pve3 online

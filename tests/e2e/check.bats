@@ -83,6 +83,15 @@ accepted() {
     like "$output" "*secret file $T/etc/secret cannot be opened: Permission denied (checked as the user fence-broker)*"
 }
 
+@test "the daemon wants a file: it reads it again" {
+    run here "$BUILD/fence_brokerd" -c - <"$CONFIG"
+    is "$status" 2
+    like "$output" "fence_brokerd: the daemon reads its configuration again at each reload: name a file"
+    run here "$BUILD/fence-broker-admin" check -c - <"$T"
+    is "$status" 1
+    like "$output" "fence-broker-admin: standard input: cannot be read: Is a directory*; give it the file: -c - <FILE"
+}
+
 @test "doctor as root judges for the service's user, too" {
     mkdir -p "$T/state"
     run here "$BUILD/fence-broker-admin" doctor -c "$CONFIG"

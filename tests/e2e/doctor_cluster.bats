@@ -337,6 +337,40 @@ unproven() { curl -sS --unix-socket "$METRICS" http://localhost/metrics | sed -n
     finds "no stonith device runs fence_broker; there are other devices"
 }
 
+# usual COMMAND…: where the broker listens at the usual place
+usual() {
+    # shellcheck disable=SC2016
+    unshare --mount sh -c 'mount -t tmpfs tmpfs /run && mkdir /run/fence-broker && ln -s "$1" /run/fence-broker/broker.sock && shift && exec "$@"' - "$SOCKET" "$@"
+}
+
+@test "a device that names the usual socket and one that names none ask the same broker; what another broker's device did is its own" {
+    ((EUID == 0)) || missing "mount namespaces as root"
+    world
+    crm_attribute -q --type crm_config --name have-watchdog --update false
+    device socket=/run/fence-broker/broker.sock pcmk_host_list="vm101 vm103"
+    other() {
+        cibadmin --create --scope resources --xml-text "<primitive id=\"two\" class=\"stonith\" type=\"fence_broker\"><instance_attributes id=\"two-i\">
+            <nvpair id=\"two-i-1\" name=\"pcmk_host_list\" value=\"vm102\"/>$1</instance_attributes></primitive>"
+    }
+    other ''
+    out=$(usual "$BUILD/fence_broker" doctor 2>&1) || true
+    like "$out" "*3 of the cluster's 3 nodes lead to a guest of the pool*"
+    # of its fences there is evidence here, or none
+    WHEN=0 pacemaker_says
+    sed "s,/usr/sbin/fence-broker-admin,$BUILD/fence-broker-admin," "$ROOT/packaging/pacemaker/alert_fence_broker" >"$T/alert_fence_broker"
+    of_vm102() {
+        usual env -u CIB_file PATH="$T/tools:$PATH" CRM_alert_kind=fencing CRM_alert_rc=0 CRM_alert_node=vm102 \
+            CRM_alert_desc="Operation off of vm102 by node1 for x.1@node3: OK (ref=1)" sh "$T/alert_fence_broker"
+    }
+    is "$(of_vm102)" "no evidence"
+    cibadmin --delete --xml-text '<primitive id="two"/>'
+    # both brokers may fence it: who did, nobody knows here
+    crm_resource -q --resource fencing --set-parameter pcmk_host_list --parameter-value "vm101 vm102 vm103" >/dev/null
+    is "$(of_vm102)" "no evidence"
+    other '<nvpair id="two-i-2" name="socket" value="/run/fence-broker/two/broker.sock"/>'
+    is "$(of_vm102)" ""
+}
+
 @test "the host map: a guest that is not there, two nodes of one guest, a node that is two guests, a stranger" {
     world nodes.vm103=103
     device "pcmk_host_map=vm101:vm101;vm102:vm101;vm103:102;vm104:120"

@@ -42,10 +42,18 @@ const struct operation *history_last_fence(const struct history *history)
     return history_count(history) ? history_get(history, 0) : NULL;
 }
 
-bool history_believe(struct history *history, size_t index, int64_t now_ms)
+static int64_t fixture_believed_ms[4];
+
+int64_t history_believed(const struct history *history, size_t index)
 {
     (void)history;
-    return index == 0 && now_ms > 0;
+    return fixture_believed_ms[index];
+}
+
+void history_believe(struct history *history, size_t index, int64_t now_ms)
+{
+    (void)history;
+    fixture_believed_ms[index] = now_ms;
 }
 
 static struct denial fixture_denied;

@@ -518,19 +518,6 @@ static void test_rotation_loses_nothing_of_what_both_files_hold(void **state)
     history_free(history, WAIT_MS);
 }
 
-static void test_a_proof_is_evidence_of_one_fence(void **state)
-{
-    struct history *history = open_history(*state);
-
-    for (int i = 0; i < 2; i++)
-        end(history, begin(history, FENCE_OFF, "node1", NULL), OPERATION_DONE, 60000);
-    assert_true(history_believe(history, 1, 100000));
-    assert_true(history_believe(history, 1, 100000 + HISTORY_SAME_FENCE_MS)); /* of the same moment */
-    assert_false(history_believe(history, 1, 100001 + HISTORY_SAME_FENCE_MS));
-    assert_true(history_believe(history, 0, 100001 + HISTORY_SAME_FENCE_MS));
-    history_free(history, WAIT_MS);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -551,7 +538,6 @@ int main(void)
         TEST(test_bytes_flipped_anywhere_never_end_the_daemon),
         TEST(test_ten_thousand_operations_keep_memory_bounded_and_running_ones_alive),
         TEST(test_a_file_of_ten_thousand_operations_gives_the_newest),
-        TEST(test_a_proof_is_evidence_of_one_fence),
         TEST(test_rotation_loses_nothing_of_what_both_files_hold),
     };
 

@@ -15,6 +15,7 @@ static void expect_evidence(const struct operation *operation, const char *evide
 {
     fixture_operations = &operation;
     fixture_operation_count = 1;
+    fixture_believed_ms[0] = 0;
     expect(ask(TEXT_REQUEST("POST /v1/guests/101/fenced?node=node1")), "HTTP/1.1 200 OK\r\n", evidence);
     fixture_operation_count = 0;
 }
@@ -37,7 +38,8 @@ static void test_a_clock_that_was_set_makes_no_proof_older_than_it_is(void **sta
     expect_evidence(&off, "\r\n\r\nproof\n");
     off.verified_ms = 1;
     expect_evidence(&off, "\r\n\r\nno evidence\n");
-    off.requested_realtime_ms = realtime_ms;
+    off.requested_realtime_ms = realtime_ms + 60000; /* set back since */
+    expect_evidence(&off, "\r\n\r\nproof\n");
     off.verified_ms = 0;
     expect_evidence(&off, "\r\n\r\nno evidence\n");
     off.verified_ms = 1;
@@ -46,6 +48,42 @@ static void test_a_clock_that_was_set_makes_no_proof_older_than_it_is(void **sta
     off.action = FENCE_REBOOT;
     off.vmid = 102;
     expect_evidence(&off, "\r\n\r\nno evidence\n");
+}
+
+static void expect_proof(const char *id)
+{
+    char body[64];
+
+    snprintf(body, sizeof(body), "\r\n\r\n%s\n", id);
+    expect(ask(TEXT_REQUEST("POST /v1/guests/101/fenced?node=node1")), "HTTP/1.1 200 OK\r\n", body);
+}
+
+static void test_a_proof_is_the_evidence_of_one_fence(void **state)
+{
+    int64_t now_ms = clock_now_ms();
+    struct operation second = {.id = "second",
+                               .action = FENCE_OFF,
+                               .vmid = 101,
+                               .requested_ms =
+                                   now_ms - 5000, /* before this daemon, which an agent asked again */
+                               .verified_ms = now_ms,
+                               .requested_realtime_ms = 1};
+    struct operation first = second;
+    const struct operation *const both[] = {&second, &first};
+
+    (void)state;
+    snprintf(first.id, sizeof(first.id), "first");
+    first.verified_ms = now_ms - 1000;
+    fixture_operations = both;
+    fixture_operation_count = 2;
+    memset(fixture_believed_ms, 0, sizeof(fixture_believed_ms));
+    expect_proof("first");
+    expect_proof("second"); /* in the same moment, but it has one of its own */
+    expect_proof("second"); /* Pacemaker's duplicate */
+    for (size_t i = 0; i < 2; i++)
+        fixture_believed_ms[i] -= HISTORY_SAME_FENCE_MS + 1;
+    expect_proof("no evidence");
+    fixture_operation_count = 0;
 }
 
 /* ---- answers at once ---- */
@@ -448,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SERVER_TEST(test_a_question_is_answered_in_text_and_json),
         SERVER_TEST(test_a_clock_that_was_set_makes_no_proof_older_than_it_is),
+        SERVER_TEST(test_a_proof_is_the_evidence_of_one_fence),
         SERVER_TEST(test_what_cannot_be_asked_is_refused_with_its_code),
         SERVER_TEST(test_a_head_that_is_too_long_is_answered_although_more_comes),
         SERVER_TEST(test_a_head_may_come_byte_by_byte),
