@@ -264,9 +264,8 @@ static const char *contradiction(record_t *record)
         return "the hosts were asked after the verdict";
     if (record->hosts.online > record->hosts_known)
         return "more hosts are online than there are";
-    if (facts->dead && contradiction_of_death(record))
-        return contradiction_of_death(record);
-    return contradiction_of_task(record);
+    const char *of_death = facts->dead ? contradiction_of_death(record) : NULL;
+    return of_death ? of_death : contradiction_of_task(record);
 }
 
 /* ---- the command ----------------------------------------------------------------------------------------

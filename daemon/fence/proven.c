@@ -374,14 +374,15 @@ static void read_death(struct reader *reader, struct proven *record)
     struct reader in = part(reader, "host_death");
     struct dead_hosts_answer *death = &record->death;
     bool dead = record->facts.dead;
+    enum form form = dead ? FORM_TIME : FORM_MOMENT;
     char word[16] = "";
 
     get_text(&in, "reason", word, sizeof(word));
     if (dead != dead_hosts_reason_from_name(word, &death->reason))
         miss(&in, "reason");
-    death->left_ms = get_ms(&in, dead ? FORM_TIME : FORM_MOMENT, "offline_from_after_ms");
-    death->fenced_ms = get_ms(&in, dead ? FORM_TIME : FORM_MOMENT, "fenced_from_after_ms");
-    death->seen_ms = get_ms(&in, dead ? FORM_TIME : FORM_MOMENT, "still_so_after_ms");
+    death->left_ms = get_ms(&in, form, "offline_from_after_ms");
+    death->fenced_ms = get_ms(&in, form, "fenced_from_after_ms");
+    death->seen_ms = get_ms(&in, form, "still_so_after_ms");
     death->lrm_s = get_int(&in, "lrm_timestamp_s", 0, INT64_MAX);
     reader->missing = in.missing;
 }

@@ -61,17 +61,6 @@ bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kin
     return any;
 }
 
-bool step_locked(struct step *step, struct step_effects *effects, const char *lock, int64_t now_ms,
-                 int64_t patience_ms)
-{
-    (void)step;
-    (void)effects;
-    (void)lock;
-    (void)now_ms;
-    (void)patience_ms;
-    return false;
-}
-
 void step_send(struct step *step, struct step_effects *effects, enum step_power power, int64_t now_ms)
 {
     (void)step;
@@ -97,18 +86,6 @@ void step_fail(struct step *step, struct step_effects *effects, const struct err
     (void)effects;
     (void)error;
     step->phase = STEP_ENDED;
-}
-
-void step_note(struct step_effects *effects, const char *format, ...)
-{
-    (void)effects;
-    (void)format;
-}
-
-void step_wake_at(struct step_effects *effects, int64_t at_ms)
-{
-    (void)effects;
-    (void)at_ms;
 }
 
 const char *step_host(const struct step *step)

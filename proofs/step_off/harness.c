@@ -31,12 +31,6 @@ void step_dead_facts(const struct step *step, struct proof_facts *facts)
     (void)facts;
 }
 
-void step_note(struct step_effects *effects, const char *format, ...)
-{
-    (void)effects;
-    (void)format;
-}
-
 const char *step_host(const struct step *step)
 {
     return step->place.node;
@@ -57,17 +51,6 @@ void step_fail(struct step *step, struct step_effects *effects, const struct err
 {
     (void)error;
     step_end(step, effects, OPERATION_FAILED);
-}
-
-bool step_locked(struct step *step, struct step_effects *effects, const char *lock, int64_t now_ms,
-                 int64_t patience_ms)
-{
-    (void)step;
-    (void)effects;
-    (void)lock;
-    (void)now_ms;
-    (void)patience_ms;
-    return false;
 }
 
 void step_verify(struct step *step, struct step_effects *effects, int64_t now_ms)

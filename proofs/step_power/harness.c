@@ -86,12 +86,6 @@ void calls_see_boot(struct calls *calls, const char *node, int64_t booted_ms)
     boot.at_ms = booted_ms;
 }
 
-void step_note(struct step_effects *effects, const char *format, ...)
-{
-    (void)effects;
-    (void)format;
-}
-
 void step_fail(struct step *step, struct step_effects *effects, const struct error *error)
 {
     (void)effects;
@@ -128,17 +122,6 @@ void step_lose_node(struct step *step, int64_t now_ms)
     (void)now_ms;
     step->place.node[0] = '\0';
     step->seen.idle = false;
-}
-
-bool step_locked(struct step *step, struct step_effects *effects, const char *lock, int64_t now_ms,
-                 int64_t patience_ms)
-{
-    (void)step;
-    (void)effects;
-    (void)lock;
-    (void)now_ms;
-    (void)patience_ms;
-    return false;
 }
 
 const char *step_host(const struct step *step)

@@ -60,17 +60,6 @@ void step_on_decide(struct step *step, struct step_effects *effects, int64_t now
     started = true;
 }
 
-void step_note(struct step_effects *effects, const char *format, ...)
-{
-    (void)effects, (void)format;
-}
-
-void step_wake_at(struct step_effects *effects, int64_t at_ms)
-{
-    if (effects->wake_ms == 0 || at_ms < effects->wake_ms)
-        effects->wake_ms = at_ms;
-}
-
 void step_end(struct step *step, struct step_effects *effects, enum operation_outcome outcome)
 {
     step->phase = STEP_ENDED;
