@@ -164,6 +164,12 @@ bool step_refused_credentials(struct step *step, struct step_effects *effects,
     return true;
 }
 
+void step_missed(struct step *step, const struct api_result *result)
+{
+    if (result->outcome == API_REFUSED || step->trouble.error.code != ERROR_MINORITY)
+        step->trouble.error = result->error;
+}
+
 static void on_status_failed(struct step *step, struct step_effects *effects, const struct step_event *event)
 {
     const struct api_result *result = event->result;
@@ -176,7 +182,7 @@ static void on_status_failed(struct step *step, struct step_effects *effects, co
                   result->endpoint_text, step->params.vmid);
         return;
     }
-    step->trouble.error = result->error;
+    step_missed(step, result);
     /* the way to a dead host can take longer than we wait, and its own endpoint, asked last, hides what the
      * others said */
     if (result->outcome != API_REFUSED) {
@@ -256,7 +262,7 @@ static void on_located(struct step *step, struct step_effects *effects, const st
     if (step_refused_credentials(step, effects, event->result, event->now_ms))
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
-        step->trouble.error = event->result->error;
+        step_missed(step, event->result);
         return;
     }
     if (!event->node) {

@@ -226,7 +226,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         return;
     if (event->result->outcome != API_OK || !event->decoded) {
         if (event->result->outcome != API_OK)
-            step->trouble.error = event->result->error;
+            step_missed(step, event->result);
         hosts_tell_nothing(step, event->now_ms);
         return;
     }
@@ -238,6 +238,8 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         hosts_tell_nothing(step, event->now_ms);
         return;
     }
+    if (step->trouble.error.code == ERROR_MINORITY)
+        step->trouble.error = (struct error){0};
     if (point == PROOF_HOST_OFFLINE && step_dead_host(step, effects, event, &hosts))
         return;
     if (point == PROOF_HOST_OFFLINE) {

@@ -222,7 +222,7 @@ static void take_client_error(struct step *step, struct step_effects *effects, s
 {
     struct json_object *ignored = NULL;
     settle_unmade(step, call, now_ms);
-    step->trouble.error = result->error;
+    step_missed(step, result);
     if (result->http_status == 401) {
         step_back_off(step, now_ms);
         return;
@@ -294,7 +294,7 @@ static void take_lost(struct step *step, struct step_effects *effects, struct ca
                       const struct step_event *event)
 {
     step_settle(step, call, CALL_OPEN, event->now_ms);
-    step->trouble.error = event->result->error;
+    step_missed(step, event->result);
     step_note(effects, "%s: no answer from %s, reading the state", name_of(call),
               event->result->endpoint_text);
     step_read_status_now(step, event->now_ms);
@@ -313,7 +313,7 @@ static void take_unreached(struct step *step, struct step_effects *effects, stru
     const struct api_result *result = event->result;
     int64_t settled_ms = call->settled_ms;
     settle_unmade(step, call, event->now_ms);
-    step->trouble.error = result->error;
+    step_missed(step, result);
     if (result->outcome == API_UNSENT) { /* nothing was written */
         call->sent = 0;
         call->settled_ms = settled_ms;

@@ -31,6 +31,9 @@ int64_t step_after(int64_t now_ms, bool under_way);
  * STEP_REFUSED_MS; one may be a bad moment. */
 bool step_refused_credentials(struct step *step, struct step_effects *effects,
                               const struct api_result *result, int64_t now_ms);
+/* Keep that failure for the deadline's message. Where too few hosts are online, that nobody answered follows
+ * from it, and does not hide it. */
+void step_missed(struct step *step, const struct api_result *result);
 /* Ask that now, if no other one of the kind is under way (true), or wake when it is time to. */
 bool step_ask(struct step *step, struct step_effects *effects, enum ask_kind kind, int64_t now_ms);
 /* The same of the status, whose first answer is not waited for for long. */

@@ -1,6 +1,6 @@
 /*
- * Of step.c, for obligations about one decision: when to look again is noted as it does, notes are left out,
- * and a lock is waited for in step.c alone.
+ * Of step.c, for obligations about one decision: when to look again is noted as it does, notes and the
+ * deadline's message are left out, and a lock is waited for in step.c alone.
  */
 #include "harness.h"
 
@@ -27,4 +27,10 @@ bool step_locked(struct step *step, struct step_effects *effects, const char *lo
     (void)now_ms;
     (void)patience_ms;
     return false;
+}
+
+void step_missed(struct step *step, const struct api_result *result)
+{
+    (void)step;
+    (void)result;
 }

@@ -552,6 +552,32 @@ static void test_a_lasting_minority_is_named_at_the_deadline(void **state) /* po
     assert_non_null(strstr(effects.error.message, "2 of 4"));
 }
 
+static void test_a_minority_is_named_where_the_last_calls_had_no_answer(void **state) /* point 5 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    reads_stopped();
+    hosts_are(2, 4, true);
+    go(1000);
+    status_fails(nothing(SCRIPT_STATUS, API_LOST));
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_MINORITY);
+}
+
+static void test_a_minority_that_is_over_is_not_named(void **state) /* point 5 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    reads_stopped();
+    hosts_are(1, 3, true);
+    go(1000);
+    reads_stopped();
+    hosts_are(2, 3, false);
+    assert_int_equal(step.trouble.error.code, ERROR_NONE);
+}
+
 static void test_min_online_nodes_replaces_the_majority(void **state) /* point 5 */
 {
     struct step_params wanted = params(FENCE_OFF);
@@ -709,6 +735,8 @@ int main(void)
         cmocka_unit_test(test_the_hosts_word_must_be_asked_for_after_the_read),
         cmocka_unit_test(test_a_minority_proves_nothing),
         cmocka_unit_test(test_a_lasting_minority_is_named_at_the_deadline),
+        cmocka_unit_test(test_a_minority_is_named_where_the_last_calls_had_no_answer),
+        cmocka_unit_test(test_a_minority_that_is_over_is_not_named),
         cmocka_unit_test(test_min_online_nodes_replaces_the_majority),
         cmocka_unit_test(test_a_host_cut_off_proves_nothing),
         cmocka_unit_test(test_a_list_of_hosts_from_the_same_millisecond_is_not_after_the_read),
