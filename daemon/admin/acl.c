@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 
 #define ADMIN        "fence-broker-admin"
-#define EXIT_FAILED  1 /* of the child: it wrote why */
-#define EXIT_LOST    2 /* it could not write */
+#define EXIT_LOST    1 /* of the child: without memory, or it could not write */
+#define EXIT_FAILED  2 /* it wrote why */
 #define CPU_SECONDS  20
 #define WALL_SECONDS 180
 #define MEMORY_MOST  (1024L * 1024 * 1024)
@@ -49,17 +49,18 @@ static void ignore(void *context, const char *format, ...)
 int acl_translate(const char *cib, size_t length, FILE *passwd, FILE *group, struct text *out,
                   struct failure *failure)
 {
-    struct acl acl = {.failed = false};
+    struct acl acl = {.on = false};
     xmlSetGenericErrorFunc(NULL, ignore);
     int rc = cib_read(&acl.cib, cib, length, failure);
     if (rc == 0)
         rc = acl_read(&acl, failure);
-    if (rc == 0 && acl.on && (!acl_people(&acl, passwd, group) || acl_match(&acl, failure) < 0))
-        rc = failure->cause ? -1 : failure_set(failure, NULL, "out of memory");
+    if (rc == 0 && acl.on) {
+        acl_people(&acl, passwd, group);
+        rc = acl_match(&acl, failure);
+    }
     if (rc == 0)
         acl_put(&acl, out);
-    if (rc == 0 && (acl.failed || out->failed))
-        rc = failure_set(failure, NULL, "out of memory");
+    heap_need(out->failed ? NULL : out);
     acl_clear(&acl);
     xmlSetGenericErrorFunc(NULL, NULL);
     return rc;
@@ -88,7 +89,8 @@ static int run_child(const char *cib, size_t length, FILE *passwd, FILE *group, 
     (void)setrlimit(RLIMIT_CPU, &cpu);
     (void)setrlimit(RLIMIT_AS, &memory);
     (void)setrlimit(RLIMIT_CORE, &none);
-    alarm(WALL_SECONDS); /* a directory that lists its users slowly */
+    (void)!freopen("/dev/null", "w", stderr); /* what it could say there it is not asked for */
+    alarm(WALL_SECONDS);                      /* a directory that lists its users slowly */
     int rc = acl_translate(cib, length, passwd, group, &out, &failure);
     if (rc < 0) {
         text_clear(&out);
@@ -131,7 +133,8 @@ static int take_answer(int status, int fd, struct text *out, struct failure *fai
         failure_set(failure, hint && *hint ? hint : NULL, "%s", cause);
     } else {
         text_append(out, answer.data ? answer.data : "", answer.length);
-        rc = out->failed ? failure_set(failure, NULL, "out of memory") : 0;
+        heap_need(out->failed ? NULL : out);
+        rc = 0;
     }
     text_clear(&answer);
     return rc;

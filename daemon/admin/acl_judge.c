@@ -14,16 +14,12 @@ struct hold {
     size_t count;
 };
 
-static bool add_held(struct hold *hold, const struct acl_holder *holder, size_t without)
+static void add_held(struct hold *hold, const struct acl_holder *holder, size_t without)
 {
-    struct acl_held *grown = reallocarray(hold->list, hold->count + holder->count + 1, sizeof(*grown));
-    if (!grown)
-        return false;
-    hold->list = grown;
+    hold->list = heap_need(reallocarray(hold->list, hold->count + holder->count + 1, sizeof(*hold->list)));
     for (size_t i = 0; i < holder->count; i++)
         if (holder->held[i].number != without)
-            grown[hold->count++] = holder->held[i];
-    return true;
+            hold->list[hold->count++] = holder->held[i];
 }
 
 static int by_place(const void *one, const void *other)
@@ -32,21 +28,22 @@ static int by_place(const void *one, const void *other)
     return (a > b) - (a < b);
 }
 
-static bool collect(const struct acl *acl, const char *user, const struct acl_holder *group, size_t without,
-                    struct hold *hold)
+static struct hold collect(const struct acl *acl, const char *user, const struct acl_holder *group,
+                           size_t without)
 {
+    struct hold hold = {.count = 0};
     for (size_t i = 0; i < acl->holder_count; i++) {
         const struct acl_holder *holder = &acl->holders[i];
         bool holds = group            ? holder == group || (holder->group && acl_is_everybody(holder->name))
                      : !holder->group ? strcmp(holder->name, user) == 0
                                       : acl_is_everybody(holder->name) ||
                                             acl_is_member(acl_group(acl, holder->name), user, false);
-        if (holds && !add_held(hold, holder, without))
-            return false;
+        if (holds)
+            add_held(&hold, holder, without);
     }
-    if (hold->count)
-        qsort(hold->list, hold->count, sizeof(*hold->list), by_place);
-    return true;
+    if (hold.count)
+        qsort(hold.list, hold.count, sizeof(*hold.list), by_place);
+    return hold;
 }
 
 static bool grants(const struct acl *acl, const struct hold *hold, size_t number, enum acl_form form,
@@ -104,14 +101,12 @@ static uint8_t cell(const struct acl_node *node, uint8_t all, uint8_t some)
     return node->nameable ? bits : bits & (uint8_t) ~(ACL_LOOK | ACL_POWER);
 }
 
-static bool judge(struct acl *acl, const struct hold *hold, struct acl_table *table)
+static void judge(const struct acl *acl, const struct hold *hold, struct acl_table *table)
 {
     size_t count = acl->node_count;
-    _cleanup_(freep) uint8_t *all = malloc(count + 1), *some = calloc(count + 1, 1);
-    *table = (struct acl_table){.nodes = calloc(count + 1, 1), .everything = true};
+    _cleanup_(freep) uint8_t *all = heap_need(malloc(count + 1)), *some = heap_need(calloc(count + 1, 1));
+    *table = (struct acl_table){.nodes = heap_need(calloc(count + 1, 1)), .everything = true};
     struct sums sums = {all, some};
-    if (!all || !some || !table->nodes)
-        return false;
     memset(all, 0xff, count + 1);
     for (enum acl_form form = ACL_AS_IT_IS; form < (acl->upgraded ? ACL_FORM_COUNT : ACL_UPGRADED); form++)
         judge_form(acl, hold, form, &sums, &table->everything);
@@ -119,22 +114,18 @@ static bool judge(struct acl *acl, const struct hold *hold, struct acl_table *ta
         table->nodes[i] = cell(&acl->nodes[i], all[i], some[i]);
         table->everything &= (table->nodes[i] & ACL_LOOK) != 0 || acl->nodes[i].elsewhere;
     }
-    return true;
 }
 
-bool acl_judge(struct acl *acl, const char *user, const struct acl_holder *group, size_t without,
+void acl_judge(struct acl *acl, const char *user, const struct acl_holder *group, size_t without,
                struct acl_table *table)
 {
-    struct hold hold = {0};
-    *table = (struct acl_table){.nodes = NULL};
-    bool good = collect(acl, user, group, without, &hold) && judge(acl, &hold, table);
+    struct hold hold = collect(acl, user, group, without);
+    judge(acl, &hold, table);
     free(hold.list);
-    acl->failed |= !good;
-    return good;
 }
 
 /* What a query does not show is not looked at, and so not powered. */
-static void hide(struct acl *acl, const bool *seen, struct acl_table *table)
+static void hide(const struct acl *acl, const bool *seen, struct acl_table *table)
 {
     for (size_t c = 0; c < acl->chain_count; c++) {
         const struct acl_chain *chain = &acl->chains[c];
@@ -147,7 +138,7 @@ static void hide(struct acl *acl, const bool *seen, struct acl_table *table)
     }
 }
 
-/* A whole document is copied and searched for it: once for all who hold the same. NULL: no memory. */
+/* A whole document is copied and searched for it: once for all who hold the same. */
 static const bool *seen_by(struct acl *acl, const struct hold *hold)
 {
     for (const struct acl_answer *answer = acl->answers; answer; answer = answer->next) {
@@ -157,40 +148,26 @@ static const bool *seen_by(struct acl *acl, const struct hold *hold)
         if (same)
             return answer->seen;
     }
-    struct acl_answer *answer = calloc(1, sizeof(*answer) + hold->count * sizeof(answer->held[0]));
-    if (!answer)
-        return NULL;
-    *answer = (struct acl_answer){.next = acl->answers,
-                                  .seen = calloc(acl->chain_count + 1, sizeof(*answer->seen)),
-                                  .count = hold->count};
+    struct acl_answer *answer = heap_take(sizeof(*answer) + hold->count * sizeof(answer->held[0]));
+    *answer = (struct acl_answer){
+        .next = acl->answers, .seen = heap_take(acl->chain_count + 1), .count = hold->count};
     memcpy(answer->held, hold->list, hold->count * sizeof(answer->held[0]));
-    if (!answer->seen || !acl_filter(acl, hold->list, hold->count, answer->seen)) {
-        free(answer->seen);
-        free(answer);
-        return NULL;
-    }
+    acl_filter(acl, hold->list, hold->count, answer->seen);
     acl->answers = answer;
     return answer->seen;
 }
 
-bool acl_judge_query(struct acl *acl, const char *user, const struct acl_holder *group,
+void acl_judge_query(struct acl *acl, const char *user, const struct acl_holder *group,
                      struct acl_table *table)
 {
-    struct hold hold = {0};
+    struct hold hold = collect(acl, user, group, SIZE_MAX);
     bool denies = false;
-    *table = (struct acl_table){.nodes = NULL};
-    bool good = collect(acl, user, group, SIZE_MAX, &hold) && judge(acl, &hold, table);
-    for (size_t i = 0; good && i < hold.count; i++)
+    judge(acl, &hold, table);
+    for (size_t i = 0; i < hold.count; i++)
         denies |= acl->permissions[hold.list[i].number].kind == ACL_DENY;
-    if (good && denies && !acl_table_is_empty(acl, table)) {
-        const bool *seen = seen_by(acl, &hold);
-        good = seen != NULL;
-        if (good)
-            hide(acl, seen, table);
-    }
+    if (denies && !acl_table_is_empty(acl, table))
+        hide(acl, seen_by(acl, &hold), table);
     free(hold.list);
-    acl->failed |= !good;
-    return good;
 }
 
 void acl_table_clear(struct acl_table *table)
@@ -222,27 +199,21 @@ static int compare(const void *one, const void *other)
     return strcmp(*(const char *const *)one, *(const char *const *)other);
 }
 
-const char **acl_users(struct acl *acl, size_t *count)
+const char **acl_users(const struct acl *acl, size_t *count)
 {
-    size_t most = acl->holder_count + 1, found = 0, kept = 0;
-    for (size_t i = 0; i < acl->group_count; i++)
-        most += acl->groups[i].member_count + acl->groups[i].primary_count;
-    const char **users = calloc(most, sizeof(*users));
-    *count = 0;
-    if (!users) {
-        acl->failed = true;
-        return NULL;
-    }
+    const char **users = NULL;
+    size_t found = 0, kept = 0;
     for (size_t i = 0; i < acl->holder_count; i++)
         if (!acl->holders[i].group)
-            users[found++] = acl->holders[i].name;
+            *heap_add(users, found) = acl->holders[i].name;
     for (size_t i = 0; i < acl->group_count; i++) {
         for (size_t k = 0; k < acl->groups[i].member_count; k++)
-            users[found++] = acl->groups[i].members[k];
+            *heap_add(users, found) = acl->groups[i].members[k];
         for (size_t k = 0; k < acl->groups[i].primary_count; k++)
-            users[found++] = acl->groups[i].primary[k];
+            *heap_add(users, found) = acl->groups[i].primary[k];
     }
-    qsort(users, found, sizeof(*users), compare);
+    if (found)
+        qsort(users, found, sizeof(*users), compare);
     for (size_t i = 0; i < found; i++)
         if ((kept == 0 || strcmp(users[kept - 1], users[i]) != 0) && strcmp(users[i], "root") != 0 &&
             strcmp(users[i], "hacluster") != 0)

@@ -15,15 +15,6 @@ bool acl_is_everybody(const char *group)
     return strcmp(group, "haclient") == 0;
 }
 
-static void add_name(struct acl *acl, const char ***list, size_t *count, size_t *size, const char *name)
-{
-    const char **grown = acl_grow(acl, *list, *count, size, sizeof(*grown));
-    if (!grown)
-        return;
-    *list = grown;
-    grown[(*count)++] = acl_text(acl, "%s", name);
-}
-
 static bool is_wanted(const struct acl *acl, const char *name)
 {
     for (size_t i = 0; i < acl->holder_count; i++)
@@ -32,7 +23,7 @@ static bool is_wanted(const struct acl *acl, const char *name)
     return false;
 }
 
-static struct acl_group *find(struct acl *acl, const char *name)
+static struct acl_group *find(const struct acl *acl, const char *name)
 {
     for (size_t i = 0; i < acl->group_count; i++)
         if (strcmp(acl->groups[i].name, name) == 0)
@@ -40,60 +31,45 @@ static struct acl_group *find(struct acl *acl, const char *name)
     return NULL;
 }
 
-static void add_group(struct acl *acl, const struct group *entry, gid_t **gids, size_t *gid_size)
+static void add_group(struct acl *acl, const struct group *entry)
 {
     struct acl_group *group = find(acl, entry->gr_name);
     if (!group) {
-        struct acl_group *grown =
-            acl_grow(acl, acl->groups, acl->group_count, &acl->group_size, sizeof(*grown));
-        gid_t *more = grown ? acl_grow(acl, *gids, acl->group_count, gid_size, sizeof(**gids)) : NULL;
-        if (grown)
-            acl->groups = grown;
-        if (!more)
-            return;
-        *gids = more;
-        more[acl->group_count] = entry->gr_gid;
-        group = &grown[acl->group_count++];
-        *group = (struct acl_group){.name = acl_text(acl, "%s", entry->gr_name)};
+        group = heap_add(acl->groups, acl->group_count);
+        *group = (struct acl_group){.name = heap_copy(entry->gr_name), .gid = entry->gr_gid};
     }
     for (char *const *member = entry->gr_mem; member && *member; member++)
-        add_name(acl, &group->members, &group->member_count, &group->member_size, *member);
+        *heap_add(group->members, group->member_count) = heap_copy(*member);
 }
 
-bool acl_people(struct acl *acl, FILE *passwd, FILE *group)
+void acl_people(struct acl *acl, FILE *passwd, FILE *group)
 {
-    gid_t *gids = NULL;
-    size_t gid_size = 0;
     const struct group *entry;
     const struct passwd *user;
     while (group && (entry = fgetgrent(group)))
         if (is_wanted(acl, entry->gr_name))
-            add_group(acl, entry, &gids, &gid_size);
+            add_group(acl, entry);
     for (size_t i = 0; !group && i < acl->holder_count; i++)
         if (acl->holders[i].group && !find(acl, acl->holders[i].name) &&
             (entry = getgrnam(acl->holders[i].name)))
-            add_group(acl, entry, &gids, &gid_size);
+            add_group(acl, entry);
     acl->users_listed = passwd;
     if (!passwd)
         setpwent();
     for (size_t n = 0; acl->group_count && n < USERS_MOST && (user = passwd ? fgetpwent(passwd) : getpwent());
          n++)
-        for (size_t i = 0; i < acl->group_count; i++)
-            if (gids[i] == user->pw_gid)
-                add_name(acl, &acl->groups[i].primary, &acl->groups[i].primary_count,
-                         &acl->groups[i].primary_size, user->pw_name);
+        for (size_t i = 0; i < acl->group_count; i++) {
+            struct acl_group *primary = &acl->groups[i];
+            if (primary->gid == user->pw_gid)
+                *heap_add(primary->primary, primary->primary_count) = heap_copy(user->pw_name);
+        }
     if (!passwd)
         endpwent();
-    free(gids);
-    return !acl->failed;
 }
 
 const struct acl_group *acl_group(const struct acl *acl, const char *name)
 {
-    for (size_t i = 0; i < acl->group_count; i++)
-        if (strcmp(acl->groups[i].name, name) == 0)
-            return &acl->groups[i];
-    return NULL;
+    return find(acl, name);
 }
 
 static bool has(const char *const *list, size_t count, const char *name)

@@ -5,10 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "admin/cib.h"
+#include "admin/heap.h"
 #include "client/say.h"
-#include "system/arena.h"
 #include "system/text.h"
 
 #define ACL_PERMISSIONS_MOST 4096    /* of all roles together */
@@ -38,7 +39,7 @@ struct acl_permission {
     size_t matches;    /* elements, of the document as it is */
     const char *about; /* the name of the first of them, and its "name", if it has one */
     const char *about_name;
-    uint16_t *masks[ACL_FORM_COUNT]; /* for each chain, which of its elements it matches */
+    uint16_t *masks[ACL_FORM_COUNT]; /* owned; for each chain, which of its elements it matches */
 };
 
 /* One that somebody holds. */
@@ -53,8 +54,8 @@ struct acl_holder {
     const char *name;
     const char *role; /* the only one that it has; NULL: none, several, or rules of its own */
     size_t role_count;
-    struct acl_held *held; /* owned; one that comes twice is there twice */
-    size_t count, size;
+    struct acl_held *held; /* one that comes twice is there twice */
+    size_t count;
 };
 
 /* A way down from <cib> to an element, and what follows for whom. */
@@ -98,65 +99,61 @@ struct acl_table {
 struct acl_group {
     const char *name;
     const char **members; /* those that are listed with it: Pacemaker's */
-    size_t member_count, member_size;
+    size_t member_count;
+    gid_t gid;
     const char **primary; /* those whose primary group it is: the kernel's, too */
-    size_t primary_count, primary_size;
+    size_t primary_count;
 };
 
 /* What a query shows to whoever holds just these. */
 struct acl_answer {
     struct acl_answer *next;
-    bool *seen; /* owned; for each chain */
+    bool *seen; /* for each chain */
     size_t count;
     struct acl_held held[];
 };
 
 struct acl {
     struct cib cib;
-    struct arena arena;
-    bool failed;          /* no memory */
     bool users_listed;    /* by a file: those whose primary group a group is are all known */
     bool on, sets_differ; /* enable-acl; its property sets say different things */
     bool older;           /* the rules are of the form that Pacemaker 3 knows no more */
     bool upgraded;        /* some permission has a second form */
     struct acl_permission *permissions;
-    size_t permission_count, permission_size;
+    size_t permission_count;
     size_t places; /* that were given to what is held */
     struct acl_holder *holders;
-    size_t holder_count, holder_size;
+    size_t holder_count;
     struct acl_node *nodes;
-    size_t node_count, node_size;
+    size_t node_count;
     struct acl_chain *chains;
-    size_t chain_count, chain_size;
+    size_t chain_count;
     struct acl_group *groups;
-    size_t group_count, group_size;
-    struct acl_answer *answers; /* owned */
-    struct text told;           /* lines: what is not taken over */
+    size_t group_count;
+    struct acl_answer *answers;
+    struct text told; /* lines: what is not taken over */
 };
 
 /* ---- acl_read: the document ---- */
 
 int acl_read(struct acl *acl, struct failure *failure) __attribute__((warn_unused_result));
 void acl_clear(struct acl *acl);
-const char *acl_text(struct acl *acl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void acl_tell(struct acl *acl, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void *acl_grow(struct acl *acl, void *list, size_t count, size_t *size, size_t width);
 
 /* ---- acl_xpath: which elements a permission is about ---- */
 
 /* Fills the chains, and each permission's masks. 0; -1: `failure` is set. */
 int acl_match(struct acl *acl, struct failure *failure) __attribute__((warn_unused_result));
 /* Pacemaker answers a query by taking away what each deny matches, one after the other, by the positions of
- * what is left then. In `seen`, for each chain to a <node>, whether it is there in the end. False: no memory.
- */
-bool acl_filter(struct acl *acl, const struct acl_held *held, size_t count, bool *seen);
+ * what is left then. In `seen`, for each chain to a <node>, whether it is there in the end. */
+void acl_filter(struct acl *acl, const struct acl_held *held, size_t count, bool *seen);
 /* An expression for people: what may be a secret in it is left out. */
 void acl_put_xpath(struct text *out, const char *xpath);
 
 /* ---- acl_people: who is in which group ---- */
 
 /* From these files (the form of passwd(5), group(5)), or, where one is NULL, from the name service. */
-bool acl_people(struct acl *acl, FILE *passwd, FILE *group);
+void acl_people(struct acl *acl, FILE *passwd, FILE *group);
 const struct acl_group *acl_group(const struct acl *acl, const char *name); /* NULL: not known here */
 /* With `kernel`, as the kernel sees it: whose primary group it is, too. */
 bool acl_is_member(const struct acl_group *group, const char *user, bool kernel);
@@ -166,17 +163,17 @@ bool acl_is_everybody(const char *group);
 /* ---- acl_judge: what somebody may ---- */
 
 /* Of the user: as target, and by the groups that it is in; with `group`, of nothing but that. `without` is
- * the number of a permission that is left out; SIZE_MAX: none. False: no memory. */
-bool acl_judge(struct acl *acl, const char *user, const struct acl_holder *group, size_t without,
+ * the number of a permission that is left out; SIZE_MAX: none. */
+void acl_judge(struct acl *acl, const char *user, const struct acl_holder *group, size_t without,
                struct acl_table *table);
 /* The same, and what a query would show; whoever is judged so often that it matters takes the one above. */
-bool acl_judge_query(struct acl *acl, const char *user, const struct acl_holder *group,
+void acl_judge_query(struct acl *acl, const char *user, const struct acl_holder *group,
                      struct acl_table *table);
 void acl_table_clear(struct acl_table *table);
 bool acl_table_is_empty(const struct acl *acl, const struct acl_table *table);
 bool acl_table_equal(const struct acl *acl, const struct acl_table *one, const struct acl_table *other);
-/* All who are named: targets, and members of groups. Borrowed strings; owned list; NULL: no memory. */
-const char **acl_users(struct acl *acl, size_t *count);
+/* All who are named: targets, and members of groups. */
+const char **acl_users(const struct acl *acl, size_t *count);
 
 /* ---- acl_text: the sections ---- */
 

@@ -8,48 +8,19 @@
 #include <string.h>
 #include <strings.h>
 
-#include "system/cleanup.h"
-
 #define NAME_MOST  255 /* bytes of a node's name */
 #define ROLES_DEEP 8   /* roles in roles, which no schema allows */
 
 /* ---- helpers ---- */
 
-const char *acl_text(struct acl *acl, const char *format, ...)
-{
-    _cleanup_(freep) char *text = NULL;
-    va_list args;
-    va_start(args, format);
-    int length = vasprintf(&text, format, args);
-    va_end(args);
-    if (length < 0)
-        text = NULL;
-    const char *copy = text ? arena_copy(&acl->arena, text, (size_t)length) : NULL;
-    acl->failed |= !copy;
-    return copy ? copy : "";
-}
-
 void acl_tell(struct acl *acl, const char *format, ...)
 {
-    _cleanup_(freep) char *text = NULL;
     va_list args;
     va_start(args, format);
-    int length = vasprintf(&text, format, args);
+    char *text = heap_vprintf(format, args);
     va_end(args);
-    if (length < 0) {
-        text = NULL;
-        acl->failed = true;
-        return;
-    }
     text_make_printable(text);
     text_printf(&acl->told, "# - %s\n", text);
-}
-
-void *acl_grow(struct acl *acl, void *list, size_t count, size_t *size, size_t width)
-{
-    void *grown = cib_grow(list, count, size, width);
-    acl->failed |= !grown;
-    return grown;
 }
 
 /* ---- are they in force? ---- */
@@ -85,7 +56,7 @@ static void read_enabled(struct acl *acl, const xmlNode *root)
 /* ---- permissions ---- */
 
 /* What Pacemaker makes of the three; NULL: it would not load. */
-static const char *make_xpath(struct acl *acl, const char *type, const char *reference, const char *attribute)
+static const char *make_xpath(const char *type, const char *reference, const char *attribute)
 {
     struct text text = {0};
     text_printf(&text, "//%s", type ? type : "*");
@@ -99,10 +70,7 @@ static const char *make_xpath(struct acl *acl, const char *type, const char *ref
         text_printf(&text, "@%s", attribute);
     if (reference || attribute)
         text_puts(&text, "]");
-    acl->failed |= text.failed;
-    const char *xpath = acl_text(acl, "%s", text.data ? text.data : "");
-    text_clear(&text);
-    return xpath;
+    return heap_text(&text);
 }
 
 static const char *either(const xmlNode *xml, const char *name, const char *old)
@@ -119,11 +87,11 @@ static void set_xpaths(struct acl *acl, struct acl_permission *permission, bool 
     if (xpath)
         permission->xpath[ACL_AS_IT_IS] = xpath;
     else if (type || reference)
-        permission->xpath[ACL_AS_IT_IS] = make_xpath(acl, type, reference, attribute);
+        permission->xpath[ACL_AS_IT_IS] = make_xpath(type, reference, attribute);
     if (old_form && xpath && attribute)
-        permission->xpath[ACL_UPGRADED] = acl_text(acl, "%s[@%s]", xpath, attribute);
+        permission->xpath[ACL_UPGRADED] = heap_printf("%s[@%s]", xpath, attribute);
     else if (old_form && !xpath && reference && (type || attribute))
-        permission->xpath[ACL_UPGRADED] = make_xpath(acl, NULL, reference, NULL);
+        permission->xpath[ACL_UPGRADED] = make_xpath(NULL, reference, NULL);
     acl->upgraded |= permission->xpath[ACL_UPGRADED] != NULL;
 }
 
@@ -145,34 +113,26 @@ static size_t permission_of(struct acl *acl, const xmlNode *node, enum acl_kind 
     for (size_t i = 0; i < acl->permission_count; i++)
         if (acl->permissions[i].xml == node)
             return i;
-    struct acl_permission *grown =
-        acl->permission_count == ACL_PERMISSIONS_MOST
-            ? NULL
-            : acl_grow(acl, acl->permissions, acl->permission_count, &acl->permission_size, sizeof(*grown));
-    if (!grown)
+    if (acl->permission_count == ACL_PERMISSIONS_MOST)
         return SIZE_MAX;
     const char *id = cib_get(node, "id");
     const char *where = cib_get(node->parent, "id"), *name = cib_get(node->parent, "name");
-    acl->permissions = grown;
-    grown[acl->permission_count] = (struct acl_permission){.xml = node,
-                                                           .kind = kind,
-                                                           .id = id ? id : "",
-                                                           .role = where  ? where
-                                                                   : name ? name
-                                                                          : ""};
-    set_xpaths(acl, &grown[acl->permission_count], old_form);
-    return acl->permission_count++;
+    struct acl_permission *permission = heap_add(acl->permissions, acl->permission_count);
+    *permission = (struct acl_permission){.xml = node,
+                                          .kind = kind,
+                                          .id = id ? id : "",
+                                          .role = where  ? where
+                                                  : name ? name
+                                                         : ""};
+    set_xpaths(acl, permission, old_form);
+    return acl->permission_count - 1;
 }
 
 static bool add_permission(struct acl *acl, struct acl_holder *holder, size_t number)
 {
-    struct acl_held *grown = number == SIZE_MAX || acl->places == ACL_HELD_MOST
-                                 ? NULL
-                                 : acl_grow(acl, holder->held, holder->count, &holder->size, sizeof(*grown));
-    if (!grown)
+    if (number == SIZE_MAX || acl->places == ACL_HELD_MOST)
         return false;
-    holder->held = grown;
-    grown[holder->count++] = (struct acl_held){number, acl->places++};
+    *heap_add(holder->held, holder->count) = (struct acl_held){number, acl->places++};
     return true;
 }
 
@@ -229,15 +189,11 @@ static struct acl_holder *holder_of(struct acl *acl, bool group, const char *nam
     for (size_t i = 0; i < acl->holder_count; i++)
         if (acl->holders[i].group == group && strcmp(acl->holders[i].name, name) == 0)
             return &acl->holders[i];
-    struct acl_holder *grown =
-        acl->holder_count == ACL_HOLDERS_MOST
-            ? NULL
-            : acl_grow(acl, acl->holders, acl->holder_count, &acl->holder_size, sizeof(*grown));
-    if (!grown)
+    if (acl->holder_count == ACL_HOLDERS_MOST)
         return NULL;
-    acl->holders = grown;
-    grown[acl->holder_count] = (struct acl_holder){.group = group, .name = name};
-    return &grown[acl->holder_count++];
+    struct acl_holder *holder = heap_add(acl->holders, acl->holder_count);
+    *holder = (struct acl_holder){.group = group, .name = name};
+    return holder;
 }
 
 static bool read_holders(struct acl *acl, const xmlNode *acls)
@@ -294,18 +250,13 @@ static bool is_nameable(const char *name)
     return length > 0 && length <= NAME_MOST && name[strspn(name, "0123456789")] && text_is_printable(name);
 }
 
-static bool read_nodes(struct acl *acl)
+static void read_nodes(struct acl *acl)
 {
-    for (size_t i = 0; i < acl->cib.node_count; i++) {
-        struct acl_node *grown = acl_grow(acl, acl->nodes, acl->node_count, &acl->node_size, sizeof(*grown));
-        if (!grown)
-            return false;
-        acl->nodes = grown;
-        grown[acl->node_count++] = (struct acl_node){.name = acl->cib.nodes[i].name,
-                                                     .nameable = is_nameable(acl->cib.nodes[i].name),
-                                                     .elsewhere = true};
-    }
-    return true;
+    for (size_t i = 0; i < acl->cib.node_count; i++)
+        *heap_add(acl->nodes, acl->node_count) =
+            (struct acl_node){.name = acl->cib.nodes[i].name,
+                              .nameable = is_nameable(acl->cib.nodes[i].name),
+                              .elsewhere = true};
 }
 
 /* Pacemaker keeps none of the blanks between elements. */
@@ -343,11 +294,11 @@ int acl_read(struct acl *acl, struct failure *failure)
         return failure_set(failure, "keep one of them", "the CIB has more than one <acls>");
     if (acls && check_form(acl, root, acls, failure) < 0)
         return -1;
-    if ((acls && !read_holders(acl, acls)) || !read_nodes(acl) || acl->failed)
-        return failure_set(
-            failure, "is it the right cluster?",
-            "no memory, roles within roles, or more than %d permissions or %d users and groups",
-            ACL_PERMISSIONS_MOST, ACL_HOLDERS_MOST);
+    if (acls && !read_holders(acl, acls))
+        return failure_set(failure, "is it the right cluster?",
+                           "roles within roles, or more than %d permissions or %d users and groups",
+                           ACL_PERMISSIONS_MOST, ACL_HOLDERS_MOST);
+    read_nodes(acl);
     return 0;
 }
 
@@ -356,24 +307,7 @@ void acl_clear(struct acl *acl)
     for (size_t i = 0; i < acl->permission_count; i++)
         for (size_t k = 0; k < ACL_FORM_COUNT; k++)
             free(acl->permissions[i].masks[k]);
-    for (size_t i = 0; i < acl->holder_count; i++)
-        free(acl->holders[i].held);
-    for (size_t i = 0; i < acl->group_count; i++) {
-        free(acl->groups[i].members);
-        free(acl->groups[i].primary);
-    }
-    for (struct acl_answer *answer = acl->answers, *next; answer; answer = next) {
-        next = answer->next;
-        free(answer->seen);
-        free(answer);
-    }
-    free(acl->permissions);
-    free(acl->holders);
-    free(acl->nodes);
-    free(acl->chains);
-    free(acl->groups);
     text_clear(&acl->told);
-    arena_clear(&acl->arena);
     cib_clear(&acl->cib);
-    *acl = (struct acl){.failed = false};
+    *acl = (struct acl){.on = false};
 }

@@ -19,7 +19,7 @@ struct entry {
 };
 
 struct role {
-    char *name; /* owned */
+    const char *name;
     const struct acl_table *table;
 };
 
@@ -60,21 +60,16 @@ static void give_by_groups(const struct sheet *sheet, const char *user, struct a
     }
 }
 
-static bool judge_groups(struct sheet *sheet)
+static void judge_groups(struct sheet *sheet)
 {
     struct acl *acl = sheet->acl;
-    sheet->groups = calloc(acl->holder_count + 1, sizeof(*sheet->groups));
-    if (!sheet->groups)
-        return false;
     for (size_t i = 0; i < acl->holder_count; i++) {
         const struct acl_holder *holder = &acl->holders[i];
-        struct entry *entry = &sheet->groups[sheet->group_count];
         if (!holder->group)
             continue;
-        sheet->group_count++;
+        struct entry *entry = heap_add(sheet->groups, sheet->group_count);
         *entry = (struct entry){.holder = holder, .name = holder->name};
-        if (!acl_judge_query(acl, NULL, holder, &entry->table))
-            return false;
+        acl_judge_query(acl, NULL, holder, &entry->table);
         bool known = acl_is_everybody(holder->name) || acl_group(acl, holder->name);
         entry->printed = known && is_section_name(holder->name);
         sheet->any_group |= entry->printed;
@@ -87,7 +82,6 @@ static bool judge_groups(struct sheet *sheet)
         else if (!entry->printed)
             acl_tell(acl, "group %s: no section of the configuration can have this name", holder->name);
     }
-    return true;
 }
 
 static const struct acl_holder *target_of(const struct acl *acl, const char *user)
@@ -98,39 +92,21 @@ static const struct acl_holder *target_of(const struct acl *acl, const char *use
     return NULL;
 }
 
-static bool judge_user(struct sheet *sheet, const char *user)
+static void judge_user(struct sheet *sheet, const char *user)
 {
     struct acl *acl = sheet->acl;
-    struct entry *entry = &sheet->users[sheet->user_count];
-    struct acl_table given = {.nodes = calloc(acl->node_count + 1, 1)};
+    struct entry *entry = heap_add(sheet->users, sheet->user_count);
+    struct acl_table given = {.nodes = heap_need(calloc(acl->node_count + 1, 1))};
     *entry = (struct entry){.holder = target_of(acl, user), .name = user};
-    bool good = given.nodes && acl_judge_query(acl, user, NULL, &entry->table);
-    if (good) {
-        sheet->user_count++;
-        give_by_groups(sheet, user, &given);
-        entry->printed = !acl_table_equal(acl, &entry->table, &given);
-        if (entry->printed && !is_section_name(user)) {
-            entry->printed = false;
-            acl_tell(acl,
-                     "user %s: no section of the configuration can have this name: nothing is taken over",
-                     user);
-        }
-    }
+    acl_judge_query(acl, user, NULL, &entry->table);
+    give_by_groups(sheet, user, &given);
+    entry->printed = !acl_table_equal(acl, &entry->table, &given);
     acl_table_clear(&given);
-    return good;
-}
-
-static bool judge_users(struct sheet *sheet)
-{
-    size_t count;
-    _cleanup_(freep) const char **users = acl_users(sheet->acl, &count);
-    sheet->users = calloc(count + 1, sizeof(*sheet->users));
-    if (!users || !sheet->users)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!judge_user(sheet, users[i]))
-            return false;
-    return true;
+    if (entry->printed && !is_section_name(user)) {
+        entry->printed = false;
+        acl_tell(acl, "user %s: no section of the configuration can have this name: nothing is taken over",
+                 user);
+    }
 }
 
 /* ---- roles ---- */
@@ -143,48 +119,26 @@ static bool is_taken(const struct sheet *sheet, const char *name)
     return false;
 }
 
-static char *role_name(const struct sheet *sheet, const struct acl_holder *holder)
+static const char *role_name(const struct sheet *sheet, const struct acl_holder *holder)
 {
-    char *name = NULL;
-    if (holder && holder->role && asprintf(&name, "cib-%s", holder->role) >= 0 && is_section_name(name) &&
-        !is_taken(sheet, name))
-        return name;
-    for (size_t n = sheet->role_count + 1;; n++) {
-        free(name);
-        name = NULL;
-        if (asprintf(&name, "cib-%zu", n) < 0)
-            return NULL;
-        if (!is_taken(sheet, name))
-            return name;
-    }
+    const char *name = holder && holder->role ? heap_printf("cib-%s", holder->role) : "";
+    for (size_t n = sheet->role_count + 1; !is_section_name(name) || is_taken(sheet, name); n++)
+        name = heap_printf("cib-%zu", n);
+    return name;
 }
 
-static bool give_role(struct sheet *sheet, struct entry *entry)
+static void give_role(struct sheet *sheet, struct entry *entry)
 {
     if (!entry->printed || acl_table_is_empty(sheet->acl, &entry->table))
-        return true;
+        return;
     for (size_t i = 0; i < sheet->role_count && !entry->role; i++)
         if (acl_table_equal(sheet->acl, sheet->roles[i].table, &entry->table))
             entry->role = i + 1;
     if (entry->role)
-        return true;
-    char *name = role_name(sheet, entry->holder);
-    if (!name)
-        return false;
-    sheet->roles[sheet->role_count++] = (struct role){name, &entry->table};
+        return;
+    const struct role role = {role_name(sheet, entry->holder), &entry->table};
+    *heap_add(sheet->roles, sheet->role_count) = role;
     entry->role = sheet->role_count;
-    return true;
-}
-
-static bool give_roles(struct sheet *sheet)
-{
-    sheet->roles = calloc(sheet->group_count + sheet->user_count + 1, sizeof(*sheet->roles));
-    bool good = sheet->roles;
-    for (size_t i = 0; good && i < sheet->group_count; i++)
-        good = give_role(sheet, &sheet->groups[i]);
-    for (size_t i = 0; good && i < sheet->user_count; i++)
-        good = give_role(sheet, &sheet->users[i]);
-    return good;
 }
 
 /* ---- printing ---- */
@@ -230,28 +184,21 @@ static void put_entries(const struct sheet *sheet, const struct entry *entries, 
 
 /* ---- what is not taken over ---- */
 
-static void put_nodes(const struct acl *acl, const struct acl_table *table, unsigned bits, unsigned none,
-                      struct text *names)
-{
-    for (size_t i = 0; i < acl->node_count; i++)
-        if ((table->nodes[i] & bits) == bits && !(table->nodes[i] & none))
-            text_printf(names, "%s%s", names->length ? ", " : "", acl->nodes[i].name);
-}
-
 static void tell_nodes(struct acl *acl, const char *who, const struct acl_table *table, unsigned bits,
                        unsigned none, const char *words)
 {
-    struct text names = {0};
-    put_nodes(acl, table, bits, none, &names);
-    if (names.length)
-        acl_tell(acl, "%s: %s %s", who, words, names.data);
-    acl->failed |= names.failed;
-    text_clear(&names);
+    struct text text = {0};
+    for (size_t i = 0; i < acl->node_count; i++)
+        if ((table->nodes[i] & bits) == bits && !(table->nodes[i] & none))
+            text_printf(&text, "%s%s", text.length ? ", " : "", acl->nodes[i].name);
+    const char *names = heap_text(&text);
+    if (*names)
+        acl_tell(acl, "%s: %s %s", who, words, names);
 }
 
 static void tell_entry(struct acl *acl, const char *kind, const struct entry *entry)
 {
-    const char *who = acl_text(acl, "%s %s", kind, entry->name);
+    const char *who = heap_printf("%s %s", kind, entry->name);
     tell_nodes(
         acl, who, &entry->table, ACL_POWER_SOME, ACL_LOOK,
         "may write standby, but not read the node, and here nobody powers what they may not look at: no "
@@ -284,10 +231,10 @@ static void tell_names(struct acl *acl)
 static bool changes(struct acl *acl, const struct entry *entry, bool user, size_t number)
 {
     const struct acl_holder *group = user ? NULL : entry->holder;
-    struct acl_table with = {.nodes = NULL}, without = {.nodes = NULL};
-    bool other = acl_judge(acl, entry->name, group, SIZE_MAX, &with) &&
-                 acl_judge(acl, entry->name, group, number, &without) &&
-                 !acl_table_equal(acl, &with, &without);
+    struct acl_table with, without;
+    acl_judge(acl, entry->name, group, SIZE_MAX, &with);
+    acl_judge(acl, entry->name, group, number, &without);
+    bool other = !acl_table_equal(acl, &with, &without);
     acl_table_clear(&with);
     acl_table_clear(&without);
     return other;
@@ -309,8 +256,8 @@ static void tell_permission(struct acl *acl, const struct acl_permission *permis
     static const char *const kinds[ACL_KIND_COUNT] = {"read", "write", "deny"};
     struct text shown = {0};
     acl_put_xpath(&shown, permission->xpath[0] ? permission->xpath[0] : "nothing");
-    const char *what = shown.data ? shown.data : "", *kind = kinds[permission->kind];
-    const char *id = acl_text(acl, "%s (in %s)", permission->id, permission->role);
+    const char *what = heap_text(&shown), *kind = kinds[permission->kind];
+    const char *id = heap_printf("%s (in %s)", permission->id, permission->role);
     if (permission->trouble == ACL_TOO_MUCH && permission->kind == ACL_DENY)
         acl_tell(acl, "%s: %s %s is too long or too costly to evaluate: it is taken to deny everything", id,
                  kind, what);
@@ -324,8 +271,6 @@ static void tell_permission(struct acl *acl, const struct acl_permission *permis
         acl_tell(acl, "%s: %s %s is about %s%s%s: it changes nothing that the broker knows", id, kind, what,
                  permission->about, permission->about_name ? " " : "",
                  permission->about_name ? permission->about_name : "");
-    acl->failed |= shown.failed;
-    text_clear(&shown);
 }
 
 static void tell_permissions(struct sheet *sheet)
@@ -372,9 +317,8 @@ static const char head[] =
 
 static void clear_entries(struct entry *entries, size_t count)
 {
-    for (size_t i = 0; entries && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         acl_table_clear(&entries[i].table);
-    free(entries);
 }
 
 static void put_off(struct text *out)
@@ -393,21 +337,24 @@ void acl_put(struct acl *acl, struct text *out)
         put_off(out);
         return;
     }
-    bool good = judge_groups(&sheet) && judge_users(&sheet) && give_roles(&sheet);
-    if (good) {
-        tell(&sheet);
-        text_puts(out, "[access]\nenable-acl = yes\n");
-        for (size_t i = 0; i < sheet.role_count; i++)
-            put_role(acl, &sheet.roles[i], out);
-        put_entries(&sheet, sheet.groups, sheet.group_count, false, out);
-        put_entries(&sheet, sheet.users, sheet.user_count, true, out);
-        if (acl->told.length)
-            text_printf(out, "\n# Not taken over:\n%s", acl->told.data);
-    }
-    acl->failed |= !good || out->failed || acl->told.failed;
-    for (size_t i = 0; sheet.roles && i < sheet.role_count; i++)
-        free(sheet.roles[i].name);
-    free(sheet.roles);
-    clear_entries(sheet.groups, acl->holder_count);
+    size_t count;
+    const char **users = acl_users(acl, &count);
+    judge_groups(&sheet);
+    for (size_t i = 0; i < count; i++)
+        judge_user(&sheet, users[i]);
+    for (size_t i = 0; i < sheet.group_count; i++)
+        give_role(&sheet, &sheet.groups[i]);
+    for (size_t i = 0; i < sheet.user_count; i++)
+        give_role(&sheet, &sheet.users[i]);
+    tell(&sheet);
+    text_puts(out, "[access]\nenable-acl = yes\n");
+    for (size_t i = 0; i < sheet.role_count; i++)
+        put_role(acl, &sheet.roles[i], out);
+    put_entries(&sheet, sheet.groups, sheet.group_count, false, out);
+    put_entries(&sheet, sheet.users, sheet.user_count, true, out);
+    if (acl->told.length)
+        text_printf(out, "\n# Not taken over:\n%s", acl->told.data);
+    out->failed |= acl->told.failed;
+    clear_entries(sheet.groups, sheet.group_count);
     clear_entries(sheet.users, sheet.user_count);
 }

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "system/cleanup.h"
+
 #define WAYS 2 /* in which standby may be made */
 
 /* ---- an expression for people ---- */
@@ -130,24 +132,19 @@ static enum acl_trouble evaluate(xmlDoc *document, const char *xpath, uintptr_t 
 
 /* ---- chains ---- */
 
-/* The numbers of its elements from the root on; NULL: no memory, or too deep. */
-static struct acl_chain *add_chain(struct acl *acl, enum acl_use use, size_t node, const xmlNode *element)
+/* The numbers of its elements from the root on; false: it is too deep. */
+static bool add_chain(struct acl *acl, enum acl_use use, size_t node, const xmlNode *element)
 {
-    struct acl_chain *grown = acl_grow(acl, acl->chains, acl->chain_count, &acl->chain_size, sizeof(*grown));
-    if (!grown)
-        return NULL;
-    acl->chains = grown;
-    struct acl_chain *chain = &grown[acl->chain_count];
+    struct acl_chain *chain = heap_add(acl->chains, acl->chain_count);
     *chain = (struct acl_chain){.use = use, .node = node};
     for (const xmlNode *at = element; at && at->type == XML_ELEMENT_NODE; at = at->parent)
         chain->depth++;
     if (chain->depth > ACL_DEPTH_MOST)
-        return NULL;
+        return false;
     size_t place = chain->depth;
     for (const xmlNode *at = element; place > 0; at = at->parent)
         chain->elements[--place] = at;
-    acl->chain_count++;
-    return chain;
+    return true;
 }
 
 static const xmlNode *child(const xmlNode *parent, const char *name)
@@ -188,63 +185,48 @@ static size_t node_number(const struct acl *acl, const char *name)
 
 /* ---- masks ---- */
 
-static void set_mask(struct acl_permission *permission, enum acl_form form, size_t chain, uint16_t mask)
-{
-    permission->masks[form][chain] = mask;
-}
-
 /* Everything of a deny that nobody can evaluate, nothing of anything else. */
 static uint16_t unknown_mask(const struct acl_permission *permission)
 {
     return permission->kind == ACL_DENY ? UINT16_MAX : 0;
 }
 
-static void mark_chain(struct acl_permission *permission, enum acl_form form, const struct acl_chain *chain,
-                       size_t number, uintptr_t mark)
+static uint16_t mask_of(const struct acl_chain *chain, uintptr_t mark)
 {
     uint16_t mask = 0;
     for (size_t i = 0; i < chain->depth; i++)
         if ((uintptr_t)chain->elements[i]->_private == mark)
             mask |= (uint16_t)(1u << i);
-    set_mask(permission, form, number, mask);
+    return mask;
 }
 
 /* All permissions on the document as it stands, for the chains [from, to). */
-static bool match_all(struct acl *acl, size_t from, size_t to, uintptr_t *mark, bool first)
+static void match_all(struct acl *acl, size_t from, size_t to, uintptr_t *mark, bool first)
 {
     for (size_t p = 0; p < acl->permission_count; p++) {
         struct acl_permission *permission = &acl->permissions[p];
         for (enum acl_form form = ACL_AS_IT_IS; form < ACL_FORM_COUNT; form++) {
             if (form == ACL_UPGRADED && !permission->xpath[form])
                 continue;
-            uint16_t *grown = reallocarray(permission->masks[form], acl->chain_count, sizeof(*grown));
-            if (!grown)
-                return false;
-            permission->masks[form] = grown;
+            uint16_t **masks = &permission->masks[form];
+            *masks = heap_need(reallocarray(*masks, acl->chain_count, sizeof(**masks)));
             enum acl_trouble trouble = evaluate(acl->cib.document, permission->xpath[form], ++*mark,
                                                 first && form == ACL_AS_IT_IS ? permission : NULL);
             if (trouble > permission->trouble && (form == ACL_AS_IT_IS || trouble == ACL_TOO_MUCH))
                 permission->trouble = trouble;
             for (size_t c = from; c < to; c++)
-                if (trouble == ACL_TOO_MUCH)
-                    set_mask(permission, form, c, unknown_mask(permission));
-                else
-                    mark_chain(permission, form, &acl->chains[c], c, *mark);
+                (*masks)[c] =
+                    trouble == ACL_TOO_MUCH ? unknown_mask(permission) : mask_of(&acl->chains[c], *mark);
         }
     }
-    return true;
 }
 
 /* ---- as it would be ---- */
 
 static xmlNode *add_element(xmlNode *parent, const char *name, const char *id)
 {
-    xmlNode *element = xmlNewChild(parent, NULL, (const xmlChar *)name, NULL);
-    if (element && !xmlNewProp(element, (const xmlChar *)"id", (const xmlChar *)id)) {
-        xmlUnlinkNode(element);
-        xmlFreeNode(element);
-        return NULL;
-    }
+    xmlNode *element = heap_need(xmlNewChild(parent, NULL, (const xmlChar *)name, NULL));
+    heap_need(xmlNewProp(element, (const xmlChar *)"id", (const xmlChar *)id));
     return element;
 }
 
@@ -269,23 +251,21 @@ static bool match_made(struct acl *acl, size_t number, xmlNode *node, xmlNode *s
                        uintptr_t *mark)
 {
     const char *id = cib_get(node, "id");
-    const char *set_id = way ? "fence-broker-set" : acl_text(acl, "nodes-%s", id ? id : "");
+    const char *set_id = way ? "fence-broker-set" : heap_printf("nodes-%s", id ? id : "");
     const char *pair_id =
         way ? "fence-broker-pair"
-            : acl_text(acl, "%s-standby", set && cib_get(set, "id") ? cib_get(set, "id") : set_id);
+            : heap_printf("%s-standby", set && cib_get(set, "id") ? cib_get(set, "id") : set_id);
     xmlNode *made = set ? NULL : add_element(node, "instance_attributes", set_id);
-    xmlNode *pair = set || made ? add_element(set ? set : made, "nvpair", pair_id) : NULL;
-    bool good = pair && xmlNewProp(pair, (const xmlChar *)"name", (const xmlChar *)"standby") &&
-                xmlNewProp(pair, (const xmlChar *)"value", (const xmlChar *)(way ? "off" : "on")) &&
-                add_chain(acl, ACL_USE_POWER, number, pair) &&
-                match_all(acl, acl->chain_count - 1, acl->chain_count, mark, false);
-    if (good)
+    xmlNode *pair = add_element(set ? set : made, "nvpair", pair_id), *top = made ? made : pair;
+    heap_need(xmlNewProp(pair, (const xmlChar *)"name", (const xmlChar *)"standby"));
+    heap_need(xmlNewProp(pair, (const xmlChar *)"value", (const xmlChar *)(way ? "off" : "on")));
+    bool good = add_chain(acl, ACL_USE_POWER, number, pair);
+    if (good) {
+        match_all(acl, acl->chain_count - 1, acl->chain_count, mark, false);
         keep_denies(acl, set ? set : node);
-    xmlNode *top = made ? made : pair;
-    if (top) {
-        xmlUnlinkNode(top);
-        xmlFreeNode(top);
     }
+    xmlUnlinkNode(top);
+    xmlFreeNode(top);
     return good;
 }
 
@@ -308,21 +288,14 @@ static bool match_standby_of(struct acl *acl, size_t number, xmlNode *node, uint
 
 /* ---- all of it ---- */
 
-struct nodes_to_do {
-    xmlNode **list;
-    size_t *numbers;
-    size_t count;
+/* One whose standby is still to be made. */
+struct to_make {
+    xmlNode *node;
+    size_t number;
 };
 
-static bool add_nodes(struct acl *acl, const xmlNode *nodes, struct nodes_to_do *to_do)
+static bool add_nodes(struct acl *acl, const xmlNode *nodes, struct to_make **list, size_t *count)
 {
-    size_t count = 0;
-    for (const xmlNode *node = nodes ? nodes->children : NULL; node; node = node->next)
-        count++;
-    to_do->list = calloc(count + 1, sizeof(*to_do->list));
-    to_do->numbers = calloc(count + 1, sizeof(*to_do->numbers));
-    if (!to_do->list || !to_do->numbers)
-        return false;
     for (xmlNode *node = nodes ? nodes->children : NULL; node; node = node->next) {
         size_t number = cib_is(node, "node") ? node_number(acl, cib_get(node, "uname")) : SIZE_MAX;
         bool has_it;
@@ -332,10 +305,8 @@ static bool add_nodes(struct acl *acl, const xmlNode *nodes, struct nodes_to_do 
         if (!add_chain(acl, ACL_USE_LOOK, number, node) || !add_chain(acl, ACL_USE_NODE, number, node) ||
             !add_standbys(acl, number, node, &has_it))
             return false;
-        if (has_it)
-            continue;
-        to_do->list[to_do->count] = node;
-        to_do->numbers[to_do->count++] = number;
+        if (!has_it)
+            *heap_add(*list, *count) = (struct to_make){node, number};
     }
     return true;
 }
@@ -357,15 +328,16 @@ int acl_match(struct acl *acl, struct failure *failure)
 {
     const xmlNode *root = xmlDocGetRootElement(acl->cib.document),
                   *configuration = child(root, "configuration");
-    struct nodes_to_do to_do = {.count = 0};
+    struct to_make *list = NULL;
+    size_t count = 0;
     uintptr_t mark = 0;
-    bool good = add_nodes(acl, child(configuration, "nodes"), &to_do) && add_rest(acl, root, configuration) &&
-                match_all(acl, 0, acl->chain_count, &mark, true);
-    for (size_t i = 0; good && i < to_do.count; i++)
-        good = match_standby_of(acl, to_do.numbers[i], to_do.list[i], &mark);
-    free(to_do.list);
-    free(to_do.numbers);
-    return good && !acl->failed ? 0 : failure_set(failure, NULL, "out of memory, or the CIB is too deep");
+    bool good =
+        add_nodes(acl, child(configuration, "nodes"), &list, &count) && add_rest(acl, root, configuration);
+    if (good)
+        match_all(acl, 0, acl->chain_count, &mark, true);
+    for (size_t i = 0; good && i < count; i++)
+        good = match_standby_of(acl, list[i].number, list[i].node, &mark);
+    return good ? 0 : failure_set(failure, NULL, "the CIB is too deep");
 }
 
 /* ---- the answer to a query ---- */
@@ -451,42 +423,34 @@ static bool is_linked(const xmlNode *element)
 }
 
 /* What is found is kept before anything is taken away: libxml2 frees what it finds as soon as that goes. */
-static bool take_away(xmlDoc *copy, const char *xpath, xmlNode *bin)
+static void take_away(xmlDoc *copy, const char *xpath, xmlNode *bin)
 {
     xmlXPathObject *found;
     (void)find(copy, xpath, &found);
     int count = count_of(found);
-    xmlNode **elements = calloc((size_t)count + 1, sizeof(xmlNode *));
-    for (int i = 0; elements && i < count; i++)
+    _cleanup_(freep) xmlNode **elements = heap_need(calloc((size_t)count + 1, sizeof(xmlNode *)));
+    for (int i = 0; i < count; i++)
         elements[i] = element_of(found->nodesetval->nodeTab[i]);
     xmlXPathFreeObject(found);
-    for (int i = 0; elements && i < count; i++)
+    for (int i = 0; i < count; i++)
         if (elements[i] && is_linked(elements[i]))
             purge(elements[i], bin);
-    free(elements);
-    return elements;
 }
 
-bool acl_filter(struct acl *acl, const struct acl_held *held, size_t count, bool *seen)
+void acl_filter(struct acl *acl, const struct acl_held *held, size_t count, bool *seen)
 {
-    xmlNode **nodes = calloc(acl->chain_count + 1, sizeof(xmlNode *));
-    xmlDoc *copy = xmlCopyDoc(acl->cib.document, 1);
-    xmlNode *bin = copy ? xmlNewDocNode(copy, NULL, (const xmlChar *)"bin", NULL) : NULL;
-    bool good = nodes && bin;
-    if (good) {
-        flag_all(acl, held, count);
-        pair_up(acl, xmlDocGetRootElement(acl->cib.document), xmlDocGetRootElement(copy), nodes);
-    }
-    for (size_t i = 0; good && i < count; i++)
+    _cleanup_(freep) xmlNode **nodes = heap_need(calloc(acl->chain_count + 1, sizeof(xmlNode *)));
+    xmlDoc *copy = heap_need(xmlCopyDoc(acl->cib.document, 1));
+    xmlNode *bin = heap_need(xmlNewDocNode(copy, NULL, (const xmlChar *)"bin", NULL));
+    flag_all(acl, held, count);
+    pair_up(acl, xmlDocGetRootElement(acl->cib.document), xmlDocGetRootElement(copy), nodes);
+    for (size_t i = 0; i < count; i++)
         if (acl->permissions[held[i].number].kind == ACL_DENY)
-            good = take_away(copy, acl->permissions[held[i].number].xpath[ACL_AS_IT_IS], bin);
-    if (good && xmlDocGetRootElement(copy))
+            take_away(copy, acl->permissions[held[i].number].xpath[ACL_AS_IT_IS], bin);
+    if (xmlDocGetRootElement(copy))
         purge(xmlDocGetRootElement(copy), bin);
-    for (size_t c = 0; good && c < acl->chain_count; c++)
+    for (size_t c = 0; c < acl->chain_count; c++)
         seen[c] = nodes[c] && is_linked(nodes[c]) && cib_get(nodes[c], "uname");
-    if (bin)
-        xmlFreeNode(bin);
+    xmlFreeNode(bin);
     xmlFreeDoc(copy);
-    free(nodes);
-    return good;
 }

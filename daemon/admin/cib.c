@@ -12,32 +12,12 @@
 #include <strings.h>
 
 #include "admin/cib_private.h"
+#include "admin/heap.h"
 #include "admin/tool.h"
 #include "system/cleanup.h"
 
 #define CIBADMIN "cibadmin"
 #define CIB_MOST (64 * 1024 * 1024)
-
-void *cib_grow(void *list, size_t count, size_t *size, size_t width)
-{
-    if (count < *size)
-        return list;
-    size_t more = *size ? 2 * *size : 8;
-    void *grown = reallocarray(list, more, width);
-    if (grown)
-        *size = more;
-    return grown;
-}
-
-bool cib_pairs_add(struct cib_pairs *pairs, const char *name, const char *value)
-{
-    struct cib_pair *list = cib_grow(pairs->list, pairs->count, &pairs->size, sizeof(*list));
-    if (!list)
-        return false;
-    pairs->list = list;
-    list[pairs->count++] = (struct cib_pair){name, value};
-    return true;
-}
 
 const char *cib_pairs_get(const struct cib_pairs *pairs, const char *name)
 {
@@ -47,22 +27,17 @@ const char *cib_pairs_get(const struct cib_pairs *pairs, const char *name)
     return NULL;
 }
 
-static bool add_node(struct cib *cib, const char *name, bool remote)
+/* Of what is too much, one is kept: the CIB is refused then. */
+static void add_node(struct cib *cib, const char *name, bool remote)
 {
     for (size_t i = 0; i < cib->node_count; i++) {
         if (strcmp(cib->nodes[i].name, name) != 0)
             continue;
         cib->nodes[i].remote |= remote;
-        return true;
+        return;
     }
-    struct cib_node *nodes = cib->node_count == CIB_NODES_MOST
-                                 ? NULL
-                                 : cib_grow(cib->nodes, cib->node_count, &cib->node_size, sizeof(*nodes));
-    if (!nodes)
-        return false;
-    cib->nodes = nodes;
-    nodes[cib->node_count++] = (struct cib_node){name, remote};
-    return true;
+    if (cib->node_count <= CIB_NODES_MOST)
+        *heap_add(cib->nodes, cib->node_count) = (struct cib_node){name, remote};
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------
@@ -140,60 +115,51 @@ static void make_printable(const xmlNode *root)
     }
 }
 
-static bool read_ids(struct cib *cib, const xmlNode *root)
+static void read_ids(struct cib *cib, const xmlNode *root)
 {
-    cib->ids = xmlHashCreate(0);
-    for (const xmlNode *node = root; cib->ids && node; node = cib_next(root, node)) {
+    cib->ids = heap_need(xmlHashCreate(0));
+    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
         const char *id = node->type == XML_ELEMENT_NODE ? cib_get(node, "id") : NULL;
         /* nodes have numbers, which status repeats */
         if (id && !cib_is(node, "node") && !cib_is(node, "node_state"))
             (void)xmlHashAddEntry(cib->ids, (const xmlChar *)id, (void *)(uintptr_t)node);
     }
-    return cib->ids;
 }
 
-static bool take_resource(struct cib *cib, const xmlNode *node)
+static void take_resource(struct cib *cib, const xmlNode *node)
 {
     const xmlNode *template = cib_find(cib, cib_get(node, "template")), *kind = template ? template : node;
     const char *class = cib_get(kind, "class"), *type = cib_get(kind, "type"), *id = cib_get(node, "id");
     const char *provider = cib_get(kind, "provider");
     if (!id || !class || !type)
-        return true;
-    /* ocf:pacemaker:remote makes a node of its resource's name */
-    if (strcmp(class, "stonith") != 0)
-        return !provider || strcmp(provider, "pacemaker") != 0 || strcmp(type, "remote") != 0 ||
-               add_node(cib, id, true);
-    struct cib_device *devices =
-        cib->device_count == CIB_DEVICES_MOST
-            ? NULL
-            : cib_grow(cib->devices, cib->device_count, &cib->device_size, sizeof(*devices));
-    if (!devices)
-        return false;
-    cib->devices = devices;
-    struct cib_device *device = &devices[cib->device_count++];
-    *device = (struct cib_device){.xml = node, .template = template, .id = id, .agent = type};
-    return cib_read_device(cib, device);
+        return;
+    if (strcmp(class, "stonith") == 0 && cib->device_count <= CIB_DEVICES_MOST) {
+        struct cib_device *device = heap_add(cib->devices, cib->device_count);
+        *device = (struct cib_device){.xml = node, .template = template, .id = id, .agent = type};
+        cib_read_device(cib, device);
+    } else if (provider && strcmp(provider, "pacemaker") == 0 && strcmp(type, "remote") == 0) {
+        add_node(cib, id, true); /* ocf:pacemaker:remote makes a node of its resource's name */
+    }
 }
 
-/* False: no memory, or too much of it. */
-static bool read_all(struct cib *cib)
+static void read_all(struct cib *cib)
 {
     const xmlNode *root = xmlDocGetRootElement(cib->document);
     make_printable(root);
-    if (!read_ids(cib, root))
-        return false;
+    read_ids(cib, root);
     for (const xmlNode *node = root; node; node = cib_next(root, node))
         if (cib_is(node, "rsc_defaults"))
             cib->defaults = node;
     for (const xmlNode *node = root; node; node = cib_next(root, node)) {
         const char *name = cib_is(node, "node") ? cib_get(node, "uname") : NULL;
         const char *type = name ? cib_get(node, "type") : NULL;
-        if (name && !add_node(cib, name, type && strcmp(type, "remote") == 0))
-            return false;
-        if (cib_is(node, "primitive") && !take_resource(cib, node))
-            return false;
+        if (name)
+            add_node(cib, name, type && strcmp(type, "remote") == 0);
+        if (cib_is(node, "primitive"))
+            take_resource(cib, node);
     }
-    return cib_read_properties(cib, root) && cib_read_levels(cib, root);
+    cib_read_properties(cib, root);
+    cib_read_levels(cib, root);
 }
 
 int cib_read(struct cib *cib, const char *text, size_t length, struct failure *failure)
@@ -202,12 +168,10 @@ int cib_read(struct cib *cib, const char *text, size_t length, struct failure *f
     if (!cib->document)
         return failure_set(failure, "see what `cibadmin --query` prints",
                            "cibadmin's answer is not the XML of a CIB");
-    if (read_all(cib))
+    read_all(cib);
+    if (cib->node_count <= CIB_NODES_MOST && cib->device_count <= CIB_DEVICES_MOST)
         return 0;
-    bool many = cib->node_count == CIB_NODES_MOST || cib->device_count == CIB_DEVICES_MOST;
     cib_clear(cib);
-    if (!many)
-        return failure_set(failure, NULL, "out of memory");
     return failure_set(failure, "is it the right cluster?",
                        "Pacemaker's configuration has more than %d nodes or %d fence devices", CIB_NODES_MOST,
                        CIB_DEVICES_MOST);
@@ -248,15 +212,13 @@ int cib_text_query(struct text *text, int64_t wait_ms, struct failure *failure)
         return -1;
     text_append(text, output.text, output.length);
     tool_output_clear(&output);
-    return text->failed ? failure_set(failure, NULL, "out of memory") : 0;
+    return 0;
 }
 
 static int read_to_end(FILE *in, struct text *text)
 {
     for (;;) {
-        char *room = text_room(text, BUFSIZ);
-        if (!room)
-            return -ENOMEM;
+        char *room = heap_need(text_room(text, BUFSIZ));
         size_t got = fread(room, 1, BUFSIZ, in);
         text_grow(text, room + got);
         if (text->length > CIB_MOST)
@@ -280,18 +242,7 @@ int cib_text_read(struct text *text, const char *path, struct failure *failure)
 
 void cib_clear(struct cib *cib)
 {
-    for (size_t i = 0; i < cib->device_count; i++) {
-        free(cib->devices[i].parameters.list);
-        free(cib->devices[i].meta.list);
-        free(cib->devices[i].rules.list);
-    }
-    free(cib->devices);
-    free(cib->nodes);
-    free(cib->properties.list);
-    free(cib->property_rules.list);
-    free(cib->levels.list);
     xmlHashFree(cib->ids, NULL);
-    arena_clear(&cib->arena);
     xmlFreeDoc(cib->document);
     *cib = (struct cib){0};
 }

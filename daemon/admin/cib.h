@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "client/say.h"
-#include "system/arena.h"
 #include "system/text.h"
 
 struct _xmlNode; /* of libxml2 */
@@ -22,15 +21,11 @@ struct cib_pair {
 
 struct cib_pairs {
     struct cib_pair *list;
-    size_t count, size;
+    size_t count;
 };
 
 /* The value of the first pair of that name; NULL: there is none. */
 const char *cib_pairs_get(const struct cib_pairs *pairs, const char *name);
-bool cib_pairs_add(struct cib_pairs *pairs, const char *name, const char *value); /* false: no memory */
-/* The list with room for one more than `count` elements of this width; `*size` have room. NULL: no memory,
- * and the list is as it was. */
-void *cib_grow(void *list, size_t count, size_t *size, size_t width);
 
 /* A value that holds only when a rule does, and nobody knows here whether it does. */
 struct cib_rule {
@@ -40,7 +35,7 @@ struct cib_rule {
 
 struct cib_rules {
     struct cib_rule *list;
-    size_t count, size;
+    size_t count;
 };
 
 /* A stonith resource. */
@@ -50,6 +45,7 @@ struct cib_device {
     struct cib_pairs parameters, meta; /* what is in force */
     struct cib_rules rules;            /* parameters */
     bool disagree, equal; /* its sets give a parameter different values; those with the same score */
+    const struct hosts *hosts, *delays; /* read once: hosts_of(), hosts_delay_base() */
 };
 
 struct cib_node {
@@ -70,7 +66,7 @@ struct cib_level {
 /* By key in the order of the document, and in it by index. */
 struct cib_levels {
     struct cib_level *list;
-    size_t count, size;
+    size_t count;
     bool section; /* it is there, be it empty: crmsh has it to delete before it makes another one */
 };
 
@@ -78,14 +74,13 @@ struct cib {
     struct cib_pairs properties; /* of the cluster, in force */
     struct cib_rules property_rules;
     struct cib_node *nodes;
-    size_t node_count, node_size;
+    size_t node_count;
     struct cib_device *devices;
-    size_t device_count, device_size;
+    size_t device_count;
     struct cib_levels levels;
-    struct _xmlDoc *document;        /* owned: all names and values point into it, or into the arena */
+    struct _xmlDoc *document;        /* owned: all names and values point into it */
     struct _xmlHashTable *ids;       /* every element that has one */
     const struct _xmlNode *defaults; /* of all resources; NULL: none */
-    struct arena arena;
 };
 
 /* Reads cibadmin's answer. 0, or -1 and `failure` is set. */
@@ -137,8 +132,7 @@ size_t cib_members(const struct cib *cib);
 /* ---- fencing levels ---- */
 #define CIB_LEVEL_HIGHEST 9 /* Pacemaker's */
 #define CIB_LIST_SEPS     ", "
-bool cib_levels_add(struct cib_levels *levels,
-                    struct cib_level level); /* behind the others; false: no memory */
+void cib_levels_add(struct cib_levels *levels, struct cib_level level); /* behind the others */
 void cib_levels_sort(struct cib_levels *levels);
 bool cib_same_key(const struct cib_level *one, const struct cib_level *other);
 bool cib_level_is_for(const struct cib *cib, const struct cib_level *level, const char *node);

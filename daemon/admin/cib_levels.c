@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "admin/cib_private.h"
+#include "admin/heap.h"
 
 #define LEVELS_MOST 4096 /* more than any cluster has; the rest is not read */
 
@@ -17,17 +18,12 @@ bool cib_same_key(const struct cib_level *one, const struct cib_level *other)
                                          : strcmp(one->value, other->value) == 0);
 }
 
-bool cib_levels_add(struct cib_levels *levels, struct cib_level level)
+void cib_levels_add(struct cib_levels *levels, struct cib_level level)
 {
     if (levels->count == LEVELS_MOST)
-        return true;
-    struct cib_level *list = cib_grow(levels->list, levels->count, &levels->size, sizeof(*list));
-    if (!list)
-        return false;
-    levels->list = list;
+        return;
     levels->section = true;
-    list[levels->count++] = level;
-    return true;
+    *heap_add(levels->list, levels->count) = level;
 }
 
 void cib_levels_sort(struct cib_levels *levels)
@@ -48,7 +44,7 @@ void cib_levels_sort(struct cib_levels *levels)
     }
 }
 
-bool cib_read_levels(struct cib *cib, const xmlNode *root)
+void cib_read_levels(struct cib *cib, const xmlNode *root)
 {
     for (const xmlNode *node = root; node; node = cib_next(root, node)) {
         const char *devices = cib_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
@@ -68,12 +64,10 @@ bool cib_read_levels(struct cib *cib, const xmlNode *root)
             level.target = cib_get(node, "target-attribute");
             level.value = cib_get(node, "target-value");
         }
-        if (level.target && (level.kind != CIB_KEY_ATTRIBUTE || level.value) &&
-            !cib_levels_add(&cib->levels, level))
-            return false;
+        if (level.target && (level.kind != CIB_KEY_ATTRIBUTE || level.value))
+            cib_levels_add(&cib->levels, level);
     }
     cib_levels_sort(&cib->levels);
-    return true;
 }
 
 static bool has_attribute(const struct cib *cib, const char *node, const struct cib_level *level)

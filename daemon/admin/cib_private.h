@@ -3,8 +3,8 @@
 
 #include "admin/cib.h"
 
-/* cib_sets.c: what is in force. False: no memory. */
-bool cib_read_device(struct cib *cib, struct cib_device *device);
-bool cib_read_properties(struct cib *cib, const struct _xmlNode *root);
-/* cib_levels.c. False: no memory. */
-bool cib_read_levels(struct cib *cib, const struct _xmlNode *root);
+/* cib_sets.c: what is in force. */
+void cib_read_device(struct cib *cib, struct cib_device *device);
+void cib_read_properties(struct cib *cib, const struct _xmlNode *root);
+/* cib_levels.c */
+void cib_read_levels(struct cib *cib, const struct _xmlNode *root);

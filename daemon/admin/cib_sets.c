@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "admin/cib_private.h"
-#include "system/cleanup.h"
+#include "admin/heap.h"
 
 #define SETS_MOST   256 /* of one device; the rest is not read */
 #define SCORE_MOST  1000000
@@ -72,13 +72,13 @@ static int by_precedence(const void *one, const void *other)
     return a->order > b->order ? -1 : a->order < b->order;
 }
 
-/* To an agent dashes and underscores are alike. NULL: no memory. */
-static const char *plain_name(struct cib *cib, const char *name)
+/* To an agent dashes and underscores are alike. */
+static const char *plain_name(const char *name)
 {
     if (!strchr(name, '-') || strncmp(name, "pcmk", 4) == 0)
         return name;
-    char *copy = arena_copy(&cib->arena, name, strlen(name));
-    for (char *at = copy; at && *at; at++)
+    char *copy = heap_copy(name);
+    for (char *at = copy; *at; at++)
         *at = *at == '-' ? '_' : *at;
     return copy;
 }
@@ -92,38 +92,28 @@ struct sink {
     struct cib_device *doubts; /* whose sets' differences matter; NULL: nobody's */
 };
 
-static bool add_rule(struct cib_rules *rules, struct cib_rule rule)
-{
-    struct cib_rule *list = cib_grow(rules->list, rules->count, &rules->size, sizeof(*list));
-    if (!list)
-        return false;
-    rules->list = list;
-    list[rules->count++] = rule;
-    return true;
-}
-
-static bool take_pair(const struct sink *sink, const xmlNode *xml, const xmlNode *rule)
+static void take_pair(const struct sink *sink, const xmlNode *xml, const xmlNode *rule)
 {
     const xmlNode *said = cib_referred(sink->cib, xml);
     const char *name = cib_get(xml, "name") ? cib_get(xml, "name") : cib_get(said, "name");
     const char *value = cib_get(said, "value");
     if (!name || !value)
-        return true;
+        return;
     if (sink->parameters)
-        name = plain_name(sink->cib, name);
-    if (!name)
-        return false;
-    if (rule)
-        return !sink->rules || add_rule(sink->rules, (struct cib_rule){name, value, rule});
+        name = plain_name(name);
+    if (rule) {
+        if (sink->rules)
+            *heap_add(sink->rules->list, sink->rules->count) = (struct cib_rule){name, value, rule};
+        return;
+    }
     const char *known = cib_pairs_get(sink->pairs, name);
     if (!known)
-        return cib_pairs_add(sink->pairs, name, value);
-    if (!sink->doubts || strcmp(known, value) == 0)
-        return true;
+        *heap_add(sink->pairs->list, sink->pairs->count) = (struct cib_pair){name, value};
+    if (!known || !sink->doubts || strcmp(known, value) == 0)
+        return;
     sink->doubts->disagree = true;
     for (size_t i = sink->equals; i < sink->pairs->count; i++)
         sink->doubts->equal |= strcmp(sink->pairs->list[i].name, name) == 0;
-    return true;
 }
 
 static const xmlNode *rule_of(const xmlNode *set)
@@ -134,7 +124,7 @@ static const xmlNode *rule_of(const xmlNode *set)
     return NULL;
 }
 
-static bool take_sets(struct sink *sink, struct sets *sets)
+static void take_sets(struct sink *sink, struct sets *sets)
 {
     qsort(sets->list, sets->count, sizeof(*sets->list), by_precedence);
     for (size_t i = 0; i < sets->count; i++) {
@@ -142,11 +132,10 @@ static bool take_sets(struct sink *sink, struct sets *sets)
         if (i == 0 || sets->list[i - 1].score != sets->list[i].score)
             sink->equals = sink->pairs->count;
         for (const xmlNode *node = set->children; node; node = node->next)
-            if (cib_is(node, "nvpair") && !take_pair(sink, node, rule))
-                return false;
+            if (cib_is(node, "nvpair"))
+                take_pair(sink, node, rule);
     }
     sets->count = 0;
-    return true;
 }
 
 static bool is_parent(const xmlNode *node)
@@ -154,7 +143,7 @@ static bool is_parent(const xmlNode *node)
     return cib_is(node, "group") || cib_is(node, "clone") || cib_is(node, "master");
 }
 
-static bool read_attributes(struct cib *cib, struct cib_device *device, bool parameters)
+static void read_attributes(struct cib *cib, struct cib_device *device, bool parameters)
 {
     const char *kind = parameters ? "instance_attributes" : "meta_attributes";
     const xmlNode *parent = device->xml->parent;
@@ -165,8 +154,7 @@ static bool read_attributes(struct cib *cib, struct cib_device *device, bool par
                         .parameters = parameters,
                         .doubts = parameters ? device : NULL};
     add_sets(cib, &sets, device->xml, kind);
-    if (!take_sets(&sink, &sets))
-        return false;
+    take_sets(&sink, &sets);
     sink.doubts = NULL; /* a template's value that the device has, too, is no doubt */
     if (device->template) {
         /* all over again, for a template's set may have the higher score */
@@ -175,30 +163,29 @@ static bool read_attributes(struct cib *cib, struct cib_device *device, bool par
             device->rules.count = 0;
         add_sets(cib, &sets, device->template, kind);
         add_sets(cib, &sets, device->xml, kind);
-        if (!take_sets(&sink, &sets))
-            return false;
+        take_sets(&sink, &sets);
     }
     for (size_t up = 0; up < PARENTS_MAX && is_parent(parent); up++, parent = parent->parent) {
         add_sets(cib, &sets, parent, kind);
-        if (!take_sets(&sink, &sets))
-            return false;
+        take_sets(&sink, &sets);
     }
     if (!parameters)
         add_sets(cib, &sets, cib->defaults, kind);
-    return take_sets(&sink, &sets);
+    take_sets(&sink, &sets);
 }
 
-bool cib_read_device(struct cib *cib, struct cib_device *device)
+void cib_read_device(struct cib *cib, struct cib_device *device)
 {
-    return read_attributes(cib, device, true) && read_attributes(cib, device, false);
+    read_attributes(cib, device, true);
+    read_attributes(cib, device, false);
 }
 
-bool cib_read_properties(struct cib *cib, const xmlNode *root)
+void cib_read_properties(struct cib *cib, const xmlNode *root)
 {
     struct sets sets = {.count = 0};
     struct sink sink = {.cib = cib, .pairs = &cib->properties, .rules = &cib->property_rules};
     for (const xmlNode *node = root; node; node = cib_next(root, node))
         if (cib_is(node, "cluster_property_set"))
             add_set(cib, &sets, node);
-    return take_sets(&sink, &sets);
+    take_sets(&sink, &sets);
 }

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "admin/cluster_private.h"
+#include "admin/heap.h"
 #include "admin/levels.h"
 #include "admin/tool.h"
 #include "client/request.h"
@@ -24,43 +25,29 @@
 /* ---- what is found -------------------------------------------------------------------------------------
  */
 
-static char *format_va(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
-
-static char *format_va(const char *format, va_list arguments)
-{
-    char *text = NULL;
-    return vasprintf(&text, format, arguments) < 0 ? NULL : text;
-}
-
 void cluster_say(struct cluster *cluster, enum diagnosis_level level, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    _cleanup_(freep) char *text = format_va(format, arguments);
+    diagnosis_add(cluster->report, DIAGNOSIS_CLUSTER, level, DIAGNOSIS_AGE_NONE, "%s",
+                  heap_vprintf(format, arguments));
     va_end(arguments);
-    cluster->report->failed |= !text;
-    if (text)
-        diagnosis_add(cluster->report, DIAGNOSIS_CLUSTER, level, DIAGNOSIS_AGE_NONE, "%s", text);
 }
 
 void cluster_hint(struct cluster *cluster, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    _cleanup_(freep) char *text = format_va(format, arguments);
+    diagnosis_hint(cluster->report, heap_vprintf(format, arguments));
     va_end(arguments);
-    cluster->report->failed |= !text;
-    diagnosis_hint(cluster->report, text);
 }
 
 void cluster_paste(struct cluster *cluster, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    _cleanup_(freep) char *text = format_va(format, arguments);
+    diagnosis_paste(cluster->report, heap_vprintf(format, arguments));
     va_end(arguments);
-    cluster->report->failed |= !text;
-    diagnosis_paste(cluster->report, text);
 }
 
 /* ---- properties -----------------------------------------------------------------------------------------
@@ -214,31 +201,24 @@ static bool any_asks_at(const struct cib *cib, const char *socket)
 
 /* Those of this broker. With a second one, for a second Proxmox cluster, there are devices that name its
  * socket: where none asks at this one, they are those that name none, and else all of the agent. */
-static bool find_devices(struct cluster *cluster, const char *socket)
+static void find_devices(struct cluster *cluster, const char *socket)
 {
     const struct cib *cib = &cluster->cib;
     const char *theirs = socket && any_asks_at(cib, socket) ? socket : NULL;
     bool some = theirs || (socket && any_asks_at(cib, NULL));
-    cluster->devices = calloc(cib->device_count ? cib->device_count : 1, sizeof(*cluster->devices));
-    if (!cluster->devices)
-        return false;
     for (size_t i = 0; i < cib->device_count; i++) {
-        const struct cib_device *device = &cib->devices[i];
+        struct cib_device *device = &cib->devices[i];
         if (some ? !asks_at(device, theirs) : !is_agent(device))
             cluster->others++;
-        else if (hosts_read(&cluster->devices[cluster->device_count++], cib, device) < 0)
-            return false;
+        else
+            *heap_add(cluster->devices, cluster->device_count) = hosts_of(cib, device);
     }
-    return true;
 }
 
 static void ask_names(struct cluster *cluster, const char *socket)
 {
     struct failure failure = {0};
-    if (!cluster_want_names(cluster)) {
-        cluster->report->failed = true;
-        return;
-    }
+    cluster_want_names(cluster);
     cluster->plugs_known = socket && plugs_ask(&cluster->plugs, socket, &failure) == 0;
     if (cluster->plugs_known && cluster->plugs.deadline_ms > 0)
         cluster->deadline_ms = cluster->plugs.deadline_ms;
@@ -252,18 +232,16 @@ static void ask_names(struct cluster *cluster, const char *socket)
 
 static void examine(struct cluster *cluster, const char *socket)
 {
-    if (!find_devices(cluster, socket)) {
-        cluster->report->failed = true;
-        return;
-    }
+    find_devices(cluster, socket);
     judge_properties(cluster);
     judge_names(cluster);
     say_rules(cluster, "the cluster's properties", &cluster->cib.property_rules);
     ask_names(cluster, socket);
     for (size_t i = 0; i < cluster->device_count; i++) {
-        judge_device(cluster, cluster->devices[i].device);
-        say_rules(cluster, cluster->devices[i].device->id, &cluster->devices[i].device->rules);
-        cluster_judge_map(cluster, &cluster->devices[i]);
+        const struct hosts *device = cluster->devices[i];
+        judge_device(cluster, device->device);
+        say_rules(cluster, device->device->id, &device->device->rules);
+        cluster_judge_map(cluster, device);
     }
     if (cluster->device_count == 0)
         propose_device(cluster);
@@ -276,37 +254,25 @@ static void examine(struct cluster *cluster, const char *socket)
         cluster_judge_two(cluster);
 }
 
-static void clear(struct cluster *cluster)
-{
-    for (size_t i = 0; i < cluster->device_count; i++)
-        hosts_clear(&cluster->devices[i]);
-    free(cluster->devices);
-    cluster_clear_targets(cluster);
-    plugs_clear(&cluster->plugs);
-    cib_clear(&cluster->cib);
-}
-
-int cluster_only_ours(const char *socket, const char *node, const char *by, char **vmid,
+int cluster_only_ours(const char *socket, const char *node, const char *by, const char **vmid,
                       struct failure *failure)
 {
     struct cluster cluster = {.report = NULL};
-    _cleanup_(text_clear) struct text here = {0}, others = {0};
+    struct text others = {0};
+    const char *here = cluster_find_here();
     *vmid = NULL;
-    cluster_find_here(&here);
-    if (!here.data || strcasecmp(here.data, by) != 0 || strcasecmp(node, by) == 0)
-        return here.failed ? failure_set(failure, NULL, "out of memory") : 0;
-    int rc = cib_query(&cluster.cib, CIB_WAIT_MS, failure);
-    if (rc == 0 && (!find_devices(&cluster, socket) || !cluster_want_names(&cluster)))
-        rc = failure_set(failure, NULL, "out of memory");
-    if (rc == 0)
-        rc = plugs_ask(&cluster.plugs, socket, failure);
+    if (strcasecmp(here, by) != 0 || strcasecmp(node, by) == 0)
+        return 0;
+    if (cib_query(&cluster.cib, CIB_WAIT_MS, failure) < 0)
+        return -1;
+    find_devices(&cluster, socket);
+    cluster_want_names(&cluster);
+    int rc = plugs_ask(&cluster.plugs, socket, failure);
     const char *guest = rc == 0 ? cluster_guest_of(&cluster, node) : NULL;
     levels_put_others(&cluster.cib, node, cluster.devices, cluster.device_count, &others);
-    if (guest && others.length == 0 && !others.failed)
-        *vmid = strdup(guest);
-    if (others.failed || (guest && others.length == 0 && !*vmid))
-        rc = failure_set(failure, NULL, "out of memory");
-    clear(&cluster);
+    if (guest && !*heap_text(&others))
+        *vmid = heap_copy(guest);
+    cib_clear(&cluster.cib);
     return rc;
 }
 
@@ -338,6 +304,6 @@ bool cluster_examine(struct diagnosis *report, const char *socket, int64_t deadl
         rules = has_access_rules(&cluster.cib);
     }
     failure_clear(&failure);
-    clear(&cluster);
+    cib_clear(&cluster.cib);
     return rules;
 }

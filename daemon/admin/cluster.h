@@ -7,8 +7,8 @@
 #include "fence/diagnosis.h"
 
 /* A fence of `node` that ran on the node `by`: if that is this one, and no other device than ours can have
- * done it, *vmid is the guest's; else NULL. The caller frees it. 0, or -1 and `failure` is set. */
-int cluster_only_ours(const char *socket, const char *node, const char *by, char **vmid,
+ * done it, *vmid is the guest's; else NULL. 0, or -1 and `failure` is set. */
+int cluster_only_ours(const char *socket, const char *node, const char *by, const char **vmid,
                       struct failure *failure);
 
 /* Looks at the set-up of Pacemaker, as the caller, and holds it against what the broker at `socket` knows;

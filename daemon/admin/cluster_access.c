@@ -4,6 +4,7 @@
 
 #include "admin/acl.h"
 #include "admin/cib.h"
+#include "admin/heap.h"
 #include "admin/plugs.h"
 #include "settings.h"
 #include "system/cleanup.h"
@@ -27,9 +28,8 @@ struct comparison {
     struct config *expected;     /* owned */
     struct access_rules *theirs; /* owned, of expected */
     struct settings *settings;   /* owned: ours */
-    const char **users;          /* owned list */
-    size_t user_count, user_size;
-    struct arena arena;
+    const char **users;
+    size_t user_count;
     struct plugs plugs;
     struct text wider, narrower;
     size_t wider_count, narrower_count, unknown;
@@ -42,36 +42,25 @@ static void say(struct diagnosis *report, enum diagnosis_level level, const char
 
 /* ---- whom it is about ---- */
 
-static bool add_user(struct comparison *comparison, const char *name)
+static void add_user(struct comparison *comparison, const char *name)
 {
     for (size_t i = 0; i < comparison->user_count; i++)
         if (strcmp(comparison->users[i], name) == 0)
-            return true;
-    if (comparison->user_count == USERS_MOST)
-        return true;
-    const char **grown =
-        cib_grow(comparison->users, comparison->user_count, &comparison->user_size, sizeof(*grown));
-    const char *copy = arena_copy(&comparison->arena, name, strlen(name));
-    if (grown)
-        comparison->users = grown;
-    if (!grown || !copy)
-        return false;
-    grown[comparison->user_count++] = copy;
-    return true;
+            return;
+    if (comparison->user_count < USERS_MOST)
+        *heap_add(comparison->users, comparison->user_count) = heap_copy(name);
 }
 
-static bool add_users(struct comparison *comparison, const struct config *config)
+static void add_users(struct comparison *comparison, const struct config *config)
 {
-    bool good = true;
-    for (size_t i = 0; good && i < config->access_count; i++) {
+    for (size_t i = 0; i < config->access_count; i++) {
         const struct config_access_section *section = &config->access[i];
         const struct group *group = section->kind == CONFIG_ACCESS_GROUP ? getgrnam(section->name) : NULL;
         if (section->kind == CONFIG_ACCESS_USER)
-            good = add_user(comparison, section->name);
-        for (char *const *member = group ? group->gr_mem : NULL; good && member && *member; member++)
-            good = add_user(comparison, *member);
+            add_user(comparison, section->name);
+        for (char *const *member = group ? group->gr_mem : NULL; member && *member; member++)
+            add_user(comparison, *member);
     }
-    return good;
 }
 
 static void resolve(struct access_rules *rules)
@@ -200,22 +189,13 @@ static void compare(struct comparison *comparison, const struct access_policy *t
 
 /* ---- all of it ---- */
 
-static void report_one(struct comparison *comparison, const struct text *text, size_t count,
-                       const char *where)
+static void report_one(struct comparison *comparison, struct text *text, size_t count, const char *where)
 {
-    char more[40] = "";
-    _cleanup_(freep) char *words = NULL;
     if (count == 0)
         return;
-    if (count > SHOWN_MOST)
-        snprintf(more, sizeof(more), ", and %zu more", count - SHOWN_MOST);
-    if (asprintf(&words, "the access rules of Pacemaker and of the broker differ: %s only: %s%s", where,
-                 text->data ? text->data : "", more) < 0)
-        words = NULL;
-    if (!words) {
-        comparison->report->failed = true;
-        return;
-    }
+    const char *more = count > SHOWN_MOST ? heap_printf(", and %zu more", count - SHOWN_MOST) : "";
+    char *words = heap_printf("the access rules of Pacemaker and of the broker differ: %s only: %s%s", where,
+                              heap_text(text), more);
     text_make_printable(words);
     say(comparison->report, DIAGNOSIS_WARNING, words);
     diagnosis_hint(comparison->report, "what they come to, as the broker's rules:");
@@ -272,13 +252,12 @@ static int prepare(struct comparison *comparison, const struct cib *cib, const s
         return failure_set(failure, error.hint, "%s", error.message);
     resolve(comparison->theirs);
     for (size_t i = 0; i < cib->node_count; i++)
-        if (!plugs_want(&comparison->plugs, cib->nodes[i].name))
-            return failure_set(failure, NULL, "out of memory");
+        plugs_want(&comparison->plugs, cib->nodes[i].name);
     if (socket && plugs_ask(&comparison->plugs, socket, failure) < 0)
         failure_clear(failure); /* then names and VMIDs are not known */
-    return add_users(comparison, comparison->expected) && add_users(comparison, comparison->settings->config)
-               ? 0
-               : failure_set(failure, NULL, "out of memory");
+    add_users(comparison, comparison->expected);
+    add_users(comparison, comparison->settings->config);
+    return 0;
 }
 
 static void run(struct comparison *comparison, const struct text *text, const char *config,
@@ -291,12 +270,8 @@ static void run(struct comparison *comparison, const struct text *text, const ch
         if (comparison->expected->enable_acl)
             compare_all(comparison, &cib);
     } else if (failure.cause) {
-        _cleanup_(freep) char *words = NULL;
-        if (asprintf(&words, "not compared with the access rules of Pacemaker: %s", failure.cause) < 0)
-            words = NULL;
-        comparison->report->failed |= !words;
-        if (words)
-            say(comparison->report, DIAGNOSIS_SKIPPED, words);
+        say(comparison->report, DIAGNOSIS_SKIPPED,
+            heap_printf("not compared with the access rules of Pacemaker: %s", failure.cause));
     }
     failure_clear(&failure);
     if (read)
@@ -316,9 +291,6 @@ void cluster_compare_access(struct diagnosis *report, const char *config, const 
     access_rules_free(comparison.theirs);
     config_free(comparison.expected);
     settings_free(comparison.settings);
-    plugs_clear(&comparison.plugs);
     text_clear(&comparison.wider);
     text_clear(&comparison.narrower);
-    free(comparison.users);
-    arena_clear(&comparison.arena);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "admin/cluster_private.h"
+#include "admin/heap.h"
 #include "admin/levels.h"
 #include "admin/tool.h"
 #include "client/request.h"
@@ -41,7 +42,7 @@ struct comparison {
     struct json_object *document, *operations; /* the broker's */
     int64_t known_since_ms;                    /* what was before, it may have forgotten */
     int64_t *believed_ms;                      /* of each operation: the fence that it proves; 0: none yet */
-    struct text here;                          /* this node's name */
+    const char *here;                          /* this node's name */
     struct text others;                        /* fences by other devices, in words */
     unsigned proven, other, unproven;
 };
@@ -81,13 +82,13 @@ static bool read_operations(struct comparison *history, const char *socket, stru
     if (!history->document || !json_get_array(history->document, "operations", &history->operations))
         return false;
     size_t count = json_object_array_length(history->operations);
-    history->believed_ms = calloc(count + 1, sizeof(*history->believed_ms));
+    history->believed_ms = heap_take((count + 1) * sizeof(*history->believed_ms));
     int64_t oldest_ms =
         count ? time_of(json_object_array_get_idx(history->operations, count - 1), "requested_at") : -1;
     if (oldest_ms >= 0 &&
         (count >= KEPT || history->known_since_ms < 0 || oldest_ms < history->known_since_ms))
         history->known_since_ms = oldest_ms;
-    return history->believed_ms && history->known_since_ms >= 0;
+    return history->known_since_ms >= 0;
 }
 
 /* When it proved this guest off; -1: it did not. */
@@ -171,19 +172,19 @@ static int run(const char *tool, char *const arguments[], struct tool_output *ou
 
 /* Pacemaker's own word, or, where its controller does not answer, the machine's name, which it is by default.
  */
-void cluster_find_here(struct text *here)
+const char *cluster_find_here(void)
 {
     char tool[] = "crm_node", name[] = "--name";
     char *arguments[] = {tool, name, NULL};
     struct tool_output output = {0};
     struct failure failure = {0};
-    struct utsname machine;
-    if (run(tool, arguments, &output, &failure) == 0)
-        text_append(here, output.text, strcspn(output.text, "\n"));
-    else if (uname(&machine) == 0)
-        text_puts(here, machine.nodename);
+    struct utsname machine = {.nodename = ""};
+    bool told = run(tool, arguments, &output, &failure) == 0;
+    (void)uname(&machine);
+    const char *here = told ? heap_cut(output.text, strcspn(output.text, "\n")) : heap_copy(machine.nodename);
     tool_output_clear(&output);
     failure_clear(&failure);
+    return here;
 }
 
 static int read_fences(struct cib *fences, struct failure *failure)
@@ -221,7 +222,7 @@ static void say_unproven(struct comparison *history, const struct fence *fence, 
     cluster_say(cluster, DIAGNOSIS_FAILURE,
                 "Pacemaker believes %s was fenced (%s) at %s by " CLUSTER_AGENT
                 " on %s; the broker here has no evidence of it",
-                fence->target, fence->action, time, history->here.data);
+                fence->target, fence->action, time, history->here);
     cluster_hint(
         cluster,
         "look whether %s ran on, and what its services did meanwhile; the journals of Pacemaker and of "
@@ -233,7 +234,7 @@ static void say_unproven(struct comparison *history, const struct fence *fence, 
 static void judge(struct comparison *history, const struct fence *fence)
 {
     const char *vmid = cluster_guest_of(history->cluster, fence->target);
-    bool itself = strcasecmp(fence->target, history->here.data) == 0; /* nobody here had to prove it off */
+    bool itself = strcasecmp(fence->target, history->here) == 0; /* nobody here had to prove it off */
     char time[CLOCK_RFC3339_LEN];
     _cleanup_(text_clear) struct text devices = {0};
     clock_rfc3339(fence->completed_ms, time);
@@ -267,7 +268,7 @@ static bool is_ours(const struct comparison *history, const struct _xmlNode *eve
     *fence = (struct fence){cib_get(event, "target"), cib_get(event, "action"),
                             completed ? time_from(completed) : -1};
     return status && strcmp(status, "success") == 0 && fence->action && strcmp(fence->action, "on") != 0 &&
-           fence->target && by && strcasecmp(by, history->here.data) == 0 && fence->completed_ms >= 0;
+           fence->target && by && strcasecmp(by, history->here) == 0 && fence->completed_ms >= 0;
 }
 
 static int by_time(const void *one, const void *other)
@@ -276,22 +277,18 @@ static int by_time(const void *one, const void *other)
     return (a->completed_ms > b->completed_ms) - (a->completed_ms < b->completed_ms);
 }
 
-static bool judge_each(struct comparison *history, const struct cib *fences)
+static void judge_each(struct comparison *history, const struct cib *fences)
 {
     const struct _xmlNode *root = (const struct _xmlNode *)fences->document;
-    _cleanup_(freep) struct fence *list = NULL;
-    size_t count = 0, room = 0;
+    struct fence *list = NULL, fence;
+    size_t count = 0;
     for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
-        room += cib_is(node, "fence_event");
-    list = calloc(room + 1, sizeof(*list));
-    if (!list)
-        return false;
-    for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
-        count += cib_is(node, "fence_event") && is_ours(history, node, &list[count]);
-    qsort(list, count, sizeof(*list), by_time);
+        if (cib_is(node, "fence_event") && is_ours(history, node, &fence))
+            *heap_add(list, count) = fence;
+    if (count)
+        qsort(list, count, sizeof(*list), by_time);
     for (size_t i = 0; i < count; i++)
         judge(history, &list[i]);
-    return true;
 }
 
 static void say_rest(struct comparison *history)
@@ -319,21 +316,18 @@ void cluster_judge_history(struct cluster *cluster, const char *socket)
     /* a copy of a configuration has no history, and others than root may not see all of the broker's */
     if (geteuid() != 0 || getenv("CIB_file") || getenv("CIB_shadow"))
         return;
-    cluster_find_here(&history.here);
-    bool read = history.here.data && read_fences(&fences, &failure) == 0 &&
-                read_operations(&history, socket, &failure);
+    history.here = cluster_find_here();
+    bool read = read_fences(&fences, &failure) == 0 && read_operations(&history, socket, &failure);
     if (read) {
-        cluster->report->failed |= !judge_each(&history, &fences);
+        judge_each(&history, &fences);
         say_rest(&history);
     } else {
         cluster_say(cluster, DIAGNOSIS_SKIPPED,
                     "not compared, what Pacemaker has fenced and what the broker has evidence of: %s",
                     failure.cause ? failure.cause : "out of memory");
     }
-    cluster->report->failed |= history.here.failed || history.others.failed;
-    free(history.believed_ms);
+    cluster->report->failed |= history.others.failed;
     json_object_put(history.document);
-    text_clear(&history.here);
     text_clear(&history.others);
     cib_clear(&fences);
     failure_clear(&failure);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/cluster_private.h"
+#include "admin/heap.h"
 #include "admin/levels.h"
 #include "system/cleanup.h"
 
@@ -27,20 +28,18 @@ static const struct cluster_target *target_of(const struct cluster *cluster, con
 }
 
 /* The whole topology, for crmsh knows no part of it, with these levels more. */
-static void put_topology(struct cluster *cluster, struct text *out, const struct cib_level *more,
-                         size_t count)
+static const char *topology_with(const struct cluster *cluster, const struct cib_level *more, size_t count)
 {
     struct cib_levels levels = {.list = NULL};
-    bool good = true;
+    struct text out = {0};
     for (size_t i = 0; i < cluster->cib.levels.count; i++)
-        good = good && cib_levels_add(&levels, cluster->cib.levels.list[i]);
+        cib_levels_add(&levels, cluster->cib.levels.list[i]);
     for (size_t i = 0; i < count; i++)
-        good = good && cib_levels_add(&levels, more[i]);
+        cib_levels_add(&levels, more[i]);
     cib_levels_sort(&levels);
-    text_puts(out, "fencing_topology");
-    cib_levels_put_crm(out, &levels, "");
-    cluster->report->failed |= !good || out->failed;
-    free(levels.list);
+    text_puts(&out, "fencing_topology");
+    cib_levels_put_crm(&out, &levels, "");
+    return heap_text(&out);
 }
 
 static void put_word(struct text *out, const char *word)
@@ -63,8 +62,7 @@ static void paste_more(struct cluster *cluster, const struct cluster_target *tar
     const long next = levels.by_name ? levels.highest + 1 : 2;
     const struct cib_level added[] = {{.target = node, .index = next, .devices = more->device},
                                       {.target = node, .index = 1, .devices = ours}};
-    _cleanup_(text_clear) struct text pcs = {0}, crm = {0}, topology = {0};
-    put_topology(cluster, &topology, added, levels.by_name ? 1 : 2);
+    struct text pcs = {0}, crm = {0};
     text_puts(&pcs, more->pcs);
     for (long index = levels.by_name ? next : 1; index <= next; index++) {
         text_printf(&pcs, " && pcs stonith level add %ld", index);
@@ -76,13 +74,10 @@ static void paste_more(struct cluster *cluster, const struct cluster_target *tar
         put_word(&crm, more->crm[i]);
     if (cluster->cib.levels.section)
         put_word(&crm, "delete fencing_topology");
-    put_word(&crm, topology.data ? topology.data : "");
+    put_word(&crm, topology_with(cluster, added, levels.by_name ? 1 : 2));
     text_puts(&crm, " commit | crm configure");
-    cluster->report->failed |= pcs.failed || crm.failed;
-    if (cluster->report->failed)
-        return;
-    cluster_paste(cluster, "%s", pcs.data);
-    cluster_paste(cluster, "%s", crm.data);
+    cluster_paste(cluster, "%s", heap_text(&pcs));
+    cluster_paste(cluster, "%s", heap_text(&crm));
 }
 
 /* What can be done, for one node. */
@@ -91,28 +86,27 @@ static void paste_ways(struct cluster *cluster, const struct cluster_target *tar
     static const char parameters[] = "ip=ADDRESS username=USER password=PASSWORD lanplus=1 pcmk_host_list=";
     const char *node = target->node->name;
     const char *property = cib_fencing_name(&cluster->cib, CIB_FENCING_WATCHDOG_TIMEOUT);
-    _cleanup_(text_clear) struct text id = {0}, pcs = {0}, crm = {0}, sbd_pcs = {0}, sbd_crm = {0};
-    text_printf(&id, "bmc-%s", node);
+    const char *id = heap_printf("bmc-%s", node);
+    struct text pcs = {0};
     text_puts(&pcs, "pcs stonith create");
-    put_word(&pcs, id.data ? id.data : "");
+    put_word(&pcs, id);
     text_printf(&pcs, " fence_ipmilan %s", parameters);
     text_put_word(&pcs, node);
-    text_printf(&crm, "primitive bmc-%s stonith:fence_ipmilan params %s%s", node, parameters, node);
-    text_printf(&sbd_pcs,
-                "pcs property set %s=10 && pcs stonith create " LEVELS_WATCHDOG " " LEVELS_WATCHDOG_AGENT,
-                property);
-    text_printf(&sbd_crm, "property %s=10", property);
-    cluster->report->failed |= id.failed || pcs.failed || crm.failed || sbd_pcs.failed || sbd_crm.failed;
-    if (cluster->report->failed)
-        return;
-    paste_more(cluster, target, &(struct more){.device = id.data, .pcs = pcs.data, .crm = {crm.data}});
+    paste_more(cluster, target,
+               &(struct more){.device = id,
+                              .pcs = heap_text(&pcs),
+                              .crm = {heap_printf("primitive %s stonith:fence_ipmilan params %s%s", id,
+                                                  parameters, node)}});
     cluster_paste(cluster, "qm set %s --watchdog model=i6300esb,action=reset",
                   cluster_plug(cluster, target)->vmid);
-    paste_more(cluster, target,
-               &(struct more){
-                   .device = LEVELS_WATCHDOG,
-                   .pcs = sbd_pcs.data,
-                   .crm = {sbd_crm.data, "primitive " LEVELS_WATCHDOG " stonith:" LEVELS_WATCHDOG_AGENT}});
+    paste_more(
+        cluster, target,
+        &(struct more){.device = LEVELS_WATCHDOG,
+                       .pcs = heap_printf("pcs property set %s=10 && pcs stonith create " LEVELS_WATCHDOG
+                                          " " LEVELS_WATCHDOG_AGENT,
+                                          property),
+                       .crm = {heap_printf("property %s=10", property),
+                               "primitive " LEVELS_WATCHDOG " stonith:" LEVELS_WATCHDOG_AGENT}});
     cluster_paste(cluster, "ha-manager add vm:WITNESS --state started");
 }
 
@@ -131,19 +125,19 @@ static void add(struct nodes *nodes, const struct cluster_target *target)
         nodes->first = target;
 }
 
-static void end(struct cluster *cluster, struct nodes *nodes)
+static const char *names_of(struct nodes *nodes)
 {
     if (nodes->count > NAMED_MOST)
         text_printf(&nodes->names, " and %zu more", nodes->count - NAMED_MOST);
-    cluster->report->failed |= nodes->names.failed;
+    return heap_text(&nodes->names);
 }
 
-static void say_alone(struct cluster *cluster, const struct nodes *nodes)
+static void say_alone(struct cluster *cluster, struct nodes *nodes)
 {
     cluster_say(cluster, DIAGNOSIS_WARNING,
                 "no second fencing level for %s: if its Proxmox host dies, nothing proves it off "
                 "(host-unwatched), its fence fails, and its services stay down",
-                nodes->names.data);
+                names_of(nodes));
     cluster_hint(
         cluster,
         "one of three, and /usr/share/doc/fence-broker/book/30-levels.md tells what each can prove: the "
@@ -163,13 +157,9 @@ void cluster_judge_levels(struct cluster *cluster)
         if (target && cluster_plug(cluster, target)->unwatched)
             add(levels_of(&cluster->cib, node->name).help ? &helped : &alone, target);
     }
-    end(cluster, &alone);
-    end(cluster, &helped);
-    if (helped.count && helped.names.data)
+    if (helped.count)
         cluster_say(cluster, DIAGNOSIS_OK, "something else fences %s if its Proxmox host dies",
-                    helped.names.data);
-    if (alone.count && alone.names.data)
+                    names_of(&helped));
+    if (alone.count)
         say_alone(cluster, &alone);
-    text_clear(&alone.names);
-    text_clear(&helped.names);
 }

@@ -6,36 +6,23 @@
 #include <strings.h>
 
 #include "admin/cluster_private.h"
-#include "system/cleanup.h"
+#include "admin/heap.h"
 
-/* The map that was read, as it should be written; NULL: no memory, or not to be put into a line for a shell.
- */
-static char *write_map(const struct hosts *device)
+/* The map that was read, as it should be written; NULL: not to be put into a line for a shell. */
+static const char *write_map(const struct hosts *device)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;_-";
-    const char *separator = "";
-    char *map = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&map, &size);
-    if (!out)
-        return NULL;
-    for (size_t i = 0; i < device->count; i++) {
-        if (!device->list[i].plug)
-            continue;
-        fprintf(out, "%s%s:%s", separator, device->list[i].node, device->list[i].plug);
-        separator = ";";
-    }
-    bool good = fclose(out) == 0 && map[strspn(map, plain)] == '\0';
-    if (!good) {
-        free(map);
-        return NULL;
-    }
-    return map;
+    struct text out = {0};
+    for (size_t i = 0; i < device->count; i++)
+        if (device->list[i].plug)
+            text_printf(&out, "%s%s:%s", out.length ? ";" : "", device->list[i].node, device->list[i].plug);
+    const char *map = heap_text(&out);
+    return map[strspn(map, plain)] ? NULL : map;
 }
 
 static void paste_map(struct cluster *cluster, const struct hosts *device)
 {
-    _cleanup_(freep) char *map = write_map(device);
+    const char *map = write_map(device);
     cluster_hint(cluster, map ? "on one node of the cluster:" : "rewrite it, as in n1:101;n2:102");
     if (map)
         cluster_paste(cluster,

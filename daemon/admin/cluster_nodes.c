@@ -7,28 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "system/cleanup.h"
+#include "admin/heap.h"
 
 #define CONFIGURATION "/etc/fence-broker/fence-broker.conf"
-#define SOURCE_MAX    256 /* words; the rest of a long name is cut */
 
 /* ---- one node -------------------------------------------------------------------------------------------
  */
 
 /* What makes the node this plug: "pcmk_host_map", or "port of DEVICE"; "" for its own name. */
-static const char *source_of(const struct cluster_target *target, char *words, size_t size)
+static const char *source_of(const struct cluster_target *target)
 {
-    if (target->source && strcmp(target->source, "pcmk_host_map") != 0) {
-        snprintf(words, size, "%s of %s", target->source, target->device->device->id);
-        return words;
-    }
+    if (target->source && strcmp(target->source, "pcmk_host_map") != 0)
+        return heap_printf("%s of %s", target->source, target->device->device->id);
     return target->source ? target->source : "";
 }
 
 static void say_nowhere(struct cluster *cluster, const struct cluster_target *target, const struct plug *plug)
 {
-    char words[SOURCE_MAX];
-    const char *node = target->node->name, *source = source_of(target, words, sizeof(words));
+    const char *node = target->node->name, *source = source_of(target);
     cluster_say(cluster, DIAGNOSIS_FAILURE, "the node %s cannot be fenced: %s%s%s%s%s", node, source,
                 *source ? " maps it to " : "", *source ? plug->name : "", *source ? ", and " : "",
                 plug->message);
@@ -44,11 +40,10 @@ static void say_nowhere(struct cluster *cluster, const struct cluster_target *ta
 static void paste_deletion(struct cluster *cluster, const struct cib_device *device)
 {
     static const char *const names[] = {"pcmk_host_list", "pcmk_host_map", "pcmk_host_check"};
-    char words[SOURCE_MAX] = "";
-    size_t length = 0;
+    const char *words = "";
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (cib_parameter(device, names[i]))
-            length += (size_t)snprintf(words + length, sizeof(words) - length, " %s", names[i]);
+            words = heap_printf("%s %s", words, names[i]);
     cluster_paste(cluster, "for name in%s; do crm_resource --resource %s --delete-parameter $name; done",
                   words, device->id);
 }
@@ -58,7 +53,7 @@ static void say_unserved(struct cluster *cluster, const struct cib_node *of)
 {
     const char *node = of->name;
     const struct plug *plug = plugs_get(&cluster->plugs, node);
-    const struct hosts *device = &cluster->devices[0];
+    const struct hosts *device = cluster->devices[0];
     if (device->check == HOST_CHECK_DYNAMIC && plug && plug->vmid) {
         cluster_say(cluster, DIAGNOSIS_FAILURE,
                     "Pacemaker finds no device for the node %s: the broker knows it (guest %s, %s), but not "
@@ -93,7 +88,6 @@ static void say_unserved(struct cluster *cluster, const struct cib_node *of)
 static bool compare_names(struct cluster *cluster, const struct cluster_target *first,
                           const struct cluster_target *end)
 {
-    char words[SOURCE_MAX];
     const char *node = first->node->name;
     const struct plug *own = plugs_get(&cluster->plugs, node), *other = NULL;
     for (const struct cluster_target *target = first; own && own->vmid && target < end; target++) {
@@ -103,7 +97,7 @@ static bool compare_names(struct cluster *cluster, const struct cluster_target *
     }
     if (!other)
         return true;
-    const char *source = source_of(first, words, sizeof(words));
+    const char *source = source_of(first);
     cluster_say(cluster, DIAGNOSIS_FAILURE,
                 "the node %s leads to two guests: %s maps it to %s, which is guest %s (%s), but to the "
                 "broker %s is guest %s (%s)",
@@ -165,11 +159,11 @@ static int compare_claims(const void *a, const void *b)
     return order ? order : (first->node > second->node) - (first->node < second->node);
 }
 
-static void add_claim(struct claim *claims, size_t *count, const struct plug *plug,
+static void add_claim(struct claim **claims, size_t *count, const struct plug *plug,
                       const struct cib_node *node)
 {
     if (plug && plug->vmid)
-        claims[(*count)++] = (struct claim){plug, node};
+        *heap_add(*claims, *count) = (struct claim){plug, node};
 }
 
 /* True if no two nodes are one guest. */
@@ -178,20 +172,16 @@ static bool compare_nodes(struct cluster *cluster)
     const struct cib *cib = &cluster->cib;
     size_t count = 0;
     bool good = true;
-    _cleanup_(freep) struct claim *claims =
-        calloc(cluster->target_count + cib->node_count + 1, sizeof(*claims));
-    if (!claims) {
-        cluster->report->failed = true;
-        return false;
-    }
+    struct claim *claims = NULL;
     for (size_t i = 0; i < cluster->target_count; i++) {
         const struct cluster_target *target = &cluster->targets[i];
         if (cluster_serves(cluster, target->device, target->node->name))
-            add_claim(claims, &count, cluster_plug(cluster, target), target->node);
+            add_claim(&claims, &count, cluster_plug(cluster, target), target->node);
     }
     for (size_t i = 0; cluster->device_count == 0 && i < cib->node_count; i++)
-        add_claim(claims, &count, plugs_get(&cluster->plugs, cib->nodes[i].name), &cib->nodes[i]);
-    qsort(claims, count, sizeof(*claims), compare_claims);
+        add_claim(&claims, &count, plugs_get(&cluster->plugs, cib->nodes[i].name), &cib->nodes[i]);
+    if (count)
+        qsort(claims, count, sizeof(*claims), compare_claims);
     for (size_t i = 1; i < count; i++) {
         const struct claim *first = &claims[i - 1], *second = &claims[i];
         if (first->node == second->node || strcmp(first->plug->vmid, second->plug->vmid) != 0)
@@ -212,7 +202,7 @@ void cluster_judge_nodes(struct cluster *cluster)
     size_t fenced = 0, at = 0;
     bool good = true;
     for (size_t i = 0; i < cluster->device_count; i++)
-        good = good && !cluster->devices[i].commas;
+        good = good && !cluster->devices[i]->commas;
     for (size_t i = 0; i < cib->node_count; i++)
         fenced += judge_node(cluster, &cib->nodes[i], &at);
     good = compare_nodes(cluster) && good;

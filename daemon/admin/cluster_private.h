@@ -17,17 +17,17 @@ struct cluster_target {
     const struct cib_node *node;
     const struct hosts *device;
     const char *source; /* the device's parameter that names the plug; NULL: it is the node's name */
-    char *plug;         /* owned; one of several, perhaps */
+    const char *plug;   /* one of several, perhaps */
 };
 
 struct cluster {
     struct diagnosis *report;
     struct cib cib;
-    struct hosts *devices; /* those of our agent; owned */
+    const struct hosts **devices; /* those of our agent */
     size_t device_count;
     size_t others;                  /* stonith devices of other agents, and of other brokers */
-    struct cluster_target *targets; /* owned; by node, then by device */
-    size_t target_count, target_size;
+    struct cluster_target *targets; /* by node, then by device */
+    size_t target_count;
     struct plugs plugs; /* all names that matter, asked */
     bool plugs_known;
     long long deadline_ms;
@@ -39,8 +39,7 @@ void cluster_say(struct cluster *cluster, enum diagnosis_level level, const char
 void cluster_hint(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cluster_paste(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* cluster_targets.c: which names matter, and whom they lead to. */
-bool cluster_want_names(struct cluster *cluster); /* false: no memory */
-void cluster_clear_targets(struct cluster *cluster);
+void cluster_want_names(struct cluster *cluster);
 /* Is the device for this node, as Pacemaker sees it? */
 bool cluster_serves(const struct cluster *cluster, const struct hosts *device, const char *node);
 /* What is known of the target's plug. */
@@ -57,7 +56,7 @@ void cluster_judge_levels(struct cluster *cluster);
 /* The guest that a device of ours powers for this node; NULL: none does. */
 const char *cluster_guest_of(const struct cluster *cluster, const char *node);
 /* This node's name, as Pacemaker calls it. */
-void cluster_find_here(struct text *here);
+const char *cluster_find_here(void);
 void cluster_judge_history(struct cluster *cluster, const char *socket);
 /* cluster_two.c: a cluster of two nodes. */
 void cluster_judge_two(struct cluster *cluster);

@@ -5,77 +5,52 @@
 #include <string.h>
 
 #include "admin/cluster_private.h"
-#include "system/cleanup.h"
+#include "admin/heap.h"
 
-/* False: no memory. */
-static bool add_target(struct cluster *cluster, const struct cluster_target *like, const char *plug)
+static void add_target(struct cluster *cluster, const struct cluster_target *like, const char *plug)
 {
-    if (cluster->target_count == cluster->target_size) {
-        size_t size = cluster->target_size ? 2 * cluster->target_size : 16;
-        struct cluster_target *targets = reallocarray(cluster->targets, size, sizeof(*targets));
-        if (!targets)
-            return false;
-        cluster->targets = targets;
-        cluster->target_size = size;
-    }
-    struct cluster_target target = *like;
-    target.plug = strdup(plug);
-    if (target.plug)
-        cluster->targets[cluster->target_count++] = target;
-    return target.plug && plugs_want(&cluster->plugs, plug);
+    struct cluster_target *target = heap_add(cluster->targets, cluster->target_count);
+    *target = *like;
+    target->plug = plug;
+    plugs_want(&cluster->plugs, plug);
 }
 
 /* Several plugs; the agent refuses an empty one among them, so then they are asked for as a whole, which is
  * nobody. */
-static bool add_several(struct cluster *cluster, const struct cluster_target *like, char *plugs,
+static void add_several(struct cluster *cluster, const struct cluster_target *like, char *plugs,
                         const char *separator)
 {
     size_t width = strlen(separator), length = strlen(plugs);
-    char *empty = NULL;
-    if (asprintf(&empty, "%s%s", separator, separator) < 0)
-        return false;
+    const char *empty = heap_printf("%s%s", separator, separator);
     bool cut = width > 0 && !strstr(plugs, empty) && strncmp(plugs, separator, width) != 0 &&
                (length < width || strcmp(plugs + length - width, separator) != 0);
-    free(empty);
     for (char *at = plugs, *end; at; at = end ? end + width : NULL) {
         end = cut ? strstr(at, separator) : NULL;
         if (end)
             *end = '\0';
-        if (!add_target(cluster, like, at))
-            return false;
+        add_target(cluster, like, at);
     }
-    return true;
 }
 
-static bool add_device(struct cluster *cluster, const struct cib_node *node, const struct hosts *device)
+static void add_device(struct cluster *cluster, const struct cib_node *node, const struct hosts *device)
 {
     struct cluster_target target = {.node = node, .device = device};
-    _cleanup_(freep) char *plugs = strdup(hosts_plug(device, node->name, &target.source));
-    return plugs && plugs_want(&cluster->plugs, hosts_alias(device, node->name)) &&
-           add_several(cluster, &target, plugs, hosts_separator(device));
+    char *plugs = heap_copy(hosts_plug(device, node->name, &target.source));
+    plugs_want(&cluster->plugs, hosts_alias(device, node->name));
+    add_several(cluster, &target, plugs, hosts_separator(device));
 }
 
-bool cluster_want_names(struct cluster *cluster)
+void cluster_want_names(struct cluster *cluster)
 {
     for (size_t i = 0; i < cluster->cib.node_count; i++) {
         const struct cib_node *node = &cluster->cib.nodes[i];
-        if (!plugs_want(&cluster->plugs, node->name))
-            return false;
+        plugs_want(&cluster->plugs, node->name);
         for (size_t d = 0; d < cluster->device_count; d++) {
-            const struct hosts *device = &cluster->devices[d];
-            bool maybe = device->check != HOST_CHECK_STATIC || hosts_name(device, node->name);
-            if (maybe && !add_device(cluster, node, device))
-                return false;
+            const struct hosts *device = cluster->devices[d];
+            if (device->check != HOST_CHECK_STATIC || hosts_name(device, node->name))
+                add_device(cluster, node, device);
         }
     }
-    return true;
-}
-
-void cluster_clear_targets(struct cluster *cluster)
-{
-    for (size_t i = 0; i < cluster->target_count; i++)
-        free(cluster->targets[i].plug);
-    free(cluster->targets);
 }
 
 bool cluster_serves(const struct cluster *cluster, const struct hosts *device, const char *node)

@@ -33,15 +33,13 @@ static bool device_delays(const struct cluster *cluster, const struct hosts *dev
 /* The longest time that one of the nodes has to itself; 0: none has any. */
 static long long longest_base(struct cluster *cluster)
 {
-    long long longest = 0, ms;
-    for (size_t i = 0; i < cluster->device_count; i++) {
-        const char *base = cib_parameter(cluster->devices[i].device, "pcmk_delay_base");
-        for (size_t n = 0; n < cluster->cib.node_count; n++) {
-            cluster->report->failed |=
-                !hosts_delay_base(&cluster->cib, base, cluster->cib.nodes[n].name, &ms);
+    const struct cib *cib = &cluster->cib;
+    long long longest = 0;
+    for (size_t i = 0; i < cluster->device_count; i++)
+        for (size_t n = 0; n < cib->node_count; n++) {
+            long long ms = hosts_delay_base(cib, cluster->devices[i]->device, cib->nodes[n].name);
             longest = ms > longest ? ms : longest;
         }
-    }
     return longest;
 }
 
@@ -56,7 +54,8 @@ static void paste_delay(struct cluster *cluster, long long ms)
     cluster_paste(
         cluster,
         "crm_resource --resource %s --set-parameter pcmk_delay_base --parameter-value '%s:%llds;%s:0s'",
-        cluster->device_count ? cluster->devices[0].device->id : CLUSTER_DEVICE_ID, first, ms / 1000, second);
+        cluster->device_count ? cluster->devices[0]->device->id : CLUSTER_DEVICE_ID, first, ms / 1000,
+        second);
 }
 
 /* With a quorum device only one of them has quorum, and the delay decides nothing. */
@@ -66,7 +65,7 @@ static void judge_delay(struct cluster *cluster, bool quorum_device)
     long long priority_ms = cib_milliseconds(cib_property(&cluster->cib, "priority-fencing-delay"));
     bool delayed = priority_ms > 0;
     for (size_t i = 0; i < cluster->device_count; i++)
-        delayed |= device_delays(cluster, &cluster->devices[i]);
+        delayed |= device_delays(cluster, cluster->devices[i]);
     if (!delayed) {
         cluster_say(cluster, DIAGNOSIS_WARNING,
                     "two nodes and no delay: when they lose contact, they can fence each other, and both end "

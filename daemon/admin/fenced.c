@@ -6,6 +6,7 @@
 #include "admin/fenced.h"
 
 #include "admin/cluster.h"
+#include "admin/heap.h"
 #include "client/request.h"
 #include "client/say.h"
 #include "system/cleanup.h"
@@ -35,12 +36,9 @@ static void usage(FILE *out)
  * the rest is of whoever asked for it. */
 static bool read_event(const char *event, const char *node, char action[static 32], char by[static 256])
 {
-    _cleanup_(freep) char *begin = NULL;
-    if (sscanf(event, "Operation %31s of ", action) != 1 ||
-        asprintf(&begin, "Operation %s of %s by ", action, node) < 0) {
-        begin = NULL;
+    if (sscanf(event, "Operation %31s of ", action) != 1)
         return false;
-    }
+    const char *begin = heap_printf("Operation %s of %s by ", action, node);
     size_t length = strlen(begin);
     if (strncmp(event, begin, length) != 0)
         return false;
@@ -50,14 +48,12 @@ static bool read_event(const char *event, const char *node, char action[static 3
 
 static int tell(const char *socket, const char *node, const char *vmid, struct failure *failure)
 {
-    _cleanup_(freep) char *target = NULL, *name = request_encode(node);
+    _cleanup_(freep) char *name = heap_need(request_encode(node));
     struct answer answer = {0};
-    if (!name || asprintf(&target, "/v1/guests/%s/fenced?node=%s", vmid, name) < 0) {
-        target = NULL;
-        return failure_set(failure, NULL, "out of memory");
-    }
-    const struct request request = {
-        .socket = socket, .method = "POST", .target = target, .wait_s = REQUEST_READ_WAIT_S};
+    const struct request request = {.socket = socket,
+                                    .method = "POST",
+                                    .target = heap_printf("/v1/guests/%s/fenced?node=%s", vmid, name),
+                                    .wait_s = REQUEST_READ_WAIT_S};
     int rc = request_perform(&request, &answer, failure);
     if (rc == 0 && answer.status != 200)
         rc = answer_failure(&answer, failure);
@@ -71,7 +67,7 @@ static int run(const char *socket, const char *node, const char *event)
 {
     struct failure failure = {0};
     char action[32], by[256];
-    _cleanup_(freep) char *vmid = NULL;
+    const char *vmid = NULL;
     say_as(ADMIN);
     int rc = 0;
     if (!read_event(event, node, action, by))

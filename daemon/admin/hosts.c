@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin/heap.h"
 #include "system/cleanup.h"
 
 #define BLANKS     " \t\r\n"
@@ -27,28 +28,13 @@ static struct host *find(const struct hosts *hosts, const char *node)
     return NULL;
 }
 
-/* Takes `plug`. */
-static bool add(struct hosts *hosts, const char *node, char *plug)
+static void add(struct hosts *hosts, const char *node, const char *plug)
 {
     struct host *known = find(hosts, node);
-    if (known) {
-        free(known->plug);
+    if (known)
         known->plug = plug;
-        return true;
-    }
-    if (hosts->count == hosts->size) {
-        size_t size = hosts->size ? 2 * hosts->size : 8;
-        struct host *list = reallocarray(hosts->list, size, sizeof(*list));
-        if (!list) {
-            free(plug);
-            return false;
-        }
-        hosts->list = list;
-        hosts->size = size;
-    }
-    struct host host = {strdup(node), plug};
-    hosts->list[hosts->count++] = host;
-    return host.node;
+    else
+        *heap_add(hosts->list, hosts->count) = (struct host){heap_copy(node), plug};
 }
 
 /* ---- the map --------------------------------------------------------------------------------------------
@@ -61,27 +47,25 @@ static bool escapes(const char *at)
 }
 
 /* [from, to) without backslashes, and without commas around it. */
-static bool add_mapped(struct hosts *hosts, const char *node, const char *from, const char *to)
+static void add_mapped(struct hosts *hosts, const char *node, const char *from, const char *to)
 {
     const char *first = from + strspn(from, ",");
     while (to > first && to[-1] == ',')
         to--;
     hosts->commas |= first != from || *to == ',';
     if (first >= to)
-        return true;
-    char *plug = strndup(first, (size_t)(to - first)), *end = plug;
-    for (const char *at = plug; plug && *at; at++)
+        return;
+    char *plug = heap_cut(first, (size_t)(to - first)), *end = plug;
+    for (const char *at = plug; *at; at++)
         if (*at != '\\')
             *end++ = *at;
-    if (!plug)
-        return false;
     *end = '\0';
-    return add(hosts, node, plug);
+    add(hosts, node, plug);
 }
 
 /* One entry, NUL-terminated. "n1:101,n2:102" are two that should have been separated otherwise; of any other
  * "a:b:c" Pacemaker takes the last two. */
-static bool read_entry(struct hosts *hosts, char *entry)
+static void read_entry(struct hosts *hosts, char *entry)
 {
     char *node = NULL, *from = entry, *comma = NULL;
     for (char *at = entry; *at; at++) {
@@ -94,45 +78,38 @@ static bool read_entry(struct hosts *hosts, char *entry)
             *at = '\0';
             if (node && comma && comma >= from) {
                 hosts->commas = true;
-                if (!add_mapped(hosts, node, from, comma))
-                    return false;
+                add_mapped(hosts, node, from, comma);
                 from = comma + 1;
             }
             node = *from ? from : node;
             from = at + 1;
         }
     }
-    return !node || add_mapped(hosts, node, from, from + strlen(from));
+    if (node)
+        add_mapped(hosts, node, from, from + strlen(from));
 }
 
-static bool read_map(struct hosts *hosts, const char *map)
+static void read_map(struct hosts *hosts, const char *map)
 {
-    _cleanup_(freep) char *copy = strdup(map);
-    for (char *at = copy; at && *at && hosts->count < HOSTS_MOST;) {
+    for (char *at = heap_copy(map); *at && hosts->count < HOSTS_MOST;) {
         char *entry = at;
         while (*at && *at != ';' && !strchr(BLANKS, *at))
             at += escapes(at) ? 2 : 1;
         if (*at)
             *at++ = '\0';
-        if (!read_entry(hosts, entry))
-            return false;
+        read_entry(hosts, entry);
     }
-    return copy;
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------
  */
 
-static bool read_list(struct hosts *hosts, const char *list)
+static void read_list(struct hosts *hosts, const char *list)
 {
-    _cleanup_(freep) char *copy = strdup(list);
-    char *rest = copy;
-    if (!copy)
-        return false;
+    char *rest = heap_copy(list);
     for (const char *node; hosts->count < HOSTS_MOST && (node = strsep(&rest, LIST_SEPS));)
-        if (*node && !find(hosts, node) && !add(hosts, node, NULL))
-            return false;
-    return true;
+        if (*node && !find(hosts, node))
+            add(hosts, node, NULL);
 }
 
 static enum host_check read_check(const char *check, bool named)
@@ -144,23 +121,24 @@ static enum host_check read_check(const char *check, bool named)
     return strcasecmp(check, "dynamic-list") == 0 ? HOST_CHECK_DYNAMIC : HOST_CHECK_ALL;
 }
 
-int hosts_read(struct hosts *hosts, const struct cib *cib, const struct cib_device *device)
+static const struct hosts *read_hosts(const struct cib *cib, struct cib_device *device, const char *map)
 {
-    const char *map = cib_parameter(device, "pcmk_host_map");
     const char *list = cib_parameter(device, "pcmk_host_list");
+    struct hosts *hosts = heap_take(sizeof(*hosts));
     *hosts = (struct hosts){.device = device, .argument = cib_argument(cib, device)};
     hosts->check = read_check(cib_parameter(device, "pcmk_host_check"), map || list);
-    return (map && !read_map(hosts, map)) || (list && !read_list(hosts, list)) ? -1 : 0;
+    if (map)
+        read_map(hosts, map);
+    if (list)
+        read_list(hosts, list);
+    return hosts;
 }
 
-void hosts_clear(struct hosts *hosts)
+const struct hosts *hosts_of(const struct cib *cib, struct cib_device *device)
 {
-    for (size_t i = 0; i < hosts->count; i++) {
-        free(hosts->list[i].node);
-        free(hosts->list[i].plug);
-    }
-    free(hosts->list);
-    *hosts = (struct hosts){0};
+    if (!device->hosts)
+        device->hosts = read_hosts(cib, device, cib_parameter(device, "pcmk_host_map"));
+    return device->hosts;
 }
 
 bool hosts_name(const struct hosts *hosts, const char *node)
@@ -191,19 +169,15 @@ const char *hosts_plug(const struct hosts *hosts, const char *node, const char *
     return node; /* Pacemaker's nodename */
 }
 
-bool hosts_delay_base(const struct cib *cib, const char *value, const char *node, long long *ms)
+long long hosts_delay_base(const struct cib *cib, struct cib_device *device, const char *node)
 {
-    struct cib_pair pair = {"pcmk_host_map", value}; /* whose form it has */
-    struct cib_device map = {.parameters = {.list = &pair, .count = 1}};
-    struct hosts hosts;
-    *ms = cib_milliseconds(value);
+    const char *value = cib_parameter(device, "pcmk_delay_base");
     if (!value || !strpbrk(value, ":="))
-        return true;
-    bool good = hosts_read(&hosts, cib, &map) == 0;
-    const char *own = hosts_alias(&hosts, node);
-    *ms = own == node ? -1 : cib_milliseconds(own);
-    hosts_clear(&hosts);
-    return good;
+        return cib_milliseconds(value);
+    if (!device->delays)
+        device->delays = read_hosts(cib, device, value); /* it has the form of a map */
+    const char *own = hosts_alias(device->delays, node);
+    return own == node ? -1 : cib_milliseconds(own);
 }
 
 const char *hosts_separator(const struct hosts *hosts)

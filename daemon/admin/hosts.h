@@ -9,7 +9,7 @@
 
 /* A node of pcmk_host_map or pcmk_host_list. */
 struct host {
-    char *node, *plug; /* owned; plug: as in the map, with all its commas; NULL: the list's */
+    const char *node, *plug; /* plug: as in the map, with all its commas; NULL: the list's */
 };
 
 enum host_check {
@@ -19,19 +19,16 @@ enum host_check {
 };
 
 struct hosts {
-    const struct cib_device *device;
+    struct cib_device *device;
     enum host_check check;
     const char *argument; /* the parameter that Pacemaker puts the plug into */
     bool commas;          /* the map separates nodes by commas; it was read as it is meant */
     bool backslashes;     /* the map has some; they were dropped */
     struct host *list;
-    size_t count, size;
+    size_t count;
 };
 
-/* 0, or -1 without memory. hosts_clear() it in any case. */
-int hosts_read(struct hosts *hosts, const struct cib *cib, const struct cib_device *device)
-    __attribute__((warn_unused_result));
-void hosts_clear(struct hosts *hosts);
+const struct hosts *hosts_of(const struct cib *cib, struct cib_device *device);
 /* Is the node named in map or list? */
 bool hosts_name(const struct hosts *hosts, const char *node);
 /* What the map makes of the node, or its own name: what Pacemaker looks for in the agent's list. */
@@ -40,9 +37,8 @@ const char *hosts_alias(const struct hosts *hosts, const char *node);
  * parameter of the device that it comes from; NULL: it is the node's own name. */
 const char *hosts_plug(const struct hosts *hosts, const char *node, const char **source);
 const char *hosts_separator(const struct hosts *hosts);
-/* What a pcmk_delay_base is for the node: one value for all, or one a node. In milliseconds; -1: it has none.
- * False: no memory. */
-bool hosts_delay_base(const struct cib *cib, const char *value, const char *node, long long *ms)
-    __attribute__((warn_unused_result));
+/* What the device's pcmk_delay_base is for the node: one value for all, or one a node. In milliseconds; -1:
+ * it has none. */
+long long hosts_delay_base(const struct cib *cib, struct cib_device *device, const char *node);
 /* Does the agent read what Pacemaker puts the plug into? */
 bool hosts_argument_known(const struct hosts *hosts);

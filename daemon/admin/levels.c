@@ -19,16 +19,13 @@ static bool helps(const char *agent)
 }
 
 /* By its parameters; whom its agent would name, nobody knows here. */
-static bool may_fence(const struct cib *cib, const struct cib_device *device, const char *node)
+static bool may_fence(const struct cib *cib, struct cib_device *device, const char *node)
 {
-    struct hosts hosts;
-    bool read = hosts_read(&hosts, cib, device) == 0;
-    bool may = read && (hosts.check != HOST_CHECK_STATIC || hosts_name(&hosts, node));
-    hosts_clear(&hosts);
-    return may;
+    const struct hosts *hosts = hosts_of(cib, device);
+    return hosts->check != HOST_CHECK_STATIC || hosts_name(hosts, node);
 }
 
-static const struct cib_device *device_of(const struct cib *cib, const char *id, size_t length)
+static struct cib_device *device_of(const struct cib *cib, const char *id, size_t length)
 {
     for (size_t i = 0; i < cib->device_count; i++)
         if (strlen(cib->devices[i].id) == length && strncmp(cib->devices[i].id, id, length) == 0)
@@ -39,26 +36,26 @@ static const struct cib_device *device_of(const struct cib *cib, const char *id,
 /* Does Pacemaker count on SBD to reset the node? */
 static bool has_watchdog(const struct cib *cib, const char *node)
 {
-    const struct cib_device *device = device_of(cib, LEVELS_WATCHDOG, strlen(LEVELS_WATCHDOG));
+    struct cib_device *device = device_of(cib, LEVELS_WATCHDOG, strlen(LEVELS_WATCHDOG));
     const char *value = cib_fencing(cib, CIB_FENCING_WATCHDOG_TIMEOUT, NULL);
     bool counted = value && (*value == '-' || cib_milliseconds(value) > 0); /* negative: twice SBD's */
     return counted && cib_is_true(cib_property(cib, "have-watchdog")) &&
            (!device || (cib_is_enabled(device) && may_fence(cib, device, node)));
 }
 
-static bool is_one_of(const struct hosts *devices, size_t count, const struct cib_device *device)
+static bool is_one_of(const struct hosts *const *devices, size_t count, const struct cib_device *device)
 {
     for (size_t i = 0; i < count; i++)
-        if (devices[i].device == device)
+        if (devices[i]->device == device)
             return true;
     return false;
 }
 
-void levels_put_others(const struct cib *cib, const char *node, const struct hosts *ours, size_t count,
+void levels_put_others(const struct cib *cib, const char *node, const struct hosts *const *ours, size_t count,
                        struct text *out)
 {
     for (size_t i = 0; i < cib->device_count; i++) {
-        const struct cib_device *device = &cib->devices[i];
+        struct cib_device *device = &cib->devices[i];
         if (!is_one_of(ours, count, device) && strcmp(device->agent, LEVELS_WATCHDOG_AGENT) != 0 &&
             cib_is_enabled(device) && may_fence(cib, device, node))
             text_printf(out, "%s%s", out->length ? ", " : "", device->id);
@@ -72,7 +69,7 @@ static bool devices_help(const struct cib *cib, const struct cib_level *level, c
     bool any = false;
     for (const char *at = level->devices; *(at += strspn(at, CIB_LIST_SEPS));) {
         size_t length = strcspn(at, CIB_LIST_SEPS);
-        const struct cib_device *device = device_of(cib, at, length);
+        struct cib_device *device = device_of(cib, at, length);
         bool watchdog = length == strlen(LEVELS_WATCHDOG) && strncmp(at, LEVELS_WATCHDOG, length) == 0;
         if (watchdog ? !has_watchdog(cib, node)
                      : !device || !helps(device->agent) || !cib_is_enabled(device) ||
@@ -95,7 +92,7 @@ static bool key_counts(const struct cib *cib, const struct cib_level *level, con
 static bool any_helps(const struct cib *cib, const char *node)
 {
     for (size_t i = 0; i < cib->device_count; i++) {
-        const struct cib_device *device = &cib->devices[i];
+        struct cib_device *device = &cib->devices[i];
         if (helps(device->agent) && cib_is_enabled(device) && may_fence(cib, device, node))
             return true;
     }

@@ -15,6 +15,6 @@ struct levels {
 };
 
 /* The devices but ours that may have fenced the node, with commas: of other agents, and of another broker. */
-void levels_put_others(const struct cib *cib, const char *node, const struct hosts *ours, size_t count,
+void levels_put_others(const struct cib *cib, const char *node, const struct hosts *const *ours, size_t count,
                        struct text *out);
 struct levels levels_of(const struct cib *cib, const char *node);

@@ -74,12 +74,8 @@ static int print(struct migrate *migrate, const struct wish *wish, struct failur
         migrate_put_text(migrate, &out);
     else
         text_puts(&out, "There is no fence_pve device: nothing to migrate.\n");
-    int rc = migrate->failed || out.failed ? failure_set(failure, NULL, "out of memory") : 0;
-    if (rc == 0) {
-        fputs(out.data ? out.data : "", stdout);
-        rc = say_finish(failure);
-    }
-    text_clear(&out);
+    fputs(heap_text(&out), stdout);
+    int rc = say_finish(failure);
     return rc < 0 ? -1 : hangs;
 }
 
@@ -94,14 +90,14 @@ static int run(const struct wish *wish)
         rc = failure_set(&failure, "name a copy of the CIB: cibadmin --query >FILE",
                          "%s has no configuration of Pacemaker",
                          wish->file ? wish->file : "cibadmin's answer");
-    if (rc == 0 && migrate_read(&migrate) < 0)
-        rc = failure_set(&failure, NULL, "out of memory");
-    if (rc == 0)
+    if (rc == 0) {
+        migrate_read(&migrate);
         rc = print(&migrate, wish, &failure);
+    }
     if (rc < 0 && !failure.no_reader)
         failure_print(&failure);
     failure_clear(&failure);
-    migrate_clear(&migrate);
+    cib_clear(&migrate.cib);
     return rc < 0 ? 1 : rc;
 }
 

@@ -2,7 +2,6 @@
 #include "admin/migrate_private.h"
 
 #include <libxml/tree.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,36 +11,15 @@
 
 #define IDS_TRIED 256
 
-/* ---- helpers --------------------------------------------------------------------------------------------
+/* ---- parameters -----------------------------------------------------------------------------------------
  */
-
-const char *migrate_text(struct migrate *migrate, const char *format, ...)
-{
-    _cleanup_(freep) char *text = NULL;
-    va_list args;
-    va_start(args, format);
-    int length = vasprintf(&text, format, args);
-    va_end(args);
-    const char *copy = length < 0 ? NULL : arena_copy(&migrate->arena, text, (size_t)length);
-    if (length < 0)
-        text = NULL;
-    migrate->failed |= !copy;
-    return copy ? copy : "";
-}
-
-void *migrate_grow(struct migrate *migrate, void *list, size_t count, size_t *size, size_t width)
-{
-    void *grown = cib_grow(list, count, size, width);
-    migrate->failed |= !grown;
-    return grown;
-}
 
 const char *migrate_parameter(const struct migrate_device *device, const char *name)
 {
     return cib_parameter(device->view, name);
 }
 
-const char *migrate_value(struct migrate *migrate, const struct migrate_device *device, const char *name)
+const char *migrate_value(const struct migrate_device *device, const char *name)
 {
     static const char blanks[] = " \t\r\n\v\f";
     const char *value = migrate_parameter(device, name);
@@ -52,8 +30,8 @@ const char *migrate_value(struct migrate *migrate, const struct migrate_device *
     while (length && strchr(blanks, value[length - 1]))
         length--;
     if (length > 1 && value[0] == '"' && value[length - 1] == '"')
-        return migrate_text(migrate, "%.*s", (int)(length - 2), value + 1);
-    return migrate_text(migrate, "%.*s", (int)length, value);
+        return heap_cut(value + 1, length - 2);
+    return heap_cut(value, length);
 }
 
 /* ---- devices --------------------------------------------------------------------------------------------
@@ -82,14 +60,9 @@ static void take_parent(struct migrate_device *device)
     }
 }
 
-static void add_device(struct migrate *migrate, const struct cib_device *view)
+static void add_device(struct migrate *migrate, struct cib_device *view)
 {
-    struct migrate_device *devices = migrate_grow(migrate, migrate->devices, migrate->device_count,
-                                                  &migrate->device_size, sizeof(*devices));
-    if (!devices)
-        return;
-    migrate->devices = devices;
-    struct migrate_device *device = &devices[migrate->device_count++];
+    struct migrate_device *device = heap_add(migrate->devices, migrate->device_count);
     *device = (struct migrate_device){.view = view,
                                       .id = view->id,
                                       .agent = view->agent,
@@ -108,14 +81,8 @@ static void add_device(struct migrate *migrate, const struct cib_device *view)
 static void add_template(struct migrate *migrate, const xmlNode *xml)
 {
     const char *type = cib_get(xml, "type"), *id = cib_get(xml, "id");
-    if (!type || !id || strcmp(type, MIGRATE_OLD) != 0)
-        return;
-    const char **list = migrate_grow(migrate, migrate->templates, migrate->template_count,
-                                     &migrate->template_size, sizeof(*list));
-    if (!list)
-        return;
-    migrate->templates = list;
-    list[migrate->template_count++] = id;
+    if (type && id && strcmp(type, MIGRATE_OLD) == 0)
+        *heap_add(migrate->templates, migrate->template_count) = id;
 }
 
 /* A password that anybody reads who may read the configuration. */
@@ -150,10 +117,10 @@ static void choose_new_id(struct migrate *migrate)
     }
     for (int number = 2;
          !migrate->new_is_there && number < IDS_TRIED && cib_find(&migrate->cib, migrate->new_id); number++)
-        migrate->new_id = migrate_text(migrate, MIGRATE_NEW_ID "-%d", number);
+        migrate->new_id = heap_printf(MIGRATE_NEW_ID "-%d", number);
 }
 
-int migrate_read(struct migrate *migrate)
+void migrate_read(struct migrate *migrate)
 {
     const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
     for (const xmlNode *node = root; node; node = cib_next(root, node))
@@ -167,28 +134,11 @@ int migrate_read(struct migrate *migrate)
         if (!device->old)
             continue;
         migrate->old_count++;
-        migrate_facts(migrate, device);
+        migrate_facts(device);
         judge_passwords(migrate, device);
         migrate_targets(migrate, device);
     }
     migrate_nodes(migrate);
     migrate_plan_levels(migrate);
     migrate_judge(migrate);
-    return migrate->failed ? -1 : 0;
-}
-
-void migrate_clear(struct migrate *migrate)
-{
-    for (size_t i = 0; i < migrate->device_count; i++)
-        free(migrate->devices[i].targets);
-    free(migrate->devices);
-    free(migrate->templates);
-    free(migrate->nodes);
-    free(migrate->both.list);
-    free(migrate->after.list);
-    free(migrate->back.list);
-    free(migrate->told);
-    arena_clear(&migrate->arena);
-    cib_clear(&migrate->cib);
-    *migrate = (struct migrate){0};
 }

@@ -134,15 +134,15 @@ static void put_parameters(const struct migrate *migrate, struct text *out, cons
 /* ---- levels ---------------------------------------------------------------------------------------------
  */
 
-static const char *pcs_target(struct migrate *migrate, const struct cib_level *level)
+static const char *pcs_target(const struct cib_level *level)
 {
     switch (level->kind) {
     case CIB_KEY_NODE:
         break;
     case CIB_KEY_PATTERN:
-        return migrate_text(migrate, "regexp%%%s", level->target);
+        return heap_printf("regexp%%%s", level->target);
     case CIB_KEY_ATTRIBUTE:
-        return migrate_text(migrate, "attrib%%%s=%s", level->target, level->value);
+        return heap_printf("attrib%%%s=%s", level->target, level->value);
     }
     return level->target;
 }
@@ -187,7 +187,7 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
         if (!first || same_levels(from, to, &from->list[i]))
             continue;
         text_puts(out, "pcs -f new.xml stonith level clear target");
-        put_word(out, pcs_target(migrate, &from->list[i]));
+        put_word(out, pcs_target(&from->list[i]));
         text_puts(out, "\n");
     }
     for (size_t i = 0; i < to->count; i++) {
@@ -195,10 +195,10 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
         if (same_levels(from, to, level))
             continue;
         text_printf(out, "pcs -f new.xml stonith level add %ld", level->index);
-        put_word(out, pcs_target(migrate, level));
+        put_word(out, pcs_target(level));
         for (const char *at = level->devices; *(at += strspn(at, ", "));) {
             size_t length = strcspn(at, ", ");
-            put_word(out, migrate_text(migrate, "%.*s", (int)length, at));
+            put_word(out, heap_printf("%.*s", (int)length, at));
             at += length;
         }
         text_puts(out, pcs_knows(migrate, level) ? "\n" : " --force\n");

@@ -38,15 +38,14 @@ static bool is_port(const char *text, size_t length)
 }
 
 /* One host as people write it. Adds what was meant, and says whether the agent can use it as it stands. */
-static bool take_host(struct migrate *migrate, struct migrate_choice *choice, const char *host, size_t length,
-                      const char *port)
+static bool take_host(struct migrate_choice *choice, const char *host, size_t length, const char *port)
 {
     const char *bracket = length && *host == '[' ? memchr(host, ']', length) : NULL;
     const char *colon = bracket ? bracket + 1 : memchr(host, ':', length);
     size_t rest = colon ? length - (size_t)(colon - host) : 0;
     if (!bracket && colon && memchr(colon + 1, ':', rest - 1)) { /* an IPv6 address without brackets */
         if (strspn(host, V6_CHARS) >= length)
-            add(choice, migrate_text(migrate, "[%.*s]:%s", (int)length, host, port));
+            add(choice, heap_printf("[%.*s]:%s", (int)length, host, port));
         return false;
     }
     size_t name = rest ? (size_t)(colon - host) : length;
@@ -54,35 +53,34 @@ static bool take_host(struct migrate *migrate, struct migrate_choice *choice, co
     if (!good || !name)
         return false;
     if (!rest) {
-        add(choice, migrate_text(migrate, "%.*s:%s", (int)name, host, port));
+        add(choice, heap_printf("%.*s:%s", (int)name, host, port));
         return true;
     }
     if (*colon == ':' && is_port(colon + 1, rest - 1))
-        add(choice, migrate_text(migrate, "%.*s", (int)length, host));
+        add(choice, heap_printf("%.*s", (int)length, host));
     return false;
 }
 
 /* The value of ip: one host, if it is right. */
-static bool take_address(struct migrate *migrate, struct migrate_choice *choice, const char *value,
-                         const char *port)
+static bool take_address(struct migrate_choice *choice, const char *value, const char *port)
 {
     const char *scheme = strstr(value, "://"), *at = scheme ? scheme + 3 : value;
     size_t hosts = 0;
     bool good = !scheme;
     while (*(at += strspn(at, LIST_SEPS))) {
         size_t length = strcspn(at, LIST_SEPS), host = strcspn(at, "/" LIST_SEPS);
-        good &= take_host(migrate, choice, at, host, port) && host == length;
+        good &= take_host(choice, at, host, port) && host == length;
         at += length;
         hosts++;
     }
     return good && hosts == 1;
 }
 
-static void read_endpoint(struct migrate *migrate, struct migrate_device *device)
+static void read_endpoint(struct migrate_device *device)
 {
     static const char *const names[] = {"ipaddr", "ip"};
     struct migrate_choice *endpoint = &device->endpoint;
-    const char *port = migrate_value(migrate, device, "ipport");
+    const char *port = migrate_value(device, "ipport");
     bool good = true;
     port = port && *port ? port : PORT_USUAL;
     if (!is_port(port, strlen(port))) {
@@ -90,9 +88,9 @@ static void read_endpoint(struct migrate *migrate, struct migrate_device *device
         port = PORT_USUAL;
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *value = migrate_value(migrate, device, names[i]);
+        const char *value = migrate_value(device, names[i]);
         if (value && *value)
-            good &= take_address(migrate, endpoint, value, port);
+            good &= take_address(endpoint, value, port);
     }
     endpoint->conflict = good && endpoint->count > 1;
     endpoint->value = good && endpoint->count == 1 ? endpoint->list[0] : NULL;
@@ -101,11 +99,11 @@ static void read_endpoint(struct migrate *migrate, struct migrate_device *device
 /* ---- whom it logs in as ---------------------------------------------------------------------------------
  */
 
-static void read_user(struct migrate *migrate, struct migrate_device *device)
+static void read_user(struct migrate_device *device)
 {
     static const char *const names[] = {"login", "username"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *value = migrate_value(migrate, device, names[i]);
+        const char *value = migrate_value(device, names[i]);
         if (value && *value)
             add(&device->user, value);
     }
@@ -116,12 +114,12 @@ static void read_user(struct migrate *migrate, struct migrate_device *device)
     device->user.value = device->user.conflict ? NULL : device->user.list[0];
 }
 
-static void read_password(struct migrate *migrate, struct migrate_device *device)
+static void read_password(struct migrate_device *device)
 {
     static const char *const scripts[] = {"passwd_script", "password_script"};
     static const char *const names[] = {"passwd", "password"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const char *value = migrate_value(migrate, device, names[i]);
+        const char *value = migrate_value(device, names[i]);
         if (!value)
             continue;
         enum migrate_password kind = !*value                            ? PASSWORD_EMPTY
@@ -131,7 +129,7 @@ static void read_password(struct migrate *migrate, struct migrate_device *device
             device->password = kind;
     }
     for (size_t i = 0; i < ARRAY_LEN(scripts); i++) { /* its output comes in the password's place */
-        const char *value = migrate_value(migrate, device, scripts[i]);
+        const char *value = migrate_value(device, scripts[i]);
         if (value && *value)
             device->password = PASSWORD_SCRIPT;
     }
@@ -141,26 +139,26 @@ static void read_password(struct migrate *migrate, struct migrate_device *device
  */
 
 /* To this agent a boolean that is written is set, whatever it says; another word is ignored. */
-static bool is_given(struct migrate *migrate, const struct migrate_device *device, const char *name)
+static bool is_given(const struct migrate_device *device, const char *name)
 {
     static const char *const words[] = {"1", "yes", "on", "true", "0", "no", "off", "false"};
-    const char *value = migrate_value(migrate, device, name);
+    const char *value = migrate_value(device, name);
     for (size_t i = 0; value && i < ARRAY_LEN(words); i++)
         if (strcasecmp(value, words[i]) == 0)
             return true;
     return false;
 }
 
-void migrate_facts(struct migrate *migrate, struct migrate_device *device)
+void migrate_facts(struct migrate_device *device)
 {
-    const char *vmtype = migrate_value(migrate, device, "vmtype");
-    const char *method = migrate_value(migrate, device, "method");
-    const char *host = migrate_value(migrate, device, "pve_node");
-    read_endpoint(migrate, device);
-    read_user(migrate, device);
-    read_password(migrate, device);
-    device->verify = !is_given(migrate, device, "ssl_insecure");
+    const char *vmtype = migrate_value(device, "vmtype");
+    const char *method = migrate_value(device, "method");
+    const char *host = migrate_value(device, "pve_node");
+    read_endpoint(device);
+    read_user(device);
+    read_password(device);
+    device->verify = !is_given(device, "ssl_insecure");
     device->vmtype = vmtype && *vmtype ? vmtype : "qemu";
     device->cycle = method && strcmp(method, "cycle") == 0;
-    device->pve_node = host && *host && !is_given(migrate, device, "pve_node_auto") ? host : NULL;
+    device->pve_node = host && *host && !is_given(device, "pve_node_auto") ? host : NULL;
 }

@@ -48,7 +48,7 @@ static void put_ambiguous(struct text *out, const struct migrate_device *device)
 
 static void put_delays(struct migrate *migrate, struct text *out, const struct migrate_device *device)
 {
-    long long own = cib_milliseconds(migrate_value(migrate, device, "delay"));
+    long long own = cib_milliseconds(migrate_value(device, "delay"));
     if (own >= 0)
         json_put_int(out, "delay", migrate_seconds(own));
     if (!migrate_parameter(device, "pcmk_delay_base"))
@@ -83,9 +83,9 @@ static void put_extras(struct migrate *migrate, struct text *out, const struct m
     for (size_t i = 0; i < device->view->rules.count; i++) {
         const struct cib_rule *rule = &device->view->rules.list[i];
         bool secret = strncmp(rule->name, "passw", 5) == 0;
-        json_put_string(out, NULL,
-                        migrate_text(migrate, "%s=%s %s", rule->name, secret ? "…" : rule->value,
-                                     migrate_rule(migrate, rule->rule)));
+        json_put_string(
+            out, NULL,
+            heap_printf("%s=%s %s", rule->name, secret ? "…" : rule->value, migrate_rule(rule->rule)));
     }
     json_put_close(out, ']');
 }
@@ -148,14 +148,14 @@ static void put_endpoints(struct text *out, const struct migrate *migrate)
 }
 
 /* "fence@pve" in its two halves; without a realm the one of the option that the agent ignores. */
-static const char *half(struct migrate *migrate, const struct migrate_device *device, bool realm)
+static const char *half(const struct migrate_device *device, bool realm)
 {
     const char *user = device->user.value, *at = user ? strrchr(user, '@') : NULL;
     if (!user)
         return NULL;
     if (realm)
-        return at ? at + 1 : migrate_value(migrate, device, "realm");
-    return at ? migrate_text(migrate, "%.*s", (int)(at - user), user) : user;
+        return at ? at + 1 : migrate_value(device, "realm");
+    return at ? heap_printf("%.*s", (int)(at - user), user) : user;
 }
 
 /* One for all, or one a device. */
@@ -168,18 +168,18 @@ static void put_halves(struct migrate *migrate, struct text *out, const char *ke
         if (!device->old || !device->enabled)
             continue;
         first = first ? first : device;
-        const char *one = half(migrate, first, realm), *other = half(migrate, device, realm);
+        const char *one = half(first, realm), *other = half(device, realm);
         unknown |= device->user.conflict;
         differ |= !one || !other ? one != other : strcmp(one, other) != 0;
     }
     if (!differ || unknown) {
-        json_put_string(out, key, unknown || !first ? NULL : half(migrate, first, realm));
+        json_put_string(out, key, unknown || !first ? NULL : half(first, realm));
         return;
     }
     json_put_open(out, key, '{');
     for (size_t i = 0; i < migrate->device_count; i++)
         if (migrate->devices[i].old && migrate->devices[i].enabled)
-            json_put_string(out, migrate->devices[i].id, half(migrate, &migrate->devices[i], realm));
+            json_put_string(out, migrate->devices[i].id, half(&migrate->devices[i], realm));
     json_put_close(out, '}');
 }
 
@@ -191,19 +191,17 @@ static int by_number(const void *one, const void *other)
 
 static void put_guests(struct migrate *migrate, struct text *out)
 {
-    long *vmids = calloc(migrate->node_count + 1, sizeof(*vmids));
+    long *vmids = NULL;
     size_t count = 0;
-    migrate->failed |= !vmids;
-    for (size_t i = 0; vmids && i < migrate->node_count; i++)
+    for (size_t i = 0; i < migrate->node_count; i++)
         if (migrate->nodes[i].vmid)
-            vmids[count++] = migrate->nodes[i].vmid;
+            *heap_add(vmids, count) = migrate->nodes[i].vmid;
     if (count)
         qsort(vmids, count, sizeof(*vmids), by_number);
     json_put_open(out, "pool_guests", '[');
     for (size_t i = 0; i < count; i++)
         json_put_int(out, NULL, vmids[i]);
     json_put_close(out, ']');
-    free(vmids);
     json_put_open(out, "nodes", '{');
     for (size_t i = 0; i < migrate->node_count; i++)
         if (migrate->nodes[i].vmid)
@@ -353,15 +351,15 @@ static void put_levels(struct migrate *migrate, struct text *out)
             json_put_open(out,
                           level->kind == CIB_KEY_NODE ? level->target
                           : level->kind == CIB_KEY_PATTERN
-                              ? migrate_text(migrate, "~%s", level->target)
-                              : migrate_text(migrate, "@%s=%s", level->target, level->value),
+                              ? heap_printf("~%s", level->target)
+                              : heap_printf("@%s=%s", level->target, level->value),
                           '[');
         }
         before = level;
         json_put_open(out, NULL, '[');
         for (const char *at = level->devices; *(at += strspn(at, ", "));) {
             size_t length = strcspn(at, ", ");
-            json_put_string(out, NULL, migrate_text(migrate, "%.*s", (int)length, at));
+            json_put_string(out, NULL, heap_printf("%.*s", (int)length, at));
             at += length;
         }
         json_put_close(out, ']');
@@ -376,8 +374,7 @@ static void put_told(struct migrate *migrate, struct text *out, const char *key,
     json_put_open(out, key, '[');
     for (size_t i = 0; i < migrate->told_count; i++)
         if (migrate->told[i].note == note)
-            json_put_string(out, NULL,
-                            migrate_text(migrate, "%s: %s", migrate->told[i].who, migrate->told[i].what));
+            json_put_string(out, NULL, heap_printf("%s: %s", migrate->told[i].who, migrate->told[i].what));
     json_put_close(out, ']');
 }
 

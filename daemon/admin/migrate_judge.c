@@ -25,35 +25,17 @@ static void put(struct migrate *migrate, bool note, const char *who, const char 
         if (told->note != note || strcmp(told->what, what) != 0)
             continue;
         if (!cib_has_word(told->who, who, ", "))
-            told->who = migrate_text(migrate, "%s, %s", told->who, who);
+            told->who = heap_printf("%s, %s", told->who, who);
         return;
     }
-    struct migrate_told *list =
-        migrate_grow(migrate, migrate->told, migrate->told_count, &migrate->told_size, sizeof(*list));
-    if (!list)
-        return;
-    migrate->told = list;
-    list[migrate->told_count++] = (struct migrate_told){migrate_text(migrate, "%s", who), what, note};
-}
-
-static void put_va(struct migrate *migrate, bool note, const char *who, const char *format, va_list args)
-    __attribute__((format(printf, 4, 0)));
-
-static void put_va(struct migrate *migrate, bool note, const char *who, const char *format, va_list args)
-{
-    _cleanup_(freep) char *what = NULL;
-    if (vasprintf(&what, format, args) < 0)
-        what = NULL;
-    migrate->failed |= !what;
-    if (what)
-        put(migrate, note, who, migrate_text(migrate, "%s", what));
+    *heap_add(migrate->told, migrate->told_count) = (struct migrate_told){who, what, note};
 }
 
 void migrate_tell(struct migrate *migrate, const char *who, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    put_va(migrate, false, who, format, args);
+    put(migrate, false, who, heap_vprintf(format, args));
     va_end(args);
 }
 
@@ -61,7 +43,7 @@ void migrate_note(struct migrate *migrate, const char *who, const char *format, 
 {
     va_list args;
     va_start(args, format);
-    put_va(migrate, true, who, format, args);
+    put(migrate, true, who, heap_vprintf(format, args));
     va_end(args);
 }
 
@@ -151,12 +133,12 @@ static const char *address_fault(const char *ip)
 static void judge_endpoint(struct migrate *migrate, const struct migrate_device *device)
 {
     const struct migrate_choice *endpoint = &device->endpoint;
-    const char *ip = migrate_value(migrate, device, "ip");
+    const char *ip = migrate_value(device, "ip");
     struct text list = {0};
-    ip = ip ? ip : migrate_value(migrate, device, "ipaddr");
+    ip = ip ? ip : migrate_value(device, "ipaddr");
     for (size_t i = 0; i < endpoint->count; i++)
         text_printf(&list, "%s%s", i ? ", " : "", endpoint->list[i]);
-    const char *meant = list.data ? list.data : "nothing that can be seen";
+    const char *meant = list.length ? heap_text(&list) : "nothing that can be seen";
     if (endpoint->conflict)
         migrate_tell(
             migrate, device->id,
@@ -168,8 +150,6 @@ static void judge_endpoint(struct migrate *migrate, const struct migrate_device 
     else if (!endpoint->value)
         migrate_tell(migrate, device->id, "ip %s: it never worked. Confirm what was meant: %s",
                      address_fault(ip), meant);
-    migrate->failed |= list.failed;
-    text_clear(&list);
 }
 
 static void judge_login(struct migrate *migrate, const struct migrate_device *device)
@@ -412,7 +392,7 @@ static void judge_sets(struct migrate *migrate, const struct migrate_device *dev
         const char *name = rule->name;
         bool secret = strcmp(name, "passwd") == 0 || strcmp(name, "password") == 0;
         migrate_tell(migrate, device->id, "%s=%s holds only by a rule (%s): it is not taken over", name,
-                     secret ? "…" : rule->value, migrate_rule(migrate, rule->rule));
+                     secret ? "…" : rule->value, migrate_rule(rule->rule));
     }
 }
 
@@ -431,16 +411,15 @@ static void judge_nodes(struct migrate *migrate)
             if (!device->old && !device->broker && device->enabled && migrate_serves(device, node->name))
                 text_printf(&others, "%s%s", others.length ? ", " : "", device->id);
         }
-        if (!node->device && others.length)
+        const char *left_to = heap_text(&others);
+        if (!node->device && *left_to)
             migrate_tell(migrate, node->name,
                          "in no fence_pve device that is in use, so that its VMID is not known, if it "
                          "is a Proxmox guest at all; it is left to %s",
-                         others.data);
+                         left_to);
         else if (!node->device)
             migrate_tell(migrate, node->name,
                          "in no device: it cannot be fenced today, and its VMID is not known");
-        migrate->failed |= others.failed;
-        text_clear(&others);
         for (size_t j = 0; node->device && !node->vmid && j < i; j++)
             if (migrate->nodes[j].device && !migrate->nodes[j].vmid && node->candidate_count == 1 &&
                 migrate->nodes[j].candidate_count == 1 &&

@@ -133,7 +133,7 @@ static void judge_actions(struct migrate *migrate, const struct migrate_device *
 static void judge_delays(struct migrate *migrate, const struct migrate_device *device)
 {
     long long most = cib_milliseconds(migrate_parameter(device, "pcmk_delay_max"));
-    long long own = cib_milliseconds(migrate_value(migrate, device, "delay"));
+    long long own = cib_milliseconds(migrate_value(device, "delay"));
     const char *base = migrate_parameter(device, "pcmk_delay_base");
     if (own > 0)
         migrate_tell(

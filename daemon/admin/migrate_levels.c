@@ -10,11 +10,6 @@
 
 #include "system/cleanup.h"
 
-static void add(struct migrate *migrate, struct cib_levels *levels, struct cib_level level)
-{
-    migrate->failed |= !cib_levels_add(levels, level);
-}
-
 bool migrate_level_gives(const struct migrate *migrate, const char *node, const char *device)
 {
     for (size_t i = 0; i < migrate->cib.levels.count; i++) {
@@ -47,7 +42,7 @@ static bool is_old(const struct migrate *migrate, const char *id, size_t length)
 }
 
 /* The level with the broker in the place of the first old device, and without the others. */
-static const char *with_broker(struct migrate *migrate, const struct cib_level *level, bool *had_old)
+static const char *with_broker(const struct migrate *migrate, const struct cib_level *level, bool *had_old)
 {
     struct text out = {0};
     bool broker = cib_has_word(level->devices, migrate->new_id, ", ");
@@ -63,10 +58,7 @@ static const char *with_broker(struct migrate *migrate, const struct cib_level *
         *had_old |= old;
         at += length;
     }
-    migrate->failed |= out.failed;
-    const char *devices = migrate_text(migrate, "%s", out.data ? out.data : "");
-    text_clear(&out);
-    return devices;
+    return heap_text(&out);
 }
 
 bool migrate_level_has_old(const struct migrate *migrate, const struct cib_level *level)
@@ -81,8 +73,7 @@ bool migrate_level_has_old(const struct migrate *migrate, const struct cib_level
 }
 
 /* Behind those of the same key, unless it is there. */
-static void append(struct migrate *migrate, struct cib_levels *levels, const struct cib_level *key,
-                   const char *devices)
+static void append(struct cib_levels *levels, const struct cib_level *key, const char *devices)
 {
     struct cib_level level = *key;
     level.index = 1;
@@ -94,7 +85,7 @@ static void append(struct migrate *migrate, struct cib_levels *levels, const str
             return;
         level.index = levels->list[i].index + 1;
     }
-    add(migrate, levels, level);
+    cib_levels_add(levels, level);
 }
 
 /* Is the old device for this node, and does not hit another guest in its place? */
@@ -110,17 +101,17 @@ static bool fences(const struct migrate_device *device, const char *node)
 static void plan_node(struct migrate *migrate, const struct migrate_node *node)
 {
     struct cib_level key = {.kind = CIB_KEY_NODE, .target = node->name};
-    append(migrate, &migrate->both, &key, migrate->new_id);
-    append(migrate, &migrate->after, &key, migrate->new_id);
+    append(&migrate->both, &key, migrate->new_id);
+    append(&migrate->after, &key, migrate->new_id);
     for (int old = 1; old >= 0; old--) {
         for (size_t i = 0; i < migrate->device_count; i++) {
             const struct migrate_device *device = &migrate->devices[i];
             if (!device->enabled || device->old != old || device->broker ||
                 !(old ? fences(device, node->name) : migrate_serves(device, node->name)))
                 continue;
-            append(migrate, &migrate->both, &key, device->id);
+            append(&migrate->both, &key, device->id);
             if (!old)
-                append(migrate, &migrate->after, &key, device->id);
+                append(&migrate->after, &key, device->id);
         }
     }
 }
@@ -147,13 +138,10 @@ static void plan_back(struct migrate *migrate, const struct cib_level *level)
         }
         at += length;
     }
-    migrate->failed |= out.failed;
-    if (out.length) {
-        struct cib_level back = *level;
-        back.devices = migrate_text(migrate, "%s", out.data);
-        add(migrate, &migrate->back, back);
-    }
-    text_clear(&out);
+    struct cib_level back = *level;
+    back.devices = heap_text(&out);
+    if (*back.devices)
+        cib_levels_add(&migrate->back, back);
 }
 
 void migrate_plan_levels(struct migrate *migrate)
@@ -163,15 +151,15 @@ void migrate_plan_levels(struct migrate *migrate)
         bool had_old;
         plan_back(migrate, level);
         if (!key_has_old(migrate, level)) {
-            add(migrate, &migrate->both, *level);
-            add(migrate, &migrate->after, *level);
+            cib_levels_add(&migrate->both, *level);
+            cib_levels_add(&migrate->after, *level);
             continue;
         }
         const char *devices = with_broker(migrate, level, &had_old);
-        append(migrate, &migrate->both, level, devices);
-        append(migrate, &migrate->after, level, devices);
+        append(&migrate->both, level, devices);
+        append(&migrate->after, level, devices);
         if (had_old)
-            append(migrate, &migrate->both, level, level->devices);
+            append(&migrate->both, level, level->devices);
     }
     for (size_t i = 0; i < migrate->node_count; i++)
         if (migrate->nodes[i].device && !has_levels(migrate, migrate->nodes[i].name))

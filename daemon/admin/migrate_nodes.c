@@ -18,19 +18,17 @@ long long migrate_seconds(long long ms)
 /* ---- delays ---------------------------------------------------------------------------------------------
  */
 
-long long migrate_delay_base(struct migrate *migrate, const struct migrate_device *device, const char *node)
+long long migrate_delay_base(const struct migrate *migrate, const struct migrate_device *device,
+                             const char *node)
 {
-    long long ms;
-    migrate->failed |=
-        !hosts_delay_base(&migrate->cib, migrate_parameter(device, "pcmk_delay_base"), node, &ms);
-    return ms;
+    return hosts_delay_base(&migrate->cib, device->view, node);
 }
 
 static void take_delays(struct migrate *migrate, struct migrate_node *node)
 {
     node->base_ms = migrate_delay_base(migrate, node->device, node->name);
     node->max_ms = cib_milliseconds(migrate_parameter(node->device, "pcmk_delay_max"));
-    node->agent_ms = cib_milliseconds(migrate_value(migrate, node->device, "delay"));
+    node->agent_ms = cib_milliseconds(migrate_value(node->device, "delay"));
 }
 
 /* ---- guests ---------------------------------------------------------------------------------------------
@@ -105,14 +103,10 @@ static void part_twins(struct migrate *migrate)
 void migrate_nodes(struct migrate *migrate)
 {
     for (size_t i = 0; i < migrate->cib.node_count; i++) {
-        struct migrate_node *nodes =
-            migrate_grow(migrate, migrate->nodes, migrate->node_count, &migrate->node_size, sizeof(*nodes));
-        if (!nodes)
-            return;
-        migrate->nodes = nodes;
-        nodes[migrate->node_count] = (struct migrate_node){
+        struct migrate_node *node = heap_add(migrate->nodes, migrate->node_count);
+        *node = (struct migrate_node){
             .name = migrate->cib.nodes[i].name, .base_ms = -1, .agent_ms = -1, .max_ms = -1};
-        take_node(migrate, &nodes[migrate->node_count++]);
+        take_node(migrate, node);
     }
     part_twins(migrate);
 }

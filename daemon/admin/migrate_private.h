@@ -1,9 +1,8 @@
-/* What the files of migrate share: the facts, which are read once and then only printed. All strings live in
- * the document or in the arena. */
+/* What the files of migrate share: the facts, which are read once and then only printed. */
 #pragma once
 
 #include "admin/cib.h"
-#include "system/arena.h"
+#include "admin/heap.h"
 #include "system/text.h"
 
 #define MIGRATE_OLD        "fence_pve"
@@ -34,7 +33,7 @@ struct migrate_choice {
 
 /* A stonith device, of whatever agent. */
 struct migrate_device {
-    const struct cib_device *view;
+    struct cib_device *view;
     const char *id, *agent, *template_id;
     const char *parent, *parent_kind; /* the clone or group that it is in; NULL: none */
     bool parent_empties;              /* … which has nothing else */
@@ -47,7 +46,7 @@ struct migrate_device {
     const char *vmtype, *pve_node;
     enum migrate_password password;
     struct migrate_target *targets;
-    size_t target_count, target_size;
+    size_t target_count;
 };
 
 /* A node of the cluster. */
@@ -70,42 +69,37 @@ struct migrate_told {
 
 struct migrate {
     struct cib cib;
-    struct arena arena;
-    bool failed; /* no memory: nothing of it counts */
     struct migrate_device *devices;
-    size_t device_count, device_size, old_count;
+    size_t device_count, old_count;
     const char *new_id; /* of the broker's device */
     bool new_is_there;
     const char **templates; /* of fence_pve */
-    size_t template_count, template_size;
+    size_t template_count;
     struct migrate_node *nodes;
-    size_t node_count, node_size;
+    size_t node_count;
     struct cib_levels both, after, back; /* levels with both devices; with the old one gone; without the
                                           * broker */
     struct migrate_told *told;
-    size_t told_count, told_size;
+    size_t told_count;
 };
 
 /* ---- migrate_cib.c: what the document says ---- */
-int migrate_read(struct migrate *migrate) __attribute__((warn_unused_result)); /* -1: no memory */
-void migrate_clear(struct migrate *migrate);
-const char *migrate_text(struct migrate *migrate, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* never NULL */
-void *migrate_grow(struct migrate *migrate, void *list, size_t count, size_t *size, size_t width);
+void migrate_read(struct migrate *migrate);
 /* A parameter in force: Pacemaker's, or as the agent takes it (no blanks and no quotes around it). */
 const char *migrate_parameter(const struct migrate_device *device, const char *name);
-const char *migrate_value(struct migrate *migrate, const struct migrate_device *device, const char *name);
+const char *migrate_value(const struct migrate_device *device, const char *name);
 
 /* ---- migrate_rule.c: when a rule holds, in words ---- */
-const char *migrate_rule(struct migrate *migrate, const struct _xmlNode *rule);
+const char *migrate_rule(const struct _xmlNode *rule);
 
 /* ---- migrate_facts.c, migrate_targets.c: a fence_pve device; migrate_nodes.c: the cluster ---- */
-void migrate_facts(struct migrate *migrate, struct migrate_device *device);
+void migrate_facts(struct migrate_device *device);
 void migrate_targets(struct migrate *migrate, struct migrate_device *device);
 void migrate_nodes(struct migrate *migrate);
 bool migrate_serves(const struct migrate_device *device, const char *node);
 /* Pacemaker's delay of this node, in milliseconds; -1: none. */
-long long migrate_delay_base(struct migrate *migrate, const struct migrate_device *device, const char *node);
+long long migrate_delay_base(const struct migrate *migrate, const struct migrate_device *device,
+                             const char *node);
 long long migrate_seconds(long long ms);
 
 /* ---- migrate_levels.c: fencing levels, today and with the broker ---- */

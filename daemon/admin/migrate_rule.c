@@ -107,12 +107,9 @@ static void put_rule(struct text *out, const xmlNode *rule, unsigned depth)
     }
 }
 
-const char *migrate_rule(struct migrate *migrate, const xmlNode *rule)
+const char *migrate_rule(const xmlNode *rule)
 {
     struct text out = {0};
     put_rule(&out, rule, 0);
-    migrate->failed |= out.failed;
-    const char *words = migrate_text(migrate, "%.*s", WORDS_MOST, out.data ? out.data : "by a rule");
-    text_clear(&out);
-    return words;
+    return heap_printf("%.*s", WORDS_MOST, out.length ? heap_text(&out) : "by a rule");
 }

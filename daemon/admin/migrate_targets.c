@@ -56,16 +56,11 @@ static struct migrate_target *target_of(struct migrate *migrate, struct migrate_
     for (size_t i = 0; i < device->target_count; i++)
         if (strcasecmp(device->targets[i].node, name) == 0)
             return &device->targets[i];
-    struct migrate_target *targets = device->target_count == CIB_NODES_MOST
-                                         ? NULL
-                                         : migrate_grow(migrate, device->targets, device->target_count,
-                                                        &device->target_size, sizeof(*targets));
-    if (!targets)
+    if (device->target_count == CIB_NODES_MOST)
         return NULL;
-    device->targets = targets;
-    targets[device->target_count] =
-        (struct migrate_target){.node = node ? node->name : migrate_text(migrate, "%s", name), .known = node};
-    return &targets[device->target_count++];
+    struct migrate_target *target = heap_add(device->targets, device->target_count);
+    *target = (struct migrate_target){.node = node ? node->name : heap_copy(name), .known = node};
+    return target;
 }
 
 /* ---- what the device says itself ------------------------------------------------------------------------
@@ -79,10 +74,10 @@ struct statics {
     const char *separator;
 };
 
-static struct statics read_statics(struct migrate *migrate, const struct migrate_device *device)
+static struct statics read_statics(const struct migrate *migrate, const struct migrate_device *device)
 {
-    const char *port = migrate_value(migrate, device, "port"), *plug = migrate_value(migrate, device, "plug");
-    const char *separator = migrate_value(migrate, device, "plug_separator");
+    const char *port = migrate_value(device, "port"), *plug = migrate_value(device, "plug");
+    const char *separator = migrate_value(device, "plug_separator");
     const char *argument = cib_argument(&migrate->cib, device->view);
     bool into_plug = strcmp(argument, "plug") == 0, into_port = strcmp(argument, "port") == 0;
     struct statics statics = {.separator = separator ? separator : ",", .nothing = !into_plug && !into_port};
@@ -138,31 +133,28 @@ static void take_entry(struct migrate *migrate, struct migrate_device *device, c
 {
     struct cib_pair pair = {"pcmk_host_map", entry};
     struct cib_device one = {.parameters = {.list = &pair, .count = 1}};
-    struct hosts hosts;
-    migrate->failed |= hosts_read(&hosts, &migrate->cib, &one) < 0;
-    for (size_t i = 0; i < hosts.count; i++) {
-        struct migrate_target *target = target_of(migrate, device, hosts.list[i].node);
-        const char *alias = migrate_text(migrate, "%s", hosts.list[i].plug ? hosts.list[i].plug : "");
+    const struct hosts *hosts = hosts_of(&migrate->cib, &one);
+    for (size_t i = 0; i < hosts->count; i++) {
+        struct migrate_target *target = target_of(migrate, device, hosts->list[i].node);
+        const char *alias = hosts->list[i].plug ? hosts->list[i].plug : "";
         if (!target)
             continue;
         *target = (struct migrate_target){.node = target->node, .known = target->known};
-        if (hosts.commas || hosts.backslashes || quoted)
+        if (hosts->commas || hosts->backslashes || quoted)
             set_likely(target, statics, alias);
         else
             set_target(target, statics, alias);
     }
-    hosts_clear(&hosts);
 }
 
 /* A copy without quotes. */
 static char *unquoted(const char *text)
 {
-    char *copy = strdup(text), *end = copy;
-    for (; copy && *text; text++)
+    char *copy = heap_copy(text), *end = copy;
+    for (; *text; text++)
         if (!strchr(QUOTES, *text))
             *end++ = *text;
-    if (copy)
-        *end = '\0';
+    *end = '\0';
     return copy;
 }
 
@@ -170,9 +162,7 @@ static void read_map(struct migrate *migrate, struct migrate_device *device, con
                      const char *map)
 {
     bool quoted = strpbrk(map, QUOTES);
-    _cleanup_(freep) char *copy = unquoted(map);
-    migrate->failed |= !copy;
-    for (char *at = copy; at && *at;) {
+    for (char *at = unquoted(map); *at;) {
         char *entry = at;
         while (*at && *at != ';' && !strchr(BLANKS, *at))
             at += *at == '\\' && at[1] ? 2 : 1;
@@ -187,10 +177,8 @@ static void read_list(struct migrate *migrate, struct migrate_device *device, co
                       const char *list)
 {
     bool quoted = strpbrk(list, QUOTES);
-    _cleanup_(freep) char *copy = unquoted(list);
-    char *rest = copy;
-    migrate->failed |= !copy;
-    for (const char *node; copy && (node = strsep(&rest, LIST_SEPS));) {
+    char *rest = unquoted(list);
+    for (const char *node; (node = strsep(&rest, LIST_SEPS));) {
         size_t before = device->target_count;
         struct migrate_target *target = *node ? target_of(migrate, device, node) : NULL;
         if (!target || device->target_count == before)

@@ -90,7 +90,7 @@ static void put_told(struct migrate *migrate, struct text *out, bool note)
     for (size_t i = 0; i < migrate->told_count; i++)
         if (migrate->told[i].note == note)
             put_wrapped(out, "  - ", "    ",
-                        migrate_text(migrate, "%s: %s.", migrate->told[i].who, migrate->told[i].what));
+                        heap_printf("%s: %s.", migrate->told[i].who, migrate->told[i].what));
 }
 
 static void put_decisions(struct migrate *migrate, struct text *out)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/heap.h"
 #include "client/request.h"
 #include "system/cleanup.h"
 
@@ -14,25 +15,7 @@
 #define FIELDS_MOST 7
 #define ASK_WAIT_S  20
 
-static void plug_clear(struct plug *plug)
-{
-    free(plug->name);
-    free(plug->vmid);
-    free(plug->guest);
-    free(plug->verdict);
-    free(plug->message);
-    free(plug->hint);
-}
-
-void plugs_clear(struct plugs *plugs)
-{
-    for (size_t i = 0; i < plugs->count; i++)
-        plug_clear(&plugs->list[i]);
-    free(plugs->list);
-    *plugs = (struct plugs){0};
-}
-
-static struct plug *find(const struct plugs *plugs, const char *name)
+const struct plug *plugs_get(const struct plugs *plugs, const char *name)
 {
     for (size_t i = 0; i < plugs->count; i++)
         if (strcmp(plugs->list[i].name, name) == 0)
@@ -40,27 +23,10 @@ static struct plug *find(const struct plugs *plugs, const char *name)
     return NULL;
 }
 
-const struct plug *plugs_get(const struct plugs *plugs, const char *name)
+void plugs_want(struct plugs *plugs, const char *name)
 {
-    return find(plugs, name);
-}
-
-bool plugs_want(struct plugs *plugs, const char *name)
-{
-    if (find(plugs, name))
-        return true;
-    if (plugs->count == plugs->size) {
-        size_t size = plugs->size ? 2 * plugs->size : 16;
-        struct plug *list = reallocarray(plugs->list, size, sizeof(*list));
-        if (!list)
-            return false;
-        plugs->list = list;
-        plugs->size = size;
-    }
-    char *copy = strdup(name);
-    if (copy)
-        plugs->list[plugs->count++] = (struct plug){.name = copy};
-    return copy;
+    if (!plugs_get(plugs, name))
+        *heap_add(plugs->list, plugs->count) = (struct plug){.name = heap_copy(name)};
 }
 
 /* "NAME\tVMID\tGUEST\tlisted\tVERDICT\tha\thost-unwatched", or "NAME\t-\tCODE\tMESSAGE\tHINT". `index`: of
@@ -75,20 +41,18 @@ static bool take_plug(struct plugs *plugs, size_t index, char *line)
         return false;
     struct plug *plug = &plugs->list[index];
     if (strcmp(fields[1], "-") == 0) {
-        if (asprintf(&plug->message, "%s: %s", fields[2], fields[3]) < 0)
-            plug->message = NULL;
-        plug->hint = strdup(fields[4]);
-        return plug->message && plug->hint;
+        plug->message = heap_printf("%s: %s", fields[2], fields[3]);
+        plug->hint = heap_copy(fields[4]);
+        return true;
     }
     if (count < 6)
         return false;
-    plug->vmid = strdup(fields[1]);
-    plug->guest = strdup(fields[2]);
+    plug->vmid = heap_copy(fields[1]);
+    plug->guest = heap_copy(fields[2]);
     plug->listed = strcmp(fields[3], "listed") == 0;
-    plug->verdict = strdup(fields[4]);
     plug->ha = strcmp(fields[5], "ha") == 0;
     plug->unwatched = fields[6] && strcmp(fields[6], "host-unwatched") == 0;
-    return plug->vmid && plug->guest && plug->verdict;
+    return true;
 }
 
 /* The answer about the plugs [first, end). */
@@ -109,23 +73,17 @@ static int take_answer(struct plugs *plugs, size_t first, size_t end, char *body
 /* One request for as many as there is room for, from the `first` on; where it ended, or 0 and `failure`. */
 static size_t ask_some(struct plugs *plugs, size_t first, const char *socket, struct failure *failure)
 {
-    _cleanup_(freep) char *target = strdup(TARGET);
+    _cleanup_(text_clear) struct text target = {0};
     struct answer answer = {0};
     size_t end = first;
-    while (target && end < plugs->count && (end == first || strlen(target) < TARGET_ROOM)) {
-        _cleanup_(freep) char *name = request_encode(plugs->list[end].name);
-        char *longer = NULL;
-        if (!name || asprintf(&longer, "%s%s%s", target, end > first ? "," : "", name) < 0)
-            longer = NULL;
-        free(target);
-        target = longer;
+    text_puts(&target, TARGET);
+    while (end < plugs->count && (end == first || target.length < TARGET_ROOM)) {
+        _cleanup_(freep) char *name = heap_need(request_encode(plugs->list[end].name));
+        text_printf(&target, "%s%s", end > first ? "," : "", name);
         end++;
     }
-    if (!target) {
-        failure_set(failure, NULL, "out of memory");
-        return 0;
-    }
-    struct request request = {.socket = socket, .method = "GET", .target = target, .wait_s = ASK_WAIT_S};
+    heap_need(target.failed ? NULL : &target);
+    struct request request = {.socket = socket, .method = "GET", .target = target.data, .wait_s = ASK_WAIT_S};
     int rc = request_perform(&request, &answer, failure);
     if (rc == 0)
         rc = answer.status == 200 ? take_answer(plugs, first, end, answer.body, failure)

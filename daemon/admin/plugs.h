@@ -7,25 +7,23 @@
 #include "client/say.h"
 
 struct plug {
-    char *name;     /* that was asked for */
-    char *vmid;     /* NULL: it leads to no guest, and why: */
-    char *guest;    /* the guest's name */
-    bool listed;    /* Pacemaker finds this very name in `list` */
-    bool ha;        /* Proxmox HA manages it */
-    bool unwatched; /* a fence would fail if its host died */
-    char *verdict;
-    char *message, *hint; /* owned; of a name that leads nowhere */
+    const char *name;           /* that was asked for */
+    const char *vmid;           /* NULL: it leads to no guest, and why: */
+    const char *guest;          /* the guest's name */
+    bool listed;                /* Pacemaker finds this very name in `list` */
+    bool ha;                    /* Proxmox HA manages it */
+    bool unwatched;             /* a fence would fail if its host died */
+    const char *message, *hint; /* of a name that leads nowhere */
 };
 
 struct plugs {
     struct plug *list;
-    size_t count, size;
+    size_t count;
     long long deadline_ms; /* of the broker's operations; 0: not known */
 };
 
-void plugs_clear(struct plugs *plugs);
-/* Notes a name to be asked for; each once. False: no memory. */
-bool plugs_want(struct plugs *plugs, const char *name);
+/* Notes a name to be asked for; each once. */
+void plugs_want(struct plugs *plugs, const char *name);
 /* Asks the broker at `socket` for all of them. 0, or -1 and `failure` is set. */
 int plugs_ask(struct plugs *plugs, const char *socket, struct failure *failure)
     __attribute__((warn_unused_result));

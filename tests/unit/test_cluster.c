@@ -255,8 +255,7 @@ static void test_values_mean_what_pacemaker_makes_of_them(void **state)
 /* ---- the host map ---- */
 
 /* A device of ours with these parameters: "name value" in turn, NULL at the end. */
-static void read_device(struct cib *cib, struct hosts *hosts, const char *version,
-                        const char *const *parameters)
+static struct hosts read_device(struct cib *cib, const char *version, const char *const *parameters)
 {
     char text[4096] = "<configuration><cluster_property_set>";
 
@@ -268,7 +267,7 @@ static void read_device(struct cib *cib, struct hosts *hosts, const char *versio
         sprintf(text + strlen(text), "<nvpair name='%s' value='%s'/>", parameters[0], parameters[1]);
     strcat(text, "</instance_attributes></primitive></configuration>");
     read_cib(cib, text);
-    assert_int_equal(hosts_read(hosts, cib, &cib->devices[0]), 0);
+    return *hosts_of(cib, &cib->devices[0]);
 }
 
 static void expect_plug(const struct hosts *hosts, const char *node, const char *plug, const char *source)
@@ -287,7 +286,7 @@ static void test_map_and_list_are_read_as_pacemaker_does(void **state)
     struct hosts hosts;
 
     (void)state;
-    read_device(&cib, &hosts, NULL, parameters);
+    hosts = read_device(&cib, NULL, parameters);
     assert_int_equal(hosts.check, HOST_CHECK_STATIC);
     assert_true(hosts_name(&hosts, "n1") && hosts_name(&hosts, "n2") && hosts_name(&hosts, "n6"));
     assert_false(hosts_name(&hosts, "n3") || hosts_name(&hosts, "n7"));
@@ -296,7 +295,6 @@ static void test_map_and_list_are_read_as_pacemaker_does(void **state)
     expect_plug(&hosts, "n2", "102,103", "pcmk_host_map");
     expect_plug(&hosts, "n5", "n5", "");
     assert_string_equal(hosts_separator(&hosts), ",");
-    hosts_clear(&hosts);
     cib_clear(&cib);
 }
 
@@ -324,13 +322,12 @@ static void test_commas_between_nodes_and_backslashes_are_found_in_the_map(void 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *const parameters[] = {"pcmk_host_map", cases[i].map, NULL};
 
-        read_device(&cib, &hosts, NULL, parameters);
+        hosts = read_device(&cib, NULL, parameters);
         expect_plug(&hosts, "n1", cases[i].first, "pcmk_host_map");
         expect_plug(&hosts, "n2", cases[i].second, "pcmk_host_map");
         assert_int_equal(hosts.count, 2);
         assert_int_equal(hosts.commas, cases[i].commas);
         assert_int_equal(hosts.backslashes, cases[i].backslashes);
-        hosts_clear(&hosts);
         cib_clear(&cib);
     }
 }
@@ -364,10 +361,9 @@ static void test_the_plug_is_what_the_agent_gets_in_the_end(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        read_device(&cib, &hosts, cases[i].version, cases[i].parameters);
+        hosts = read_device(&cib, cases[i].version, cases[i].parameters);
         expect_plug(&hosts, "n1", cases[i].plug, cases[i].source);
         assert_int_equal(hosts_argument_known(&hosts), cases[i].known);
-        hosts_clear(&hosts);
         cib_clear(&cib);
     }
 }
@@ -379,10 +375,9 @@ static void test_without_map_and_list_the_agent_is_asked(void **state)
     struct hosts hosts;
 
     (void)state;
-    read_device(&cib, &hosts, NULL, parameters);
+    hosts = read_device(&cib, NULL, parameters);
     assert_int_equal(hosts.check, HOST_CHECK_DYNAMIC);
     expect_plug(&hosts, "n1", "n1", "");
-    hosts_clear(&hosts);
     cib_clear(&cib);
 }
 
