@@ -26,12 +26,19 @@ void failure_clear(struct failure *failure)
     *failure = (struct failure){0};
 }
 
-static char *format_va(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
-
-static char *format_va(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static char *format_va(const char *format, va_list args)
 {
     char *text = NULL;
     return vasprintf(&text, format, args) < 0 ? NULL : text;
+}
+
+char *say_text(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = format_va(format, args);
+    va_end(args);
+    return text;
 }
 
 int failure_set(struct failure *failure, const char *hint, const char *format, ...)
@@ -54,21 +61,18 @@ int failure_prefix(struct failure *failure, const char *format, ...)
     va_start(args, format);
     _cleanup_(freep) char *prefix = format_va(format, args);
     va_end(args);
-    char *cause = NULL;
-    if (prefix && failure->cause && asprintf(&cause, "%s: %s", prefix, failure->cause) >= 0) {
+    char *cause = prefix && failure->cause ? say_text("%s: %s", prefix, failure->cause) : NULL;
+    if (cause) {
         free(failure->cause);
         failure->cause = cause;
     }
     return -1;
 }
 
-/* Takes `text` and writes it as one line. Bytes that could start a new line or steer a terminal become
- * blanks. */
-static void write_line(int fd, char *text)
+/* Writes `line` as one line. Bytes that could start a new line or steer a terminal become blanks, now and in
+ * `line`. */
+static void write_line(int fd, char *line)
 {
-    _cleanup_(freep) char *line = text;
-    if (!line)
-        return;
     size_t length = strlen(line);
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
@@ -78,19 +82,24 @@ static void write_line(int fd, char *text)
     do
         n = write(fd, line, length + 1);
     while (n < 0 && errno == EINTR);
+    line[length] = '\0';
+}
+
+/* Takes `line` (NULL: no memory, and nothing is said); to the debug file, and to stderr if wanted. */
+static void tell(char *line, bool aloud)
+{
+    _cleanup_(freep) char *owned = line;
+    if (line && debug_fd_ >= 0)
+        write_line(debug_fd_, line);
+    if (line && aloud)
+        write_line(STDERR_FILENO, line);
 }
 
 void failure_print(const struct failure *failure)
 {
-    char *line = NULL;
-    const char *cause = failure->cause ? failure->cause : "out of memory";
-    const char *hint = failure->hint ? failure->hint : "free some memory and try again";
-    if (asprintf(&line, "%s: %s; %s", program_, cause, hint) < 0)
-        line = NULL;
-    if (debug_fd_ >= 0 && line)
-        write_line(debug_fd_, strdup(line));
-    if (line)
-        write_line(STDERR_FILENO, line);
+    tell(say_text("%s: %s; %s", program_, failure->cause ? failure->cause : "out of memory",
+                  failure->hint ? failure->hint : "free some memory and try again"),
+         true);
 }
 
 void say_as(const char *program)
@@ -116,10 +125,8 @@ void say_warning(const char *format, ...)
     va_start(args, format);
     _cleanup_(freep) char *text = format_va(format, args);
     va_end(args);
-    char *line = NULL;
-    if (text && !quiet_ && asprintf(&line, "%s: warning: %s", program_, text) >= 0)
-        write_line(STDERR_FILENO, line);
-    say_debug("warning: %s", text ? text : "");
+    if (text)
+        tell(say_text("%s: warning: %s", program_, text), !quiet_);
 }
 
 void say_debug(const char *format, ...)
@@ -130,14 +137,8 @@ void say_debug(const char *format, ...)
     va_start(args, format);
     _cleanup_(freep) char *text = format_va(format, args);
     va_end(args);
-    char *line = NULL;
-    if (!text || asprintf(&line, "%s[%d]: debug: %s", program_, (int)getpid(), text) < 0)
-        return;
-    if (debug_fd_ >= 0)
-        write_line(debug_fd_, strdup(line));
-    if (verbose_)
-        write_line(STDERR_FILENO, TAKE(line));
-    free(line);
+    if (text)
+        tell(say_text("%s[%d]: debug: %s", program_, (int)getpid(), text), verbose_);
 }
 
 int say_finish(struct failure *failure)

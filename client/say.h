@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+/* As asprintf() makes it; NULL: no memory. The caller frees. */
+char *say_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Why something could not be done, and the way out. Both strings are owned; NULL means that there was no
  * memory for them. */
 struct failure {
