@@ -1,7 +1,7 @@
 /* The broker's answer. Reads the small part of HTTP/1.1 that the broker speaks, and is strict about it: an
  * answer that is cut short is no answer, and one that is garbled is never taken for success. Pure: it does
- * not know where the bytes come from, nor what was asked. Of JSON it knows just enough to find the broker's
- * error text. */
+ * not know where the bytes come from, nor what was asked. Of JSON it knows just enough to find the
+ * broker's error text. */
 #include "answer.h"
 
 #include <errno.h>
@@ -134,78 +134,23 @@ enum answer_progress answer_parse(struct answer *answer)
 
 /* ---- the error text of an answer --------------------------------------------------------------------- */
 
-static char *put_utf8(char *out, unsigned code)
-{
-    if (code < 0x80) {
-        *out++ = (char)code;
-    } else if (code < 0x800) {
-        *out++ = (char)(0xc0 | (code >> 6));
-        *out++ = (char)(0x80 | (code & 0x3f));
-    } else {
-        *out++ = (char)(0xe0 | (code >> 12));
-        *out++ = (char)(0x80 | ((code >> 6) & 0x3f));
-        *out++ = (char)(0x80 | (code & 0x3f));
-    }
-    return out;
-}
-
-/* One escape after its backslash. Surrogates, which a plain message never needs, become '?'. */
-static const char *json_escape(const char *in, char **out)
-{
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    const char *known = *in ? strchr(from, *in) : NULL;
-    if (known) {
-        *(*out)++ = to[known - from];
-        return in + 1;
-    }
-    unsigned code = 0;
-    if (*in == 'u' && sscanf(in + 1, "%4x", &code) == 1 && strspn(in + 1, "0123456789abcdefABCDEF") >= 4) {
-        *out = put_utf8(*out, code == 0 || (code >= 0xd800 && code < 0xe000) ? '?' : code);
-        return in + 5;
-    }
-    if (*in)
-        *(*out)++ = *in++;
-    return in;
-}
-
-/* The JSON string that starts at *in (just behind its quote); *in ends behind the closing one. Decoding never
- * lengthens, so `out` needs no more room than the input. */
-static void json_string(const char **in, char *out)
-{
-    const char *p = *in;
-    while (*p && *p != '"') {
-        if (*p == '\\')
-            p = json_escape(p + 1, &out);
-        else
-            *out++ = *p++;
-    }
-    *out = '\0';
-    *in = *p ? p + 1 : p;
-}
-
-/* The value of the first member `name` that is a string, in memory of the caller's; NULL if there is none. */
+/* The string that is the member `name` of the broker's JSON, in memory of the caller's; NULL if there is
+ * none. What is looked for is in no string, where a backslash stands before a quote. The broker escapes
+ * quotes, backslashes, and as \u00XX what controls a terminal: of that a failure has blanks. */
 static char *json_member(const char *text, const char *name)
 {
-    _cleanup_(freep) char *key = malloc(strlen(text) + 1);
-    _cleanup_(freep) char *value = malloc(strlen(text) + 1);
-    if (!key || !value)
+    _cleanup_(freep) char *key = say_text("\"%s\":\"", name);
+    const char *in = key ? strstr(text, key) : NULL;
+    char *value = in ? strdup(in + strlen(key)) : NULL, *out = value;
+    if (!value)
         return NULL;
-    while ((text = strchr(text, '"'))) {
-        text++;
-        json_string(&text, key);
-        const char *after = text + strspn(text, " \t\r\n");
-        if (*after != ':')
-            continue;
-        after++;
-        after += strspn(after, " \t\r\n");
-        if (*after != '"')
-            continue;
-        text = after + 1;
-        json_string(&text, value);
-        if (strcmp(key, name) == 0)
-            return TAKE(value);
+    for (in = value; *in && *in != '"'; in++) {
+        bool control = strncmp(in, "\\u00", 4) == 0 && strnlen(in, 6) == 6;
+        in += control ? 5 : *in == '\\' && in[1] ? 1 : 0;
+        *out++ = control ? ' ' : *in;
     }
-    return NULL;
+    *out = '\0';
+    return value;
 }
 
 static const char default_hint[] = "see /usr/sbin/fence_broker status";

@@ -98,17 +98,17 @@ END
 }
 
 @test "an error as JSON goes to stdout whole and to stderr as one line" {
-    body='{"error": {"code": "locked", "message": "guest \"101\" is locked \u2013 \ud83d\ude00 backup\n", "hint": "wait\/unlock \\"}}'
+    body='{"error":{"code":"locked","message":"guest \"101\" is locked – 😀 \"hint\":\"backup\u000a","hint":"wait/unlock \\"}}'
     broker "$(reply bad 502 application/json "${body//\\/\\\\}")"
     client -s "$SOCKET" off n1 --json
     is "$status" 1
     is "$out" "$body"
-    is "$err" $'fence_broker: off n1: locked: guest "101" is locked \u2013 ?? backup ; wait/unlock \\'
+    is "$err" $'fence_broker: off n1: locked: guest "101" is locked – 😀 "hint":"backup ; wait/unlock \\'
 }
 
 @test "an error as JSON that is cut or odd still ends in one line" {
     # shellcheck disable=SC1003
-    for body in '' '{' '"' '{"error"' '{"error": {"code": "a' '{"error": {"code": 1, "message": "m"}}' '{"code":"\u12' '{"code":"x","message":"\'; do
+    for body in '' '{' '"' '{"error"' '{"error":{"code":"a' '{"error":{"code":1,"message":"m"}}' '{"code":"\u00' '{"code":"x","message":"\'; do
         broker "$(reply bad 500 application/json "${body//\\/\\\\}")"
         client -s "$SOCKET" status --json
         is "$status" 1
