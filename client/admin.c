@@ -68,23 +68,14 @@ static void become(const char *path, int out)
 /* Up to the end of `fd`, or of patience. False: there is no whole answer. */
 static bool read_all(int fd, char lines[static LINES_SIZE])
 {
-    int64_t deadline = request_now_ms() + NODES_MS;
-    for (size_t used = 0; used < LINES_SIZE;) {
-        int64_t left = deadline - request_now_ms();
-        struct pollfd item = {.fd = fd, .events = POLLIN};
-        if (left <= 0)
-            return false;
-        if (poll(&item, 1, (int)left) <= 0)
-            continue;
+    int64_t deadline_ms = request_now_ms() + NODES_MS;
+    for (size_t used = 0; used < LINES_SIZE && request_wait(fd, POLLIN, deadline_ms);) {
         ssize_t n = read(fd, lines + used, LINES_SIZE - used);
-        if (n > 0) {
-            used += (size_t)n;
-        } else if (n == 0) {
+        if (n == 0)
             lines[used] = '\0';
-            return true;
-        } else if (errno != EINTR) {
-            return false;
-        }
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return n == 0;
+        used += n > 0 ? (size_t)n : 0;
     }
     return false;
 }
@@ -114,7 +105,8 @@ static char *join(char *lines)
         if (!*line)
             continue;
         _cleanup_(freep) char *encoded = request_encode(line), *former = names;
-        if (!encoded || asprintf(&names, "%s%s%s", former ? former : "", former ? "," : "", encoded) < 0)
+        names = encoded ? say_text("%s%s%s", former ? former : "", former ? "," : "", encoded) : NULL;
+        if (!names)
             return NULL;
     }
     if (!names || strlen(names) <= NAMES_MOST)

@@ -43,19 +43,27 @@ int64_t request_now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+bool request_wait(int fd, short events, int64_t deadline_ms)
+{
+    for (int64_t left; (left = deadline_ms - request_now_ms()) > 0;) {
+        struct pollfd item = {.fd = fd, .events = events};
+        if (poll(&item, 1, left > 60000 ? 60000 : (int)left) > 0)
+            return true;
+    }
+    return false;
+}
+
 int request_socket_check(const char *path, struct failure *failure)
 {
+    static const char hint[] = "the broker's own is " BROKER_SOCKET;
     struct sockaddr_un address;
     if (path[0] != '/')
-        return failure_set(failure, "the broker's own is " BROKER_SOCKET,
-                           "the socket's path must be absolute, and '%s' is not", path);
+        return failure_set(failure, hint, "the socket's path must be absolute, and '%s' is not", path);
     if (strlen(path) >= sizeof(address.sun_path))
-        return failure_set(failure, "the broker's own is " BROKER_SOCKET,
-                           "a socket's path has at most %zu bytes, and '%s' has %zu",
+        return failure_set(failure, hint, "a socket's path has at most %zu bytes, and '%s' has %zu",
                            sizeof(address.sun_path) - 1, path, strlen(path));
     if (path[strlen(path) - 1] == '/')
-        return failure_set(failure, "the broker's own is " BROKER_SOCKET,
-                           "'%s' is a directory's path, not a socket's", path);
+        return failure_set(failure, hint, "'%s' is a directory's path, not a socket's", path);
     return 0;
 }
 
@@ -99,16 +107,14 @@ static void make_id(char id[ID_LENGTH + 1])
 /* The daemon may come to it much later: the request's age counts from here, also when it is repeated. */
 static char *make_head(const struct request *request, int64_t asked_ms)
 {
-    char *head = NULL;
     char id[ID_LENGTH + 1] = "", post[POST_HEADERS_MAX] = "";
     if (strcmp(request->method, "POST") == 0) {
         make_id(id);
         snprintf(post, sizeof(post), "Content-Length: 0\r\nRequest-Id: %s\r\nAsked-At: %lld\r\n", id,
                  (long long)asked_ms);
     }
-    int n = asprintf(&head, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n%s\r\n", request->method,
-                     request->target, request->json ? "application/json" : "text/plain", post);
-    return n < 0 ? NULL : head;
+    return say_text("%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n%s\r\n", request->method,
+                    request->target, request->json ? "application/json" : "text/plain", post);
 }
 
 /* ---- connecting -----------------------------------------------------------------------------------------
@@ -120,17 +126,13 @@ static int connect_failure(const char *path, int error, struct failure *failure)
     switch (error) {
     case ENOENT:
     case ENOTDIR:
-        failure_set(failure, START_HINT, "there is no socket %s: the broker is not running or not installed",
-                    path);
-        failure->no_daemon = true;
-        return -1;
+        return failure_set(failure, START_HINT,
+                           "there is no socket %s: the broker is not running or not installed", path);
     case ECONNREFUSED:
         if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
             return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
                                "%s is not a socket", path);
-        failure_set(failure, START_HINT, "the broker is not running: nobody listens on %s", path);
-        failure->no_daemon = true;
-        return -1;
+        return failure_set(failure, START_HINT, "the broker is not running: nobody listens on %s", path);
     case EACCES:
     case EPERM:
         return failure_set(failure,
@@ -191,32 +193,21 @@ static int connect_broker(const char *path, int64_t patience, int64_t deadline, 
             fd = connect_to(path, "", failure);
         if (fd >= 0 || fd == -EXDEV)
             return fd;
-        bool gone = fd == -ENOENT || fd == -ECONNREFUSED;
-        int64_t until = gone ? patience : fd == -EAGAIN ? deadline : 0;
         if (fd == -EINTR)
             continue;
-        if (request_now_ms() + CONNECT_PAUSE_MS >= until)
-            return connect_failure(path, -fd, failure);
+        bool gone = fd == -ENOENT || fd == -ECONNREFUSED;
+        int64_t until = gone ? patience : fd == -EAGAIN ? deadline : 0;
+        if (request_now_ms() + CONNECT_PAUSE_MS >= until) {
+            connect_failure(path, -fd, failure);
+            failure->no_daemon = gone;
+            return fd;
+        }
         poll(NULL, 0, CONNECT_PAUSE_MS);
     }
 }
 
 /* ---- asking ---------------------------------------------------------------------------------------------
  */
-
-/* 1: ready, 0: the deadline has passed. */
-static int wait_for(int fd, short events, int64_t deadline)
-{
-    for (;;) {
-        int64_t left = deadline - request_now_ms();
-        if (left <= 0)
-            return 0;
-        struct pollfd item = {.fd = fd, .events = events};
-        int n = poll(&item, 1, left > 60000 ? 60000 : (int)left);
-        if (n > 0)
-            return 1;
-    }
-}
 
 static enum outcome late(const struct request *request, struct failure *failure)
 {
@@ -250,7 +241,7 @@ static enum outcome send_head(int fd, const struct request *request, const char 
             /* it may have answered (a refusal) before it hung up: the reader finds out */
             return OUTCOME_UNREAD;
         } else if (errno == EAGAIN) {
-            if (!wait_for(fd, POLLOUT, deadline))
+            if (!request_wait(fd, POLLOUT, deadline))
                 return late(request, failure);
         } else if (errno != EINTR) {
             return io_failure("write to", errno, failure);
@@ -273,7 +264,7 @@ static enum outcome read_answer(int fd, const struct request *request, struct an
             return OUTCOME_UNREAD;
         if (n == 0 || (n < 0 && cut_off(errno)))
             return OUTCOME_CUT;
-        if (n < 0 && errno == EAGAIN && !wait_for(fd, POLLIN, deadline))
+        if (n < 0 && errno == EAGAIN && !request_wait(fd, POLLIN, deadline))
             return late(request, failure);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return io_failure("read from", errno, failure);

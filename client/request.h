@@ -31,6 +31,9 @@ struct request {
 /* Monotonic milliseconds. */
 int64_t request_now_ms(void);
 
+/* Waits until `fd` is ready for `events`, as poll() has them. False: the deadline came first. */
+bool request_wait(int fd, short events, int64_t deadline_ms);
+
 /* Is `path` one that a socket can have? Looks at its form alone. 0, or -1 and `failure` is set. */
 int request_socket_check(const char *path, struct failure *failure) __attribute__((warn_unused_result));
 
