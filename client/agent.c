@@ -13,58 +13,8 @@
 #include "admin.h"
 #include "commands.h"
 #include "keys.h"
-#include "metadata.h"
 #include "request.h"
 #include "system/cleanup.h"
-
-struct action {
-    const char *name;
-    int (*run)(const struct action *action, const struct parameters *parameters, struct failure *failure);
-    const char *target;  /* GET this, for actions without a plug */
-    const char *success; /* what is printed then */
-    bool delayed;        /* `delay` applies */
-    bool offline;        /* needs neither valid parameters nor the broker */
-};
-
-static const char *socket_path(const struct parameters *parameters)
-{
-    return parameters->text[KEY_SOCKET] ? parameters->text[KEY_SOCKET] : BROKER_SOCKET;
-}
-
-/* 0 is what the fence agents mean by "no limit", so it is the default here, too. */
-static int64_t wait_seconds(const struct parameters *parameters, int64_t usual)
-{
-    int64_t given = parameters->flag[KEY_DISABLE_TIMEOUT] ? 0 : parameters->number[KEY_POWER_TIMEOUT];
-    return given > 0 ? given : usual;
-}
-
-/* Asks; anything but 200 is a failure. Takes `target`. */
-static int ask(const struct parameters *parameters, const char *method, char *target, int64_t wait_s,
-               int64_t deadline_ms, struct answer *answer, struct failure *failure)
-{
-    _cleanup_(freep) char *owned = target;
-    if (!owned)
-        return failure_set(failure, NULL, "out of memory");
-    struct request request = {.socket = socket_path(parameters),
-                              .method = method,
-                              .target = owned,
-                              .wait_s = wait_s,
-                              .deadline_ms = deadline_ms};
-    if (request_perform(&request, answer, failure) < 0)
-        return -1;
-    return answer->status == 200 ? 0 : answer_failure(answer, failure);
-}
-
-static int done(const struct parameters *parameters, const char *what)
-{
-    /* the operation is done whether or not anybody reads this, so a failed write changes nothing */
-    if (!parameters->flag[KEY_QUIET])
-        printf("%s\n", what);
-    return AGENT_OK;
-}
-
-/* ---- plugs ----------------------------------------------------------------------------------------------
- */
 
 struct plug_names {
     char *text;   /* owned; cut into names in place */
@@ -72,145 +22,174 @@ struct plug_names {
     size_t count;
 };
 
+/* One run of the agent. */
+struct job {
+    const struct action *action;
+    const struct parameters *parameters;
+    struct plug_names *plugs; /* of an action that looks at them */
+    int64_t deadline_ms;      /* for all requests together, from the first one on; 0: none was sent */
+    struct failure *failure;  /* set where a function fails */
+};
+
+enum plug_use {
+    PLUGS_UNUSED,
+    PLUGS_CHECKED, /* if there are any */
+    PLUGS_NEEDED,
+};
+
+struct action {
+    const char *name;
+    int (*run)(struct job *job); /* the exit status, or -1; NULL: prints the metadata, whatever was given */
+    enum plug_use plugs;
+    const char *target;  /* GET this, for actions without a plug */
+    const char *success; /* what is printed then */
+    bool delayed;        /* `delay` applies */
+};
+
+/* Asks; anything but 200 is a failure. Takes `target`. */
+static int ask(struct job *job, const char *method, char *target, struct answer *answer)
+{
+    _cleanup_(freep) char *owned = target;
+    const struct parameters *parameters = job->parameters;
+    const char *socket = parameters->text[KEY_SOCKET];
+    /* 0 is what the fence agents mean by "no limit", so it is the default here, too */
+    int64_t given = parameters->flag[KEY_DISABLE_TIMEOUT] ? 0 : parameters->number[KEY_POWER_TIMEOUT];
+    int64_t wait_s = given > 0 ? given : job->action->success ? REQUEST_POWER_WAIT_S : REQUEST_READ_WAIT_S;
+    if (!owned)
+        return failure_set(job->failure, NULL, "out of memory");
+    if (!job->deadline_ms)
+        job->deadline_ms = request_now_ms() + 1000 * wait_s;
+    struct request request = {.socket = socket ? socket : BROKER_SOCKET,
+                              .method = method,
+                              .target = owned,
+                              .wait_s = wait_s,
+                              .deadline_ms = job->deadline_ms};
+    if (request_perform(&request, answer, job->failure) < 0)
+        return -1;
+    return answer->status == 200 ? 0 : answer_failure(answer, job->failure);
+}
+
+/* ---- plugs ----------------------------------------------------------------------------------------------
+ */
+
 static void plug_names_clear(struct plug_names *plugs)
 {
     free(plugs->text);
     free(plugs->names);
 }
 
-/* Cuts the plug at `separator`, as the contract has it: a node may consist of several guests. */
-static int plug_names_split(struct plug_names *plugs, const char *text, const char *separator,
-                            struct failure *failure)
+/* Cuts the plug at its separator, as the contract has it: a node may consist of several guests. */
+static int read_plugs(struct job *job)
 {
+    struct plug_names *plugs = job->plugs;
+    const char *plug = parameters_plug(job->parameters);
+    const char *separator = job->parameters->text[KEY_PLUG_SEPARATOR];
+    if (!plug && job->action->plugs == PLUGS_NEEDED)
+        return failure_set(job->failure, "say which guest: plug=NAME on standard input, or -n NAME",
+                           "no plug was given");
+    if (!plug || job->action->plugs == PLUGS_UNUSED)
+        return 0;
+    separator = separator ? separator : ",";
     size_t width = strlen(separator);
-    plugs->text = strdup(text);
-    plugs->names = calloc(strlen(text) + 1, sizeof(*plugs->names));
+    plugs->text = strdup(plug);
+    plugs->names = calloc(strlen(plug) + 1, sizeof(*plugs->names));
     if (!plugs->text || !plugs->names)
-        return failure_set(failure, NULL, "out of memory");
+        return failure_set(job->failure, NULL, "out of memory");
     for (char *at = plugs->text; at;) {
         char *end = width ? strstr(at, separator) : NULL;
         if (end)
             *end = '\0';
         if (!*at)
-            return failure_set(failure, "name each guest once: plug=NAME, or plug=NAME,NAME",
-                               "the plug '%s' has an empty name", text);
+            return failure_set(job->failure, "name each guest once: plug=NAME, or plug=NAME,NAME",
+                               "the plug '%s' has an empty name", plug);
         plugs->names[plugs->count++] = at;
         at = end ? end + width : NULL;
     }
     return 0;
 }
 
-static int plug_names_of(const struct parameters *parameters, struct plug_names *plugs,
-                         struct failure *failure)
+/* "/v1/guests/PLUG" and what comes behind it; NULL: no memory. */
+static char *guest_target(const char *plug, const char *slash, const char *rest)
 {
-    const char *plug = parameters_plug(parameters);
-    const char *separator = parameters->text[KEY_PLUG_SEPARATOR];
-    if (!plug)
-        return failure_set(failure, "say which guest: plug=NAME on standard input, or -n NAME",
-                           "no plug was given");
-    return plug_names_split(plugs, plug, separator ? separator : ",", failure);
-}
-
-static char *guest_target(const char *plug, const char *rest)
-{
-    char *target = NULL;
     _cleanup_(freep) char *encoded = request_encode(plug);
-    return encoded && asprintf(&target, "/v1/guests/%s%s", encoded, rest) >= 0 ? target : NULL;
+    return encoded ? say_text("/v1/guests/%s%s%s", encoded, slash, rest) : NULL;
 }
 
 /* ---- actions --------------------------------------------------------------------------------------------
  */
 
-static int power_one(const struct parameters *parameters, const char *plug, const char *verb,
-                     int64_t deadline_ms, struct failure *failure)
+static int power_one(struct job *job, const char *plug, const char *verb)
 {
     struct answer answer = {0};
-    int64_t wait_s = wait_seconds(parameters, REQUEST_POWER_WAIT_S);
-    _cleanup_(freep) char *rest = NULL;
-    if (asprintf(&rest, "/%s", verb) < 0)
-        rest = NULL;
-    int rc = ask(parameters, "POST", rest ? guest_target(plug, rest) : NULL, wait_s, deadline_ms, &answer,
-                 failure);
+    int rc = ask(job, "POST", guest_target(plug, "/", verb), &answer);
     answer_clear(&answer);
-    return rc < 0 ? failure_prefix(failure, "%.*s %s", (int)strcspn(verb, "?"), verb, plug) : 0;
+    return rc < 0 ? failure_prefix(job->failure, "%.*s %s", (int)strcspn(verb, "?"), verb, plug) : 0;
 }
 
-static int power_all(const struct parameters *parameters, const struct plug_names *plugs, const char *verb,
-                     int64_t deadline_ms, struct failure *failure)
+static int power_all(struct job *job, const char *verb)
 {
-    for (size_t i = 0; i < plugs->count; i++)
-        if (power_one(parameters, plugs->names[i], verb, deadline_ms, failure) < 0)
+    for (size_t i = 0; i < job->plugs->count; i++)
+        if (power_one(job, job->plugs->names[i], verb) < 0)
             return -1;
     return 0;
 }
 
 /* A node of several guests is off only while all of them are: so all off first, then all on. */
-static int reboot_several(const struct parameters *parameters, const struct plug_names *plugs,
-                          int64_t deadline_ms, struct failure *failure)
+static int reboot_several(struct job *job)
 {
-    if (power_all(parameters, plugs, "off", deadline_ms, failure) < 0)
+    if (power_all(job, "off") < 0)
         return -1;
-    for (size_t i = 0; i < plugs->count; i++) {
-        if (power_one(parameters, plugs->names[i], "on", deadline_ms, failure) == 0)
+    for (size_t i = 0; i < job->plugs->count; i++) {
+        if (power_one(job, job->plugs->names[i], "on") == 0)
             continue;
         /* fenced it is: by the contract a reboot succeeds with its off part */
-        say_warning("%s; %s", failure->cause ? failure->cause : "out of memory",
-                    failure->hint ? failure->hint : "");
-        failure_clear(failure);
+        say_warning("%s; %s", job->failure->cause ? job->failure->cause : "out of memory",
+                    job->failure->hint ? job->failure->hint : "");
+        failure_clear(job->failure);
     }
     return 0;
 }
 
-static int run_power(const struct action *action, const struct parameters *parameters,
-                     struct failure *failure)
+static int run_power(struct job *job)
 {
-    _cleanup_(plug_names_clear) struct plug_names plugs = {0};
-    if (plug_names_of(parameters, &plugs, failure) < 0)
-        return AGENT_FAILED;
-    bool reboot = strcmp(action->name, "reboot") == 0;
-    bool cycle =
-        reboot && parameters->text[KEY_METHOD] && strcasecmp(parameters->text[KEY_METHOD], "cycle") == 0;
-    int64_t deadline_ms = request_now_ms() + 1000 * wait_seconds(parameters, REQUEST_POWER_WAIT_S);
-    int rc = reboot && !cycle && plugs.count > 1
-                 ? reboot_several(parameters, &plugs, deadline_ms, failure)
-                 : power_all(parameters, &plugs, cycle ? "reboot?method=cycle" : action->name, deadline_ms,
-                             failure);
-    return rc < 0 ? AGENT_FAILED : done(parameters, action->success);
+    bool reboot = strcmp(job->action->name, "reboot") == 0;
+    bool cycle = reboot && job->parameters->flag[KEY_METHOD];
+    int rc = reboot && !cycle && job->plugs->count > 1
+                 ? reboot_several(job)
+                 : power_all(job, cycle ? "reboot?method=cycle" : job->action->name);
+    if (rc < 0)
+        return -1;
+    /* the operation is done whether or not anybody reads this, so a failed write changes nothing */
+    if (!job->parameters->flag[KEY_QUIET])
+        printf("%s\n", job->action->success);
+    return AGENT_OK;
 }
 
 /* 1 on, 0 off, -1 unknown. */
-static int read_power(const struct parameters *parameters, const char *plug, int64_t deadline_ms,
-                      struct failure *failure)
+static int read_power(struct job *job, const char *plug)
 {
     struct answer answer = {0};
-    int on = ask(parameters, "GET", guest_target(plug, "?view=power"),
-                 wait_seconds(parameters, REQUEST_READ_WAIT_S), deadline_ms, &answer, failure);
+    int on = ask(job, "GET", guest_target(plug, "?", "view=power"), &answer);
     if (on == 0) {
         bool is_on = answer.length == 3 && memcmp(answer.body, "on\n", 3) == 0;
         bool is_off = answer.length == 4 && memcmp(answer.body, "off\n", 4) == 0;
         on = is_on;
         if (!is_on && !is_off)
-            on = failure_set(failure, "client and daemon must have the same version",
+            on = failure_set(job->failure, "client and daemon must have the same version",
                              "the broker's answer is neither on nor off");
     }
     answer_clear(&answer);
-    return on < 0 ? failure_prefix(failure, "status %s", plug) : on;
+    return on < 0 ? failure_prefix(job->failure, "status %s", plug) : on;
 }
 
 /* As the contract has it, several plugs are off when each of them is. */
-static int run_status(const struct action *action, const struct parameters *parameters,
-                      struct failure *failure)
+static int run_status(struct job *job)
 {
-    (void)action;
-    _cleanup_(plug_names_clear) struct plug_names plugs = {0};
-    if (plug_names_of(parameters, &plugs, failure) < 0)
-        return AGENT_FAILED;
-    int64_t deadline_ms = request_now_ms() + 1000 * wait_seconds(parameters, REQUEST_READ_WAIT_S);
     bool any = false;
-    for (size_t i = 0; i < plugs.count; i++) {
-        int on = read_power(parameters, plugs.names[i], deadline_ms, failure);
+    for (size_t i = 0; i < job->plugs->count; i++) {
+        int on = read_power(job, job->plugs->names[i]);
         if (on < 0)
-            return AGENT_FAILED;
+            return -1;
         any = any || on;
     }
     printf("Status: %s\n", any ? "ON" : "OFF");
@@ -226,80 +205,81 @@ static void disarm(char *text, const char *word)
         *at = (char)(*at - 'a' + 'A');
 }
 
-static int run_list(const struct action *action, const struct parameters *parameters, struct failure *failure)
+static int run_list(struct job *job)
 {
     struct answer answer = {0};
-    const char *separator = parameters->text[KEY_SEPARATOR] ? parameters->text[KEY_SEPARATOR] : ",";
-    if (ask(parameters, "GET", strdup(action->target), wait_seconds(parameters, REQUEST_READ_WAIT_S), 0,
-            &answer, failure) < 0) {
-        failure_prefix(failure, "%s", action->name);
-        answer_clear(&answer);
-        return AGENT_FAILED;
+    const char *separator = job->parameters->text[KEY_SEPARATOR];
+    int rc = ask(job, "GET", strdup(job->action->target), &answer);
+    if (rc == 0) {
+        disarm(answer.body, "invalid");
+        disarm(answer.body, "variable");
     }
-    disarm(answer.body, "invalid");
-    disarm(answer.body, "variable");
-    for (size_t i = 0; i < answer.length; i++) {
+    for (size_t i = 0; rc == 0 && i < answer.length; i++) {
         if (answer.body[i] == ',')
-            fputs(separator, stdout);
+            fputs(separator ? separator : ",", stdout);
         else
             putchar(answer.body[i]);
     }
     answer_clear(&answer);
-    return AGENT_OK;
+    return rc < 0 ? failure_prefix(job->failure, "%s", job->action->name) : AGENT_OK;
 }
 
-static int run_monitor(const struct action *action, const struct parameters *parameters,
-                       struct failure *failure)
+static int run_monitor(struct job *job)
 {
     struct answer answer = {0};
-    bool strict = parameters->flag[KEY_STRICT];
+    bool strict = job->parameters->flag[KEY_STRICT];
     _cleanup_(freep) char *nodes = strict ? admin_node_names() : NULL;
-    char *target = NULL;
-    if (asprintf(&target, "%s%s%s%s", action->target, strict ? "&strict=1" : "", nodes ? "&nodes=" : "",
-                 nodes ? nodes : "") < 0)
-        target = NULL;
-    int rc =
-        ask(parameters, "GET", target, wait_seconds(parameters, REQUEST_READ_WAIT_S), 0, &answer, failure);
+    int rc = ask(job, "GET",
+                 say_text("%s%s%s%s", job->action->target, strict ? "&strict=1" : "", nodes ? "&nodes=" : "",
+                          nodes ? nodes : ""),
+                 &answer);
     answer_clear(&answer);
-    if (rc < 0)
-        failure_prefix(failure, "%s", action->name);
-    return rc < 0 ? AGENT_FAILED : AGENT_OK;
-}
-
-static int run_metadata(const struct action *action, const struct parameters *parameters,
-                        struct failure *failure)
-{
-    (void)action;
-    (void)parameters;
-    (void)failure;
-    metadata_print();
-    return AGENT_OK;
+    return rc < 0 ? failure_prefix(job->failure, "%s", job->action->name) : AGENT_OK;
 }
 
 /* The parameters were checked before; the broker need not run where a device is only being configured. */
-static int run_validate(const struct action *action, const struct parameters *parameters,
-                        struct failure *failure)
+static int run_validate(struct job *job)
 {
-    (void)action;
-    _cleanup_(plug_names_clear) struct plug_names plugs = {0};
-    if (parameters_plug(parameters) && plug_names_of(parameters, &plugs, failure) < 0)
-        return AGENT_FAILED;
+    (void)job;
     return AGENT_OK;
 }
 
 static const struct action actions[] = {
-    {.name = "reboot", .run = run_power, .success = "Success: Rebooted", .delayed = true},
-    {.name = "off", .run = run_power, .success = "Success: Powered OFF", .delayed = true},
-    {.name = "on", .run = run_power, .success = "Success: Powered ON"},
-    {.name = "status", .run = run_status},
-    {.name = "list", .run = run_list, .target = "/v1/guests?view=list"},
-    {.name = "list-status", .run = run_list, .target = "/v1/guests?view=list-status"},
-    {.name = "monitor", .run = run_monitor, .target = "/v1/status?view=monitor"},
-    {.name = "metadata", .run = run_metadata, .offline = true},
-    {.name = "meta-data", .run = run_metadata, .offline = true},
-    {.name = "manpage", .run = run_metadata, .offline = true},
-    {.name = "validate-all", .run = run_validate},
+    {"reboot", run_power, PLUGS_NEEDED, .success = "Success: Rebooted", .delayed = true},
+    {"off", run_power, PLUGS_NEEDED, .success = "Success: Powered OFF", .delayed = true},
+    {"on", run_power, PLUGS_NEEDED, .success = "Success: Powered ON"},
+    {"status", run_status, .plugs = PLUGS_NEEDED},
+    {"list", run_list, .target = "/v1/guests?view=list"},
+    {"list-status", run_list, .target = "/v1/guests?view=list-status"},
+    {"monitor", run_monitor, .target = "/v1/status?view=monitor"},
+    {.name = "metadata"},
+    {.name = "manpage"},
+    {"validate-all", run_validate, .plugs = PLUGS_CHECKED},
+    {.name = "meta-data"}, /* the last one: an old name, of which the metadata has no word */
 };
+
+/* pacemaker-controld asks for it as hacluster, and a failure there delays fencing: nothing here needs a file,
+ * a right or the broker. The order of elements and attributes is what the fence agents' metadata.rng wants.
+ * No action is automatic: that would turn the device into an unfencing one. */
+static void print_metadata(void)
+{
+    printf(
+        "<?xml version=\"1.0\"?>\n"
+        "<resource-agent name=\"fence_broker\" shortdesc=\"Fence agent for guests of Proxmox VE, through "
+        "fence_brokerd\">\n"
+        "<longdesc>fence_broker powers the Proxmox VE guests that are nodes of this cluster. It asks "
+        "fence_brokerd on the same node over a UNIX socket; the daemon is logged in to Proxmox VE and knows "
+        "the guests of its pool. Addresses, users and secrets belong in the configuration of the daemon "
+        "(/etc/fence-broker/fence-broker.conf), not in the parameters of the device. A device needs no "
+        "parameters: without pcmk_host_list and pcmk_host_map, Pacemaker asks the broker which guests it can "
+        "fence. Off and reboot succeed only when the guest is proven to be off.</longdesc>\n"
+        "<vendor-url>https://www.proxmox.com/</vendor-url>\n<parameters>\n");
+    parameters_print_xml();
+    printf("</parameters>\n<actions>\n");
+    for (size_t i = 0; i < ARRAY_LEN(actions) - 1; i++)
+        printf("\t<action name=\"%s\"/>\n", actions[i].name);
+    printf("</actions>\n</resource-agent>\n");
+}
 
 static const struct action *find_action(const struct parameters *parameters, struct failure *failure)
 {
@@ -324,28 +304,33 @@ static void sleep_seconds(int64_t seconds)
         ;
 }
 
+/* -1: `failure` is set; else the exit status. */
 static int run(struct parameters *parameters, struct failure *failure)
 {
+    _cleanup_(plug_names_clear) struct plug_names plugs = {0};
     parameters_apply_speech(parameters);
     if (parameters->flag[KEY_HELP] || parameters->flag[KEY_VERSION]) {
         if (parameters->flag[KEY_HELP])
             commands_print_help();
         else
             commands_print_version();
-        return say_finish(failure) < 0 ? AGENT_FAILED : AGENT_OK;
+        return say_finish(failure);
     }
     const struct action *action = find_action(parameters, failure);
+    struct job job = {.action = action, .parameters = parameters, .plugs = &plugs, .failure = failure};
     if (!action)
-        return AGENT_FAILED;
-    if (!action->offline && parameters_check(parameters, failure) < 0)
-        return AGENT_FAILED;
+        return -1;
+    if (!action->run) {
+        print_metadata();
+        return say_finish(failure);
+    }
+    if (parameters_check(parameters, failure) < 0 || read_plugs(&job) < 0)
+        return -1;
     if (action->delayed)
         sleep_seconds(parameters->number[KEY_DELAY]);
-    int rc = action->run(action, parameters, failure);
+    int rc = action->run(&job);
     /* a power action is done even when its line of success cannot be written */
-    if (rc != AGENT_FAILED && !action->success && say_finish(failure) < 0)
-        rc = AGENT_FAILED;
-    return rc;
+    return rc >= 0 && !action->success && say_finish(failure) < 0 ? -1 : rc;
 }
 
 int agent_run(int argc, char **argv, struct failure *failure)
@@ -357,5 +342,7 @@ int agent_run(int argc, char **argv, struct failure *failure)
               stderr);
     int rc = argc > 1 ? parameters_read_options(&parameters, argc, argv, failure)
                       : parameters_read_lines(&parameters, stdin, failure);
-    return rc < 0 ? AGENT_FAILED : run(&parameters, failure);
+    if (rc == 0)
+        rc = run(&parameters, failure);
+    return rc < 0 ? AGENT_FAILED : rc;
 }

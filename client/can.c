@@ -16,17 +16,14 @@ static gid_t *read_groups(const char *user, gid_t gid, int *count)
 {
     gid_t *groups = NULL;
     for (*count = 64;;) {
-        int had = *count;
-        gid_t *grown = reallocarray(groups, (size_t)had, sizeof(*grown));
+        gid_t *grown = reallocarray(groups, (size_t)*count, sizeof(*grown));
         if (!grown) {
             free(groups);
             return NULL;
         }
         groups = grown;
-        if (getgrouplist(user, gid, groups, count) >= 0)
+        if (getgrouplist(user, gid, groups, count) >= 0) /* else it says how many there are */
             return groups;
-        if (*count <= had)
-            *count = had * 2;
     }
 }
 
@@ -59,19 +56,7 @@ int can_make_target(char *const *operands, char **target, struct failure *failur
     _cleanup_(freep) char *query = make_query(user);
     _cleanup_(freep) char *ask = request_encode(operands[1]);
     _cleanup_(freep) char *plug = request_encode(operands[2] ? operands[2] : "");
-    *target = NULL;
-    if (query && ask && plug &&
-        asprintf(target, "/v1/can/%s%s%s%s", ask, operands[2] ? "/" : "", plug, query) < 0)
-        *target = NULL;
+    *target =
+        query && ask && plug ? say_text("/v1/can/%s%s%s%s", ask, operands[2] ? "/" : "", plug, query) : NULL;
     return 0;
-}
-
-bool can_is_yes(const struct answer *answer)
-{
-    static const char word[] = "yes", member[] = "\"allowed\":true";
-    if (!answer->body)
-        return false;
-    if (!answer->json)
-        return answer->length >= strlen(word) && memcmp(answer->body, word, strlen(word)) == 0;
-    return memmem(answer->body, answer->length, member, strlen(member)) != NULL;
 }

@@ -1,159 +1,105 @@
-/* What people run. Each command is one request whose answer the broker has already laid out for the screen
- * (or as JSON), so a command is a row in a table. This room knows nothing of what the screens say. */
+/* What people run. Nearly each command is one request whose answer the broker has already laid out for the
+ * screen (or as JSON), so a command is a row in a table. This room knows nothing of what the screens say. */
 #include "commands.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "admin.h"
 #include "can.h"
 #include "guess.h"
-#include "metadata.h"
-#include "rehearse.h"
+#include "keys.h"
 #include "request.h"
 #include "screen.h"
 #include "system/cleanup.h"
 #include "watch.h"
 
-#define HELP_HINT "/usr/sbin/fence_broker --help lists the commands"
-
-enum operand {
-    OPERAND_NONE,
-    OPERAND_OPTIONAL,
-    OPERAND_NEEDED,
-};
-
-struct command {
-    const char *name;
-    const char *path; /* %s: the operand's place, with its slash */
-    enum operand operand;
-    bool power;     /* POST; takes --dry-run and --method */
-    bool text_only; /* no JSON form */
-    bool verdict;   /* USER ACTION [PLUG]; the answer is yes or no, and so is the exit status */
-    bool doctor;    /* is fence-broker-admin's, see admin.c */
-    bool watched;   /* takes --watch */
-    bool rehearsal; /* one request a guest, see rehearse.c */
-    bool cut;       /* takes --limit and --since */
-    bool proven;    /* takes --evidence */
-    bool alone;     /* asks nobody */
-    const char *synopsis, *description;
-};
-
-static const struct command commands[] = {
-    {.name = "status",
-     .path = "/v1/status%s",
-     .watched = true,
-     .synopsis = "status",
-     .description = "the broker: session, endpoints, verdict"},
-    {.name = "targets",
-     .path = "/v1/guests%s",
-     .operand = OPERAND_OPTIONAL,
-     .watched = true,
-     .synopsis = "targets [PLUG]",
-     .description = "all guests with verdicts; with PLUG one guest, read now"},
-    {.name = "history",
-     .path = "/v1/operations%s",
-     .cut = true,
-     .synopsis = "history",
-     .description = "requests and how they ended, newest first"},
-    {.name = "explain",
-     .path = "/v1/operations%s",
-     .operand = OPERAND_NEEDED,
-     .proven = true,
-     .synopsis = "explain ID",
-     .description = "one operation, step by step"},
-    {.name = "doctor",
-     .doctor = true,
-     .synopsis = "doctor",
-     .description = "would a fence work, and if not, why (also without a daemon)"},
-    {.name = "permissions",
-     .path = "/v1/permissions%s",
-     .synopsis = "permissions",
-     .description = "what Proxmox grants: too much, too little, how to fix it"},
-    {.name = "metrics",
-     .path = "/metrics%s",
-     .text_only = true,
-     .synopsis = "metrics",
-     .description = "metrics in the Prometheus text format"},
-    {.name = "off",
-     .path = "/v1/guests%s/off",
-     .operand = OPERAND_NEEDED,
-     .power = true,
-     .synopsis = "off PLUG",
-     .description = "power off, and prove it"},
-    {.name = "on",
-     .path = "/v1/guests%s/on",
-     .operand = OPERAND_NEEDED,
-     .power = true,
-     .synopsis = "on PLUG",
-     .description = "power on"},
-    {.name = "reboot",
-     .path = "/v1/guests%s/reboot",
-     .operand = OPERAND_NEEDED,
-     .power = true,
-     .synopsis = "reboot PLUG",
-     .description = "off, proven, then on (or --method cycle)"},
-    {.name = "rehearse",
-     .path = "/v1/guests%s/rehearse",
-     .operand = OPERAND_OPTIONAL,
-     .rehearsal = true,
-     .synopsis = "rehearse [PLUG]",
-     .description = "would Proxmox accept a stop (no PLUG: all you may power)"},
-    {.name = "whoami",
-     .path = "/v1/whoami%s",
-     .synopsis = "whoami",
-     .description = "who you are to the broker, and what its rules allow you"},
-    {.name = "can", /* its target is made of three operands, see can.c */
-     .path = "/v1/can%s",
-     .verdict = true,
-     .synopsis = "can USER ACTION [PLUG]",
-     .description = "may USER do this, and which rule says so"},
-    {.name = "version",
-     .alone = true,
-     .text_only = true,
-     .synopsis = "version",
-     .description = "the version of this program; status shows the broker's"},
-};
-
-enum { OPTION_JSON = 256, OPTION_DRY_RUN, OPTION_WATCH, OPTION_SINCE, OPTION_EVIDENCE };
-
+/* The options, each called by a letter: h, m, n and s are short options, too. */
 static const struct option options[] = {
-    {"socket", required_argument, NULL, 's'},
-    {"method", required_argument, NULL, 'm'},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
-    {"help", no_argument, NULL, 'h'},
-    {"watch", optional_argument, NULL, OPTION_WATCH},
-    {"limit", required_argument, NULL, 'n'},
-    {"since", required_argument, NULL, OPTION_SINCE},
-    {"evidence", no_argument, NULL, OPTION_EVIDENCE},
+    {"limit", required_argument, NULL, LONG_OPTION | 'n'},
+    {"since", required_argument, NULL, LONG_OPTION | 't'},
+    {"evidence", no_argument, NULL, LONG_OPTION | 'e'},
+    {"watch", optional_argument, NULL, LONG_OPTION | 'w'},
+    {"dry-run", no_argument, NULL, LONG_OPTION | 'd'},
+    {"method", required_argument, NULL, LONG_OPTION | 'm'},
+    {"json", no_argument, NULL, LONG_OPTION | 'j'},
+    {"socket", required_argument, NULL, LONG_OPTION | 's'},
+    {"help", no_argument, NULL, LONG_OPTION | 'h'},
     {0},
 };
+#define LETTER(option) ((option) & ~LONG_OPTION)
 
+/* What --help says of them, in the same order, and what is said where they do not belong (NULL: nothing). */
+static const struct {
+    const char *synopsis, *description, *home;
+} option_help[] = {
+    {"-n, --limit=NUMBER", "show at most NUMBER", "--limit and --since work with history"},
+    {"--since=TIME", "only since TIME: an age (2h), a day, or RFC 3339",
+     "--limit and --since work with history"},
+    {"--evidence", "as JSON, what proved it off: fence-broker-admin verify", "--evidence works with explain"},
+    {"--watch[=SECONDS]", "repeat, every 2 seconds by default", "--watch works with status and targets"},
+    {"--dry-run", "show what would be done, and do nothing",
+     "--dry-run and --method work with off, on and reboot"},
+    {"--method=onoff|cycle", "for reboot: off and on (the default), or a reset",
+     "--dry-run and --method work with off, on and reboot"},
+    {"--json", "print the broker's JSON, see fence-broker-json(7)", "--json works with what has a JSON form"},
+    {"-s, --socket=PATH", "broker's socket; default " BROKER_SOCKET, NULL},
+    {"-h, --help", "print this", NULL},
+};
+_Static_assert(ARRAY_LEN(options) == ARRAY_LEN(option_help) + 1, "a row for each option");
+
+/* What the command line says. */
 struct call {
-    const char *socket;
-    const char *method;
-    const char *limit, *since;
-    bool json, dry_run, help, evidence;
-    bool watch;
-    int interval_ms; /* of watch */
+    const struct command *command;
+    char **operands;        /* ended by NULL */
+    const char *given[128]; /* by an option's letter: its value, or "1" if it takes none; NULL: not given */
 };
 
-void commands_print_version(void)
-{
-    printf("fence_broker %s\n", FENCE_BROKER_VERSION);
-}
+/* Carries it out. The exit status; -1: `failure` is set. */
+typedef int run_fn(const struct call *call, struct failure *failure);
+
+static run_fn run_screen, run_power, run_can, run_rehearse, run_doctor, run_version;
+
+static const struct command {
+    const char *name, *operands; /* [what may be left out] */
+    run_fn *run;
+    const char *path;  /* what is asked for; of a power action, what stands behind the guest */
+    const char *takes; /* letters of options */
+    const char *description;
+} commands[] = {
+    {"status", "", run_screen, "/v1/status", "wjsh", "the broker: session, endpoints, verdict"},
+    {"targets", "[PLUG]", run_screen, "/v1/guests", "wjsh",
+     "all guests with verdicts; with PLUG one guest, read now"},
+    {"history", "", run_screen, "/v1/operations", "ntjsh", "requests and how they ended, newest first"},
+    {"explain", "ID", run_screen, "/v1/operations", "ejsh", "one operation, step by step"},
+    {"doctor", "", run_doctor, NULL, "jsh", "would a fence work, and if not, why (also without a daemon)"},
+    {"permissions", "", run_screen, "/v1/permissions", "jsh",
+     "what Proxmox grants: too much, too little, how to fix it"},
+    {"metrics", "", run_screen, "/metrics", "sh", "metrics in the Prometheus text format"},
+    {"off", "PLUG", run_power, "/off", "dmjsh", "power off, and prove it"},
+    {"on", "PLUG", run_power, "/on", "dmjsh", "power on"},
+    {"reboot", "PLUG", run_power, "/reboot", "dmjsh", "off, proven, then on (or --method cycle)"},
+    {"rehearse", "[PLUG]", run_rehearse, NULL, "jsh",
+     "would Proxmox accept a stop (no PLUG: all you may power)"},
+    {"whoami", "", run_screen, "/v1/whoami", "jsh",
+     "who you are to the broker, and what its rules allow you"},
+    {"can", "USER ACTION [PLUG]", run_can, NULL, "jsh", "may USER do this, and which rule says so"},
+    {"version", "", run_version, NULL, "h", "the version of this program; status shows the broker's"},
+};
+
+/* ---- help -----------------------------------------------------------------------------------------------
+ */
 
 void commands_print_help(void)
 {
     printf("fence_broker powers guests of Proxmox VE through fence_brokerd on this node.\n\n"
            "For people:\n"
            "  fence_broker COMMAND [--json] [--socket PATH]\n");
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        printf("    %-16s %s\n", commands[i].synopsis, commands[i].description);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        int width = printf("    %s %s", commands[i].name, commands[i].operands);
+        printf("%*s %s\n", width < 20 ? 20 - width : 0, "", commands[i].description);
+    }
     printf("  status and targets take --watch[=SECONDS] (repeat); history takes -n,\n"
            "  --limit=NUMBER and --since=TIME; explain takes --evidence (what proved it off);\n"
            "  off, on and reboot take --dry-run (show what would be done); reboot takes\n"
@@ -162,106 +108,59 @@ void commands_print_help(void)
            "  fence_broker OPTIONS, or key=value lines on standard input and no argument\n"
            "  actions: off on reboot status list list-status monitor metadata manpage\n"
            "           validate-all\n");
-    metadata_print_options();
+    parameters_print_help();
     printf("\nExit status: 0 done (status: on; can: yes); 2 off (status), no (can) or\n"
            "something needs attention (doctor); 1 everything else. See fence_broker(8).\n");
 }
 
-static void print_option(bool taken, const char *option, const char *description)
+static int run_help(const struct call *call, struct failure *failure)
 {
-    if (taken)
-        printf("  %-20s %s\n", option, description);
+    const struct command *command = call->command;
+    (void)failure;
+    printf("usage: fence_broker %s%s%s [OPTION...]\n%s\n\n", command->name, *command->operands ? " " : "",
+           command->operands, command->description);
+    for (size_t i = 0; i < ARRAY_LEN(option_help); i++)
+        if (strchr(command->takes, LETTER(options[i].val)))
+            printf("  %-20s %s\n", option_help[i].synopsis, option_help[i].description);
+    printf("\nSee fence_broker(8).\n");
+    return 0;
 }
 
-/* What --help says behind a command. */
-static void print_command_help(const struct command *command)
+void commands_print_version(void)
 {
-    printf("usage: fence_broker %s [OPTION...]\n%s\n\n", command->synopsis, command->description);
-    print_option(command->cut, "-n, --limit=NUMBER", "show at most NUMBER");
-    print_option(command->cut, "--since=TIME", "only since TIME: an age (2h), a day, or RFC 3339");
-    print_option(command->proven, "--evidence", "as JSON, what proved it off: fence-broker-admin verify");
-    print_option(command->watched, "--watch[=SECONDS]", "repeat, every 2 seconds by default");
-    print_option(command->power, "--dry-run", "show what would be done, and do nothing");
-    print_option(command->power, "--method=onoff|cycle", "for reboot: off and on (the default), or a reset");
-    print_option(!command->text_only, "--json", "print the broker's JSON, see fence-broker-json(7)");
-    print_option(!command->alone, "-s, --socket=PATH", "broker's socket; default " BROKER_SOCKET);
-    print_option(true, "-h, --help", "print this");
-    printf("\nSee fence_broker(8).\n");
+    printf("fence_broker %s\n", FENCE_BROKER_VERSION);
 }
+
+static int run_version(const struct call *call, struct failure *failure)
+{
+    (void)call;
+    (void)failure;
+    commands_print_version();
+    return 0;
+}
+
+/* ---- the command line -----------------------------------------------------------------------------------
+ */
 
 bool commands_wanted(int argc, char **argv)
 {
-    static const char *const with_value[] = {"-s", "--socket", "-m", "--method"};
-    static const char *const alone[] = {"--json", "--dry-run", "--watch", "--evidence", "--help", "-h"};
-    for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-')
-            return true;
-        bool ours = strncmp(argv[i], "--socket=", 9) == 0 || strncmp(argv[i], "--method=", 9) == 0 ||
-                    strncmp(argv[i], "--watch=", 8) == 0;
-        for (size_t k = 0; k < ARRAY_LEN(alone); k++)
-            ours = ours || strcmp(argv[i], alone[k]) == 0;
-        for (size_t k = 0; k < ARRAY_LEN(with_value) && !ours; k++)
-            if (strcmp(argv[i], with_value[k]) == 0) {
-                ours = true;
-                i++;
-                break;
-            }
-        if (!ours)
-            return false;
-    }
-    return false;
-}
-
-static int unknown_option(const char *word, struct failure *failure)
-{
-    bool is_long = strncmp(word, "--", 2) == 0;
-    struct guess guess = {.word = word + (is_long ? 2 : 0)};
-    guess.length = strcspn(guess.word, "=");
-    for (const struct option *option = options; is_long && option->name; option++)
-        guess_try(&guess, option->name);
-    failure_set(failure, HELP_HINT, "unknown or misused option %s", word);
-    return guess_tell(&guess, "--", failure);
+    int c;
+    opterr = 0;
+    do /* not -n: before a command it is the agent's */
+        c = getopt_long(argc, argv, "+s:m:h", options, NULL);
+    while (c != -1 && c != '?');
+    bool wanted = c == -1 && optind < argc;
+    optind = 0; /* from the start again */
+    return wanted;
 }
 
 static int read_options(struct call *call, int argc, char **argv, struct failure *failure)
 {
-    opterr = 0;
+    call->given['s'] = BROKER_SOCKET;
     for (int c; (c = getopt_long(argc, argv, ":s:m:hn:", options, NULL)) != -1;) {
-        switch (c) {
-        case 's':
-            call->socket = optarg;
-            break;
-        case 'm':
-            call->method = optarg;
-            break;
-        case 'h':
-            call->help = true;
-            break;
-        case 'n':
-            call->limit = optarg;
-            break;
-        case OPTION_SINCE:
-            call->since = optarg;
-            break;
-        case OPTION_EVIDENCE:
-            call->evidence = true;
-            break;
-        case OPTION_JSON:
-            call->json = true;
-            break;
-        case OPTION_DRY_RUN:
-            call->dry_run = true;
-            break;
-        case OPTION_WATCH:
-            call->watch = true;
-            if (watch_read_interval(optarg, &call->interval_ms, failure) < 0)
-                return -1;
-            break;
-        case ':':
-            return failure_set(failure, HELP_HINT, "option %s needs a value", argv[optind - 1]);
-        default:
-            return unknown_option(argv[optind - 1], failure);
-        }
+        if (c == '?' || c == ':')
+            return guess_option(c, argv, options, failure);
+        call->given[LETTER(c)] = optarg ? optarg : LETTER(c) == 'w' ? WATCH_USUAL : "1";
     }
     return 0;
 }
@@ -279,181 +178,251 @@ static const struct command *find_command(const char *name, struct failure *fail
     return NULL;
 }
 
+/* Is there an operand for each word of "USER ACTION [PLUG]", but for those in brackets? */
+static int check_operands(const struct call *call, struct failure *failure)
+{
+    const char *name = call->command->name, *words = call->command->operands;
+    char *const *operand = call->operands;
+    for (const char *word = words; *word; word += strspn(word, " ")) {
+        if (!*operand && *word != '[')
+            return failure_set(failure, HELP_HINT, "'%s' needs an argument: %s %s", name, name, words);
+        if (*operand && !**operand)
+            return failure_set(failure, HELP_HINT, "an argument of '%s' is empty: %s %s", name, name, words);
+        operand += *operand != NULL;
+        word += strcspn(word, " ");
+    }
+    if (*operand)
+        return failure_set(failure, HELP_HINT, "too many arguments for '%s': %s%s%s", name, name,
+                           *words ? " " : "", words);
+    return 0;
+}
+
 /* Does the command take what it was given? */
-static int check_call(const struct command *command, const struct call *call, int operands,
-                      const char *operand, struct failure *failure)
+static int check_call(const struct call *call, struct failure *failure)
 {
-    int most = command->verdict ? 3 : command->operand == OPERAND_NONE ? 0 : 1;
-    int least = command->verdict ? 2 : command->operand == OPERAND_NEEDED ? 1 : 0;
-    if (operands < least)
-        return failure_set(failure, HELP_HINT, "'%s' needs an argument: %s", command->name,
-                           command->synopsis);
-    if (operands > most)
-        return failure_set(failure, HELP_HINT, "too many arguments for '%s': %s", command->name,
-                           command->synopsis);
-    if (operand && !*operand)
-        return failure_set(failure, HELP_HINT, "the argument of '%s' is empty: %s", command->name,
-                           command->synopsis);
-    if (call->json && command->text_only)
-        return failure_set(failure, "leave out --json", "'%s' has no JSON form", command->name);
-    if (call->watch && !command->watched)
-        return failure_set(failure, HELP_HINT, "--watch works with status and targets, not with '%s'",
-                           command->name);
-    if ((call->limit || call->since) && !command->cut)
-        return failure_set(failure, HELP_HINT, "--limit and --since work with history, not with '%s'",
-                           command->name);
-    if (call->evidence && !command->proven)
-        return failure_set(failure, HELP_HINT, "--evidence works with explain, not with '%s'", command->name);
-    if (!command->power && (call->dry_run || call->method))
-        return failure_set(failure, HELP_HINT,
-                           "--dry-run and --method work with off, on and reboot, not with '%s'",
-                           command->name);
-    if (call->method && strcasecmp(call->method, "onoff") != 0 && strcasecmp(call->method, "cycle") != 0)
-        return failure_set(failure, "use onoff or cycle", "--method %s is not known", call->method);
-    return request_socket_check(call->socket, failure);
-}
-
-/* Adds "?KEY=VALUE" or "&KEY=VALUE". False: no memory. */
-static bool add_query(char **target, const char *key, const char *value)
-{
-    _cleanup_(freep) char *encoded = request_encode(value), *former = *target;
-    if (!encoded || asprintf(target, "%s%c%s=%s", former, strchr(former, '?') ? '&' : '?', key, encoded) < 0)
-        *target = NULL;
-    return *target;
-}
-
-/* Path, operand and query; NULL: no memory. */
-static char *make_target(const struct command *command, const struct call *call, const char *operand)
-{
-    bool cycle =
-        call->method && strcasecmp(call->method, "cycle") == 0 && strcmp(command->name, "reboot") == 0;
-    _cleanup_(freep) char *encoded = request_encode(operand ? operand : "");
-    _cleanup_(freep) char *target = NULL;
-    const char *slash = strstr(command->path, "%s");
-    if (!encoded || asprintf(&target, "%.*s%s%s%s", (int)(slash - command->path), command->path,
-                             operand ? "/" : "", encoded, slash + 2) < 0) {
-        target = NULL;
-        return NULL;
-    }
-    bool good = (!cycle || add_query(&target, "method", "cycle")) &&
-                (!call->dry_run || add_query(&target, "dry-run", "1")) &&
-                (!call->evidence || add_query(&target, "view", "evidence")) &&
-                (!call->limit || add_query(&target, "limit", call->limit)) &&
-                (!call->since || add_query(&target, "since", call->since));
-    return good ? TAKE(target) : NULL;
-}
-
-/* One request of a command, and where its answer is shown. */
-struct showing {
-    const struct command *command;
-    const struct call *call;
-    struct request request;
-};
-
-/* The broker's screen as the terminal can show it; JSON and metrics as they came. */
-static void put_answer(const struct showing *showing, const struct screen *screen, unsigned max_lines,
-                       const struct answer *answer)
-{
-    if (answer->json || showing->command->text_only) {
-        fwrite(answer->body, 1, answer->length, stdout);
-        if (answer->length > 0 && answer->body[answer->length - 1] != '\n')
-            putchar('\n');
-    } else {
-        screen_put(screen, answer->body, answer->length, max_lines);
-    }
-}
-
-/* Asks and shows. -1: `failure` is set; else the exit status. */
-static int show(const struct showing *showing, const struct screen *screen, unsigned max_lines,
-                struct failure *failure)
-{
-    const struct command *command = showing->command;
-    bool json = showing->call->json;
-    struct answer answer = {0};
-    int rc = request_perform(&showing->request, &answer, failure);
-    if (rc == 0 && answer.status != 200)
-        rc = answer_failure(&answer, failure);
-    /* with --json the broker's error is an answer, too: the body goes where the caller parses, the line to
-     * stderr */
-    if (answer.body && (rc == 0 || (json && answer.json))) {
-        put_answer(showing, screen, max_lines, &answer);
-        if (rc == 0 && answer.length == 0 && command->power)
-            puts("done");
-    }
-    int said = rc == 0 && command->verdict && !can_is_yes(&answer) ? CAN_NO : 0;
-    answer_clear(&answer);
-    return rc == 0 ? said : rc;
-}
-
-static int show_again(void *context, const struct screen *screen, unsigned max_lines, struct failure *failure)
-{
-    return show(context, screen, max_lines, failure);
-}
-
-/* Runs what was asked for. -1: `failure` is set; else the exit status. */
-static int carry_out(const struct command *command, const struct call *call, char *const *operands,
-                     struct failure *failure)
-{
-    _cleanup_(freep) char *target = NULL;
-    struct screen screen = screen_of_stdout();
-    if (command->doctor)
-        return admin_doctor(call->socket, call->json, failure);
-    if (command->rehearsal) {
-        int rc = rehearse_show(call->socket, operands[0], call->json, &screen, failure);
-        return rc >= 0 && say_finish(failure) < 0 ? -1 : rc;
-    }
-    if (command->verdict && can_make_target(operands, &target, failure) < 0)
+    const char *method = call->given['m'];
+    if (check_operands(call, failure) < 0)
         return -1;
-    if (!command->verdict)
-        target = make_target(command, call, operands[0]);
-    if (!target)
-        return failure_set(failure, NULL, "out of memory");
-    struct showing showing = {.command = command,
-                              .call = call,
-                              .request = {.socket = call->socket,
-                                          .method = command->power ? "POST" : "GET",
-                                          .target = target,
-                                          .json = call->json || call->evidence,
-                                          .wait_s = command->power ? REQUEST_POWER_WAIT_S
-                                                    : call->watch  ? REQUEST_WATCH_WAIT_S
-                                                                   : REQUEST_READ_WAIT_S}};
-    if (call->watch)
-        return watch_run(command->name, call->interval_ms, call->json, show_again, &showing, failure);
-    int rc = show(&showing, &screen, 0, failure);
-    if (rc >= 0 && !command->power && say_finish(failure) < 0)
-        return -1;
-    return rc;
+    for (size_t i = 0; i < ARRAY_LEN(option_help); i++) {
+        int letter = LETTER(options[i].val);
+        if (call->given[letter] && option_help[i].home && !strchr(call->command->takes, letter))
+            return failure_set(failure, HELP_HINT, "%s, not with '%s'", option_help[i].home,
+                               call->command->name);
+    }
+    if (method && method_read(method) < 0)
+        return failure_set(failure, "use onoff or cycle", "--method %s is not known", method);
+    return request_socket_check(call->given['s'], failure);
 }
 
 int commands_run(int argc, char **argv, struct failure *failure)
 {
-    struct call call = {.socket = BROKER_SOCKET};
+    struct call call = {0};
     if (read_options(&call, argc, argv, failure) < 0)
         return 1;
-    if (strcmp(argv[optind], "help") == 0) {
-        call.help = true;
-        optind++;
+    char **words = argv + optind;
+    if (strcmp(*words, "help") == 0) {
+        call.given['h'] = *words;
+        words++;
     }
-    if (call.help && !argv[optind]) {
+    if (call.given['h'] && !*words) {
         commands_print_help();
         return 0;
     }
-    const struct command *command = find_command(argv[optind], failure);
-    const char *operand = command ? argv[optind + 1] : NULL;
-    if (command && call.help) {
-        print_command_help(command);
-        return 0;
-    }
-    if (!command || check_call(command, &call, argc - optind - 1, operand, failure) < 0)
+    call.command = find_command(*words, failure);
+    call.operands = words + 1;
+    if (!call.command || (!call.given['h'] && check_call(&call, failure) < 0))
         return 1;
-    if (command->alone) {
-        commands_print_version();
-        return 0;
-    }
-    int rc = carry_out(command, &call, argv + optind + 1, failure);
-    if (rc >= 0)
+    run_fn *run = call.given['h'] ? run_help : call.command->run;
+    int rc = run(&call, failure);
+    /* a power action is done even when its answer cannot be written */
+    if (rc >= 0 && (run == run_power || say_finish(failure) == 0))
         return rc;
-    failure_prefix(failure, "%s%s%s", command->name, operand ? " " : "", operand ? operand : "");
+    const char *operand = call.operands[0];
+    failure_prefix(failure, "%s%s%s", call.command->name, operand ? " " : "", operand ? operand : "");
     failure->told |= failure->no_reader;
     return 1;
+}
+
+/* ---- questions ------------------------------------------------------------------------------------------
+ */
+
+/* One question to the broker, and what its answer is to be. */
+struct question {
+    struct request request;
+    bool json;            /* as --json has it: an error is an answer, too */
+    bool plain;           /* not for the screen */
+    const char *yes;      /* how an answer that is a yes begins; NULL: any is one */
+    const char *yes_json; /* what it has as JSON */
+};
+
+/* The broker's screen as the terminal can show it; JSON and metrics as they came. */
+static void put_answer(const struct answer *answer, bool plain, unsigned max_lines)
+{
+    struct screen screen = screen_of_stdout();
+    if (!answer->json && !plain) {
+        screen_put(&screen, answer->body, answer->length, max_lines);
+        return;
+    }
+    fwrite(answer->body, 1, answer->length, stdout);
+    if (answer->length > 0 && answer->body[answer->length - 1] != '\n')
+        putchar('\n');
+}
+
+static bool is_yes(const struct answer *answer, const struct question *question)
+{
+    return answer->json ? strstr(answer->body, question->yes_json) != NULL
+                        : strncmp(answer->body, question->yes, strlen(question->yes)) == 0;
+}
+
+/* Asks and shows. 0; 1: the answer is not a yes; -1: `failure` is set. */
+static int show(const void *context, unsigned max_lines, struct failure *failure)
+{
+    const struct question *question = context;
+    struct answer answer = {0};
+    int rc = request_perform(&question->request, &answer, failure);
+    if (rc == 0 && answer.status != 200)
+        rc = answer_failure(&answer, failure);
+    /* the body goes where the caller parses, the failure's line to stderr */
+    if (answer.body && (rc == 0 || (question->json && answer.json)))
+        put_answer(&answer, question->plain, max_lines);
+    if (rc == 0 && question->yes)
+        rc = is_yes(&answer, question) ? 0 : 1;
+    answer_clear(&answer);
+    return rc;
+}
+
+/* Takes `target`; the rest as show(). */
+static int ask(const struct call *call, const char *method, char *target, struct question question,
+               struct failure *failure)
+{
+    _cleanup_(freep) char *owned = target;
+    const char *watch = call->given['w'];
+    if (!target)
+        return failure_set(failure, NULL, "out of memory");
+    question.json = call->given['j'];
+    question.plain = !strchr(call->command->takes, 'j');
+    question.request = (struct request){.socket = call->given['s'],
+                                        .method = method,
+                                        .target = target,
+                                        .json = call->given['j'] || call->given['e'],
+                                        .wait_s = strcmp(method, "POST") == 0 ? REQUEST_POWER_WAIT_S
+                                                  : watch                     ? REQUEST_WATCH_WAIT_S
+                                                                              : REQUEST_READ_WAIT_S};
+    return watch ? watch_run(call->command->name, watch, question.json, show, &question, failure)
+                 : show(&question, 0, failure);
+}
+
+/* Path, operand and what comes behind it; NULL: no memory. */
+static char *make_target(const char *path, const char *operand, const char *behind)
+{
+    _cleanup_(freep) char *encoded = request_encode(operand ? operand : "");
+    return encoded ? say_text("%s%s%s%s", path, operand ? "/" : "", encoded, behind) : NULL;
+}
+
+/* Takes `target` and adds "?KEY=VALUE" or "&KEY=VALUE", if there is a value. NULL: no memory. */
+static char *add_query(char *target, const char *key, const char *value)
+{
+    _cleanup_(freep) char *former = target, *encoded = value ? request_encode(value) : NULL;
+    if (!value || !target)
+        return TAKE(former);
+    return encoded ? say_text("%s%c%s=%s", target, strchr(target, '?') ? '&' : '?', key, encoded) : NULL;
+}
+
+static int run_screen(const struct call *call, struct failure *failure)
+{
+    char *target = make_target(call->command->path, call->operands[0], "");
+    target = add_query(target, "view", call->given['e'] ? "evidence" : NULL);
+    target = add_query(target, "limit", call->given['n']);
+    target = add_query(target, "since", call->given['t']);
+    return ask(call, "GET", target, (struct question){0}, failure);
+}
+
+static int run_power(const struct call *call, struct failure *failure)
+{
+    const char *method = call->given['m'];
+    bool cycle = method && method_read(method) > 0 && strcmp(call->command->name, "reboot") == 0;
+    char *target = make_target("/v1/guests", call->operands[0], call->command->path);
+    target = add_query(target, "method", cycle ? "cycle" : NULL);
+    target = add_query(target, "dry-run", call->given['d']);
+    return ask(call, "POST", target, (struct question){0}, failure);
+}
+
+static int run_can(const struct call *call, struct failure *failure)
+{
+    char *target = NULL;
+    if (can_make_target(call->operands, &target, failure) < 0)
+        return -1;
+    int rc =
+        ask(call, "GET", target, (struct question){.yes = "yes", .yes_json = "\"allowed\":true"}, failure);
+    return rc > 0 ? 2 : rc;
+}
+
+static int run_doctor(const struct call *call, struct failure *failure)
+{
+    return admin_doctor(call->given['s'], call->given['j'], failure);
+}
+
+/* ---- rehearsals -----------------------------------------------------------------------------------------
+ */
+
+static int rehearse_one(const struct call *call, const char *plug, struct failure *failure)
+{
+    return ask(call, "POST", make_target("/v1/guests", plug, "/rehearse"),
+               (struct question){.yes = "accepted: ", .yes_json = "\"exit_status\":0,"}, failure);
+}
+
+/* The guests of the list, "VMID,NAME" a line. An error about one of them is said, and the next one's turn
+ * comes. */
+static int rehearse_each(const struct call *call, char *list)
+{
+    int worst = 0;
+    const char *separator = "";
+    for (char *line, *rest = list; (line = strsep(&rest, "\n"));) {
+        struct failure failure = {0};
+        line[strcspn(line, ",")] = '\0';
+        if (!*line)
+            continue;
+        if (call->given['j'])
+            fputs(separator, stdout);
+        separator = ",";
+        int rc = rehearse_one(call, line, &failure);
+        if (rc < 0) {
+            failure_prefix(&failure, "rehearse %s", line);
+            fflush(stdout);
+            failure_print(&failure);
+        }
+        failure_clear(&failure);
+        worst = rc != 0 ? 1 : worst;
+    }
+    return worst;
+}
+
+static int rehearse_all(const struct call *call, struct failure *failure)
+{
+    struct answer answer = {0};
+    const struct request request = {.socket = call->given['s'],
+                                    .method = "GET",
+                                    .target = "/v1/guests?view=rehearse",
+                                    .wait_s = REQUEST_READ_WAIT_S};
+    int rc = request_perform(&request, &answer, failure);
+    if (rc == 0 && answer.status != 200)
+        rc = answer_failure(&answer, failure);
+    if (rc == 0 && answer.length == 0)
+        rc = failure_set(failure, "/usr/sbin/fence_broker whoami shows what you may do",
+                         "there is no guest that you may rehearse");
+    if (rc == 0) {
+        fputs(call->given['j'] ? "{\"rehearsals\":[" : "", stdout);
+        rc = rehearse_each(call, answer.body);
+        fputs(call->given['j'] ? "]}\n" : "", stdout);
+    }
+    answer_clear(&answer);
+    return rc;
+}
+
+static int run_rehearse(const struct call *call, struct failure *failure)
+{
+    const char *plug = call->operands[0];
+    int rc = plug ? rehearse_one(call, plug, failure) : rehearse_all(call, failure);
+    failure->told = rc > 0;
+    return rc;
 }

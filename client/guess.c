@@ -2,7 +2,6 @@
  * one), and what differs by more than a third of its letters was hardly meant. */
 #include "guess.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "system/cleanup.h"
@@ -47,11 +46,28 @@ void guess_try(struct guess *guess, const char *candidate)
 
 int guess_tell(const struct guess *guess, const char *prefix, struct failure *failure)
 {
-    char *hint = NULL;
-    if (!guess->best ||
-        asprintf(&hint, "did you mean %s%s? %s", prefix, guess->best, failure->hint ? failure->hint : "") < 0)
-        return -1;
-    free(failure->hint);
-    failure->hint = hint;
+    char *hint = guess->best ? say_text("did you mean %s%s? %s", prefix, guess->best,
+                                        failure->hint ? failure->hint : "")
+                             : NULL;
+    if (hint) {
+        free(failure->hint);
+        failure->hint = hint;
+    }
     return -1;
+}
+
+int guess_option(int c, char **argv, const struct option *longs, struct failure *failure)
+{
+    const char *word = argv[optind - 1];
+    if (c == ':')
+        return failure_set(failure, HELP_HINT, "option %s needs a value", word);
+    if (optopt && optopt < LONG_OPTION)
+        return failure_set(failure, HELP_HINT, "unknown option -%c", optopt);
+    /* behind its '=' may stand somebody's password */
+    int length = (int)strcspn(word, "=");
+    failure_set(failure, HELP_HINT, "unknown or misused option %.*s", length, word);
+    struct guess guess = {.word = word + 2, .length = (size_t)length - 2};
+    for (; length > 2 && longs->name; longs++)
+        guess_try(&guess, longs->name);
+    return guess_tell(&guess, "--", failure);
 }

@@ -6,7 +6,7 @@
 #include "keys.h"
 
 #include <errno.h>
-#include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,178 +19,80 @@
 #define NUMBER_MAX 1000000000
 
 #define IGNORED_MOST 1000 /* bytes of names that are told, about */
+#define NAME_SIZE    24   /* of the longest name, with its NUL */
+#define HELP_COLUMN  34
 
-#define HELP_HINT "/usr/sbin/fence_broker --help lists the commands"
+enum key_kind {
+    KIND_STRING,
+    KIND_METHOD,
+    KIND_SECOND,  /* whole seconds */
+    KIND_INTEGER, /* a whole number, not negative */
+    KIND_BOOLEAN, /* a bad value is an error */
+    KIND_FLAG,    /* a bad value is warned about: nothing that matters hangs on it */
+};
 
-static const char *const methods[] = {"onoff", "cycle", NULL};
-
-const struct key_row key_rows[] = {
-    {.name = "action",
-     .key = KEY_ACTION,
-     .option = 'o',
-     .long_option = "action",
-     .argument = "action",
-     .default_value = "reboot",
-     .description = "Fencing action"},
-    {.name = "plug",
-     .key = KEY_PLUG,
-     .option = 'n',
-     .long_option = "plug",
-     .argument = "id",
-     .obsoletes = "port",
-     .description = "The guest: name of its Pacemaker node, VMID, or guest name"},
-    {.name = "port",
-     .key = KEY_PORT,
-     .deprecated = true,
-     .option = 'n',
-     .long_option = "plug",
-     .argument = "id",
-     .description = "The guest: name of its Pacemaker node, VMID, or guest name"},
-    {.name = "socket",
-     .key = KEY_SOCKET,
-     .option = 's',
-     .long_option = "socket",
-     .argument = "path",
-     .default_value = BROKER_SOCKET,
-     .description = "UNIX socket of the broker"},
-    {.name = "method",
-     .key = KEY_METHOD,
-     .kind = KIND_SELECT,
-     .option = 'm',
-     .long_option = "method",
-     .argument = "method",
-     .default_value = "onoff",
-     .choices = methods,
-     .description = "How to reboot: onoff (off, verified, then on) or cycle (reset)"},
-    {.name = "strict",
-     .key = KEY_STRICT,
-     .kind = KIND_BOOLEAN,
-     .long_option = "strict",
-     .default_value = "0",
-     .description = "Also fail monitor if one node cannot be fenced"},
-    {.name = "quiet",
-     .key = KEY_QUIET,
-     .kind = KIND_FLAG,
-     .option = 'q',
-     .long_option = "quiet",
-     .description = "Print no warnings and no success message"},
-    {.name = "verbose",
-     .key = KEY_VERBOSE,
-     .kind = KIND_FLAG,
-     .option = 'v',
-     .long_option = "verbose",
-     .description = "Print each step to standard error"},
-    {.name = "verbose_level",
-     .key = KEY_VERBOSE_LEVEL,
-     .kind = KIND_INTEGER,
-     .long_option = "verbose-level",
-     .argument = "level",
-     .description = "0: not verbose, 1 or more: verbose"},
-    {.name = "debug",
-     .key = KEY_DEBUG_FILE,
-     .deprecated = true,
-     .option = 'D',
-     .long_option = "debug-file",
-     .argument = "debugfile",
-     .description = "Append each step to this file"},
-    {.name = "debug_file",
-     .key = KEY_DEBUG_FILE,
-     .option = 'D',
-     .long_option = "debug-file",
-     .argument = "debugfile",
-     .obsoletes = "debug",
-     .description = "Append each step to this file"},
-    {.name = "version",
-     .key = KEY_VERSION,
-     .kind = KIND_FLAG,
-     .option = 'V',
-     .long_option = "version",
-     .description = "Display the version and exit"},
-    {.name = "help",
-     .key = KEY_HELP,
-     .kind = KIND_FLAG,
-     .option = 'h',
-     .long_option = "help",
-     .description = "Display help and exit"},
-    {.name = "plug_separator",
-     .key = KEY_PLUG_SEPARATOR,
-     .long_option = "plug-separator",
-     .argument = "char",
-     .default_value = ",",
-     .description = "Separator between several plugs"},
-    {.name = "separator",
-     .key = KEY_SEPARATOR,
-     .option = 'C',
-     .long_option = "separator",
-     .argument = "char",
-     .default_value = ",",
-     .description = "Field separator of list and list-status"},
-    {.name = "delay",
-     .key = KEY_DELAY,
-     .kind = KIND_SECOND,
-     .long_option = "delay",
-     .argument = "seconds",
-     .default_value = "0",
-     .description = "Seconds to wait before off or reboot"},
-    {.name = "disable_timeout",
-     .key = KEY_DISABLE_TIMEOUT,
-     .kind = KIND_FLAG,
-     .long_option = "disable-timeout",
-     .argument = "true/false",
-     .description = "Ignore power_timeout"},
-    {.name = "login_timeout",
-     .key = KEY_LOGIN_TIMEOUT,
-     .kind = KIND_SECOND,
-     .long_option = "login-timeout",
-     .argument = "seconds",
-     .default_value = "5",
-     .description = "No effect: the broker is already logged in"},
-    {.name = "power_timeout",
-     .key = KEY_POWER_TIMEOUT,
-     .kind = KIND_SECOND,
-     .long_option = "power-timeout",
-     .argument = "seconds",
+static const struct key_row {
+    char name[NAME_SIZE]; /* on standard input; as an option with '-' for '_' */
+    enum key key;         /* several names may mean one key */
+    enum key_kind kind;
+    const char *description;   /* NULL: not in metadata and help; these rows come last */
+    const char *default_value; /* or NULL */
+    const char *argument;      /* what the option takes; NULL: nothing */
+    const char *obsoletes;     /* an old name, or NULL */
+    char option;               /* short option, or 0 */
+} key_rows[] = {
+    {"action", KEY_ACTION, KIND_STRING, .description = "Fencing action", .option = 'o', .argument = "action",
+     .default_value = "reboot"},
+    {"plug", KEY_PLUG, KIND_STRING,
+     .description = "The guest: name of its Pacemaker node, VMID, or guest name", .option = 'n',
+     .argument = "id", .obsoletes = "port"},
+    {"socket", KEY_SOCKET, KIND_STRING, .description = "UNIX socket of the broker", .option = 's',
+     .argument = "path", .default_value = BROKER_SOCKET},
+    {"method", KEY_METHOD, KIND_METHOD,
+     .description = "How to reboot: onoff (off, verified, then on) or cycle (reset)", .option = 'm',
+     .argument = "method", .default_value = "onoff"},
+    {"strict", KEY_STRICT, KIND_BOOLEAN, .description = "Also fail monitor if one node cannot be fenced",
+     .default_value = "0"},
+    {"quiet", KEY_QUIET, KIND_FLAG, .description = "Print no warnings and no success message", .option = 'q'},
+    {"verbose", KEY_VERBOSE, KIND_FLAG, .description = "Print each step to standard error", .option = 'v'},
+    {"verbose_level", KEY_VERBOSE_LEVEL, KIND_INTEGER, .description = "0: not verbose, 1 or more: verbose",
+     .argument = "level"},
+    {"debug_file", KEY_DEBUG_FILE, KIND_STRING, .description = "Append each step to this file", .option = 'D',
+     .argument = "debugfile", .obsoletes = "debug"},
+    {"version", KEY_VERSION, KIND_FLAG, .description = "Display the version and exit", .option = 'V'},
+    {"help", KEY_HELP, KIND_FLAG, .description = "Display help and exit", .option = 'h'},
+    {"plug_separator", KEY_PLUG_SEPARATOR, KIND_STRING, .description = "Separator between several plugs",
+     .argument = "char", .default_value = ","},
+    {"separator", KEY_SEPARATOR, KIND_STRING, .description = "Field separator of list and list-status",
+     .option = 'C', .argument = "char", .default_value = ","},
+    {"delay", KEY_DELAY, KIND_SECOND, .description = "Seconds to wait before off or reboot",
+     .default_value = "0"},
+    {"disable_timeout", KEY_DISABLE_TIMEOUT, KIND_FLAG, .description = "Ignore power_timeout",
+     .argument = "true/false"},
+    {"login_timeout", KEY_LOGIN_TIMEOUT, KIND_SECOND,
+     .description = "No effect: the broker is already logged in", .default_value = "5"},
+    {"power_timeout", KEY_POWER_TIMEOUT, KIND_SECOND,
      .description =
          "Total seconds to wait for the answer; default: as long as the broker's operation may take"},
-    {.name = "power_wait",
-     .key = KEY_POWER_WAIT,
-     .kind = KIND_SECOND,
-     .long_option = "power-wait",
-     .argument = "seconds",
-     .default_value = "0",
-     .description = "No effect: the broker verifies instead"},
-    {.name = "shell_timeout",
-     .key = KEY_SHELL_TIMEOUT,
-     .kind = KIND_SECOND,
-     .long_option = "shell-timeout",
-     .argument = "seconds",
-     .default_value = "3",
-     .description = "No effect: there is no shell"},
-    {.name = "stonith_status_sleep",
-     .key = KEY_STATUS_SLEEP,
-     .kind = KIND_SECOND,
-     .long_option = "stonith-status-sleep",
-     .argument = "seconds",
-     .default_value = "1",
-     .description = "No effect: the broker reads as needed"},
-    {.name = "retry_on",
-     .key = KEY_RETRY_ON,
-     .kind = KIND_INTEGER,
-     .long_option = "retry-on",
-     .argument = "attempts",
-     .default_value = "1",
-     .description = "No effect: the broker retries by itself"},
+    {"power_wait", KEY_POWER_WAIT, KIND_SECOND, .description = "No effect: the broker verifies instead",
+     .default_value = "0"},
+    {"shell_timeout", KEY_SHELL_TIMEOUT, KIND_SECOND, .description = "No effect: there is no shell",
+     .default_value = "3"},
+    {"stonith_status_sleep", KEY_STATUS_SLEEP, KIND_SECOND,
+     .description = "No effect: the broker reads as needed", .default_value = "1"},
+    {"retry_on", KEY_RETRY_ON, KIND_INTEGER, .description = "No effect: the broker retries by itself",
+     .argument = "attempts", .default_value = "1"},
     /* names that others use for the same, and what Pacemaker passes along */
-    {.name = "option", .key = KEY_ACTION, .hidden = true},
-    {.name = "port", .key = KEY_PORT, .hidden = true, .long_option = "port", .argument = "id"},
-    {.name = "nodename", .key = KEY_NODENAME, .hidden = true, .long_option = "nodename", .argument = "id"},
-    {.name = "nodeid", .key = KEY_SILENT, .hidden = true, .long_option = "nodeid", .argument = "id"},
-    {.name = "agent", .key = KEY_SILENT, .hidden = true},
-    {.name = "provides", .key = KEY_SILENT, .hidden = true},
-    {.name = "stonith_timeout", .key = KEY_SILENT, .hidden = true},
-    {.name = "crm_feature_set", .key = KEY_SILENT, .hidden = true},
+    {"option", .key = KEY_ACTION},
+    {"debug", .key = KEY_DEBUG_FILE},
+    {"port", .key = KEY_PORT, .argument = "id"},
+    {"nodename", .key = KEY_NODENAME, .argument = "id"},
+    {"nodeid", .key = KEY_SILENT, .argument = "id"},
+    {"agent", .key = KEY_SILENT},
+    {"provides", .key = KEY_SILENT},
+    {"stonith_timeout", .key = KEY_SILENT},
+    {"crm_feature_set", .key = KEY_SILENT},
 };
-const size_t key_row_count = ARRAY_LEN(key_rows);
 
 void parameters_clear(struct parameters *parameters)
 {
@@ -215,12 +117,11 @@ static void note_ignored(struct parameters *parameters, const char *name)
 {
     const char *before = parameters->ignored ? parameters->ignored : "";
     size_t length = strlen(before);
-    char *names = NULL;
     if (length > IGNORED_MOST)
         return;
     bool full = length + strlen(name) > IGNORED_MOST;
-    if (asprintf(&names, "%s%s%.*s%s", before, length ? ", " : "", IGNORED_MOST, name, full ? " ..." : "") <
-        0)
+    char *names = say_text("%s%s%.*s%s", before, length ? ", " : "", IGNORED_MOST, name, full ? " ..." : "");
+    if (!names)
         return;
     free(parameters->ignored);
     parameters->ignored = names;
@@ -251,7 +152,7 @@ static char *unquote(char *text)
 
 static const struct key_row *row_by_name(const char *name)
 {
-    for (size_t i = 0; i < key_row_count; i++)
+    for (size_t i = 0; i < ARRAY_LEN(key_rows); i++)
         if (strcmp(key_rows[i].name, name) == 0)
             return &key_rows[i];
     return NULL;
@@ -307,73 +208,103 @@ int parameters_read_lines(struct parameters *parameters, FILE *in, struct failur
 /* ---- options --------------------------------------------------------------------------------------------
  */
 
-/* Rows are told apart by getopt's return value: a short option's letter, or this plus the row's number. */
-#define LONG_BASE 256
-
-static int row_of_option(int c)
+/* The name of the row's long option. */
+static const char *long_name(const struct key_row *row, char name[static NAME_SIZE])
 {
-    if (c >= LONG_BASE)
-        return c - LONG_BASE;
-    for (size_t i = 0; i < key_row_count; i++)
-        if (key_rows[i].option == c && !key_rows[i].deprecated)
-            return (int)i;
-    return -1;
+    memcpy(name, row->name, NAME_SIZE);
+    for (char *p = name; (p = strchr(p, '_'));)
+        *p = '-';
+    return name;
 }
 
-/* Fills getopt's two tables from ours. A deprecated row shares its option with the row that replaces it. */
-static void option_tables(struct option *longs, char *shorts)
+static const char *argument_of(const struct key_row *row)
 {
-    *shorts++ = ':'; /* tell a missing argument from an unknown option */
-    for (size_t i = 0; i < key_row_count; i++) {
-        const struct key_row *row = &key_rows[i];
-        if (row->deprecated || !row->long_option)
-            continue;
-        *longs++ = (struct option){.name = row->long_option,
-                                   .has_arg = row->argument ? required_argument : no_argument,
-                                   .val = LONG_BASE + (int)i};
-        if (!row->option)
-            continue;
-        *shorts++ = row->option;
-        if (row->argument)
-            *shorts++ = ':';
-    }
-    *longs = (struct option){0};
-    *shorts = '\0';
-}
-
-/* `word` begins with "--"; what may stand behind its '=' is not repeated. */
-static int unknown_option(const char *word, const struct option *longs, struct failure *failure)
-{
-    struct guess guess = {.word = word + 2, .length = strcspn(word, "=") - 2};
-    for (; strlen(word) > 2 && longs->name; longs++)
-        guess_try(&guess, longs->name);
-    failure_set(failure, HELP_HINT, "unknown or misused option %.*s", (int)strcspn(word, "="), word);
-    return guess_tell(&guess, "--", failure);
+    return row->kind == KIND_SECOND ? "seconds" : row->argument;
 }
 
 int parameters_read_options(struct parameters *parameters, int argc, char **argv, struct failure *failure)
 {
-    struct option longs[ARRAY_LEN(key_rows) + 1];
-    char shorts[2 * ARRAY_LEN(key_rows) + 2];
-    option_tables(longs, shorts);
+    char names[ARRAY_LEN(key_rows)][NAME_SIZE];
+    struct option longs[ARRAY_LEN(key_rows) + 1], *next = longs;
+    char shorts[2 * ARRAY_LEN(key_rows) + 2], *letter = shorts;
+    enum key keys[LONG_OPTION + ARRAY_LEN(key_rows)] = {0};
+    *letter++ = ':'; /* tell a missing argument from an unknown option */
+    for (size_t i = 0; i < ARRAY_LEN(key_rows); i++) {
+        const struct key_row *row = &key_rows[i];
+        bool argument = argument_of(row);
+        if (!row->description && !argument)
+            continue;
+        *next++ = (struct option){.name = long_name(row, names[i]),
+                                  .has_arg = argument ? required_argument : no_argument,
+                                  .val = LONG_OPTION + (int)i};
+        keys[LONG_OPTION + i] = keys[(int)row->option] = row->key;
+        if (!row->option)
+            continue;
+        *letter++ = row->option;
+        if (argument)
+            *letter++ = ':';
+    }
+    *next = (struct option){0};
+    *letter = '\0';
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
-        int row = c == '?' || c == ':' ? -1 : row_of_option(c);
-        if (c == ':')
-            return failure_set(failure, HELP_HINT, "option %s needs a value", argv[optind - 1]);
-        if (row < 0) {
-            /* a long one may carry somebody's password behind its '=' */
-            const char *word = argv[optind - 1];
-            if (optopt && optopt < LONG_BASE)
-                return failure_set(failure, HELP_HINT, "unknown option -%c", optopt);
-            return unknown_option(word, longs, failure);
-        }
-        if (store(parameters, key_rows[row].key, optarg ? optarg : "1", failure) < 0)
+        if (c == '?' || c == ':')
+            return guess_option(c, argv, longs, failure);
+        if (store(parameters, keys[c], optarg ? optarg : "1", failure) < 0)
             return -1;
     }
     if (optind < argc)
         return failure_set(failure, HELP_HINT, "unexpected argument '%s' after the options", argv[optind]);
     return 0;
+}
+
+/* ---- what is said of them -------------------------------------------------------------------------------
+ */
+
+static void print_parameter(const struct key_row *row, const char *name)
+{
+    static const char *const types[] = {
+        [KIND_STRING] = "string",   [KIND_METHOD] = "select",   [KIND_SECOND] = "second",
+        [KIND_INTEGER] = "integer", [KIND_BOOLEAN] = "boolean", [KIND_FLAG] = "boolean",
+    };
+    char option[NAME_SIZE];
+    const char *argument = argument_of(row);
+    printf("\t<parameter name=\"%s\" unique=\"0\" required=\"0\"", name);
+    if (name != row->name)
+        printf(" deprecated=\"1\"");
+    else if (row->obsoletes)
+        printf(" obsoletes=\"%s\"", row->obsoletes);
+    printf(">\n\t\t<getopt mixed=\"");
+    if (row->option)
+        printf("-%c, ", row->option);
+    printf(argument ? "--%s=[%s]" : "--%s", long_name(row, option), argument);
+    printf("\"/>\n\t\t<content type=\"%s\"", types[row->kind]);
+    if (row->default_value)
+        printf(" default=\"%s\"", row->default_value);
+    printf(row->kind != KIND_METHOD ? "/>\n"
+                                    : ">\n\t\t\t<option value=\"onoff\"/>\n\t\t\t<option value=\"cycle\"/>\n"
+                                      "\t\t</content>\n");
+    printf("\t\t<shortdesc lang=\"en\">%s</shortdesc>\n\t</parameter>\n", row->description);
+}
+
+void parameters_print_xml(void)
+{
+    for (const struct key_row *row = key_rows; row->description; row++) {
+        if (row->obsoletes)
+            print_parameter(row, row->obsoletes);
+        print_parameter(row, row->name);
+    }
+}
+
+void parameters_print_help(void)
+{
+    char option[NAME_SIZE];
+    for (const struct key_row *row = key_rows; row->description; row++) {
+        const char *argument = argument_of(row);
+        int width = printf(row->option ? "  -%c, " : "      ", row->option);
+        width += printf(argument ? "--%s=%s" : "--%s", long_name(row, option), argument);
+        printf("%*s%s\n", width < HELP_COLUMN ? HELP_COLUMN - width : 1, "", row->description);
+    }
 }
 
 /* ---- values ---------------------------------------------------------------------------------------------
@@ -389,6 +320,11 @@ static int parse_boolean(const char *value)
     return -1;
 }
 
+int method_read(const char *text)
+{
+    return strcasecmp(text, "cycle") == 0 ? 1 : strcasecmp(text, "onoff") == 0 ? 0 : -1;
+}
+
 static int64_t parse_number(const char *value)
 {
     if (!*value || value[strspn(value, "0123456789")])
@@ -396,14 +332,6 @@ static int64_t parse_number(const char *value)
     errno = 0;
     long long n = strtoll(value, NULL, 10);
     return errno || n > NUMBER_MAX ? -1 : n;
-}
-
-static bool is_choice(const char *value, const char *const *choices)
-{
-    for (; *choices; choices++)
-        if (strcasecmp(value, *choices) == 0)
-            return true;
-    return false;
 }
 
 /* "60s" is 60, for a hint; what cannot be guessed is `otherwise`. */
@@ -421,40 +349,38 @@ static int check_number(struct parameters *parameters, const struct key_row *row
     parameters->number[row->key] = n;
     if (!value || n >= 0)
         return 0;
-    char hint[96];
     bool seconds = row->kind == KIND_SECOND;
-    snprintf(hint, sizeof(hint), "give %s, as in %s=%lld",
-             seconds ? "whole seconds without a unit" : "a whole number", row->name,
-             (long long)guess_number(value, seconds ? 60 : 1));
+    _cleanup_(freep) char *hint =
+        say_text("give %s, as in %s=%lld", seconds ? "whole seconds without a unit" : "a whole number",
+                 row->name, (long long)guess_number(value, seconds ? 60 : 1));
     return failure_set(failure, hint, "%s=%s is not a number from 0 to %d", row->name, value, NUMBER_MAX);
 }
 
 static int check_row(struct parameters *parameters, const struct key_row *row, struct failure *failure)
 {
     const char *value = parameters->text[row->key] ? parameters->text[row->key] : row->default_value;
-    int truth = value ? parse_boolean(value) : 0;
+    int truth = !value ? 0 : row->kind == KIND_METHOD ? method_read(value) : parse_boolean(value);
     switch (row->kind) {
     case KIND_STRING:
-        return 0;
-    case KIND_SELECT:
-        if (value && !is_choice(value, row->choices))
-            return failure_set(failure, "use onoff or cycle", "%s=%s is not known", row->name, value);
         return 0;
     case KIND_SECOND:
     case KIND_INTEGER:
         return check_number(parameters, row, value, failure);
+    case KIND_METHOD:
+        if (truth < 0)
+            return failure_set(failure, "use onoff or cycle", "%s=%s is not known", row->name, value);
+        break;
     case KIND_BOOLEAN:
-        parameters->flag[row->key] = truth == 1;
         if (truth < 0)
             return failure_set(failure, "use 1, yes, on, true or 0, no, off, false",
                                "%s=%s is neither yes nor no", row->name, value);
-        return 0;
+        break;
     case KIND_FLAG:
-        parameters->flag[row->key] = truth == 1;
         if (truth < 0)
             say_warning("%s=%s is neither yes nor no and is ignored", row->name, value);
-        return 0;
+        break;
     }
+    parameters->flag[row->key] = truth > 0;
     return 0;
 }
 
@@ -475,7 +401,7 @@ void parameters_apply_speech(struct parameters *parameters)
 
 int parameters_check(struct parameters *parameters, struct failure *failure)
 {
-    for (size_t i = 0; i < key_row_count; i++)
+    for (size_t i = 0; i < ARRAY_LEN(key_rows); i++)
         if (check_row(parameters, &key_rows[i], failure) < 0)
             return -1;
     const char *path = parameters->text[KEY_SOCKET];

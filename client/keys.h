@@ -2,7 +2,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -36,39 +35,12 @@ enum key {
     KEY_COUNT
 };
 
-enum key_kind {
-    KIND_STRING,
-    KIND_SELECT,  /* one of row.choices */
-    KIND_SECOND,  /* whole seconds */
-    KIND_INTEGER, /* a whole number, not negative */
-    KIND_BOOLEAN, /* a bad value is an error */
-    KIND_FLAG,    /* a bad value is warned about: nothing that matters hangs on it */
-};
-
-struct key_row {
-    const char *name; /* on standard input, with '_' */
-    enum key key;     /* several names may mean one key */
-    enum key_kind kind;
-    bool hidden;     /* not in metadata and help */
-    bool deprecated; /* another row's `obsoletes` names it */
-    char option;     /* short option, or 0 */
-    const char *long_option;
-    const char *argument;       /* what the option takes, NULL: nothing */
-    const char *default_value;  /* or NULL */
-    const char *obsoletes;      /* or NULL */
-    const char *const *choices; /* KIND_SELECT: NULL-terminated */
-    const char *description;
-};
-
-extern const struct key_row key_rows[];
-extern const size_t key_row_count;
-
 /* What was said. Only what parameters_check() has passed may be read from number and flag. */
 struct parameters {
     char *text[KEY_COUNT];     /* owned; NULL: not given */
     int64_t number[KEY_COUNT]; /* given or default; -1: neither */
-    bool flag[KEY_COUNT];
-    char *ignored; /* owned; names that mean nothing here */
+    bool flag[KEY_COUNT];      /* KEY_METHOD: cycle */
+    char *ignored;             /* owned; names that mean nothing here */
 };
 
 void parameters_clear(struct parameters *parameters);
@@ -81,12 +53,19 @@ int parameters_read_lines(struct parameters *parameters, FILE *in, struct failur
 int parameters_read_options(struct parameters *parameters, int argc, char **argv, struct failure *failure)
     __attribute__((warn_unused_result));
 
+/* What metadata and --help say of the parameters, to stdout. */
+void parameters_print_xml(void);
+void parameters_print_help(void);
+
 /* Reads -q, -v and the like alone, so that say_setup() can come first. */
 void parameters_apply_speech(struct parameters *parameters);
 
 /* Validates every value; a bad one is named. 0, or -1 and `failure` is set. */
 int parameters_check(struct parameters *parameters, struct failure *failure)
     __attribute__((warn_unused_result));
+
+/* A reboot's method. 1: cycle, 0: onoff, -1: neither of them. */
+int method_read(const char *text);
 
 /* The plug: plug, port or nodename, in this order; NULL if none was given. */
 const char *parameters_plug(const struct parameters *parameters);

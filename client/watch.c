@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "screen.h"
 #include "system/cleanup.h"
 
 #define SHORTEST_S 0.1
@@ -23,18 +24,14 @@ static const char leave_page[] = "\033[?25h\033[?1049l";
 static const char page_top[] = "\033[H";
 static const char clear_rest[] = "\033[J";
 
-int watch_read_interval(const char *text, int *interval_ms, struct failure *failure)
+static int read_interval(const char *text, struct failure *failure)
 {
     char *end = NULL;
-    *interval_ms = WATCH_USUAL_MS;
-    if (!text)
-        return 0;
-    double seconds = strspn(text, "0123456789.") == strlen(text) ? strtod(text, &end) : 0;
-    if (!end || *end || end == text || !(seconds >= SHORTEST_S && seconds <= LONGEST_S))
-        return failure_set(failure, "give seconds, 0.1 to 3600: --watch=2", "--watch=%s is not an interval",
-                           text);
-    *interval_ms = (int)(seconds * 1000);
-    return 0;
+    double seconds = text[strspn(text, "0123456789.")] ? 0 : strtod(text, &end);
+    if (end && !*end && seconds >= SHORTEST_S && seconds <= LONGEST_S)
+        return (int)(seconds * 1000);
+    return failure_set(failure, "give seconds, 0.1 to 3600: --watch=2", "--watch=%s is not an interval",
+                       text);
 }
 
 /* ---- signals --------------------------------------------------------------------------------------------
@@ -90,18 +87,13 @@ static void take_page(void)
 /* ---- rounds ---------------------------------------------------------------------------------------------
  */
 
-static void put_failure(const struct screen *screen, struct failure *failure, bool json)
+static void put_failure(const struct screen *screen, const struct failure *failure)
 {
-    char *text = NULL;
-    if (json) {
-        failure_print(failure);
-    } else if (asprintf(&text, "%s%s\n  hint: %s\n", failure->no_daemon ? "no daemon: " : "",
-                        failure->cause ? failure->cause : "out of memory",
-                        failure->hint ? failure->hint : "free some memory") >= 0) {
+    _cleanup_(freep) char *text = say_text("%s%s\n  hint: %s\n", failure->no_daemon ? "no daemon: " : "",
+                                           failure->cause ? failure->cause : "out of memory",
+                                           failure->hint ? failure->hint : "free some memory");
+    if (text)
         screen_put(screen, text, strlen(text), screen->terminal ? screen->rows : 0);
-        free(text);
-    }
-    failure_clear(failure);
 }
 
 static void put_title(const struct screen *screen, const char *title, int interval_ms)
@@ -115,24 +107,29 @@ static void put_title(const struct screen *screen, const char *title, int interv
            interval_ms / 1000.0, clock, screen->terminal ? "\033[K" : "", screen->terminal ? "\033[K" : "");
 }
 
-int watch_run(const char *title, int interval_ms, bool json, watch_show_fn *show, void *context,
+int watch_run(const char *title, const char *interval, bool json, watch_show_fn *show, const void *context,
               struct failure *failure)
 {
-    struct screen screen = screen_of_stdout();
-    screen.terminal &= !json;
-    bool page = screen.terminal;
+    int interval_ms = read_interval(interval, failure);
+    if (interval_ms < 0)
+        return -1;
+    bool page = screen_of_stdout().terminal && !json;
     if (page)
         take_page();
     for (bool first = true;; first = false) {
-        screen = screen_of_stdout();
-        screen.terminal &= !json;
+        struct screen screen = screen_of_stdout();
         if (!page && !first && !json)
             putchar('\n');
         if (!json)
             put_title(&screen, title, interval_ms);
         unsigned room = page && screen.rows > 4 ? screen.rows - 3 : page ? 1000 : 0;
-        if (show(context, &screen, room, failure) < 0)
-            put_failure(&screen, failure, json);
+        if (show(context, room, failure) < 0) {
+            if (json)
+                failure_print(failure);
+            else
+                put_failure(&screen, failure);
+            failure_clear(failure);
+        }
         if (page)
             fputs(clear_rest, stdout);
         if (say_finish(failure) < 0)

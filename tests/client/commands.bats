@@ -80,7 +80,8 @@ END
     is "$status" 0
     client -s "$SOCKET" off n1
     client --socket="$SOCKET" --dry-run off n1
-    is "$(requests)" "$(printf '%s HTTP/1.1\n' 'GET /v1/status' 'POST /v1/guests/n1/off' 'POST /v1/guests/n1/off?dry-run=1')"
+    client --limit 5 --since=2h -s "$SOCKET" history
+    is "$(requests)" "$(printf '%s HTTP/1.1\n' 'GET /v1/status' 'POST /v1/guests/n1/off' 'POST /v1/guests/n1/off?dry-run=1' 'GET /v1/operations?limit=5&since=2h')"
 }
 
 @test "operands are encoded" {
@@ -301,7 +302,7 @@ doctor_fails_with() {
     client reboot n1 --method soft
     fails_with "--method soft is not known"
     client metrics --json
-    fails_with "'metrics' has no JSON form"
+    fails_with "--json works with what has a JSON form, not with 'metrics'"
     client status --frob
     fails_with "unknown or misused option --frob"
     client status --socket
