@@ -30,7 +30,7 @@ static int complain(const struct error *error)
 
 /* ---- showing ---- */
 
-static void show_line(const char *prefix, const char *text)
+void provision_show(const char *prefix, const char *text)
 {
     _cleanup_(freep) char *copy = strdup(text);
     if (copy)
@@ -47,9 +47,9 @@ static void show_plan(const struct application *application, const struct provis
                                         [PROVISION_STOP] = "  STOP   "};
     printf("plan, at %s as %s:\n", application->way->endpoint.text, application->way->as);
     for (size_t i = 0; i < plan->count; i++) {
-        show_line(words[plan->steps[i].kind], plan->steps[i].text);
+        provision_show(words[plan->steps[i].kind], plan->steps[i].text);
         if (plan->steps[i].mend)
-            show_line("             ", plan->steps[i].mend);
+            provision_show("             ", plan->steps[i].mend);
     }
     fflush(stdout);
 }
@@ -74,16 +74,12 @@ static void show_snippet(const struct application *application)
 
 /* ---- secrets ---- */
 
-/* One token: the file's own name; several: the token's behind it. Malloc'd. */
-static char *secret_path(const struct application *application, size_t token)
+/* One token: the file's own name; several: the token's behind it. */
+static const char *secret_path(const struct application *application, size_t token)
 {
     const struct provision_wish *wish = application->wish;
-    char *path = NULL;
-    bool several = wish->token_count > 1;
-    if (asprintf(&path, "%s%s%s", application->way->secret_file, several ? "." : "",
-                 several ? wish->tokens[token] : "") < 0)
-        return NULL;
-    return path;
+    const char *file = application->way->secret_file;
+    return wish->token_count > 1 ? heap_printf("%s.%s", file, wish->tokens[token]) : file;
 }
 
 /* Before anything is changed: a token whose secret has no place to go must not be made. */
@@ -99,8 +95,8 @@ static bool secrets_have_a_place(const struct application *application, const st
             error_hint(error, "name one with --secret-file FILE, a file that does not exist yet");
             return false;
         }
-        _cleanup_(freep) char *path = secret_path(application, plan->steps[i].token);
-        if (path && access(path, F_OK) == 0) {
+        const char *path = secret_path(application, plan->steps[i].token);
+        if (access(path, F_OK) == 0) {
             error_set(error, ERROR_BAD_REQUEST,
                       "%s exists already, and a secret is never written over another", path);
             error_hint(error, "move it away, or name another --secret-file");
@@ -129,13 +125,12 @@ static int make_token(const struct application *application, const struct provis
                       struct error *error)
 {
     _cleanup_(json_putp) struct json_object *data = NULL;
-    _cleanup_(freep) char *path = secret_path(application, step->token);
-    _cleanup_(text_clear) struct text user = {0};
+    const char *path = secret_path(application, step->token);
+    const char *user = provision_word(application->wish->user);
     const char *value = NULL;
-    _cleanup_(closep) int fd =
-        path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        error_set(error, ERROR_BAD_REQUEST, "%s: %s", path ? path : "no memory", strerror(errno));
+        error_set(error, ERROR_BAD_REQUEST, "%s: %s", path, strerror(errno));
         error_hint(error, "name another --secret-file, in a writable directory");
         return -EIO;
     }
@@ -150,13 +145,13 @@ static int make_token(const struct application *application, const struct provis
             error_hint(error,
                        "if the token exists, remove it, because its secret is lost; then run this again: "
                        "pveum user token remove %s %s",
-                       text_word(&user, application->wish->user), step->parts.token);
+                       user, step->parts.token);
         return result;
     }
     if (!write_all(fd, value, strlen(value)) || !write_all(fd, "\n", 1) || fsync(fd) != 0) {
         error_set(error, ERROR_INTERNAL, "the secret could not be written to %s: %s", path, strerror(errno));
-        error_hint(error, "remove the token and run it again: pveum user token remove %s %s",
-                   text_word(&user, application->wish->user), step->parts.token);
+        error_hint(error, "remove the token and run it again: pveum user token remove %s %s", user,
+                   step->parts.token);
         return -EIO;
     }
     printf("  its secret is in %s\n", path);
@@ -174,7 +169,7 @@ static int carry_out(const struct application *application, const struct provisi
         int result = 0;
         if (step->kind != PROVISION_DO && step->kind != PROVISION_TOKEN)
             continue;
-        show_line("", step->text);
+        provision_show("", step->text);
         fflush(stdout);
         if (step->kind == PROVISION_TOKEN)
             result = make_token(application, step, error);
@@ -237,7 +232,7 @@ int provision_apply(const struct provision_wish *wish, const struct provision_wa
 {
     struct application application = {.wish = wish, .way = way};
     _cleanup_(provision_found_clear) struct provision_found found = {0};
-    _cleanup_(provision_plan_clear) struct provision_plan plan = {0};
+    struct provision_plan plan;
     struct error error = {0};
     _cleanup_(provision_logoutp) struct provision_session *session = provision_login(way, &error);
     if (!session)
@@ -250,9 +245,5 @@ int provision_apply(const struct provision_wish *wish, const struct provision_wa
         provision_plan_remove(wish, &found, &plan);
     else
         provision_plan_make(wish, &found, &plan);
-    if (plan.failed) {
-        error_set(&error, ERROR_INTERNAL, "no memory for the plan");
-        return complain(&error);
-    }
     return apply_plan(&application, &plan, &error);
 }

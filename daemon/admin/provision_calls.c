@@ -12,6 +12,7 @@
 
 static const struct {
     const char *method, *path, *form;
+    const char *nested, *nested_form; /* of a pool in another one */
 } calls[PROVISION_CALL_COUNT] = {
     [PROVISION_VERSION] = {"GET", "/version", NULL},
     [PROVISION_TICKET] = {"POST", "/access/ticket", "username={as}&password={password}&new-format=1"},
@@ -20,8 +21,7 @@ static const struct {
          "username={as}&password=totp:{password}&tfa-challenge={challenge}&new-format=1"},
     [PROVISION_ROLES] = {"GET", "/access/roles", NULL},
     [PROVISION_POOLS] = {"GET", "/pools", NULL},
-    [PROVISION_POOL] = {"GET", "/pools/{pool}", NULL},
-    [PROVISION_POOL_NESTED] = {"GET", "/pools?poolid={pool}", NULL},
+    [PROVISION_POOL] = {"GET", "/pools/{pool}", NULL, "/pools?poolid={pool}", NULL},
     [PROVISION_GUESTS] = {"GET", "/cluster/resources?type=vm", NULL},
     [PROVISION_GROUPS] = {"GET", "/access/groups", NULL},
     [PROVISION_USER] = {"GET", "/access/users/{user}", NULL},
@@ -31,12 +31,10 @@ static const struct {
     [PROVISION_ROLE_SET] = {"PUT", "/access/roles/{role}", "privs={privs}"},
     [PROVISION_ROLE_DELETE] = {"DELETE", "/access/roles/{role}", NULL},
     [PROVISION_POOL_ADD] = {"POST", "/pools", "poolid={pool}&comment={comment}"},
-    [PROVISION_POOL_FILL] = {"PUT", "/pools/{pool}", "vms={guests}"},
-    [PROVISION_POOL_FILL_NESTED] = {"PUT", "/pools", "poolid={pool}&vms={guests}"},
-    [PROVISION_POOL_EMPTY] = {"PUT", "/pools/{pool}", "vms={guests}&delete=1"},
-    [PROVISION_POOL_EMPTY_NESTED] = {"PUT", "/pools", "poolid={pool}&vms={guests}&delete=1"},
-    [PROVISION_POOL_DELETE] = {"DELETE", "/pools/{pool}", NULL},
-    [PROVISION_POOL_DELETE_NESTED] = {"DELETE", "/pools?poolid={pool}", NULL},
+    [PROVISION_POOL_FILL] = {"PUT", "/pools/{pool}", "vms={guests}", "/pools", "poolid={pool}&vms={guests}"},
+    [PROVISION_POOL_EMPTY] = {"PUT", "/pools/{pool}", "vms={guests}&delete=1", "/pools",
+                              "poolid={pool}&vms={guests}&delete=1"},
+    [PROVISION_POOL_DELETE] = {"DELETE", "/pools/{pool}", NULL, "/pools?poolid={pool}", NULL},
     [PROVISION_GROUP_ADD] = {"POST", "/access/groups", "groupid={group}&comment={comment}"},
     [PROVISION_GROUP_DELETE] = {"DELETE", "/access/groups/{group}", NULL},
     [PROVISION_USER_ADD] = {"POST", "/access/users", "userid={user}&comment={comment}"},
@@ -119,12 +117,14 @@ static char *filled(const char *head, const char *template, const struct provisi
 bool provision_call_build(enum provision_call call, const struct provision_parts *parts, const char **method,
                           char **path, char **form)
 {
-    bool query = strchr(calls[call].path, '?') != NULL;
-    _cleanup_(freep) char *new_path = filled("/api2/json", calls[call].path, parts, query ? "" : "@!");
+    bool nested = calls[call].nested && parts->pool && strchr(parts->pool, '/');
+    const char *to = nested ? calls[call].nested : calls[call].path;
+    const char *with = nested ? calls[call].nested_form : calls[call].form;
+    _cleanup_(freep) char *new_path = filled("/api2/json", to, parts, strchr(to, '?') ? "" : "@!");
     if (!new_path)
         return false;
     *form = NULL;
-    if (calls[call].form && !(*form = filled("", calls[call].form, parts, "")))
+    if (with && !(*form = filled("", with, parts, "")))
         return false;
     *method = calls[call].method;
     *path = TAKE(new_path);

@@ -13,7 +13,6 @@ enum provision_call {
     PROVISION_ROLES,
     PROVISION_POOLS,
     PROVISION_POOL,
-    PROVISION_POOL_NESTED,
     PROVISION_GUESTS,
     PROVISION_GROUPS,
     PROVISION_USER,
@@ -24,11 +23,8 @@ enum provision_call {
     PROVISION_ROLE_DELETE,
     PROVISION_POOL_ADD,
     PROVISION_POOL_FILL,
-    PROVISION_POOL_FILL_NESTED,
     PROVISION_POOL_EMPTY,
-    PROVISION_POOL_EMPTY_NESTED,
     PROVISION_POOL_DELETE,
-    PROVISION_POOL_DELETE_NESTED,
     PROVISION_GROUP_ADD,
     PROVISION_GROUP_DELETE,
     PROVISION_USER_ADD,
@@ -49,7 +45,8 @@ struct provision_parts {
     const char *kind, *subject; /* "users", "groups" or "tokens", and its name */
 };
 
-/* The method, borrowed; path with query and form (NULL if there is none), malloc'd. False if a part is
- * missing or memory ran out. The form may hold a password: wipe it. */
+/* A pool in another one has a slash in its name, and a form of its own. The method, borrowed; path with query
+ * and form (NULL if there is none), malloc'd. False if a part is missing or memory ran out. The form may hold
+ * a password: wipe it. */
 bool provision_call_build(enum provision_call call, const struct provision_parts *parts, const char **method,
                           char **path, char **form);

@@ -36,22 +36,18 @@ static int read_version(struct provision_session *session, const struct provisio
     return -EIO;
 }
 
-/* 0 also if there is none. A nested pool comes as a list of one. */
-static int read_pool(struct provision_session *session, const struct provision_parts *parts,
-                     struct provision_found *found, struct error *error)
+int provision_read_pool(struct provision_session *session, const char *name, struct json_object **pool,
+                        struct error *error)
 {
-    if (!provision_find(found->pools, "poolid", parts->pool))
-        return 0;
+    const struct provision_parts parts = {.pool = name};
     _cleanup_(json_putp) struct json_object *data = NULL;
-    bool nested = provision_is_nested(parts->pool);
-    int result =
-        provision_call(session, nested ? PROVISION_POOL_NESTED : PROVISION_POOL, parts, &data, error);
+    int result = provision_call(session, PROVISION_POOL, &parts, &data, error);
     if (result)
         return result == -ENOENT ? 0 : result;
     if (data && json_object_is_type(data, json_type_array) && json_object_array_length(data) == 1)
-        found->pool = json_object_get(json_object_array_get_idx(data, 0));
+        *pool = json_object_get(json_object_array_get_idx(data, 0)); /* as one in another one comes */
     else
-        found->pool = TAKE(data);
+        *pool = TAKE(data);
     return 0;
 }
 
@@ -63,7 +59,8 @@ int provision_look(struct provision_session *session, const struct provision_wis
     if (read_version(session, &parts, found, error) ||
         read_list(session, PROVISION_ROLES, &parts, &found->roles, error) ||
         read_list(session, PROVISION_POOLS, &parts, &found->pools, error) ||
-        read_pool(session, &parts, found, error) ||
+        (provision_find(found->pools, "poolid", wish->pool) &&
+         provision_read_pool(session, wish->pool, &found->pool, error)) ||
         read_list(session, PROVISION_GUESTS, &parts, &found->guests, error) ||
         read_list(session, PROVISION_GROUPS, &parts, &found->groups, error) ||
         read_list(session, PROVISION_ACL, &parts, &found->acl, error))

@@ -9,80 +9,64 @@
 #include "system/json.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- the plan itself ---- */
 
-static bool grow(struct provision_plan *plan, void *array, size_t count, size_t *room, size_t size)
+static struct provision_step *add(struct provision_plan *plan, enum provision_step_kind kind,
+                                  const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+static struct provision_step *add(struct provision_plan *plan, enum provision_step_kind kind,
+                                  const char *format, va_list args)
 {
-    if (count < *room)
-        return true;
-    size_t wanted = *room ? *room * 2 : 16;
-    void *grown = reallocarray(*(void **)array, wanted, size);
-    if (!grown) {
-        plan->failed = true;
-        return false;
-    }
-    *(void **)array = grown;
-    *room = wanted;
-    return true;
+    struct provision_step *step = heap_add(plan->steps, plan->count);
+    *step = (struct provision_step){.kind = kind, .text = heap_vprintf(format, args)};
+    return step;
 }
 
-struct provision_step *provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind,
-                                          const char *format, ...)
+void provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind, const char *format, ...)
 {
-    static struct provision_step spare;
     va_list args;
-    if (!grow(plan, &plan->steps, plan->count, &plan->room, sizeof(*plan->steps)))
-        return &spare;
-    struct provision_step *step = &plan->steps[plan->count];
-    *step = (struct provision_step){.kind = kind};
     va_start(args, format);
-    int length = vasprintf(&step->text, format, args);
+    (void)add(plan, kind, format, args);
     va_end(args);
-    if (length < 0) {
-        plan->failed = true;
-        return &spare;
-    }
-    plan->count++;
+}
+
+struct provision_step *provision_plan_do(struct provision_plan *plan, enum provision_call call,
+                                         const char *format, ...)
+{
+    const struct provision_wish *wish = plan->wish;
+    va_list args;
+    va_start(args, format);
+    struct provision_step *step = add(plan, PROVISION_DO, format, args);
+    va_end(args);
+    step->call = call;
+    step->parts = (struct provision_parts){.role = wish->role,
+                                           .pool = wish->pool,
+                                           .group = wish->group,
+                                           .user = wish->user,
+                                           .comment = PROVISION_MARK};
     return step;
+}
+
+void provision_plan_grant(struct provision_plan *plan, enum provision_call call,
+                          const struct provision_right *right, const struct provision_subject *subject)
+{
+    struct provision_step *step =
+        call == PROVISION_GRANT
+            ? provision_plan_do(plan, call, "grant %s on %s to %s", right->role, right->path, subject->name)
+            : provision_plan_do(plan, call, "take %s on %s from %s", right->role, right->path, subject->name);
+    step->parts.role = right->role;
+    step->parts.path = right->path;
+    step->parts.kind = subject->kind;
+    step->parts.subject = subject->name;
 }
 
 void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
 {
-    char *text = NULL;
     va_list args;
     va_start(args, format);
-    int length = vasprintf(&text, format, args);
+    plan->steps[plan->count - 1].mend = heap_vprintf(format, args);
     va_end(args);
-    if (length < 0 || !plan->count)
-        plan->failed = true;
-    else
-        plan->steps[plan->count - 1].mend = text;
-}
-
-const char *provision_plan_word(struct provision_plan *plan, const char *word)
-{
-    _cleanup_(text_clear) struct text text = {0};
-    return provision_plan_string(plan, "%s", text_word(&text, word));
-}
-
-const char *provision_plan_string(struct provision_plan *plan, const char *format, ...)
-{
-    char *text = NULL;
-    va_list args;
-    if (!grow(plan, &plan->strings, plan->string_count, &plan->string_room, sizeof(*plan->strings)))
-        return "";
-    va_start(args, format);
-    int length = vasprintf(&text, format, args);
-    va_end(args);
-    if (length < 0) {
-        plan->failed = true;
-        return "";
-    }
-    plan->strings[plan->string_count++] = text;
-    return text;
 }
 
 size_t provision_plan_count(const struct provision_plan *plan, enum provision_step_kind kind)
@@ -93,20 +77,44 @@ size_t provision_plan_count(const struct provision_plan *plan, enum provision_st
     return count;
 }
 
-void provision_plan_clear(struct provision_plan *plan)
+void provision_plan_begin(const struct provision_wish *wish, const struct provision_found *found,
+                          struct provision_plan *plan)
 {
-    for (size_t i = 0; i < plan->count; i++) {
-        free(plan->steps[i].text);
-        free(plan->steps[i].mend);
+    *plan = (struct provision_plan){.wish = wish, .found = found};
+    *heap_add(plan->rights, plan->right_count) =
+        (struct provision_right){wish->role, heap_printf("/pool/%s", wish->pool), provision_privileges(wish)};
+    if (wish->trust_ha)
+        *heap_add(plan->rights, plan->right_count) =
+            (struct provision_right){PRIVILEGES_HA_ROLE, "/", PRIVILEGES_HA};
+    *heap_add(plan->subjects, plan->subject_count) =
+        wish->group ? (struct provision_subject){"groups", "group", wish->group}
+                    : (struct provision_subject){"users", "user", wish->user};
+    for (size_t i = 0; i < wish->token_count; i++)
+        *heap_add(plan->subjects, plan->subject_count) =
+            (struct provision_subject){"tokens", "token", heap_printf("%s!%s", wish->user, wish->tokens[i])};
+    for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
+        struct json_object *grant = json_object_array_get_idx(found->acl, i);
+        *heap_add(plan->grants, plan->grant_count) =
+            (struct provision_grant){provision_string(grant, "roleid"), provision_string(grant, "path"),
+                                     provision_string(grant, "ugid"), provision_string(grant, "type")};
     }
-    for (size_t i = 0; i < plan->string_count; i++)
-        free(plan->strings[i]);
-    free(plan->steps);
-    free(plan->strings);
-    *plan = (struct provision_plan){0};
 }
 
 /* ---- reading what is there ---- */
+
+const char *provision_word(const char *word)
+{
+    struct text text = {0};
+    text_put_word(&text, word);
+    return heap_text(&text);
+}
+
+const char *provision_string(struct json_object *object, const char *key)
+{
+    const char *string = "";
+    json_get_string(object, key, &string);
+    return string;
+}
 
 struct json_object *provision_find(struct json_object *list, const char *key, const char *value)
 {
@@ -119,6 +127,47 @@ struct json_object *provision_find(struct json_object *list, const char *key, co
     }
     return NULL;
 }
+
+int provision_vmid(struct json_object *list, size_t i)
+{
+    int64_t vmid = 0;
+    return json_get_int_or_digits(json_object_array_get_idx(list, i), "vmid", 1, 999999999, &vmid) ? (int)vmid
+                                                                                                   : 0;
+}
+
+bool provision_wants(const struct provision_wish *wish, int vmid)
+{
+    for (size_t i = 0; i < wish->guest_count; i++)
+        if (wish->guests[i] == vmid)
+            return true;
+    return false;
+}
+
+bool provision_holds(const struct provision_grant *grant, const struct provision_subject *subject)
+{
+    return strcmp(grant->who, subject->name) == 0 && strcmp(grant->type, subject->type) == 0;
+}
+
+bool provision_is(const struct provision_grant *grant, const struct provision_right *right)
+{
+    return strcmp(grant->role, right->role) == 0 && strcmp(grant->path, right->path) == 0;
+}
+
+const struct provision_grant *provision_foreign(const struct provision_plan *plan,
+                                                const struct provision_right *right)
+{
+    for (size_t i = 0; i < plan->grant_count; i++) {
+        const struct provision_grant *grant = &plan->grants[i];
+        bool ours = false;
+        for (size_t k = 0; k < plan->subject_count; k++)
+            ours |= strcmp(grant->path, right->path) == 0 && strcmp(grant->who, plan->subjects[k].name) == 0;
+        if (strcmp(grant->role, right->role) == 0 && !ours)
+            return grant;
+    }
+    return NULL;
+}
+
+/* ---- role ---- */
 
 /* Has the comma-separated list the word? */
 static bool list_has(const char *list, const char *word)
@@ -133,38 +182,6 @@ static bool list_has(const char *list, const char *word)
     return false;
 }
 
-bool provision_is_nested(const char *pool)
-{
-    return strchr(pool, '/') != NULL;
-}
-
-struct provision_subject provision_subject(const struct provision_wish *wish, struct provision_plan *plan,
-                                           size_t index)
-{
-    if (index > 0)
-        return (struct provision_subject){
-            "tokens", "token", provision_plan_string(plan, "%s!%s", wish->user, wish->tokens[index - 1])};
-    if (wish->group)
-        return (struct provision_subject){"groups", "group", wish->group};
-    return (struct provision_subject){"users", "user", wish->user};
-}
-
-size_t provision_rights(const struct provision_wish *wish)
-{
-    return wish->trust_ha ? 2 : 1;
-}
-
-struct provision_right provision_right(const struct provision_wish *wish, struct provision_plan *plan,
-                                       size_t index)
-{
-    if (index > 0)
-        return (struct provision_right){PRIVILEGES_HA_ROLE, "/", PRIVILEGES_HA};
-    return (struct provision_right){wish->role, provision_plan_string(plan, "/pool/%s", wish->pool),
-                                    provision_privileges(wish)};
-}
-
-/* ---- role ---- */
-
 static bool same_words(const char *a, const char *b)
 {
     const char *lists[] = {a, b};
@@ -178,164 +195,112 @@ static bool same_words(const char *a, const char *b)
     return true;
 }
 
-/* a grant of the role to somebody else, or somewhere else; NULL if there is none */
-static struct json_object *foreign_grant(const struct provision_wish *wish,
-                                         const struct provision_found *found,
-                                         const struct provision_right *right, struct provision_plan *plan)
+static void plan_role(struct provision_plan *plan, const struct provision_right *right)
 {
-    const char *path = right->path;
-    for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
-        struct json_object *grant = json_object_array_get_idx(found->acl, i);
-        const char *role = "", *where = "", *who = "";
-        json_get_string(grant, "roleid", &role);
-        json_get_string(grant, "path", &where);
-        json_get_string(grant, "ugid", &who);
-        bool ours = strcmp(where, path) == 0 && strcmp(who, wish->group ? wish->group : wish->user) == 0;
-        for (size_t k = 0; k < wish->token_count && !ours; k++)
-            ours = strcmp(where, path) == 0 && strcmp(who, provision_subject(wish, plan, k + 1).name) == 0;
-        if (strcmp(role, right->role) == 0 && !ours)
-            return grant;
-    }
-    return NULL;
-}
-
-static void plan_role(const struct provision_wish *wish, const struct provision_found *found,
-                      const struct provision_right *right, struct provision_plan *plan)
-{
-    const char *privileges = right->privileges, *has = "";
-    struct json_object *role = provision_find(found->roles, "roleid", right->role), *used = NULL;
-    struct provision_parts parts = {.role = right->role, .privs = privileges};
+    const char *privileges = right->privileges;
+    struct json_object *role = provision_find(plan->found->roles, "roleid", right->role);
+    const char *has = provision_string(role, "privs"), *had = *has ? has : "nothing";
+    const struct provision_grant *used = NULL;
+    struct provision_step *step = NULL;
     bool special = false;
-    if (!role) {
-        struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "create the role %s: %s", right->role, privileges);
-        step->call = PROVISION_ROLE_ADD;
-        step->parts = parts;
-        return;
-    }
     json_get_flag(role, "special", &special);
-    json_get_string(role, "privs", &has);
-    if (special) {
+    if (!role) {
+        step = provision_plan_do(plan, PROVISION_ROLE_ADD, "create the role %s: %s", right->role, privileges);
+    } else if (special) {
         provision_plan_add(plan, PROVISION_STOP,
                            "%s is a role of Proxmox's own and gives more than fencing needs", right->role);
         provision_plan_mend(plan, "choose a name of your own: --role FenceBroker");
     } else if (same_words(has, privileges)) {
         provision_plan_add(plan, PROVISION_KEEP, "the role %s: %s", right->role, privileges);
-    } else if ((used = foreign_grant(wish, found, right, plan))) {
-        const char *who = "", *where = "";
-        json_get_string(used, "ugid", &who);
-        json_get_string(used, "path", &where);
+    } else if ((used = provision_foreign(plan, right))) {
         provision_plan_add(
             plan, PROVISION_STOP,
             "the role %s is there, with %s, and others use it (%s on %s): changing it would change "
             "their rights",
-            right->role, *has ? has : "nothing", who, where);
+            right->role, had, used->who, used->path);
         provision_plan_mend(plan, "choose another name: --role FenceBroker2");
     } else {
-        struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "change the role %s from %s to %s", right->role,
-                               *has ? has : "nothing", privileges);
-        step->call = PROVISION_ROLE_SET;
-        step->parts = parts;
+        step = provision_plan_do(plan, PROVISION_ROLE_SET, "change the role %s from %s to %s", right->role,
+                                 had, privileges);
+    }
+    if (step) {
+        step->parts.role = right->role;
+        step->parts.privs = privileges;
     }
 }
 
 /* ---- pool ---- */
 
-static void plan_guest(const struct provision_wish *wish, const struct provision_found *found, int vmid,
-                       struct text *missing, struct provision_plan *plan)
+static void plan_guest(struct provision_plan *plan, int vmid, struct text *missing)
 {
-    struct json_object *guest = NULL;
-    const char *pool = "";
+    struct json_object *guests = plan->found->guests, *guest = NULL;
     bool template = false;
-    for (size_t i = 0; i < json_object_array_length(found->guests) && !guest; i++) {
-        struct json_object *one = json_object_array_get_idx(found->guests, i);
-        int64_t number = 0;
-        if (json_get_int_or_digits(one, "vmid", 1, 999999999, &number) && number == vmid)
-            guest = one;
-    }
+    for (size_t i = 0; i < json_object_array_length(guests) && !guest; i++)
+        if (provision_vmid(guests, i) == vmid)
+            guest = json_object_array_get_idx(guests, i);
     if (!guest) {
         provision_plan_add(plan, PROVISION_STOP,
                            "there is no guest %d (or this administrator may not see it)", vmid);
         provision_plan_mend(plan, "look at: qm list; pct list; and correct --guests");
         return;
     }
+    const char *pool = provision_string(guest, "pool");
     json_get_flag(guest, "template", &template);
-    json_get_string(guest, "pool", &pool);
     if (template) {
         provision_plan_add(plan, PROVISION_STOP, "%d is a template, which is never a cluster node", vmid);
         provision_plan_mend(plan, "correct --guests");
-    } else if (*pool && strcmp(pool, wish->pool) != 0) {
+    } else if (*pool && strcmp(pool, plan->wish->pool) != 0) {
         provision_plan_add(plan, PROVISION_STOP,
                            "guest %d is in the pool %s, and a guest is in one pool only", vmid, pool);
         provision_plan_mend(plan,
                             "if nobody's rights depend on that: pveum pool modify %s --vms %d --delete 1",
-                            provision_plan_word(plan, pool), vmid);
+                            provision_word(pool), vmid);
     } else if (!*pool) {
         text_printf(missing, "%s%d", missing->length ? "," : "", vmid);
     }
 }
 
-static void note_other_guests(const struct provision_wish *wish, const struct provision_found *found,
-                              struct provision_plan *plan)
+static void note_other_guests(struct provision_plan *plan)
 {
     struct json_object *members = NULL;
-    if (!found->pool || !json_get_array(found->pool, "members", &members))
+    if (!plan->found->pool || !json_get_array(plan->found->pool, "members", &members))
         return;
     for (size_t i = 0; i < json_object_array_length(members); i++) {
-        int64_t vmid = 0;
-        bool wanted =
-            !json_get_int_or_digits(json_object_array_get_idx(members, i), "vmid", 1, 999999999, &vmid);
-        for (size_t k = 0; k < wish->guest_count && !wanted; k++)
-            wanted = wish->guests[k] == vmid;
-        if (!wanted)
+        int vmid = provision_vmid(members, i);
+        if (vmid && !provision_wants(plan->wish, vmid))
             provision_plan_add(plan, PROVISION_NOTE,
-                               "guest %lld is in the pool too, and could be fenced as well", (long long)vmid);
+                               "guest %d is in the pool too, and could be fenced as well", vmid);
     }
 }
 
-static void plan_pool(const struct provision_wish *wish, const struct provision_found *found,
-                      struct provision_plan *plan)
+static void plan_pool(struct provision_plan *plan)
 {
-    struct text missing = {0};
-    if (found->pool) {
+    const struct provision_wish *wish = plan->wish;
+    struct text text = {0};
+    if (plan->found->pool)
         provision_plan_add(plan, PROVISION_KEEP, "the pool %s", wish->pool);
-    } else {
-        struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "create the pool %s", wish->pool);
-        step->call = PROVISION_POOL_ADD;
-        step->parts = (struct provision_parts){.pool = wish->pool, .comment = PROVISION_MARK};
-    }
+    else
+        provision_plan_do(plan, PROVISION_POOL_ADD, "create the pool %s", wish->pool);
     for (size_t i = 0; i < wish->guest_count; i++)
-        plan_guest(wish, found, wish->guests[i], &missing, plan);
-    if (missing.length) {
-        struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "put into the pool: %s", missing.data);
-        step->call = provision_is_nested(wish->pool) ? PROVISION_POOL_FILL_NESTED : PROVISION_POOL_FILL;
-        step->parts = (struct provision_parts){.pool = wish->pool,
-                                               .guests = provision_plan_string(plan, "%s", missing.data)};
-    }
-    plan->failed |= missing.failed;
-    text_clear(&missing);
-    note_other_guests(wish, found, plan);
+        plan_guest(plan, wish->guests[i], &text);
+    const char *missing = heap_text(&text);
+    if (*missing)
+        provision_plan_do(plan, PROVISION_POOL_FILL, "put into the pool: %s", missing)->parts.guests =
+            missing;
+    note_other_guests(plan);
 }
 
 /* ---- group and user ---- */
 
-static void plan_group(const struct provision_wish *wish, const struct provision_found *found,
-                       struct provision_plan *plan)
+static void plan_group(struct provision_plan *plan)
 {
-    struct json_object *group = provision_find(found->groups, "groupid", wish->group);
-    const char *users = "";
-    if (!group) {
-        struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "create the group %s", wish->group);
-        step->call = PROVISION_GROUP_ADD;
-        step->parts = (struct provision_parts){.group = wish->group, .comment = PROVISION_MARK};
-        return;
-    }
-    provision_plan_add(plan, PROVISION_KEEP, "the group %s", wish->group);
-    json_get_string(group, "users", &users);
+    const struct provision_wish *wish = plan->wish;
+    struct json_object *group = provision_find(plan->found->groups, "groupid", wish->group);
+    const char *users = provision_string(group, "users");
+    if (!group)
+        provision_plan_do(plan, PROVISION_GROUP_ADD, "create the group %s", wish->group);
+    else
+        provision_plan_add(plan, PROVISION_KEEP, "the group %s", wish->group);
     if (*users && strcmp(users, wish->user) != 0)
         provision_plan_add(plan, PROVISION_NOTE, "all members of %s may fence then: %s", wish->group, users);
 }
@@ -353,52 +318,54 @@ static bool is_member(const struct provision_wish *wish, const struct provision_
     return false;
 }
 
-static void plan_user(const struct provision_wish *wish, const struct provision_found *found,
-                      struct provision_plan *plan)
+static bool expires(struct json_object *object)
 {
-    struct provision_parts parts = {.user = wish->user, .group = wish->group, .comment = PROVISION_MARK};
-    bool enabled = true;
     int64_t expire = 0;
-    if (!found->user) {
-        struct provision_step *step = provision_plan_add(
-            plan, PROVISION_DO, wish->group ? "create the user %s in %s" : "create the user %s", wish->user,
-            wish->group);
-        step->call = wish->group ? PROVISION_USER_ADD_IN_GROUP : PROVISION_USER_ADD;
-        step->parts = parts;
+    return json_get_int_or_digits(object, "expire", 0, INT64_MAX, &expire) && expire;
+}
+
+static void plan_user(struct provision_plan *plan)
+{
+    const struct provision_wish *wish = plan->wish;
+    struct json_object *user = plan->found->user;
+    bool enabled = true;
+    if (!user && wish->group) {
+        provision_plan_do(plan, PROVISION_USER_ADD_IN_GROUP, "create the user %s in %s", wish->user,
+                          wish->group);
+        return;
+    }
+    if (!user) {
+        provision_plan_do(plan, PROVISION_USER_ADD, "create the user %s", wish->user);
         return;
     }
     provision_plan_add(plan, PROVISION_KEEP, "the user %s", wish->user);
-    if (json_get_flag(found->user, "enable", &enabled) && !enabled) {
+    if (json_get_flag(user, "enable", &enabled) && !enabled) {
         provision_plan_add(plan, PROVISION_STOP, "%s is disabled, and so are its tokens", wish->user);
-        provision_plan_mend(plan, "pveum user modify %s --enable 1", provision_plan_word(plan, wish->user));
+        provision_plan_mend(plan, "pveum user modify %s --enable 1", provision_word(wish->user));
     }
-    if (json_get_int_or_digits(found->user, "expire", 0, INT64_MAX, &expire) && expire) {
+    if (expires(user)) {
         provision_plan_add(plan, PROVISION_STOP, "%s expires, and its tokens with it", wish->user);
-        provision_plan_mend(plan, "pveum user modify %s --expire 0", provision_plan_word(plan, wish->user));
+        provision_plan_mend(plan, "pveum user modify %s --expire 0", provision_word(wish->user));
     }
-    if (wish->group && !is_member(wish, found)) {
-        struct provision_step *step =
-            provision_plan_add(plan, PROVISION_DO, "put %s into the group %s", wish->user, wish->group);
-        step->call = PROVISION_USER_JOIN;
-        step->parts = parts;
-    }
+    if (wish->group && !is_member(wish, plan->found))
+        provision_plan_do(plan, PROVISION_USER_JOIN, "put %s into the group %s", wish->user, wish->group);
 }
 
 /* ---- tokens and grants ---- */
 
-static void plan_token(const struct provision_wish *wish, const struct provision_found *found, size_t index,
-                       struct provision_plan *plan)
+static void plan_token(struct provision_plan *plan, size_t index)
 {
+    const struct provision_wish *wish = plan->wish;
     struct json_object *tokens = NULL, *token = NULL;
     const char *name = wish->tokens[index];
     bool privsep = true;
-    int64_t expire = 0;
-    if (!found->user || !json_get_object(found->user, "tokens", &tokens) ||
+    if (!plan->found->user || !json_get_object(plan->found->user, "tokens", &tokens) ||
         !json_get_object(tokens, name, &token)) {
-        struct provision_step *step = provision_plan_add(
-            plan, PROVISION_TOKEN, "create the token %s!%s, with privileges of its own", wish->user, name);
-        step->call = PROVISION_TOKEN_ADD;
-        step->parts = (struct provision_parts){.user = wish->user, .token = name, .comment = PROVISION_MARK};
+        struct provision_step *step =
+            provision_plan_do(plan, PROVISION_TOKEN_ADD, "create the token %s!%s, with privileges of its own",
+                              wish->user, name);
+        step->kind = PROVISION_TOKEN;
+        step->parts.token = name;
         step->token = index;
         return;
     }
@@ -407,97 +374,67 @@ static void plan_token(const struct provision_wish *wish, const struct provision
     if (json_get_flag(token, "privsep", &privsep) && !privsep) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s can do all that %s can", wish->user, name,
                            wish->user);
-        provision_plan_mend(plan, "pveum user token modify %s %s --privsep 1",
-                            provision_plan_word(plan, wish->user), name);
+        provision_plan_mend(plan, "pveum user token modify %s %s --privsep 1", provision_word(wish->user),
+                            name);
     }
-    if (json_get_int_or_digits(token, "expire", 0, INT64_MAX, &expire) && expire) {
+    if (expires(token)) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s expires", wish->user, name);
-        provision_plan_mend(plan, "pveum user token modify %s %s --expire 0",
-                            provision_plan_word(plan, wish->user), name);
+        provision_plan_mend(plan, "pveum user token modify %s %s --expire 0", provision_word(wish->user),
+                            name);
     }
 }
 
-/* One of ours, and so nothing to be noted. */
-static bool is_right(const struct provision_wish *wish, struct provision_plan *plan, const char *role,
-                     const char *path)
+/* Notes what the subject holds besides. */
+static void note_others(struct provision_plan *plan, const struct provision_subject *subject)
 {
-    for (size_t i = 0; i < provision_rights(wish); i++) {
-        const struct provision_right right = provision_right(wish, plan, i);
-        if (strcmp(right.role, role) == 0 && strcmp(right.path, path) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Of the subject; notes what else it holds. */
-static bool is_granted(const struct provision_wish *wish, const struct provision_found *found,
-                       const struct provision_subject *subject, const struct provision_right *right,
-                       struct provision_plan *plan)
-{
-    bool granted = false;
-    for (size_t i = 0; i < json_object_array_length(found->acl); i++) {
-        struct json_object *grant = json_object_array_get_idx(found->acl, i);
-        const char *role = "", *where = "", *who = "", *type = "";
-        json_get_string(grant, "roleid", &role);
-        json_get_string(grant, "path", &where);
-        json_get_string(grant, "ugid", &who);
-        json_get_string(grant, "type", &type);
-        if (strcmp(who, subject->name) != 0 || strcmp(type, subject->type) != 0)
+    for (size_t i = 0; i < plan->grant_count; i++) {
+        const struct provision_grant *grant = &plan->grants[i];
+        bool ours = false;
+        for (size_t k = 0; k < plan->right_count; k++)
+            ours |= provision_is(grant, &plan->rights[k]);
+        if (ours || !provision_holds(grant, subject))
             continue;
-        granted |= strcmp(where, right->path) == 0 && strcmp(role, right->role) == 0;
-        if (strcmp(right->path, "/") == 0 || is_right(wish, plan, role, where))
-            continue;
-        provision_plan_add(plan, PROVISION_NOTE, "%s also holds %s on %s, which fencing does not take", who,
-                           role, where);
-        provision_plan_mend(plan, "pveum acl delete %s --%s %s --roles %s", provision_plan_word(plan, where),
-                            subject->kind, provision_plan_word(plan, who), provision_plan_word(plan, role));
+        provision_plan_add(plan, PROVISION_NOTE, "%s also holds %s on %s, which fencing does not take",
+                           grant->who, grant->role, grant->path);
+        provision_plan_mend(plan, "pveum acl delete %s --%s %s --roles %s", provision_word(grant->path),
+                            subject->kind, provision_word(grant->who), provision_word(grant->role));
     }
-    return granted;
 }
 
-static void plan_grant(const struct provision_wish *wish, const struct provision_found *found, size_t index,
-                       const struct provision_right *right, struct provision_plan *plan)
+static void plan_grants(struct provision_plan *plan, const struct provision_subject *subject)
 {
-    struct provision_subject subject = provision_subject(wish, plan, index);
-    if (is_granted(wish, found, &subject, right, plan)) {
-        provision_plan_add(plan, PROVISION_KEEP, "%s on %s for %s", right->role, right->path, subject.name);
-        return;
-    }
-    struct provision_step *step = provision_plan_add(plan, PROVISION_DO, "grant %s on %s to %s", right->role,
-                                                     right->path, subject.name);
-    step->call = PROVISION_GRANT;
-    step->parts = (struct provision_parts){
-        .path = right->path, .kind = subject.kind, .subject = subject.name, .role = right->role};
-}
-
-static void plan_grants(const struct provision_wish *wish, const struct provision_found *found, size_t index,
-                        struct provision_plan *plan)
-{
-    for (size_t i = 0; i < provision_rights(wish); i++) {
-        const struct provision_right right = provision_right(wish, plan, i);
-        plan_grant(wish, found, index, &right, plan);
+    note_others(plan, subject);
+    for (size_t i = 0; i < plan->right_count; i++) {
+        const struct provision_right *right = &plan->rights[i];
+        bool granted = false;
+        for (size_t k = 0; k < plan->grant_count; k++)
+            granted |= provision_holds(&plan->grants[k], subject) && provision_is(&plan->grants[k], right);
+        if (granted)
+            provision_plan_add(plan, PROVISION_KEEP, "%s on %s for %s", right->role, right->path,
+                               subject->name);
+        else
+            provision_plan_grant(plan, PROVISION_GRANT, right, subject);
     }
 }
 
 void provision_plan_make(const struct provision_wish *wish, const struct provision_found *found,
                          struct provision_plan *plan)
 {
+    provision_plan_begin(wish, found, plan);
     if (wish->with_vm_monitor && found->version >= 9) {
         provision_plan_add(plan, PROVISION_STOP,
                            "Proxmox VE %d has no VM.Monitor, and fencing never needed it", found->version);
         provision_plan_mend(plan, "leave --with-vm-monitor out");
     }
-    for (size_t i = 0; i < provision_rights(wish); i++) {
-        const struct provision_right right = provision_right(wish, plan, i);
-        plan_role(wish, found, &right, plan);
-    }
-    plan_pool(wish, found, plan);
+    for (size_t i = 0; i < plan->right_count; i++)
+        plan_role(plan, &plan->rights[i]);
+    plan_pool(plan);
     if (wish->group)
-        plan_group(wish, found, plan);
-    plan_user(wish, found, plan);
-    plan_grants(wish, found, 0, plan);
-    for (size_t i = 0; i < wish->token_count; i++) {
-        plan_token(wish, found, i, plan);
-        plan_grants(wish, found, i + 1, plan);
+        plan_group(plan);
+    plan_user(plan);
+    for (size_t i = 0; i < plan->subject_count; i++) {
+        if (i > 0)
+            plan_token(plan, i - 1);
+        plan_grants(plan, &plan->subjects[i]);
     }
 }

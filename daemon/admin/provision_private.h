@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "admin/heap.h"
 #include "admin/https.h"
 #include "admin/provision_calls.h"
 #include "system/text.h"
@@ -70,6 +71,9 @@ struct provision_found {
 };
 int provision_look(struct provision_session *session, const struct provision_wish *wish,
                    struct provision_found *found, struct error *error) __attribute__((warn_unused_result));
+/* Of that name; NULL and 0 if there is none. */
+int provision_read_pool(struct provision_session *session, const char *name, struct json_object **pool,
+                        struct error *error) __attribute__((warn_unused_result));
 void provision_found_clear(struct provision_found *found);
 
 /* ---- provision_plan.c, provision_plan_remove.c: what is to be done; pure ---- */
@@ -82,57 +86,70 @@ enum provision_step_kind {
 };
 struct provision_step {
     enum provision_step_kind kind;
-    char *text; /* "create the pool nfs_cluster" */
-    char *mend; /* the way out of a STOP, the line for a NOTE; or NULL */
+    const char *text; /* "create the pool nfs_cluster" */
+    const char *mend; /* the way out of a STOP, the line for a NOTE; or NULL */
     enum provision_call call;
     struct provision_parts parts;
     size_t token; /* of the wish, for PROVISION_TOKEN */
 };
+/* Who is granted our rights. */
+struct provision_subject {
+    const char *kind; /* "users", "groups", "tokens": the parameter */
+    const char *type; /* "user", "group", "token": in lists */
+    const char *name;
+};
+/* What each of them is granted. */
+struct provision_right {
+    const char *role, *path, *privileges;
+};
+/* What is granted today, to whomever. */
+struct provision_grant {
+    const char *role, *path, *who, *type;
+};
 struct provision_plan {
+    const struct provision_wish *wish;
+    const struct provision_found *found;
+    struct provision_right *rights; /* our role on the pool, and for dead-host = trust-ha another one on / */
+    struct provision_subject *subjects; /* the group or the user, then each token */
+    struct provision_grant *grants;
     struct provision_step *steps;
-    size_t count, room;
-    char **strings; /* that parts point to */
-    size_t string_count, string_room;
-    bool failed; /* no memory */
+    size_t right_count, subject_count, grant_count, count;
 };
 void provision_plan_make(const struct provision_wish *wish, const struct provision_found *found,
                          struct provision_plan *plan);
 void provision_plan_remove(const struct provision_wish *wish, const struct provision_found *found,
                            struct provision_plan *plan);
 size_t provision_plan_count(const struct provision_plan *plan, enum provision_step_kind kind);
-void provision_plan_clear(struct provision_plan *plan);
 
-/* for the two planners: a step with its text; parts may be set afterwards. Never NULL (a spare one without
- * memory). */
-struct provision_step *provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind,
-                                          const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* for the two planners */
+void provision_plan_begin(const struct provision_wish *wish, const struct provision_found *found,
+                          struct provision_plan *plan);
+void provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* of the last step */
 void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* a string that lives as long as the plan; "" without memory */
-const char *provision_plan_word(struct provision_plan *plan, const char *word); /* as one of a shell */
-const char *provision_plan_string(struct provision_plan *plan, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* A call whose parts are those of the wish; what differs is set afterwards. */
+struct provision_step *provision_plan_do(struct provision_plan *plan, enum provision_call call,
+                                         const char *format, ...) __attribute__((format(printf, 3, 4)));
+void provision_plan_grant(struct provision_plan *plan, enum provision_call call,
+                          const struct provision_right *right, const struct provision_subject *subject);
+const char *provision_word(const char *word); /* as one of a shell */
 /* the element of a list whose member `key` is `value`, or NULL; borrowed */
 struct json_object *provision_find(struct json_object *list, const char *key, const char *value);
-struct provision_subject {
-    const char *kind; /* "users", "groups", "tokens": the parameter */
-    const char *type; /* "user", "group", "token": in lists */
-    const char *name;
-};
-/* who is granted the role: the group or the user, then each token; index up to 1 + token_count, exclusive */
-struct provision_subject provision_subject(const struct provision_wish *wish, struct provision_plan *plan,
-                                           size_t index);
-bool provision_is_nested(const char *pool);
-/* What each of them is granted: our role on the pool, and for dead-host = trust-ha another one on /; index up
- * to provision_rights(), exclusive. */
-struct provision_right {
-    const char *role, *path, *privileges;
-};
-size_t provision_rights(const struct provision_wish *wish);
-struct provision_right provision_right(const struct provision_wish *wish, struct provision_plan *plan,
-                                       size_t index);
+/* a member's string; "" if it has none */
+const char *provision_string(struct json_object *object, const char *key);
+/* the guest in place `i` of a list; 0: it is none */
+int provision_vmid(struct json_object *list, size_t i);
+bool provision_wants(const struct provision_wish *wish, int vmid);
+bool provision_holds(const struct provision_grant *grant, const struct provision_subject *subject);
+bool provision_is(const struct provision_grant *grant, const struct provision_right *right);
+/* a grant of the role to somebody else, or somewhere else; NULL if there is none */
+const struct provision_grant *provision_foreign(const struct provision_plan *plan,
+                                                const struct provision_right *right);
 
 /* ---- provision_apply.c ---- */
+void provision_show(const char *prefix, const char *text); /* a line of stdout */
 /* The exit status. Tells on stdout what it does. */
 int provision_apply(const struct provision_wish *wish, const struct provision_way *way);
 /* ---- provision_check.c: the audit of what was made ---- */

@@ -56,20 +56,41 @@ static void put_pool(const struct provision_wish *wish, struct text *out)
                 wish->pool);
 }
 
-static void put_granted(const struct provision_wish *wish, struct text *out)
+/* Whom a grant is for: the group or the user; or one of the tokens. */
+static void put_granted(const struct provision_wish *wish, const char *token, struct text *out)
 {
-    if (wish->group)
+    if (token)
+        text_printf(out, "--tokens \"$user\"'!%s'", token);
+    else if (wish->group)
         text_printf(out, "--groups '%s'", wish->group);
     else
         text_puts(out, "--users \"$user\"");
 }
 
-static void put_ha_role(struct text *out)
+static void put_grant(const struct provision_wish *wish, const char *token, struct text *out)
 {
-    text_puts(out,
-              "\n# another one, for HA's status (dead-host = trust-ha): on / alone, and nothing below it\n"
-              "there role '" PRIVILEGES_HA_ROLE "' || pveum role add '" PRIVILEGES_HA_ROLE
-              "' --privs '" PRIVILEGES_HA "'\n");
+    text_printf(out, "pveum acl modify '/pool/%s' ", wish->pool);
+    put_granted(wish, token, out);
+    text_printf(out, " --roles '%s' --propagate 0\n", wish->role);
+    if (!wish->trust_ha)
+        return;
+    text_puts(out, "pveum acl modify / ");
+    put_granted(wish, token, out);
+    text_puts(out, " --roles '" PRIVILEGES_HA_ROLE "' --propagate 0\n");
+}
+
+static void put_revoke(const struct provision_wish *wish, const char *path, const char *role,
+                       const char *token, struct text *out)
+{
+    if (token)
+        text_printf(out, "! there token \"$user\"'!%s'", token);
+    else if (wish->group)
+        text_printf(out, "! there group '%s'", wish->group);
+    else
+        text_puts(out, "! there user \"$user\"");
+    text_printf(out, " || pveum acl delete %s ", path);
+    put_granted(wish, token, out);
+    text_printf(out, " --roles '%s'\n", role);
 }
 
 void provision_script(const struct provision_wish *wish, struct text *out)
@@ -86,7 +107,10 @@ void provision_script(const struct provision_wish *wish, struct text *out)
                 "fi\n",
                 wish->role, wish->role, privileges, wish->role, privileges);
     if (wish->trust_ha)
-        put_ha_role(out);
+        text_puts(
+            out, "\n# another one, for HA's status (dead-host = trust-ha): on / alone, and nothing below it\n"
+                 "there role '" PRIVILEGES_HA_ROLE "' || pveum role add '" PRIVILEGES_HA_ROLE
+                 "' --privs '" PRIVILEGES_HA "'\n");
     text_puts(out, "\n# who may: the user, and tokens with privileges of their own (both need the grant)\n");
     if (wish->group)
         text_printf(out, "there group '%s' || pveum group add '%s' --comment '" PROVISION_MARK "'\n",
@@ -94,82 +118,46 @@ void provision_script(const struct provision_wish *wish, struct text *out)
     text_puts(out, "there user \"$user\" || pveum user add \"$user\" --comment '" PROVISION_MARK "'\n");
     if (wish->group)
         text_printf(out, "pveum user modify \"$user\" --groups '%s' --append 1\n", wish->group);
-    text_printf(out, "pveum acl modify '/pool/%s' ", wish->pool);
-    put_granted(wish, out);
-    text_printf(out, " --roles '%s' --propagate 0\n", wish->role);
-    if (wish->trust_ha) {
-        text_puts(out, "pveum acl modify / ");
-        put_granted(wish, out);
-        text_puts(out, " --roles '" PRIVILEGES_HA_ROLE "' --propagate 0\n");
-    }
+    put_grant(wish, NULL, out);
     for (size_t i = 0; i < wish->token_count; i++) {
         const char *token = wish->tokens[i];
         text_printf(out,
                     "\n# the token %s; its secret is shown once, here\n"
                     "there token \"$user\"'!%s' || pveum user token add \"$user\" '%s' --privsep 1 --comment "
-                    "'" PROVISION_MARK "'\n"
-                    "pveum acl modify '/pool/%s' --tokens \"$user\"'!%s' --roles '%s' --propagate 0\n",
-                    token, token, token, wish->pool, token, wish->role);
-        if (wish->trust_ha)
-            text_printf(out,
-                        "pveum acl modify / --tokens \"$user\"'!%s' --roles '" PRIVILEGES_HA_ROLE
-                        "' --propagate 0\n",
-                        token);
+                    "'" PROVISION_MARK "'\n",
+                    token, token, token);
+        put_grant(wish, token, out);
     }
-}
-
-static void put_away_ha(const struct provision_wish *wish, struct text *out)
-{
-    if (wish->group)
-        text_printf(out, "! there group '%s'", wish->group);
-    else
-        text_puts(out, "! there user \"$user\"");
-    text_puts(out, " || pveum acl delete / ");
-    put_granted(wish, out);
-    text_puts(out, " --roles '" PRIVILEGES_HA_ROLE "'\n");
-    for (size_t i = 0; i < wish->token_count; i++)
-        text_printf(out,
-                    "! there token \"$user\"'!%s' || pveum acl delete / --tokens \"$user\"'!%s' --roles "
-                    "'" PRIVILEGES_HA_ROLE "'\n",
-                    wish->tokens[i], wish->tokens[i]);
 }
 
 void provision_script_remove(const struct provision_wish *wish, struct text *out)
 {
+    const char *path = heap_printf("'/pool/%s'", wish->pool);
     put_head(wish, "Takes tokens, user, grants, role and pool away again", out);
     text_puts(out, "# ours KIND NAME: was it made by provision? The rest is left alone.\n"
                    "ours() { kind=$1 name=$2 awk -F: '$1 == ENVIRON[\"kind\"] && $2 == ENVIRON[\"name\"] && "
                    "/" PROVISION_MARK "/ { found = 1 }\n"
                    "    END { exit !found }' \"$cfg\"; }\n\n");
-    if (wish->trust_ha)
-        put_away_ha(wish, out);
-    if (wish->group)
-        text_printf(out, "! there group '%s'", wish->group);
-    else
-        text_puts(out, "! there user \"$user\"");
-    text_printf(out, " || pveum acl delete '/pool/%s' ", wish->pool);
-    put_granted(wish, out);
-    text_printf(out, " --roles '%s'\n", wish->role);
+    for (size_t i = 0; wish->trust_ha && i <= wish->token_count; i++)
+        put_revoke(wish, "/", PRIVILEGES_HA_ROLE, i ? wish->tokens[i - 1] : NULL, out);
+    put_revoke(wish, path, wish->role, NULL, out);
     for (size_t i = 0; i < wish->token_count; i++) {
         const char *token = wish->tokens[i];
-        text_printf(out,
-                    "! there token \"$user\"'!%s' || pveum acl delete '/pool/%s' --tokens \"$user\"'!%s' "
-                    "--roles '%s'\n"
-                    "! ours token \"$user\"'!%s' || pveum user token remove \"$user\" '%s'\n",
-                    token, wish->pool, token, wish->role, token, token);
+        put_revoke(wish, path, wish->role, token, out);
+        text_printf(out, "! ours token \"$user\"'!%s' || pveum user token remove \"$user\" '%s'\n", token,
+                    token);
     }
     text_puts(out, "! ours user \"$user\" || pveum user delete \"$user\"\n");
     if (wish->group)
         text_printf(out, "! ours group '%s' || pveum group delete '%s'\n", wish->group, wish->group);
-    text_printf(
+    text_puts(
         out,
         "# the role, unless a grant names it\n"
-        "used() { sed -n 's/^acl://p' \"$cfg\" | cut -d: -f4 | tr ',; ' '\\n' | grep -qxF -- \"$1\"; }\n"
-        "! there role '%s' || used '%s' || pveum role delete '%s'\n",
-        wish->role, wish->role, wish->role);
-    if (wish->trust_ha)
-        text_puts(out, "! there role '" PRIVILEGES_HA_ROLE "' || used '" PRIVILEGES_HA_ROLE
-                       "' || pveum role delete '" PRIVILEGES_HA_ROLE "'\n");
+        "used() { sed -n 's/^acl://p' \"$cfg\" | cut -d: -f4 | tr ',; ' '\\n' | grep -qxF -- \"$1\"; }\n");
+    for (size_t i = 0; i < (wish->trust_ha ? 2 : 1); i++) {
+        const char *role = i ? PRIVILEGES_HA_ROLE : wish->role;
+        text_printf(out, "! there role '%s' || used '%s' || pveum role delete '%s'\n", role, role, role);
+    }
     text_printf(out, "if ours pool '%s'; then\n    pveum pool modify '%s' --delete 1 --vms '", wish->pool,
                 wish->pool);
     for (size_t i = 0; i < wish->guest_count; i++)
@@ -180,10 +168,7 @@ void provision_script_remove(const struct provision_wish *wish, struct text *out
 void provision_script_admin(const char *as, struct text *out)
 {
     const char *user = as ? as : "mgrsys@pam";
-    _cleanup_(freep) char *account = strndup(user, strcspn(user, "@"));
-    _cleanup_(text_clear) struct text word = {0}, account_word = {0};
-    const char *shown = text_word(&word, user), *name = text_word(&account_word, account ? account : "");
-    out->failed |= !account || word.failed || account_word.failed;
+    const char *shown = provision_word(user), *name = provision_word(heap_cut(user, strcspn(user, "@")));
     text_printf(out,
                 "# An administrator who is not root, for a root shell of one Proxmox VE host.\n"
                 "# On the host whose API you will use (users of the realm pam are the host's own):\n"

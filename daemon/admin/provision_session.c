@@ -5,11 +5,11 @@
 #include "admin/provision_private.h"
 
 #include "admin/prompt.h"
+#include "client/request.h"
 #include "proxmox/printable.h"
 #include "system/cleanup.h"
 #include "system/json.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,22 +113,10 @@ int provision_call(struct provision_session *session, enum provision_call call,
 /* A ticket has '+', '/' and ':' in it, which a cookie does not carry as they are. */
 static struct secret *encoded(const char *ticket)
 {
-    size_t room = strlen(ticket) * 3 + 1, length = 0;
-    char *text = malloc(room);
-    struct secret *secret = NULL;
-    for (const char *at = ticket; text && *at; at++) {
-        unsigned char c = (unsigned char)*at;
-        if (isascii(c) && (isalnum(c) || strchr("-._~", c)))
-            text[length++] = (char)c;
-        else
-            length += (size_t)snprintf(text + length, room - length, "%%%02X", c);
-    }
-    if (text) {
-        secret = secret_new(text, length);
-        explicit_bzero(text, room);
-    }
-    free(text);
-    return secret;
+    _cleanup_(freep) char *text = heap_need(request_encode(ticket));
+    struct secret *secret = secret_new(text, strlen(text));
+    explicit_bzero(text, strlen(text));
+    return heap_need(secret);
 }
 
 static bool take_ticket(struct provision_session *session, struct json_object *data, struct error *error)
@@ -139,10 +127,8 @@ static bool take_ticket(struct provision_session *session, struct json_object *d
         return false;
     }
     session->cookie = encoded(ticket);
-    session->csrf = secret_new(csrf, strlen(csrf));
-    if (!session->cookie || !session->csrf)
-        error_set(error, ERROR_INTERNAL, "no memory");
-    return session->cookie && session->csrf;
+    session->csrf = heap_need(secret_new(csrf, strlen(csrf)));
+    return true;
 }
 
 static bool second_factor(struct provision_session *session, struct json_object *first, struct error *error)
@@ -193,14 +179,10 @@ static bool log_in(struct provision_session *session, struct error *error)
 
 struct provision_session *provision_login(const struct provision_way *way, struct error *error)
 {
-    _cleanup_(provision_logoutp) struct provision_session *session = calloc(1, sizeof(*session));
+    _cleanup_(provision_logoutp) struct provision_session *session = heap_take(sizeof(*session));
     struct https_trust trust = {.ca_file = way->ca_file,
                                 .fingerprints = way->fingerprints,
                                 .fingerprint_count = way->fingerprint_count};
-    if (!session) {
-        error_set(error, ERROR_INTERNAL, "no memory");
-        return NULL;
-    }
     session->way = way;
     session->https = https_new(&way->endpoint, &trust, error);
     if (!session->https || !log_in(session, error))
@@ -215,5 +197,4 @@ void provision_logout(struct provision_session *session)
     https_free(session->https);
     secret_free(session->cookie);
     secret_free(session->csrf);
-    free(session);
 }
