@@ -45,7 +45,7 @@ static void deny(struct exchange *exchange, const struct access_decision *decisi
               access_decision_words(decision, words));
     error_hint(&error, "/usr/sbin/fence_broker whoami shows what you may do; the rules are those of "
                        "fence-broker.conf(5), section [access]");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    exchange_answer_error(exchange, &error);
 }
 
 void authorize_deny_connection(struct exchange *exchange, const char *words)
@@ -65,7 +65,7 @@ void authorize_deny_connection(struct exchange *exchange, const char *words)
                    "member, then log in again",
                    (unsigned long)peer->gid, peer->group_count, group,
                    (unsigned long)exchange->all->policy.gate.group);
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    exchange_answer_error(exchange, &error);
 }
 
 static void go_on(struct exchange *exchange, const struct route *route, const struct http_request *request,
@@ -87,7 +87,6 @@ static bool have_guests(struct exchange *exchange, const struct route *route,
                         const struct http_request *request)
 {
     struct facts facts;
-    struct error error;
 
     exchange_facts(exchange, &facts);
     if (facts.readiness.inventory)
@@ -96,8 +95,7 @@ static bool have_guests(struct exchange *exchange, const struct route *route,
     exchange->kept = connection_keep(exchange->connection, request);
     if (exchange->kept)
         return exchange_await_inventory(exchange, &facts, resume);
-    error_set(&error, ERROR_INTERNAL, "out of memory");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    exchange_answer_no_memory(exchange);
     return false;
 }
 
@@ -116,7 +114,7 @@ static void authorize_guest(struct exchange *exchange, const struct route *route
     if (!guest) {
         if (!access_allows(decision.verdict))
             exchange_note_denial(exchange, &decision, asked);
-        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        exchange_answer_error(exchange, &error);
         return;
     }
     if (request->segment_count > 3)

@@ -26,13 +26,6 @@ int64_t exchanges_age_ms(const struct exchanges *all)
 
 /* ---- facts ---- */
 
-static void facts_for_all(const struct exchanges *all, struct facts *facts)
-{
-    facts_gather(facts, all->rooms);
-    facts->started_realtime_ms = all->counters.start_realtime_ms;
-    facts->policy = &all->policy;
-}
-
 const struct access_subject *exchange_subject(struct exchange *exchange)
 {
     struct access_subject *subject = &exchange->subject;
@@ -46,7 +39,9 @@ const struct access_subject *exchange_subject(struct exchange *exchange)
 
 void exchange_facts(struct exchange *exchange, struct facts *facts)
 {
-    facts_for_all(exchange->all, facts);
+    facts_gather(facts, exchange->all->rooms);
+    facts->started_realtime_ms = exchange->all->counters.start_realtime_ms;
+    facts->policy = &exchange->all->policy;
     facts->subject = exchange_subject(exchange);
     facts->uid = connection_peer(exchange->connection)->uid;
 }
@@ -79,7 +74,7 @@ static void send_answer(struct exchange *exchange, int status, const char *conte
     connection_answer(exchange->connection, body);
 }
 
-void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body)
+void exchange_answer_as(struct exchange *exchange, const char *content_type, struct text *body)
 {
     if (body->length > LARGE_ANSWER && exchange->verdict != ACCESS_PRIVILEGED &&
         unwritten_bytes(exchange->all) + body->length > SERVER_ANSWERS_BYTES_MAX) {
@@ -87,14 +82,19 @@ void exchange_answer(struct exchange *exchange, int status, const char *content_
 
         text_clear(body);
         error_set(&error, ERROR_TOO_MANY, "too many answers wait to be read by their clients");
-        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        exchange_answer_error(exchange, &error);
         return;
     }
-    send_answer(exchange, status, content_type, NULL, body);
+    send_answer(exchange, 200, content_type, NULL, body);
 }
 
-void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
-                           const struct error *error, const char *operation)
+void exchange_answer(struct exchange *exchange, struct text *body)
+{
+    exchange_answer_as(exchange, http_content_type(exchange->form), body);
+}
+
+void exchange_answer_error_as(struct exchange *exchange, int status, const char *allow,
+                              const struct error *error, const char *operation)
 {
     _cleanup_(text_clear) struct text body = {0};
     struct error seen = *error;
@@ -106,6 +106,27 @@ void exchange_answer_error(struct exchange *exchange, int status, const char *al
     view_error(&body, exchange->form, &seen, operation);
     send_answer(exchange, status ? status : error_code_http_status(error->code),
                 http_content_type(exchange->form), allow, &body);
+}
+
+void exchange_answer_error(struct exchange *exchange, const struct error *error)
+{
+    exchange_answer_error_as(exchange, 0, NULL, error, NULL);
+}
+
+void exchange_answer_no_memory(struct exchange *exchange)
+{
+    struct error error;
+
+    error_set(&error, ERROR_INTERNAL, "out of memory");
+    exchange_answer_error(exchange, &error);
+}
+
+bool exchange_set_plug(struct exchange *exchange, const char *plug)
+{
+    exchange->plug = strdup(plug);
+    if (!exchange->plug)
+        exchange_answer_no_memory(exchange);
+    return exchange->plug;
 }
 
 void exchange_note_denial(struct exchange *exchange, const struct access_decision *decision,
@@ -168,7 +189,7 @@ void exchange_answer_common(struct exchange *exchange, enum exchange_common comm
         if (!facts.subject)
             keep_common(all, kept, &body);
     }
-    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+    exchange_answer(exchange, &body);
 }
 
 /* ---- turns ---- */
@@ -184,8 +205,6 @@ static void on_turn(void *context)
 
 void exchange_in_turn(struct exchange *exchange, void (*resume)(struct exchange *exchange))
 {
-    struct error error;
-
     if (exchange->verdict == ACCESS_PRIVILEGED) {
         exchange->wait = WAIT_NONE;
         resume(exchange);
@@ -195,10 +214,8 @@ void exchange_in_turn(struct exchange *exchange, void (*resume)(struct exchange 
     exchange->resume = resume;
     exchange->work =
         shares_add(exchange->all->shares, connection_peer(exchange->connection)->uid, on_turn, exchange);
-    if (exchange->work)
-        return;
-    error_set(&error, ERROR_INTERNAL, "out of memory");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    if (!exchange->work)
+        exchange_answer_no_memory(exchange);
 }
 
 /* ---- waiting for knowledge ---- */
@@ -231,7 +248,7 @@ bool exchange_await_inventory(struct exchange *exchange, const struct facts *fac
         error = *facts->poll_error;
     else
         error_set(&error, ERROR_NO_INVENTORY, "%s", reason_message(REASON_NO_INVENTORY));
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    exchange_answer_error(exchange, &error);
     return false;
 }
 

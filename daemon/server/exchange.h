@@ -124,10 +124,17 @@ struct exchange *exchange_find(struct exchanges *all, uint64_t id);
 /* Nobody is called back for it any more: the engine forgets its asker. */
 void exchange_free(struct exchange *exchange);
 
-/* Answer with this body (taken over), or with an error. `status` 0: the error code's own. */
-void exchange_answer(struct exchange *exchange, int status, const char *content_type, struct text *body);
-void exchange_answer_error(struct exchange *exchange, int status, const char *allow,
-                           const struct error *error, const char *operation);
+/* Answer with this body (taken over), in the exchange's form or as another type. */
+void exchange_answer(struct exchange *exchange, struct text *body);
+void exchange_answer_as(struct exchange *exchange, const char *content_type, struct text *body);
+/* Answer with an error; the other way with another status than the code's own (0), with the method that is
+ * allowed, or with the operation that failed (NULL: none). */
+void exchange_answer_error(struct exchange *exchange, const struct error *error);
+void exchange_answer_error_as(struct exchange *exchange, int status, const char *allow,
+                              const struct error *error, const char *operation);
+void exchange_answer_no_memory(struct exchange *exchange);
+/* Remembers the plug. False after having answered: no memory. */
+bool exchange_set_plug(struct exchange *exchange, const char *plug);
 typedef void exchange_view_fn(struct text *out, enum http_form form, const struct facts *facts);
 /* Answer with a view that is written once for all who ask for it in the same moment and may see all. */
 void exchange_answer_common(struct exchange *exchange, enum exchange_common common, exchange_view_fn *view);

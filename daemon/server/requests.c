@@ -7,7 +7,6 @@
 #include "server/audit_trail.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
-#include "server/requests_rehearsal.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 
@@ -15,16 +14,6 @@
 #include <string.h>
 
 #define DRY_RUN_TEXT_MAX 1024
-
-static void answer_view(struct exchange *exchange, struct text *body)
-{
-    exchange_answer(exchange, 200, http_content_type(exchange->form), body);
-}
-
-static void answer_error(struct exchange *exchange, const struct error *error)
-{
-    exchange_answer_error(exchange, 0, NULL, error, NULL);
-}
 
 /* The value of a query key that knows only these words; index into them, -1 if the key is not there. False
  * after having answered with an error. */
@@ -47,7 +36,7 @@ static bool query_word(struct exchange *exchange, const struct http_request *req
     }
     error_set(&error, ERROR_BAD_REQUEST, "%s=%s is not known", key, value);
     error_hint(&error, "allowed: %s", allowed.data ? allowed.data : "");
-    answer_error(exchange, &error);
+    exchange_answer_error(exchange, &error);
     return false;
 }
 
@@ -57,7 +46,7 @@ static void answer_engine_error(struct exchange *exchange, const struct error *e
 {
     exchange->wait = WAIT_NONE; /* the engine has forgotten this asker */
     if (error->code != ERROR_INTERRUPTED)
-        exchange_answer_error(exchange, 0, NULL, error, operation);
+        exchange_answer_error_as(exchange, 0, NULL, error, operation);
 }
 
 static const char *const yes_no[] = {"0", "1", NULL};
@@ -95,7 +84,7 @@ static void on_operation_answer(void *context, const struct operation *operation
         view_done(&body, exchange->form, &facts, operation);
     else
         text_puts(&body, exchange->form == HTTP_TEXT ? "done\n" : "{}\n");
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* Asked by the engine when it is about to begin: what is still to be read of a peer that hung up, or the end
@@ -122,7 +111,7 @@ static void dry_run(struct exchange *exchange, const struct engine_request *ask)
     struct error error = {0};
 
     if (!engine_dry_run(exchange->all->rooms->engine, ask, message, sizeof(message), &error)) {
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
         return;
     }
     if (exchange->form == HTTP_TEXT) {
@@ -133,7 +122,7 @@ static void dry_run(struct exchange *exchange, const struct engine_request *ask)
         json_put_string(&body, "message", message);
         view_put_end(&body);
     }
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 void request_power(struct exchange *exchange, const struct http_request *request)
@@ -155,7 +144,7 @@ void request_power(struct exchange *exchange, const struct http_request *request
         return;
     if (!fence_action_from_name(request->segments[3], &ask.action)) {
         error_set(&error, ERROR_NOT_FOUND, "there is no such action");
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
         return;
     }
     if (method == 1 && ask.action == FENCE_REBOOT) /* off and on know one way only */
@@ -166,12 +155,8 @@ void request_power(struct exchange *exchange, const struct http_request *request
     }
     audit_trail_peer(exchange->all->audit, connection_peer(exchange->connection), exchange->rule, &ask.peer);
     exchange->action = fence_action_name(ask.action);
-    exchange->plug = strdup(ask.plug);
-    if (!exchange->plug) {
-        error_set(&error, ERROR_INTERNAL, "out of memory");
-        answer_error(exchange, &error);
+    if (!exchange_set_plug(exchange, ask.plug))
         return;
-    }
     exchange->audited =
         audit_trail_asked(exchange->all->audit, &ask.peer, ask.privileged, exchange->action, exchange->plug);
     exchange->all->changes++;
@@ -240,7 +225,7 @@ static void on_power_read(void *context, enum engine_power power, const struct p
 
         view_guest_power(&body, exchange->form, &facts, guest, power, status, node);
     }
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 void request_guest(struct exchange *exchange, const struct http_request *request)
@@ -252,12 +237,8 @@ void request_guest(struct exchange *exchange, const struct http_request *request
     if (!query_word(exchange, request, "view", views, &view))
         return;
     exchange->bare = view == 0;
-    exchange->plug = strdup(request->segments[2]);
-    if (!exchange->plug) {
-        error_set(&error, ERROR_INTERNAL, "out of memory");
-        answer_error(exchange, &error);
+    if (!exchange_set_plug(exchange, request->segments[2]))
         return;
-    }
     const struct engine_reader by = {.uid = connection_peer(exchange->connection)->uid,
                                      .privileged = exchange->verdict == ACCESS_PRIVILEGED};
     exchange->asker =
@@ -296,7 +277,7 @@ static bool query_choice(struct exchange *exchange, const struct http_request *r
         }
     }
     if (error.code != ERROR_NONE)
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
     return error.code == ERROR_NONE;
 }
 
@@ -310,7 +291,7 @@ void request_operations(struct exchange *exchange, const struct http_request *re
     if (!query_choice(exchange, request, facts.realtime_ms, &choice))
         return;
     view_operations(&body, exchange->form, &facts, &choice);
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* One that may be seen. JSON, whatever was asked for: it is for `fence-broker-admin verify`. */
@@ -322,7 +303,7 @@ static void answer_evidence(struct exchange *exchange, const struct operation *o
     if (operation->evidence) {
         exchange->form = HTTP_JSON;
         view_evidence(&body, operation);
-        answer_view(exchange, &body);
+        exchange_answer(exchange, &body);
         return;
     }
     bool proven = operation->action != FENCE_ON && operation->verified_ms != 0;
@@ -330,7 +311,7 @@ static void answer_evidence(struct exchange *exchange, const struct operation *o
               proven ? "nothing proved off (method=cycle), or it was not kept"
                      : "it has not proven that the guest is off");
     error_hint(&error, "what was done is in `/usr/sbin/fence_broker explain %s`", operation->id);
-    answer_error(exchange, &error);
+    exchange_answer_error(exchange, &error);
 }
 
 void request_operation(struct exchange *exchange, const struct http_request *request)
@@ -356,7 +337,7 @@ void request_operation(struct exchange *exchange, const struct http_request *req
         error_set(&error, ERROR_NOT_FOUND, "there is no operation '%s' in the history", request->segments[2]);
         error_hint(&error, "`/usr/sbin/fence_broker history` lists them; the oldest are dropped after %d",
                    HISTORY_KEPT);
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
         return;
     }
     if (view == 0) {
@@ -364,7 +345,7 @@ void request_operation(struct exchange *exchange, const struct http_request *req
         return;
     }
     view_operation(&body, exchange->form, &facts, operation);
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* ---- status, monitor, metrics ---- */
@@ -375,11 +356,11 @@ static void answer_monitor(struct exchange *exchange, const struct facts *facts)
     struct error error = {0};
 
     if (!monitor_passes(facts, exchange->bare, exchange->plug, &error)) {
-        exchange_answer_error(exchange, 503, NULL, &error, NULL);
+        exchange_answer_error_as(exchange, 503, NULL, &error, NULL);
         return;
     }
     text_puts(&body, exchange->form == HTTP_TEXT ? "ok\n" : "{\"monitor\":\"ok\"}\n");
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* The poll that the monitor asked for has ended, or it has waited long enough. */
@@ -424,17 +405,13 @@ void request_status(struct exchange *exchange, const struct http_request *reques
         return;
     if (view == 0 && (!nodes || strict == 1)) {
         exchange->bare = strict == 1;
-        if (nodes && !(exchange->plug = strdup(nodes))) {
-            error_set(&error, ERROR_INTERNAL, "out of memory");
-            answer_error(exchange, &error);
-            return;
-        }
-        begin_monitor(exchange);
+        if (!nodes || exchange_set_plug(exchange, nodes))
+            begin_monitor(exchange);
         return;
     }
     if (strict >= 0 || nodes) {
         error_set(&error, ERROR_BAD_REQUEST, "strict works with view=monitor only, and nodes with strict=1");
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
         return;
     }
     poller_looked_at(exchange->all->rooms->poller);
@@ -452,11 +429,11 @@ static void answer_plugs(struct exchange *exchange, const char *plugs)
     if (!facts.readiness.inventory) {
         error_set(&error, ERROR_NO_INVENTORY, "%s", reason_message(REASON_NO_INVENTORY));
         error_hint(&error, "%s", reason_hint(REASON_NO_INVENTORY));
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
         return;
     }
     view_plugs(&body, exchange->form, &facts, plugs);
-    answer_view(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* Whoever reads it sees the guests that it may read, as in status. */
@@ -471,7 +448,7 @@ void request_doctor(struct exchange *exchange, const struct http_request *reques
         return;
     if ((view == 0) != (plugs != NULL)) {
         error_set(&error, ERROR_BAD_REQUEST, "view=plugs and plugs=NAME,… go together");
-        answer_error(exchange, &error);
+        exchange_answer_error(exchange, &error);
         return;
     }
     if (plugs) {
@@ -497,6 +474,6 @@ void request_metrics(struct exchange *exchange, const struct http_request *reque
     exchange_facts(exchange, &facts);
     exchanges_count(exchange->all, &counters);
     metrics_put_all(&body, format, &counters, &facts);
-    exchange_answer(exchange, 200,
-                    request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE, &body);
+    exchange_answer_as(exchange,
+                       request->openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE, &body);
 }

@@ -15,3 +15,14 @@ exchange_handler_fn request_status;      /* GET /v1/status */
 exchange_handler_fn request_doctor;      /* GET /v1/doctor */
 exchange_handler_fn request_permissions; /* GET /v1/permissions */
 exchange_handler_fn request_metrics;     /* GET /metrics */
+
+/* requests_rehearsal.c */
+exchange_handler_fn request_rehearse;                /* POST /v1/guests/PLUG/rehearse */
+void request_rehearsable(struct exchange *exchange); /* GET /v1/guests?view=rehearse */
+
+/* requests_access.c: what people ask when they were denied */
+exchange_handler_fn request_whoami; /* GET /v1/whoami */
+exchange_handler_fn request_can;    /* GET /v1/can/ACTION/PLUG, /v1/can/WHAT; ?uid= &gid= &groups= */
+
+/* requests_fenced.c: what Pacemaker's alerts tell */
+exchange_handler_fn request_fenced; /* POST /v1/guests/PLUG/fenced */

@@ -3,20 +3,14 @@
  * very code that decides, so it cannot say anything else. Numbers come from the asker's own look-ups: no name
  * is asked for here.
  */
-#include "server/requests_access.h"
+#include "server/requests.h"
 
-#include "server/view.h"
 #include "system/cleanup.h"
 #include "system/names.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void answer(struct exchange *exchange, struct text *body)
-{
-    exchange_answer(exchange, 200, http_content_type(exchange->form), body);
-}
 
 static void answer_bad(struct exchange *exchange, enum error_code code, const char *message, const char *hint)
 {
@@ -25,7 +19,7 @@ static void answer_bad(struct exchange *exchange, enum error_code code, const ch
     error_set(&error, code, "%s", message);
     if (hint)
         error_hint(&error, "%s", hint);
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    exchange_answer_error(exchange, &error);
 }
 
 static const char *user_name(const struct exchange *exchange, uid_t uid)
@@ -185,7 +179,7 @@ void request_whoami(struct exchange *exchange, const struct http_request *reques
         whoami_text(&body, exchange, &exchange->subject);
     else
         whoami_json(&body, exchange, &exchange->subject);
-    answer(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* ---- can ---- */
@@ -216,7 +210,7 @@ static bool read_peer(struct exchange *exchange, const struct http_request *requ
     if (good && peer->groups)
         return true;
     if (good)
-        answer_bad(exchange, ERROR_INTERNAL, "out of memory", NULL);
+        exchange_answer_no_memory(exchange);
     else
         answer_bad(exchange, ERROR_BAD_REQUEST,
                    "the user that the question is about must be given in numbers",
@@ -260,7 +254,7 @@ static void put_verdict(struct exchange *exchange, const struct http_request *re
         if (guest)
             text_printf(&body, " %s (%d)", guest_label(guest), guest->vmid);
         text_printf(&body, ": %s\n", words);
-        answer(exchange, &body);
+        exchange_answer(exchange, &body);
         return;
     }
     json_put_open(&body, NULL, '{');
@@ -277,7 +271,7 @@ static void put_verdict(struct exchange *exchange, const struct http_request *re
     else
         json_put_string(&body, "decided_by", NULL);
     view_put_end(&body);
-    answer(exchange, &body);
+    exchange_answer(exchange, &body);
 }
 
 /* The asker may know what the privileges of others are. */
@@ -319,7 +313,7 @@ static void answer_can(struct exchange *exchange, const struct http_request *req
         guest =
             visibility_find(exchange_subject(exchange), inventory, request->segments[3], &decision, &error);
         if (!guest) {
-            exchange_answer_error(exchange, 0, NULL, &error, NULL);
+            exchange_answer_error(exchange, &error);
             return;
         }
         visibility_guest_of(guest, &seen);

@@ -2,10 +2,8 @@
  * Pacemaker believes that a guest was fenced on this node, by us: is there evidence of it? Whoever asks has
  * made sure that no other device can have done it. Nothing is powered, and nobody is answered by it.
  */
-#include "server/requests_fenced.h"
+#include "server/requests.h"
 
-#include "server/connection.h"
-#include "server/view.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/json_put.h"
@@ -94,7 +92,7 @@ static void judge(struct exchange *exchange)
         return;
     const struct guest *guest = inventory_find(facts.readiness.inventory, exchange->plug, &error);
     if (!guest) {
-        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        exchange_answer_error(exchange, &error);
         return;
     }
     const struct operation *evidence = proof_of_fence(exchange, &facts, guest->vmid);
@@ -107,25 +105,22 @@ static void judge(struct exchange *exchange)
         json_put_string(&body, "evidence", evidence ? evidence->id : NULL);
         view_put_end(&body);
     }
-    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+    exchange_answer(exchange, &body);
 }
 
 void request_fenced(struct exchange *exchange, const struct http_request *request)
 {
-    struct error error = {0};
-
     if (exchange->verdict != ACCESS_PRIVILEGED) {
+        struct error error;
+
         error_set(&error, ERROR_DENIED, "only root and hacluster can say what Pacemaker has fenced");
-        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        exchange_answer_error(exchange, &error);
         return;
     }
     const char *node = http_query(request, "node");
-    exchange->plug = strdup(request->segments[2]);
     exchange->fenced_node = strdup(node && *node ? node : request->segments[2]);
-    if (exchange->plug && exchange->fenced_node) {
+    if (!exchange->fenced_node)
+        exchange_answer_no_memory(exchange);
+    else if (exchange_set_plug(exchange, request->segments[2]))
         judge(exchange);
-        return;
-    }
-    error_set(&error, ERROR_INTERNAL, "out of memory");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
 }

@@ -2,12 +2,9 @@
  * Rehearsals on demand: one guest's, and the list of those that the peer may rehearse, for whoever wants to
  * go through them. What a rehearsal is, the room in fence knows.
  */
-#include "server/requests_rehearsal.h"
+#include "server/requests.h"
 
-#include "server/view.h"
 #include "system/cleanup.h"
-
-#include <string.h>
 
 /* ---- one ---- */
 
@@ -20,12 +17,12 @@ static void on_rehearsed(void *context, const struct rehearsal_report *report, c
     exchange->wait = WAIT_NONE;
     if (!report) {
         if (error->code != ERROR_INTERRUPTED) /* then the connection is closed, and the client asks again */
-            exchange_answer_error(exchange, 0, NULL, error, NULL);
+            exchange_answer_error(exchange, error);
         return;
     }
     exchange_facts(exchange, &facts);
     view_rehearsal(&body, exchange->form, &facts, report);
-    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+    exchange_answer(exchange, &body);
 }
 
 static void begin(struct exchange *exchange)
@@ -41,20 +38,13 @@ static void begin(struct exchange *exchange)
     if (exchange->asker)
         exchange->wait = WAIT_REHEARSAL;
     else if (error.code != ERROR_INTERRUPTED)
-        exchange_answer_error(exchange, 0, NULL, &error, NULL);
+        exchange_answer_error(exchange, &error);
 }
 
 void request_rehearse(struct exchange *exchange, const struct http_request *request)
 {
-    struct error error;
-
-    exchange->plug = strdup(request->segments[2]);
-    if (exchange->plug) {
+    if (exchange_set_plug(exchange, request->segments[2]))
         begin(exchange);
-        return;
-    }
-    error_set(&error, ERROR_INTERNAL, "out of memory");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
 }
 
 /* ---- those that may be ---- */
@@ -68,5 +58,5 @@ void request_rehearsable(struct exchange *exchange)
     if (!exchange_await_inventory(exchange, &facts, request_rehearsable))
         return;
     view_rehearsable(&body, exchange->form, &facts);
-    exchange_answer(exchange, 200, http_content_type(exchange->form), &body);
+    exchange_answer(exchange, &body);
 }

@@ -4,9 +4,6 @@
 #include "server/routes.h"
 
 #include "server/requests.h"
-#include "server/requests_access.h"
-#include "server/requests_fenced.h"
-#include "server/requests_rehearsal.h"
 #include "system/cleanup.h"
 
 #include <string.h>

@@ -66,7 +66,7 @@ static void dispatch(struct exchange *exchange, const struct http_request *reque
     struct error error = {0};
     const struct route *route = route_find(request, exchange->socket == SERVER_METRICS, &allow, &error);
     if (!route) {
-        exchange_answer_error(exchange, 0, allow, &error, NULL);
+        exchange_answer_error_as(exchange, 0, allow, &error, NULL);
         return;
     }
     poller_wanted(exchange->all->rooms->poller);
@@ -110,7 +110,6 @@ static void on_request(void *context, struct connection *connection, const struc
 {
     struct server *server = context;
     struct exchange *exchange = exchange_find(server->all, connection_id(connection));
-    struct error error = {0};
 
     if (!exchange)
         return;
@@ -120,12 +119,10 @@ static void on_request(void *context, struct connection *connection, const struc
         return;
     }
     exchange->kept = connection_keep(connection, request);
-    if (exchange->kept) {
+    if (exchange->kept)
         exchange_in_turn(exchange, dispatch_kept);
-        return;
-    }
-    error_set(&error, ERROR_INTERNAL, "out of memory");
-    exchange_answer_error(exchange, 0, NULL, &error, NULL);
+    else
+        exchange_answer_no_memory(exchange);
 }
 
 static void on_refused(void *context, struct connection *connection, enum http_form form,
@@ -137,7 +134,7 @@ static void on_refused(void *context, struct connection *connection, enum http_f
     if (!exchange)
         return;
     exchange->form = form;
-    exchange_answer_error(exchange, 0, NULL, error, NULL);
+    exchange_answer_error(exchange, error);
 }
 
 /* ---- accepting ---- */
