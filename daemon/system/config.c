@@ -51,18 +51,6 @@ static const char *quoted(struct config_slice slice, char buffer[static QUOTE_MA
     return buffer;
 }
 
-static bool slice_is(struct config_slice slice, const char *word)
-{
-    return slice.length == strlen(word) && memcmp(slice.bytes, word, slice.length) == 0;
-}
-
-static int out_of_memory(struct error *error, const char *path)
-{
-    error_set(error, ERROR_INTERNAL, "%s: %s", path, strerror(ENOMEM));
-    error_hint(error, "free some memory and try again");
-    return -ENOMEM;
-}
-
 /* Letters to change, add or remove to get from one word to the other; GUESS_WORD_MAX if one is too long to
  * try. */
 static size_t distance(struct config_slice a, const char *b)
@@ -92,7 +80,7 @@ static const char *allowed_words(int section, struct config_slice written, struc
     size_t best = GUESS_DISTANCE + 1;
     size_t count = section < 0 ? (size_t)CONFIG_SECTION_COUNT : config_key_count;
     for (size_t i = 0; i < count; i++) {
-        if (section >= 0 && ((int)config_keys[i].section != section || !config_keys[i].set))
+        if (section >= 0 && (int)config_keys[i].section != section)
             continue;
         const char *word = section < 0 ? config_section_names[i] : config_keys[i].name;
         text_printf(words, section < 0 ? "%s[%s]" : "%s%s", words->length ? ", " : "", word);
@@ -123,7 +111,7 @@ static int unknown_word(struct parse *parse, const struct config_item *item)
     text_clear(&words);
 
     for (size_t k = 0; is_key && k < config_key_count; k++) {
-        if (config_keys[k].set && slice_is(item->name, config_keys[k].name))
+        if (config_slice_is(item->name, config_keys[k].name))
             error_hint(parse->error, "\"%s\" belongs in [%s]", name,
                        config_section_names[config_keys[k].section]);
     }
@@ -173,7 +161,7 @@ static int begin_section(struct parse *parse, const struct config_item *item)
         return config_access_begin(parse->config, item, parse->error);
     }
     int section = 0;
-    while (section < CONFIG_SECTION_COUNT && !slice_is(item->name, config_section_names[section]))
+    while (section < CONFIG_SECTION_COUNT && !config_slice_is(item->name, config_section_names[section]))
         section++;
     if (section == CONFIG_SECTION_COUNT)
         return unknown_word(parse, item);
@@ -190,10 +178,9 @@ static int bad_value(struct parse *parse, const struct config_item *item, struct
 {
     char name[QUOTE_MAX + 4], value[QUOTE_MAX + 4];
     if (result == -ENOMEM)
-        return out_of_memory(parse->error, parse->config->path);
+        return config_out_of_memory(parse->config->path, parse->error);
     /* somebody may have put the secret behind the token's name: it is not repeated (P9) */
-    bool secretive = item->name.length == strlen("token-id") && memcmp(item->name.bytes, "token-id", 8) == 0;
-    if (secretive)
+    if (config_slice_is(item->name, "token-id"))
         error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: token-id: this value %s", parse->config->path,
                   item->line, problem->what);
     else
@@ -220,13 +207,14 @@ static int remember_node(struct parse *parse, const struct config_item *item, co
 {
     struct node_name *node = malloc(sizeof(*node));
     if (!node)
-        return out_of_memory(parse->error, parse->config->path);
+        return config_out_of_memory(parse->config->path, parse->error);
     *node = (struct node_name){name, item->line};
     struct node_name **found = tsearch(node, &parse->nodes, compare_nodes);
     if (found && *found == node)
         return 0;
     free(node);
-    return found ? repeated(parse, item, (*found)->line) : out_of_memory(parse->error, parse->config->path);
+    return found ? repeated(parse, item, (*found)->line)
+                 : config_out_of_memory(parse->config->path, parse->error);
 }
 
 static int read_alias(struct parse *parse, const struct config_item *item)
@@ -238,7 +226,7 @@ static int read_alias(struct parse *parse, const struct config_item *item)
     int result = 0;
     if (!alias.node || !alias.target ||
         config_grow((void **)&config->aliases, config->alias_count, sizeof(alias)) < 0)
-        result = out_of_memory(parse->error, config->path);
+        result = config_out_of_memory(config->path, parse->error);
     else if ((result = config_value_node(alias.node, &problem)) < 0)
         result = bad_value(parse, item, item->name, result, &problem);
     else if ((result = config_value_target(alias.target, &problem)) < 0)
@@ -258,16 +246,17 @@ static int read_alias(struct parse *parse, const struct config_item *item)
 
 static bool is_key(const struct config_key *key, const struct config_item *item)
 {
-    return slice_is(item->name, key->name) || (key->former && slice_is(item->name, key->former));
+    return config_slice_is(item->name, key->name) ||
+           (key->former && config_slice_is(item->name, key->former));
 }
 
 static int note_former_name(struct parse *parse, const struct config_key *key, const struct config_item *item)
 {
     struct config *config = parse->config;
-    if (slice_is(item->name, key->name))
+    if (config_slice_is(item->name, key->name))
         return 0;
     if (config_grow((void **)&config->renamed, config->renamed_count, sizeof(*config->renamed)) < 0)
-        return out_of_memory(parse->error, config->path);
+        return config_out_of_memory(config->path, parse->error);
     config->renamed[config->renamed_count++] = (struct config_renamed){key->former, key->name, item->line};
     return 0;
 }
@@ -301,7 +290,7 @@ static int read_key(struct parse *parse, const struct config_item *item)
     struct config_problem problem = {0};
     _cleanup_(freep) char *value = strndup(item->value.bytes, item->value.length);
     if (!value)
-        return out_of_memory(parse->error, parse->config->path);
+        return config_out_of_memory(parse->config->path, parse->error);
     int result = config_keys[k].set(parse->config, &config_keys[k], value, &problem);
     return result < 0 ? bad_value(parse, item, item->value, result, &problem) : 0;
 }
@@ -328,7 +317,7 @@ static int set_defaults(struct parse *parse)
             continue;
         /* the defaults are valid (a unit test reads them): only memory can fail here */
         if (config_keys[k].set(parse->config, &config_keys[k], config_keys[k].fallback, &problem) < 0)
-            return out_of_memory(parse->error, parse->config->path);
+            return config_out_of_memory(parse->config->path, parse->error);
     }
     return 0;
 }
@@ -381,7 +370,7 @@ struct config *config_parse(const char *text, size_t length, const char *path, s
 {
     _cleanup_(config_freep) struct config *config = calloc(1, sizeof(*config));
     if (!config || !(config->path = strdup(path))) {
-        out_of_memory(error, path);
+        config_out_of_memory(path, error);
         return NULL;
     }
     struct parse parse = {.config = config, .error = error, .section = -1};
@@ -449,7 +438,7 @@ static int read_file(int fd, const char *path, struct text *text, struct error *
             return -EINVAL;
         }
     }
-    return text->failed ? out_of_memory(error, path) : 0;
+    return text->failed ? config_out_of_memory(path, error) : 0;
 }
 
 struct config *config_load(const char *path, struct error *error)

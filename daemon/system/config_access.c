@@ -35,9 +35,9 @@ static size_t word_length(struct config_slice slice)
 
 static int kind_of(struct config_slice head)
 {
-    size_t length = word_length(head);
+    const struct config_slice word = {head.bytes, word_length(head)};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strlen(kinds[i]) == length && memcmp(kinds[i], head.bytes, length) == 0)
+        if (config_slice_is(word, kinds[i]))
             return (int)i;
     }
     return -1;
@@ -48,13 +48,6 @@ bool config_access_is(struct config_slice head)
     return kind_of(head) >= 0;
 }
 
-static int out_of_memory(const struct config *config, struct error *error)
-{
-    error_set(error, ERROR_INTERNAL, "%s: %s", config->path, strerror(ENOMEM));
-    error_hint(error, "free some memory and try again");
-    return -ENOMEM;
-}
-
 /* Names of a directory may hold '@' and '\\'; what would be read as something else may not be there. */
 static bool is_name(struct config_slice name)
 {
@@ -63,11 +56,6 @@ static bool is_name(struct config_slice name)
             return false;
     }
     return name.length > 0 && name.length <= NAME_MAX_BYTES && name.bytes[0] != '-';
-}
-
-static bool same(const char *string, struct config_slice slice)
-{
-    return strlen(string) == slice.length && memcmp(string, slice.bytes, slice.length) == 0;
 }
 
 static int check_section(const struct config *config, const struct config_item *item, int kind,
@@ -81,7 +69,7 @@ static int check_section(const struct config *config, const struct config_item *
     }
     for (size_t i = 0; i < config->access_count; i++) {
         const struct config_access_section *other = &config->access[i];
-        if ((int)other->kind != kind || !same(other->name, name))
+        if ((int)other->kind != kind || !config_slice_is(name, other->name))
             continue;
         error_set(error, ERROR_BAD_REQUEST, "%s:%zu: section [%.*s] already exists, in line %zu",
                   config->path, item->line, SHOWN(item->name), other->line);
@@ -108,12 +96,12 @@ int config_access_begin(struct config *config, const struct config_item *item, s
     if (result < 0)
         return result;
     if (config_grow((void **)&config->access, config->access_count, sizeof(*config->access)) < 0)
-        return out_of_memory(config, error);
+        return config_out_of_memory(config->path, error);
     struct config_access_section *section = &config->access[config->access_count];
     *section = (struct config_access_section){
         .kind = (enum config_access_kind)kind, .name = strndup(name.bytes, name.length), .line = item->line};
     if (!section->name)
-        return out_of_memory(config, error);
+        return config_out_of_memory(config->path, error);
     config->access_count++;
     return 0;
 }
@@ -121,9 +109,9 @@ int config_access_begin(struct config *config, const struct config_item *item, s
 int config_access_entry(struct config *config, const struct config_item *item, struct error *error)
 {
     struct config_access_section *section = &config->access[config->access_count - 1];
-    bool is_role = same("role", item->name);
+    bool is_role = config_slice_is(item->name, "role");
     const char *allowed = section->kind == CONFIG_ACCESS_ROLE ? "rule" : "rule, role";
-    if (!is_role && !same("rule", item->name)) {
+    if (!is_role && !config_slice_is(item->name, "rule")) {
         error_set(error, ERROR_BAD_REQUEST, "%s:%zu: unknown key \"%.*s\" in [%s %s]; allowed: %s",
                   config->path, item->line, SHOWN(item->name), kinds[section->kind], section->name, allowed);
         error_hint(error, "a rule is: rule = read|write|deny SPEC ...");
@@ -136,10 +124,10 @@ int config_access_entry(struct config *config, const struct config_item *item, s
         return -EINVAL;
     }
     if (config_grow((void **)&section->entries, section->entry_count, sizeof(*section->entries)) < 0)
-        return out_of_memory(config, error);
+        return config_out_of_memory(config->path, error);
     char *value = strndup(item->value.bytes, item->value.length);
     if (!value)
-        return out_of_memory(config, error);
+        return config_out_of_memory(config->path, error);
     section->entries[section->entry_count++] =
         (struct config_access_entry){.is_role = is_role, .value = value, .line = item->line};
     return 0;
@@ -198,7 +186,7 @@ int config_access_finish(struct config *config, struct error *error)
     for (size_t i = 0; i < ARRAY_LEN(predefined); i++)
         if (is_given(config, predefined[i].name) && !has_role(config, predefined[i].name) &&
             add_predefined(config, i) < 0)
-            return out_of_memory(config, error);
+            return config_out_of_memory(config->path, error);
     return 0;
 }
 

@@ -8,10 +8,14 @@
 #include "system/text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+bool config_slice_is(struct config_slice slice, const char *word)
+{
+    return slice.length == strlen(word) && memcmp(slice.bytes, word, slice.length) == 0;
+}
 
 void config_reader_init(struct config_reader *reader, const char *text, size_t length, const char *path)
 {

@@ -10,12 +10,15 @@
 
 #include "system/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct config_slice {
     const char *bytes; /* borrowed from the text; not NUL-terminated */
     size_t length;
 };
+
+bool config_slice_is(struct config_slice slice, const char *word);
 
 enum config_item_kind {
     CONFIG_ITEM_END,

@@ -7,7 +7,6 @@
 #include "system/cleanup.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,12 +24,33 @@ const char *const config_section_names[CONFIG_SECTION_COUNT] = {"proxmox", "fenc
 
 /* ---- types: how a value becomes a member ------------------------------------------------------------- */
 
-static int set_string(struct config *config, const struct config_key *key, const char *value)
+static int set_string(struct config *config, const struct config_key *key, const char *value,
+                      struct config_problem *problem)
 {
     char **member = (char **)((char *)config + key->offset);
+    int result = key->check(value, problem);
+    if (result < 0)
+        return result;
     free(*member);
     *member = strdup(value);
     return *member ? 0 : -ENOMEM;
+}
+
+static int set_word(struct config *config, const struct config_key *key, const char *value,
+                    struct config_problem *problem)
+{
+    bool *member = (bool *)((char *)config + key->offset);
+    *member = strcmp(value, key->words[1]) == 0;
+    if (*member || strcmp(value, key->words[0]) == 0)
+        return 0;
+    return config_bad(problem, "is not allowed here; allowed: %s, %s", key->words[0], key->words[1]);
+}
+
+int config_out_of_memory(const char *path, struct error *error)
+{
+    error_set(error, ERROR_INTERNAL, "%s: %s", path, strerror(ENOMEM));
+    error_hint(error, "free some memory and try again");
+    return -ENOMEM;
 }
 
 int config_grow(void **array, size_t count, size_t size)
@@ -44,22 +64,6 @@ int config_grow(void **array, size_t count, size_t size)
     return 0;
 }
 
-__attribute__((format(printf, 2, 3))) static int bad(struct config_problem *problem, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(problem->what, sizeof(problem->what), format, arguments);
-    va_end(arguments);
-    return -EINVAL;
-}
-
-void config_endpoint_clear(struct config_endpoint *endpoint)
-{
-    free(endpoint->address);
-    free(endpoint->name);
-    free(endpoint->text);
-}
-
 static int set_endpoint(struct config *config, const struct config_key *key, const char *value,
                         struct config_problem *problem)
 {
@@ -71,10 +75,10 @@ static int set_endpoint(struct config *config, const struct config_key *key, con
     for (size_t i = 0; i < config->endpoint_count; i++) {
         const struct config_endpoint *other = &config->endpoints[i];
         if (other->port == endpoint.port && strcasecmp(other->address, endpoint.address) == 0)
-            result = bad(problem, "is already listed: a second line adds no second way to Proxmox");
+            result = config_bad(problem, "is already listed: a second line adds no second way to Proxmox");
     }
     if (result == 0 && config->endpoint_count == ENDPOINTS_MAX)
-        result = bad(problem, "is one too many: at most %d endpoints", ENDPOINTS_MAX);
+        result = config_bad(problem, "is one too many: at most %d endpoints", ENDPOINTS_MAX);
     if (result == 0)
         result = config_grow((void **)&config->endpoints, config->endpoint_count, sizeof(endpoint));
     if (result < 0)
@@ -91,10 +95,10 @@ static int set_pool(struct config *config, const struct config_key *key, const c
     int result = config_value_pool(value, problem);
     for (size_t i = 0; result == 0 && i < config->pool_count; i++) {
         if (strcmp(config->pools[i], value) == 0)
-            result = bad(problem, "is already listed");
+            result = config_bad(problem, "is already listed");
     }
     if (result == 0 && config->pool_count == POOLS_MAX)
-        result = bad(problem, "is one too many: at most %d pools", POOLS_MAX);
+        result = config_bad(problem, "is one too many: at most %d pools", POOLS_MAX);
     if (result == 0)
         result = config_grow((void **)&config->pools, config->pool_count, sizeof(*config->pools));
     if (result < 0)
@@ -113,47 +117,12 @@ static int set_fingerprint(struct config *config, const struct config_key *key, 
     struct config_fingerprint fingerprint;
     int result = config_value_fingerprint(value, &fingerprint, problem);
     if (result == 0 && config->fingerprint_count == FINGERPRINTS_MAX)
-        result = bad(problem, "is one too many: at most %d fingerprints", FINGERPRINTS_MAX);
+        result = config_bad(problem, "is one too many: at most %d fingerprints", FINGERPRINTS_MAX);
     if (result == 0)
         result = config_grow((void **)&config->fingerprints, config->fingerprint_count, sizeof(fingerprint));
     if (result == 0)
         config->fingerprints[config->fingerprint_count++] = fingerprint;
     return result;
-}
-
-static int set_token_id(struct config *config, const struct config_key *key, const char *value,
-                        struct config_problem *problem)
-{
-    int result = config_value_token_id(value, problem);
-    return result < 0 ? result : set_string(config, key, value);
-}
-
-static int set_user(struct config *config, const struct config_key *key, const char *value,
-                    struct config_problem *problem)
-{
-    int result = config_value_user(value, problem);
-    return result < 0 ? result : set_string(config, key, value);
-}
-
-static int set_path(struct config *config, const struct config_key *key, const char *value,
-                    struct config_problem *problem)
-{
-    int result = config_value_path(value, PATH_MAX, problem);
-    return result < 0 ? result : set_string(config, key, value);
-}
-
-static int set_socket_path(struct config *config, const struct config_key *key, const char *value,
-                           struct config_problem *problem)
-{
-    int result = config_value_socket(value, problem);
-    return result < 0 ? result : set_string(config, key, value);
-}
-
-static int set_group(struct config *config, const struct config_key *key, const char *value,
-                     struct config_problem *problem)
-{
-    int result = config_value_group(value, problem);
-    return result < 0 ? result : set_string(config, key, value);
 }
 
 static int set_duration(struct config *config, const struct config_key *key, const char *value,
@@ -188,54 +157,17 @@ static int set_online_nodes(struct config *config, const struct config_key *key,
     return config_value_online_nodes(value, &config->min_online_nodes, problem);
 }
 
-/* Which of two words it is: 0 or 1; -EINVAL: neither. */
-static int one_of(const char *value, const char *first, const char *second, struct config_problem *problem)
-{
-    if (strcmp(value, first) == 0)
-        return 0;
-    if (strcmp(value, second) == 0)
-        return 1;
-    return bad(problem, "is not allowed here; allowed: %s, %s", first, second);
-}
-
-static int set_least_privilege(struct config *config, const struct config_key *key, const char *value,
-                               struct config_problem *problem)
-{
-    (void)key;
-    int which = one_of(value, "enforce", "warn", problem);
-    config->excess_tolerated = which == 1;
-    return which < 0 ? which : 0;
-}
-
-static int set_dead_host(struct config *config, const struct config_key *key, const char *value,
-                         struct config_problem *problem)
-{
-    (void)key;
-    int which = one_of(value, "fail", "trust-ha", problem);
-    config->trust_ha = which == 1;
-    return which < 0 ? which : 0;
-}
-
-static int set_enable_acl(struct config *config, const struct config_key *key, const char *value,
-                          struct config_problem *problem)
-{
-    (void)key;
-    int which = one_of(value, "yes", "no", problem);
-    config->enable_acl = which == 0;
-    return which < 0 ? which : 0;
-}
-
 /* ---- the table --------------------------------------------------------------------------------------- */
 
 #define AT(member) .offset = offsetof(struct config, member)
 
 const struct config_key config_keys[] = {
     {CONFIG_PROXMOX, "endpoint", set_endpoint, .repeatable = true},
-    {CONFIG_PROXMOX, "token-id", set_token_id, AT(token_id)},
-    {CONFIG_PROXMOX, "user", set_user, AT(user)},
-    {CONFIG_PROXMOX, "secret-file", set_path, AT(secret_file)},
-    {CONFIG_PROXMOX, "totp-file", set_path, AT(totp_file)},
-    {CONFIG_PROXMOX, "ca-file", set_path, AT(ca_file)},
+    {CONFIG_PROXMOX, "token-id", set_string, AT(token_id), .check = config_value_token_id},
+    {CONFIG_PROXMOX, "user", set_string, AT(user), .check = config_value_user},
+    {CONFIG_PROXMOX, "secret-file", set_string, AT(secret_file), .check = config_value_path},
+    {CONFIG_PROXMOX, "totp-file", set_string, AT(totp_file), .check = config_value_path},
+    {CONFIG_PROXMOX, "ca-file", set_string, AT(ca_file), .check = config_value_path},
     {CONFIG_PROXMOX, "fingerprint", set_fingerprint, .repeatable = true},
     {CONFIG_PROXMOX, "pool", set_pool, .repeatable = true},
     {CONFIG_PROXMOX, "poll-interval", set_duration, AT(poll_interval_ms), .fallback = "14s", .min = SECOND,
@@ -247,20 +179,24 @@ const struct config_key config_keys[] = {
     {CONFIG_PROXMOX, "answer-timeout", set_duration, AT(answer_timeout_ms), .fallback = "4s", .min = 500 * MS,
      .max = 60 * SECOND, .step = MS},
     {CONFIG_PROXMOX, "min-online-nodes", set_online_nodes, .fallback = "majority"},
-    {CONFIG_PROXMOX, "least-privilege", set_least_privilege, .fallback = "enforce"},
+    {CONFIG_PROXMOX, "least-privilege", set_word, AT(excess_tolerated), .words = {"enforce", "warn"},
+     .fallback = "enforce"},
     {CONFIG_FENCE, "deadline", set_duration, AT(deadline_ms), .fallback = "240s", .min = 5 * SECOND,
      .max = HOUR, .step = MS},
     {CONFIG_FENCE, "lock-wait", set_duration, AT(lock_wait_ms), .fallback = "5s", .min = 0,
      .max = 10 * MINUTE, .step = MS},
     {CONFIG_FENCE, "stop-timeout", set_duration, AT(stop_timeout_ms), .fallback = "3s", .min = 0,
      .max = 60 * SECOND, .step = SECOND},
-    {CONFIG_FENCE, "dead-host", set_dead_host, .fallback = "fail"},
-    {CONFIG_SOCKET, "path", set_socket_path, AT(socket_path), .fallback = "/run/fence-broker/broker.sock"},
-    {CONFIG_SOCKET, "metrics-path", set_socket_path, AT(metrics_path),
+    {CONFIG_FENCE, "dead-host", set_word, AT(trust_ha), .words = {"fail", "trust-ha"}, .fallback = "fail"},
+    {CONFIG_SOCKET, "path", set_string, AT(socket_path), .check = config_value_socket,
+     .fallback = "/run/fence-broker/broker.sock"},
+    {CONFIG_SOCKET, "metrics-path", set_string, AT(metrics_path), .check = config_value_socket,
      .fallback = "/run/fence-broker/metrics.sock"},
-    {CONFIG_SOCKET, "group", set_group, AT(socket_group), .fallback = "haclient"},
-    {CONFIG_STATE, "directory", set_path, AT(state_directory), .fallback = "/var/lib/fence-broker"},
-    {CONFIG_ACCESS, "enable-acl", set_enable_acl, .fallback = "no"},
+    {CONFIG_SOCKET, "group", set_string, AT(socket_group), .check = config_value_group,
+     .fallback = "haclient"},
+    {CONFIG_STATE, "directory", set_string, AT(state_directory), .check = config_value_path,
+     .fallback = "/var/lib/fence-broker"},
+    {CONFIG_ACCESS, "enable-acl", set_word, AT(enable_acl), .words = {"no", "yes"}, .fallback = "no"},
 };
 
 const size_t config_key_count = ARRAY_LEN(config_keys);

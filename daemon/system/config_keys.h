@@ -26,7 +26,9 @@ struct config_key {
     const char *name;
     config_set_fn *set;
     bool repeatable;
-    size_t offset;        /* of the member of struct config, for types that several keys share */
+    size_t offset; /* of the member of struct config, for types that several keys share */
+    int (*check)(const char *value, struct config_problem *problem); /* of a string */
+    const char *words[2]; /* of a bool: what false and true are called */
     const char *fallback; /* the default, as it could be written; NULL: none */
     const char *former;   /* what it was called in earlier versions; still taken. NULL: it never was */
     int64_t min, max, step;
@@ -40,4 +42,5 @@ extern const char *const config_section_names[CONFIG_SECTION_COUNT];
 
 /* Room for one more element behind `count`, doubling at powers of two; 0 or -ENOMEM. */
 int config_grow(void **array, size_t count, size_t size);
-void config_endpoint_clear(struct config_endpoint *endpoint); /* frees the strings */
+/* -ENOMEM, with *error. */
+int config_out_of_memory(const char *path, struct error *error);

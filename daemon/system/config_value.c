@@ -30,7 +30,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
 
-__attribute__((format(printf, 2, 3))) static int bad(struct config_problem *problem, const char *format, ...)
+int config_bad(struct config_problem *problem, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -108,7 +108,7 @@ static int bad_host(struct config_problem *problem)
             "write a host name, an IPv4 address or an [IPv6] address, with :PORT if it is not %d; "
             "\"ADDRESS as NAME\" verifies the certificate as NAME",
             PORT_DEFAULT);
-    return bad(problem, "is not HOST[:PORT] [as NAME]");
+    return config_bad(problem, "is not HOST[:PORT] [as NAME]");
 }
 
 static int split_port(char *host, uint16_t *port, struct config_problem *problem)
@@ -116,7 +116,7 @@ static int split_port(char *host, uint16_t *port, struct config_problem *problem
     char *colon = strchr(host, ':');
     uint64_t number = PORT_DEFAULT;
     if (colon && (!parse_number(colon + 1, UINT16_MAX, &number) || number == 0))
-        return bad(problem, "has no port between 1 and 65535 after the ':'");
+        return config_bad(problem, "has no port between 1 and 65535 after the ':'");
     if (colon)
         *colon = '\0';
     *port = (uint16_t)number;
@@ -130,20 +130,20 @@ static int split_host(char **host, uint16_t *port, struct config_problem *proble
     struct in6_addr ipv6;
     if (strchr(text, '%')) {
         way_out(problem, "write an address of the cluster's network, or a host name");
-        return bad(problem, "has an IPv6 zone: link-local addresses are not supported");
+        return config_bad(problem, "has an IPv6 zone: link-local addresses are not supported");
     }
     if (text[0] != '[') {
         const char *colon = strchr(text, ':');
         if (colon && inet_pton(AF_INET6, text, &ipv6) == 1) {
             way_out(problem, "write [%s], or [%s]:PORT", text, text);
-            return bad(problem, "is an IPv6 address without brackets");
+            return config_bad(problem, "is an IPv6 address without brackets");
         }
         int result = split_port(text, port, problem);
         if (result < 0)
             return result;
         if (text[0] && text[strlen(text) - 1] == '.') {
             way_out(problem, "write the name without the dot at its end, as the certificate has it");
-            return bad(problem, "ends in a dot");
+            return config_bad(problem, "ends in a dot");
         }
         return is_host(text) ? 0 : bad_host(problem);
     }
@@ -158,12 +158,11 @@ static int split_host(char **host, uint16_t *port, struct config_problem *proble
     return inet_pton(AF_INET6, *host, &ipv6) == 1 ? 0 : bad_host(problem);
 }
 
-static void endpoint_clear(struct config_endpoint *endpoint)
+void config_endpoint_clear(struct config_endpoint *endpoint)
 {
     free(endpoint->address);
     free(endpoint->name);
     free(endpoint->text);
-    *endpoint = (struct config_endpoint){0};
 }
 
 int config_value_endpoint(const char *value, struct config_endpoint *out, struct config_problem *problem)
@@ -171,7 +170,7 @@ int config_value_endpoint(const char *value, struct config_endpoint *out, struct
     if (strstr(value, "://") || strchr(value, '/')) {
         way_out(problem,
                 "write the host alone, without https:// and path: pve1.example.com or pve1.example.com:8006");
-        return bad(problem, "is a URL");
+        return config_bad(problem, "is a URL");
     }
     _cleanup_(freep) char *copy = strdup(value);
     if (!copy)
@@ -188,13 +187,13 @@ int config_value_endpoint(const char *value, struct config_endpoint *out, struct
     if (result < 0)
         return result;
     if (name && !is_host(name))
-        return bad(problem,
-                   "names no host after \"as\": the certificate's name is a host name or an IPv4 address");
+        return config_bad(
+            problem, "names no host after \"as\": the certificate's name is a host name or an IPv4 address");
     endpoint.address = strdup(host);
     endpoint.name = strdup(name ? name : host);
     endpoint.text = strdup(value);
     if (!endpoint.address || !endpoint.name || !endpoint.text) {
-        endpoint_clear(&endpoint);
+        config_endpoint_clear(&endpoint);
         return -ENOMEM;
     }
     *out = endpoint;
@@ -217,7 +216,7 @@ int config_value_fingerprint(const char *value, struct config_fingerprint *out,
     for (size_t i = 0; i < CONFIG_SHA256_LENGTH; i++, value += 3) {
         int high = hex_digit(value[0]), low = high < 0 ? -1 : hex_digit(value[1]);
         if (low < 0 || value[2] != (i + 1 < CONFIG_SHA256_LENGTH ? ':' : '\0'))
-            return bad(problem, "is not a SHA-256 fingerprint");
+            return config_bad(problem, "is not a SHA-256 fingerprint");
         out->sha256[i] = (unsigned char)(high << 4 | low);
     }
     return 0;
@@ -254,21 +253,21 @@ int config_value_duration(const char *value, int64_t min_ms, int64_t max_ms, int
     while (unit < ARRAY_LEN(units) && strcmp(units[unit].name, suffix) != 0)
         unit++;
     if (digits > 0 && suffix[0] == '\0')
-        return bad(problem, "has no unit: allowed are ms, s, min, h, as in %s", to);
+        return config_bad(problem, "has no unit: allowed are ms, s, min, h, as in %s", to);
     if (digits == 0 || unit == ARRAY_LEN(units))
-        return bad(problem, "is not a duration: a number with ms, s, min or h, as in %s", to);
+        return config_bad(problem, "is not a duration: a number with ms, s, min or h, as in %s", to);
 
     int64_t ms = 0;
     for (size_t i = 0; i < digits; i++) {
         ms = ms * 10 + (value[i] - '0');
         if (ms > max_ms) /* in any unit; and no overflow */
-            return bad(problem, "is out of range: from %s to %s", from, to);
+            return config_bad(problem, "is out of range: from %s to %s", from, to);
     }
     ms *= units[unit].ms;
     if (ms < min_ms || ms > max_ms)
-        return bad(problem, "is out of range: from %s to %s", from, to);
+        return config_bad(problem, "is out of range: from %s to %s", from, to);
     if (ms % step_ms != 0)
-        return bad(problem, "is not a multiple of %s, which Proxmox needs", step);
+        return config_bad(problem, "is not a multiple of %s, which Proxmox needs", step);
     *out_ms = ms;
     return 0;
 }
@@ -302,7 +301,7 @@ static int refuse_root(struct config_problem *problem)
 {
     way_out(problem, "create a user for it: `fence-broker-admin provision --pool POOL --guests VMID,VMID "
                      "--user fence@pve --token broker` prints the script; then token-id = fence@pve!broker");
-    return bad(
+    return config_bad(
         problem,
         "is refused: root@pam may do everything in Proxmox, a fence needs three privileges on one pool");
 }
@@ -311,11 +310,11 @@ int config_value_user(const char *value, struct config_problem *problem)
 {
     if (strchr(value, '!')) {
         way_out(problem, "a token goes into token-id");
-        return bad(problem, "is a token id, not a user");
+        return config_bad(problem, "is a token id, not a user");
     }
     if (!is_userid(value)) {
         way_out(problem, "write the user with its realm: fence@pve");
-        return bad(problem, "is not user@realm");
+        return config_bad(problem, "is not user@realm");
     }
     return strcmp(value, "root@pam") == 0 ? refuse_root(problem) : 0;
 }
@@ -325,16 +324,16 @@ int config_value_token_id(const char *value, struct config_problem *problem)
     way_out(problem,
             "write user, realm and the token's name: fence@pve!broker; its secret goes into secret-file");
     if (strchr(value, '='))
-        return bad(problem, "has a '=': the token's secret does not belong here");
+        return config_bad(problem, "has a '=': the token's secret does not belong here");
     _cleanup_(freep) char *user = strdup(value);
     if (!user)
         return -ENOMEM;
     char *name = strchr(user, '!');
     if (!name)
-        return bad(problem, "is not user@realm!name");
+        return config_bad(problem, "is not user@realm!name");
     *name++ = '\0';
     if (!is_userid(user) || !is_config_id(name))
-        return bad(problem, "is not user@realm!name");
+        return config_bad(problem, "is not user@realm!name");
     return strcmp(user, "root@pam") == 0 ? refuse_root(problem) : 0;
 }
 
@@ -346,15 +345,15 @@ int config_value_pool(const char *value, struct config_problem *problem)
     for (const char *level = value;; levels++) {
         size_t length = strcspn(level, "/");
         if (length == 0 || !consists_of(level, length, LETTERS DIGITS "._-"))
-            return bad(problem, "is not a pool name of Proxmox");
+            return config_bad(problem, "is not a pool name of Proxmox");
         /* a URL would lose it */
         if (consists_of(level, length, "."))
-            return bad(problem, "has a level that is only dots");
+            return config_bad(problem, "has a level that is only dots");
         if (level[length] == '\0')
             break;
         level += length + 1;
     }
-    return levels < POOL_LEVELS_MAX ? 0 : bad(problem, "has more than %d levels", POOL_LEVELS_MAX);
+    return levels < POOL_LEVELS_MAX ? 0 : config_bad(problem, "has more than %d levels", POOL_LEVELS_MAX);
 }
 
 static bool is_name(const char *text)
@@ -368,9 +367,10 @@ int config_value_node(const char *value, struct config_problem *problem)
 {
     way_out(problem, "write NAME = VMID or NAME = GUEST, with NAME as Pacemaker shows it (crm_node -l)");
     if (digits_only(value))
-        return bad(problem, "is a VMID, not a node name: digits alone are never a name");
-    return is_name(value) ? 0
-                          : bad(problem, "is not a node name: allowed are letters, digits, '.', '_' and '-'");
+        return config_bad(problem, "is a VMID, not a node name: digits alone are never a name");
+    return is_name(value)
+               ? 0
+               : config_bad(problem, "is not a node name: allowed are letters, digits, '.', '_' and '-'");
 }
 
 int config_value_target(const char *value, struct config_problem *problem)
@@ -380,35 +380,40 @@ int config_value_target(const char *value, struct config_problem *problem)
     if (digits_only(value)) {
         if (parse_number(value, VMID_MAX, &vmid) && vmid >= VMID_MIN)
             return 0;
-        return bad(problem, "is not a VMID: from %d to %d", VMID_MIN, VMID_MAX);
+        return config_bad(problem, "is not a VMID: from %d to %d", VMID_MIN, VMID_MAX);
     }
-    return is_name(value) ? 0 : bad(problem, "is neither a VMID nor a guest's name");
+    return is_name(value) ? 0 : config_bad(problem, "is neither a VMID nor a guest's name");
 }
 
 /* ---- the system's ------------------------------------------------------------------------------------ */
 
-int config_value_path(const char *value, size_t max, struct config_problem *problem)
+static int check_path(const char *value, size_t max, struct config_problem *problem)
 {
     if (value[0] != '/')
-        return bad(problem, "is not an absolute path: the daemon has no working directory");
+        return config_bad(problem, "is not an absolute path: the daemon has no working directory");
     if (strlen(value) >= max)
-        return bad(problem, "is longer than %zu bytes", max - 1);
+        return config_bad(problem, "is longer than %zu bytes", max - 1);
     return 0;
+}
+
+int config_value_path(const char *value, struct config_problem *problem)
+{
+    return check_path(value, PATH_MAX, problem);
 }
 
 int config_value_socket(const char *value, struct config_problem *problem)
 {
     static const char root[] = CONFIG_ROOT_SUFFIX;
     const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - strlen(root), length = strlen(value);
-    int result = config_value_path(value, most, problem);
+    int result = check_path(value, most, problem);
     if (result < 0)
         return result;
     if (value[length - 1] == '/')
-        return bad(problem, "is a directory's path, not a socket's");
+        return config_bad(problem, "is a directory's path, not a socket's");
     if (length >= strlen(root) && strcmp(value + length - strlen(root), root) == 0) {
         way_out(problem,
                 "write a name that does not end so: root's own socket has that name, beside another");
-        return bad(problem, "ends in %s", root);
+        return config_bad(problem, "ends in %s", root);
     }
     return 0;
 }
@@ -421,14 +426,14 @@ int config_value_group(const char *value, struct config_problem *problem)
     if (fine)
         return 0;
     way_out(problem, "write the name of a system group, as in getent group haclient");
-    return bad(problem, "is not a group name");
+    return config_bad(problem, "is not a group name");
 }
 
 int config_value_online_nodes(const char *value, int *out, struct config_problem *problem)
 {
     uint64_t number = 0;
     if (strcmp(value, "majority") != 0 && (!parse_number(value, HOSTS_MAX, &number) || number == 0))
-        return bad(problem, "is neither \"majority\" nor a number of hosts from 1 to %d", HOSTS_MAX);
+        return config_bad(problem, "is neither \"majority\" nor a number of hosts from 1 to %d", HOSTS_MAX);
     *out = (int)number;
     return 0;
 }

@@ -366,7 +366,7 @@ static void test_the_interval_of_rehearsals_may_be_never(void **state)
 static void test_words_that_are_not_known_are_refused(void **state)
 {
     (void)state;
-    refuse(MINIMAL "[access]\nenable-acl = maybe\n", "allowed: yes, no");
+    refuse(MINIMAL "[access]\nenable-acl = maybe\n", "allowed: no, yes");
 }
 
 static void test_sections_of_rules_are_kept_in_the_order_of_the_file(void **state)
