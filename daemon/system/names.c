@@ -58,54 +58,35 @@ static bool add(struct name_list *list, const char *name, enum names_state state
 
 /* ---- asking ---- */
 
-/* What the calls return when there is no such entry differs between modules. */
-static enum names_state state_of(int code, const void *found)
+/* A user's number, or, with `members`, a group's: then its members are added to them, without their numbers.
+ */
+static enum names_state ask(const char *name, struct name_list *members, id_t *id)
 {
-    if (found)
+    _cleanup_(freep) char *buffer = NULL;
+    struct passwd user, *found_user = NULL;
+    struct group group, *found_group = NULL;
+    int code = ERANGE;
+
+    for (size_t size = BUFFER_FIRST; code == ERANGE && size <= BUFFER_MAX; size *= 4) {
+        char *grown = realloc(buffer, size);
+
+        if (!grown)
+            return NAMES_FAILED;
+        buffer = grown;
+        code = members ? getgrnam_r(name, &group, buffer, size, &found_group)
+                       : getpwnam_r(name, &user, buffer, size, &found_user);
+    }
+    if (found_user)
+        *id = found_user->pw_uid;
+    if (found_group)
+        *id = found_group->gr_gid;
+    for (char **m = found_group ? found_group->gr_mem : NULL; m && *m && members->count < NAMES_MEMBERS_MAX;
+         m++)
+        (void)add(members, *m, NAMES_NONE, 0); /* only for messages: without memory there are fewer */
+    if (found_user || found_group)
         return NAMES_FOUND;
+    /* what the calls return when there is no such entry differs between modules */
     return code == 0 || code == ENOENT || code == ESRCH ? NAMES_NONE : NAMES_FAILED;
-}
-
-static enum names_state ask_user(const char *name, uid_t *uid)
-{
-    _cleanup_(freep) char *buffer = NULL;
-    struct passwd entry, *found = NULL;
-    int code = ERANGE;
-
-    for (size_t size = BUFFER_FIRST; code == ERANGE && size <= BUFFER_MAX; size *= 4) {
-        char *grown = realloc(buffer, size);
-
-        if (!grown)
-            return NAMES_FAILED;
-        buffer = grown;
-        code = getpwnam_r(name, &entry, buffer, size, &found);
-    }
-    if (found)
-        *uid = found->pw_uid;
-    return state_of(code, found);
-}
-
-/* Members are added to `members`, without their numbers. */
-static enum names_state ask_group(const char *name, gid_t *gid, struct name_list *members)
-{
-    _cleanup_(freep) char *buffer = NULL;
-    struct group entry, *found = NULL;
-    int code = ERANGE;
-
-    for (size_t size = BUFFER_FIRST; code == ERANGE && size <= BUFFER_MAX; size *= 4) {
-        char *grown = realloc(buffer, size);
-
-        if (!grown)
-            return NAMES_FAILED;
-        buffer = grown;
-        code = getgrnam_r(name, &entry, buffer, size, &found);
-    }
-    if (!found)
-        return state_of(code, NULL);
-    *gid = found->gr_gid;
-    for (char **member = found->gr_mem; *member && members->count < NAMES_MEMBERS_MAX; member++)
-        (void)add(members, *member, NAMES_NONE, 0); /* only for messages: without memory there are fewer */
-    return NAMES_FOUND;
 }
 
 static void list_free(struct name_list *list)
@@ -120,9 +101,17 @@ static void add_members(struct names *names, const struct name_list *members)
     for (size_t i = 0; i < members->count; i++) {
         uid_t uid;
 
-        if (ask_user(members->all[i].name, &uid) == NAMES_FOUND && !names_of_uid(names, uid))
+        if (ask(members->all[i].name, NULL, &uid) == NAMES_FOUND && !names_of_uid(names, uid))
             (void)add(&names->users, members->all[i].name, NAMES_FOUND, uid);
     }
+}
+
+static bool look_up(struct name_list *list, const char *name, struct name_list *members)
+{
+    id_t id = 0;
+    enum names_state state = ask(name, members, &id);
+
+    return add(list, name, state, id);
 }
 
 struct names *names_look_up(const struct names_wanted *wanted)
@@ -131,18 +120,10 @@ struct names *names_look_up(const struct names_wanted *wanted)
     struct name_list members = {0};
     bool good = names != NULL;
 
-    for (size_t i = 0; good && i < wanted->user_count; i++) {
-        uid_t uid = 0;
-        enum names_state state = ask_user(wanted->users[i], &uid);
-
-        good = add(&names->users, wanted->users[i], state, uid);
-    }
-    for (size_t i = 0; good && i < wanted->group_count; i++) {
-        gid_t gid = 0;
-        enum names_state state = ask_group(wanted->groups[i], &gid, &members);
-
-        good = add(&names->groups, wanted->groups[i], state, gid);
-    }
+    for (size_t i = 0; good && i < wanted->user_count; i++)
+        good = look_up(&names->users, wanted->users[i], NULL);
+    for (size_t i = 0; good && i < wanted->group_count; i++)
+        good = look_up(&names->groups, wanted->groups[i], &members);
     if (good) {
         names->wanted_users = names->users.count;
         names->wanted_groups = names->groups.count;

@@ -211,37 +211,36 @@ struct secret *secret_from_file(const char *path, struct error *error)
     return load(path, true, error);
 }
 
-bool secret_credential_exists(const char *name)
+/* NULL: there is none, or no memory. The caller frees. */
+static char *credential_path(const char *name)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
     _cleanup_(freep) char *path = NULL;
     if (!directory || directory[0] != '/')
-        return false;
-    if (asprintf(&path, "%s/%s", directory, name) < 0) {
+        return NULL;
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
         path = NULL;
-        return false;
-    }
-    return access(path, F_OK) == 0;
+    return path && access(path, F_OK) == 0 ? TAKE(path) : NULL;
+}
+
+bool secret_credential_exists(const char *name)
+{
+    _cleanup_(freep) char *path = credential_path(name);
+    return path != NULL;
 }
 
 struct secret *secret_from_credential(const char *name, struct error *error)
 {
-    const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    if (!secret_credential_exists(name)) { /* others may be there */
-        error_set(error, ERROR_NO_SESSION,
-                  "there is no secret: no secret-file is configured, and systemd passed no credential \"%s\"",
-                  name);
-        error_hint(error,
-                   "add to [proxmox]: `secret-file = /etc/fence-broker/secret` (or to the unit: "
-                   "LoadCredential=%s:/etc/fence-broker/secret)",
-                   name);
-        return NULL;
-    }
-    _cleanup_(freep) char *path = NULL;
-    if (asprintf(&path, "%s/%s", directory, name) < 0) {
-        path = NULL;
-        error_set(error, ERROR_NO_SESSION, "credential \"%s\" cannot be read: %s", name, strerror(ENOMEM));
-        return NULL;
-    }
-    return load(path, false, error);
+    _cleanup_(freep) char *path = credential_path(name);
+    if (path)
+        return load(path, false, error);
+    /* others may be there */
+    error_set(error, ERROR_NO_SESSION,
+              "there is no secret: no secret-file is configured, and systemd passed no credential \"%s\"",
+              name);
+    error_hint(error,
+               "add to [proxmox]: `secret-file = /etc/fence-broker/secret` (or to the unit: "
+               "LoadCredential=%s:/etc/fence-broker/secret)",
+               name);
+    return NULL;
 }
