@@ -5,10 +5,10 @@
 #include "admin/acl.h"
 
 #include "admin/acl_private.h"
+#include "admin/command.h"
 #include "system/cleanup.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <libxml/xmlerror.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,27 +17,22 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define ADMIN        "fence-broker-admin"
 #define EXIT_LOST    1 /* of the child: without memory, or it could not write */
 #define EXIT_FAILED  2 /* it wrote why */
 #define CPU_SECONDS  20
 #define WALL_SECONDS 180
 #define MEMORY_MOST  (1024L * 1024 * 1024)
 
-static void usage(FILE *out)
-{
-    fputs(
-        "usage: " ADMIN " acl [--cib FILE] [--passwd FILE] [--group FILE]\n"
-        "      --cib FILE     a copy of the CIB, - is standard input; without it the running cluster's is\n"
-        "                     asked for, as root\n"
-        "      --passwd FILE  users and groups of the cluster's machines, where they are not those of this\n"
-        "      --group FILE   one: copies of /etc/passwd and /etc/group\n"
-        "  -h, --help         print this\n"
-        "Prints Pacemaker's access rules as sections of the broker's configuration, and which of them have "
-        "no\n"
-        "counterpart. Changes nothing.\n",
-        out);
-}
+static const char usage[] =
+    "usage: " ADMIN " acl [--cib FILE] [--passwd FILE] [--group FILE]\n"
+    "      --cib FILE     a copy of the CIB, - is standard input; without it the running cluster's is\n"
+    "                     asked for, as root\n"
+    "      --passwd FILE  users and groups of the cluster's machines, where they are not those of this\n"
+    "      --group FILE   one: copies of /etc/passwd and /etc/group\n"
+    "  -h, --help         print this\n"
+    "Prints Pacemaker's access rules as sections of the broker's configuration, and which of them have "
+    "no\n"
+    "counterpart. Changes nothing.\n";
 
 /* What libxml2 would say of an expression on stderr, bytes and all. */
 static void ignore(void *context, const char *format, ...)
@@ -165,16 +160,11 @@ static int translate(const struct wish *wish, const struct text *cib, struct fai
     FILE *passwd = wish->passwd ? open_file(wish->passwd, failure) : NULL;
     FILE *group = wish->group ? open_file(wish->group, failure) : NULL;
     int rc = failure->cause ? -1 : acl_translate_apart(cib, passwd, group, &out, failure);
-    if (rc == 0) {
-        fputs(out.data ? out.data : "", stdout);
-        rc = say_finish(failure);
-    }
     if (passwd)
         fclose(passwd);
     if (group)
         fclose(group);
-    text_clear(&out);
-    return rc;
+    return rc == 0 ? command_put(&out, failure) : rc;
 }
 
 /* Others are shown what their rules let them see: half the rules would be other rules. */
@@ -191,52 +181,20 @@ static int run(const struct wish *wish)
 {
     struct failure failure = {0};
     struct text cib = {0};
-    say_as(ADMIN);
     int rc = wish->cib ? cib_text_read(&cib, wish->cib, &failure) : query(&cib, &failure);
     if (rc == 0)
         rc = translate(wish, &cib, &failure);
-    if (rc < 0 && !failure.no_reader)
-        failure_print(&failure);
-    failure_clear(&failure);
     text_clear(&cib);
-    return rc < 0 ? 1 : 0;
+    return command_end(rc, &failure);
 }
 
-int acl_main(int argc, char **argv)
+static int acl(const struct command *command, int argc, char **argv)
 {
-    enum { OPTION_CIB = 256, OPTION_PASSWD, OPTION_GROUP };
-    static const struct option options[] = {
-        {"cib", required_argument, NULL, OPTION_CIB},
-        {"passwd", required_argument, NULL, OPTION_PASSWD},
-        {"group", required_argument, NULL, OPTION_GROUP},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     struct wish wish = {.cib = NULL};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case OPTION_CIB:
-            wish.cib = optarg;
-            break;
-        case OPTION_PASSWD:
-            wish.passwd = optarg;
-            break;
-        case OPTION_GROUP:
-            wish.group = optarg;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, ADMIN " acl: unexpected argument %s\n", argv[optind]);
-        usage(stderr);
-        return 2;
-    }
-    return run(&wish);
+    const struct command_option options[] = {
+        {"cib", .text = &wish.cib}, {"passwd", .text = &wish.passwd}, {"group", .text = &wish.group}, {NULL}};
+    int status = command_options(command, argc, argv, options, NULL);
+    return status == COMMAND_GO_ON ? run(&wish) : status;
 }
+
+const struct command acl_command = {"acl", "Pacemaker's access rules as the broker's", usage, 2, acl};

@@ -1,44 +1,39 @@
 /*
- * The command: options, the file, and which form. What is computed is policy/usercfg's; what is told is in
- * the files beside this one.
+ * Who could fence which guest, who can do more than that, and who cannot log in, from a user.cfg alone:
+ * options, the file, and which form. What is computed is policy/usercfg's; what is told is in the files
+ * beside this one.
  */
-#include "admin/audit.h"
-
 #include "admin/audit_private.h"
 #include "policy/privileges.h"
 #include "system/cleanup.h"
 #include "system/clock.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #define AUDIT_FILE_MAX (256 * 1024 * 1024) /* pmxcfs holds files of 1 MiB; whoever asks for more errs */
 
 struct audit_options {
-    const char *file;
+    const char *file, *version;
     bool json, trust_ha;
     struct audit audit;
 };
 
-static void usage(FILE *out)
-{
-    fputs("usage: fence-broker-admin audit --user-cfg FILE --pve {7|8|9}\n"
-          "                 [--identity ID]… [--path PATH]… [--pool NAME] [--trust-ha]\n"
-          "                 [--json]\n"
-          "      --user-cfg FILE  a copy of /etc/pve/user.cfg; - is standard input\n"
-          "      --pve VERSION    of the Proxmox VE it comes from: 7, 8 or 9\n"
-          "      --identity ID    only this user or token (repeatable)\n"
-          "      --path PATH      only this path, e.g. /vms/101 (repeatable)\n"
-          "      --pool NAME      only the guests of this pool\n"
-          "      --trust-ha       Sys.Audit on / without propagation is not too much\n"
-          "                       (dead-host = trust-ha)\n"
-          "      --json           for programs\n"
-          "Tells who could fence which guest, who can do more than that, and who cannot log\n"
-          "in.\n",
-          out);
-}
+static const char usage[] =
+    "usage: fence-broker-admin audit --user-cfg FILE --pve {7|8|9}\n"
+    "                 [--identity ID]… [--path PATH]… [--pool NAME] [--trust-ha]\n"
+    "                 [--json]\n"
+    "      --user-cfg FILE  a copy of /etc/pve/user.cfg; - is standard input\n"
+    "      --pve VERSION    of the Proxmox VE it comes from: 7, 8 or 9\n"
+    "      --identity ID    only this user or token (repeatable)\n"
+    "      --path PATH      only this path, e.g. /vms/101 (repeatable)\n"
+    "      --pool NAME      only the guests of this pool\n"
+    "      --trust-ha       Sys.Audit on / without propagation is not too much\n"
+    "                       (dead-host = trust-ha)\n"
+    "      --json           for programs\n"
+    "Tells who could fence which guest, who can do more than that, and who cannot log\n"
+    "in.\n";
 
 /* ---- what the forms share ---- */
 
@@ -106,68 +101,6 @@ static uint64_t audit_bit(const char *privilege)
 
 /* ---- the command ---- */
 
-static int add_word(struct audit_words *words, const char *word)
-{
-    const char **grown = reallocarray(words->list, words->count + 1, sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    words->list = grown;
-    words->list[words->count++] = word;
-    return 0;
-}
-
-/* -1: go on; else the exit status */
-static int parse_options(int argc, char **argv, struct audit_options *options)
-{
-    static const struct option known[] = {
-        {"user-cfg", required_argument, NULL, 'u'},
-        {"pve", required_argument, NULL, 'v'},
-        {"identity", required_argument, NULL, 'i'},
-        {"path", required_argument, NULL, 'p'},
-        {"pool", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},
-        {"trust-ha", no_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct audit *audit = &options->audit;
-    int option, error = 0;
-    while (!error && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == 'u')
-            options->file = optarg;
-        else if (option == 'v' && strlen(optarg) == 1 && *optarg >= '7' && *optarg <= '9')
-            audit->version = *optarg - '0';
-        else if (option == 't')
-            options->trust_ha = true;
-        else if (option == 'i')
-            error = add_word(&audit->identities, optarg);
-        else if (option == 'p')
-            error = add_word(&audit->paths, optarg);
-        else if (option == 'o')
-            audit->pool = optarg;
-        else if (option == 'j')
-            options->json = true;
-        else if (option == 'h')
-            return usage(stdout), 0;
-        else if (option == 'v')
-            return fprintf(stderr, "fence-broker-admin audit: --pve is 7, 8 or 9, not %s\n", optarg), 2;
-        else
-            return usage(stderr), 2;
-    }
-    if (error)
-        return fputs("fence-broker-admin audit: no memory\n", stderr), 1;
-    if (optind < argc)
-        fprintf(stderr, "fence-broker-admin audit: unexpected argument %s\n", argv[optind]);
-    else if (!options->file)
-        fputs("fence-broker-admin audit: --user-cfg is missing: a copy of /etc/pve/user.cfg\n", stderr);
-    else if (!audit->version)
-        fputs("fence-broker-admin audit: --pve is missing: 7, 8 or 9, what `pveversion` says\n", stderr);
-    else
-        return -1;
-    usage(stderr);
-    return 2;
-}
-
 /* The whole file; NULL and the cause on stderr. */
 static char *read_all(const char *path, size_t *length)
 {
@@ -176,7 +109,7 @@ static char *read_all(const char *path, size_t *length)
     struct text text = {0};
     size_t got;
     if (!file) {
-        fprintf(stderr, "fence-broker-admin audit: %s: %s\n", path, strerror(errno));
+        fprintf(stderr, ADMIN " audit: %s: %s\n", path, strerror(errno));
         return NULL;
     }
     text_append(&text, "", 0);
@@ -189,7 +122,7 @@ static char *read_all(const char *path, size_t *length)
     if (file != stdin)
         fclose(file);
     if (problem) {
-        fprintf(stderr, "fence-broker-admin audit: %s: %s\n", path, problem);
+        fprintf(stderr, ADMIN " audit: %s: %s\n", path, problem);
         text_clear(&text);
         return NULL;
     }
@@ -208,7 +141,7 @@ static bool is_user_cfg(const char *path, const char *text, size_t length)
             if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
                 return true;
     }
-    fprintf(stderr, "fence-broker-admin audit: %s: %s; copy /etc/pve/user.cfg from a Proxmox host%s\n",
+    fprintf(stderr, ADMIN " audit: %s: %s; copy /etc/pve/user.cfg from a Proxmox host%s\n",
             strcmp(path, "-") == 0 ? "standard input" : path,
             length ? "has no line of a user.cfg" : "is empty",
             strcmp(path, "-") == 0 ? ", and see whether the command before the pipe failed" : "");
@@ -230,16 +163,16 @@ static bool asks_for_what_is_there(const struct audit *audit)
 {
     struct usercfg_pool pool;
     if (audit->pool && !usercfg_pool(audit->cfg, audit->pool, &pool)) {
-        fprintf(stderr, "fence-broker-admin audit: there is no pool %s in this user.cfg\n", audit->pool);
+        fprintf(stderr, ADMIN " audit: there is no pool %s in this user.cfg\n", audit->pool);
         return false;
     }
     for (size_t i = 0; i < audit->identities.count; i++) {
         if (identity_is_there(audit, audit->identities.list[i]))
             continue;
         fprintf(stderr,
-                "fence-broker-admin audit: there is no user or token %s in this user.cfg; write it as "
-                "Proxmox does: "
-                "user@realm or user@realm!token\n",
+                ADMIN " audit: there is no user or token %s in this user.cfg; write it as "
+                      "Proxmox does: "
+                      "user@realm or user@realm!token\n",
                 audit->identities.list[i]);
         return false;
     }
@@ -260,7 +193,7 @@ static int answer(const struct audit *audit, bool json)
                                                              : NULL;
     text_clear(&out);
     if (problem)
-        fprintf(stderr, "fence-broker-admin audit: the answer could not be written: %s\n", problem);
+        fprintf(stderr, ADMIN " audit: the answer could not be written: %s\n", problem);
     return problem ? 1 : 0;
 }
 
@@ -276,7 +209,7 @@ static int run(struct audit_options *options)
         return 1;
     if (usercfg_parse(text, length, audit->version, &cfg) || usercfg_classes_new(cfg, &classes) ||
         usercfg_places_new(cfg, &places)) {
-        fputs("fence-broker-admin audit: no memory\n", stderr);
+        fputs(ADMIN " audit: no memory\n", stderr);
         return 1;
     }
     audit->cfg = cfg;
@@ -289,13 +222,32 @@ static int run(struct audit_options *options)
     return asks_for_what_is_there(audit) ? answer(audit, options->json) : 1;
 }
 
-int audit_main(int argc, char **argv)
+static int audit(const struct command *command, int argc, char **argv)
 {
     struct audit_options options = {0};
-    int status = parse_options(argc, argv, &options);
-    if (status < 0)
-        status = run(&options);
-    free(options.audit.identities.list);
-    free(options.audit.paths.list);
-    return status;
+    const struct command_option known[] = {{"user-cfg", .text = &options.file},
+                                           {"pve", .text = &options.version},
+                                           {"identity", .words = &options.audit.identities},
+                                           {"path", .words = &options.audit.paths},
+                                           {"pool", .text = &options.audit.pool},
+                                           {"json", .flag = &options.json},
+                                           {"trust-ha", .flag = &options.trust_ha},
+                                           {NULL}};
+    int status = command_options(command, argc, argv, known, NULL);
+    if (status != COMMAND_GO_ON)
+        return status;
+    const char *version = options.version;
+    if (version && (strlen(version) != 1 || *version < '7' || *version > '9'))
+        return fprintf(stderr, ADMIN " audit: --pve is 7, 8 or 9, not %s\n", version), 2;
+    if (options.file && version) {
+        options.audit.version = *version - '0';
+        return run(&options);
+    }
+    fputs(options.file ? ADMIN " audit: --pve is missing: 7, 8 or 9, what `pveversion` says\n"
+                       : ADMIN " audit: --user-cfg is missing: a copy of /etc/pve/user.cfg\n",
+          stderr);
+    return command_refuse(command);
 }
+
+const struct command audit_command = {"audit", "who could fence what, from a copy of user.cfg", usage, 2,
+                                      audit};

@@ -1,13 +1,9 @@
 /* What the parts of the audit share: the command (audit.c), its findings, and its two forms. */
 #pragma once
 
+#include "admin/command.h"
 #include "policy/usercfg_places.h"
 #include "system/text.h"
-
-struct audit_words {
-    const char **list;
-    size_t count;
-};
 
 /* A question and what is needed to answer it. All borrowed. */
 struct audit {
@@ -16,10 +12,10 @@ struct audit {
     struct usercfg_places *places;
     int version;
     int64_t now_s;
-    uint64_t power, minimal;              /* VM.PowerMgmt; all that fencing takes or may have */
-    struct audit_words identities, paths; /* none: all */
-    const char *pool;                     /* NULL: all */
-    uint64_t on_top;                      /* what fencing may have on / without propagation */
+    uint64_t power, minimal;                /* VM.PowerMgmt; all that fencing takes or may have */
+    struct command_words identities, paths; /* none: all */
+    const char *pool;                       /* NULL: all */
+    uint64_t on_top;                        /* what fencing may have on / without propagation */
 };
 
 /* Something that deserves a look, with the line that mends it. */

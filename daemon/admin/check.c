@@ -2,32 +2,25 @@
  * The options of `check`. What is read and judged is the daemon's own business (settings.h), and what its
  * rules decide is can's.
  */
-#include "admin/check.h"
-
 #include "admin/can.h"
+#include "admin/command.h"
 #include "settings.h"
 #include "system/cleanup.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 
-#define ADMIN "fence-broker-admin"
-
-static void usage(FILE *out)
-{
-    fputs("usage: " ADMIN " check [-c FILE]\n"
-          "           [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]\n"
-          "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ");\n"
-          "                     - is standard input: one that is not in its place yet\n"
-          "      --can          may USER do ACTION (off, on, reboot, rehearse, read) to\n"
-          "                     PLUG by the rules of the file? pool=NAME, tag=NAME,\n"
-          "                     name=NAME, vmid=NUMBER tell what the file does not know\n"
-          "  -h, --help         print this\n"
-          "Reads the configuration, the secret and the CA as the daemon would. Does not ask\n"
-          "Proxmox.\n",
-          out);
-}
+static const char usage[] =
+    "usage: " ADMIN " check [-c FILE]\n"
+    "           [--can USER ACTION PLUG [ATTRIBUTE=VALUE ...]]\n"
+    "  -c, --config FILE  configuration (default " SETTINGS_DEFAULT_PATH ");\n"
+    "                     - is standard input: one that is not in its place yet\n"
+    "      --can          may USER do ACTION (off, on, reboot, rehearse, read) to\n"
+    "                     PLUG by the rules of the file? pool=NAME, tag=NAME,\n"
+    "                     name=NAME, vmid=NUMBER tell what the file does not know\n"
+    "  -h, --help         print this\n"
+    "Reads the configuration, the secret and the CA as the daemon would. Does not ask\n"
+    "Proxmox.\n";
 
 static int decide(const char *config_path, char *const *arguments)
 {
@@ -41,37 +34,22 @@ static int decide(const char *config_path, char *const *arguments)
     return 1;
 }
 
-int check_main(int argc, char **argv)
+static int check(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"can", no_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *config_path = SETTINGS_DEFAULT_PATH;
     bool can = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            config_path = optarg;
-            break;
-        case 'a':
-            can = true;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
+    char **operands;
+    const struct command_option options[] = {
+        {"config", .text = &config_path, .letter = 'c'}, {"can", .flag = &can}, {NULL}};
+    int status = command_options(command, argc, argv, options, &operands);
+    if (status != COMMAND_GO_ON)
+        return status;
+    if (!can && *operands) {
+        fprintf(stderr, ADMIN " check: unexpected argument %s\n", *operands);
+        return command_refuse(command);
     }
-    if (!can && optind < argc) {
-        fprintf(stderr, ADMIN " check: unexpected argument %s\n", argv[optind]);
-        usage(stderr);
-        return 2;
-    }
-    return can ? decide(config_path, argv + optind) : settings_check(config_path);
+    return can ? decide(config_path, operands) : settings_check(config_path);
 }
+
+const struct command check_command = {"check", "read and check the configuration, the secret and the CA",
+                                      usage, 2, check};

@@ -3,33 +3,26 @@
  * can have done it, the broker here is to say whether it has evidence of it. It logs and counts those
  * without.
  */
-#include "admin/fenced.h"
-
 #include "admin/cluster.h"
+#include "admin/command.h"
 #include "admin/heap.h"
 #include "client/request.h"
 #include "client/say.h"
 #include "system/cleanup.h"
 
-#include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ADMIN "fence-broker-admin"
-
-static void usage(FILE *out)
-{
-    fputs("usage: " ADMIN " fenced [-s SOCKET] --node NAME --event TEXT\n"
-          "  -s, --socket PATH  the broker's socket (default " BROKER_SOCKET ")\n"
-          "      --node NAME    who was fenced: CRM_alert_node\n"
-          "      --event TEXT   Pacemaker's words about it: CRM_alert_desc\n"
-          "  -h, --help         print this\n"
-          "For the alert agent alert_fence_broker: has the broker here evidence of this fence?\n"
-          "It logs and counts those without. Exit status: 0 it was asked, or there is\n"
-          "nothing to ask; 1 it could not be asked, or TEXT cannot be read.\n",
-          out);
-}
+static const char usage[] =
+    "usage: " ADMIN " fenced [-s SOCKET] --node NAME --event TEXT\n"
+    "  -s, --socket PATH  the broker's socket (default " BROKER_SOCKET ")\n"
+    "      --node NAME    who was fenced: CRM_alert_node\n"
+    "      --event TEXT   Pacemaker's words about it: CRM_alert_desc\n"
+    "  -h, --help         print this\n"
+    "For the alert agent alert_fence_broker: has the broker here evidence of this fence?\n"
+    "It logs and counts those without. Exit status: 0 it was asked, or there is\n"
+    "nothing to ask; 1 it could not be asked, or TEXT cannot be read.\n";
 
 /* "Operation reboot of node2 by node1 for pacemaker-controld.123@node3: OK (ref=…)"; one that somebody has
  * confirmed is "by a human". Whose fence it was stands between two names that are known, or it is not read:
@@ -68,7 +61,6 @@ static int run(const char *socket, const char *node, const char *event)
     struct failure failure = {0};
     char action[32], by[256];
     const char *vmid = NULL;
-    say_as(ADMIN);
     int rc = 0;
     if (!read_event(event, node, action, by))
         rc = failure_set(&failure, "compare what it has fenced with: /usr/sbin/fence_broker doctor",
@@ -77,46 +69,23 @@ static int run(const char *socket, const char *node, const char *event)
         rc = cluster_only_ours(socket, node, by, &vmid, &failure);
     if (rc == 0 && vmid)
         rc = tell(socket, node, vmid, &failure);
-    if (rc < 0 && !failure.no_reader) {
+    if (rc < 0)
         failure_prefix(&failure, "fenced %s", node);
-        failure_print(&failure);
-    }
-    failure_clear(&failure);
-    return rc < 0;
+    return command_end(rc, &failure);
 }
 
-int fenced_main(int argc, char **argv)
+static int fenced(const struct command *command, int argc, char **argv)
 {
-    enum { OPTION_NODE = 256, OPTION_EVENT };
-    static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"node", required_argument, NULL, OPTION_NODE},
-        {"event", required_argument, NULL, OPTION_EVENT},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *socket = BROKER_SOCKET, *node = NULL, *event = NULL;
-    for (int option; (option = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 's':
-            socket = optarg;
-            break;
-        case OPTION_NODE:
-            node = optarg;
-            break;
-        case OPTION_EVENT:
-            event = optarg;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 1;
-        }
-    }
-    if (optind == argc && node && *node && event)
-        return run(socket, node, event);
-    usage(stderr);
-    return 1;
+    const struct command_option options[] = {{"socket", .text = &socket, .letter = 's'},
+                                             {"node", .text = &node},
+                                             {"event", .text = &event},
+                                             {NULL}};
+    int status = command_options(command, argc, argv, options, NULL);
+    if (status != COMMAND_GO_ON)
+        return status;
+    return node && *node && event ? run(socket, node, event) : command_refuse(command);
 }
+
+const struct command fenced_command = {
+    "fenced", "has the broker evidence of a fence (for Pacemaker's alerts)", usage, 1, fenced};

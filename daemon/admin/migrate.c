@@ -2,32 +2,23 @@
  * The options of `migrate`, and the way from a CIB to what is printed. Asks Pacemaker for its configuration
  * as the caller, or reads a copy of it; changes nothing, and asks Proxmox nothing.
  */
-#include "admin/migrate.h"
-
+#include "admin/command.h"
 #include "admin/migrate_private.h"
-#include "system/cleanup.h"
 
-#include <getopt.h>
 #include <libxml/tree.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ADMIN "fence-broker-admin"
-
-static void usage(FILE *out)
-{
-    fputs(
-        "usage: " ADMIN " migrate [--cib FILE] [--check | --json]\n"
-        "      --cib FILE  a copy of the CIB, - is standard input; without it the running cluster's is asked "
-        "for\n"
-        "      --check     only what still hangs on fence_pve; exit 1 if anything does\n"
-        "      --json      the facts, for programs\n"
-        "  -h, --help      print this\n"
-        "Finds the fence_pve devices of a cluster, and prints what it takes to let the broker fence instead. "
-        "Changes\nnothing, and prints no password.\n",
-        out);
-}
+static const char usage[] =
+    "usage: " ADMIN " migrate [--cib FILE] [--check | --json]\n"
+    "      --cib FILE  a copy of the CIB, - is standard input; without it the running cluster's is asked "
+    "for\n"
+    "      --check     only what still hangs on fence_pve; exit 1 if anything does\n"
+    "      --json      the facts, for programs\n"
+    "  -h, --help      print this\n"
+    "Finds the fence_pve devices of a cluster, and prints what it takes to let the broker fence instead. "
+    "Changes\nnothing, and prints no password.\n";
 
 /* ---- the document ---------------------------------------------------------------------------------------
  */
@@ -60,7 +51,6 @@ struct wish {
     bool check, json;
 };
 
-/* The exit status. */
 static int print(struct migrate *migrate, const struct wish *wish, struct failure *failure)
 {
     struct text out = {0};
@@ -74,16 +64,13 @@ static int print(struct migrate *migrate, const struct wish *wish, struct failur
         migrate_put_text(migrate, &out);
     else
         text_puts(&out, "There is no fence_pve device: nothing to migrate.\n");
-    fputs(heap_text(&out), stdout);
-    int rc = say_finish(failure);
-    return rc < 0 ? -1 : hangs;
+    return command_put(&out, failure) < 0 ? -1 : hangs;
 }
 
 static int run(const struct wish *wish)
 {
     struct failure failure = {0};
     struct migrate migrate = {.old_count = 0};
-    say_as(ADMIN);
     int rc = wish->file ? read_file(&migrate.cib, wish->file, &failure)
                         : cib_query(&migrate.cib, CIB_WAIT_MS, &failure);
     if (rc == 0 && !find_configuration(&migrate.cib))
@@ -94,49 +81,20 @@ static int run(const struct wish *wish)
         migrate_read(&migrate);
         rc = print(&migrate, wish, &failure);
     }
-    if (rc < 0 && !failure.no_reader)
-        failure_print(&failure);
-    failure_clear(&failure);
     cib_clear(&migrate.cib);
-    return rc < 0 ? 1 : rc;
+    return command_end(rc, &failure);
 }
 
-int migrate_main(int argc, char **argv)
+static int migrate(const struct command *command, int argc, char **argv)
 {
-    enum { OPTION_CIB = 256, OPTION_CHECK, OPTION_JSON };
-    static const struct option options[] = {
-        {"cib", required_argument, NULL, OPTION_CIB},
-        {"check", no_argument, NULL, OPTION_CHECK},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     struct wish wish = {.file = NULL};
-    int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case OPTION_CIB:
-            wish.file = optarg;
-            break;
-        case OPTION_CHECK:
-            wish.check = true;
-            break;
-        case OPTION_JSON:
-            wish.json = true;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (optind < argc || (wish.check && wish.json)) {
-        if (optind < argc)
-            fprintf(stderr, ADMIN " migrate: unexpected argument %s\n", argv[optind]);
-        usage(stderr);
-        return 2;
-    }
-    return run(&wish);
+    const struct command_option options[] = {
+        {"cib", .text = &wish.file}, {"check", .flag = &wish.check}, {"json", .flag = &wish.json}, {NULL}};
+    int status = command_options(command, argc, argv, options, NULL);
+    if (status != COMMAND_GO_ON)
+        return status;
+    return wish.check && wish.json ? command_refuse(command) : run(&wish);
 }
+
+const struct command migrate_command = {
+    "migrate", "from fence_pve to the broker: what to change, and the commands", usage, 2, migrate};

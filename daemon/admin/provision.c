@@ -1,15 +1,15 @@
 /*
- * The command: options, checked before anything happens, and which of the ways.
+ * Pool, role, user, grants and tokens that fencing takes, and nothing more: as a script for a shell of
+ * Proxmox VE, or carried out over the API by an administrator who is not root. Here are the options, checked
+ * before anything happens, and which of the ways.
  */
-#include "admin/provision.h"
-
+#include "admin/command.h"
 #include "admin/provision_private.h"
 #include "proxmox/transport.h"
 #include "system/cleanup.h"
 #include "system/config_value.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,127 +17,71 @@
 struct provision_options {
     struct provision_wish wish;
     struct provision_way way;
-    const char *guests, *apply;
+    const char *guests, *apply, *version, *password_fd, *totp_fd;
+    struct command_words tokens, fingerprints;
     bool print_admin;
 };
 
-static void usage(FILE *out)
-{
-    fputs("usage: fence-broker-admin provision --pool POOL --guests ID,ID…\n"
-          "                 --user USER@REALM --token NAME… [--group GROUP] [--role ROLE] [--remove]\n"
-          "                 [--apply ENDPOINT --as USER@REALM --secret-file FILE …]\n"
-          "       fence-broker-admin provision --print-admin [--as USER@pam]\n"
-          "Sets up in Proxmox VE what fencing needs and nothing more: prints the script for\n"
-          "a shell of Proxmox, or with --apply does it over the API, as an administrator\n"
-          "who is not root.\n"
-          "      --pool POOL          pool of the guests that may be fenced\n"
-          "      --guests ID,ID…      their VMIDs\n"
-          "      --user USER@REALM    who fences, e.g. fence@pve\n"
-          "      --token NAME         a token of that user; repeatable: with a token\n"
-          "                           for each node, one can be revoked alone\n"
-          "      --group GROUP        put the user into this group, and grant to the group\n"
-          "      --role ROLE          default FenceBroker\n"
-          "      --with-vm-monitor    VM.Monitor too, as guides for Proxmox VE 7 and 8 have\n"
-          "                           it; not needed\n"
-          "      --trust-ha           Sys.Audit on / too, without propagation: for\n"
-          "                           dead-host = trust-ha\n"
-          "      --pve VERSION        7, 8 or 9: of the hosts that the script is for;\n"
-          "                           needed with --with-vm-monitor\n"
-          "      --remove             take it away again\n"
-          "      --apply ENDPOINT     HOST[:PORT], or ADDRESS as NAME\n"
-          "      --as USER@REALM      the administrator\n"
-          "      --ca-file FILE, --fingerprint SHA256 (repeatable)\n"
-          "                           what to verify the host's certificate with\n"
-          "      --secret-file FILE   new file for the token's secret; with several tokens\n"
-          "                           FILE.NAME each\n"
-          "      --password-fd N, --totp-fd N   read a line from there; do not ask for it\n"
-          "      --yes                do not ask whether to go on\n"
-          "      --print-admin        the steps that make an administrator who is not root\n",
-          out);
-}
+static const char usage[] =
+    "usage: fence-broker-admin provision --pool POOL --guests ID,ID…\n"
+    "                 --user USER@REALM --token NAME… [--group GROUP] [--role ROLE] [--remove]\n"
+    "                 [--apply ENDPOINT --as USER@REALM --secret-file FILE …]\n"
+    "       fence-broker-admin provision --print-admin [--as USER@pam]\n"
+    "Sets up in Proxmox VE what fencing needs and nothing more: prints the script for\n"
+    "a shell of Proxmox, or with --apply does it over the API, as an administrator\n"
+    "who is not root.\n"
+    "      --pool POOL          pool of the guests that may be fenced\n"
+    "      --guests ID,ID…      their VMIDs\n"
+    "      --user USER@REALM    who fences, e.g. fence@pve\n"
+    "      --token NAME         a token of that user; repeatable: with a token\n"
+    "                           for each node, one can be revoked alone\n"
+    "      --group GROUP        put the user into this group, and grant to the group\n"
+    "      --role ROLE          default FenceBroker\n"
+    "      --with-vm-monitor    VM.Monitor too, as guides for Proxmox VE 7 and 8 have\n"
+    "                           it; not needed\n"
+    "      --trust-ha           Sys.Audit on / too, without propagation: for\n"
+    "                           dead-host = trust-ha\n"
+    "      --pve VERSION        7, 8 or 9: of the hosts that the script is for;\n"
+    "                           needed with --with-vm-monitor\n"
+    "      --remove             take it away again\n"
+    "      --apply ENDPOINT     HOST[:PORT], or ADDRESS as NAME\n"
+    "      --as USER@REALM      the administrator\n"
+    "      --ca-file FILE, --fingerprint SHA256 (repeatable)\n"
+    "                           what to verify the host's certificate with\n"
+    "      --secret-file FILE   new file for the token's secret; with several tokens\n"
+    "                           FILE.NAME each\n"
+    "      --password-fd N, --totp-fd N   read a line from there; do not ask for it\n"
+    "      --yes                do not ask whether to go on\n"
+    "      --print-admin        the steps that make an administrator who is not root\n";
 
 static int complain(const char *what, const char *hint)
 {
-    fprintf(stderr, "fence-broker-admin provision: %s%s%s\n", what, *hint ? "; " : "", hint);
+    fprintf(stderr, ADMIN " provision: %s%s%s\n", what, *hint ? "; " : "", hint);
     return 2;
 }
 
 /* ---- options ---- */
 
-enum {
-    OPTION_POOL = 1,
-    OPTION_GUESTS,
-    OPTION_USER,
-    OPTION_TOKEN,
-    OPTION_GROUP,
-    OPTION_ROLE,
-    OPTION_MONITOR,
-    OPTION_TRUST_HA,
-    OPTION_PVE,
-    OPTION_REMOVE,
-    OPTION_APPLY,
-    OPTION_AS,
-    OPTION_CA,
-    OPTION_FINGERPRINT,
-    OPTION_SECRET,
-    OPTION_PASSWORD_FD,
-    OPTION_TOTP_FD,
-    OPTION_YES,
-    OPTION_ADMIN,
-    OPTION_HELP
-};
-
-static const struct option known[] = {
-    {"pool", required_argument, NULL, OPTION_POOL},
-    {"guests", required_argument, NULL, OPTION_GUESTS},
-    {"user", required_argument, NULL, OPTION_USER},
-    {"token", required_argument, NULL, OPTION_TOKEN},
-    {"group", required_argument, NULL, OPTION_GROUP},
-    {"role", required_argument, NULL, OPTION_ROLE},
-    {"with-vm-monitor", no_argument, NULL, OPTION_MONITOR},
-    {"trust-ha", no_argument, NULL, OPTION_TRUST_HA},
-    {"pve", required_argument, NULL, OPTION_PVE},
-    {"remove", no_argument, NULL, OPTION_REMOVE},
-    {"apply", required_argument, NULL, OPTION_APPLY},
-    {"as", required_argument, NULL, OPTION_AS},
-    {"ca-file", required_argument, NULL, OPTION_CA},
-    {"fingerprint", required_argument, NULL, OPTION_FINGERPRINT},
-    {"secret-file", required_argument, NULL, OPTION_SECRET},
-    {"password-fd", required_argument, NULL, OPTION_PASSWORD_FD},
-    {"totp-fd", required_argument, NULL, OPTION_TOTP_FD},
-    {"yes", no_argument, NULL, OPTION_YES},
-    {"print-admin", no_argument, NULL, OPTION_ADMIN},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
-
-static bool add_string(const char ***list, size_t *count, const char *string)
+static int take_fingerprints(struct provision_way *way, const struct command_words *texts)
 {
-    const char **grown = reallocarray(*list, *count + 1, sizeof(*grown));
-    if (!grown)
-        return false;
-    *list = grown;
-    grown[(*count)++] = string;
-    return true;
+    for (size_t i = 0; i < texts->count; i++) {
+        struct config_problem problem = {0};
+        struct config_fingerprint *fingerprint = heap_add(way->fingerprints, way->fingerprint_count);
+        if (config_value_fingerprint(texts->list[i], fingerprint, &problem) < 0)
+            return complain("--fingerprint is not a SHA-256 fingerprint",
+                            "as `pvenode cert info` shows it: 32 pairs AB:CD:…");
+    }
+    way->fingerprint_texts = texts->list;
+    return 0;
 }
 
-static int add_fingerprint(struct provision_way *way, const char *text)
-{
-    struct config_problem problem = {0};
-    size_t count = way->fingerprint_count;
-    struct config_fingerprint *grown = reallocarray(way->fingerprints, count + 1, sizeof(*grown));
-    if (!grown)
-        return complain("no memory", "");
-    way->fingerprints = grown;
-    if (config_value_fingerprint(text, &grown[count], &problem) < 0)
-        return complain("--fingerprint is not a SHA-256 fingerprint",
-                        "as `pvenode cert info` shows it: 32 pairs AB:CD:…");
-    return add_string(&way->fingerprint_texts, &way->fingerprint_count, text) ? 0 : complain("no memory", "");
-}
-
+/* -1 where there is none. */
 static bool parse_fd(const char *text, int *fd)
 {
     char *end = NULL;
+    *fd = -1;
+    if (!text)
+        return true;
     errno = 0;
     long number = strtol(text, &end, 10);
     if (errno || end == text || *end || number < 0 || number > 65535)
@@ -147,69 +91,20 @@ static bool parse_fd(const char *text, int *fd)
 }
 
 /* 0, or the exit status. */
-static int take_option(struct provision_options *options, int option, const char *value)
+static int take_options(struct provision_options *options)
 {
     struct provision_wish *wish = &options->wish;
-    struct provision_way *way = &options->way;
-    switch (option) {
-    case OPTION_POOL:
-        wish->pool = value;
-        return 0;
-    case OPTION_GUESTS:
-        options->guests = value;
-        return 0;
-    case OPTION_USER:
-        wish->user = value;
-        return 0;
-    case OPTION_GROUP:
-        wish->group = value;
-        return 0;
-    case OPTION_ROLE:
-        wish->role = value;
-        return 0;
-    case OPTION_MONITOR:
-        wish->with_vm_monitor = true;
-        return 0;
-    case OPTION_TRUST_HA:
-        wish->trust_ha = true;
-        return 0;
-    case OPTION_REMOVE:
-        wish->remove = true;
-        return 0;
-    case OPTION_APPLY:
-        options->apply = value;
-        return 0;
-    case OPTION_AS:
-        way->as = value;
-        return 0;
-    case OPTION_CA:
-        way->ca_file = value;
-        return 0;
-    case OPTION_SECRET:
-        way->secret_file = value;
-        return 0;
-    case OPTION_YES:
-        way->yes = true;
-        return 0;
-    case OPTION_ADMIN:
-        options->print_admin = true;
-        return 0;
-    case OPTION_TOKEN:
-        return add_string(&wish->tokens, &wish->token_count, value) ? 0 : complain("no memory", "");
-    case OPTION_FINGERPRINT:
-        return add_fingerprint(way, value);
-    case OPTION_PVE:
-        wish->version = strlen(value) == 1 && *value >= '7' && *value <= '9' ? *value - '0' : 0;
-        return wish->version ? 0 : complain("--pve is 7, 8 or 9", "");
-    case OPTION_PASSWORD_FD:
-        return parse_fd(value, &way->password_fd) ? 0
-                                                  : complain("--password-fd is a number of a descriptor", "");
-    case OPTION_TOTP_FD:
-        return parse_fd(value, &way->totp_fd) ? 0 : complain("--totp-fd is a number of a descriptor", "");
-    default:
-        usage(stderr);
-        return 2;
-    }
+    const char *version = options->version;
+    if (version && (strlen(version) != 1 || *version < '7' || *version > '9'))
+        return complain("--pve is 7, 8 or 9", "");
+    if (!parse_fd(options->password_fd, &options->way.password_fd))
+        return complain("--password-fd is a number of a descriptor", "");
+    if (!parse_fd(options->totp_fd, &options->way.totp_fd))
+        return complain("--totp-fd is a number of a descriptor", "");
+    wish->version = version ? *version - '0' : 0;
+    wish->tokens = options->tokens.list;
+    wish->token_count = options->tokens.count;
+    return take_fingerprints(&options->way, &options->fingerprints);
 }
 
 /* ---- checks ---- */
@@ -221,19 +116,17 @@ static int compare_ints(const void *a, const void *b)
 
 static int parse_guests(struct provision_wish *wish, const char *list)
 {
-    wish->guests = calloc(strlen(list) + 1, sizeof(*wish->guests));
-    if (!wish->guests)
-        return complain("no memory", "");
     for (const char *at = list; *at;) {
         char *end = NULL;
         errno = 0;
         long vmid = strtol(at, &end, 10);
         if (errno || end == at || (*end && *end != ',') || vmid < 100 || vmid > 999999999)
             return complain("--guests is a list of VMIDs", "--guests 101,102,103");
-        wish->guests[wish->guest_count++] = (int)vmid;
+        *heap_add(wish->guests, wish->guest_count) = (int)vmid;
         at = end + (*end == ',');
     }
-    qsort(wish->guests, wish->guest_count, sizeof(*wish->guests), compare_ints);
+    if (wish->guest_count)
+        qsort(wish->guests, wish->guest_count, sizeof(*wish->guests), compare_ints);
     size_t kept = 0;
     for (size_t i = 0; i < wish->guest_count; i++) {
         if (!kept || wish->guests[kept - 1] != wish->guests[i])
@@ -257,7 +150,7 @@ static int check_value(const char *option, const char *value,
 {
     struct config_problem problem = {0};
     if (check(value, &problem) < 0) {
-        fprintf(stderr, "fence-broker-admin provision: %s '%s' %s%s%s\n", option, value, problem.what,
+        fprintf(stderr, ADMIN " provision: %s '%s' %s%s%s\n", option, value, problem.what,
                 problem.hint[0] ? "; " : "", problem.hint);
         return 2;
     }
@@ -321,8 +214,8 @@ static int check_way(struct provision_options *options)
     if (check_value("--as", way->as, config_value_user))
         return 2;
     if (config_value_endpoint(options->apply, &way->endpoint, &problem) < 0)
-        return fprintf(stderr, "fence-broker-admin provision: --apply '%s' %s; %s\n", options->apply,
-                       problem.what, problem.hint),
+        return fprintf(stderr, ADMIN " provision: --apply '%s' %s; %s\n", options->apply, problem.what,
+                       problem.hint),
                2;
     return 0;
 }
@@ -348,7 +241,7 @@ static int apply(const struct provision_options *options)
     struct error error = {0};
     (void)prctl(PR_SET_DUMPABLE, 0); /* a password and a token's secret pass through this memory */
     if (transport_global_init(&error) < 0) {
-        fprintf(stderr, "fence-broker-admin provision: %s; %s\n", error.message, error.hint);
+        fprintf(stderr, ADMIN " provision: %s; %s\n", error.message, error.hint);
         return 1;
     }
     int status = provision_apply(&options->wish, &options->way);
@@ -356,40 +249,55 @@ static int apply(const struct provision_options *options)
     return status;
 }
 
-static int run(struct provision_options *options, int argc, char **argv)
+static int run(struct provision_options *options)
 {
-    int option, status = 0;
-    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-        if (option == OPTION_HELP || option == 'h')
-            return usage(stdout), 0;
-        status = take_option(options, option, optarg);
-        if (status)
-            return status;
-    }
-    if (optind < argc)
-        return complain("unexpected argument", argv[optind]);
-    if (options->print_admin) {
+    int status = take_options(options);
+    if (!status && options->print_admin) {
         const char *as = options->way.as;
         if (as && (check_value("--as", as, config_value_user) || !strstr(as, "@pam")))
             return complain("--print-admin makes a user of the realm pam", "--as mgrsys@pam");
         return print(options);
     }
-    status = check_names(options);
+    if (!status)
+        status = check_names(options);
     if (!status)
         status = check_way(options);
     return status ? status : options->apply ? apply(options) : print(options);
 }
 
-int provision_main(int argc, char **argv)
+static int provision(const struct command *command, int argc, char **argv)
 {
-    struct provision_options options = {.way = {.password_fd = -1, .totp_fd = -1}};
-    int status = run(&options, argc, argv);
-    free(options.way.fingerprint_texts);
-    free(options.way.fingerprints);
-    free(options.wish.tokens);
-    free(options.wish.guests);
-    free(options.way.endpoint.address);
-    free(options.way.endpoint.name);
-    free(options.way.endpoint.text);
+    struct provision_options options = {.guests = NULL};
+    struct provision_wish *wish = &options.wish;
+    struct provision_way *way = &options.way;
+    const struct command_option known[] = {{"pool", .text = &wish->pool},
+                                           {"guests", .text = &options.guests},
+                                           {"user", .text = &wish->user},
+                                           {"token", .words = &options.tokens},
+                                           {"group", .text = &wish->group},
+                                           {"role", .text = &wish->role},
+                                           {"with-vm-monitor", .flag = &wish->with_vm_monitor},
+                                           {"trust-ha", .flag = &wish->trust_ha},
+                                           {"pve", .text = &options.version},
+                                           {"remove", .flag = &wish->remove},
+                                           {"apply", .text = &options.apply},
+                                           {"as", .text = &way->as},
+                                           {"ca-file", .text = &way->ca_file},
+                                           {"fingerprint", .words = &options.fingerprints},
+                                           {"secret-file", .text = &way->secret_file},
+                                           {"password-fd", .text = &options.password_fd},
+                                           {"totp-fd", .text = &options.totp_fd},
+                                           {"yes", .flag = &way->yes},
+                                           {"print-admin", .flag = &options.print_admin},
+                                           {NULL}};
+    int status = command_options(command, argc, argv, known, NULL);
+    if (status == COMMAND_GO_ON)
+        status = run(&options);
+    free(way->endpoint.address);
+    free(way->endpoint.name);
+    free(way->endpoint.text);
     return status;
 }
+
+const struct command provision_command = {"provision", "set up in Proxmox VE what fencing needs", usage, 2,
+                                          provision};

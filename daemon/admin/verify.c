@@ -2,8 +2,7 @@
  * Evidence judged again, on any machine: proof_of() has the say, and here are only its words. Reads the file
  * alone, and asks nobody: whether the file is the broker's own it cannot know.
  */
-#include "admin/verify.h"
-
+#include "admin/command.h"
 #include "client/say.h"
 #include "fence/proven.h"
 #include "proxmox/printable.h"
@@ -13,27 +12,22 @@
 #include "system/text.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ADMIN      "fence-broker-admin"
 #define BYTES_MOST 65536
 #define CLOCKS_MS  2 /* two clocks were read for what is told of a dead host, in whole milliseconds */
 #define HINT       "make it with: fence_broker explain ID --evidence >FILE"
 
 enum { VERIFY_PROVEN = 0, VERIFY_NO_JUDGEMENT = 1, VERIFY_NOT_PROVEN = 2 };
 
-static void usage(FILE *out)
-{
-    fputs("usage: " ADMIN " verify FILE\n"
-          "  -h, --help  print this\n"
-          "Judges again what `fence_broker explain ID --evidence` has printed, on any machine\n"
-          "(- is standard input). Asks nobody, and changes nothing.\n"
-          "Exit status: 0 off is proven; 2 it is not, or the file was changed; 1 there is\n"
-          "nothing to judge.\n",
-          out);
-}
+static const char usage[] =
+    "usage: " ADMIN " verify FILE\n"
+    "  -h, --help  print this\n"
+    "Judges again what `fence_broker explain ID --evidence` has printed, on any machine\n"
+    "(- is standard input). Asks nobody, and changes nothing.\n"
+    "Exit status: 0 off is proven; 2 it is not, or the file was changed; 1 there is\n"
+    "nothing to judge.\n";
 
 /* ---- what a point rests on ------------------------------------------------------------------------------
  */
@@ -344,39 +338,25 @@ static int run(const char *path)
 {
     struct failure failure = {0};
     struct proven record;
-    _cleanup_(text_clear) struct text out = {0};
+    struct text out = {0};
     bool changed = false;
     int status = VERIFY_NO_JUDGEMENT;
 
-    say_as(ADMIN);
     int rc = read_record(path, &record, &changed, &failure);
     if (rc == 0) {
         status = judge(&record, changed, &out);
-        if (out.failed)
-            rc = failure_set(&failure, NULL, "out of memory");
+        rc = command_put(&out, &failure);
     }
-    if (rc == 0) {
-        fputs(out.data, stdout);
-        rc = say_finish(&failure);
-    }
-    if (rc < 0 && !failure.no_reader)
-        failure_print(&failure);
-    failure_clear(&failure);
-    return rc < 0 ? VERIFY_NO_JUDGEMENT : status;
+    return command_end(rc < 0 ? rc : status, &failure);
 }
 
-int verify_main(int argc, char **argv)
+static int verify(const struct command *command, int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    int option = getopt_long(argc, argv, "h", options, NULL);
-
-    if (option == 'h') {
-        usage(stdout);
-        return 0;
-    }
-    if (option != -1 || optind + 1 != argc) {
-        usage(stderr);
-        return VERIFY_NO_JUDGEMENT;
-    }
-    return run(argv[optind]);
+    char **operands;
+    int status = command_options(command, argc, argv, &(struct command_option){NULL}, &operands);
+    if (status != COMMAND_GO_ON)
+        return status;
+    return operands[0] && !operands[1] ? run(operands[0]) : command_refuse(command);
 }
+
+const struct command verify_command = {"verify", "the evidence of a fence, judged again", usage, 1, verify};
