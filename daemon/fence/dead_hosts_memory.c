@@ -65,7 +65,6 @@ void dead_hosts_memory_use(struct dead_hosts_memory *memory, const char *cluster
 {
     if (!memory || !memory->boot[0])
         return;
-    memset(memory->kept, 0, sizeof(memory->kept));
     snprintf(memory->where, sizeof(memory->where), "%s.%016" PRIx64, memory->boot, hash_of(cluster));
 }
 

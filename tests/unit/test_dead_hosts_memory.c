@@ -150,6 +150,26 @@ static void test_a_recalled_host_that_is_back_is_not_recalled_once_more(void **s
     end(memory);
 }
 
+/* dead-host = fail, and trust-ha again: the claim is forgotten, and its line is still there. */
+static void test_a_host_that_came_back_after_a_reload_is_not_recalled(void **state) /* P1 */
+{
+    struct world world;
+    struct dead_hosts_memory *memory = fenced_and_kept(&world);
+    int64_t written_s = world.timestamp_s;
+
+    (void)state;
+    dead_hosts_forget(world.room);
+    dead_hosts_memory_use(memory, HERE);
+    world.online = true;
+    see_and_keep(&world, memory, 3000);
+    memory = restart(&world, memory, HERE);
+    set_lost(&world);
+    world.timestamp_s = written_s;
+    see_and_keep(&world, memory, 3000);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+    end(memory);
+}
+
 static void test_a_host_of_another_cluster_is_not_recalled(void **state)
 {
     struct world world;
@@ -270,6 +290,7 @@ int main(void)
         TEST(test_a_line_comes_each_few_seconds_at_most),
         TEST(test_a_host_that_came_back_is_not_recalled),
         TEST(test_a_recalled_host_that_is_back_is_not_recalled_once_more),
+        TEST(test_a_host_that_came_back_after_a_reload_is_not_recalled),
         TEST(test_a_host_of_another_cluster_is_not_recalled),
         TEST(test_a_file_that_cannot_be_read_ends_all),
         TEST(test_what_cannot_be_read_ends_what_stands_above_it),
