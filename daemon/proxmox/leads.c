@@ -1,7 +1,8 @@
 /*
  * A table of names, and a file of lines that grows by each name that is new, or leads elsewhere than before:
- * the last line of a name counts. It is written by a recorder of its own, for the daemon touches no disk
- * after READY. What a line says that is not understood, one of a later version say, is nobody's lead.
+ * the last line of a name counts, and that of a guest is what it is called. It is written by a recorder of
+ * its own, for the daemon touches no disk after READY. What a line says that is not understood, one of a
+ * later version say, is nobody's lead.
  */
 #include "proxmox/leads.h"
 
@@ -38,7 +39,7 @@ struct lead {
 struct leads {
     struct recorder *recorder; /* NULL: nothing is kept */
     struct recorder_file file;
-    struct lead *table;
+    struct lead *table; /* in the order of the file */
     size_t unwritten;
     size_t newer; /* lines of a newer version that say something else, while reading */
     bool told_full, told_lost;
@@ -66,6 +67,17 @@ static struct lead *find(const struct leads *leads, const char *folded)
     return lead;
 }
 
+/* NULL: no memory, and it is gone. */
+static struct lead *append(struct leads *leads, struct lead *lead)
+{
+    HASH_ADD_KEYPTR(hh, leads->table, lead->name, strlen(lead->name), lead);
+    if (lead->hh.tbl)
+        return lead;
+    leads->unwritten -= !lead->written;
+    free(lead);
+    return NULL;
+}
+
 static struct lead *add(struct leads *leads, const char *folded)
 {
     size_t length = strlen(folded);
@@ -74,11 +86,21 @@ static struct lead *add(struct leads *leads, const char *folded)
     if (!lead)
         return NULL;
     memcpy(lead->name, folded, length);
-    HASH_ADD_KEYPTR(hh, leads->table, lead->name, length, lead);
-    if (lead->hh.tbl)
-        return lead;
-    free(lead);
-    return NULL;
+    leads->unwritten++;
+    return append(leads, lead);
+}
+
+static struct lead *move_to_end(struct leads *leads, struct lead *lead)
+{
+    HASH_DEL(leads->table, lead);
+    return append(leads, lead);
+}
+
+static void set_written(struct leads *leads, struct lead *lead, bool written)
+{
+    leads->unwritten -= !lead->written;
+    leads->unwritten += !written;
+    lead->written = written;
 }
 
 static void drop(struct leads *leads, struct lead *lead)
@@ -106,10 +128,11 @@ static void load_line(void *context, const char *line, size_t length)
     }
     struct lead *lead = find(leads, folded);
 
-    if (!lead && !(lead = add(leads, folded)))
+    lead = lead ? move_to_end(leads, lead) : add(leads, folded);
+    if (!lead)
         return;
     lead->vmid = (int)vmid;
-    lead->written = !leads->older;
+    set_written(leads, lead, !leads->older);
 }
 
 static void load_file(struct leads *leads, const char *path)
@@ -141,8 +164,6 @@ static bool load(struct leads *leads)
     load_file(leads, older);
     leads->older = false;
     load_file(leads, leads->file.path);
-    for (const struct lead *lead = leads->table; lead; lead = lead->hh.next)
-        leads->unwritten += !lead->written;
     return true;
 }
 
@@ -158,10 +179,8 @@ static void on_written(void *context, uint64_t id, int result)
         return;
     }
     for (struct lead *lead = leads->table; lead; lead = lead->hh.next) {
-        if (!lead->written || lead->record != id)
-            continue;
-        lead->written = false;
-        leads->unwritten++;
+        if (lead->written && lead->record == id)
+            set_written(leads, lead, false);
     }
     if (!leads->told_lost)
         log_say(KIND_NAMES_NOT_KEPT, NULL,
@@ -184,18 +203,22 @@ static void write_lead(struct leads *leads, struct lead *lead)
     const char *line = json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN);
 
     lead->record = line ? recorder_write(leads->recorder, line, strlen(line), on_written, leads) : 0;
-    lead->written = lead->record != 0;
-    leads->unwritten -= lead->written;
+    if (!lead->record)
+        return;
+    set_written(leads, lead, true);
+    (void)move_to_end(leads, lead);
 }
 
 static void write_some(struct leads *leads)
 {
+    struct lead *lead, *next;
     size_t tried = 0;
 
     if (!leads->recorder)
         return;
-    for (struct lead *lead = leads->table; lead && leads->unwritten > 0 && tried < WRITTEN_AT_ONCE;
-         lead = lead->hh.next) {
+    HASH_ITER (hh, leads->table, lead, next) {
+        if (leads->unwritten == 0 || tried == WRITTEN_AT_ONCE)
+            break;
         if (lead->written)
             continue;
         tried++;
@@ -245,13 +268,48 @@ static bool learn(struct leads *leads, const struct inventory *inventory, const 
         lead = add(leads, folded);
         if (!lead)
             return true;
-        leads->unwritten++;
-    } else if (lead->written) {
-        leads->unwritten++;
     }
     lead->vmid = guest->vmid;
-    lead->written = false;
+    set_written(leads, lead, false);
     return true;
+}
+
+static bool is_short_of(const struct lead *lead, const struct lead *other)
+{
+    size_t length = strlen(lead->name);
+
+    return strncmp(lead->name, other->name, length) == 0 && other->name[length] == '.';
+}
+
+/* The last lead to each guest, by its place in the inventory, short forms left out. NULL: no memory. */
+static struct lead **last_leads(const struct leads *leads, const struct inventory *inventory)
+{
+    struct lead **last = calloc(inventory_count(inventory) + 1, sizeof(struct lead *));
+
+    for (struct lead *lead = leads->table; last && lead; lead = lead->hh.next) {
+        const struct guest *guest = inventory_by_vmid(inventory, lead->vmid);
+        struct lead **its = guest ? &last[guest - inventory_get(inventory, 0)] : NULL;
+
+        if (its && !(*its && is_short_of(lead, *its)))
+            *its = lead;
+    }
+    return last;
+}
+
+/* What a guest is called that has had another name meanwhile leads to it last again. */
+static void renew(struct leads *leads, const struct inventory *inventory)
+{
+    _cleanup_(freep) struct lead **last = last_leads(leads, inventory);
+
+    for (size_t i = 0; last && i < inventory_count(inventory); i++) {
+        const struct guest *guest = inventory_get(inventory, i);
+        char folded[LEADS_NAME_MAX + 1];
+        struct lead *lead =
+            guest->name && fold(folded, guest->name, strlen(guest->name)) ? find(leads, folded) : NULL;
+
+        if (lead && lead->vmid == guest->vmid && lead != last[i] && !is_short_of(lead, last[i]))
+            set_written(leads, lead, false);
+    }
 }
 
 void leads_learn(struct leads *leads, const struct inventory *inventory)
@@ -266,6 +324,7 @@ void leads_learn(struct leads *leads, const struct inventory *inventory)
         if (room && first < length)
             room = learn(leads, inventory, guest, guest->name, first);
     }
+    renew(leads, inventory);
     write_some(leads);
 }
 

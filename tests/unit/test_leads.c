@@ -94,6 +94,49 @@ static void test_a_rename_is_noticed_while_the_broker_runs(void **state)
     leads_free(leads, WAIT_MS);
 }
 
+/* A broker that is started while the host of all guests is dead: whom the plug leads to. */
+static int led_when_dead(const struct line *guests, const char *plug)
+{
+    struct inventory_builder *builder = inventory_builder_new(NULL);
+    struct leads *leads = begin();
+    struct error error = {.code = ERROR_NONE};
+
+    assert_true(inventory_builder_node(builder, "pve1", false));
+    for (; guests->vmid; guests++) {
+        const struct guest guest = {.vmid = guests->vmid, .node = (char *)"pve1"};
+
+        assert_true(inventory_builder_guest(builder, &guest));
+    }
+    assert_true(leads_give(leads, builder));
+    _cleanup_(inventory_unrefp) struct inventory *inventory = inventory_builder_finish(builder, 1);
+    const struct guest *guest = inventory_find(inventory, plug, &error);
+    leads_free(leads, WAIT_MS);
+    return guest ? guest->vmid : -(int)error.code;
+}
+
+/* Whoever asks for its name of between means somebody else. */
+static void test_a_guest_that_was_renamed_back_is_called_so_on_a_dead_host(void **state) /* P2, P10 */
+{
+    static const struct line first[] = {{102, "web7"}, {103, "db1.lan"}, {0, NULL}};
+    static const struct line second[] = {{102, "web8"}, {103, "db2.lan"}, {0, NULL}};
+
+    (void)state;
+    for (int daemons = 0; daemons < 2; daemons++) {
+        struct leads *leads = begin();
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(led(leads, first, "web7"), 102);
+            assert_int_equal(led(leads, second, "web8"), 102);
+            assert_int_equal(led(leads, first, "db1"), 103);
+            assert_int_equal(led(leads, first, "db1"), 103);
+        }
+        leads_free(leads, WAIT_MS);
+        assert_int_equal(led_when_dead(first, "web7"), 102);
+        assert_int_equal(led_when_dead(first, "db1.lan"), 103);
+        assert_int_equal(led_when_dead(first, "web8"), -ERROR_UNKNOWN_PLUG);
+        assert_int_equal(led_when_dead(first, "db2.lan"), -ERROR_UNKNOWN_PLUG);
+    }
+}
+
 static void test_the_next_daemon_knows_where_names_led(void **state)
 {
     struct leads *leads = begin();
@@ -109,9 +152,10 @@ static void test_the_next_daemon_knows_where_names_led(void **state)
     assert_int_equal(lines(file), 4); /* web7; and node2 as it was */
 
     leads = begin();
-    assert_int_equal(led(leads, usual, "node2"), 102);
+    for (int round = 0; round < 3; round++)
+        assert_int_equal(led(leads, usual, "node2"), 102);
     leads_free(leads, WAIT_MS);
-    assert_int_equal(lines(file), 4);
+    assert_int_equal(lines(file), 5); /* renamed back */
 }
 
 static void test_a_short_name_led_somewhere_too(void **state)
@@ -242,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_rename_is_noticed_while_the_broker_runs),
+        TEST(test_a_guest_that_was_renamed_back_is_called_so_on_a_dead_host),
         TEST(test_the_next_daemon_knows_where_names_led),
         TEST(test_a_short_name_led_somewhere_too),
         TEST(test_a_reader_writes_nothing),
