@@ -313,13 +313,19 @@ static void follow_witnesses(struct dead_host *host, const struct dead_hosts_sam
         fence(host, sample, DEAD_HOSTS_LOCK_EXPIRED);
 }
 
+/* As far as two samples that follow each other: else nobody looked between them, our own clock having stood
+ * still, or one is an old view, of a host that was paused, say. */
+static bool is_next_to(int64_t newest_s, int64_t other_s)
+{
+    return newest_s && llabs(newest_s - other_s) <= CLUSTER_GAP_S;
+}
+
 /* A record is followed by this sample as another sample would be, and nothing was written in between. */
 static bool continues_record(const struct dead_host *host, const struct dead_hosts_sample *sample,
                              const struct dead_hosts_agent *agent, int64_t newest_s)
 {
     return agent->timestamp_s == host->timestamp_s && sample->asked_ms >= host->seen_ms &&
-           sample->came_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS && newest_s &&
-           newest_s - host->newest_s <= CLUSTER_GAP_S;
+           sample->came_ms - host->seen_ms <= DEAD_HOSTS_GAP_MS && is_next_to(newest_s, host->newest_s);
 }
 
 static void take_offline(struct dead_host *host, const struct dead_hosts_sample *sample, const char *hastate,
@@ -420,9 +426,9 @@ void dead_hosts_take(struct dead_hosts *room, const struct dead_hosts_sample *sa
         take_part(room, sample);
         return;
     }
-    /* the cluster's clock tells of a pause in which ours stood still, and must not fall silent */
+    /* the cluster's clock must not fall silent */
     bool gap = (room->asked_ms && sample->came_ms - room->asked_ms > DEAD_HOSTS_GAP_MS) ||
-               (room->newest_s && (!newest_s || newest_s - room->newest_s > CLUSTER_GAP_S));
+               (room->newest_s && !is_next_to(newest_s, room->newest_s));
     forget_unlisted(room, sample);
     for (size_t i = 0; i < sample->host_count; i++)
         take_host(room, sample, &sample->hosts[i], gap, newest_s);

@@ -182,6 +182,16 @@ static void test_pause_in_which_our_own_clock_stood_still(void **state)
     expect_never(&world, DEAD_HOSTS_UNSEEN);
 }
 
+/* A host that was paused answers, and has not heard yet what became of its cluster. */
+static void test_answer_of_a_minute_ago(void **state) /* P1 */
+{
+    (void)state;
+    struct world world = world_fenced();
+    world.clock_s -= 60;
+    poll(&world, ROUND_MS);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
 /* The cluster's clock is what the LRMs write that run: the timestamp of one that has stopped stands still. */
 static void test_pause_is_seen_though_a_timestamp_of_the_future_stands_there(void **state) /* P1 */
 {
@@ -488,6 +498,15 @@ static void test_restart_in_a_pause_in_which_our_own_clock_stood_still(void **st
     expect_never(&world, DEAD_HOSTS_UNSEEN);
 }
 
+static void test_restart_and_an_answer_of_a_minute_ago(void **state) /* P1 */
+{
+    (void)state;
+    struct world world = world_restarted();
+    world.clock_s -= 60;
+    poll(&world, ROUND_MS);
+    expect_never(&world, DEAD_HOSTS_UNSEEN);
+}
+
 static void test_restart_record_of_a_time_to_come(void **state)
 {
     (void)state;
@@ -612,6 +631,7 @@ int main(void)
         cmocka_unit_test(test_host_left_in_a_gap),
         cmocka_unit_test(test_watch_begins_anew_after_a_gap),
         cmocka_unit_test(test_pause_in_which_our_own_clock_stood_still),
+        cmocka_unit_test(test_answer_of_a_minute_ago),
         cmocka_unit_test(test_pause_is_seen_though_a_timestamp_of_the_future_stands_there),
         cmocka_unit_test(test_cluster_s_clock_is_not_shown_any_more),
         cmocka_unit_test(test_minority_is_as_good_as_no_answer),
@@ -628,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_restart_host_was_back_and_its_lrm_wrote),
         cmocka_unit_test(test_restart_took_longer_than_two_samples_are_apart),
         cmocka_unit_test(test_restart_in_a_pause_in_which_our_own_clock_stood_still),
+        cmocka_unit_test(test_restart_and_an_answer_of_a_minute_ago),
         cmocka_unit_test(test_restart_record_of_a_time_to_come),
         cmocka_unit_test(test_restart_host_is_online),
         cmocka_unit_test(test_restart_host_is_no_member_any_more),
