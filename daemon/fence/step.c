@@ -62,6 +62,7 @@ void step_lose_node(struct step *step, int64_t now_ms)
         memcpy(step->place.lost_node, step->place.node, sizeof(step->place.lost_node));
     step->place.node[0] = '\0';
     step->read.known = false;
+    step->seen.running_ms = 0;
     step->seen.running = false;
     step->seen.devices &= step->ha.managed; /* its devices go with it when HA moves it */
     step->seen.stopped_ms = 0;
@@ -248,6 +249,8 @@ static void on_status(struct step *step, struct step_effects *effects, const str
     step->read.status = event->status;
     step->read.asked_ms = event->result->asked_ms;
     step->read.received_ms = event->result->received_ms;
+    if (step->read.status.running)
+        step->seen.running_ms = step->read.asked_ms;
     step->params.template |= step->read.status.template;
     step_ha_status(step, effects);
     step->asks[ASK_STATUS].next_ms = event->now_ms + status_gap(step, event->result);

@@ -108,6 +108,7 @@ struct step_read {
 /* What the reads have shown, for the proof. */
 struct step_seen {
     bool running;       /* from this host, in this operation (point 4) */
+    int64_t running_ms; /* the last read from this host that showed it running was asked for then; 0: none */
     bool devices;       /* it has those that show it, seen by this operation or before (point 7) */
     int64_t stopped_ms; /* when it first read stopped after it ran, or the stop's task ended: 0 not yet */
     int64_t stopped_read_ms; /* when the last such read was asked for */

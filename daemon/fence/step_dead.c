@@ -132,11 +132,25 @@ static void refuse_disarmed(struct step *step, struct step_effects *effects)
     step_fail(step, effects, &error);
 }
 
+/* HA counts no host as fenced before it must have been reset: what was read running there since then speaks
+ * against it, a watchdog that does nothing, say. */
+static void take_word(struct step *step, const struct step_event *event)
+{
+    struct dead_hosts_answer *host = &step->death.word.host;
+
+    step->death.word = event->word;
+    step->death.told_ms = event->result->asked_ms;
+    if (host->state != DEAD_HOSTS_FENCED || !step->seen.running_ms ||
+        step->seen.running_ms < host->left_ms + DEAD_HOSTS_RECOVERED_MS)
+        return;
+    host->state = DEAD_HOSTS_OFFLINE;
+    host->missing = DEAD_HOSTS_CAME_BACK;
+}
+
 bool step_dead_host(struct step *step, struct step_effects *effects, const struct step_event *event,
                     const struct proof_hosts *hosts)
 {
-    step->death.word = event->word;
-    step->death.told_ms = event->result->asked_ms;
+    take_word(step, event);
     if (step->phase == STEP_CYCLING && is_worth_waiting(step))
         step->phase = STEP_POWERING_OFF; /* nobody resets it there */
     if (step->phase != STEP_POWERING_OFF)

@@ -115,14 +115,16 @@ static bool point_7(const struct step *step)
 }
 
 /* The second way: Proxmox HA has fenced the host, by its last word; the guest was listed there after the
- * request and since it was fenced (a guest of HA's: since it left), with no lock that hides it; and this list
- * of the hosts, asked for after that one, shows the host offline. */
+ * request and since it was fenced (a guest of HA's: since it left), with no lock that hides it; this list of
+ * the hosts, asked for after that one, shows the host offline; and the guest was not read running there since
+ * HA can have fenced it, 90 s after it left. */
 static bool died_with_host(const struct step *step, const struct step_event *event)
 {
     const struct dead_hosts_answer *host = &event->word.host;
     int64_t since_ms = step->ha.managed ? host->left_ms : host->fenced_ms;
     const char *lock = step->death.lock;
-    return event->word.trusted && host->state == DEAD_HOSTS_FENCED && step->death.listed_ms != 0 &&
+    bool ran = step->seen.running_ms != 0 && step->seen.running_ms - host->left_ms >= 90 * SECOND;
+    return !ran && event->word.trusted && host->state == DEAD_HOSTS_FENCED && step->death.listed_ms != 0 &&
            step->death.listed_ms >= step->course.not_before_ms && step->death.listed_ms >= since_ms &&
            !is(lock, "migrate") && !is(lock, "suspended") && !is(lock, "suspending") &&
            !is(lock, "rollback") && event->result->asked_ms >= step->death.listed_received_ms &&

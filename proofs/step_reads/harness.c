@@ -67,6 +67,10 @@ static void claim_seen(const struct step *before, const struct step *step, const
     const struct step_seen *was = &before->seen, *seen = &step->seen;
     CLAIM(!taken || (news->told && !news->lost), "point 1: nothing else is taken for the proof");
     CLAIM(seen->running == (was->running && !news->lost), "point 4: read running stays, on this host");
+    CLAIM(seen->running_ms == (news->lost                                ? 0
+                               : news->told && step->read.status.running ? step->read.asked_ms
+                                                                         : was->running_ms),
+          "P1: and when it was read so last");
     CLAIM(seen->idle == (was->idle && !news->lost) && seen->idle_ms == (news->lost ? 0 : was->idle_ms),
           "point 4: what its host said to a stop stays, on this host");
     CLAIM(seen->stopped_ms == (news->lost ? 0 : was->stopped_ms) &&

@@ -116,6 +116,9 @@ static void claim_reads(const struct step *before, const struct step *step, cons
                                        ? event->node
                                        : before->place.node),
           "point 4: on the host that it is on");
+    CLAIM(told || step->seen.running_ms == before->seen.running_ms ||
+              (step->seen.running_ms == 0 && !is(step->place.node, before->place.node)),
+          "P1: when it was last read running there is kept");
     CLAIM(!step->read.known || told ||
               (before->read.known && step->read.asked_ms == before->read.asked_ms &&
                step->read.received_ms == before->read.received_ms &&

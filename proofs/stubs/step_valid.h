@@ -32,7 +32,7 @@ static inline unsigned valid_sending(const struct step *step)
 /* What was read of a guest was read where it is: while it is looked for nothing is known of it (point 4). */
 static inline bool valid_place(const struct step *step)
 {
-    return step->place.node[0] || (!step->read.known && !step->seen.running);
+    return step->place.node[0] || (!step->read.known && !step->seen.running && !step->seen.running_ms);
 }
 
 /* Off is answered once, and watched only after that; a cycle begins with its reset. */

@@ -53,6 +53,7 @@ void any_step(struct step *step)
     NEAR(any.read.received_ms);
     NEAR(any.read.since_ms);
     NEAR(any.read.slow_ms);
+    NEAR(any.seen.running_ms);
     NEAR(any.seen.stopped_ms);
     NEAR(any.seen.stopped_read_ms);
     NEAR(any.seen.idle_ms);

@@ -220,6 +220,39 @@ static void test_host_that_was_dead_before_the_request(void **state) /* P1 */
     assert_true(noted("fenced by Proxmox HA 94 s ago"));
 }
 
+/* Its guest is read running there once, and later HA counts the host as fenced. */
+static void read_running_at(int64_t at_ms)
+{
+    lose(params(FENCE_OFF), watched(T0));
+    nothing_answers(at_ms);
+    while (!step.asks[ASK_STATUS].busy)
+        go(now_ms - T0 + 100);
+    reads_running();
+    nothing_answers(120000);
+    word = fenced(T0, T0 + 120000);
+    nothing_answers(122000);
+}
+
+static void test_a_host_that_was_cut_off_runs_its_guests_until_it_is_reset(void **state)
+{
+    (void)state;
+    read_running_at(70000);
+    listed("pve1", NULL, NULL);
+    nothing_answers(124000);
+    assert_true(verified);
+}
+
+/* Its watchdog does nothing, say. */
+static void test_a_host_is_not_dead_if_its_guest_was_read_running_when_it_must_be(void **state) /* P1 */
+{
+    (void)state;
+    read_running_at(95000);
+    assert_true(effects.ended);
+    assert_false(verified);
+    assert_int_equal(effects.error.code, ERROR_NODE_OFFLINE);
+    assert_non_null(strstr(effects.error.message, "may go on running it: it was back since"));
+}
+
 static void test_guest_of_a_dead_host_whose_lock_hides_it(void **state) /* point 3 */
 {
     (void)state;
@@ -442,6 +475,8 @@ int main(void)
         cmocka_unit_test(test_a_host_that_is_back_is_asked_as_ever),
         cmocka_unit_test(test_off_of_a_guest_of_a_dead_host),
         cmocka_unit_test(test_host_that_was_dead_before_the_request),
+        cmocka_unit_test(test_a_host_that_was_cut_off_runs_its_guests_until_it_is_reset),
+        cmocka_unit_test(test_a_host_is_not_dead_if_its_guest_was_read_running_when_it_must_be),
         cmocka_unit_test(test_guest_of_a_dead_host_whose_lock_hides_it),
         cmocka_unit_test(test_guest_that_has_left_the_dead_host),
         cmocka_unit_test(test_guest_that_leaves_the_dead_host_before_the_hosts_were_asked),
