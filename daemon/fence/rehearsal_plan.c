@@ -322,6 +322,8 @@ void rehearsal_plan_ended(struct rehearsal_plan *plan, int vmid, enum probe_resu
         turn->count[result]++;
     if (!reached) {
         fail(plan, &plan->all, now_ms);
+        if (turn && result == PROBE_REFUSED && turn->again.failures == 0)
+            turn->again.failures = 1; /* its turn comes as soon as anybody's may */
         return;
     }
     plan->all = (struct backoff){0};

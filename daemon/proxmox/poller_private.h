@@ -20,7 +20,7 @@ struct pool_answer {
 };
 
 /* In this order; what a round does not need is passed over. */
-enum question { ASK_VERSION, ASK_PERMISSIONS, ASK_RESOURCES, ASK_POOLS, ASK_NOTHING };
+enum question { ASK_VERSION, ASK_RESOURCES, ASK_PERMISSIONS, ASK_POOLS, ASK_NOTHING };
 _Static_assert(ASK_NOTHING <= PACE_QUESTIONS_MAX, "each has its usual time");
 
 /* The passes over the lists, in this order: where a pool tells its members, its word counts, and comes later.

@@ -44,7 +44,7 @@ static struct world {
     size_t count;
     session_result_fn *done[ASKED_MAX];
     void *context[ASKED_MAX];
-    unsigned endpoints_up, reread;
+    unsigned endpoints, endpoints_up, reread;
     bool session_ready;
     int busy_vmid, doubted_vmid, seen_vmid;
     int64_t seen_asked_ms;
@@ -90,6 +90,12 @@ unsigned endpoints_up(const struct endpoints *endpoints)
 {
     (void)endpoints;
     return world.endpoints_up;
+}
+
+size_t endpoints_count(const struct endpoints *endpoints)
+{
+    (void)endpoints;
+    return world.endpoints;
 }
 
 struct inventory *poller_inventory(const struct poller *poller)
@@ -197,7 +203,7 @@ static int make_world(void **state)
     memset(&world, 0, sizeof(world));
     world.base = event_base_new();
     world.evidence = with_evidence.evidence = evidence_new();
-    world.endpoints_up = 2;
+    world.endpoints = world.endpoints_up = 2;
     world.session_ready = true;
     world.poll_ms = 600000;
     /* even checks come so seldom that the test sees the urgent ones alone */
@@ -442,9 +448,20 @@ static void test_two_checks_in_a_row_must_have_seen_a_survivor(void **state)
     evidence_remains(world.evidence, 102, true, clock_boottime_ms() - 60000);
     guest_checks_round_ended(world.checks);
     run();
-    for (int tries = 0; tries < 2; tries++)
-        answer_failure(API_STATUS, 102, API_REFUSED, 500, "internal");
+    answer_failure(API_STATUS, 102, API_REFUSED, 500, "internal");
     assert_null(status_of_102(STOPPED_WITH_DEVICES));
+}
+
+static void test_one_error_of_the_only_endpoint_is_not_believed(void **state)
+{
+    (void)state;
+    world.endpoints = world.endpoints_up = 1;
+    use_guests(four, 2);
+    run();
+    answer_failure(API_STATUS, 102, API_REFUSED, 500, "internal");
+    assert_int_equal(entry(102, EVIDENCE_STATUS)->at_ms, 0);
+    answer_failure(API_STATUS, 102, API_REFUSED, 500, "internal");
+    assert_non_null(entry(102, EVIDENCE_STATUS)->error);
 }
 
 static void test_of_one_host_one_guest_at_a_time_is_asked_for(void **state)
@@ -822,8 +839,7 @@ static void test_the_configuration_is_read_when_the_guest_was_started_or_moved_o
 
 static void fail_status(int vmid)
 {
-    for (int tries = 0; tries < 2; tries++)
-        answer_failure(API_STATUS, vmid, API_REFUSED, 500, "internal");
+    answer_failure(API_STATUS, vmid, API_REFUSED, 500, "internal");
 }
 
 static void test_a_host_that_falls_silent_or_comes_back_is_asked_for_all_its_guests(void **state)
@@ -913,6 +929,7 @@ int main(void)
         WORLD_TEST(test_a_process_that_survived_a_stop_speaks_against_a_fence_and_is_looked_at_soon),
         WORLD_TEST(test_who_runs_with_its_devices_is_no_survivor),
         WORLD_TEST(test_two_checks_in_a_row_must_have_seen_a_survivor),
+        WORLD_TEST(test_one_error_of_the_only_endpoint_is_not_believed),
         WORLD_TEST(test_of_one_host_one_guest_at_a_time_is_asked_for),
         WORLD_TEST(test_who_cannot_or_must_not_be_asked_is_left_alone),
         WORLD_TEST(test_without_a_session_or_an_endpoint_nobody_is_asked),

@@ -264,6 +264,35 @@ static void test_where_nobody_is_reached_all_wait_and_nothing_is_posted(void **s
     stop();
 }
 
+static enum probe_result refuse_all(int vmid, const char *host, uint64_t avoid, int *status)
+{
+    (void)vmid;
+    (void)host;
+    (void)avoid;
+    *status = 500;
+    return PROBE_REFUSED;
+}
+
+static void test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it(void **state)
+{
+    (void)state;
+    start(3, 2 * MINUTE);
+    pass(4 * MINUTE);
+    rooms.answer = refuse_all;
+    error_set(&rooms.poll_error, ERROR_NO_ENDPOINT, "500");
+    show_guests(3, NULL);
+    rooms.sent = 0;
+    pass(15 * MINUTE);
+    assert_in_range(rooms.sent, 10, 30); /* each at two endpoints; turns of all would be 45 */
+    rooms.answer = accept_all;
+    rooms.poll_error = (struct error){0};
+    show_guests(3, NULL);
+    pass(5 * SECOND);
+    for (int vmid = FIRST_VMID; vmid < FIRST_VMID + 3; vmid++)
+        assert_null(evidence_for(vmid)->error);
+    stop();
+}
+
 /* ---- on demand ---- */
 
 static void test_a_demand_does_not_wait_for_its_turn(void **state)
@@ -461,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_a_guest_on_a_host_that_is_offline_waits_for_it),
         cmocka_unit_test(test_a_host_that_does_not_answer_is_asked_more_and_more_seldom),
         cmocka_unit_test(test_where_nobody_is_reached_all_wait_and_nothing_is_posted),
+        cmocka_unit_test(test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it),
         cmocka_unit_test(test_a_demand_does_not_wait_for_its_turn),
         cmocka_unit_test(test_those_who_ask_for_the_same_guest_share_an_answer),
         cmocka_unit_test(test_a_demand_for_a_busy_guest_is_refused),
