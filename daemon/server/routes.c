@@ -8,12 +8,12 @@
 
 #include <string.h>
 
-#define POWER(action)                                                                                        \
+/* Rows; behind the handler of POST the query's keys, of GET the flags and the keys. */
+#define POST(where, handle, ...)                                                                             \
     {                                                                                                        \
-        .method = HTTP_POST, .path = "v1/guests/*/" action, .right = ACCESS_WRITE,                           \
-        .what = ACCESS_WHAT_GUESTS, .query = {"method", "dry-run"}, .handler = request_power                 \
+        .method = HTTP_POST, .path = where, .right = ACCESS_WRITE, .what = ACCESS_WHAT_GUESTS,               \
+        .query = {__VA_ARGS__}, .handler = handle                                                            \
     }
-/* Rows of GET; behind what: the flags, the query's keys. */
 #define READ(where, about, handle, ...)                                                                      \
     {                                                                                                        \
         .method = HTTP_GET, .path = where, .right = ACCESS_READ, .what = about, .handler = handle,           \
@@ -21,21 +21,11 @@
     }
 
 static const struct route routes[] = {
-    POWER("off"),
-    POWER("on"),
-    POWER("reboot"),
-    {.method = HTTP_POST,
-     .path = "v1/guests/*/rehearse",
-     .right = ACCESS_WRITE,
-     .what = ACCESS_WHAT_GUESTS,
-     .query = {NULL},
-     .handler = request_rehearse},
-    {.method = HTTP_POST,
-     .path = "v1/guests/*/fenced",
-     .right = ACCESS_WRITE,
-     .what = ACCESS_WHAT_GUESTS,
-     .query = {"node"},
-     .handler = request_fenced},
+    POST("v1/guests/*/off", request_power, "method", "dry-run"),
+    POST("v1/guests/*/on", request_power, "method", "dry-run"),
+    POST("v1/guests/*/reboot", request_power, "method", "dry-run"),
+    POST("v1/guests/*/rehearse", request_rehearse, NULL),
+    POST("v1/guests/*/fenced", request_fenced, "node"),
     READ("v1/guests", ACCESS_WHAT_GUESTS, request_guests, .filtered = true, .query = {"view"}),
     READ("v1/guests/*", ACCESS_WHAT_GUESTS, request_guest, .query = {"view"}),
     READ("v1/operations", ACCESS_WHAT_OPERATIONS, request_operations, .filtered = true,

@@ -124,12 +124,10 @@ static int repeated(struct parse *parse, const struct config_item *item, size_t 
 {
     char name[QUOTE_MAX + 4];
     quoted(item->name, name);
-    error_set(parse->error, ERROR_BAD_REQUEST,
-              item->kind == CONFIG_ITEM_KEY ? "%s:%zu: %s is already set in line %zu"
-                                            : "%s:%zu: section [%s] already exists, in line %zu",
-              parse->config->path, item->line, name, first_line);
-    error_hint(parse->error, "keep one of the two");
-    return -EINVAL;
+    return config_refuse(parse->error, "keep one of the two",
+                         item->kind == CONFIG_ITEM_KEY ? "%s:%zu: %s is already set in line %zu"
+                                                       : "%s:%zu: section [%s] already exists, in line %zu",
+                         parse->config->path, item->line, name, first_line);
 }
 
 static int end_section(struct parse *parse)
@@ -263,12 +261,9 @@ static int note_former_name(struct parse *parse, const struct config_key *key, c
 
 static int read_key(struct parse *parse, const struct config_item *item)
 {
-    if (parse->section < 0) {
-        error_set(parse->error, ERROR_BAD_REQUEST, "%s:%zu: a key before the first section",
-                  parse->config->path, item->line);
-        error_hint(parse->error, "begin with a section: [proxmox]");
-        return -EINVAL;
-    }
+    if (parse->section < 0)
+        return config_refuse(parse->error, "begin with a section: [proxmox]",
+                             "%s:%zu: a key before the first section", parse->config->path, item->line);
     parse->section_keys++;
     if (parse->section == CONFIG_NODES)
         return read_alias(parse, item);
@@ -337,32 +332,23 @@ static int check_whole(struct parse *parse)
         return missing(parse, "endpoint", "endpoint = HOST");
     if (!config->token_id && !config->user)
         return missing(parse, "token-id and no user", "token-id = fence@pve!broker");
-    if (config->token_id && config->user) {
-        error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both token-id and user in [proxmox]",
-                  config->path);
-        error_hint(parse->error, "keep the one whose secret is in secret-file; a token is recommended");
-        return -EINVAL;
-    }
-    if (config->ca_file && config->fingerprint_count) {
-        error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both ca-file and fingerprint in [proxmox]",
-                  config->path);
-        error_hint(parse->error, "keep one: a fingerprint identifies its certificate, and no CA is used");
-        return -EINVAL;
-    }
-    if (config->token_id && config->totp_file) {
-        error_set(parse->error, ERROR_BAD_REQUEST, "%s: there are both token-id and totp-file in [proxmox]",
-                  config->path);
-        error_hint(parse->error, "remove totp-file: a token needs no second factor");
-        return -EINVAL;
-    }
+    if (config->token_id && config->user)
+        return config_refuse(parse->error,
+                             "keep the one whose secret is in secret-file; a token is recommended",
+                             "%s: there are both token-id and user in [proxmox]", config->path);
+    if (config->ca_file && config->fingerprint_count)
+        return config_refuse(parse->error,
+                             "keep one: a fingerprint identifies its certificate, and no CA is used",
+                             "%s: there are both ca-file and fingerprint in [proxmox]", config->path);
+    if (config->token_id && config->totp_file)
+        return config_refuse(parse->error, "remove totp-file: a token needs no second factor",
+                             "%s: there are both token-id and totp-file in [proxmox]", config->path);
     if (config->pool_count == 0)
         return missing(parse, "pool", "pool = NAME");
-    if (strcmp(config->socket_path, config->metrics_path) == 0) {
-        error_set(parse->error, ERROR_BAD_REQUEST, "%s: path and metrics-path of [socket] are the same: %s",
-                  config->path, config->socket_path);
-        error_hint(parse->error, "give the metrics a socket of their own: everybody may read there");
-        return -EINVAL;
-    }
+    if (strcmp(config->socket_path, config->metrics_path) == 0)
+        return config_refuse(parse->error, "give the metrics a socket of their own: everybody may read there",
+                             "%s: path and metrics-path of [socket] are the same: %s", config->path,
+                             config->socket_path);
     return 0;
 }
 
@@ -408,11 +394,9 @@ static int check_file(int fd, const char *path, struct error *error)
     struct stat file;
     if (fstat(fd, &file) != 0)
         return cannot_read(error, path, errno);
-    if (!S_ISREG(file.st_mode)) {
-        error_set(error, ERROR_BAD_REQUEST, "%s: is not a regular file", path);
-        error_hint(error, "name the configuration file with -c FILE");
-        return -EINVAL;
-    }
+    if (!S_ISREG(file.st_mode))
+        return config_refuse(error, "name the configuration file with -c FILE", "%s: is not a regular file",
+                             path);
     char label[ERROR_MESSAGE_MAX];
     snprintf(label, sizeof(label), "%s:", path);
     return custody_check(label, path, &file, ERROR_BAD_REQUEST, error) ? 0 : -EINVAL;
@@ -432,11 +416,9 @@ static int read_file(int fd, const char *path, struct text *text, struct error *
         if (count == 0)
             break;
         text_append(text, buffer, (size_t)count);
-        if (text->length > CONFIG_FILE_MAX) {
-            error_set(error, ERROR_BAD_REQUEST, "%s: is longer than %d bytes", path, CONFIG_FILE_MAX);
-            error_hint(error, "is it the configuration file?");
-            return -EINVAL;
-        }
+        if (text->length > CONFIG_FILE_MAX)
+            return config_refuse(error, "is it the configuration file?", "%s: is longer than %d bytes", path,
+                                 CONFIG_FILE_MAX);
     }
     return text->failed ? config_out_of_memory(path, error) : 0;
 }

@@ -71,17 +71,13 @@ static int check_section(const struct config *config, const struct config_item *
         const struct config_access_section *other = &config->access[i];
         if ((int)other->kind != kind || !config_slice_is(name, other->name))
             continue;
-        error_set(error, ERROR_BAD_REQUEST, "%s:%zu: section [%.*s] already exists, in line %zu",
-                  config->path, item->line, SHOWN(item->name), other->line);
-        error_hint(error, "put all its entries into one section: their order decides");
-        return -EINVAL;
+        return config_refuse(error, "put all its entries into one section: their order decides",
+                             "%s:%zu: section [%.*s] already exists, in line %zu", config->path, item->line,
+                             SHOWN(item->name), other->line);
     }
-    if (config->access_count >= SECTIONS_MAX) {
-        error_set(error, ERROR_BAD_REQUEST, "%s:%zu: there are more than %d sections of rules", config->path,
-                  item->line, SECTIONS_MAX);
-        error_hint(error, "use groups");
-        return -EINVAL;
-    }
+    if (config->access_count >= SECTIONS_MAX)
+        return config_refuse(error, "use groups", "%s:%zu: there are more than %d sections of rules",
+                             config->path, item->line, SECTIONS_MAX);
     return 0;
 }
 
@@ -112,17 +108,14 @@ int config_access_entry(struct config *config, const struct config_item *item, s
     bool is_role = config_slice_is(item->name, "role");
     const char *allowed = section->kind == CONFIG_ACCESS_ROLE ? "rule" : "rule, role";
     if (!is_role && !config_slice_is(item->name, "rule")) {
-        error_set(error, ERROR_BAD_REQUEST, "%s:%zu: unknown key \"%.*s\" in [%s %s]; allowed: %s",
-                  config->path, item->line, SHOWN(item->name), kinds[section->kind], section->name, allowed);
-        error_hint(error, "a rule is: rule = read|write|deny SPEC ...");
-        return -EINVAL;
+        return config_refuse(error, "a rule is: rule = read|write|deny SPEC ...",
+                             "%s:%zu: unknown key \"%.*s\" in [%s %s]; allowed: %s", config->path, item->line,
+                             SHOWN(item->name), kinds[section->kind], section->name, allowed);
     }
-    if (is_role && section->kind == CONFIG_ACCESS_ROLE) {
-        error_set(error, ERROR_BAD_REQUEST, "%s:%zu: a role in a role: [role %s] has rules only",
-                  config->path, item->line, section->name);
-        error_hint(error, "give the user or group both roles, in the order in which they are to be read");
-        return -EINVAL;
-    }
+    if (is_role && section->kind == CONFIG_ACCESS_ROLE)
+        return config_refuse(
+            error, "give the user or group both roles, in the order in which they are to be read",
+            "%s:%zu: a role in a role: [role %s] has rules only", config->path, item->line, section->name);
     if (config_grow((void **)&section->entries, section->entry_count, sizeof(*section->entries)) < 0)
         return config_out_of_memory(config->path, error);
     char *value = strndup(item->value.bytes, item->value.length);

@@ -8,9 +8,23 @@
 #include "system/text.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+int config_refuse(struct error *error, const char *hint, const char *format, ...)
+{
+    char message[ERROR_MESSAGE_MAX + 1]; /* one too long ends in "..." */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    error_set(error, ERROR_BAD_REQUEST, "%s", message);
+    error_hint(error, "%s", hint);
+    return -EINVAL;
+}
 
 bool config_slice_is(struct config_slice slice, const char *word)
 {
@@ -36,9 +50,7 @@ static struct config_slice trim(const char *bytes, size_t length)
 static int fail(const struct config_reader *reader, struct error *error, const char *problem,
                 const char *hint)
 {
-    error_set(error, ERROR_BAD_REQUEST, "%s:%zu: %s", reader->path, reader->line, problem);
-    error_hint(error, "%s", hint);
-    return -EINVAL;
+    return config_refuse(error, hint, "%s:%zu: %s", reader->path, reader->line, problem);
 }
 
 /* Holds for comments too: an editor that hides a byte there hides it everywhere. */

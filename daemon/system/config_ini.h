@@ -18,6 +18,9 @@ struct config_slice {
     size_t length;
 };
 
+/* Fills *error with what is wrong and the way out. -EINVAL. */
+int config_refuse(struct error *error, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 bool config_slice_is(struct config_slice slice, const char *word);
 
 enum config_item_kind {
