@@ -27,9 +27,7 @@ struct audit_finding {
     const char *mend; /* one line for the shell of a Proxmox host; "" if there is none */
 };
 typedef void audit_each_finding_f(void *context, const struct audit_finding *finding);
-/* 0 or -ENOMEM. Strings are valid during the callback. */
-int audit_each_finding(const struct audit *audit, audit_each_finding_f *each, void *context)
-    __attribute__((warn_unused_result));
+void audit_each_finding(const struct audit *audit, audit_each_finding_f *each, void *context);
 
 bool audit_asks_for(const struct audit *audit, const char *id);
 /* Whether the path has to do with the pool in question: itself, or one of its members. True without one. */

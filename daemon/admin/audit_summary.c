@@ -5,6 +5,8 @@
  */
 #include "admin/audit_summary.h"
 
+#include "admin/heap.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,18 +15,14 @@ struct taking {
     struct summary *summary;
 };
 
-/* Room for one more; NULL without memory. */
-static void *grown(struct summary *summary, void *list, size_t count, size_t *room, size_t size)
+/* Room for one more. All of it is given back with its class: an administrator of a large cluster holds much.
+ */
+static void *grown(void *list, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
         return list;
-    size_t wanted = *room ? *room * 2 : 8;
-    void *bigger = reallocarray(list, wanted, size);
-    if (bigger)
-        *room = wanted;
-    else
-        summary->failed = true;
-    return bigger;
+    *room = *room ? *room * 2 : 8;
+    return heap_need(reallocarray(list, *room, size));
 }
 
 /* ---- power ---- */
@@ -38,12 +36,8 @@ static void add_powered(struct taking *taking, const struct usercfg_pool *pool, 
             return;
         }
     }
-    struct summary_pool *list =
-        grown(summary, summary->pools, summary->pool_count, &summary->pool_room, sizeof(*list));
-    if (!list)
-        return;
-    summary->pools = list;
-    list[summary->pool_count++] =
+    summary->pools = grown(summary->pools, summary->pool_count, &summary->pool_room, sizeof(*summary->pools));
+    summary->pools[summary->pool_count++] =
         (struct summary_pool){.name = pool->name, .powered = count, .total = pool->vmid_count};
 }
 
@@ -56,11 +50,8 @@ static void add_powered_guest(struct taking *taking, int64_t vmid)
         add_powered(taking, &pool, 1);
         return;
     }
-    int64_t *list = grown(summary, summary->vmids, summary->vmid_count, &summary->vmid_room, sizeof(*list));
-    if (!list)
-        return;
-    summary->vmids = list;
-    list[summary->vmid_count++] = vmid;
+    summary->vmids = grown(summary->vmids, summary->vmid_count, &summary->vmid_room, sizeof(*summary->vmids));
+    summary->vmids[summary->vmid_count++] = vmid;
 }
 
 /* ---- excess ---- */
@@ -111,18 +102,12 @@ static void add_excess(struct taking *taking, const char *path, const char *pool
     struct summary *summary = taking->summary;
     if (!excess || is_told(summary, path, pool, excess))
         return;
-    struct summary_excess *list =
-        grown(summary, summary->excess, summary->excess_count, &summary->excess_room, sizeof(*list));
-    char *copy = strdup(path);
-    if (list)
-        summary->excess = list;
-    if (!list || !copy) {
-        summary->failed = true;
-        free(copy);
-        return;
-    }
-    list[summary->excess_count++] = (struct summary_excess){
-        .path = copy, .pool = members ? pool : NULL, .set = {excess, set.propagates & excess}};
+    summary->excess =
+        grown(summary->excess, summary->excess_count, &summary->excess_room, sizeof(*summary->excess));
+    summary->excess[summary->excess_count++] =
+        (struct summary_excess){.path = heap_need(strdup(path)),
+                                .pool = members ? pool : NULL,
+                                .set = {excess, set.propagates & excess}};
 }
 
 /* ---- the walk ---- */

@@ -26,7 +26,6 @@ struct summary {
     size_t vmid_count, vmid_room;
     struct summary_excess *excess;
     size_t excess_count, excess_room;
-    bool failed; /* no memory: the rest means nothing */
 };
 
 /* To be cleared with summary_clear() in any case. */

@@ -18,6 +18,7 @@
 
 #define CIBADMIN "cibadmin"
 #define CIB_MOST (64 * 1024 * 1024)
+#define REFUSED  "start Pacemaker on this node, and ask as root or a member of haclient"
 
 const char *cib_pairs_get(const struct cib_pairs *pairs, const char *name)
 {
@@ -177,42 +178,21 @@ int cib_read(struct cib *cib, const char *text, size_t length, struct failure *f
                        CIB_DEVICES_MOST);
 }
 
-/* Its answer to these arguments, to be cleared. */
-static int ask(char *const *arguments, int64_t wait_ms, struct tool_output *output, struct failure *failure)
-{
-    _cleanup_(freep) char *words = NULL;
-    if (tool_run(CIBADMIN, arguments, wait_ms, CIB_MOST, output, &words, failure) < 0)
-        return -1;
-    if (output->status == 0)
-        return 0;
-    tool_output_clear(output);
-    return failure_set(failure, "start Pacemaker on this node, and ask as root or a member of haclient",
-                       "cibadmin: %s", words ? words : "it failed without a message");
-}
-
 int cib_query(struct cib *cib, int64_t wait_ms, struct failure *failure)
 {
-    char program[] = CIBADMIN, query[] = "--query", scope[] = "--scope", part[] = "configuration";
-    char *arguments[] = {program, query, scope, part, NULL};
-    struct tool_output output;
+    struct text text = {0};
     *cib = (struct cib){0};
-    if (ask(arguments, wait_ms, &output, failure) < 0)
-        return -1;
-    int rc = cib_read(cib, output.text, output.length, failure);
-    tool_output_clear(&output);
+    int rc = tool_run(TOOL_LIST(CIBADMIN, "--query", "--scope", "configuration"), wait_ms, CIB_MOST, &text,
+                      REFUSED, failure);
+    if (rc == 0)
+        rc = cib_read(cib, text.data ? text.data : "", text.length, failure);
+    text_clear(&text);
     return rc;
 }
 
 int cib_text_query(struct text *text, int64_t wait_ms, struct failure *failure)
 {
-    char program[] = CIBADMIN, query[] = "--query";
-    char *arguments[] = {program, query, NULL};
-    struct tool_output output;
-    if (ask(arguments, wait_ms, &output, failure) < 0)
-        return -1;
-    text_append(text, output.text, output.length);
-    tool_output_clear(&output);
-    return 0;
+    return tool_run(TOOL_LIST(CIBADMIN, "--query"), wait_ms, CIB_MOST, text, REFUSED, failure);
 }
 
 static int read_to_end(FILE *in, struct text *text)

@@ -76,10 +76,9 @@ static void judge_names(struct cluster *cluster)
             continue;
         cluster_say(cluster, DIAGNOSIS_WARNING, "%s is %s, but Pacemaker %s does not know that name", name,
                     value, version);
-        _cleanup_(text_clear) struct text word = {0};
         cluster_hint(cluster, "on one node of the cluster, by the name that it knows:");
         cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update %s",
-                      cib_fencing_name(cib, which), text_word(&word, value));
+                      cib_fencing_name(cib, which), heap_word(value));
     }
     value = cib_fencing(cib, CIB_FENCING_ACTION, &name);
     if (!value || strcmp(value, "poweroff") != 0)

@@ -158,44 +158,30 @@ static int64_t time_from(const char *text)
     return length > 10 && form[10] == 'T' ? clock_parse(form, clock_realtime_ms()) : -1;
 }
 
-static int run(const char *tool, char *const arguments[], struct tool_output *output, struct failure *failure)
-{
-    char *words = NULL;
-    int rc = tool_run(tool, arguments, WAIT_MS, BYTES, output, &words, failure);
-    if (rc == 0 && output->status != 0) {
-        tool_output_clear(output);
-        rc = failure_set(failure, NULL, "%s: %s", tool, words ? words : "it failed");
-    }
-    free(words);
-    return rc;
-}
-
 /* Pacemaker's own word, or, where its controller does not answer, the machine's name, which it is by default.
  */
 const char *cluster_find_here(void)
 {
-    char tool[] = "crm_node", name[] = "--name";
-    char *arguments[] = {tool, name, NULL};
-    struct tool_output output = {0};
+    struct text output = {0};
     struct failure failure = {0};
     struct utsname machine = {.nodename = ""};
-    bool told = run(tool, arguments, &output, &failure) == 0;
-    (void)uname(&machine);
-    const char *here = told ? heap_cut(output.text, strcspn(output.text, "\n")) : heap_copy(machine.nodename);
-    tool_output_clear(&output);
-    failure_clear(&failure);
-    return here;
+    if (tool_run(TOOL_LIST("crm_node", "--name"), WAIT_MS, BYTES, &output, NULL, &failure) < 0) {
+        failure_clear(&failure);
+        text_clear(&output);
+        return uname(&machine) == 0 ? heap_copy(machine.nodename) : "";
+    }
+    const char *words = heap_text(&output);
+    return heap_cut(words, strcspn(words, "\n"));
 }
 
 static int read_fences(struct cib *fences, struct failure *failure)
 {
-    char tool[] = TOOL, history[] = "--history=*", form[] = "--output-as=xml";
-    char *arguments[] = {tool, history, form, NULL};
-    struct tool_output output = {0};
-    if (run(tool, arguments, &output, failure) < 0)
-        return -1;
-    int rc = cib_read(fences, output.text, output.length, failure);
-    tool_output_clear(&output);
+    struct text output = {0};
+    int rc =
+        tool_run(TOOL_LIST(TOOL, "--history=*", "--output-as=xml"), WAIT_MS, BYTES, &output, NULL, failure);
+    if (rc == 0)
+        rc = cib_read(fences, output.data ? output.data : "", output.length, failure);
+    text_clear(&output);
     return rc;
 }
 
@@ -216,7 +202,6 @@ const char *cluster_guest_of(const struct cluster *cluster, const char *node)
 static void say_unproven(struct comparison *history, const struct fence *fence, const char *time)
 {
     struct cluster *cluster = history->cluster;
-    _cleanup_(text_clear) struct text word = {0};
     if (history->unproven++ >= SAID_MOST)
         return;
     cluster_say(cluster, DIAGNOSIS_FAILURE,
@@ -228,7 +213,7 @@ static void say_unproven(struct comparison *history, const struct fence *fence, 
         "look whether %s ran on, and what its services did meanwhile; the journals of Pacemaker and of "
         "the broker here have more. Once it is explained, let Pacemaker forget it:",
         fence->target);
-    cluster_paste(cluster, TOOL " --cleanup --history=%s", text_word(&word, fence->target));
+    cluster_paste(cluster, TOOL " --cleanup --history=%s", heap_word(fence->target));
 }
 
 static void judge(struct comparison *history, const struct fence *fence)
@@ -236,7 +221,7 @@ static void judge(struct comparison *history, const struct fence *fence)
     const char *vmid = cluster_guest_of(history->cluster, fence->target);
     bool itself = strcasecmp(fence->target, history->here) == 0; /* nobody here had to prove it off */
     char time[CLOCK_RFC3339_LEN];
-    _cleanup_(text_clear) struct text devices = {0};
+    struct text text = {0};
     clock_rfc3339(fence->completed_ms, time);
     if (vmid && has_evidence(history, fence, vmid)) {
         history->proven++;
@@ -245,8 +230,9 @@ static void judge(struct comparison *history, const struct fence *fence)
     if (vmid && fence->completed_ms < history->known_since_ms + BEFORE_MS)
         return;
     levels_put_others(&history->cluster->cib, fence->target, history->cluster->devices,
-                      history->cluster->device_count, &devices);
-    if (vmid && devices.length == 0 && !itself) {
+                      history->cluster->device_count, &text);
+    const char *devices = heap_text(&text);
+    if (vmid && !*devices && !itself) {
         say_unproven(history, fence, time);
         return;
     }
@@ -257,7 +243,7 @@ static void judge(struct comparison *history, const struct fence *fence)
         text_puts(&history->others, "itself");
     else
         text_printf(&history->others, "another device (%s)",
-                    devices.data ? devices.data : "none of the configuration");
+                    *devices ? devices : "none of the configuration");
 }
 
 /* A success that this node had, and that is told with its time. */

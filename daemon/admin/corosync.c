@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/heap.h"
 #include "system/cleanup.h"
 
 #define DEPTH_MAX 8
@@ -36,26 +37,14 @@ static char *trim(char *text)
 typedef bool line_fn(void *context, const char *section, const char *key, const char *value);
 
 struct sections {
-    char *names[DEPTH_MAX];
+    const char *paths[DEPTH_MAX + 1]; /* "", "quorum", "quorum.device" */
     size_t depth;
 };
 
-static char *joined(const struct sections *sections)
-{
-    char *path = strdup("");
-    for (size_t i = 0; path && i < sections->depth; i++) {
-        char *longer = NULL;
-        if (asprintf(&longer, "%s%s%s", path, i ? "." : "", sections->names[i]) < 0)
-            longer = NULL;
-        free(path);
-        path = longer;
-    }
-    return path;
-}
-
-/* False: no memory, too deep, or `line` wants no more. */
+/* False: too deep, or `line` wants no more. */
 static bool take_line(struct sections *sections, char *text, line_fn *line, void *context)
 {
+    const char *path = sections->paths[sections->depth];
     size_t length = strlen(text);
     char *colon = strchr(text, ':');
     if (!*text || *text == '#')
@@ -64,17 +53,12 @@ static bool take_line(struct sections *sections, char *text, line_fn *line, void
         text[length - 1] = '\0';
         if (sections->depth == DEPTH_MAX)
             return false;
-        sections->names[sections->depth] = strdup(trim(text));
-        return sections->names[sections->depth++];
+        sections->paths[++sections->depth] = heap_printf("%s%s%s", path, *path ? "." : "", trim(text));
+        return true;
     }
-    _cleanup_(freep) char *path = joined(sections);
-    if (!path)
-        return false;
     if (strcmp(text, "}") == 0) {
-        bool go_on = line(context, path, NULL, NULL);
-        if (sections->depth > 0)
-            free(sections->names[--sections->depth]);
-        return go_on;
+        sections->depth -= sections->depth > 0;
+        return line(context, path, NULL, NULL);
     }
     if (!colon)
         return true;
@@ -86,7 +70,7 @@ static int each_line(line_fn *line, void *context, struct failure *failure)
 {
     _cleanup_(close_file) FILE *file = fopen(corosync_path(), "re");
     _cleanup_(freep) char *text = NULL;
-    struct sections sections = {.depth = 0};
+    struct sections sections = {.paths = {""}};
     size_t size = 0;
     bool go_on = true;
     if (!file)
@@ -95,8 +79,6 @@ static int each_line(line_fn *line, void *context, struct failure *failure)
     while (go_on && getline(&text, &size, file) > 0)
         go_on = take_line(&sections, trim(text), line, context);
     bool bad = ferror(file);
-    while (sections.depth > 0)
-        free(sections.names[--sections.depth]);
     return bad ? failure_set(failure, "see what it is", "%s cannot be read", corosync_path()) : 0;
 }
 
@@ -123,10 +105,9 @@ int corosync_read(struct corosync *corosync, struct failure *failure)
 }
 
 struct naming {
-    bool (*name)(void *context, const char *name);
+    void (*name)(void *context, const char *name);
     void *context;
-    char *given, *address; /* of the node whose section this is */
-    bool failed;
+    const char *given, *address; /* of the node whose section this is */
 };
 
 static bool take_node(void *context, const char *section, const char *key, const char *value)
@@ -134,30 +115,21 @@ static bool take_node(void *context, const char *section, const char *key, const
     struct naming *naming = context;
     if (strcmp(section, "nodelist.node") != 0)
         return true;
-    char **slot = !key                             ? NULL
-                  : strcmp(key, "name") == 0       ? &naming->given
-                  : strcmp(key, "ring0_addr") == 0 ? &naming->address
-                                                   : NULL;
-    if (key && slot) {
-        free(*slot);
-        *slot = strdup(value);
-        naming->failed |= !*slot;
-    }
+    if (key && strcmp(key, "name") == 0)
+        naming->given = heap_copy(value);
+    else if (key && strcmp(key, "ring0_addr") == 0)
+        naming->address = heap_copy(value);
     if (key)
-        return !naming->failed;
+        return true;
     const char *known = naming->given ? naming->given : naming->address;
-    bool go_on = !known || naming->name(naming->context, known);
-    free(naming->given);
-    free(naming->address);
     naming->given = naming->address = NULL;
-    return go_on;
+    if (known)
+        naming->name(naming->context, known);
+    return true;
 }
 
-int corosync_each_node(bool (*name)(void *context, const char *name), void *context, struct failure *failure)
+int corosync_each_node(void (*name)(void *context, const char *name), void *context, struct failure *failure)
 {
     struct naming naming = {.name = name, .context = context};
-    int rc = each_line(take_node, &naming, failure);
-    free(naming.given);
-    free(naming.address);
-    return rc < 0 || !naming.failed ? rc : failure_set(failure, NULL, "out of memory");
+    return each_line(take_node, &naming, failure);
 }

@@ -21,6 +21,6 @@ const char *corosync_path(void);
 int corosync_read(struct corosync *corosync, struct failure *failure) __attribute__((warn_unused_result));
 
 /* Calls `name` with the name of every node in it (their "name:", or the first address of one without). 0, or
- * -1 and `failure` is set; a name that returns false ends it. */
-int corosync_each_node(bool (*name)(void *context, const char *name), void *context, struct failure *failure)
+ * -1 and `failure` is set. */
+int corosync_each_node(void (*name)(void *context, const char *name), void *context, struct failure *failure)
     __attribute__((warn_unused_result));

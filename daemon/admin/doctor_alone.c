@@ -5,6 +5,7 @@
  */
 #include "admin/doctor_private.h"
 
+#include "admin/heap.h"
 #include "fence/facts.h"
 #include "fence/guest_checks.h"
 #include "policy/access.h"
@@ -158,35 +159,24 @@ static struct rooms rooms_of(const struct doctor *doctor)
     };
 }
 
-/* False without memory. */
-static bool set_up(struct doctor *doctor, struct error *error)
+static void set_up(struct doctor *doctor)
 {
     struct patient *patient = doctor->patient;
     const struct config *config = patient->config;
 
-    doctor->base = event_base_new();
-    doctor->endpoints = endpoints_new(config->endpoints, config->endpoint_count);
-    doctor->grants = grants_new_reading(config->state_directory, error);
-    doctor->leads = leads_new_reading(config->state_directory, error);
-    if (!doctor->base || !doctor->endpoints || !doctor->grants || !doctor->leads)
-        return false;
-    doctor->deadline = event_new(doctor->base, -1, 0, on_deadline, doctor);
-    doctor->look = event_new(doctor->base, -1, 0, on_look, doctor);
-    doctor->transport = transport_new(doctor->base, &patient->trust);
-    if (!doctor->deadline || !doctor->look || !doctor->transport)
-        return false;
-    doctor->session = session_new(doctor->base, doctor->transport, doctor->endpoints, &patient->credentials);
-    if (!doctor->session)
-        return false;
-    doctor->poller = poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants,
-                                doctor->leads, config, on_round, doctor);
-    doctor->evidence = evidence_new();
-    if (!doctor->poller || !doctor->evidence)
-        return false;
+    doctor->base = heap_need(event_base_new());
+    doctor->endpoints = heap_need(endpoints_new(config->endpoints, config->endpoint_count));
+    doctor->deadline = heap_need(event_new(doctor->base, -1, 0, on_deadline, doctor));
+    doctor->look = heap_need(event_new(doctor->base, -1, 0, on_look, doctor));
+    doctor->transport = heap_need(transport_new(doctor->base, &patient->trust));
+    doctor->session =
+        heap_need(session_new(doctor->base, doctor->transport, doctor->endpoints, &patient->credentials));
+    doctor->poller = heap_need(poller_new(doctor->base, doctor->session, doctor->endpoints, doctor->grants,
+                                          doctor->leads, config, on_round, doctor));
+    doctor->evidence = heap_need(evidence_new());
     const struct rooms rooms = rooms_of(doctor);
-    doctor->checks =
-        guest_checks_new(doctor->base, &rooms, config->check_interval_ms, config->answer_timeout_ms);
-    return doctor->checks != NULL;
+    doctor->checks = heap_need(
+        guest_checks_new(doctor->base, &rooms, config->check_interval_ms, config->answer_timeout_ms));
 }
 
 static void tear_down(struct doctor *doctor)
@@ -199,12 +189,9 @@ static void tear_down(struct doctor *doctor)
     endpoints_free(doctor->endpoints);
     leads_free(doctor->leads, 0);
     grants_free(doctor->grants, 0);
-    if (doctor->deadline)
-        event_free(doctor->deadline);
-    if (doctor->look)
-        event_free(doctor->look);
-    if (doctor->base)
-        event_base_free(doctor->base);
+    event_free(doctor->deadline);
+    event_free(doctor->look);
+    event_base_free(doctor->base);
 }
 
 /* ---- the whole ---- */
@@ -215,28 +202,33 @@ static bool would_take_codes(const struct patient *patient, const struct diagnos
     return patient->credentials.totp && !facts->nobody_listens;
 }
 
+/* False: what the daemon remembers cannot be read. */
 static bool examine(struct patient *patient, struct diagnosis_facts *facts, struct diagnosis *diagnosis)
 {
     const struct timeval wait = {.tv_sec = WAIT_MS / 1000};
     struct doctor doctor = {.patient = patient};
+    const char *directory = patient->config->state_directory;
     struct error error = {0};
+    struct facts known;
 
-    machine_read(&doctor.machine);
-    bool good = set_up(&doctor, &error);
-    if (good) {
-        event_add(doctor.deadline, &wait);
-        event_base_dispatch(doctor.base);
-        const struct rooms rooms = rooms_of(&doctor);
-        struct facts known;
-        facts_gather(&known, &rooms);
-        known.readiness.history_failing = facts->state_error->code != ERROR_NONE;
-        facts->known = &known;
-        diagnosis_make(diagnosis, facts);
-    } else {
-        fprintf(stderr, "fence-broker-admin: %s\n", error.message[0] ? error.message : "out of memory");
+    doctor.grants = grants_new_reading(directory, &error);
+    doctor.leads = doctor.grants ? leads_new_reading(directory, &error) : NULL;
+    if (!doctor.leads) {
+        fprintf(stderr, "fence-broker-admin: %s\n", error.message);
+        grants_free(doctor.grants, 0);
+        return false;
     }
+    machine_read(&doctor.machine);
+    set_up(&doctor);
+    event_add(doctor.deadline, &wait);
+    event_base_dispatch(doctor.base);
+    const struct rooms rooms = rooms_of(&doctor);
+    facts_gather(&known, &rooms);
+    known.readiness.history_failing = facts->state_error->code != ERROR_NONE;
+    facts->known = &known;
+    diagnosis_make(diagnosis, facts);
     tear_down(&doctor);
-    return good;
+    return true;
 }
 
 static bool run(struct patient *patient, struct diagnosis *diagnosis)
@@ -288,20 +280,19 @@ static void no_names(void *context, struct names *names)
 /* A directory may hang, and then that is a finding. */
 static void ask_names(struct settings *settings)
 {
-    struct event_base *base = event_base_new();
+    struct event_base *base = heap_need(event_base_new());
     struct names_lookup *lookup = NULL;
     struct names_wanted wanted;
     struct names *names = NULL;
 
-    if (base && settings_wanted_names(settings, &wanted)) {
+    if (settings_wanted_names(settings, &wanted)) {
         lookup = names_begin(base, &wanted, no_names, NULL);
         settings_wanted_clear(&wanted);
     }
     if (lookup && names_await(&lookup, NAMES_MS, &names))
         settings_take_names(settings, names);
     names_abandon(lookup);
-    if (base)
-        event_base_free(base);
+    event_base_free(base);
 }
 
 bool doctor_alone(struct diagnosis *diagnosis, const char *config_path, int64_t *deadline_ms)

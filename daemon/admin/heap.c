@@ -68,6 +68,13 @@ char *heap_text(struct text *text)
     return copy;
 }
 
+char *heap_word(const char *word)
+{
+    struct text text = {0};
+    text_put_word(&text, word);
+    return heap_text(&text);
+}
+
 void *heap_room(const void *list, size_t count, size_t width)
 {
     bool full = count == 0 || (count >= LIST_FIRST && (count & (count - 1)) == 0);

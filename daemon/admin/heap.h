@@ -15,6 +15,7 @@ char *heap_cut(const char *text, size_t length);
 char *heap_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *heap_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *heap_text(struct text *text); /* what was written to it, which is empty then */
+char *heap_word(const char *word);  /* as one word of a shell, quoted where that is needed */
 /* What others gave, or NULL: then it ends. */
 void *heap_need(void *taken);
 /* The new last element of a list, all zero; the list may have moved. In `*heap_add(list, count) = …` what is

@@ -4,6 +4,7 @@
  */
 #include "admin/https.h"
 
+#include "admin/heap.h"
 #include "system/cleanup.h"
 
 #include <curl/curl.h>
@@ -45,15 +46,10 @@ static bool set_address(struct https *https)
 {
     const struct config_endpoint *endpoint = https->endpoint;
     bool literal = strchr(endpoint->address, ':') != NULL;
-    _cleanup_(freep) char *line = NULL;
-    if (asprintf(&line, "::%s%s%s:%u", literal ? "[" : "", endpoint->address, literal ? "]" : "",
-                 endpoint->port) < 0) {
-        line = NULL;
-        return false;
-    }
-    https->connect_to = curl_slist_append(NULL, line);
-    return https->connect_to &&
-           curl_easy_setopt(https->easy, CURLOPT_CONNECT_TO, https->connect_to) == CURLE_OK;
+    https->connect_to =
+        heap_need(curl_slist_append(NULL, heap_printf("::%s%s%s:%u", literal ? "[" : "", endpoint->address,
+                                                      literal ? "]" : "", endpoint->port)));
+    return curl_easy_setopt(https->easy, CURLOPT_CONNECT_TO, https->connect_to) == CURLE_OK;
 }
 
 static bool set_trust(struct https *https)
@@ -219,12 +215,8 @@ static bool set_request(struct https *https, const struct https_request *request
 {
     CURL *easy = https->easy;
     bool literal = strchr(https->endpoint->name, ':') != NULL;
-    _cleanup_(freep) char *url = NULL;
-    if (asprintf(&url, "https://%s%s%s:%u%s", literal ? "[" : "", https->endpoint->name, literal ? "]" : "",
-                 https->endpoint->port, request->path) < 0) {
-        url = NULL;
-        return false;
-    }
+    const char *url = heap_printf("https://%s%s%s:%u%s", literal ? "[" : "", https->endpoint->name,
+                                  literal ? "]" : "", https->endpoint->port, request->path);
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     if (request->body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);

@@ -109,17 +109,15 @@ static void put_decisions(struct migrate *migrate, struct text *out)
 
 static void put_user_change(struct text *out, const char *user)
 {
-    struct text word = {0};
     const char *realm = strrchr(user, '@');
     if (realm && strcmp(realm, "@pam") == 0)
         text_printf(out, "  - %s: passwd %.*s, on every host of Proxmox VE\n", user, (int)(realm - user),
                     user);
     else if (!realm || strcmp(realm, "@pve") == 0)
         text_printf(out, "  - %s: pveum passwd %s%s, or, when nobody else uses it: pveum user delete\n", user,
-                    text_word(&word, user), realm ? "" : "@REALM");
+                    heap_word(user), realm ? "" : "@REALM");
     else
         text_printf(out, "  - %s: in the realm %s\n", user, realm + 1);
-    text_clear(&word);
 }
 
 static void put_insecure(const struct migrate *migrate, struct text *out)
@@ -261,18 +259,15 @@ static void put_ca(struct text *out, const char *endpoint)
 {
     const char *port = strrchr(endpoint, ':');
     size_t brackets = endpoint[0] == '[', length = port ? (size_t)(port - endpoint) : strlen(endpoint);
-    _cleanup_(text_clear) struct text login = {0};
-    text_printf(&login, "root@%.*s", (int)(length - 2 * brackets), endpoint + brackets);
     text_puts(out, "\n5. In Proxmox VE, once: pool, role, user, token\n\nssh ");
-    text_put_word(out, login.data ? login.data : "HOST");
-    out->failed |= login.failed;
+    text_put_word(out, heap_printf("root@%.*s", (int)(length - 2 * brackets), endpoint + brackets));
     text_puts(out, " cat /etc/pve/pve-root-ca.pem >pve-root-ca.pem\n");
 }
 
 static void put_provision(const struct migrate *migrate, struct text *out)
 {
-    const char *endpoint[ENDPOINTS_LISTED], *gap = "";
-    struct text guests = {0}, word = {0};
+    const char *endpoint[ENDPOINTS_LISTED];
+    struct text list = {0};
     bool missing = false;
     size_t count = list_endpoints(migrate, endpoint, true);
     for (size_t i = 0; i < migrate->node_count; i++) {
@@ -280,17 +275,16 @@ static void put_provision(const struct migrate *migrate, struct text *out)
         bool twin = false;
         for (size_t j = 0; j < i; j++)
             twin |= migrate->nodes[j].vmid == migrate->nodes[i].vmid;
-        if (migrate->nodes[i].vmid && !twin) {
-            text_printf(&guests, "%s%ld", gap, migrate->nodes[i].vmid);
-            gap = ",";
-        }
+        if (migrate->nodes[i].vmid && !twin)
+            text_printf(&list, "%s%ld", list.length ? "," : "", migrate->nodes[i].vmid);
     }
+    const char *guests = heap_text(&list);
     put_ca(out, count ? endpoint[0] : "HOST");
     text_printf(out,
                 "fence-broker-admin provision --pool %s --guests %s --user %s --token broker \\\n"
                 "    --secret-file ./secret --apply %s --as ADMIN@pam --ca-file pve-root-ca.pem\n",
-                pool_name(migrate), guests.data ? guests.data : "VMID,VMID", migrate_new_user(migrate),
-                count ? text_word(&word, endpoint[0]) : "HOST");
+                pool_name(migrate), *guests ? guests : "VMID,VMID", migrate_new_user(migrate),
+                count ? heap_word(endpoint[0]) : "HOST");
     if (missing)
         text_puts(out, "# and the VMIDs of 2 that have to be confirmed, in --guests\n");
     text_puts(out, "# no administrator but root? without the second line it prints a script for a root "
@@ -298,9 +292,6 @@ static void put_provision(const struct migrate *migrate, struct text *out)
                    "# then, with these two files, on each node\n"
                    "install -m 0640 -g fence-broker secret /etc/fence-broker/secret\n"
                    "install -m 0644 pve-root-ca.pem /etc/fence-broker/\n");
-    out->failed |= guests.failed || word.failed;
-    text_clear(&guests);
-    text_clear(&word);
 }
 
 void migrate_put_text(struct migrate *migrate, struct text *out)

@@ -12,10 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool append(void *context, const char *name)
+static void append(void *context, const char *name)
 {
     text_printf(context, "%s\n", name);
-    return true;
 }
 
 /* 0, or -1 and `failure` is set. */

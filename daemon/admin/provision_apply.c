@@ -126,7 +126,7 @@ static int make_token(const struct application *application, const struct provis
 {
     _cleanup_(json_putp) struct json_object *data = NULL;
     const char *path = secret_path(application, step->token);
-    const char *user = provision_word(application->wish->user);
+    const char *user = heap_word(application->wish->user);
     const char *value = NULL;
     _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {

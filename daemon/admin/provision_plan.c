@@ -102,13 +102,6 @@ void provision_plan_begin(const struct provision_wish *wish, const struct provis
 
 /* ---- reading what is there ---- */
 
-const char *provision_word(const char *word)
-{
-    struct text text = {0};
-    text_put_word(&text, word);
-    return heap_text(&text);
-}
-
 const char *provision_string(struct json_object *object, const char *key)
 {
     const char *string = "";
@@ -254,7 +247,7 @@ static void plan_guest(struct provision_plan *plan, int vmid, struct text *missi
                            "guest %d is in the pool %s, and a guest is in one pool only", vmid, pool);
         provision_plan_mend(plan,
                             "if nobody's rights depend on that: pveum pool modify %s --vms %d --delete 1",
-                            provision_word(pool), vmid);
+                            heap_word(pool), vmid);
     } else if (!*pool) {
         text_printf(missing, "%s%d", missing->length ? "," : "", vmid);
     }
@@ -341,11 +334,11 @@ static void plan_user(struct provision_plan *plan)
     provision_plan_add(plan, PROVISION_KEEP, "the user %s", wish->user);
     if (json_get_flag(user, "enable", &enabled) && !enabled) {
         provision_plan_add(plan, PROVISION_STOP, "%s is disabled, and so are its tokens", wish->user);
-        provision_plan_mend(plan, "pveum user modify %s --enable 1", provision_word(wish->user));
+        provision_plan_mend(plan, "pveum user modify %s --enable 1", heap_word(wish->user));
     }
     if (expires(user)) {
         provision_plan_add(plan, PROVISION_STOP, "%s expires, and its tokens with it", wish->user);
-        provision_plan_mend(plan, "pveum user modify %s --expire 0", provision_word(wish->user));
+        provision_plan_mend(plan, "pveum user modify %s --expire 0", heap_word(wish->user));
     }
     if (wish->group && !is_member(wish, plan->found))
         provision_plan_do(plan, PROVISION_USER_JOIN, "put %s into the group %s", wish->user, wish->group);
@@ -374,13 +367,11 @@ static void plan_token(struct provision_plan *plan, size_t index)
     if (json_get_flag(token, "privsep", &privsep) && !privsep) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s can do all that %s can", wish->user, name,
                            wish->user);
-        provision_plan_mend(plan, "pveum user token modify %s %s --privsep 1", provision_word(wish->user),
-                            name);
+        provision_plan_mend(plan, "pveum user token modify %s %s --privsep 1", heap_word(wish->user), name);
     }
     if (expires(token)) {
         provision_plan_add(plan, PROVISION_STOP, "%s!%s expires", wish->user, name);
-        provision_plan_mend(plan, "pveum user token modify %s %s --expire 0", provision_word(wish->user),
-                            name);
+        provision_plan_mend(plan, "pveum user token modify %s %s --expire 0", heap_word(wish->user), name);
     }
 }
 
@@ -396,8 +387,8 @@ static void note_others(struct provision_plan *plan, const struct provision_subj
             continue;
         provision_plan_add(plan, PROVISION_NOTE, "%s also holds %s on %s, which fencing does not take",
                            grant->who, grant->role, grant->path);
-        provision_plan_mend(plan, "pveum acl delete %s --%s %s --roles %s", provision_word(grant->path),
-                            subject->kind, provision_word(grant->who), provision_word(grant->role));
+        provision_plan_mend(plan, "pveum acl delete %s --%s %s --roles %s", heap_word(grant->path),
+                            subject->kind, heap_word(grant->who), heap_word(grant->role));
     }
 }
 

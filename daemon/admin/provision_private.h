@@ -134,7 +134,6 @@ struct provision_step *provision_plan_do(struct provision_plan *plan, enum provi
                                          const char *format, ...) __attribute__((format(printf, 3, 4)));
 void provision_plan_grant(struct provision_plan *plan, enum provision_call call,
                           const struct provision_right *right, const struct provision_subject *subject);
-const char *provision_word(const char *word); /* as one of a shell */
 /* the element of a list whose member `key` is `value`, or NULL; borrowed */
 struct json_object *provision_find(struct json_object *list, const char *key, const char *value);
 /* a member's string; "" if it has none */

@@ -168,7 +168,7 @@ void provision_script_remove(const struct provision_wish *wish, struct text *out
 void provision_script_admin(const char *as, struct text *out)
 {
     const char *user = as ? as : "mgrsys@pam";
-    const char *shown = provision_word(user), *name = provision_word(heap_cut(user, strcspn(user, "@")));
+    const char *shown = heap_word(user), *name = heap_word(heap_cut(user, strcspn(user, "@")));
     text_printf(out,
                 "# An administrator who is not root, for a root shell of one Proxmox VE host.\n"
                 "# On the host whose API you will use (users of the realm pam are the host's own):\n"

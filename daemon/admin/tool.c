@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admin/heap.h"
 #include "client/request.h"
 #include "system/cleanup.h"
 
@@ -24,23 +25,12 @@
 /* members of haclient often lack it in their PATH */
 #define MORE_PLACES ":/usr/sbin:/sbin"
 
-void tool_output_clear(struct tool_output *output)
-{
-    free(output->text);
-    *output = (struct tool_output){0};
-}
-
 static bool find(const char *name, char path[static PATH_MAX])
 {
     const char *given = getenv("PATH");
-    _cleanup_(freep) char *places = NULL;
     if (strchr(name, '/'))
         return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX && access(path, X_OK) == 0;
-    if (asprintf(&places, "%s" MORE_PLACES, given ? given : "/usr/bin:/bin") < 0) {
-        places = NULL;
-        return false;
-    }
-    char *rest = places;
+    char *rest = heap_printf("%s" MORE_PLACES, given ? given : "/usr/bin:/bin");
     for (const char *place; (place = strsep(&rest, ":"));)
         if (*place == '/' && snprintf(path, PATH_MAX, "%s/%s", place, name) < PATH_MAX &&
             access(path, X_OK) == 0)
@@ -62,7 +52,7 @@ struct child {
     int out, err;
 };
 
-static void become(const char *path, char *const arguments[], int out, int err)
+static void become(const char *path, const char *const arguments[], int out, int err)
 {
     int null = open("/dev/null", O_RDONLY);
     setpgid(0, 0);
@@ -70,11 +60,12 @@ static void become(const char *path, char *const arguments[], int out, int err)
     signal(SIGPIPE, SIG_DFL);
     if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
         dup2(err, STDERR_FILENO) >= 0)
-        execv(path, arguments);
+        execv(path, (char *const *)(uintptr_t)arguments);
     _exit(127);
 }
 
-static int start(const char *path, char *const arguments[], struct child *child, struct failure *failure)
+static int start(const char *path, const char *const arguments[], struct child *child,
+                 struct failure *failure)
 {
     int out[2] = {-1, -1}, err[2] = {-1, -1};
     *child = (struct child){.pid = -1, .out = -1, .err = -1};
@@ -117,37 +108,30 @@ static int reap(pid_t pid)
 
 struct sink {
     int fd; /* -1: at its end */
-    char *data;
-    size_t used, size, most;
+    struct text text;
+    size_t most;
     bool cut; /* read on beyond `most`, and forgotten; else that is an error */
 };
 
-/* False: no memory, or too much. */
+/* False: too much. */
 static bool take(struct sink *sink)
 {
-    if (sink->size - sink->used <= READ_CHUNK) {
-        size_t size = sink->size ? 2 * sink->size : 2 * READ_CHUNK;
-        char *data = realloc(sink->data, size);
-        if (!data)
-            return false;
-        sink->data = data;
-        sink->size = size;
-    }
-    ssize_t n = read(sink->fd, sink->data + sink->used, READ_CHUNK);
+    char *room = heap_need(text_room(&sink->text, READ_CHUNK));
+    ssize_t n = read(sink->fd, room, READ_CHUNK);
     if (n < 0)
         return errno == EINTR || errno == EAGAIN;
     if (n == 0) {
         close(sink->fd);
         sink->fd = -1;
     }
-    sink->used += (size_t)n;
-    if (sink->used <= sink->most)
+    text_grow(&sink->text, room + n);
+    if (sink->text.length <= sink->most)
         return true;
-    sink->used = sink->most;
+    text_grow(&sink->text, sink->text.data + sink->most);
     return sink->cut;
 }
 
-/* 1: both are at their end, 0: too late, -1: too much (or no memory). */
+/* 1: both are at their end, 0: too late, -1: too much. */
 static int read_all(struct sink *out, struct sink *err, int64_t deadline)
 {
     while (out->fd >= 0 || err->fd >= 0) {
@@ -163,50 +147,14 @@ static int read_all(struct sink *out, struct sink *err, int64_t deadline)
     return 1;
 }
 
-static char *first_line(const struct sink *sink)
+int tool_run(const char *const arguments[], int64_t wait_ms, size_t most, struct text *answer,
+             const char *hint, struct failure *failure)
 {
-    size_t length = 0;
-    while (length < sink->used && sink->data[length] != '\n' && sink->data[length] != '\0')
-        length++;
-    return length ? strndup(sink->data, length) : NULL;
-}
-
-static void close_sink(struct sink *sink)
-{
-    if (sink->fd >= 0)
-        close(sink->fd);
-    free(sink->data);
-}
-
-/* What came of it, once its pipes are closed and it has ended. */
-static int judge(const char *name, int read_well, int ended, int64_t wait_ms, struct sink *out,
-                 struct tool_output *output, struct failure *failure)
-{
-    static const char hint[] = "run it by hand";
-    if (read_well == 0)
-        return failure_set(failure, hint, "%s did not end within %lld s", name, (long long)(wait_ms / 1000));
-    if (read_well < 0)
-        return failure_set(failure, hint, "%s printed more than %zu bytes", name, out->most);
-    if (ended == -1 || !WIFEXITED(ended))
-        return failure_set(failure, hint, "%s was killed", name);
-    if (out->used + 1 > out->size)
-        return failure_set(failure, NULL, "out of memory");
-    out->data[out->used] = '\0';
-    output->text = TAKE(out->data);
-    output->length = out->used;
-    output->status = WEXITSTATUS(ended);
-    return 0;
-}
-
-int tool_run(const char *name, char *const arguments[], int64_t wait_ms, size_t most,
-             struct tool_output *output, char **words, struct failure *failure)
-{
+    static const char by_hand[] = "run it by hand";
+    const char *name = arguments[0];
     char path[PATH_MAX];
     struct child child;
     int64_t deadline = request_now_ms() + wait_ms;
-    *output = (struct tool_output){0};
-    if (words)
-        *words = NULL;
     if (!find(name, path))
         return failure_set(failure, "install the package that contains it", "%s is not installed here", name);
     if (start(path, arguments, &child, failure) < 0)
@@ -221,10 +169,22 @@ int tool_run(const char *name, char *const arguments[], int64_t wait_ms, size_t 
         kill(-child.pid, SIGKILL);
         ended = reap(child.pid);
     }
-    int rc = judge(name, read_well, ended, wait_ms, &out, output, failure);
-    if (rc == 0 && output->status != 0 && words)
-        *words = first_line(&err);
-    close_sink(&out);
-    close_sink(&err);
-    return rc;
+    if (out.fd >= 0)
+        close(out.fd);
+    if (err.fd >= 0)
+        close(err.fd);
+    const char *words = heap_text(&err.text);
+    *answer = out.text;
+    if (read_well == 0)
+        return failure_set(failure, by_hand, "%s did not end within %lld s", name,
+                           (long long)(wait_ms / 1000));
+    if (read_well < 0)
+        return failure_set(failure, by_hand, "%s printed more than %zu bytes", name, most);
+    if (ended == -1 || !WIFEXITED(ended))
+        return failure_set(failure, by_hand, "%s was killed", name);
+    if (WEXITSTATUS(ended) == 0)
+        return 0;
+    size_t line = strcspn(words, "\n");
+    return failure_set(failure, hint, "%s: %.*s", name, line ? (int)line : INT_MAX,
+                       line ? words : "it failed without a message");
 }

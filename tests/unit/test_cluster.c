@@ -527,45 +527,42 @@ static void test_another_level_helps_if_it_asks_neither_proxmox_nor_the_node(voi
 
 /* ---- programs ---- */
 
-static int run_shell(const char *script, int64_t wait_ms, size_t most, struct tool_output *output,
-                     char **words, struct failure *failure)
+static int run_shell(const char *script, int64_t wait_ms, size_t most, struct text *answer,
+                     struct failure *failure)
 {
-    char shell[] = "sh", option[] = "-c";
-    char *arguments[] = {shell, option, (char *)(uintptr_t)script, NULL};
-
-    return tool_run(shell, arguments, wait_ms, most, output, words, failure);
+    return tool_run(TOOL_LIST("/bin/sh", "-c", script), wait_ms, most, answer, "look at it", failure);
 }
 
-static void test_a_program_is_read_whole_with_its_status(void **state)
+static void test_a_program_is_read_whole_and_its_failure_is_its_own_word(void **state)
 {
-    struct tool_output output;
+    _cleanup_(text_clear) struct text answer = {0}, none = {0};
     struct failure failure = {0};
-    _cleanup_(freep) char *words = NULL;
 
     (void)state;
-    assert_int_equal(run_shell("echo out; echo err >&2; echo more >&2; cat; exit 3", 60000, 1000, &output,
-                               &words, &failure),
-                     0);
-    assert_string_equal(output.text, "out\n"); /* nothing is on its stdin */
-    assert_int_equal(output.status, 3);
-    assert_string_equal(words, "err");
-    tool_output_clear(&output);
+    assert_int_equal(run_shell("echo out; echo err >&2; cat", 60000, 1000, &answer, &failure), 0);
+    assert_string_equal(answer.data, "out\n"); /* nothing is on its stdin */
+    assert_int_equal(run_shell("echo out; echo err >&2; echo more >&2; exit 3", 60000, 1000, &none, &failure),
+                     -1);
+    assert_string_equal(failure.cause, "/bin/sh: err");
+    assert_string_equal(failure.hint, "look at it");
+    failure_clear(&failure);
 }
 
 static void test_a_program_keeps_to_its_bounds(void **state)
 {
-    struct tool_output output;
+    static const char *const cases[][2] = {{"exec sleep 300", "did not end"},
+                                           {"head -c 100000 /dev/zero", "printed more"},
+                                           {"kill -s KILL $$", "was killed"}};
     struct failure failure = {0};
-    char none[] = "no-such-program-anywhere", *arguments[] = {none, NULL};
+    struct text answer = {0};
 
     (void)state;
-    assert_int_equal(run_shell("exec sleep 300", 100, 1000, &output, NULL, &failure), -1);
-    assert_non_null(strstr(failure.cause, "did not end"));
-    assert_int_equal(run_shell("head -c 100000 /dev/zero", 60000, 1000, &output, NULL, &failure), -1);
-    assert_non_null(strstr(failure.cause, "printed more"));
-    assert_int_equal(run_shell("kill -s KILL $$", 60000, 1000, &output, NULL, &failure), -1);
-    assert_non_null(strstr(failure.cause, "was killed"));
-    assert_int_equal(tool_run(none, arguments, 100, 1000, &output, NULL, &failure), -1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(run_shell(cases[i][0], i ? 60000 : 100, 1000, &answer, &failure), -1);
+        assert_non_null(strstr(failure.cause, cases[i][1]));
+        text_clear(&answer);
+    }
+    assert_int_equal(tool_run(TOOL_LIST("no-such-program-anywhere"), 100, 1000, &answer, NULL, &failure), -1);
     assert_non_null(strstr(failure.cause, "is not installed"));
     failure_clear(&failure);
 }
@@ -588,7 +585,7 @@ int main(void)
         cmocka_unit_test(test_a_cib_of_too_many_nodes_is_refused),
         cmocka_unit_test(test_the_names_that_the_version_knows_count),
         cmocka_unit_test(test_another_level_helps_if_it_asks_neither_proxmox_nor_the_node),
-        cmocka_unit_test(test_a_program_is_read_whole_with_its_status),
+        cmocka_unit_test(test_a_program_is_read_whole_and_its_failure_is_its_own_word),
         cmocka_unit_test(test_a_program_keeps_to_its_bounds),
     };
 
