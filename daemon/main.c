@@ -80,7 +80,6 @@ struct broker {
 /* It is to be what the status screen says: while guests are being checked it is told again soon. */
 static void tell_status(struct broker *broker)
 {
-    const struct timeval soon = {.tv_sec = 1};
     struct facts facts;
     int64_t left_ms;
     facts_gather(&facts, &broker->rooms);
@@ -89,7 +88,7 @@ static void tell_status(struct broker *broker)
     if (line.data && !line.failed)
         notify_status("%s", line.data);
     if (readiness_unchecked(&facts.readiness, &left_ms) > 0)
-        event_add(broker->on_checking, &soon);
+        loop_arm(broker->on_checking, 1000);
 }
 
 static void on_checking(evutil_socket_t fd, short what, void *context)
@@ -352,10 +351,9 @@ static void on_hup(evutil_socket_t fd, short what, void *context)
     notify_reloading();
     struct settings *settings = settings_load(broker->config_path, &error);
     if (settings && ask_names(broker, settings)) {
-        const struct timeval wait = {.tv_sec = NAMES_WAIT_MS / 1000};
         settings_free(broker->coming);
         broker->coming = settings;
-        event_add(broker->on_names_wait, &wait);
+        loop_arm(broker->on_names_wait, NAMES_WAIT_MS);
         return;
     }
     if (settings)
@@ -375,11 +373,10 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct broker *broker = context;
-    struct timeval soon = {.tv_usec = 10000};
     if (server_connections(broker->server) == 0 || clock_now_ms() >= broker->flush_until_ms)
         event_base_loopexit(broker->base, NULL);
     else
-        event_add(broker->on_flush, &soon);
+        loop_arm(broker->on_flush, 10);
 }
 
 static void on_drained(void *context)
@@ -466,12 +463,10 @@ static bool make_events(struct broker *broker)
     evsignal_add(broker->on_term, NULL);
     evsignal_add(broker->on_int, NULL);
     evsignal_add(broker->on_hup, NULL);
-    struct timeval tv = {.tv_sec = READY_WAIT_MS / 1000};
-    event_add(broker->on_ready_wait, &tv);
+    loop_arm(broker->on_ready_wait, READY_WAIT_MS);
     int64_t watchdog_ms = notify_watchdog_interval_ms();
-    tv = (struct timeval){.tv_sec = watchdog_ms / 1000, .tv_usec = (watchdog_ms % 1000) * 1000};
     if (watchdog_ms > 0)
-        event_add(broker->on_watchdog, &tv);
+        loop_arm(broker->on_watchdog, watchdog_ms);
     return true;
 }
 

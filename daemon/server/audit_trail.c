@@ -8,6 +8,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
+#include "system/loop.h"
 #include "system/names.h"
 #include "system/text.h"
 
@@ -165,12 +166,10 @@ static void on_rest(evutil_socket_t fd, short what, void *context)
 
 static void leave_out(struct audit_trail *audit, uid_t uid)
 {
-    const struct timeval rest = {.tv_sec = AUDIT_REST_MS / 1000};
-
     audit->unrecorded++;
     audit->last_unrecorded = uid;
     if (!event_pending(audit->rest, EV_TIMEOUT, NULL))
-        event_add(audit->rest, &rest);
+        loop_arm(audit->rest, AUDIT_REST_MS);
 }
 
 void audit_trail_denied(struct audit_trail *audit, const struct access_peer *peer,

@@ -10,6 +10,7 @@
 
 #include "server/listener.h"
 #include "system/cleanup.h"
+#include "system/loop.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
@@ -45,13 +46,6 @@ static void finish(struct connection *connection)
     connection->owner.gone(connection->owner.context, connection);
 }
 
-static void arm(struct event *event, int64_t ms)
-{
-    const struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-
-    event_add(event, &tv);
-}
-
 /* One place for what each state listens to and how long it may last. */
 static void set_state(struct connection *connection, enum connection_state state)
 {
@@ -60,7 +54,7 @@ static void set_state(struct connection *connection, enum connection_state state
     switch (state) {
     case CONNECTION_READING:
         event_add(&connection->readable, NULL);
-        arm(&connection->timer, CONNECTION_HEAD_MS);
+        loop_arm(&connection->timer, CONNECTION_HEAD_MS);
         break;
     case CONNECTION_WAITING: /* the operation has its own deadline */
         event_add(&connection->readable, NULL);
@@ -68,12 +62,12 @@ static void set_state(struct connection *connection, enum connection_state state
     case CONNECTION_WRITING:
         event_del(&connection->readable);
         event_add(&connection->writable, NULL);
-        arm(&connection->timer, CONNECTION_WRITE_MS);
+        loop_arm(&connection->timer, CONNECTION_WRITE_MS);
         break;
     case CONNECTION_DRAINING:
         event_del(&connection->writable);
         event_add(&connection->readable, NULL);
-        arm(&connection->timer, CONNECTION_DRAIN_MS);
+        loop_arm(&connection->timer, CONNECTION_DRAIN_MS);
         break;
     }
 }
@@ -252,7 +246,7 @@ static void read_stray(struct connection *connection)
     if (n == 0 && connection->state == CONNECTION_WAITING && !connection_peer_gone(connection)) {
         /* It has only closed its own direction ("printf … | socat"), and still waits for the answer. */
         event_del(&connection->readable);
-        arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
+        loop_arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
         return;
     }
     finish(connection);
@@ -287,7 +281,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         if (connection_peer_gone(connection))
             finish(connection);
         else
-            arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
+            loop_arm(&connection->timer, CONNECTION_HALF_OPEN_MS);
         return;
     case CONNECTION_WRITING:
     case CONNECTION_DRAINING:

@@ -10,6 +10,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
+#include "system/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,8 +156,6 @@ static void on_common_timer(evutil_socket_t fd, short what, void *context)
 
 static void keep_common(struct exchanges *all, struct exchanges_common *kept, const struct text *body)
 {
-    const struct timeval tv = {.tv_usec = COMMON_MS * 1000};
-
     text_clear(&kept->body);
     kept->made_ms = 0;
     if (body->failed || !body->data)
@@ -167,7 +166,7 @@ static void keep_common(struct exchanges *all, struct exchanges_common *kept, co
     kept->made_ms = clock_now_ms();
     kept->changes = all->changes;
     if (!event_pending(all->common_timer, EV_TIMEOUT, NULL))
-        event_add(all->common_timer, &tv);
+        loop_arm(all->common_timer, COMMON_MS);
 }
 
 void exchange_answer_common(struct exchange *exchange, enum exchange_common common, exchange_view_fn *view)
@@ -223,13 +222,11 @@ void exchange_in_turn(struct exchange *exchange, void (*resume)(struct exchange 
 void exchange_hold(struct exchange *exchange, int64_t hold_until_ms,
                    void (*resume)(struct exchange *exchange))
 {
-    const struct timeval check = {.tv_usec = HOLD_CHECK_MS * 1000};
-
     exchange->wait = WAIT_ROUND;
     exchange->hold_until_ms = hold_until_ms;
     exchange->resume = resume;
     if (!event_pending(exchange->all->hold_timer, EV_TIMEOUT, NULL))
-        event_add(exchange->all->hold_timer, &check);
+        loop_arm(exchange->all->hold_timer, HOLD_CHECK_MS);
 }
 
 bool exchange_await_inventory(struct exchange *exchange, const struct facts *facts,
@@ -268,13 +265,12 @@ static bool resume_held(struct exchanges *all, bool every)
 
 static void on_hold_timer(evutil_socket_t fd, short what, void *context)
 {
-    const struct timeval check = {.tv_usec = HOLD_CHECK_MS * 1000};
     struct exchanges *all = context;
 
     (void)fd;
     (void)what;
     if (resume_held(all, false))
-        event_add(all->hold_timer, &check);
+        loop_arm(all->hold_timer, HOLD_CHECK_MS);
 }
 
 void exchanges_round_ended(struct exchanges *all)

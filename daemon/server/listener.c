@@ -7,6 +7,7 @@
 #include "system/cleanup.h"
 #include "system/clock.h"
 #include "system/log.h"
+#include "system/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,10 +186,8 @@ static int listener_peer(int fd, struct access_peer *peer)
 
 static void pause_for(struct listener *listener, int ms)
 {
-    const struct timeval pause = {.tv_usec = ms * 1000};
-
     event_del(listener->readable);
-    event_add(listener->resume, &pause);
+    loop_arm(listener->resume, ms);
 }
 
 static void pause_accept(struct listener *listener, int code)

@@ -6,6 +6,7 @@
 #include "server/shares.h"
 
 #include "system/clock.h"
+#include "system/loop.h"
 
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -104,10 +105,9 @@ static void arm(struct shares *shares)
 {
     int64_t now_ms = clock_now_ms();
     int64_t ms = line_wait_ms(shares, least(shares, now_ms), now_ms);
-    const struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
     if (ms >= 0)
-        event_add(shares->timer, &tv);
+        loop_arm(shares->timer, ms);
 }
 
 /* What it cost, in us. */

@@ -19,3 +19,10 @@ struct event_base *loop_new(void)
         event_config_free(config);
     return base ? base : event_base_new();
 }
+
+void loop_arm(struct event *timer, int64_t ms)
+{
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    event_add(timer, &tv);
+}

@@ -4,6 +4,7 @@
 #include "system/stall.h"
 
 #include "system/clock.h"
+#include "system/loop.h"
 
 #include <stdlib.h>
 
@@ -16,7 +17,6 @@ struct stall {
 
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
-    static const struct timeval tick = {.tv_usec = STALL_TICK_MS * 1000};
     struct stall *stall = context;
     int64_t now = clock_now_ms(), late = stall->last_ms ? now - stall->last_ms - STALL_TICK_MS : 0;
 
@@ -30,7 +30,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     }
     if (late > stall->now_max_ms)
         stall->now_max_ms = late;
-    event_add(stall->timer, &tick);
+    loop_arm(stall->timer, STALL_TICK_MS);
 }
 
 struct stall *stall_new(struct event_base *base)
