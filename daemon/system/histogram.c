@@ -23,25 +23,11 @@ void histogram_add(struct histogram *histogram, int64_t duration_ms)
     histogram->sum_ms += duration_ms > 0 ? (uint64_t)duration_ms : 0;
 }
 
-uint64_t histogram_count(const struct histogram *histogram)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
-        sum += histogram->counts[i];
-    return sum;
-}
-
 void histogram_merge(struct histogram *to, const struct histogram *from)
 {
     for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
         to->counts[i] += from->counts[i];
     to->sum_ms += from->sum_ms;
-}
-
-int64_t histogram_bound_ms(size_t bucket)
-{
-    return bounds[bucket].ms;
 }
 
 const char *histogram_bound_text(size_t bucket)

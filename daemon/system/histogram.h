@@ -17,9 +17,7 @@ struct histogram {
 
 /* A negative duration counts as none. */
 void histogram_add(struct histogram *histogram, int64_t duration_ms);
-uint64_t histogram_count(const struct histogram *histogram);
 /* `to` gets what both have counted. */
 void histogram_merge(struct histogram *to, const struct histogram *from);
-/* The longest duration of bucket 0 … HISTOGRAM_BUCKETS - 1, and the same in seconds as metrics write it. */
-int64_t histogram_bound_ms(size_t bucket);
+/* The longest duration of bucket 0 … HISTOGRAM_BUCKETS - 1, in seconds as metrics write it. */
 const char *histogram_bound_text(size_t bucket);

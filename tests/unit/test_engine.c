@@ -31,8 +31,10 @@ static void test_an_equal_request_joins_and_gets_its_own_answer(void **state)
     assert_int_equal(
         request_stats_find(engine_request_stats(stage.engine), 101)->answered[FENCE_OFF][REQUEST_STATS_DONE],
         2);
-    assert_int_equal(
-        histogram_count(&engine_request_stats(stage.engine)->durations[FENCE_OFF][REQUEST_STATS_DONE]), 2);
+    uint64_t counted = 0;
+    for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        counted += engine_request_stats(stage.engine)->durations[FENCE_OFF][REQUEST_STATS_DONE].counts[i];
+    assert_int_equal(counted, 2);
     assert_true(operation_has_request_id(operation_at(0), "0:r2"));
     assert_int_equal(hurried, 2); /* what comes of it is to be seen soon */
     assert_false(engine_guest_busy(stage.engine, 101));

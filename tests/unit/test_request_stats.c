@@ -18,36 +18,48 @@
 #include <time.h>
 #include <unistd.h>
 
+static uint64_t count_of(const struct histogram *histogram)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        sum += histogram->counts[i];
+    return sum;
+}
+
 static void test_a_bound_belongs_to_its_bucket(void **state)
 {
     struct histogram histogram = {0};
 
     (void)state;
     histogram_add(&histogram, -3);
-    histogram_add(&histogram, histogram_bound_ms(0));
-    histogram_add(&histogram, histogram_bound_ms(0) + 1);
-    histogram_add(&histogram, histogram_bound_ms(HISTOGRAM_BUCKETS - 1));
-    histogram_add(&histogram, histogram_bound_ms(HISTOGRAM_BUCKETS - 1) + 1);
+    histogram_add(&histogram, 5);
+    histogram_add(&histogram, 6);
+    histogram_add(&histogram, 180000);
+    histogram_add(&histogram, 180001);
     assert_int_equal(histogram.counts[0], 2);
     assert_int_equal(histogram.counts[1], 1);
     assert_int_equal(histogram.counts[HISTOGRAM_BUCKETS - 1], 1);
     assert_int_equal(histogram.counts[HISTOGRAM_BUCKETS], 1);
-    assert_int_equal(histogram_count(&histogram), 5);
+    assert_int_equal(count_of(&histogram), 5);
     assert_int_equal(histogram.sum_ms, 5 + 6 + 180000 + 180001);
     histogram_merge(&histogram, &histogram);
-    assert_int_equal(histogram_count(&histogram), 10);
+    assert_int_equal(count_of(&histogram), 10);
 }
 
 static void test_bounds_are_written_as_they_are_meant(void **state)
 {
     (void)state;
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        struct histogram histogram = {0};
         double seconds;
 
         assert_int_equal(sscanf(histogram_bound_text(i), "%lf", &seconds), 1);
-        assert_true((int64_t)(seconds * 1000 + 0.5) == histogram_bound_ms(i));
         assert_non_null(strchr(histogram_bound_text(i), '.'));
-        assert_true(i == 0 || histogram_bound_ms(i) > histogram_bound_ms(i - 1));
+        histogram_add(&histogram, (int64_t)(seconds * 1000 + 0.5));
+        assert_int_equal(histogram.counts[i], 1);
+        histogram_add(&histogram, (int64_t)(seconds * 1000 + 0.5) + 1);
+        assert_int_equal(histogram.counts[i + 1], 1);
     }
 }
 
@@ -60,7 +72,7 @@ static void test_guests_beyond_the_limit_are_counted_without_their_name(void **s
         request_stats_add(&stats, vmid, FENCE_OFF, REQUEST_STATS_DONE, 1);
     assert_int_equal(HASH_COUNT(stats.targets), REQUEST_STATS_TARGETS_MAX);
     assert_int_equal(stats.no_target.answered[FENCE_OFF][REQUEST_STATS_DONE], 3);
-    assert_int_equal(histogram_count(&stats.durations[FENCE_OFF][REQUEST_STATS_DONE]),
+    assert_int_equal(count_of(&stats.durations[FENCE_OFF][REQUEST_STATS_DONE]),
                      REQUEST_STATS_TARGETS_MAX + 3);
     request_stats_add(&stats, 100, FENCE_OFF, REQUEST_STATS_DONE, 1);
     assert_int_equal(request_stats_find(&stats, 100)->answered[FENCE_OFF][REQUEST_STATS_DONE], 2);
@@ -102,7 +114,7 @@ static void test_what_was_not_sent_took_no_time(void **state)
     traffic_add(&traffic, "pve1", TRAFFIC_FENCE, API_STOP, &lost, 1);
     assert_int_equal(traffic_find(&traffic, "pve1")->calls[API_STOP][TRAFFIC_UNSENT], 1);
     assert_int_equal(traffic_find(&traffic, "pve1")->calls[API_STOP][TRAFFIC_LOST], 1);
-    assert_int_equal(histogram_count(&traffic.durations[API_STOP]), 1);
+    assert_int_equal(count_of(&traffic.durations[API_STOP]), 1);
     assert_int_equal(traffic.durations[API_STOP].sum_ms, 4000);
     traffic_clear(&traffic);
 }
