@@ -146,6 +146,12 @@ is_back() {
         ((try < 3))
         sim_ctl node pve3 online
     done
+    # a lock that hides a guest is the cluster's word, and ends with no host (point 3)
+    sim_ctl set 103 lock=rollback
+    await 30 has_reason 103 locked
+    ! off_by_the_clock 103 2>"$T/said"
+    grep -q "locked (rollback) on pve3" "$T/said"
+    sim_ctl set 103 lock=
     is_back
     sim_ctl node pve3 dead
     broker_kill

@@ -86,7 +86,7 @@ static void out_guests(const struct sim *sim, const struct call *call, struct ou
             out_string(out, "pool", pool);
         if (config->ha_request)
             out_string(out, "hastate", config->ha_state ? config->ha_state : config->ha_request);
-        if (config->lock && cluster_sees(call->endpoint, config->node))
+        if (config->lock)
             out_string(out, "lock", config->lock);
         out_close(out, '}');
     }
