@@ -145,7 +145,7 @@ void audit_trail_peer(const struct audit_trail *audit, const struct access_peer 
     const char *user = names_of_uid(audit->rooms->names, peer->uid);
 
     *out = (struct operation_peer){.uid = peer->uid, .gid = peer->gid, .pid = peer->pid};
-    operation_bound_text(out->user, sizeof(out->user), user ? user : peer->uid == 0 ? "root" : "");
+    operation_bound_text(out->user, sizeof(out->user), user ? user : "");
     operation_bound_text(out->rule, sizeof(out->rule), rule);
 }
 

@@ -22,13 +22,6 @@ static void answer_bad(struct exchange *exchange, enum error_code code, const ch
     exchange_answer_error(exchange, &error);
 }
 
-static const char *user_name(const struct exchange *exchange, uid_t uid)
-{
-    const char *name = names_of_uid(exchange->all->rooms->names, uid);
-
-    return name || uid != 0 ? name : "root";
-}
-
 static void put_number(struct text *out, unsigned long number, const char *name)
 {
     text_printf(out, "%lu", number);
@@ -92,7 +85,7 @@ static void whoami_text(struct text *out, const struct exchange *exchange,
     const struct access_peer *peer = connection_peer(exchange->connection);
 
     text_puts(out, "uid     ");
-    put_number(out, (unsigned long)peer->uid, user_name(exchange, peer->uid));
+    put_number(out, (unsigned long)peer->uid, names_of_uid(exchange->all->rooms->names, peer->uid));
     text_printf(out, ", pid %ld\n", (long)peer->pid);
     put_groups(out, exchange->all->rooms->names, peer);
     text_printf(out, "gate    %s: %s\n", access_verdict_name(subject->gate), subject->gate_words);
@@ -148,7 +141,7 @@ static void whoami_json(struct text *out, const struct exchange *exchange,
 
     json_put_open(out, NULL, '{');
     json_put_int(out, "uid", (int64_t)peer->uid);
-    json_put_string(out, "user", user_name(exchange, peer->uid));
+    json_put_string(out, "user", names_of_uid(exchange->all->rooms->names, peer->uid));
     json_put_int(out, "gid", (int64_t)peer->gid);
     json_put_int(out, "pid", (int64_t)peer->pid);
     json_put_open(out, "groups", '[');
@@ -249,7 +242,7 @@ static void put_verdict(struct exchange *exchange, const struct http_request *re
     access_decision_words(decision, words);
     if (exchange->form == HTTP_TEXT) {
         text_puts(&body, allowed ? "yes: uid " : "no: uid ");
-        put_number(&body, (unsigned long)peer->uid, user_name(exchange, peer->uid));
+        put_number(&body, (unsigned long)peer->uid, names_of_uid(exchange->all->rooms->names, peer->uid));
         text_printf(&body, allowed ? " may %s" : " may not %s", request->segments[2]);
         if (guest)
             text_printf(&body, " %s (%d)", guest_label(guest), guest->vmid);
@@ -260,7 +253,7 @@ static void put_verdict(struct exchange *exchange, const struct http_request *re
     json_put_open(&body, NULL, '{');
     json_put_bool(&body, "allowed", allowed);
     json_put_int(&body, "uid", (int64_t)peer->uid);
-    json_put_string(&body, "user", user_name(exchange, peer->uid));
+    json_put_string(&body, "user", names_of_uid(exchange->all->rooms->names, peer->uid));
     json_put_string(&body, "ask", request->segments[2]);
     if (guest)
         json_put_int(&body, "vmid", guest->vmid);

@@ -178,7 +178,9 @@ static const char *name_of(const struct name_list *list, id_t id)
 
 const char *names_of_uid(const struct names *names, uid_t uid)
 {
-    return names ? name_of(&names->users, uid) : NULL;
+    const char *name = names ? name_of(&names->users, uid) : NULL;
+
+    return name || uid != 0 ? name : "root";
 }
 
 const char *names_of_gid(const struct names *names, gid_t gid)

@@ -31,8 +31,8 @@ void names_free(struct names *names); /* NULL is fine */
 /* By name: only those that were wanted. */
 enum names_state names_user(const struct names *names, const char *name, uid_t *uid);
 enum names_state names_group(const struct names *names, const char *name, gid_t *gid);
-/* By number, for messages: of those wanted, and of the groups' members; NULL if it was not looked up. `names`
- * may be NULL. */
+/* By number, for messages: of those wanted, and of the groups' members; NULL if it was not looked up (root is
+ * known). `names` may be NULL. */
 const char *names_of_uid(const struct names *names, uid_t uid);
 const char *names_of_gid(const struct names *names, gid_t gid);
 

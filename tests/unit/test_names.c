@@ -46,7 +46,8 @@ static void check(const struct names *names, const char *group)
     assert_string_equal(names_of_uid(names, 0), "root");
     assert_string_equal(names_of_gid(names, 0), group);
     assert_null(names_of_uid(names, 54321));
-    assert_null(names_of_uid(NULL, 0));
+    assert_null(names_of_uid(NULL, 54321));
+    assert_string_equal(names_of_uid(NULL, 0), "root");
 }
 
 static void test_names_are_found_or_known_not_to_be_there(void **state)
