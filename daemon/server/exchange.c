@@ -100,6 +100,9 @@ void exchange_answer_error_as(struct exchange *exchange, int status, const char 
     _cleanup_(text_clear) struct text body = {0};
     struct error seen = *error;
 
+    exchange->wait = WAIT_NONE;
+    if (error->code == ERROR_INTERRUPTED)
+        return; /* server_drop_waiting() closes it, and the client repeats its request to the next daemon */
     if (error->names_guests && exchange_subject(exchange)) {
         error_set(&seen, error->code, "%s", "the cause is about guests, some of which you may not see");
         error_hint(&seen, "as root: /usr/sbin/fence_broker doctor");

@@ -127,8 +127,8 @@ void exchange_free(struct exchange *exchange);
 /* Answer with this body (taken over), in the exchange's form or as another type. */
 void exchange_answer(struct exchange *exchange, struct text *body);
 void exchange_answer_as(struct exchange *exchange, const char *content_type, struct text *body);
-/* Answer with an error; the other way with another status than the code's own (0), with the method that is
- * allowed, or with the operation that failed (NULL: none). */
+/* Answer with an error (while the daemon goes down: with nothing); the other way with another status than the
+ * code's own (0), with the method that is allowed, or with the operation that failed (NULL: none). */
 void exchange_answer_error(struct exchange *exchange, const struct error *error);
 void exchange_answer_error_as(struct exchange *exchange, int status, const char *allow,
                               const struct error *error, const char *operation);

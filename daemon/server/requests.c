@@ -40,15 +40,6 @@ static bool query_word(struct exchange *exchange, const struct http_request *req
     return false;
 }
 
-/* What the engine said no to. While the daemon goes down nothing is said at all: the connection is closed
- * unanswered by server_drop_waiting(), and the client repeats its request to the next daemon. */
-static void answer_engine_error(struct exchange *exchange, const struct error *error, const char *operation)
-{
-    exchange->wait = WAIT_NONE; /* the engine has forgotten this asker */
-    if (error->code != ERROR_INTERRUPTED)
-        exchange_answer_error_as(exchange, 0, NULL, error, operation);
-}
-
 static const char *const yes_no[] = {"0", "1", NULL};
 
 /* ---- off, on, reboot ---- */
@@ -76,7 +67,7 @@ static void on_operation_answer(void *context, const struct operation *operation
     exchange->all->changes++;
     audit_power(exchange, operation, error);
     if (error) {
-        answer_engine_error(exchange, error, operation ? operation->id : NULL);
+        exchange_answer_error_as(exchange, 0, NULL, error, operation ? operation->id : NULL);
         return;
     }
     exchange_facts(exchange, &facts);
@@ -167,7 +158,7 @@ void request_power(struct exchange *exchange, const struct http_request *request
         return;
     }
     audit_power(exchange, NULL, &error);
-    answer_engine_error(exchange, &error, NULL);
+    exchange_answer_error(exchange, &error);
 }
 
 /* ---- guests ---- */
@@ -213,7 +204,7 @@ static void on_power_read(void *context, enum engine_power power, const struct p
 
     exchange->wait = WAIT_NONE;
     if (error) {
-        answer_engine_error(exchange, error, NULL);
+        exchange_answer_error(exchange, error);
         return;
     }
     if (exchange->bare && exchange->form == HTTP_TEXT) {
@@ -246,7 +237,7 @@ void request_guest(struct exchange *exchange, const struct http_request *request
     if (exchange->asker)
         exchange->wait = WAIT_ENGINE;
     else
-        answer_engine_error(exchange, &error, NULL);
+        exchange_answer_error(exchange, &error);
 }
 
 /* ---- operations ---- */

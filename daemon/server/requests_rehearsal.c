@@ -16,8 +16,7 @@ static void on_rehearsed(void *context, const struct rehearsal_report *report, c
 
     exchange->wait = WAIT_NONE;
     if (!report) {
-        if (error->code != ERROR_INTERRUPTED) /* then the connection is closed, and the client asks again */
-            exchange_answer_error(exchange, error);
+        exchange_answer_error(exchange, error);
         return;
     }
     exchange_facts(exchange, &facts);
@@ -37,7 +36,7 @@ static void begin(struct exchange *exchange)
         rehearsals_ask(exchange->all->rooms->rehearsals, exchange->plug, on_rehearsed, exchange, &error);
     if (exchange->asker)
         exchange->wait = WAIT_REHEARSAL;
-    else if (error.code != ERROR_INTERRUPTED)
+    else
         exchange_answer_error(exchange, &error);
 }
 
