@@ -87,10 +87,8 @@ static struct measured *measure_of(struct audit_trail *audit, uid_t uid, int64_t
         return &audit->strangers;
     found->uid = uid;
     HASH_ADD(hh, audit->uids, uid, sizeof(uid), found);
-    struct measured *added;
-    HASH_FIND(hh, audit->uids, &uid, sizeof(uid), added);
-    if (added)
-        return added;
+    if (found->hh.tbl)
+        return found;
     free(found); /* the table could not grow */
     return &audit->strangers;
 }

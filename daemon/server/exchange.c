@@ -20,9 +20,9 @@
 #define LARGE_ANSWER  (64 * 1024) /* smaller ones are never refused for the memory they take */
 #define HOLD_CHECK_MS 200         /* how exactly the end of a hold is met */
 
-int64_t exchanges_age_ms(const struct exchanges *all)
+int64_t exchanges_start_left_ms(const struct exchanges *all)
 {
-    return clock_now_ms() - all->started_ms;
+    return all->started_ms + MONITOR_START_MS - clock_now_ms();
 }
 
 /* ---- facts ---- */
@@ -236,7 +236,7 @@ bool exchange_await_inventory(struct exchange *exchange, const struct facts *fac
                               void (*resume)(struct exchange *exchange))
 {
     struct error error;
-    int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
+    int64_t left = exchanges_start_left_ms(exchange->all);
 
     if (facts->readiness.inventory)
         return true;
@@ -311,7 +311,7 @@ struct exchange *exchange_new(struct exchanges *all, enum server_socket socket, 
     exchange->connection = connection_new(all->base, fd, peer, exchange->id, owner);
     if (exchange->connection) {
         HASH_ADD(hh, all->table, id, sizeof(exchange->id), exchange);
-        if (exchange_find(all, exchange->id)) {
+        if (exchange->hh.tbl) { /* else the table could not grow */
             all->counters.connections[socket]++;
             return exchange;
         }

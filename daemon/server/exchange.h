@@ -77,11 +77,8 @@ struct exchanges_common {
     struct text body;
 };
 
-struct server;
-
 struct exchanges {
     struct event_base *base;
-    struct server *server; /* whose they are */
     const struct rooms *rooms;
     struct access_policy policy;
     struct audit_trail *audit;
@@ -112,7 +109,8 @@ void exchange_facts(struct exchange *exchange, struct facts *facts);
 const struct access_subject *exchange_subject(struct exchange *exchange);
 /* What only the server counts, as it is now. */
 void exchanges_count(const struct exchanges *all, struct metrics_server *counters);
-int64_t exchanges_age_ms(const struct exchanges *all); /* since exchanges_new() */
+/* How long first knowledge is waited for, after exchanges_new(); 0 or less: no longer. */
+int64_t exchanges_start_left_ms(const struct exchanges *all);
 /* The poller's round ended: look again at all that wait for it. */
 void exchanges_round_ended(struct exchanges *all);
 

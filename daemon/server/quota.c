@@ -60,11 +60,10 @@ static struct quota_entry *add(struct quota *quota, uid_t uid)
         return NULL;
     entry->uid = uid;
     HASH_ADD(hh, quota->entries, uid, sizeof(uid), entry);
-    if (!find(quota, uid)) { /* the table could not grow */
-        free(entry);
-        return NULL;
-    }
-    return entry;
+    if (entry->hh.tbl)
+        return entry;
+    free(entry); /* the table could not grow */
+    return NULL;
 }
 
 enum quota_verdict quota_take(struct quota *quota, uid_t uid, bool privileged)

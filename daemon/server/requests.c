@@ -361,7 +361,7 @@ static void resume_monitor(struct exchange *exchange)
 
     exchange_facts(exchange, &facts);
     if (!facts.readiness.inventory && facts.now_ms < exchange->hold_until_ms &&
-        exchanges_age_ms(exchange->all) < MONITOR_START_MS)
+        exchanges_start_left_ms(exchange->all) > 0)
         /* a first round that failed: the network may just be coming up */
         exchange_hold(exchange, exchange->hold_until_ms, resume_monitor);
     else
@@ -371,7 +371,7 @@ static void resume_monitor(struct exchange *exchange)
 static void begin_monitor(struct exchange *exchange)
 {
     struct facts facts;
-    int64_t left = MONITOR_START_MS - exchanges_age_ms(exchange->all);
+    int64_t left = exchanges_start_left_ms(exchange->all);
 
     exchange_facts(exchange, &facts);
     if (!monitor_facts_old(&facts)) {

@@ -279,10 +279,8 @@ struct server *server_new(struct event_base *base, const struct rooms *rooms,
         return NULL;
     *server = (struct server){.base = base};
     server->all = exchanges_new(base, rooms);
-    if (server->all) {
-        server->all->server = server;
+    if (server->all)
         server->all->policy = *policy;
-    }
     good = server->all != NULL;
     for (size_t i = 0; i < SERVER_DOOR_COUNT; i++)
         server->doors[i] = (struct door){.server = server, .is = (enum server_door)i};
