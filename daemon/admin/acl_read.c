@@ -38,9 +38,7 @@ static const char *get(const struct cib *cib, const xmlNode *pair, const char *n
 static void read_enabled(struct acl *acl, const xmlNode *root)
 {
     size_t on = 0, off = 0;
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        if (!cib_is(node, "nvpair"))
-            continue;
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "nvpair"));) {
         const char *name = get(&acl->cib, node, "name");
         if (!name || strcmp(name, "enable-acl") != 0)
             continue;
@@ -139,7 +137,7 @@ static bool add_permission(struct acl *acl, struct acl_holder *holder, size_t nu
 static const xmlNode *find_role(const xmlNode *acls, const char *id)
 {
     for (const xmlNode *node = acls->children; node; node = node->next)
-        if (cib_is(node, "acl_role") && cib_get(node, "id") && strcmp(cib_get(node, "id"), id) == 0)
+        if (cib_is(node, "acl_role") && cib_says(node, "id", id))
             return node;
     return NULL;
 }
@@ -221,7 +219,7 @@ static int check_form(struct acl *acl, const xmlNode *root, const xmlNode *acls,
 {
     const char *schema = cib_get(root, "validate-with");
     bool older = false, newer = false;
-    for (const xmlNode *node = acls; node; node = cib_next(acls, node)) {
+    for (const xmlNode *node = NULL; acls && (node = cib_after(acls, node, NULL));) {
         older |= cib_is(node, "acl_user") || cib_is(node, "role_ref") || cib_is(node, "read") ||
                  cib_is(node, "write") || cib_is(node, "deny");
         newer |= cib_is(node, "acl_target") || cib_is(node, "acl_group") || cib_is(node, "acl_permission");
@@ -282,11 +280,8 @@ int acl_read(struct acl *acl, struct failure *failure)
         return failure_set(failure, "name a copy of the whole CIB: cibadmin --query >FILE",
                            "this is not a whole CIB: its first element is <%.40s>", (const char *)root->name);
     drop_texts(root);
-    for (const xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "acls")) {
-            acls = node;
-            found++;
-        }
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "acls")); found++)
+        acls = node;
     read_enabled(acl, root);
     if (!acl->on)
         return 0;

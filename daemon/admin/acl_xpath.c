@@ -164,8 +164,7 @@ static bool add_standbys(struct acl *acl, size_t number, const xmlNode *node, bo
             return false;
         for (const xmlNode *pair = cib_is(set, "instance_attributes") ? set->children : NULL; pair;
              pair = pair->next) {
-            const char *name = cib_is(pair, "nvpair") ? cib_get(pair, "name") : NULL;
-            if (!name || strcmp(name, "standby") != 0)
+            if (!cib_is(pair, "nvpair") || !cib_says(pair, "name", "standby"))
                 continue;
             *found = true;
             if (!add_chain(acl, ACL_USE_POWER, number, pair))

@@ -86,13 +86,32 @@ bool cib_is(const xmlNode *node, const char *name)
     return node && node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
 }
 
-const xmlNode *cib_next(const xmlNode *root, const xmlNode *node)
+bool cib_says(const xmlNode *node, const char *name, const char *value)
+{
+    const char *said = cib_get(node, name);
+    return said && strcmp(said, value) == 0;
+}
+
+const xmlNode *cib_root(const struct cib *cib)
+{
+    return xmlDocGetRootElement(cib->document);
+}
+
+static const xmlNode *next_of(const xmlNode *root, const xmlNode *node)
 {
     if (node->children && node->type != XML_ENTITY_REF_NODE)
         return node->children;
     while (node != root && !node->next)
         node = node->parent;
     return node == root ? NULL : node->next;
+}
+
+const xmlNode *cib_after(const xmlNode *root, const xmlNode *node, const char *name)
+{
+    node = node ? next_of(root, node) : root;
+    while (node && (name ? !cib_is(node, name) : node->type != XML_ELEMENT_NODE))
+        node = next_of(root, node);
+    return node;
 }
 
 const xmlNode *cib_find(const struct cib *cib, const char *id)
@@ -103,9 +122,7 @@ const xmlNode *cib_find(const struct cib *cib, const char *id)
 /* What would steer a terminal, or begin a line of its own in what is pasted. */
 static void make_printable(const xmlNode *root)
 {
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        if (node->type != XML_ELEMENT_NODE)
-            continue;
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, NULL));)
         for (const xmlAttr *attribute = node->properties; attribute; attribute = attribute->next) {
             char *value = attribute->children ? (char *)attribute->children->content : NULL;
             for (char *at = value; at && *at; at++)
@@ -113,14 +130,13 @@ static void make_printable(const xmlNode *root)
             if (value)
                 text_make_printable(value);
         }
-    }
 }
 
 static void read_ids(struct cib *cib, const xmlNode *root)
 {
     cib->ids = heap_need(xmlHashCreate(0));
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *id = node->type == XML_ELEMENT_NODE ? cib_get(node, "id") : NULL;
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, NULL));) {
+        const char *id = cib_get(node, "id");
         /* nodes have numbers, which status repeats */
         if (id && !cib_is(node, "node") && !cib_is(node, "node_state"))
             (void)xmlHashAddEntry(cib->ids, (const xmlChar *)id, (void *)(uintptr_t)node);
@@ -145,17 +161,15 @@ static void take_resource(struct cib *cib, const xmlNode *node)
 
 static void read_all(struct cib *cib)
 {
-    const xmlNode *root = xmlDocGetRootElement(cib->document);
+    const xmlNode *root = cib_root(cib);
     make_printable(root);
     read_ids(cib, root);
-    for (const xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "rsc_defaults"))
-            cib->defaults = node;
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "rsc_defaults"));)
+        cib->defaults = node;
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, NULL));) {
         const char *name = cib_is(node, "node") ? cib_get(node, "uname") : NULL;
-        const char *type = name ? cib_get(node, "type") : NULL;
         if (name)
-            add_node(cib, name, type && strcmp(type, "remote") == 0);
+            add_node(cib, name, cib_says(node, "type", "remote"));
         if (cib_is(node, "primitive"))
             take_resource(cib, node);
     }
@@ -303,6 +317,14 @@ const char *cib_fencing_unknown(const struct cib *cib, enum cib_fencing which, c
     int version = version_of(cib);
     *name = fencings[which].name;
     return version && !knows_new_names(version) ? cib_property(cib, *name) : NULL;
+}
+
+struct cib_device *cib_device(const struct cib *cib, const char *id)
+{
+    for (size_t i = 0; i < cib->device_count; i++)
+        if (strcmp(cib->devices[i].id, id) == 0)
+            return &cib->devices[i];
+    return NULL;
 }
 
 const struct cib_node *cib_node(const struct cib *cib, const char *name)

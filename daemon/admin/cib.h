@@ -60,7 +60,9 @@ struct cib_level {
     enum cib_key kind;
     const char *target, *value; /* value: of the attribute */
     long index;
-    const char *devices; /* separated by commas; all of them have to succeed */
+    const char *devices; /* separated by commas; all of them have to succeed: */
+    const char **ids;
+    size_t id_count;
 };
 
 /* By key in the order of the document, and in it by index. */
@@ -130,8 +132,7 @@ const struct cib_node *cib_node(const struct cib *cib, const char *name);
 size_t cib_members(const struct cib *cib);
 
 /* ---- fencing levels ---- */
-#define CIB_LEVEL_HIGHEST 9 /* Pacemaker's */
-#define CIB_LIST_SEPS     ", "
+#define CIB_LEVEL_HIGHEST 9                                             /* Pacemaker's */
 void cib_levels_add(struct cib_levels *levels, struct cib_level level); /* behind the others */
 void cib_levels_sort(struct cib_levels *levels);
 bool cib_same_key(const struct cib_level *one, const struct cib_level *other);
@@ -140,13 +141,18 @@ bool cib_level_is_for(const struct cib *cib, const struct cib_level *level, cons
 void cib_levels_put_crm(struct text *out, const struct cib_levels *levels, const char *separator);
 /* Without regard to case. */
 bool cib_has_word(const char *list, const char *word, const char *separators);
+bool cib_level_has(const struct cib_level *level, const char *device);
+struct cib_device *cib_device(const struct cib *cib, const char *id); /* NULL: there is none */
 
 /* ---- the document ---- */
 /* Of an element: the attribute's value, which lives as long as the document; NULL: it has none. */
 const char *cib_get(const struct _xmlNode *node, const char *name);
 bool cib_is(const struct _xmlNode *node, const char *name);
-/* The one behind `node`, of those in `root`; NULL: it was the last. */
-const struct _xmlNode *cib_next(const struct _xmlNode *root, const struct _xmlNode *node);
+bool cib_says(const struct _xmlNode *node, const char *name, const char *value); /* has it just this? */
+const struct _xmlNode *cib_root(const struct cib *cib);
+/* The element behind `node` (NULL: from the first on), of those in `root` and itself, that is called `name`
+ * (NULL: whatever it is called). NULL: there is none. */
+const struct _xmlNode *cib_after(const struct _xmlNode *root, const struct _xmlNode *node, const char *name);
 const struct _xmlNode *cib_find(const struct cib *cib, const char *id); /* NULL: there is none */
 /* What the element stands for. */
 const struct _xmlNode *cib_referred(const struct cib *cib, const struct _xmlNode *node);

@@ -23,7 +23,18 @@ void cib_levels_add(struct cib_levels *levels, struct cib_level level)
     if (levels->count == LEVELS_MOST)
         return;
     levels->section = true;
+    level.ids = NULL;
+    level.id_count = 0;
+    char *rest = heap_copy(level.devices);
+    for (const char *id; (id = strsep(&rest, ", "));)
+        if (*id)
+            *heap_add(level.ids, level.id_count) = id;
     *heap_add(levels->list, levels->count) = level;
+}
+
+bool cib_level_has(const struct cib_level *level, const char *device)
+{
+    return cib_has_word(level->devices, device, ", ");
 }
 
 void cib_levels_sort(struct cib_levels *levels)
@@ -46,12 +57,11 @@ void cib_levels_sort(struct cib_levels *levels)
 
 void cib_read_levels(struct cib *cib, const xmlNode *root)
 {
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *devices = cib_is(node, "fencing-level") ? cib_get(node, "devices") : NULL;
-        const char *index = devices ? cib_get(node, "index") : NULL;
+    cib->levels.section = cib_after(root, NULL, "fencing-topology");
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "fencing-level"));) {
+        const char *devices = cib_get(node, "devices"), *index = cib_get(node, "index");
         struct cib_level level = {.kind = CIB_KEY_NODE, .devices = devices};
-        cib->levels.section |= cib_is(node, "fencing-topology");
-        if (!index)
+        if (!devices || !index)
             continue;
         level.index = strtol(index, NULL, 10);
         if (cib_get(node, "target")) {
@@ -72,14 +82,12 @@ void cib_read_levels(struct cib *cib, const xmlNode *root)
 
 static bool has_attribute(const struct cib *cib, const char *node, const struct cib_level *level)
 {
-    const xmlNode *root = xmlDocGetRootElement(cib->document);
-    for (const xmlNode *at = root; at; at = cib_next(root, at)) {
-        const char *name = cib_is(at, "nvpair") ? cib_get(at, "name") : NULL;
-        const char *value = name ? cib_get(at, "value") : NULL;
-        const xmlNode *owner = value && at->parent ? at->parent->parent : NULL;
-        const char *uname = owner && cib_is(owner, "node") ? cib_get(owner, "uname") : NULL;
-        if (uname && strcasecmp(uname, node) == 0 && strcmp(name, level->target) == 0 &&
-            strcmp(value, level->value) == 0)
+    const xmlNode *root = cib_root(cib);
+    for (const xmlNode *pair = NULL; (pair = cib_after(root, pair, "nvpair"));) {
+        const xmlNode *owner = pair->parent ? pair->parent->parent : NULL;
+        const char *uname = cib_is(owner, "node") ? cib_get(owner, "uname") : NULL;
+        if (uname && strcasecmp(uname, node) == 0 && cib_says(pair, "name", level->target) &&
+            cib_says(pair, "value", level->value))
             return true;
     }
     return false;

@@ -184,8 +184,7 @@ void cib_read_properties(struct cib *cib, const xmlNode *root)
 {
     struct sets sets = {.count = 0};
     struct sink sink = {.cib = cib, .pairs = &cib->properties, .rules = &cib->property_rules};
-    for (const xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "cluster_property_set"))
-            add_set(cib, &sets, node);
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "cluster_property_set"));)
+        add_set(cib, &sets, node);
     take_sets(&sink, &sets);
 }

@@ -277,11 +277,9 @@ int cluster_only_ours(const char *socket, const char *node, const char *by, cons
 
 static bool has_access_rules(const struct cib *cib)
 {
-    const struct _xmlNode *root = (const struct _xmlNode *)cib->document;
-    for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "acl_target") || cib_is(node, "acl_group") || cib_is(node, "acl_user"))
-            return true;
-    return false;
+    const struct _xmlNode *root = cib_root(cib);
+    return cib_after(root, NULL, "acl_target") || cib_after(root, NULL, "acl_group") ||
+           cib_after(root, NULL, "acl_user");
 }
 
 bool cluster_examine(struct diagnosis *report, const char *socket, int64_t deadline_ms)

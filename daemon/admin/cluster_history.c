@@ -249,11 +249,10 @@ static void judge(struct comparison *history, const struct fence *fence)
 /* A success that this node had, and that is told with its time. */
 static bool is_ours(const struct comparison *history, const struct _xmlNode *event, struct fence *fence)
 {
-    const char *status = cib_get(event, "status"), *by = cib_get(event, "delegate");
-    const char *completed = cib_get(event, "completed");
+    const char *by = cib_get(event, "delegate"), *completed = cib_get(event, "completed");
     *fence = (struct fence){cib_get(event, "target"), cib_get(event, "action"),
                             completed ? time_from(completed) : -1};
-    return status && strcmp(status, "success") == 0 && fence->action && strcmp(fence->action, "on") != 0 &&
+    return cib_says(event, "status", "success") && fence->action && strcmp(fence->action, "on") != 0 &&
            fence->target && by && strcasecmp(by, history->here) == 0 && fence->completed_ms >= 0;
 }
 
@@ -265,11 +264,10 @@ static int by_time(const void *one, const void *other)
 
 static void judge_each(struct comparison *history, const struct cib *fences)
 {
-    const struct _xmlNode *root = (const struct _xmlNode *)fences->document;
     struct fence *list = NULL, fence;
     size_t count = 0;
-    for (const struct _xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "fence_event") && is_ours(history, node, &fence))
+    for (const struct _xmlNode *node = NULL; (node = cib_after(cib_root(fences), node, "fence_event"));)
+        if (is_ours(history, node, &fence))
             *heap_add(list, count) = fence;
     if (count)
         qsort(list, count, sizeof(*list), by_time);

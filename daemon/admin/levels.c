@@ -25,18 +25,10 @@ static bool may_fence(const struct cib *cib, struct cib_device *device, const ch
     return hosts->check != HOST_CHECK_STATIC || hosts_name(hosts, node);
 }
 
-static struct cib_device *device_of(const struct cib *cib, const char *id, size_t length)
-{
-    for (size_t i = 0; i < cib->device_count; i++)
-        if (strlen(cib->devices[i].id) == length && strncmp(cib->devices[i].id, id, length) == 0)
-            return &cib->devices[i];
-    return NULL;
-}
-
 /* Does Pacemaker count on SBD to reset the node? */
 static bool has_watchdog(const struct cib *cib, const char *node)
 {
-    struct cib_device *device = device_of(cib, LEVELS_WATCHDOG, strlen(LEVELS_WATCHDOG));
+    struct cib_device *device = cib_device(cib, LEVELS_WATCHDOG);
     const char *value = cib_fencing(cib, CIB_FENCING_WATCHDOG_TIMEOUT, NULL);
     bool counted = value && (*value == '-' || cib_milliseconds(value) > 0); /* negative: twice SBD's */
     return counted && cib_is_true(cib_property(cib, "have-watchdog")) &&
@@ -66,19 +58,15 @@ void levels_put_others(const struct cib *cib, const char *node, const struct hos
 
 static bool devices_help(const struct cib *cib, const struct cib_level *level, const char *node)
 {
-    bool any = false;
-    for (const char *at = level->devices; *(at += strspn(at, CIB_LIST_SEPS));) {
-        size_t length = strcspn(at, CIB_LIST_SEPS);
-        struct cib_device *device = device_of(cib, at, length);
-        bool watchdog = length == strlen(LEVELS_WATCHDOG) && strncmp(at, LEVELS_WATCHDOG, length) == 0;
-        if (watchdog ? !has_watchdog(cib, node)
-                     : !device || !helps(device->agent) || !cib_is_enabled(device) ||
-                           !may_fence(cib, device, node))
+    for (size_t i = 0; i < level->id_count; i++) {
+        struct cib_device *device = cib_device(cib, level->ids[i]);
+        if (strcmp(level->ids[i], LEVELS_WATCHDOG) == 0
+                ? !has_watchdog(cib, node)
+                : !device || !helps(device->agent) || !cib_is_enabled(device) ||
+                      !may_fence(cib, device, node))
             return false;
-        any = true;
-        at += length;
     }
-    return any;
+    return level->id_count > 0;
 }
 
 /* Pacemaker takes the levels that name the node, or else those of one other key that is for it; which, if

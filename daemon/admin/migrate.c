@@ -5,7 +5,6 @@
 #include "admin/command.h"
 #include "admin/migrate_private.h"
 
-#include <libxml/tree.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,15 +31,6 @@ static int read_file(struct cib *cib, const char *path, struct failure *failure)
                          "%s is not the XML of a CIB", path);
     text_clear(&text);
     return rc;
-}
-
-static const xmlNode *find_configuration(const struct cib *cib)
-{
-    const xmlNode *root = xmlDocGetRootElement(cib->document);
-    for (const xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "configuration"))
-            return node;
-    return NULL;
 }
 
 /* ---- the command ----------------------------------------------------------------------------------------
@@ -73,7 +63,7 @@ static int run(const struct wish *wish)
     struct migrate migrate = {.old_count = 0};
     int rc = wish->file ? read_file(&migrate.cib, wish->file, &failure)
                         : cib_query(&migrate.cib, CIB_WAIT_MS, &failure);
-    if (rc == 0 && !find_configuration(&migrate.cib))
+    if (rc == 0 && !cib_after(cib_root(&migrate.cib), NULL, "configuration"))
         rc = failure_set(&failure, "name a copy of the CIB: cibadmin --query >FILE",
                          "%s has no configuration of Pacemaker",
                          wish->file ? wish->file : "cibadmin's answer");

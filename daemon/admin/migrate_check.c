@@ -10,10 +10,10 @@
 
 static bool is_old_id(const struct migrate *migrate, const char *id)
 {
-    for (size_t i = 0; id && i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (device->old && (strcmp(device->id, id) == 0 ||
-                            (device->parent && device->parent_empties && strcmp(device->parent, id) == 0)))
+    for (size_t i = 0; id && i < migrate->old_count; i++) {
+        const struct migrate_device *device = migrate->old[i];
+        if (strcmp(device->id, id) == 0 ||
+            (device->parent && device->parent_empties && strcmp(device->parent, id) == 0))
             return true;
     }
     return false;
@@ -34,10 +34,10 @@ static const char *names_old(const struct migrate *migrate, const xmlNode *node)
 
 static bool put_elsewhere(const struct migrate *migrate, struct text *out)
 {
-    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
+    const xmlNode *root = cib_root(&migrate->cib);
     bool any = false;
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *old = node->type == XML_ELEMENT_NODE ? names_old(migrate, node) : NULL;
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, NULL));) {
+        const char *old = names_old(migrate, node);
         if (!old)
             continue;
         const char *id = cib_is(node, "resource_ref") ? NULL : cib_get(node, "id");
@@ -50,10 +50,8 @@ static bool put_elsewhere(const struct migrate *migrate, struct text *out)
 bool migrate_put_check(struct migrate *migrate, struct text *out)
 {
     bool any = false;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old)
-            continue;
+    for (size_t i = 0; i < migrate->old_count; i++) {
+        const struct migrate_device *device = migrate->old[i];
         text_printf(out, "device %s (%s%s)", device->id, MIGRATE_OLD, device->enabled ? "" : ", disabled");
         if (device->parent)
             text_printf(out, ", in the %s %s", device->parent_kind, device->parent);

@@ -39,8 +39,8 @@ const char *migrate_value(const struct migrate_device *device, const char *name)
 
 static const char *monitor_timeout(const xmlNode *resource)
 {
-    for (const xmlNode *node = resource; node; node = cib_next(resource, node))
-        if (cib_is(node, "op") && cib_get(node, "name") && strcmp(cib_get(node, "name"), "monitor") == 0)
+    for (const xmlNode *node = NULL; (node = cib_after(resource, node, "op"));)
+        if (cib_says(node, "name", "monitor"))
             return cib_get(node, "timeout");
     return NULL;
 }
@@ -54,8 +54,7 @@ static void take_parent(struct migrate_device *device)
     device->parent_kind = (const char *)parent->name;
     device->parent_empties = true;
     for (const xmlNode *node = parent->children; node; node = node->next) {
-        const char *type = cib_get(node, "type"), *template = cib_get(node, "template");
-        if (cib_is(node, "primitive") && !template && (!type || strcmp(type, MIGRATE_OLD) != 0))
+        if (cib_is(node, "primitive") && !cib_get(node, "template") && !cib_says(node, "type", MIGRATE_OLD))
             device->parent_empties = false;
     }
 }
@@ -78,18 +77,11 @@ static void add_device(struct migrate *migrate, struct cib_device *view)
     device->managed = !managed || cib_is_true(managed);
 }
 
-static void add_template(struct migrate *migrate, const xmlNode *xml)
-{
-    const char *type = cib_get(xml, "type"), *id = cib_get(xml, "id");
-    if (type && id && strcmp(type, MIGRATE_OLD) == 0)
-        *heap_add(migrate->templates, migrate->template_count) = id;
-}
-
 /* A password that anybody reads who may read the configuration. */
 static bool tells_password(const struct migrate *migrate, const xmlNode *root)
 {
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *name = cib_is(node, "nvpair") ? cib_get(node, "name") : NULL;
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "nvpair"));) {
+        const char *name = cib_get(node, "name");
         const char *value = name ? cib_get(cib_referred(&migrate->cib, node), "value") : NULL;
         if (value && (strcmp(name, "passwd") == 0 || strcmp(name, "password") == 0) && *value &&
             strcmp(value, "\"\"") != 0 && strncmp(value, "lrm://", 6) != 0)
@@ -122,21 +114,23 @@ static void choose_new_id(struct migrate *migrate)
 
 void migrate_read(struct migrate *migrate)
 {
-    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = cib_next(root, node))
-        if (cib_is(node, "template"))
-            add_template(migrate, node);
+    for (const xmlNode *node = NULL; (node = cib_after(cib_root(&migrate->cib), node, "template"));)
+        if (cib_says(node, "type", MIGRATE_OLD) && cib_get(node, "id"))
+            *heap_add(migrate->templates, migrate->template_count) = cib_get(node, "id");
     for (size_t i = 0; i < migrate->cib.device_count; i++)
         add_device(migrate, &migrate->cib.devices[i]);
-    choose_new_id(migrate);
     for (size_t i = 0; i < migrate->device_count; i++) {
         struct migrate_device *device = &migrate->devices[i];
-        if (!device->old)
-            continue;
-        migrate->old_count++;
-        migrate_facts(device);
-        judge_passwords(migrate, device);
-        migrate_targets(migrate, device);
+        if (device->old)
+            *heap_add(migrate->old, migrate->old_count) = device;
+        if (device->old && device->enabled)
+            *heap_add(migrate->used, migrate->used_count) = device;
+    }
+    choose_new_id(migrate);
+    for (size_t i = 0; i < migrate->old_count; i++) {
+        migrate_facts(migrate->old[i]);
+        judge_passwords(migrate, migrate->old[i]);
+        migrate_targets(migrate, migrate->old[i]);
     }
     migrate_nodes(migrate);
     migrate_plan_levels(migrate);

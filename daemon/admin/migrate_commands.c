@@ -24,10 +24,8 @@ static void put_word(struct text *out, const char *word)
 static long long longest(const struct migrate *migrate, const char *name)
 {
     long long most = -1;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        long long ms =
-            device->old && device->enabled ? cib_milliseconds(migrate_parameter(device, name)) : -1;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        long long ms = cib_milliseconds(migrate_parameter(migrate->used[i], name));
         most = ms > most ? ms : most;
     }
     return most < 0 ? -1 : migrate_seconds(most);
@@ -36,8 +34,7 @@ static long long longest(const struct migrate *migrate, const char *name)
 static bool several_in_level(const struct migrate *migrate)
 {
     for (size_t i = 0; i < migrate->both.count; i++)
-        if (cib_has_word(migrate->both.list[i].devices, migrate->new_id, ", ") &&
-            strchr(migrate->both.list[i].devices, ','))
+        if (cib_level_has(&migrate->both.list[i], migrate->new_id) && migrate->both.list[i].id_count > 1)
             return true;
     return false;
 }
@@ -84,32 +81,20 @@ static void put_delays(const struct migrate *migrate, struct text *out, const ch
 
 static bool all_off(const struct migrate *migrate)
 {
-    bool any = false, all = true;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old || !device->enabled)
-            continue;
-        const char *action = migrate_parameter(device, "pcmk_reboot_action");
-        bool off = action && strcmp(action, "off") == 0;
-        any |= off;
-        all &= off;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const char *action = migrate_parameter(migrate->used[i], "pcmk_reboot_action");
+        if (!action || strcmp(action, "off") != 0)
+            return false;
     }
-    return any && all;
+    return migrate->used_count > 0;
 }
 
 /* Several devices could fence at the same time, and one does it only when it is told so. */
 static void put_limit(const struct migrate *migrate, struct text *out)
 {
-    size_t enabled = 0;
-    const char *limit = NULL;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old || !device->enabled)
-            continue;
-        enabled++;
-        limit = migrate_parameter(device, "pcmk_action_limit");
-    }
-    if (enabled > 1)
+    const char *limit =
+        migrate->used_count == 1 ? migrate_parameter(migrate->used[0], "pcmk_action_limit") : NULL;
+    if (migrate->used_count > 1)
         text_puts(out, " pcmk_action_limit=-1");
     else if (limit && !limit[strspn(limit, "-0123456789")])
         text_printf(out, " pcmk_action_limit=%s", limit);
@@ -172,7 +157,7 @@ static bool pcs_knows(const struct migrate *migrate, const struct cib_level *lev
 {
     for (size_t i = 0; i < migrate->device_count; i++) {
         const struct migrate_device *device = &migrate->devices[i];
-        if ((device->parent || device->template_id) && cib_has_word(level->devices, device->id, ", "))
+        if ((device->parent || device->template_id) && cib_level_has(level, device->id))
             return false;
     }
     return true;
@@ -196,11 +181,8 @@ static void put_pcs_levels(struct migrate *migrate, struct text *out, const stru
             continue;
         text_printf(out, "pcs -f new.xml stonith level add %ld", level->index);
         put_word(out, pcs_target(level));
-        for (const char *at = level->devices; *(at += strspn(at, ", "));) {
-            size_t length = strcspn(at, ", ");
-            put_word(out, heap_printf("%.*s", (int)length, at));
-            at += length;
-        }
+        for (size_t d = 0; d < level->id_count; d++)
+            put_word(out, level->ids[d]);
         text_puts(out, pcs_knows(migrate, level) ? "\n" : " --force\n");
     }
 }
@@ -223,8 +205,8 @@ static void put_crm_levels(struct text *out, const struct cib_levels *from, cons
 /* Does it take parameters from another device? Then it goes first. */
 static bool refers(const struct migrate_device *device)
 {
-    for (const xmlNode *node = device->view->xml; node; node = cib_next(device->view->xml, node))
-        if (node->type == XML_ELEMENT_NODE && cib_get(node, "id-ref"))
+    for (const xmlNode *node = NULL; (node = cib_after(device->view->xml, node, NULL));)
+        if (cib_get(node, "id-ref"))
             return true;
     return false;
 }
@@ -232,8 +214,7 @@ static bool refers(const struct migrate_device *device)
 static bool parent_was_before(const struct migrate *migrate, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (migrate->devices[i].old && migrate->devices[i].parent &&
-            strcmp(migrate->devices[i].parent, migrate->devices[index].parent) == 0)
+        if (migrate->old[i]->parent && strcmp(migrate->old[i]->parent, migrate->old[index]->parent) == 0)
             return true;
     return false;
 }
@@ -251,26 +232,22 @@ static bool template_is_left(const struct migrate *migrate, const char *template
 
 static void put_old(const struct migrate *migrate, struct text *out, const char *before, const char *behind)
 {
-    for (int pass = 1; pass >= 0; pass--) {
-        for (size_t i = 0; i < migrate->device_count; i++) {
-            const struct migrate_device *device = &migrate->devices[i];
-            if (!device->old || refers(device) != pass)
-                continue;
-            text_puts(out, before);
-            put_word(out, device->id);
-            text_puts(out, behind);
-        }
-    }
+    for (int pass = 1; pass >= 0; pass--)
+        for (size_t i = 0; i < migrate->old_count; i++)
+            if (refers(migrate->old[i]) == pass) {
+                text_puts(out, before);
+                put_word(out, migrate->old[i]->id);
+                text_puts(out, behind);
+            }
 }
 
 static void put_crm_remove(const struct migrate *migrate, struct text *out)
 {
     put_old(migrate, out, "crm -w resource stop", "\n");
     text_puts(out, "crm configure <<'END'\ndelete");
-    for (size_t i = 0; i < migrate->device_count; i++) /* a wrapper goes before what is in it */
-        if (migrate->devices[i].old && migrate->devices[i].parent && migrate->devices[i].parent_empties &&
-            !parent_was_before(migrate, i))
-            text_printf(out, " %s", migrate->devices[i].parent);
+    for (size_t i = 0; i < migrate->old_count; i++) /* a wrapper goes before what is in it */
+        if (migrate->old[i]->parent && migrate->old[i]->parent_empties && !parent_was_before(migrate, i))
+            text_printf(out, " %s", migrate->old[i]->parent);
     put_old(migrate, out, "", "");
     for (size_t i = 0; i < migrate->template_count; i++)
         if (!template_is_left(migrate, migrate->templates[i]))

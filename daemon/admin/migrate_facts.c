@@ -14,7 +14,7 @@
 #define V6_CHARS   "0123456789abcdefABCDEF:."
 #define LIST_SEPS  ",; \t"
 
-static void add(struct migrate_choice *choice, const char *value)
+void migrate_choice_add(struct migrate_choice *choice, const char *value)
 {
     for (size_t i = 0; i < choice->count; i++)
         if (strcmp(choice->list[i], value) == 0)
@@ -45,7 +45,7 @@ static bool take_host(struct migrate_choice *choice, const char *host, size_t le
     size_t rest = colon ? length - (size_t)(colon - host) : 0;
     if (!bracket && colon && memchr(colon + 1, ':', rest - 1)) { /* an IPv6 address without brackets */
         if (strspn(host, V6_CHARS) >= length)
-            add(choice, heap_printf("[%.*s]:%s", (int)length, host, port));
+            migrate_choice_add(choice, heap_printf("[%.*s]:%s", (int)length, host, port));
         return false;
     }
     size_t name = rest ? (size_t)(colon - host) : length;
@@ -53,11 +53,11 @@ static bool take_host(struct migrate_choice *choice, const char *host, size_t le
     if (!good || !name)
         return false;
     if (!rest) {
-        add(choice, heap_printf("%.*s:%s", (int)name, host, port));
+        migrate_choice_add(choice, heap_printf("%.*s:%s", (int)name, host, port));
         return true;
     }
     if (*colon == ':' && is_port(colon + 1, rest - 1))
-        add(choice, heap_printf("%.*s", (int)length, host));
+        migrate_choice_add(choice, heap_printf("%.*s", (int)length, host));
     return false;
 }
 
@@ -105,11 +105,11 @@ static void read_user(struct migrate_device *device)
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const char *value = migrate_value(device, names[i]);
         if (value && *value)
-            add(&device->user, value);
+            migrate_choice_add(&device->user, value);
     }
     device->user_is_default = device->user.count == 0;
     if (device->user_is_default)
-        add(&device->user, "root@pam");
+        migrate_choice_add(&device->user, "root@pam");
     device->user.conflict = device->user.count > 1;
     device->user.value = device->user.conflict ? NULL : device->user.list[0];
 }

@@ -117,32 +117,21 @@ static void put_endpoints(struct text *out, const struct migrate *migrate)
 {
     struct migrate_choice all = {.count = 0};
     bool likely = false;
-    json_put_open(out, "endpoints", '[');
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        bool good = device->endpoint.value || device->endpoint.conflict;
-        if (!device->old || !device->enabled)
-            continue;
-        likely |= !good && device->endpoint.count;
-        for (size_t e = 0; good && e < device->endpoint.count; e++) {
-            bool known = false;
-            for (size_t k = 0; k < all.count; k++)
-                known |= strcmp(all.list[k], device->endpoint.list[e]) == 0;
-            if (known || all.count == MIGRATE_PLUGS_MOST)
-                continue;
-            all.list[all.count++] = device->endpoint.list[e];
-            json_put_string(out, NULL, device->endpoint.list[e]);
-        }
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const struct migrate_choice *endpoint = &migrate->used[i]->endpoint;
+        bool good = endpoint->value || endpoint->conflict;
+        likely |= !good && endpoint->count;
+        for (size_t e = 0; good && e < endpoint->count; e++)
+            migrate_choice_add(&all, endpoint->list[e]);
     }
-    json_put_close(out, ']');
+    put_list(out, "endpoints", &all);
     if (!likely)
         return;
     json_put_open(out, "likely_endpoints", '{');
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (device->old && device->enabled && !device->endpoint.value && !device->endpoint.conflict &&
-            device->endpoint.count)
-            put_list(out, device->id, &device->endpoint);
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const struct migrate_choice *endpoint = &migrate->used[i]->endpoint;
+        if (!endpoint->value && !endpoint->conflict && endpoint->count)
+            put_list(out, migrate->used[i]->id, endpoint);
     }
     json_put_close(out, '}');
 }
@@ -159,27 +148,22 @@ static const char *half(const struct migrate_device *device, bool realm)
 }
 
 /* One for all, or one a device. */
-static void put_halves(struct migrate *migrate, struct text *out, const char *key, bool realm)
+static void put_halves(const struct migrate *migrate, struct text *out, const char *key, bool realm)
 {
-    const struct migrate_device *first = NULL;
+    const char *first = migrate->used_count ? half(migrate->used[0], realm) : NULL;
     bool differ = false, unknown = false;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old || !device->enabled)
-            continue;
-        first = first ? first : device;
-        const char *one = half(first, realm), *other = half(device, realm);
-        unknown |= device->user.conflict;
-        differ |= !one || !other ? one != other : strcmp(one, other) != 0;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const char *other = half(migrate->used[i], realm);
+        unknown |= migrate->used[i]->user.conflict;
+        differ |= !first || !other ? first != other : strcmp(first, other) != 0;
     }
     if (!differ || unknown) {
-        json_put_string(out, key, unknown || !first ? NULL : half(first, realm));
+        json_put_string(out, key, unknown ? NULL : first);
         return;
     }
     json_put_open(out, key, '{');
-    for (size_t i = 0; i < migrate->device_count; i++)
-        if (migrate->devices[i].old && migrate->devices[i].enabled)
-            json_put_string(out, migrate->devices[i].id, half(&migrate->devices[i], realm));
+    for (size_t i = 0; i < migrate->used_count; i++)
+        json_put_string(out, migrate->used[i]->id, half(migrate->used[i], realm));
     json_put_close(out, '}');
 }
 
@@ -300,9 +284,8 @@ static void put_timeout(const struct migrate *migrate, struct text *out, const c
 {
     const char *first = NULL;
     bool differ = false;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        const char *value = device->old && device->enabled ? timeout_of(device, name) : NULL;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const char *value = timeout_of(migrate->used[i], name);
         first = first ? first : value;
         differ |= value && strcmp(value, first) != 0;
     }
@@ -312,11 +295,9 @@ static void put_timeout(const struct migrate *migrate, struct text *out, const c
         return;
     }
     json_put_open(out, name, '{');
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (device->old && device->enabled && timeout_of(device, name))
-            json_put_string(out, device->id, timeout_of(device, name));
-    }
+    for (size_t i = 0; i < migrate->used_count; i++)
+        if (timeout_of(migrate->used[i], name))
+            json_put_string(out, migrate->used[i]->id, timeout_of(migrate->used[i], name));
     json_put_close(out, '}');
 }
 
@@ -357,11 +338,8 @@ static void put_levels(struct migrate *migrate, struct text *out)
         }
         before = level;
         json_put_open(out, NULL, '[');
-        for (const char *at = level->devices; *(at += strspn(at, ", "));) {
-            size_t length = strcspn(at, ", ");
-            json_put_string(out, NULL, heap_printf("%.*s", (int)length, at));
-            at += length;
-        }
+        for (size_t d = 0; d < level->id_count; d++)
+            json_put_string(out, NULL, level->ids[d]);
         json_put_close(out, ']');
     }
     if (before)
@@ -398,9 +376,8 @@ void migrate_put_json(struct migrate *migrate, const char *file, struct text *ou
     json_put_open(out, NULL, '{');
     json_put_string(out, "file", file);
     json_put_open(out, "devices", '[');
-    for (size_t i = 0; i < migrate->device_count; i++)
-        if (migrate->devices[i].old)
-            put_device(migrate, out, &migrate->devices[i]);
+    for (size_t i = 0; i < migrate->old_count; i++)
+        put_device(migrate, out, migrate->old[i]);
     json_put_close(out, ']');
     json_put_open(out, "nodes", '{');
     for (size_t i = 0; i < migrate->node_count; i++)

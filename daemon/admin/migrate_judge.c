@@ -79,9 +79,9 @@ const char *migrate_insecure(const struct migrate *migrate, enum migrate_fault f
          "method=cycle: reset without confirming power off (in the disabled device only)", ""},
     };
     bool enabled = false, disabled = false, perhaps = false;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        bool has = device->old && has_fault(device, fault, &perhaps);
+    for (size_t i = 0; i < migrate->old_count; i++) {
+        const struct migrate_device *device = migrate->old[i];
+        bool has = has_fault(device, fault, &perhaps);
         enabled |= has && device->enabled;
         disabled |= has && !device->enabled;
     }
@@ -280,10 +280,9 @@ static void judge_map(struct migrate *migrate, const struct migrate_device *devi
 /* Pacemaker makes a node of the resource that has this meta attribute. */
 static bool is_guest_node(const struct migrate *migrate, const char *name)
 {
-    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *key = cib_is(node, "nvpair") ? cib_get(node, "name") : NULL;
-        const char *value = key && strcmp(key, "remote-node") == 0 ? cib_get(node, "value") : NULL;
+    const xmlNode *root = cib_root(&migrate->cib);
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "nvpair"));) {
+        const char *value = cib_says(node, "name", "remote-node") ? cib_get(node, "value") : NULL;
         if (value && strcasecmp(value, name) == 0)
             return true;
     }
@@ -334,10 +333,9 @@ static bool is_ban(const xmlNode *location)
 
 static void judge_bans(struct migrate *migrate, const struct migrate_device *device)
 {
-    const xmlNode *root = xmlDocGetRootElement(migrate->cib.document);
-    for (const xmlNode *node = root; node; node = cib_next(root, node)) {
-        const char *resource = cib_is(node, "rsc_location") ? cib_get(node, "rsc") : NULL;
-        const char *where = resource ? cib_get(node, "node") : NULL;
+    const xmlNode *root = cib_root(&migrate->cib);
+    for (const xmlNode *node = NULL; (node = cib_after(root, node, "rsc_location"));) {
+        const char *resource = cib_get(node, "rsc"), *where = resource ? cib_get(node, "node") : NULL;
         bool group = resource && device->parent && strcmp(resource, device->parent) == 0;
         if (resource && !where && (group || strcmp(resource, device->id) == 0))
             migrate_tell(migrate, device->id,
@@ -365,9 +363,8 @@ static void judge_bans(struct migrate *migrate, const struct migrate_device *dev
 /* Sets and values that others use by reference go with the device that has them. */
 static void judge_references(struct migrate *migrate, const struct migrate_device *device)
 {
-    for (const xmlNode *node = device->view->xml; node; node = cib_next(device->view->xml, node)) {
-        const char *id = node->type == XML_ELEMENT_NODE ? cib_get(node, "id-ref") : NULL;
-        const xmlNode *said = id ? cib_find(&migrate->cib, id) : NULL;
+    for (const xmlNode *node = NULL; (node = cib_after(device->view->xml, node, NULL));) {
+        const xmlNode *said = cib_find(&migrate->cib, cib_get(node, "id-ref"));
         while (said && !cib_is(said, "primitive") && !cib_is(said, "template"))
             said = said->parent && said->parent->type == XML_ELEMENT_NODE ? said->parent : NULL;
         if (said && said != device->view->xml && cib_get(said, "id"))
@@ -442,9 +439,9 @@ static void judge_nodes(struct migrate *migrate)
 static void judge_endpoints(struct migrate *migrate)
 {
     const char *first = NULL, *first_id = NULL;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        const char *endpoint = device->old && device->enabled ? device->endpoint.value : NULL;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const struct migrate_device *device = migrate->used[i];
+        const char *endpoint = device->endpoint.value;
         if (!endpoint || (first && strcmp(first, endpoint) == 0))
             continue;
         if (first)
@@ -464,14 +461,11 @@ static void judge_endpoints(struct migrate *migrate)
 /* What each of several devices has, and one device has only once. */
 static void judge_differences(struct migrate *migrate)
 {
-    size_t enabled = 0, off = 0;
+    size_t off = 0;
     bool differ = false;
     const struct migrate_node *first = NULL;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        const char *action =
-            device->old && device->enabled ? migrate_parameter(device, "pcmk_reboot_action") : NULL;
-        enabled += device->old && device->enabled;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const char *action = migrate_parameter(migrate->used[i], "pcmk_reboot_action");
         off += action && strcmp(action, "off") == 0;
     }
     for (size_t i = 0; i < migrate->node_count; i++) {
@@ -481,7 +475,7 @@ static void judge_differences(struct migrate *migrate)
         first = first ? first : node;
         differ |= node->max_ms != first->max_ms;
     }
-    if (off && off < enabled)
+    if (off && off < migrate->used_count)
         migrate_tell(
             migrate, "cluster",
             "pcmk_reboot_action=off holds for some devices only, and the broker's has one for all nodes: "
@@ -530,10 +524,8 @@ static void judge_properties(struct migrate *migrate)
 
 void migrate_judge(struct migrate *migrate)
 {
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old)
-            continue;
+    for (size_t i = 0; i < migrate->old_count; i++) {
+        const struct migrate_device *device = migrate->old[i];
         judge_use(migrate, device);
         judge_references(migrate, device);
         if (!device->enabled)

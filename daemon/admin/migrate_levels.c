@@ -15,7 +15,7 @@ bool migrate_level_gives(const struct migrate *migrate, const char *node, const 
     for (size_t i = 0; i < migrate->cib.levels.count; i++) {
         const struct cib_level *level = &migrate->cib.levels.list[i];
         if (level->kind == CIB_KEY_NODE && strcasecmp(level->target, node) == 0 &&
-            cib_has_word(level->devices, device, ", "))
+            cib_level_has(level, device))
             return true;
     }
     return false;
@@ -32,43 +32,33 @@ static bool has_levels(const struct migrate *migrate, const char *node)
 /* ---- the plan -------------------------------------------------------------------------------------------
  */
 
-static bool is_old(const struct migrate *migrate, const char *id, size_t length)
+static bool is_old(const struct migrate *migrate, const char *id)
 {
-    for (size_t i = 0; i < migrate->device_count; i++)
-        if (migrate->devices[i].old && strlen(migrate->devices[i].id) == length &&
-            strncmp(migrate->devices[i].id, id, length) == 0)
+    for (size_t i = 0; i < migrate->old_count; i++)
+        if (strcmp(migrate->old[i]->id, id) == 0)
             return true;
     return false;
 }
 
 /* The level with the broker in the place of the first old device, and without the others. */
-static const char *with_broker(const struct migrate *migrate, const struct cib_level *level, bool *had_old)
+static const char *with_broker(const struct migrate *migrate, const struct cib_level *level)
 {
     struct text out = {0};
-    bool broker = cib_has_word(level->devices, migrate->new_id, ", ");
-    *had_old = false;
-    for (const char *at = level->devices; *(at += strspn(at, ", "));) {
-        size_t length = strcspn(at, ", ");
-        bool old = is_old(migrate, at, length);
-        if (!old || !broker) {
-            text_puts(&out, out.length ? "," : "");
-            text_append(&out, old ? migrate->new_id : at, old ? strlen(migrate->new_id) : length);
-        }
+    bool broker = cib_level_has(level, migrate->new_id);
+    for (size_t i = 0; i < level->id_count; i++) {
+        bool old = is_old(migrate, level->ids[i]);
+        if (!old || !broker)
+            text_printf(&out, "%s%s", out.length ? "," : "", old ? migrate->new_id : level->ids[i]);
         broker |= old;
-        *had_old |= old;
-        at += length;
     }
     return heap_text(&out);
 }
 
 bool migrate_level_has_old(const struct migrate *migrate, const struct cib_level *level)
 {
-    for (const char *at = level->devices; *(at += strspn(at, ", "));) {
-        size_t length = strcspn(at, ", ");
-        if (is_old(migrate, at, length))
+    for (size_t i = 0; i < level->id_count; i++)
+        if (is_old(migrate, level->ids[i]))
             return true;
-        at += length;
-    }
     return false;
 }
 
@@ -129,15 +119,9 @@ static bool key_has_old(const struct migrate *migrate, const struct cib_level *k
 static void plan_back(struct migrate *migrate, const struct cib_level *level)
 {
     struct text out = {0};
-    for (const char *at = level->devices; *(at += strspn(at, ", "));) {
-        size_t length = strcspn(at, ", ");
-        if (!migrate->new_is_there || strlen(migrate->new_id) != length ||
-            strncmp(migrate->new_id, at, length) != 0) {
-            text_puts(&out, out.length ? "," : "");
-            text_append(&out, at, length);
-        }
-        at += length;
-    }
+    for (size_t i = 0; i < level->id_count; i++)
+        if (!migrate->new_is_there || strcmp(migrate->new_id, level->ids[i]) != 0)
+            text_printf(&out, "%s%s", out.length ? "," : "", level->ids[i]);
     struct cib_level back = *level;
     back.devices = heap_text(&out);
     if (*back.devices)
@@ -148,17 +132,16 @@ void migrate_plan_levels(struct migrate *migrate)
 {
     for (size_t i = 0; i < migrate->cib.levels.count; i++) {
         const struct cib_level *level = &migrate->cib.levels.list[i];
-        bool had_old;
         plan_back(migrate, level);
         if (!key_has_old(migrate, level)) {
             cib_levels_add(&migrate->both, *level);
             cib_levels_add(&migrate->after, *level);
             continue;
         }
-        const char *devices = with_broker(migrate, level, &had_old);
+        const char *devices = with_broker(migrate, level);
         append(&migrate->both, level, devices);
         append(&migrate->after, level, devices);
-        if (had_old)
+        if (migrate_level_has_old(migrate, level))
             append(&migrate->both, level, level->devices);
     }
     for (size_t i = 0; i < migrate->node_count; i++)

@@ -54,10 +54,9 @@ static const struct migrate_target *target_of(const struct migrate_device *devic
 static void take_node(struct migrate *migrate, struct migrate_node *node)
 {
     bool conflict = false;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        const struct migrate_target *target =
-            device->old && device->enabled ? target_of(device, node->name) : NULL;
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const struct migrate_device *device = migrate->used[i];
+        const struct migrate_target *target = target_of(device, node->name);
         if (!target)
             continue;
         node->device = node->device ? node->device : device;

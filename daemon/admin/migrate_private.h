@@ -70,7 +70,9 @@ struct migrate_told {
 struct migrate {
     struct cib cib;
     struct migrate_device *devices;
-    size_t device_count, old_count;
+    size_t device_count;
+    struct migrate_device **old, **used; /* those of fence_pve, and of them those that are enabled */
+    size_t old_count, used_count;
     const char *new_id; /* of the broker's device */
     bool new_is_there;
     const char **templates; /* of fence_pve */
@@ -94,6 +96,7 @@ const char *migrate_rule(const struct _xmlNode *rule);
 
 /* ---- migrate_facts.c, migrate_targets.c: a fence_pve device; migrate_nodes.c: the cluster ---- */
 void migrate_facts(struct migrate_device *device);
+void migrate_choice_add(struct migrate_choice *choice, const char *value); /* each once */
 void migrate_targets(struct migrate *migrate, struct migrate_device *device);
 void migrate_nodes(struct migrate *migrate);
 bool migrate_serves(const struct migrate_device *device, const char *node);

@@ -35,6 +35,16 @@ static void put_wrapped(struct text *out, const char *first, const char *indent,
     text_puts(out, "\n");
 }
 
+/* False: it was there. */
+static bool add_once(const char ***list, size_t *count, const char *value)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp((*list)[i], value) == 0)
+            return false;
+    *heap_add(*list, *count) = value;
+    return true;
+}
+
 /* ---- 1: what was found ----------------------------------------------------------------------------------
  */
 
@@ -57,10 +67,8 @@ static void put_found(const struct migrate *migrate, struct text *out)
     struct text table = {0};
     text_puts(out, "1. What there is\n\n");
     text_puts(&table, "  DEVICE\tENDPOINT\tUSER\tIN USE\tNODES (VMID)\n");
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old)
-            continue;
+    for (size_t i = 0; i < migrate->old_count; i++) {
+        const struct migrate_device *device = migrate->old[i];
         text_printf(&table, "  %s\t%s\t%s\t%s\t", device->id,
                     device->endpoint.value ? device->endpoint.value : "?",
                     device->user.value ? device->user.value : "?", device->enabled ? "yes" : "no");
@@ -142,18 +150,13 @@ static void put_insecure(const struct migrate *migrate, struct text *out)
         return;
     text_puts(out, "\n  The password was in the CIB and must become another one, once the old devices are "
                    "gone:\n");
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        for (size_t u = 0; device->old && device->password_in_cib && u < device->user.count; u++) {
-            bool said = false;
-            for (size_t j = 0; j < i && !said; j++)
-                for (size_t v = 0; migrate->devices[j].old && migrate->devices[j].password_in_cib &&
-                                   v < migrate->devices[j].user.count;
-                     v++)
-                    said |= strcmp(migrate->devices[j].user.list[v], device->user.list[u]) == 0;
-            if (!said)
-                put_user_change(out, device->user.list[u]);
-        }
+    const char **said = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < migrate->old_count; i++) {
+        const struct migrate_choice *user = &migrate->old[i]->user;
+        for (size_t u = 0; migrate->old[i]->password_in_cib && u < user->count; u++)
+            if (add_once(&said, &count, user->list[u]))
+                put_user_change(out, user->list[u]);
     }
 }
 
@@ -162,9 +165,9 @@ static void put_insecure(const struct migrate *migrate, struct text *out)
 
 const char *migrate_new_user(const struct migrate *migrate)
 {
-    for (size_t i = 0; i < migrate->device_count; i++)
-        for (size_t u = 0; migrate->devices[i].old && u < migrate->devices[i].user.count; u++)
-            if (strcmp(migrate->devices[i].user.list[u], NEW_USER) == 0)
+    for (size_t i = 0; i < migrate->old_count; i++)
+        for (size_t u = 0; u < migrate->old[i]->user.count; u++)
+            if (strcmp(migrate->old[i]->user.list[u], NEW_USER) == 0)
                 return "fence-broker-2@pve";
     return NEW_USER;
 }
@@ -179,38 +182,28 @@ static const char *pool_name(const struct migrate *migrate)
 }
 
 /* Each once, the certain ones first. */
-static size_t list_endpoints(const struct migrate *migrate, const char *list[static ENDPOINTS_LISTED],
-                             bool certain)
+static size_t list_endpoints(const struct migrate *migrate, const char ***list, bool certain)
 {
     size_t count = 0;
-    for (size_t i = 0; i < migrate->device_count; i++) {
-        const struct migrate_device *device = &migrate->devices[i];
-        if (!device->old || !device->enabled || (device->endpoint.value != NULL) != certain)
-            continue;
-        for (size_t e = 0; e < device->endpoint.count; e++) {
-            bool known = false;
-            for (size_t k = 0; k < count; k++)
-                known |= strcmp(list[k], device->endpoint.list[e]) == 0;
-            if (!known && count < ENDPOINTS_LISTED)
-                list[count++] = device->endpoint.list[e];
-        }
+    for (size_t i = 0; i < migrate->used_count; i++) {
+        const struct migrate_choice *endpoint = &migrate->used[i]->endpoint;
+        for (size_t e = 0; (endpoint->value != NULL) == certain && e < endpoint->count; e++)
+            if (count < ENDPOINTS_LISTED)
+                (void)add_once(list, &count, endpoint->list[e]);
     }
     return count;
 }
 
 static void put_endpoints(const struct migrate *migrate, struct text *out)
 {
-    const char *certain[ENDPOINTS_LISTED], *perhaps[ENDPOINTS_LISTED];
-    size_t count = list_endpoints(migrate, certain, true), guesses = list_endpoints(migrate, perhaps, false);
+    const char **certain = NULL, **perhaps = NULL;
+    size_t count = list_endpoints(migrate, &certain, true),
+           guesses = list_endpoints(migrate, &perhaps, false);
     for (size_t i = 0; i < count; i++)
         text_printf(out, "endpoint = %s\n", certain[i]);
-    for (size_t i = 0; i < guesses; i++) {
-        bool known = false;
-        for (size_t k = 0; k < count; k++)
-            known |= strcmp(certain[k], perhaps[i]) == 0;
-        if (!known)
+    for (size_t i = 0, known = count; i < guesses; i++)
+        if (add_once(&certain, &known, perhaps[i]))
             text_printf(out, "# confirm: endpoint = %s\n", perhaps[i]);
-    }
     if (count < 2)
         text_puts(out, "# one more, on another host: a fence is wanted just when a host has died\n"
                        "# endpoint = HOST\n");
@@ -266,10 +259,10 @@ static void put_ca(struct text *out, const char *endpoint)
 
 static void put_provision(const struct migrate *migrate, struct text *out)
 {
-    const char *endpoint[ENDPOINTS_LISTED];
+    const char **endpoint = NULL;
     struct text list = {0};
     bool missing = false;
-    size_t count = list_endpoints(migrate, endpoint, true);
+    size_t count = list_endpoints(migrate, &endpoint, true);
     for (size_t i = 0; i < migrate->node_count; i++) {
         missing |= migrate->nodes[i].device && !migrate->nodes[i].vmid;
         bool twin = false;
