@@ -138,7 +138,8 @@ struct acl {
 
 int acl_read(struct acl *acl, struct failure *failure) __attribute__((warn_unused_result));
 void acl_clear(struct acl *acl);
-void acl_tell(struct acl *acl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void acl_put_told(struct acl *acl, char *line);
+#define acl_tell(acl, ...) acl_put_told(acl, heap_printf(__VA_ARGS__))
 
 /* ---- acl_xpath: which elements a permission is about ---- */
 

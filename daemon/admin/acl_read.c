@@ -3,7 +3,6 @@
 #include "admin/acl_private.h"
 
 #include <libxml/tree.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,14 +12,10 @@
 
 /* ---- helpers ---- */
 
-void acl_tell(struct acl *acl, const char *format, ...)
+void acl_put_told(struct acl *acl, char *line)
 {
-    va_list args;
-    va_start(args, format);
-    char *text = heap_vprintf(format, args);
-    va_end(args);
-    text_make_printable(text);
-    text_printf(&acl->told, "# - %s\n", text);
+    text_make_printable(line);
+    text_printf(&acl->told, "# - %s\n", line);
 }
 
 /* ---- are they in force? ---- */

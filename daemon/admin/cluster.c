@@ -3,7 +3,6 @@
  * that does. What the names lead to is in cluster_nodes.c. */
 #include "admin/cluster.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,34 +21,6 @@
 #define HUNG_TEXT  "a guest whose QEMU hangs takes 71 s to stop"
 #define HA_MS      180000
 
-/* ---- what is found -------------------------------------------------------------------------------------
- */
-
-void cluster_say(struct cluster *cluster, enum diagnosis_level level, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    diagnosis_add(cluster->report, DIAGNOSIS_CLUSTER, level, DIAGNOSIS_AGE_NONE, "%s",
-                  heap_vprintf(format, arguments));
-    va_end(arguments);
-}
-
-void cluster_hint(struct cluster *cluster, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    diagnosis_hint(cluster->report, heap_vprintf(format, arguments));
-    va_end(arguments);
-}
-
-void cluster_paste(struct cluster *cluster, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    diagnosis_paste(cluster->report, heap_vprintf(format, arguments));
-    va_end(arguments);
-}
-
 /* ---- properties -----------------------------------------------------------------------------------------
  */
 
@@ -61,8 +32,7 @@ static void judge_properties(struct cluster *cluster)
         return;
     }
     cluster_say(cluster, DIAGNOSIS_FAILURE, "%s is %s: Pacemaker fences nobody", name, value);
-    cluster_hint(cluster, "on one node of the cluster:");
-    cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update true", name);
+    cluster_mend(cluster, "crm_attribute --type crm_config --name %s --update true", name);
 }
 
 /* A new name that this version does not know, and a value that it does not know any more. */
@@ -85,8 +55,7 @@ static void judge_names(struct cluster *cluster)
         return;
     cluster_say(cluster, DIAGNOSIS_WARNING,
                 "%s is poweroff, which Pacemaker 3 does not know any more: it reboots", name);
-    cluster_hint(cluster, "on one node of the cluster:");
-    cluster_paste(cluster, "crm_attribute --type crm_config --name %s --update off", name);
+    cluster_mend(cluster, "crm_attribute --type crm_config --name %s --update off", name);
 }
 
 /* ---- devices --------------------------------------------------------------------------------------------
@@ -146,11 +115,10 @@ static void say_short(struct cluster *cluster, const struct cib_device *device, 
                 reboot_ms / 1000, device->id, off_ms / 1000, cluster->deadline_ms / 1000,
                 least < HUNG_MS ? "; " HUNG_TEXT : "", ha ? "; Proxmox HA, which manages " : "", ha ? ha : "",
                 ha ? ", takes 95 s, or 180 s if its host died" : "");
-    cluster_hint(cluster, "on one node of the cluster:");
-    cluster_paste(cluster,
-                  "crm_resource --resource %s --set-parameter pcmk_reboot_timeout --parameter-value %llds && "
-                  "crm_resource --resource %s --set-parameter pcmk_off_timeout --parameter-value %llds",
-                  device->id, proposed_s(cluster), device->id, proposed_s(cluster));
+    cluster_mend(cluster,
+                 "crm_resource --resource %s --set-parameter pcmk_reboot_timeout --parameter-value %llds && "
+                 "crm_resource --resource %s --set-parameter pcmk_off_timeout --parameter-value %llds",
+                 device->id, proposed_s(cluster), device->id, proposed_s(cluster));
 }
 
 static void judge_device(struct cluster *cluster, const struct cib_device *device)
@@ -161,9 +129,7 @@ static void judge_device(struct cluster *cluster, const struct cib_device *devic
     if (!cib_is_enabled(device)) {
         cluster_say(cluster, DIAGNOSIS_FAILURE, "the device %s is disabled (target-role is %s)", device->id,
                     role);
-        cluster_hint(cluster, "on one node of the cluster:");
-        cluster_paste(cluster, "crm_resource --resource %s --meta --delete-parameter target-role",
-                      device->id);
+        cluster_mend(cluster, "crm_resource --resource %s --meta --delete-parameter target-role", device->id);
     }
     if (reboot_ms < cluster->deadline_ms || off_ms < cluster->deadline_ms)
         say_short(cluster, device, reboot_ms, off_ms);

@@ -63,8 +63,7 @@ void cluster_judge_map(struct cluster *cluster, const struct hosts *device)
                     "pcmk_host_argument of %s is %s, which fence_broker does not read: it uses the node's "
                     "name, and pcmk_host_map has no effect",
                     id, device->argument);
-        cluster_hint(cluster, "on one node of the cluster:");
-        cluster_paste(cluster, "crm_resource --resource %s --delete-parameter pcmk_host_argument", id);
+        cluster_mend(cluster, "crm_resource --resource %s --delete-parameter pcmk_host_argument", id);
     }
     judge_strangers(cluster, device);
 }

@@ -3,6 +3,7 @@
 
 #include "admin/cib.h"
 #include "admin/cluster.h"
+#include "admin/heap.h"
 #include "admin/hosts.h"
 #include "admin/plugs.h"
 
@@ -33,11 +34,15 @@ struct cluster {
     long long deadline_ms;
 };
 
-/* cluster.c: a finding; hint and paste are about the last one. A paste is one whole line for a shell. */
-void cluster_say(struct cluster *cluster, enum diagnosis_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void cluster_hint(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void cluster_paste(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A finding; hint and paste are about the last one. A paste is one whole line for a shell; one that mends is
+ * for one node of the cluster. */
+#define cluster_say(cluster, level, ...)                                                                     \
+    diagnosis_add((cluster)->report, DIAGNOSIS_CLUSTER, level, DIAGNOSIS_AGE_NONE, __VA_ARGS__)
+#define cluster_hint(cluster, ...)  diagnosis_hint((cluster)->report, heap_printf(__VA_ARGS__))
+#define cluster_paste(cluster, ...) diagnosis_paste((cluster)->report, heap_printf(__VA_ARGS__))
+#define cluster_mend(cluster, ...)                                                                           \
+    (cluster_hint(cluster, "on one node of the cluster:"), cluster_paste(cluster, __VA_ARGS__))
+
 /* cluster_targets.c: which names matter, and whom they lead to. */
 void cluster_want_names(struct cluster *cluster);
 /* Is the device for this node, as Pacemaker sees it? */

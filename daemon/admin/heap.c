@@ -1,6 +1,7 @@
 /* Blocks in a list, so that all of them are found from here for as long as the program runs. */
 #include "admin/heap.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,21 +45,15 @@ char *heap_copy(const char *text)
     return heap_cut(text, strlen(text));
 }
 
-char *heap_vprintf(const char *format, va_list args)
-{
-    _cleanup_(freep) char *text = NULL;
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
-    return heap_copy(heap_need(text));
-}
-
 char *heap_printf(const char *format, ...)
 {
+    _cleanup_(freep) char *text = NULL;
     va_list args;
     va_start(args, format);
-    char *text = heap_vprintf(format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
-    return text;
+    return heap_copy(heap_need(text));
 }
 
 char *heap_text(struct text *text)

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <stdarg.h>
 #include <stddef.h>
 
 #include "system/text.h"
@@ -13,7 +12,6 @@ void *heap_take(size_t size); /* zeroed; none of these is ever NULL */
 char *heap_copy(const char *text);
 char *heap_cut(const char *text, size_t length);
 char *heap_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-char *heap_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *heap_text(struct text *text); /* what was written to it, which is empty then */
 char *heap_word(const char *word);  /* as one word of a shell, quoted where that is needed */
 /* What others gave, or NULL: then it ends. */

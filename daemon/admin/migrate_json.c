@@ -22,6 +22,20 @@ static void put_vmids(struct text *out, const char *key, const long *vmids, size
     }
 }
 
+/* An object or a list of these members, if there are any. */
+static void put_filled(struct text *out, const char *key, const char *brackets, struct text *members)
+{
+    const char *inside = heap_text(members);
+    if (*inside)
+        json_put_raw(out, key, heap_printf("%c%s%c", brackets[0], inside, brackets[1]));
+}
+
+static void put_seconds(struct text *out, const char *key, long long ms)
+{
+    if (ms >= 0)
+        json_put_int(out, key, migrate_seconds(ms));
+}
+
 static void put_list(struct text *out, const char *key, const struct migrate_choice *choice)
 {
     json_put_open(out, key, '[');
@@ -35,30 +49,23 @@ static void put_list(struct text *out, const char *key, const struct migrate_cho
 
 static void put_ambiguous(struct text *out, const struct migrate_device *device)
 {
-    bool endpoint = !device->endpoint.value && device->endpoint.count, user = device->user.conflict;
-    if (!endpoint && !user)
-        return;
-    json_put_open(out, "ambiguous", '{');
-    if (endpoint)
-        put_list(out, "endpoint", &device->endpoint);
-    if (user)
-        put_list(out, "user", &device->user);
-    json_put_close(out, '}');
+    struct text members = {0};
+    if (!device->endpoint.value && device->endpoint.count)
+        put_list(&members, "endpoint", &device->endpoint);
+    if (device->user.conflict)
+        put_list(&members, "user", &device->user);
+    put_filled(out, "ambiguous", "{}", &members);
 }
 
 static void put_delays(struct migrate *migrate, struct text *out, const struct migrate_device *device)
 {
-    long long own = cib_milliseconds(migrate_value(device, "delay"));
-    if (own >= 0)
-        json_put_int(out, "delay", migrate_seconds(own));
+    put_seconds(out, "delay", cib_milliseconds(migrate_value(device, "delay")));
     if (!migrate_parameter(device, "pcmk_delay_base"))
         return;
     json_put_open(out, "pcmk_delay_base", '{');
-    for (size_t i = 0; i < device->target_count; i++) {
-        long long base = migrate_delay_base(migrate, device, device->targets[i].node);
-        if (base >= 0)
-            json_put_int(out, device->targets[i].node, migrate_seconds(base));
-    }
+    for (size_t i = 0; i < device->target_count; i++)
+        put_seconds(out, device->targets[i].node,
+                    migrate_delay_base(migrate, device, device->targets[i].node));
     json_put_close(out, '}');
 }
 
@@ -116,24 +123,17 @@ static void put_device(struct migrate *migrate, struct text *out, const struct m
 static void put_endpoints(struct text *out, const struct migrate *migrate)
 {
     struct migrate_choice all = {.count = 0};
-    bool likely = false;
+    struct text likely = {0};
     for (size_t i = 0; i < migrate->used_count; i++) {
         const struct migrate_choice *endpoint = &migrate->used[i]->endpoint;
         bool good = endpoint->value || endpoint->conflict;
-        likely |= !good && endpoint->count;
         for (size_t e = 0; good && e < endpoint->count; e++)
             migrate_choice_add(&all, endpoint->list[e]);
+        if (!good && endpoint->count)
+            put_list(&likely, migrate->used[i]->id, endpoint);
     }
     put_list(out, "endpoints", &all);
-    if (!likely)
-        return;
-    json_put_open(out, "likely_endpoints", '{');
-    for (size_t i = 0; i < migrate->used_count; i++) {
-        const struct migrate_choice *endpoint = &migrate->used[i]->endpoint;
-        if (!endpoint->value && !endpoint->conflict && endpoint->count)
-            put_list(out, migrate->used[i]->id, endpoint);
-    }
-    json_put_close(out, '}');
+    put_filled(out, "likely_endpoints", "{}", &likely);
 }
 
 /* "fence@pve" in its two halves; without a realm the one of the option that the agent ignores. */
@@ -195,40 +195,24 @@ static void put_guests(struct migrate *migrate, struct text *out)
 
 static void put_guesses(const struct migrate *migrate, struct text *out)
 {
-    bool likely = false, candidates = false, lookup = false;
+    struct text likely = {0}, candidates = {0}, lookup = {0};
     for (size_t i = 0; i < migrate->node_count; i++) {
         const struct migrate_node *node = &migrate->nodes[i];
-        likely |= node->likely;
-        candidates |= node->device && !node->vmid && node->candidate_count;
-        lookup |= node->device && node->lookup;
+        bool open = node->device && !node->vmid && node->candidate_count;
+        if (node->likely)
+            json_put_int(&likely, node->name, node->likely);
+        if (open)
+            json_put_open(&candidates, node->name, '[');
+        for (size_t c = 0; open && c < node->candidate_count; c++)
+            json_put_int(&candidates, NULL, node->candidates[c]);
+        if (open)
+            json_put_close(&candidates, ']');
+        if (node->device && node->lookup)
+            json_put_string(&lookup, NULL, node->lookup);
     }
-    if (likely) {
-        json_put_open(out, "likely_nodes", '{');
-        for (size_t i = 0; i < migrate->node_count; i++)
-            if (migrate->nodes[i].likely)
-                json_put_int(out, migrate->nodes[i].name, migrate->nodes[i].likely);
-        json_put_close(out, '}');
-    }
-    if (candidates) {
-        json_put_open(out, "candidates", '{');
-        for (size_t i = 0; i < migrate->node_count; i++) {
-            const struct migrate_node *node = &migrate->nodes[i];
-            if (!node->device || node->vmid || !node->candidate_count)
-                continue;
-            json_put_open(out, node->name, '[');
-            for (size_t c = 0; c < node->candidate_count; c++)
-                json_put_int(out, NULL, node->candidates[c]);
-            json_put_close(out, ']');
-        }
-        json_put_close(out, '}');
-    }
-    if (lookup) {
-        json_put_open(out, "lookup_by_name", '[');
-        for (size_t i = 0; i < migrate->node_count; i++)
-            if (migrate->nodes[i].device && migrate->nodes[i].lookup)
-                json_put_string(out, NULL, migrate->nodes[i].lookup);
-        json_put_close(out, ']');
-    }
+    put_filled(out, "likely_nodes", "{}", &likely);
+    put_filled(out, "candidates", "{}", &candidates);
+    put_filled(out, "lookup_by_name", "[]", &lookup);
 }
 
 /* ---- delays and time-outs -------------------------------------------------------------------------------
@@ -242,12 +226,9 @@ static bool waits(const struct migrate_node *node)
 static void put_delay(struct text *out, const char *key, const struct migrate_node *node)
 {
     json_put_open(out, key, '{');
-    if (node->base_ms >= 0)
-        json_put_int(out, "pcmk_delay_base", migrate_seconds(node->base_ms));
-    if (node->max_ms >= 0)
-        json_put_int(out, "pcmk_delay_max", migrate_seconds(node->max_ms));
-    if (node->agent_ms >= 0)
-        json_put_int(out, "agent_delay", migrate_seconds(node->agent_ms));
+    put_seconds(out, "pcmk_delay_base", node->base_ms);
+    put_seconds(out, "pcmk_delay_max", node->max_ms);
+    put_seconds(out, "agent_delay", node->agent_ms);
     json_put_close(out, '}');
 }
 
@@ -283,22 +264,20 @@ static const char *timeout_of(const struct migrate_device *device, const char *n
 static void put_timeout(const struct migrate *migrate, struct text *out, const char *name)
 {
     const char *first = NULL;
+    struct text members = {0};
     bool differ = false;
     for (size_t i = 0; i < migrate->used_count; i++) {
         const char *value = timeout_of(migrate->used[i], name);
+        if (value)
+            json_put_string(&members, migrate->used[i]->id, value);
         first = first ? first : value;
         differ |= value && strcmp(value, first) != 0;
     }
-    if (!differ) {
-        if (first)
-            json_put_string(out, name, first);
-        return;
-    }
-    json_put_open(out, name, '{');
-    for (size_t i = 0; i < migrate->used_count; i++)
-        if (timeout_of(migrate->used[i], name))
-            json_put_string(out, migrate->used[i]->id, timeout_of(migrate->used[i], name));
-    json_put_close(out, '}');
+    const char *each = heap_text(&members);
+    if (first && !differ)
+        json_put_string(out, name, first);
+    else if (first)
+        json_put_raw(out, name, heap_printf("{%s}", each));
 }
 
 static void put_timeouts(const struct migrate *migrate, struct text *out)

@@ -4,7 +4,6 @@
 
 #include <libxml/hash.h>
 #include <libxml/tree.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@
  */
 
 /* The same about several is told once. */
-static void put(struct migrate *migrate, bool note, const char *who, const char *what)
+void migrate_put_told(struct migrate *migrate, bool note, const char *who, const char *what)
 {
     for (size_t i = 0; i < migrate->told_count; i++) {
         struct migrate_told *told = &migrate->told[i];
@@ -29,22 +28,6 @@ static void put(struct migrate *migrate, bool note, const char *who, const char 
         return;
     }
     *heap_add(migrate->told, migrate->told_count) = (struct migrate_told){who, what, note};
-}
-
-void migrate_tell(struct migrate *migrate, const char *who, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    put(migrate, false, who, heap_vprintf(format, args));
-    va_end(args);
-}
-
-void migrate_note(struct migrate *migrate, const char *who, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    put(migrate, true, who, heap_vprintf(format, args));
-    va_end(args);
 }
 
 /* ---- what is insecure -----------------------------------------------------------------------------------

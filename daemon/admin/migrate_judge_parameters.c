@@ -9,98 +9,90 @@
 
 #include "system/cleanup.h"
 
-enum fate {
-    FATE_KNOWN,  /* told elsewhere, or carried over */
-    FATE_CANNOT, /* a person should know */
-    FATE_NOTE,   /* dropped without harm */
-};
+/* Carried over, or told elsewhere. */
+static const char *const carried[] = {"ip",
+                                      "ipaddr",
+                                      "ipport",
+                                      "login",
+                                      "username",
+                                      "passwd",
+                                      "password",
+                                      "passwd_script",
+                                      "password_script",
+                                      "realm",
+                                      "port",
+                                      "plug",
+                                      "plug_separator",
+                                      "pve_node",
+                                      "pve_node_auto",
+                                      "node_name",
+                                      "vmtype",
+                                      "method",
+                                      "delay",
+                                      "ssl_insecure",
+                                      "pcmk_host_map",
+                                      "pcmk_host_list",
+                                      "pcmk_host_argument",
+                                      "pcmk_delay_base",
+                                      "pcmk_delay_max",
+                                      "pcmk_action_limit",
+                                      "pcmk_reboot_timeout",
+                                      "pcmk_off_timeout",
+                                      "pcmk_on_timeout",
+                                      "pcmk_reboot_action"};
 
 static const struct {
     const char *name;
-    enum fate fate;
+    bool note; /* dropped without harm; else a person should know */
     const char *what;
-} parameters[] = {
-    {"ip", FATE_KNOWN, NULL},
-    {"ipaddr", FATE_KNOWN, NULL},
-    {"ipport", FATE_KNOWN, NULL},
-    {"login", FATE_KNOWN, NULL},
-    {"username", FATE_KNOWN, NULL},
-    {"passwd", FATE_KNOWN, NULL},
-    {"password", FATE_KNOWN, NULL},
-    {"passwd_script", FATE_KNOWN, NULL},
-    {"password_script", FATE_KNOWN, NULL},
-    {"realm", FATE_KNOWN, NULL},
-    {"port", FATE_KNOWN, NULL},
-    {"plug", FATE_KNOWN, NULL},
-    {"plug_separator", FATE_KNOWN, NULL},
-    {"pve_node", FATE_KNOWN, NULL},
-    {"pve_node_auto", FATE_KNOWN, NULL},
-    {"node_name", FATE_KNOWN, NULL},
-    {"nodename", FATE_NOTE, "nodename= is overridden by Pacemaker's own"},
-    {"vmtype", FATE_KNOWN, NULL},
-    {"method", FATE_KNOWN, NULL},
-    {"delay", FATE_KNOWN, NULL},
-    {"ssl_insecure", FATE_KNOWN, NULL},
-    {"ssl", FATE_NOTE,
+} dropped[] = {
+    {"nodename", true, "nodename= is overridden by Pacemaker's own"},
+    {"ssl", true,
      "ssl= changes nothing with today's agent; before April 2022 it verified only with ssl or ssl_secure"},
-    {"ssl_secure", FATE_NOTE,
+    {"ssl_secure", true,
      "ssl_secure= changes nothing with today's agent; before April 2022 it verified only with ssl or "
      "ssl_secure"},
-    {"pcmk_host_map", FATE_KNOWN, NULL},
-    {"pcmk_host_list", FATE_KNOWN, NULL},
-    {"pcmk_host_check", FATE_NOTE, "pcmk_host_check is not needed: the broker says which nodes it can fence"},
-    {"pcmk_host_argument", FATE_KNOWN, NULL},
-    {"pcmk_delay_base", FATE_KNOWN, NULL},
-    {"pcmk_delay_max", FATE_KNOWN, NULL},
-    {"pcmk_action_limit", FATE_KNOWN, NULL},
-    {"pcmk_reboot_timeout", FATE_KNOWN, NULL},
-    {"pcmk_off_timeout", FATE_KNOWN, NULL},
-    {"pcmk_on_timeout", FATE_KNOWN, NULL},
-    {"pcmk_reboot_action", FATE_KNOWN, NULL},
-    {"pcmk_monitor_timeout", FATE_NOTE,
+    {"pcmk_host_check", true, "pcmk_host_check is not needed: the broker says which nodes it can fence"},
+    {"pcmk_monitor_timeout", true,
      "pcmk_monitor_timeout is not carried over: the broker answers a monitor at once"},
-    {"pcmk_status_timeout", FATE_NOTE,
+    {"pcmk_status_timeout", true,
      "pcmk_status_timeout is not carried over: the broker answers a status in seconds"},
-    {"pcmk_list_timeout", FATE_NOTE,
-     "pcmk_list_timeout is not carried over: the broker answers a list at once"},
-    {"power_wait", FATE_CANNOT,
-     "power_wait has no counterpart: the broker waits for a proof, not for a time"},
-    {"power_timeout", FATE_CANNOT,
+    {"pcmk_list_timeout", true, "pcmk_list_timeout is not carried over: the broker answers a list at once"},
+    {"power_wait", false, "power_wait has no counterpart: the broker waits for a proof, not for a time"},
+    {"power_timeout", false,
      "power_timeout is not carried over: the broker's deadline is [fence] deadline (240s)"},
-    {"shell_timeout", FATE_CANNOT,
-     "shell_timeout has no counterpart: see answer-timeout in fence-broker.conf"},
-    {"login_timeout", FATE_CANNOT, "login_timeout has no counterpart: the broker is logged in before"},
-    {"disable_timeout", FATE_CANNOT,
+    {"shell_timeout", false, "shell_timeout has no counterpart: see answer-timeout in fence-broker.conf"},
+    {"login_timeout", false, "login_timeout has no counterpart: the broker is logged in before"},
+    {"disable_timeout", false,
      "disable_timeout=false makes power_timeout, shell_timeout and login_timeout count, which are otherwise "
      "off under Pacemaker; it is not taken over"},
-    {"retry_on", FATE_NOTE, "retry_on is not carried over: the broker tries again until its deadline"},
-    {"stonith_status_sleep", FATE_NOTE,
+    {"retry_on", true, "retry_on is not carried over: the broker tries again until its deadline"},
+    {"stonith_status_sleep", true,
      "stonith_status_sleep is not carried over: the broker reads as often as it takes"},
-    {"verbose", FATE_NOTE, "verbose= can log the ticket of the session: it is dropped"},
-    {"verbose_level", FATE_NOTE, "verbose_level= can log the ticket of the session: it is dropped"},
-    {"debug", FATE_CANNOT,
+    {"verbose", true, "verbose= can log the ticket of the session: it is dropped"},
+    {"verbose_level", true, "verbose_level= can log the ticket of the session: it is dropped"},
+    {"debug", false,
      "debug= writes a file that can have the session's ticket: it is dropped; remove the file from the "
      "nodes"},
-    {"debug_file", FATE_CANNOT,
+    {"debug_file", false,
      "debug_file= has what can be the session's ticket: it is dropped; remove the file from the nodes"},
-    {"action", FATE_CANNOT,
+    {"action", false,
      "action= among the parameters is never passed on, so it changes nothing; see pcmk_reboot_action"},
-    {"option", FATE_CANNOT, "option= is the old word for action=, which Pacemaker decides"},
-    {"quiet", FATE_NOTE, "quiet= is dropped"},
-    {"priority", FATE_CANNOT, "priority= among the parameters does nothing; it is a meta attribute"},
+    {"option", false, "option= is the old word for action=, which Pacemaker decides"},
+    {"quiet", true, "quiet= is dropped"},
+    {"priority", false, "priority= among the parameters does nothing; it is a meta attribute"},
 };
 
 static bool judge_known(struct migrate *migrate, const struct migrate_device *device, const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(parameters); i++) {
-        if (strcmp(parameters[i].name, name) != 0)
-            continue;
-        if (parameters[i].fate == FATE_CANNOT)
-            migrate_tell(migrate, device->id, "%s", parameters[i].what);
-        else if (parameters[i].fate == FATE_NOTE)
-            migrate_note(migrate, device->id, "%s", parameters[i].what);
-        return true;
-    }
+    for (size_t i = 0; i < ARRAY_LEN(carried); i++)
+        if (strcmp(carried[i], name) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
+        if (strcmp(dropped[i].name, name) == 0) {
+            migrate_put_told(migrate, dropped[i].note, device->id, dropped[i].what);
+            return true;
+        }
     return false;
 }
 

@@ -114,10 +114,9 @@ bool migrate_level_gives(const struct migrate *migrate, const char *node, const 
 /* ---- migrate_judge.c, migrate_judge_parameters.c: what a person has to know ---- */
 void migrate_judge(struct migrate *migrate);
 void migrate_judge_parameters(struct migrate *migrate, const struct migrate_device *device);
-void migrate_tell(struct migrate *migrate, const char *who, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void migrate_note(struct migrate *migrate, const char *who, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void migrate_put_told(struct migrate *migrate, bool note, const char *who, const char *what);
+#define migrate_tell(migrate, who, ...) migrate_put_told(migrate, false, who, heap_printf(__VA_ARGS__))
+#define migrate_note(migrate, who, ...) migrate_put_told(migrate, true, who, heap_printf(__VA_ARGS__))
 enum migrate_fault { FAULT_ROOT, FAULT_PASSWORD, FAULT_VERIFY, FAULT_CYCLE, FAULT_COUNT };
 /* What is insecure, in fixed words; NULL: it is not. */
 const char *migrate_insecure(const struct migrate *migrate, enum migrate_fault fault);

@@ -8,37 +8,23 @@
 #include "system/cleanup.h"
 #include "system/json.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 /* ---- the plan itself ---- */
 
-static struct provision_step *add(struct provision_plan *plan, enum provision_step_kind kind,
-                                  const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-static struct provision_step *add(struct provision_plan *plan, enum provision_step_kind kind,
-                                  const char *format, va_list args)
+struct provision_step *provision_plan_put(struct provision_plan *plan, enum provision_step_kind kind,
+                                          const char *text)
 {
     struct provision_step *step = heap_add(plan->steps, plan->count);
-    *step = (struct provision_step){.kind = kind, .text = heap_vprintf(format, args)};
+    *step = (struct provision_step){.kind = kind, .text = text};
     return step;
 }
 
-void provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)add(plan, kind, format, args);
-    va_end(args);
-}
-
-struct provision_step *provision_plan_do(struct provision_plan *plan, enum provision_call call,
-                                         const char *format, ...)
+struct provision_step *provision_plan_call(struct provision_plan *plan, enum provision_call call,
+                                           const char *text)
 {
     const struct provision_wish *wish = plan->wish;
-    va_list args;
-    va_start(args, format);
-    struct provision_step *step = add(plan, PROVISION_DO, format, args);
-    va_end(args);
+    struct provision_step *step = provision_plan_put(plan, PROVISION_DO, text);
     step->call = call;
     step->parts = (struct provision_parts){.role = wish->role,
                                            .pool = wish->pool,
@@ -59,14 +45,6 @@ void provision_plan_grant(struct provision_plan *plan, enum provision_call call,
     step->parts.path = right->path;
     step->parts.kind = subject->kind;
     step->parts.subject = subject->name;
-}
-
-void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    plan->steps[plan->count - 1].mend = heap_vprintf(format, args);
-    va_end(args);
 }
 
 size_t provision_plan_count(const struct provision_plan *plan, enum provision_step_kind kind)

@@ -124,14 +124,15 @@ size_t provision_plan_count(const struct provision_plan *plan, enum provision_st
 /* for the two planners */
 void provision_plan_begin(const struct provision_wish *wish, const struct provision_found *found,
                           struct provision_plan *plan);
-void provision_plan_add(struct provision_plan *plan, enum provision_step_kind kind, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define provision_plan_add(plan, kind, ...) provision_plan_put(plan, kind, heap_printf(__VA_ARGS__))
 /* of the last step */
-void provision_plan_mend(struct provision_plan *plan, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+#define provision_plan_mend(plan, ...) ((plan)->steps[(plan)->count - 1].mend = heap_printf(__VA_ARGS__))
 /* A call whose parts are those of the wish; what differs is set afterwards. */
-struct provision_step *provision_plan_do(struct provision_plan *plan, enum provision_call call,
-                                         const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define provision_plan_do(plan, call, ...) provision_plan_call(plan, call, heap_printf(__VA_ARGS__))
+struct provision_step *provision_plan_put(struct provision_plan *plan, enum provision_step_kind kind,
+                                          const char *text);
+struct provision_step *provision_plan_call(struct provision_plan *plan, enum provision_call call,
+                                           const char *text);
 void provision_plan_grant(struct provision_plan *plan, enum provision_call call,
                           const struct provision_right *right, const struct provision_subject *subject);
 /* the element of a list whose member `key` is `value`, or NULL; borrowed */
