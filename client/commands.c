@@ -297,13 +297,13 @@ static int ask(const struct call *call, const char *method, char *target, struct
 {
     _cleanup_(freep) char *owned = target;
     const char *watch = call->given['w'];
-    if (!target)
+    if (!owned)
         return failure_set(failure, NULL, "out of memory");
     question.json = call->given['j'];
     question.plain = !strchr(call->command->takes, 'j');
     question.request = (struct request){.socket = call->given['s'],
                                         .method = method,
-                                        .target = target,
+                                        .target = owned,
                                         .json = call->given['j'] || call->given['e'],
                                         .wait_s = strcmp(method, "POST") == 0 ? REQUEST_POWER_WAIT_S
                                                   : watch                     ? REQUEST_WATCH_WAIT_S

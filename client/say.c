@@ -89,10 +89,10 @@ static void write_line(int fd, char *line)
 static void tell(char *line, bool aloud)
 {
     _cleanup_(freep) char *owned = line;
-    if (line && debug_fd_ >= 0)
-        write_line(debug_fd_, line);
-    if (line && aloud)
-        write_line(STDERR_FILENO, line);
+    if (owned && debug_fd_ >= 0)
+        write_line(debug_fd_, owned);
+    if (owned && aloud)
+        write_line(STDERR_FILENO, owned);
 }
 
 void failure_print(const struct failure *failure)
