@@ -101,35 +101,6 @@ static uint64_t audit_bit(const char *privilege)
 
 /* ---- the command ---- */
 
-/* The whole file; NULL and the cause on stderr. */
-static char *read_all(const char *path, size_t *length)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char chunk[16 * 1024];
-    struct text text = {0};
-    size_t got;
-    if (!file) {
-        fprintf(stderr, ADMIN " audit: %s: %s\n", path, strerror(errno));
-        return NULL;
-    }
-    text_append(&text, "", 0);
-    while (!text.failed && text.length <= AUDIT_FILE_MAX && (got = fread(chunk, 1, sizeof(chunk), file)) > 0)
-        text_append(&text, chunk, got);
-    const char *problem = ferror(file)                   ? strerror(errno)
-                          : text.failed                  ? "no memory"
-                          : text.length > AUDIT_FILE_MAX ? "is longer than any user.cfg"
-                                                         : NULL;
-    if (file != stdin)
-        fclose(file);
-    if (problem) {
-        fprintf(stderr, ADMIN " audit: %s: %s\n", path, problem);
-        text_clear(&text);
-        return NULL;
-    }
-    *length = text.length;
-    return text.data;
-}
-
 /* Of a file without any line of a user.cfg, an empty one for instance, everything would be "nobody". */
 static bool is_user_cfg(const char *path, const char *text, size_t length)
 {
@@ -203,11 +174,16 @@ static int run(struct audit_options *options)
     _cleanup_(usercfg_freep) struct usercfg *cfg = NULL;
     _cleanup_(usercfg_classes_freep) struct usercfg_classes *classes = NULL;
     _cleanup_(usercfg_places_freep) struct usercfg_places *places = NULL;
-    size_t length = 0;
-    _cleanup_(freep) char *text = read_all(options->file, &length);
-    if (!text || !is_user_cfg(options->file, text, length))
+    _cleanup_(text_clear) struct text text = {0};
+    struct failure failure = {0};
+    if (command_read(options->file, AUDIT_FILE_MAX, "user.cfg", NULL, &text, &failure) < 0) {
+        fprintf(stderr, ADMIN " audit: %s\n", failure.cause ? failure.cause : "no memory");
+        failure_clear(&failure);
         return 1;
-    if (usercfg_parse(text, length, audit->version, &cfg) || usercfg_classes_new(cfg, &classes) ||
+    }
+    if (!is_user_cfg(options->file, text.data, text.length))
+        return 1;
+    if (usercfg_parse(text.data, text.length, audit->version, &cfg) || usercfg_classes_new(cfg, &classes) ||
         usercfg_places_new(cfg, &places)) {
         fputs(ADMIN " audit: no memory\n", stderr);
         return 1;

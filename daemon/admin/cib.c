@@ -2,7 +2,6 @@
  * its nodes, its stonith resources with what is in force of their parameters (cib_sets.c). Judges nothing. */
 #include "admin/cib.h"
 
-#include <errno.h>
 #include <libxml/hash.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
@@ -12,6 +11,7 @@
 #include <strings.h>
 
 #include "admin/cib_private.h"
+#include "admin/command.h"
 #include "admin/heap.h"
 #include "admin/tool.h"
 #include "system/cleanup.h"
@@ -209,29 +209,10 @@ int cib_text_query(struct text *text, int64_t wait_ms, struct failure *failure)
     return tool_run(TOOL_LIST(CIBADMIN, "--query"), wait_ms, CIB_MOST, text, REFUSED, failure);
 }
 
-static int read_to_end(FILE *in, struct text *text)
-{
-    for (;;) {
-        char *room = heap_need(text_room(text, BUFSIZ));
-        size_t got = fread(room, 1, BUFSIZ, in);
-        text_grow(text, room + got);
-        if (text->length > CIB_MOST)
-            return -EFBIG;
-        if (got < BUFSIZ)
-            return ferror(in) ? -errno : 0;
-    }
-}
-
 int cib_text_read(struct text *text, const char *path, struct failure *failure)
 {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *in = standard ? stdin : fopen(path, "re");
-    int rc = in ? read_to_end(in, text) : -errno;
-    if (in && !standard)
-        fclose(in);
-    return rc == 0 ? 0
-                   : failure_set(failure, "name a copy of the CIB: cibadmin --query >FILE", "%s: %s", path,
-                                 strerror(-rc));
+    return command_read(path, CIB_MOST, "CIB", "name a copy of the CIB: cibadmin --query >FILE", text,
+                        failure);
 }
 
 void cib_clear(struct cib *cib)

@@ -1,8 +1,10 @@
 /* Options by a table (getopt_long), and how a command ends. */
 #include "admin/command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/heap.h"
 
@@ -57,6 +59,25 @@ int command_refuse(const struct command *command)
 {
     fputs(command->usage, stderr);
     return command->wrong;
+}
+
+int command_read(const char *path, size_t most, const char *what, const char *hint, struct text *text,
+                 struct failure *failure)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *in = standard ? stdin : fopen(path, "re");
+    size_t got = BUFSIZ;
+    while (in && got == BUFSIZ && text->length <= most) {
+        char *room = heap_need(text_room(text, BUFSIZ));
+        got = fread(room, 1, BUFSIZ, in);
+        text_grow(text, room + got);
+    }
+    int problem = !in || ferror(in) ? errno : 0;
+    if (in && !standard)
+        fclose(in);
+    if (problem)
+        return failure_set(failure, hint, "%s: %s", path, strerror(problem));
+    return text->length > most ? failure_set(failure, hint, "%s: is longer than any %s", path, what) : 0;
 }
 
 int command_put(struct text *answer, struct failure *failure)

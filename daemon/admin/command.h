@@ -42,6 +42,10 @@ int command_options(const struct command *command, int argc, char **argv,
                     const struct command_option *options, char ***operands);
 /* The usage on stderr; the exit status. */
 int command_refuse(const struct command *command);
+/* Reads a file (- is standard input) to its end. 0, or -1 and `failure` is set: it cannot be read, or is
+ * longer than any `what` is. */
+int command_read(const char *path, size_t most, const char *what, const char *hint, struct text *text,
+                 struct failure *failure);
 /* Prints an answer. 0, or -1 and `failure` is set. */
 int command_put(struct text *answer, struct failure *failure);
 /* The exit status: `status`, or 1 where it is negative, and then the failure is printed. */

@@ -126,5 +126,3 @@ void migrate_put_text(struct migrate *migrate, struct text *out);
 void migrate_put_commands(struct migrate *migrate, struct text *out);
 void migrate_put_json(struct migrate *migrate, const char *file, struct text *out);
 bool migrate_put_check(struct migrate *migrate, struct text *out); /* does anything hang on it? */
-/* A user for the broker that no old device uses. */
-const char *migrate_new_user(const struct migrate *migrate);

@@ -163,7 +163,8 @@ static void put_insecure(const struct migrate *migrate, struct text *out)
 /* ---- 4 and 5: the broker, and Proxmox -------------------------------------------------------------------
  */
 
-const char *migrate_new_user(const struct migrate *migrate)
+/* One that no old device uses. */
+static const char *new_user(const struct migrate *migrate)
 {
     for (size_t i = 0; i < migrate->old_count; i++)
         for (size_t u = 0; u < migrate->old[i]->user.count; u++)
@@ -222,7 +223,7 @@ static void put_config(const struct migrate *migrate, struct text *out)
                 "secret-file = /etc/fence-broker/secret\n"
                 "ca-file = /etc/fence-broker/pve-root-ca.pem\n"
                 "pool = %s\n",
-                migrate_new_user(migrate), pool_name(migrate));
+                new_user(migrate), pool_name(migrate));
     for (size_t i = 0; i < migrate->node_count; i++) {
         const struct migrate_node *node = &migrate->nodes[i];
         if (!node->device)
@@ -276,7 +277,7 @@ static void put_provision(const struct migrate *migrate, struct text *out)
     text_printf(out,
                 "fence-broker-admin provision --pool %s --guests %s --user %s --token broker \\\n"
                 "    --secret-file ./secret --apply %s --as ADMIN@pam --ca-file pve-root-ca.pem\n",
-                pool_name(migrate), *guests ? guests : "VMID,VMID", migrate_new_user(migrate),
+                pool_name(migrate), *guests ? guests : "VMID,VMID", new_user(migrate),
                 count ? heap_word(endpoint[0]) : "HOST");
     if (missing)
         text_puts(out, "# and the VMIDs of 2 that have to be confirmed, in --guests\n");

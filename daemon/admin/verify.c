@@ -11,7 +11,6 @@
 #include "system/clock.h"
 #include "system/text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -265,34 +264,15 @@ static const char *contradiction(record_t *record)
 /* ---- the command ----------------------------------------------------------------------------------------
  */
 
-static int read_file(const char *path, char bytes[static BYTES_MOST], size_t *length, struct failure *failure)
-{
-    bool standard = strcmp(path, "-") == 0;
-    FILE *in = standard ? stdin : fopen(path, "re");
-
-    if (!in)
-        return failure_set(failure, HINT, "%s: %s", path, strerror(errno));
-    *length = fread(bytes, 1, BYTES_MOST, in);
-    int error = ferror(in) ? errno : 0;
-    if (!standard)
-        fclose(in);
-    if (error)
-        return failure_set(failure, HINT, "%s: %s", path, strerror(error));
-    if (*length == BYTES_MOST)
-        return failure_set(failure, HINT, "%s is longer than any evidence", path);
-    return 0;
-}
-
 static int read_record(const char *path, struct proven *record, bool *changed, struct failure *failure)
 {
-    char bytes[BYTES_MOST];
-    size_t length = 0;
+    _cleanup_(text_clear) struct text text = {0};
     struct json_object *evidence = NULL;
     const char *field = "";
 
-    if (read_file(path, bytes, &length, failure) < 0)
+    if (command_read(path, BYTES_MOST, "evidence", HINT, &text, failure) < 0)
         return -1;
-    _cleanup_(json_putp) struct json_object *document = printable_parse(bytes, length);
+    _cleanup_(json_putp) struct json_object *document = printable_parse(text.data, text.length);
     if (!document || !json_get_object(document, "evidence", &evidence))
         return failure_set(failure, HINT, "%s is not the evidence of an operation", path);
     enum proven_reading reading = proven_read(evidence, record, &field);
