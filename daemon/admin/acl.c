@@ -191,8 +191,10 @@ static int run(const struct wish *wish)
 static int acl(const struct command *command, int argc, char **argv)
 {
     struct wish wish = {.cib = NULL};
-    const struct command_option options[] = {
-        {"cib", .text = &wish.cib}, {"passwd", .text = &wish.passwd}, {"group", .text = &wish.group}, {NULL}};
+    const struct command_option options[] = {{"cib", .text = &wish.cib},
+                                             {"passwd", .text = &wish.passwd},
+                                             {"group", .text = &wish.group},
+                                             {.name = NULL}};
     int status = command_options(command, argc, argv, options, NULL);
     return status == COMMAND_GO_ON ? run(&wish) : status;
 }

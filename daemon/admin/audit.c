@@ -208,7 +208,7 @@ static int audit(const struct command *command, int argc, char **argv)
                                            {"pool", .text = &options.audit.pool},
                                            {"json", .flag = &options.json},
                                            {"trust-ha", .flag = &options.trust_ha},
-                                           {NULL}};
+                                           {.name = NULL}};
     int status = command_options(command, argc, argv, known, NULL);
     if (status != COMMAND_GO_ON)
         return status;

@@ -40,7 +40,7 @@ static int check(const struct command *command, int argc, char **argv)
     bool can = false;
     char **operands;
     const struct command_option options[] = {
-        {"config", .text = &config_path, .letter = 'c'}, {"can", .flag = &can}, {NULL}};
+        {"config", .text = &config_path, .letter = 'c'}, {"can", .flag = &can}, {.name = NULL}};
     int status = command_options(command, argc, argv, options, &operands);
     if (status != COMMAND_GO_ON)
         return status;

@@ -79,7 +79,7 @@ static int doctor(const struct command *command, int argc, char **argv)
     const struct command_option known[] = {{"socket", .text = &options.socket, .letter = 's'},
                                            {"config", .text = &options.config_path, .letter = 'c'},
                                            {"json", .flag = &options.json},
-                                           {NULL}};
+                                           {.name = NULL}};
     int status = command_options(command, argc, argv, known, NULL);
     if (status != COMMAND_GO_ON)
         return status;

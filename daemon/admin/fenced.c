@@ -80,7 +80,7 @@ static int fenced(const struct command *command, int argc, char **argv)
     const struct command_option options[] = {{"socket", .text = &socket, .letter = 's'},
                                              {"node", .text = &node},
                                              {"event", .text = &event},
-                                             {NULL}};
+                                             {.name = NULL}};
     int status = command_options(command, argc, argv, options, NULL);
     if (status != COMMAND_GO_ON)
         return status;

@@ -78,8 +78,10 @@ static int run(const struct wish *wish)
 static int migrate(const struct command *command, int argc, char **argv)
 {
     struct wish wish = {.file = NULL};
-    const struct command_option options[] = {
-        {"cib", .text = &wish.file}, {"check", .flag = &wish.check}, {"json", .flag = &wish.json}, {NULL}};
+    const struct command_option options[] = {{"cib", .text = &wish.file},
+                                             {"check", .flag = &wish.check},
+                                             {"json", .flag = &wish.json},
+                                             {.name = NULL}};
     int status = command_options(command, argc, argv, options, NULL);
     if (status != COMMAND_GO_ON)
         return status;

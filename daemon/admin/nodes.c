@@ -39,7 +39,7 @@ static int nodes(const struct command *command, int argc, char **argv)
 {
     struct text names = {0};
     struct failure failure = {0};
-    int status = command_options(command, argc, argv, &(struct command_option){NULL}, NULL);
+    int status = command_options(command, argc, argv, &(struct command_option){.name = NULL}, NULL);
     if (status != COMMAND_GO_ON)
         return status;
     int rc = find(&names, &failure);

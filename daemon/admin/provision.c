@@ -289,7 +289,7 @@ static int provision(const struct command *command, int argc, char **argv)
                                            {"totp-fd", .text = &options.totp_fd},
                                            {"yes", .flag = &way->yes},
                                            {"print-admin", .flag = &options.print_admin},
-                                           {NULL}};
+                                           {.name = NULL}};
     int status = command_options(command, argc, argv, known, NULL);
     if (status == COMMAND_GO_ON)
         status = run(&options);

@@ -12,7 +12,6 @@
 
 static const struct {
     const char *method, *path, *form;
-    const char *nested, *nested_form; /* of a pool in another one */
 } calls[PROVISION_CALL_COUNT] = {
     [PROVISION_VERSION] = {"GET", "/version", NULL},
     [PROVISION_TICKET] = {"POST", "/access/ticket", "username={as}&password={password}&new-format=1"},
@@ -21,7 +20,7 @@ static const struct {
          "username={as}&password=totp:{password}&tfa-challenge={challenge}&new-format=1"},
     [PROVISION_ROLES] = {"GET", "/access/roles", NULL},
     [PROVISION_POOLS] = {"GET", "/pools", NULL},
-    [PROVISION_POOL] = {"GET", "/pools/{pool}", NULL, "/pools?poolid={pool}", NULL},
+    [PROVISION_POOL] = {"GET", "/pools/{pool}", NULL},
     [PROVISION_GUESTS] = {"GET", "/cluster/resources?type=vm", NULL},
     [PROVISION_GROUPS] = {"GET", "/access/groups", NULL},
     [PROVISION_USER] = {"GET", "/access/users/{user}", NULL},
@@ -31,10 +30,9 @@ static const struct {
     [PROVISION_ROLE_SET] = {"PUT", "/access/roles/{role}", "privs={privs}"},
     [PROVISION_ROLE_DELETE] = {"DELETE", "/access/roles/{role}", NULL},
     [PROVISION_POOL_ADD] = {"POST", "/pools", "poolid={pool}&comment={comment}"},
-    [PROVISION_POOL_FILL] = {"PUT", "/pools/{pool}", "vms={guests}", "/pools", "poolid={pool}&vms={guests}"},
-    [PROVISION_POOL_EMPTY] = {"PUT", "/pools/{pool}", "vms={guests}&delete=1", "/pools",
-                              "poolid={pool}&vms={guests}&delete=1"},
-    [PROVISION_POOL_DELETE] = {"DELETE", "/pools/{pool}", NULL, "/pools?poolid={pool}", NULL},
+    [PROVISION_POOL_FILL] = {"PUT", "/pools/{pool}", "vms={guests}"},
+    [PROVISION_POOL_EMPTY] = {"PUT", "/pools/{pool}", "vms={guests}&delete=1"},
+    [PROVISION_POOL_DELETE] = {"DELETE", "/pools/{pool}", NULL},
     [PROVISION_GROUP_ADD] = {"POST", "/access/groups", "groupid={group}&comment={comment}"},
     [PROVISION_GROUP_DELETE] = {"DELETE", "/access/groups/{group}", NULL},
     [PROVISION_USER_ADD] = {"POST", "/access/users", "userid={user}&comment={comment}"},
@@ -46,6 +44,16 @@ static const struct {
     [PROVISION_TOKEN_DELETE] = {"DELETE", "/access/users/{user}/token/{token}", NULL},
     [PROVISION_GRANT] = {"PUT", "/access/acl", "path={path}&{kind}={subject}&roles={role}&propagate=0"},
     [PROVISION_REVOKE] = {"PUT", "/access/acl", "path={path}&{kind}={subject}&roles={role}&delete=1"},
+};
+
+/* The same of a pool in another one. */
+static const struct {
+    const char *path, *form;
+} nested_calls[PROVISION_CALL_COUNT] = {
+    [PROVISION_POOL] = {"/pools?poolid={pool}", NULL},
+    [PROVISION_POOL_FILL] = {"/pools", "poolid={pool}&vms={guests}"},
+    [PROVISION_POOL_EMPTY] = {"/pools", "poolid={pool}&vms={guests}&delete=1"},
+    [PROVISION_POOL_DELETE] = {"/pools?poolid={pool}", NULL},
 };
 
 #define PART(name)                                                                                           \
@@ -117,9 +125,9 @@ static char *filled(const char *head, const char *template, const struct provisi
 bool provision_call_build(enum provision_call call, const struct provision_parts *parts, const char **method,
                           char **path, char **form)
 {
-    bool nested = calls[call].nested && parts->pool && strchr(parts->pool, '/');
-    const char *to = nested ? calls[call].nested : calls[call].path;
-    const char *with = nested ? calls[call].nested_form : calls[call].form;
+    bool nested = nested_calls[call].path && parts->pool && strchr(parts->pool, '/');
+    const char *to = nested ? nested_calls[call].path : calls[call].path;
+    const char *with = nested ? nested_calls[call].form : calls[call].form;
     _cleanup_(freep) char *new_path = filled("/api2/json", to, parts, strchr(to, '?') ? "" : "@!");
     if (!new_path)
         return false;

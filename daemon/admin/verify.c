@@ -333,7 +333,7 @@ static int run(const char *path)
 static int verify(const struct command *command, int argc, char **argv)
 {
     char **operands;
-    int status = command_options(command, argc, argv, &(struct command_option){NULL}, &operands);
+    int status = command_options(command, argc, argv, &(struct command_option){.name = NULL}, &operands);
     if (status != COMMAND_GO_ON)
         return status;
     return operands[0] && !operands[1] ? run(operands[0]) : command_refuse(command);
