@@ -201,9 +201,11 @@ static void on_answer(void *context, const struct probe_answer *answer)
     rehearsal_plan_set_first_gap(rehearsals->plan, took_ms * REHEARSAL_FIRST_REST);
     if (again(rehearsals, answer))
         return;
-    if (!unwanted) /* where polls fail, too, it says nothing of this guest */
-        rehearsal_plan_ended(rehearsals->plan, flight->vmid, answer->result,
-                             flight->sent && answer->http_status != 401 && !rehearsals->polls_fail, now_ms);
+    /* where polls fail, too, only one that was accepted says something of this guest */
+    bool speaks = flight->sent && answer->http_status != 401 &&
+                  (answer->result == PROBE_ACCEPTED || !rehearsals->polls_fail);
+    if (!unwanted)
+        rehearsal_plan_ended(rehearsals->plan, flight->vmid, answer->result, flight->sent, speaks, now_ms);
     /* what could not be sent says something of the way, which has evidence of its own; one that was carried
      * out says that a fence would be, too */
     if (flight->sent && !unwanted && !flight->former && answer->result != PROBE_CARRIED_OUT)

@@ -314,15 +314,15 @@ void rehearsal_plan_began(struct rehearsal_plan *plan, int vmid, int64_t now_ms)
     DL_APPEND(plan->queue, turn);
 }
 
-void rehearsal_plan_ended(struct rehearsal_plan *plan, int vmid, enum probe_result result, bool reached,
-                          int64_t now_ms)
+void rehearsal_plan_ended(struct rehearsal_plan *plan, int vmid, enum probe_result result, bool sent,
+                          bool speaks, int64_t now_ms)
 {
     struct turn *turn = find(plan, vmid);
     if (turn)
         turn->count[result]++;
-    if (!reached) {
+    if (!speaks) {
         fail(plan, &plan->all, now_ms);
-        if (turn && result == PROBE_REFUSED && turn->again.failures == 0)
+        if (turn && sent && turn->again.failures == 0)
             turn->again.failures = 1; /* its turn comes as soon as anybody's may */
         return;
     }

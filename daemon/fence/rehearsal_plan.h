@@ -54,9 +54,10 @@ int rehearsal_plan_next(const struct rehearsal_plan *plan, int64_t now_ms, rehea
                         void *context, int64_t *wake_ms);
 /* It was sent for this guest, in its turn or on demand. */
 void rehearsal_plan_began(struct rehearsal_plan *plan, int vmid, int64_t now_ms);
-/* How it ended. `reached` false: it was not sent, or Proxmox did not know us: all wait. Unanswered else:
- * those of the same host do. One that was not wanted any more is not told here. */
-void rehearsal_plan_ended(struct rehearsal_plan *plan, int vmid, enum probe_result result, bool reached,
-                          int64_t now_ms);
+/* How it ended. `speaks`: of this guest, or its host: unanswered, those of the same host wait. Else it was
+ * not sent, or Proxmox did not know us, or suffers: all wait, and one that was sent has its turn as soon as
+ * anybody may. One that was not wanted any more is not told here. */
+void rehearsal_plan_ended(struct rehearsal_plan *plan, int vmid, enum probe_result result, bool sent,
+                          bool speaks, int64_t now_ms);
 
 uint64_t rehearsal_plan_count(const struct rehearsal_plan *plan, int vmid, enum probe_result result);

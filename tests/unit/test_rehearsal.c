@@ -45,7 +45,7 @@ static void rehearse_invented_host(struct rehearsal_plan *plan, unsigned number)
     assert_true(inventory_builder_node(builder, host, true));
     struct inventory *inventory = inventory_builder_finish(builder, FIXTURE_TAKEN_MS);
     rehearsal_plan_follow(plan, inventory);
-    rehearsal_plan_ended(plan, FIRST_VMID, PROBE_UNANSWERED, true, 0);
+    rehearsal_plan_ended(plan, FIRST_VMID, PROBE_UNANSWERED, true, true, 0);
     inventory_unref(inventory);
 }
 
@@ -273,12 +273,20 @@ static enum probe_result refuse_all(int vmid, const char *host, uint64_t avoid, 
     return PROBE_REFUSED;
 }
 
-static void test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it(void **state)
+static enum probe_result silence(int vmid, const char *host, uint64_t avoid, int *status)
 {
-    (void)state;
+    (void)vmid;
+    (void)host;
+    (void)avoid;
+    *status = 0;
+    return PROBE_UNANSWERED;
+}
+
+static void outage(enum probe_result (*answer)(int vmid, const char *host, uint64_t avoid, int *status))
+{
     start(3, 2 * MINUTE);
     pass(4 * MINUTE);
-    rooms.answer = refuse_all;
+    rooms.answer = answer;
     error_set(&rooms.poll_error, ERROR_NO_ENDPOINT, "500");
     show_guests(3, NULL);
     rooms.sent = 0;
@@ -290,6 +298,32 @@ static void test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it(void *
     pass(5 * SECOND);
     for (int vmid = FIRST_VMID; vmid < FIRST_VMID + 3; vmid++)
         assert_null(evidence_for(vmid)->error);
+    stop();
+}
+
+static void test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it(void **state)
+{
+    (void)state;
+    outage(refuse_all);
+}
+
+static void test_where_nobody_answered_all_are_asked_anew_as_soon_as_polls_are_good(void **state) /* P10 */
+{
+    (void)state;
+    outage(silence);
+}
+
+/* A pool that is gone fails them for ever, and fences work. */
+static void test_where_only_polls_fail_turns_come_as_ever(void **state) /* P10 */
+{
+    (void)state;
+    start(3, 2 * MINUTE);
+    pass(4 * MINUTE);
+    error_set(&rooms.poll_error, ERROR_EMPTY_POOL, "gone");
+    show_guests(3, NULL);
+    rooms.sent = 0;
+    pass(20 * MINUTE);
+    assert_in_range(rooms.sent, 28, 32);
     stop();
 }
 
@@ -491,6 +525,8 @@ int main(void)
         cmocka_unit_test(test_a_host_that_does_not_answer_is_asked_more_and_more_seldom),
         cmocka_unit_test(test_where_nobody_is_reached_all_wait_and_nothing_is_posted),
         cmocka_unit_test(test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it),
+        cmocka_unit_test(test_where_nobody_answered_all_are_asked_anew_as_soon_as_polls_are_good),
+        cmocka_unit_test(test_where_only_polls_fail_turns_come_as_ever),
         cmocka_unit_test(test_a_demand_does_not_wait_for_its_turn),
         cmocka_unit_test(test_those_who_ask_for_the_same_guest_share_an_answer),
         cmocka_unit_test(test_a_demand_for_a_busy_guest_is_refused),
