@@ -39,7 +39,7 @@ struct lead {
 struct leads {
     struct recorder *recorder; /* NULL: nothing is kept */
     struct recorder_file file;
-    struct lead *table; /* in the order of the file */
+    struct lead *table; /* in the order in which guests were called so last, as is the file */
     size_t unwritten;
     size_t newer; /* lines of a newer version that say something else, while reading */
     bool told_full, told_lost;
@@ -189,13 +189,13 @@ static void on_written(void *context, uint64_t id, int result)
     leads->told_lost = true;
 }
 
-static void write_lead(struct leads *leads, struct lead *lead)
+static bool write_lead(struct leads *leads, struct lead *lead)
 {
     char stamp[CLOCK_RFC3339_LEN];
     _cleanup_(json_putp) struct json_object *record = json_object_new_object();
 
     if (!record)
-        return;
+        return false;
     json_object_object_add(record, "v", json_object_new_int(FORMAT));
     json_object_object_add(record, "name", json_object_new_string(lead->name));
     json_object_object_add(record, "vmid", json_object_new_int(lead->vmid));
@@ -203,26 +203,36 @@ static void write_lead(struct leads *leads, struct lead *lead)
     const char *line = json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN);
 
     lead->record = line ? recorder_write(leads->recorder, line, strlen(line), on_written, leads) : 0;
-    if (!lead->record)
-        return;
-    set_written(leads, lead, true);
-    (void)move_to_end(leads, lead);
+    if (lead->record)
+        set_written(leads, lead, true);
+    return lead->record != 0;
+}
+
+/* What stands behind one that is to be written is written once more. */
+static void keep_order(struct leads *leads)
+{
+    bool behind = false;
+
+    for (struct lead *lead = leads->table; lead && leads->unwritten > 0; lead = lead->hh.next) {
+        behind |= !lead->written;
+        if (behind)
+            set_written(leads, lead, false);
+    }
 }
 
 static void write_some(struct leads *leads)
 {
-    struct lead *lead, *next;
     size_t tried = 0;
 
     if (!leads->recorder)
         return;
-    HASH_ITER (hh, leads->table, lead, next) {
-        if (leads->unwritten == 0 || tried == WRITTEN_AT_ONCE)
-            break;
+    keep_order(leads);
+    for (struct lead *lead = leads->table; lead && tried < WRITTEN_AT_ONCE; lead = lead->hh.next) {
         if (lead->written)
             continue;
         tried++;
-        write_lead(leads, lead);
+        if (!write_lead(leads, lead))
+            return;
     }
 }
 
@@ -250,6 +260,13 @@ static bool make_room(struct leads *leads, const struct inventory *inventory)
     return false;
 }
 
+/* From now on it is the last one that leads to its guest. */
+static void call_so(struct leads *leads, struct lead *lead)
+{
+    set_written(leads, lead, false);
+    (void)move_to_end(leads, lead);
+}
+
 /* The first `length` bytes of a guest's name. False: there is no room for more. */
 static bool learn(struct leads *leads, const struct inventory *inventory, const struct guest *guest,
                   const char *name, size_t length)
@@ -270,7 +287,7 @@ static bool learn(struct leads *leads, const struct inventory *inventory, const 
             return true;
     }
     lead->vmid = guest->vmid;
-    set_written(leads, lead, false);
+    call_so(leads, lead);
     return true;
 }
 
@@ -308,7 +325,7 @@ static void renew(struct leads *leads, const struct inventory *inventory)
             guest->name && fold(folded, guest->name, strlen(guest->name)) ? find(leads, folded) : NULL;
 
         if (lead && lead->vmid == guest->vmid && lead != last[i] && !is_short_of(lead, last[i]))
-            set_written(leads, lead, false);
+            call_so(leads, lead);
     }
 }
 

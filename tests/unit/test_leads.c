@@ -137,6 +137,22 @@ static void test_a_guest_that_was_renamed_back_is_called_so_on_a_dead_host(void 
     }
 }
 
+/* The file was begun anew in between: its lines are written once more, in their order. */
+static void test_what_stands_in_the_older_file_is_no_later_name(void **state) /* P2, P10 */
+{
+    static const struct line now[] = {{102, "web8"}, {0, NULL}};
+
+    (void)state;
+    put_file(older, "{\"v\":1,\"name\":\"web7\",\"vmid\":102}\n");
+    put_file(file, "{\"v\":1,\"name\":\"web8\",\"vmid\":102}\n");
+    struct leads *leads = begin();
+    assert_int_equal(led(leads, now, "web8"), 102);
+    leads_free(leads, WAIT_MS);
+    unlink(older);
+    assert_int_equal(led_when_dead(now, "web8"), 102);
+    assert_int_equal(led_when_dead(now, "web7"), -ERROR_UNKNOWN_PLUG);
+}
+
 static void test_the_next_daemon_knows_where_names_led(void **state)
 {
     struct leads *leads = begin();
@@ -287,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_rename_is_noticed_while_the_broker_runs),
         TEST(test_a_guest_that_was_renamed_back_is_called_so_on_a_dead_host),
+        TEST(test_what_stands_in_the_older_file_is_no_later_name),
         TEST(test_the_next_daemon_knows_where_names_led),
         TEST(test_a_short_name_led_somewhere_too),
         TEST(test_a_reader_writes_nothing),
