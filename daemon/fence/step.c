@@ -167,7 +167,8 @@ bool step_refused_credentials(struct step *step, struct step_effects *effects,
 
 void step_missed(struct step *step, const struct api_result *result)
 {
-    if (result->outcome == API_REFUSED || step->trouble.error.code != ERROR_MINORITY)
+    bool answered = result->outcome == API_REFUSED && result->http_status < 595;
+    if (answered || step->trouble.error.code != ERROR_MINORITY)
         step->trouble.error = result->error;
 }
 

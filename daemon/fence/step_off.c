@@ -70,6 +70,13 @@ struct proof_facts step_off_facts(const struct step *step, const struct proof_ho
     return facts;
 }
 
+/* It is over, or not what is missing. */
+static void forget_minority(struct step *step)
+{
+    if (step->trouble.error.code == ERROR_MINORITY)
+        step->trouble.error = (struct error){0};
+}
+
 static void on_running(struct step *step, struct step_effects *effects)
 {
     if (!step->seen.running) /* point 4 */
@@ -77,6 +84,7 @@ static void on_running(struct step *step, struct step_effects *effects)
     /* an earlier operation's last stop cannot have killed what was started after it */
     calls_forget_effects(&step->calls, CALLS_INHERITED,
                          step_started_ms(&step->read.status, step->read.asked_ms));
+    forget_minority(step);
     step->seen.running = true;
     step->seen.told = PROOF_RUNS;
     step->seen.stopped_ms = 0;
@@ -238,8 +246,7 @@ void step_off_hosts(struct step *step, struct step_effects *effects, const struc
         hosts_tell_nothing(step, event->now_ms);
         return;
     }
-    if (step->trouble.error.code == ERROR_MINORITY)
-        step->trouble.error = (struct error){0};
+    forget_minority(step);
     if (point == PROOF_HOST_OFFLINE && step_dead_host(step, effects, event, &hosts))
         return;
     if (point == PROOF_HOST_OFFLINE) {

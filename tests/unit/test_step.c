@@ -578,6 +578,35 @@ static void test_a_minority_that_is_over_is_not_named(void **state) /* point 5 *
     assert_int_equal(step.trouble.error.code, ERROR_NONE);
 }
 
+/* Nobody can reach its host, and who is asked is in the minority: the same, whichever is told last. */
+static void test_a_minority_is_named_where_the_host_could_not_be_reached_at_last(void **state) /* point 5 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
+    hosts_are(1, 3, false);
+    go(step.asks[ASK_STATUS].next_ms - T0);
+    status_fails(refusal(SCRIPT_STATUS, 595, "No route to host"));
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_MINORITY);
+}
+
+/* The hosts were asked while its own one was slow. */
+static void test_a_minority_of_before_is_no_reason_why_a_guest_still_runs(void **state) /* point 5 */
+{
+    (void)state;
+    stop_a_running_guest(FENCE_OFF);
+    go(40);
+    status_fails(nothing(SCRIPT_STATUS, API_LOST));
+    hosts_are(1, 3, true);
+    go(step.asks[ASK_STATUS].next_ms - T0);
+    reads_running();
+    go(DEADLINE);
+    assert_ended(OPERATION_FAILED, ERROR_DEADLINE);
+    assert_non_null(strstr(effects.error.message, "still runs"));
+}
+
 static void test_min_online_nodes_replaces_the_majority(void **state) /* point 5 */
 {
     struct step_params wanted = params(FENCE_OFF);
@@ -737,6 +766,8 @@ int main(void)
         cmocka_unit_test(test_a_lasting_minority_is_named_at_the_deadline),
         cmocka_unit_test(test_a_minority_is_named_where_the_last_calls_had_no_answer),
         cmocka_unit_test(test_a_minority_that_is_over_is_not_named),
+        cmocka_unit_test(test_a_minority_is_named_where_the_host_could_not_be_reached_at_last),
+        cmocka_unit_test(test_a_minority_of_before_is_no_reason_why_a_guest_still_runs),
         cmocka_unit_test(test_min_online_nodes_replaces_the_majority),
         cmocka_unit_test(test_a_host_cut_off_proves_nothing),
         cmocka_unit_test(test_a_list_of_hosts_from_the_same_millisecond_is_not_after_the_read),
