@@ -444,11 +444,11 @@ static bool says_nothing(const struct guest_check *check, const struct api_resul
 }
 
 /* True: it is tried once more, by another endpoint if there is one. Where an endpoint answered with an error
- * the session has asked the next one already. */
+ * the session has asked the next one already, be it one that is down. */
 static bool again(struct guest_check *check, const struct api_result *result)
 {
     bool odd = result->http_status >= 500 && result->http_status < 595 &&
-               endpoints_count(check->checks->rooms.endpoints) == 1;
+               endpoints_up(check->checks->rooms.endpoints) < 2;
     /* its endpoint, and the time for a second one was over */
     bool not_reached = result->outcome == API_UNSENT && result->endpoint_text && result->endpoint_text[0];
 
