@@ -108,6 +108,10 @@ static void test_what_has_made_many_hurry_leaves_no_waves_behind(void **state)
     begin(60);
     rest();
     unsigned spread = most_a_second();
+    for (unsigned i = 0; i < fleet.count; i++) /* somebody has them all reload */
+        poller_poll_now(fleet.brokers[i].rooms.poller);
+    rest();
+    assert_true(most_a_second() <= spread + spread / 2);
     set_mode(PVE_SILENT); /* all notice within some seconds */
     run_s(60);
     set_mode(PVE_UP);
