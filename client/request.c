@@ -122,16 +122,12 @@ static char *make_head(const struct request *request, int64_t asked_ms)
 
 static int connect_failure(const char *path, int error, struct failure *failure)
 {
-    struct stat st;
     switch (error) {
     case ENOENT:
     case ENOTDIR:
         return failure_set(failure, START_HINT,
                            "there is no socket %s: the broker is not running or not installed", path);
     case ECONNREFUSED:
-        if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-            return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
-                               "%s is not a socket", path);
         return failure_set(failure, START_HINT, "the broker is not running: nobody listens on %s", path);
     case EACCES:
     case EPERM:
@@ -140,6 +136,9 @@ static int connect_failure(const char *path, int error, struct failure *failure)
                            "then log in again",
                            "uid %u may not use the broker's socket %s: permission denied",
                            (unsigned)geteuid(), path);
+    case ENOTSOCK:
+        return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
+                           "%s is not a socket", path);
     case EPROTOTYPE:
         return failure_set(failure, "name the broker's socket with --socket PATH (socket=PATH)",
                            "%s is a socket of another kind than the broker's", path);
@@ -160,12 +159,14 @@ static int connect_failure(const char *path, int error, struct failure *failure)
 static int connect_to(const char *path, const char *suffix, struct failure *failure)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat st;
     int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", path, suffix);
     if (n >= (int)sizeof(address.sun_path))
         return -ENAMETOOLONG;
     _cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
+        return errno == ECONNREFUSED && stat(address.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode) ? -ENOTSOCK
+                                                                                                  : -errno;
     if (peer_check(fd, address.sun_path, failure) < 0)
         return -EXDEV;
     int connected = fd;
@@ -195,7 +196,7 @@ static int connect_broker(const char *path, int64_t patience, int64_t deadline, 
             return fd;
         if (fd == -EINTR)
             continue;
-        bool gone = fd == -ENOENT || fd == -ECONNREFUSED;
+        bool gone = fd == -ENOENT || fd == -ENOTDIR || fd == -ECONNREFUSED;
         int64_t until = gone ? patience : fd == -EAGAIN ? deadline : 0;
         if (request_now_ms() + CONNECT_PAUSE_MS >= until) {
             connect_failure(path, -fd, failure);

@@ -33,6 +33,15 @@ need_root() {
     fails_with "another kind"
 }
 
+@test "doctor looks for itself where no daemon is, and names a file that is not a socket" {
+    : >"$T/file"
+    client doctor -s "$T/file/sock"
+    like "$out" "*Seen without a daemon*"
+    client doctor -s "$T/file"
+    is "$out" ""
+    like "$err" "fence-broker-admin: doctor: $T/file is not a socket; *"
+}
+
 @test "permission denied: the failure names the way into the group" {
     need_root
     broker "$(reply ok 200 text/plain 'on\n')"
