@@ -426,6 +426,7 @@ void rehearsals_round_ended(struct rehearsals *rehearsals)
     bool fail = poller_error(rehearsals->rooms.poller)->code != ERROR_NONE;
     bool mended = rehearsals->polls_fail && !fail;
     rehearsals->polls_fail = fail;
+    rehearsal_plan_hold(rehearsals->plan, fail);
     if (mended)
         rehearsal_plan_retry(rehearsals->plan);
     if ((mended || rehearsal_plan_hurries(rehearsals->plan)) && clock_now_ms() >= rehearsals->eased_until_ms)

@@ -47,6 +47,7 @@ struct rehearsal_plan {
     int64_t first_gap_ms;
     unsigned apart; /* thousandths of a gap that the next turn comes earlier */
     struct backoff all;
+    bool held; /* nobody has another turn before its time */
 };
 
 /* ---- guests ---- */
@@ -212,6 +213,11 @@ void rehearsal_plan_retry(struct rehearsal_plan *plan)
     plan->all = (struct backoff){0};
 }
 
+void rehearsal_plan_hold(struct rehearsal_plan *plan, bool hold)
+{
+    plan->held = hold;
+}
+
 void rehearsal_plan_set_apart(struct rehearsal_plan *plan, unsigned thousandths)
 {
     plan->apart = thousandths;
@@ -292,10 +298,11 @@ int rehearsal_plan_next(const struct rehearsal_plan *plan, int64_t now_ms, rehea
         *wake_ms = free_ms < look_ms ? free_ms : look_ms;
         return 0;
     }
-    int64_t due_ms = plan->began_ms ? plan->began_ms + gap_before_ms(plan, turn) : now_ms, again_ms;
+    int64_t due_ms = plan->began_ms ? plan->began_ms + gap_before_ms(plan, turn) : now_ms;
+    int64_t again_ms = INT64_MAX;
     if (due_ms <= now_ms)
         return turn->vmid;
-    turn = first_again(plan, now_ms, busy, context, &again_ms);
+    turn = plan->held ? NULL : first_again(plan, now_ms, busy, context, &again_ms);
     if (turn)
         return turn->vmid;
     *wake_ms = due_ms < again_ms ? due_ms : again_ms;

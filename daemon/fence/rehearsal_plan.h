@@ -39,6 +39,8 @@ int64_t rehearsal_plan_period_ms(const struct rehearsal_plan *plan);
 void rehearsal_plan_set_first_gap(struct rehearsal_plan *plan, int64_t gap_ms);
 /* What has failed may have ended with what ends now: those that were not accepted have another turn soon. */
 void rehearsal_plan_retry(struct rehearsal_plan *plan);
+/* From now on nobody has another turn before its time, or again so. */
+void rehearsal_plan_hold(struct rehearsal_plan *plan, bool hold);
 
 /* There are guests that were not rehearsed yet: their turns follow each other quickly. */
 bool rehearsal_plan_hurries(const struct rehearsal_plan *plan);

@@ -327,6 +327,26 @@ static void test_where_only_polls_fail_turns_come_as_ever(void **state) /* P10 *
     stop();
 }
 
+static enum probe_result refuse_first(int vmid, const char *host, uint64_t avoid, int *status)
+{
+    return vmid == FIRST_VMID ? refuse_all(vmid, host, avoid, status) : PROBE_ACCEPTED;
+}
+
+/* Of many brokers that have another turn at once the polls would have their answers late. */
+static void test_where_polls_fail_nobody_has_another_turn_before_its_time(void **state)
+{
+    (void)state;
+    start(3, 2 * MINUTE);
+    pass(4 * MINUTE);
+    error_set(&rooms.poll_error, ERROR_NO_ENDPOINT, "500");
+    rooms.answer = refuse_first;
+    show_guests(3, NULL);
+    seen(FIRST_VMID)->sent = 0;
+    pass(20 * MINUTE);
+    assert_in_range(seen(FIRST_VMID)->sent, 9, 11);
+    stop();
+}
+
 /* ---- on demand ---- */
 
 static void test_a_demand_does_not_wait_for_its_turn(void **state)
@@ -527,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_where_polls_fail_too_no_guest_is_asked_the_sooner_for_it),
         cmocka_unit_test(test_where_nobody_answered_all_are_asked_anew_as_soon_as_polls_are_good),
         cmocka_unit_test(test_where_only_polls_fail_turns_come_as_ever),
+        cmocka_unit_test(test_where_polls_fail_nobody_has_another_turn_before_its_time),
         cmocka_unit_test(test_a_demand_does_not_wait_for_its_turn),
         cmocka_unit_test(test_those_who_ask_for_the_same_guest_share_an_answer),
         cmocka_unit_test(test_a_demand_for_a_busy_guest_is_refused),
