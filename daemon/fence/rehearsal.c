@@ -57,7 +57,6 @@ struct rehearsals {
     int64_t sent_ms;        /* the last attempt; 0: none yet */
     int64_t eased_until_ms; /* nobody has a turn before */
     bool at_round;          /* a round of polls has just ended */
-    bool polls_fail;        /* the last round has failed */
     bool ended, stopping;
     struct error alarm;
 };
@@ -203,7 +202,7 @@ static void on_answer(void *context, const struct probe_answer *answer)
         return;
     /* where polls fail, too, only one that was accepted says something of this guest */
     bool speaks = flight->sent && answer->http_status != 401 &&
-                  (answer->result == PROBE_ACCEPTED || !rehearsals->polls_fail);
+                  (answer->result == PROBE_ACCEPTED || !rehearsal_plan_is_held(rehearsals->plan));
     if (!unwanted)
         rehearsal_plan_ended(rehearsals->plan, flight->vmid, answer->result, flight->sent, speaks, now_ms);
     /* what could not be sent says something of the way, which has evidence of its own; one that was carried
@@ -424,11 +423,7 @@ void rehearsals_round_ended(struct rehearsals *rehearsals)
         rehearsal_plan_follow(rehearsals->plan, inventory);
     expect(rehearsals);
     bool fail = poller_error(rehearsals->rooms.poller)->code != ERROR_NONE;
-    bool mended = rehearsals->polls_fail && !fail;
-    rehearsals->polls_fail = fail;
-    rehearsal_plan_hold(rehearsals->plan, fail);
-    if (mended)
-        rehearsal_plan_retry(rehearsals->plan);
+    bool mended = rehearsal_plan_hold(rehearsals->plan, fail);
     if ((mended || rehearsal_plan_hurries(rehearsals->plan)) && clock_now_ms() >= rehearsals->eased_until_ms)
         rehearsals->eased_until_ms = clock_now_ms() + poller_ease_ms(rehearsals->rooms.poller);
     rehearsals->at_round = true;

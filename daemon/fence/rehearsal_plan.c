@@ -202,7 +202,7 @@ bool rehearsal_plan_hurries(const struct rehearsal_plan *plan)
     return plan->unknown > 0;
 }
 
-void rehearsal_plan_retry(struct rehearsal_plan *plan)
+static void retry(struct rehearsal_plan *plan)
 {
     struct host *host, *next;
     struct turn *turn;
@@ -213,9 +213,18 @@ void rehearsal_plan_retry(struct rehearsal_plan *plan)
     plan->all = (struct backoff){0};
 }
 
-void rehearsal_plan_hold(struct rehearsal_plan *plan, bool hold)
+bool rehearsal_plan_hold(struct rehearsal_plan *plan, bool hold)
 {
+    bool let_go = plan->held && !hold;
     plan->held = hold;
+    if (let_go)
+        retry(plan);
+    return let_go;
+}
+
+bool rehearsal_plan_is_held(const struct rehearsal_plan *plan)
+{
+    return plan->held;
 }
 
 void rehearsal_plan_set_apart(struct rehearsal_plan *plan, unsigned thousandths)

@@ -37,10 +37,10 @@ int64_t rehearsal_plan_period_ms(const struct rehearsal_plan *plan);
 /* Who was not rehearsed yet follows another one after so long at the earliest; REHEARSAL_GAP_FIRST_MS at
  * least. */
 void rehearsal_plan_set_first_gap(struct rehearsal_plan *plan, int64_t gap_ms);
-/* What has failed may have ended with what ends now: those that were not accepted have another turn soon. */
-void rehearsal_plan_retry(struct rehearsal_plan *plan);
-/* From now on nobody has another turn before its time, or again so. */
-void rehearsal_plan_hold(struct rehearsal_plan *plan, bool hold);
+/* While it is held nobody has another turn before its time. When it is let go (true) what has failed may have
+ * ended: those that were not accepted have another turn soon. */
+bool rehearsal_plan_hold(struct rehearsal_plan *plan, bool hold);
+bool rehearsal_plan_is_held(const struct rehearsal_plan *plan);
 
 /* There are guests that were not rehearsed yet: their turns follow each other quickly. */
 bool rehearsal_plan_hurries(const struct rehearsal_plan *plan);

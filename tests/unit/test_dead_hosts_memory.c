@@ -114,40 +114,39 @@ static void test_a_line_comes_each_few_seconds_at_most(void **state)
     dead_hosts_free(world.room);
 }
 
-/* Seen online after it was written down: nothing of it may come back, its LRM silent or not. */
+/* Seen online after it was written down, and gone again without a trace when the next broker looks: nothing
+ * of it may come back. */
+static void comes_back_and_leaves(struct world *world, struct dead_hosts_memory *memory)
+{
+    int64_t written_s = world->timestamp_s;
+
+    world->online = true;
+    see_and_keep(world, memory, 3000);
+    memory = restart(world, memory, HERE);
+    set_lost(world);
+    world->timestamp_s = written_s;
+    see_and_keep(world, memory, 3000);
+    expect_never(world, DEAD_HOSTS_UNSEEN);
+    end(memory);
+}
+
 static void test_a_host_that_came_back_is_not_recalled(void **state)
 {
     struct world world;
     struct dead_hosts_memory *memory = fenced_and_kept(&world);
-    int64_t written_s = world.timestamp_s;
 
     (void)state;
-    world.online = true;
-    see_and_keep(&world, memory, 3000);
-    memory = restart(&world, memory, HERE);
-    set_lost(&world);
-    world.timestamp_s = written_s;
-    see_and_keep(&world, memory, 3000);
-    expect_never(&world, DEAD_HOSTS_UNSEEN);
-    end(memory);
+    comes_back_and_leaves(&world, memory);
 }
 
 static void test_a_recalled_host_that_is_back_is_not_recalled_once_more(void **state)
 {
     struct world world;
     struct dead_hosts_memory *memory = fenced_and_kept(&world);
-    int64_t written_s = world.timestamp_s;
 
     (void)state;
     memory = restart(&world, memory, HERE);
-    world.online = true;
-    see_and_keep(&world, memory, 3000);
-    memory = restart(&world, memory, HERE);
-    set_lost(&world);
-    world.timestamp_s = written_s;
-    see_and_keep(&world, memory, 3000);
-    expect_never(&world, DEAD_HOSTS_UNSEEN);
-    end(memory);
+    comes_back_and_leaves(&world, memory);
 }
 
 /* dead-host = fail, and trust-ha again: the claim is forgotten, and its line is still there. */
@@ -155,19 +154,11 @@ static void test_a_host_that_came_back_after_a_reload_is_not_recalled(void **sta
 {
     struct world world;
     struct dead_hosts_memory *memory = fenced_and_kept(&world);
-    int64_t written_s = world.timestamp_s;
 
     (void)state;
     dead_hosts_forget(world.room);
     dead_hosts_memory_use(memory, HERE);
-    world.online = true;
-    see_and_keep(&world, memory, 3000);
-    memory = restart(&world, memory, HERE);
-    set_lost(&world);
-    world.timestamp_s = written_s;
-    see_and_keep(&world, memory, 3000);
-    expect_never(&world, DEAD_HOSTS_UNSEEN);
-    end(memory);
+    comes_back_and_leaves(&world, memory);
 }
 
 static void test_a_host_of_another_cluster_is_not_recalled(void **state)
